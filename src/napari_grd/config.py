@@ -1,0 +1,226 @@
+"""Every setting, in frozen and validated objects.
+
+The GUI form, YAML files, command-line flags and Python all produce these
+objects; checkpoints and model files store them. Arrays, layers and the paths
+of data never enter them.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_grd.errors import ConfigError
+
+Background = Literal["class", "ignore", "none"]
+
+
+class Config(BaseModel):
+    """Base of all settings: frozen, and a misspelt name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_problems(error), _REMEDY) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, validated again.
+
+        Nested settings are reached with dots: ``replace(**{"optim.lr": 1e-3})``.
+        """
+        values = self.model_dump()
+        for name, value in changes.items():
+            *parents, leaf = name.split(".")
+            node = values
+            for parent in parents:
+                node = node[parent]
+            node[leaf] = value
+        return type(self)(**values)
+
+    def to_yaml(self) -> str:
+        """The settings as YAML, fit for :meth:`from_yaml`."""
+        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return text
+
+    @classmethod
+    def from_yaml(cls, source: str | Path) -> Self:
+        """Read settings from a YAML file.
+
+        Raises
+        ------
+        ConfigError
+            If the file is missing, is not YAML, or holds an unknown or invalid setting.
+        """
+        try:
+            values = yaml.safe_load(Path(source).read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(
+                f"The settings file {str(source)!r} cannot be read ({error}).", "Pass a YAML file."
+            ) from None
+        if values is not None and not isinstance(values, dict):
+            raise ConfigError(
+                f"The settings file {str(source)!r} holds a {type(values).__name__}.",
+                "Write one 'name: value' a line.",
+            )
+        return cls(**(values or {}))
+
+
+_REMEDY = "Correct the named settings."
+
+
+def _problems(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, ConfigError):  # from a nested object, which has named its own fields
+            lines.append(f"{name}.{cause.problem}")
+            continue
+        message = item["msg"].removeprefix("Value error, ")
+        given = "" if item["type"] == "value_error" else f" (got {item['input']!r})"
+        lines.append(f"{name}: {message}{given}." if name else f"{message}{given}.")
+    return " ".join(lines)
+
+
+class NormalizationConfig(Config):
+    """Intensities are mapped so that two percentiles become 0 and 1.
+
+    The percentiles are taken per channel over the whole plane (2D) or volume
+    (3D), so a crop and the whole image agree.
+    """
+
+    low: float = Field(1.0, ge=0, lt=50, description="percentile that becomes 0")
+    high: float = Field(99.8, gt=50, le=100, description="percentile that becomes 1")
+
+
+class PartitionConfig(Config):
+    """How affinities and foreground become instances."""
+
+    foreground_threshold: float = Field(0.5, gt=0, lt=1, description="a pixel is foreground above this probability")
+    bias: float = Field(0.0, ge=-0.9, le=0.9, description="positive merges, negative splits")
+    stride: int = Field(5, ge=1, description="every how many pixels a long-range edge is used")
+    min_size: int = Field(16, ge=0, description="objects with fewer pixels are removed")
+    max_hole: int = Field(16, ge=0, description="holes inside an object up to this many pixels are filled")
+
+
+class SegmentConfig(Config):
+    """How a model is run on an image."""
+
+    runtime: Literal["auto", "openvino", "torch"] = Field("auto", description="OpenVINO on a CPU, torch elsewhere")
+    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: the fastest the device has")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
+    tile: int = Field(1024, ge=128, description="largest side of a tile in pixels, halo not included")
+    halo: int = Field(64, ge=16, description="context around a tile in pixels")
+    object_diameter: float | None = Field(
+        None, gt=0, description="typical object diameter in pixels; the image is rescaled to what the model knows"
+    )
+    pixel_size: float | None = Field(
+        None, gt=0, description="pixel size of the image in micrometres, an alternative to object_diameter"
+    )
+    partition: PartitionConfig | None = Field(None, description="None: the settings stored in the model")
+
+
+class NetworkConfig(Config):
+    """Which network, and how wide."""
+
+    name: str = Field("resunet", description="a name from the registry of networks")
+    widths: tuple[int, ...] = Field((4, 8, 16, 32, 64), min_length=1, description="channels at each level")
+    embedding: int = Field(16, ge=2, description="length of a pixel's embedding")
+
+
+class AugmentConfig(Config):
+    """Random changes to a training patch; each is a probability or a size."""
+
+    flip: bool = Field(True, description="flip axes")
+    rotate90: bool = Field(True, description="rotate by right angles")
+    rotate: float = Field(0.3, ge=0, le=1, description="probability of a free rotation")
+    scale: float = Field(0.3, ge=0, le=1, description="probability of a change of scale")
+    scale_range: tuple[float, float] = Field((0.8, 1.25), description="smallest and largest scale factor")
+    elastic: float = Field(0.2, ge=0, le=1, description="probability of an elastic deformation")
+    elastic_amplitude: float = Field(4.0, ge=0, description="standard deviation of the displacement in pixels")
+    intensity: float = Field(0.5, ge=0, le=1, description="probability of a change of gain, offset and gamma")
+    noise: float = Field(0.3, ge=0, le=1, description="probability of Gaussian noise")
+    noise_sigma: float = Field(0.05, ge=0, description="largest standard deviation, in normalised intensity")
+    blur: float = Field(0.2, ge=0, le=1, description="probability of a Gaussian blur")
+    blur_sigma: float = Field(1.0, ge=0, description="largest standard deviation in pixels")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.scale_range
+        if not 0 < low <= high:
+            raise ValueError(f"scale_range must be 0 < low <= high, got {self.scale_range}")
+        return self
+
+
+class OptimConfig(Config):
+    """The optimiser and its schedule (METHOD: warm-up and cosine decay)."""
+
+    name: Literal["adamw", "adam_paper"] = Field("adamw", description="adam_paper: amsgrad, eps 0.01, fixed rate")
+    lr: float = Field(2e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps spent warming up")
+    clip: float = Field(5.0, gt=0, description="largest norm of the gradient")
+    ema: float = Field(0.995, ge=0, lt=1, description="decay of the averaged weights, 0 to keep the raw ones")
+
+
+class TrainConfig(Config):
+    """Supervised training of a network on labelled images."""
+
+    network: NetworkConfig = NetworkConfig()
+    steps: int = Field(2000, ge=1, description="optimiser steps")
+    batch: int = Field(4, ge=1, description="patches in a step, on each device")
+    patch: int = Field(128, ge=32, description="side of a patch in pixels")
+    background: Background = Field(
+        "class", description="label 0 is: a class of its own, unlabelled pixels, or absent (dense labels)"
+    )
+    foreground_weight: float = Field(1.0, ge=0, description="weight of the foreground loss against labels")
+    optim: OptimConfig = OptimConfig()
+    augment: AugmentConfig = AugmentConfig()
+    normalization: NormalizationConfig = NormalizationConfig()
+    validate_every: int = Field(250, ge=1, description="steps between validations")
+    patience: int = Field(0, ge=0, description="validations without a better score before stopping, 0 to never stop")
+    min_size: int = Field(0, ge=0, description="objects under this many pixels are left out of the scores")
+    seed: int = Field(0, ge=0)
+    device: str = Field("auto", description="auto, cpu, cuda, mps")
+    devices: int = Field(1, ge=1, description="how many devices train together")
+    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: bf16 where the device has it")
+    checkpoint_every: float = Field(60.0, gt=0, description="seconds between checkpoints")
+
+
+class LossWeights(Config):
+    """Weights of the terms (METHOD 11, clean inter-image terms)."""
+
+    affinity: float = Field(1.0, ge=0, description="affinities against labels")
+    agd: float = Field(10.0, ge=0, description="affinity graph, within an image")
+    node: float = Field(0.1, ge=0, description="instance graph nodes, within an image")
+    edge: float = Field(0.1, ge=0, description="instance graph edges, within an image")
+    agd_inter: float = Field(4.0, ge=0, description="affinity graph, across images")
+    igd_inter: float = Field(1.0, ge=0, description="instance graph edges, across images")
+    teacher_foreground: float = Field(1.0, ge=0, description="foreground against the teacher's probability")
+
+
+class BankConfig(Config):
+    """The memory bank of past teacher images (METHOD 8)."""
+
+    capacity: int = Field(32, ge=1, description="entries kept, oldest out first")
+    sample: int = Field(12, ge=1, description="entries drawn for each step")
+
+
+class AssistantConfig(Config):
+    """The embedding network fitted to a teacher that gives labels only."""
+
+    network: NetworkConfig = NetworkConfig(widths=(16, 32, 64, 128, 256))
+    steps: int = Field(1500, ge=1)
+
+
+class DistillConfig(TrainConfig):
+    """Distillation of a student from a teacher."""
+
+    weights: LossWeights = LossWeights()
+    bank: BankConfig = BankConfig()
+    assistant: AssistantConfig = AssistantConfig()

@@ -1,0 +1,1 @@
+"""Patches, augmentation, normalisation and synthetic images."""

@@ -1,0 +1,1 @@
+"""Losses, memory bank, objective and the trainer."""

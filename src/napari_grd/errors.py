@@ -1,0 +1,81 @@
+"""What can go wrong, each with the value that was wrong and the remedy.
+
+Every error a user can cause is a :class:`GrdError`. Its message has two
+halves: what was found, and what to do about it. Front ends show the message
+and nothing else, so it has to stand on its own.
+"""
+
+from pathlib import Path
+
+
+class GrdError(Exception):
+    """Base of all errors that a user can cause and mend.
+
+    Parameters
+    ----------
+    problem : str
+        What was found, with the offending value.
+    remedy : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> str(GrdError("The folder 'x' has no images.", "Point to a folder with .tif files."))
+    "The folder 'x' has no images. Point to a folder with .tif files."
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem} {remedy}".strip())
+        self.problem = problem
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default reduction passes the joined message as one argument, so
+        # errors would not survive the trip between processes.
+        return (type(self), (self.problem, self.remedy))
+
+
+class ImageError(GrdError, ValueError):
+    """An image has the wrong shape, type or values."""
+
+
+class LabelError(GrdError, ValueError):
+    """A label image is not one, or does not fit its image."""
+
+
+class ConfigError(GrdError, ValueError):
+    """A setting has a value that cannot work."""
+
+
+class DataError(GrdError):
+    """A folder or file of images cannot be used."""
+
+
+class ModelFileError(GrdError):
+    """A model file cannot be read."""
+
+
+class OutputError(GrdError):
+    """A result cannot be written."""
+
+
+class Cancelled(GrdError):
+    """The user stopped a job; what was done so far is kept.
+
+    Attributes
+    ----------
+    checkpoint : Path or None
+        Where the job can be taken up again, if it keeps checkpoints.
+    """
+
+    def __init__(self, checkpoint: Path | None = None) -> None:
+        remedy = (
+            f"Resume with the same call and out_dir={str(checkpoint.parent)!r}."
+            if checkpoint
+            else "Start again when you are ready."
+        )
+        super().__init__("Stopped on request.", remedy)
+        self.checkpoint = checkpoint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.checkpoint,))

@@ -1,0 +1,1 @@
+"""The vocabulary of the method: offsets, affinities, instance graphs, partition."""

@@ -1,0 +1,151 @@
+"""A job is a generator: it yields frozen events and returns its result.
+
+There is no thread, queue or flag in here. A front end iterates, so it also
+decides how: the command line draws a progress bar, a script passes a callback,
+a GUI worker relays events to its own thread. To cancel, stop iterating and
+``close()`` the generator; the job's ``finally`` saves what is worth saving.
+"""
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from napari_grd.errors import Cancelled
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is.
+
+    Attributes
+    ----------
+    stage : str
+        What is being done, fit for a progress bar ("Distilling").
+    done, total : int
+        Units finished and units in all.
+    seconds_left : float or None
+        Estimated time left in this stage; None until there is a basis for it.
+    """
+
+    stage: str
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Named numbers at a step, e.g. the terms of the loss, or validation scores."""
+
+    step: int
+    values: Mapping[str, float]
+    kind: str = "train"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Pictures of the state: name to array, e.g. the validation image and its labels."""
+
+    step: int
+    images: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A file was written. A ``kind`` of "checkpoint" can be resumed from."""
+
+    path: Path
+    kind: str = "checkpoint"
+
+
+Event = Progress | Metrics | Preview | Saved
+Result = TypeVar("Result")
+Job = Generator[Event, None, Result]
+
+
+class Stopwatch:
+    """Estimates the time left of a stage from the pace so far.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the stage, passed on to every event.
+    total : int
+        Units in all.
+    done : int, default 0
+        Units that were finished before the watch started (a resumed job); they
+        count as progress but not towards the pace.
+    """
+
+    def __init__(self, stage: str, total: int, done: int = 0) -> None:
+        self.stage = stage
+        self.total = total
+        self._first = done
+        self._start = time.monotonic()
+
+    def progress(self, done: int) -> Progress:
+        """The event for ``done`` finished units."""
+        finished = done - self._first
+        left = None
+        if finished > 0:
+            pace = (time.monotonic() - self._start) / finished
+            left = pace * (self.total - done)
+        return Progress(self.stage, done, self.total, left)
+
+
+def drain(
+    job: Job[Result],
+    on_event: Callable[[Event], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Result:
+    """Run a job to its end and return its result.
+
+    Parameters
+    ----------
+    job : Job
+        The generator to run. It is closed in every case.
+    on_event : callable, optional
+        Called with every event, in this thread.
+    cancelled : callable, optional
+        Polled at every event; a true answer stops the job.
+
+    Returns
+    -------
+    object
+        What the job returned.
+
+    Raises
+    ------
+    Cancelled
+        If ``cancelled`` answered true. Its ``checkpoint`` is the job's last
+        saved one, brought up to date while the job was closed.
+
+    Examples
+    --------
+    >>> def count():
+    ...     for i in range(3):
+    ...         yield Progress("Counting", i + 1, 3)
+    ...     return "done"
+    >>> drain(count())
+    'done'
+    """
+    checkpoint: Path | None = None
+    try:
+        while True:
+            try:
+                event = next(job)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            if isinstance(event, Saved) and event.kind == "checkpoint":
+                checkpoint = event.path
+            if on_event is not None:
+                on_event(event)
+            if cancelled is not None and cancelled():
+                # Closing first lets the job's finally bring the checkpoint up to date.
+                job.close()
+                raise Cancelled(checkpoint)
+    finally:
+        job.close()

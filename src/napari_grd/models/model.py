@@ -1,0 +1,131 @@
+"""The one Model type: teachers and students are both this."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from napari_grd.config import Config, NetworkConfig, NormalizationConfig, PartitionConfig
+from napari_grd.graph.offsets import OFFSETS_2D, Offset
+from napari_grd.models import registry
+
+
+class ModelConfig(Config):
+    """All that is needed to rebuild a model and to run it as it was trained."""
+
+    network: NetworkConfig = NetworkConfig()
+    in_channels: int = Field(1, ge=1)
+    foreground: bool = Field(True, description="whether a foreground logit follows the embedding")
+    ndim: int = Field(2, ge=2, le=3)
+    offsets: tuple[Offset, ...] = OFFSETS_2D
+    normalization: NormalizationConfig = NormalizationConfig()
+    partition: PartitionConfig = PartitionConfig()
+    object_diameter: float | None = Field(
+        None, gt=0, description="typical object diameter of the training data in pixels"
+    )
+    pixel_size: float | None = Field(None, gt=0, description="pixel size of the training data in micrometres")
+
+
+class ModelCard(Config):
+    """What a reader should know before trusting a model."""
+
+    name: str = "unnamed"
+    summary: str = ""
+    kind: str = Field("student", description="teacher or student")
+    parameters: int = 0
+    trained_on: tuple[str, ...] = Field((), description="data sets, with their licences")
+    recipe: dict[str, Any] = Field(default_factory=dict, description="the settings it was trained with")
+    teacher: str | None = None
+    scores: dict[str, float] = Field(default_factory=dict, description="validation scores")
+    limits: str = Field("", description="what it is known to be bad at")
+    licence: str = "BSD-3-Clause"
+    version: str = Field("", description="version of napari-grd that made it")
+    created: str = Field("", description="date, ISO 8601")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with what it needs to be used.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        Maps ``(B, in_channels, *S)`` to ``(B, embedding + foreground, *S)``.
+    config : ModelConfig
+        How to rebuild and run it.
+    card : ModelCard
+        What it is and how well it does.
+    pca : torch.Tensor or None
+        ``(4, C)``: mean of the unit embeddings and their three main directions,
+        so that embeddings get the same colours on every image.
+    """
+
+    network: nn.Module
+    config: ModelConfig
+    card: ModelCard = ModelCard()
+    pca: Tensor | None = None
+
+    @classmethod
+    def create(cls, config: ModelConfig, card: ModelCard | None = None) -> "Model":
+        """A model with fresh weights."""
+        options: dict[str, Any] = {}
+        if config.network.widths:
+            options["widths"] = config.network.widths
+        network = registry.build(
+            config.network.name,
+            in_channels=config.in_channels,
+            embedding=config.network.embedding,
+            foreground=config.foreground,
+            **options,
+        )
+        card = card or ModelCard()
+        return cls(network, config, card.replace(parameters=count_parameters(network)))
+
+    @property
+    def stride(self) -> int:
+        """Sides of the network's input are multiples of this."""
+        return registry.entry(self.config.network.name).stride
+
+    @property
+    def embedding_channels(self) -> int:
+        """Length of a pixel's embedding."""
+        return self.config.network.embedding
+
+    def split(self, output: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Split a network output into embedding ``(B, C, *S)`` and foreground logit ``(B, *S)`` or None."""
+        c = self.embedding_channels
+        return output[:, :c], (output[:, c] if self.config.foreground else None)
+
+    def with_card(self, **changes: Any) -> "Model":
+        """The same model with a changed card."""
+        return replace(self, card=self.card.replace(**changes))
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def count_macs(network: nn.Module, in_channels: int, size: tuple[int, ...]) -> int:
+    """Multiply-accumulates of one forward pass on one image (convolutions and matrix products).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network; its mode is kept.
+    in_channels : int
+        Channels of the image.
+    size : tuple of int
+        Spatial size of the image in pixels.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    training = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, in_channels, *size, device=device))
+    network.train(training)
+    return int(counter.get_total_flops()) // 2

@@ -1,0 +1,83 @@
+"""ResUNet, the method's own 2D network (METHOD 1.1), at any width."""
+
+import torch
+from torch import Tensor, nn
+
+from napari_grd.models.registry import register
+
+TEACHER_WIDTHS = (32, 64, 179, 349, 680)
+TINY_WIDTHS = (4, 8, 16, 32, 64)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a 3x3 shortcut; the shortcut is never an identity."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.BatchNorm2d(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.main(x) + self.shortcut(x))
+
+
+class ResUNet(nn.Module):
+    """Encoder-decoder of residual blocks.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the image and of the output (embedding plus foreground logit).
+    widths : tuple of 5 int
+        Channels at full, 1/2, 1/4, 1/8 and 1/16 resolution.
+    align_corners : bool, default False
+        How the bilinear up-sampling treats borders. True is what the paper's
+        code does; it makes a crop and the whole image disagree by up to 5 %,
+        so models use False.
+
+    Notes
+    -----
+    The skips are the *pooled* encoder tensors and there is none at full
+    resolution; up-sampling comes before the block, concatenation before the
+    up-sampling. Sides of the input must be multiples of 16.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, widths: tuple[int, ...] = TINY_WIDTHS, *, align_corners: bool = False
+    ) -> None:
+        super().__init__()
+        if len(widths) != 5:
+            raise ValueError(f"ResUNet takes 5 widths, got {len(widths)}")
+        f0, f1, f2, f3, f4 = widths
+        self.stem = ResidualBlock(in_channels, f0)
+        self.down = nn.ModuleList(ResidualBlock(a, b) for a, b in ((f0, f1), (f1, f2), (f2, f3), (f3, f4)))
+        self.up = nn.ModuleList(ResidualBlock(a, b) for a, b in ((f4, f4), (f4 + f3, f3), (f3 + f2, f2), (f2 + f1, f1)))
+        self.head = nn.Conv2d(f1, out_channels, 1)
+        self.align_corners = align_corners
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        skips = []
+        for block in self.down:
+            x = nn.functional.max_pool2d(block(x), 2)
+            skips.append(x)
+        skips.pop()  # the bottleneck is the start of the decoder, not a skip
+        for level, block in enumerate(self.up):
+            if level:
+                x = torch.cat([x, skips.pop()], dim=1)
+            x = nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
+            x = block(x)
+        out: Tensor = self.head(x)
+        return out
+
+
+@register("resunet", stride=16)
+def resunet(in_channels: int, out_channels: int, *, widths: tuple[int, ...] = TINY_WIDTHS) -> nn.Module:
+    """ResUNet: 5 widths, from 4..64 (tiny student) to 32..680 (teacher)."""
+    return ResUNet(in_channels, out_channels, tuple(widths))
