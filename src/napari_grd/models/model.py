@@ -1,6 +1,6 @@
 """The one Model type: teachers and students are both this."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -64,7 +64,7 @@ class Model:
 
     network: nn.Module
     config: ModelConfig
-    card: ModelCard = ModelCard()
+    card: ModelCard = field(default_factory=ModelCard)
     pca: Tensor | None = None
 
     @classmethod
