@@ -1,0 +1,239 @@
+"""Random training patches: a location, a geometric map, and a change of intensity.
+
+One field of source coordinates serves the image, the labels and the cached
+outputs of a teacher, so the three stay aligned whatever the map was::
+
+    patch pixel --rotate, scale, elastic--> source coordinates --mirror--> inside the image
+        '-- flips and right-angle turns, of the sampled square, at the end
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_grd.config import AugmentConfig
+from napari_grd.errors import ImageError, LabelError
+
+Float32 = NDArray[np.float32]
+
+NO_AUGMENTATION = AugmentConfig(flip=False, rotate90=False, rotate=0, scale=0, elastic=0, intensity=0, noise=0, blur=0)
+"""Plain random crops: nothing but the location is drawn."""
+
+_TRIES = 8  # random pixels looked at in search of a labelled one
+_ELASTIC_SPACING = 32.0  # pixels between the control points of an elastic deformation
+
+
+class ArrayLike(Protocol):
+    """What can be sliced without being read whole: a numpy or a zarr array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square cut from an image and what belongs to it.
+
+    Attributes
+    ----------
+    image : (C, p, p) float32
+    labels : (p, p) int64, or None
+    extra : (E, p, p) float32, or None
+    """
+
+    image: Float32
+    labels: NDArray[np.int64] | None
+    extra: Float32 | None
+
+
+def random_patch(
+    rng: np.random.Generator,
+    config: AugmentConfig,
+    patch: int,
+    image: Float32,
+    labels: NDArray[np.integer[Any]] | None = None,
+    extra: ArrayLike | None = None,
+) -> Patch:
+    """Cut a random patch, moved and changed as the settings say.
+
+    The image is interpolated linearly. Labels and ``extra`` take the nearest
+    pixel: embeddings of two instances are never mixed. Where no free rotation,
+    scale or elastic deformation was drawn the patch is pixel exact. What lies
+    beyond the border, also of an image smaller than the patch, is mirrored.
+    With labels, half of the patches are centred on a labelled pixel.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all randomness: the same state gives the same patch.
+    config : AugmentConfig
+        Probabilities and sizes; :data:`NO_AUGMENTATION` gives plain crops.
+    patch : int
+        Side p of the patch in pixels.
+    image : (C, H, W) float32
+        Normalised intensities.
+    labels : (H, W) integer, optional
+        Label image, 0 is background.
+    extra : (E, H, W) numpy or zarr array, optional
+        Values that move with the pixels, e.g. a teacher's embedding and
+        foreground; only the bounding box of the patch is read from it.
+
+    Returns
+    -------
+    Patch
+        Freshly allocated, C-contiguous arrays.
+
+    Raises
+    ------
+    ImageError, LabelError
+        If image, labels and extra do not share one plane.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).random((1, 200, 300), dtype=np.float32)
+    >>> random_patch(np.random.default_rng(1), AugmentConfig(), 64, image).image.shape
+    (1, 64, 64)
+    """
+    _check(image, labels, extra)
+    origin = _origin(rng, patch, image.shape[1:], labels)
+    turns = int(rng.integers(4)) if config.rotate90 else 0
+    flip = bool(config.flip and rng.random() < 0.5)
+    displacement = _displacement(rng, config, patch)
+    exact = displacement is None
+    grids = _grids(origin, patch, displacement)
+    rows, cols = (_mirror(grid, size) for grid, size in zip(grids, image.shape[1:], strict=True))
+
+    def turned(array: NDArray[Any], dtype: type) -> NDArray[Any]:
+        array = np.rot90(array, turns, axes=(-2, -1))
+        return np.ascontiguousarray(array[..., ::-1] if flip else array, dtype=dtype)
+
+    pixels = _nearest(image, rows, cols) if exact else _linear(image, rows, cols)
+    return Patch(
+        image=_change_intensity(rng, config, turned(pixels, np.float32)),
+        labels=None if labels is None else turned(_nearest(labels[None], rows, cols)[0], np.int64),
+        extra=None if extra is None else turned(_nearest(extra, rows, cols), np.float32),
+    )
+
+
+def _check(image: Float32, labels: NDArray[Any] | None, extra: ArrayLike | None) -> None:
+    if image.ndim != 3 or 0 in image.shape:
+        raise ImageError(f"A patch was asked of an image of shape {image.shape}.", "Pass (channel, y, x), not empty.")
+    if labels is not None and labels.shape != image.shape[1:]:
+        raise LabelError(
+            f"Labels of shape {labels.shape} do not fit an image of shape {image.shape}.",
+            "Pass labels as (y, x) of the same plane.",
+        )
+    if extra is not None and tuple(extra.shape[1:]) != image.shape[1:]:
+        raise ImageError(
+            f"Cached values of shape {tuple(extra.shape)} do not fit an image of shape {image.shape}.",
+            "Compute them again for this image.",
+        )
+
+
+def _origin(rng: np.random.Generator, patch: int, shape: Sequence[int], labels: NDArray[Any] | None) -> tuple[int, int]:
+    """First row and column, inside the image if it is large enough; negative if it is smaller than the patch."""
+    center = None
+    if labels is not None and rng.random() < 0.5:
+        rows, cols = (rng.integers(size, size=_TRIES) for size in shape)
+        hits = np.flatnonzero(labels[rows, cols])
+        if len(hits):
+            center = (int(rows[hits[0]]), int(cols[hits[0]]))
+    origin = []
+    for axis, size in enumerate(shape):
+        low, high = min(0, size - patch), max(0, size - patch)
+        if center is None:
+            origin.append(int(rng.integers(low, high + 1)))
+        else:
+            origin.append(min(max(center[axis] - patch // 2, low), high))
+    return origin[0], origin[1]
+
+
+def _displacement(rng: np.random.Generator, config: AugmentConfig, patch: int) -> NDArray[np.float64] | None:
+    """What the free map adds to the patch's own coordinates, (2, p, p) in pixels, or None for an exact patch."""
+    rotate, scale, elastic = rng.random(3) < (config.rotate, config.scale, config.elastic)
+    if not (rotate or scale or elastic):
+        return None
+    angle = rng.uniform(-np.pi / 4, np.pi / 4) if rotate else 0.0  # right-angle turns cover the rest
+    # A zoom of 2 is as far from 1 as a zoom of 1/2: draw its logarithm.
+    zoom = math.exp(rng.uniform(*np.log(config.scale_range))) if scale else 1.0
+    cos, sin = math.cos(angle) / zoom, math.sin(angle) / zoom
+    centered = np.arange(patch) - (patch - 1) / 2
+    y, x = centered[:, None], centered[None, :]
+    field = np.stack([(cos - 1) * y - sin * x, sin * y + (cos - 1) * x])
+    if elastic:
+        basis = _elastic_basis(patch)
+        control = rng.normal(scale=config.elastic_amplitude, size=(2, basis.shape[1], basis.shape[1]))
+        field += basis @ control @ basis.T
+    return field
+
+
+@lru_cache(maxsize=8)
+def _elastic_basis(patch: int) -> NDArray[np.float64]:
+    """Gaussian bumps, (p, control points). Rows have unit length, which keeps the amplitude drawn."""
+    points = np.arange(-1, math.ceil(patch / _ELASTIC_SPACING) + 2) * _ELASTIC_SPACING
+    basis = np.exp(-0.5 * ((np.arange(patch)[:, None] - points) / _ELASTIC_SPACING) ** 2)
+    normed: NDArray[np.float64] = basis / np.linalg.norm(basis, axis=1, keepdims=True)
+    return normed
+
+
+def _grids(
+    origin: tuple[int, int], patch: int, displacement: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Row and column coordinates; (p, 1) and (1, p), all whole numbers, for an exact patch."""
+    steps = np.arange(patch, dtype=np.float64)
+    rows, cols = (origin[0] + steps)[:, None], (origin[1] + steps)[None, :]
+    return (rows, cols) if displacement is None else (rows + displacement[0], cols + displacement[1])
+
+
+def _mirror(coordinates: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Fold coordinates into [0, size - 1]; the border pixel is the mirror and is not repeated."""
+    last = size - 1
+    if last == 0:
+        return np.zeros_like(coordinates)
+    folded: NDArray[np.float64] = last - np.abs(np.abs(coordinates) % (2 * last) - last)
+    return folded
+
+
+def _window(array: ArrayLike, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> tuple[Any, int, int]:
+    """The bounding box of the coordinates, and its first row and column."""
+    top, left = int(rows.min()), int(cols.min())
+    window = np.asarray(array[:, top : math.ceil(rows.max()) + 1, left : math.ceil(cols.max()) + 1])
+    return window, top, left
+
+
+def _nearest(array: ArrayLike, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[Any]:
+    window, top, left = _window(array, rows, cols)
+    row, col = np.rint(rows).astype(np.intp) - top, np.rint(cols).astype(np.intp) - left
+    # A flat index is several times faster here than a pair of index arrays.
+    values: NDArray[Any] = window.reshape(len(window), -1).take(row * window.shape[2] + col, axis=1)
+    return values
+
+
+def _linear(array: Float32, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> Float32:
+    window, top, left = _window(array, rows, cols)
+    coordinates = np.stack([rows - top, cols - left])
+    return np.stack([ndimage.map_coordinates(channel, coordinates, order=1, mode="mirror") for channel in window])
+
+
+def _change_intensity(rng: np.random.Generator, config: AugmentConfig, image: Float32) -> Float32:
+    """Gain, offset and gamma, then blur, then noise: the order in which light, lens and camera act."""
+    change, blur, noise = rng.random(3) < (config.intensity, config.blur, config.noise)
+    if change:
+        gain = np.exp(rng.uniform(-0.3, 0.3, size=(len(image), 1, 1)))
+        offset = rng.uniform(-0.1, 0.1, size=(len(image), 1, 1))
+        gamma = np.exp(rng.uniform(-0.3, 0.3))
+        image = (gain * np.sign(image) * np.abs(image) ** gamma + offset).astype(np.float32)
+    if blur:
+        sigma = rng.uniform(0, config.blur_sigma)
+        image = ndimage.gaussian_filter(image, sigma=(0, sigma, sigma), mode="mirror")
+    if noise:
+        amount = np.float32(rng.uniform(0, config.noise_sigma))
+        image = image + amount * rng.standard_normal(image.shape, dtype=np.float32)
+    return image
