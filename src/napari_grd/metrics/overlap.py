@@ -41,13 +41,13 @@ def aggregated_jaccard(table: Contingency) -> float:
     images numbered in scan order and survives renumbering.
     """
     order = np.lexsort((table.label_index, -table.overlap, -table.iou, table.reference_index))
-    claiming = np.zeros(len(table.reference_ids), dtype=bool)
+    served = np.zeros(len(table.reference_ids), dtype=bool)
     claimed = np.zeros(len(table.label_ids), dtype=bool)
     intersection = 0
     for k in order:
         target, label = table.reference_index[k], table.label_index[k]
-        if not claiming[target] and not claimed[label]:
-            claiming[target] = claimed[label] = True
+        if not served[target] and not claimed[label]:
+            served[target] = claimed[label] = True
             intersection += int(table.overlap[k])
     # A pair adds both sizes less what it shares, a lone object its size: together, all sizes less all that is shared.
     union = int(table.label_sizes.sum() + table.reference_sizes.sum()) - intersection
