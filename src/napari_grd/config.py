@@ -6,7 +6,7 @@ of data never enter them.
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -129,7 +129,9 @@ class NetworkConfig(Config):
     """Which network, and how wide."""
 
     name: str = Field("resunet", description="a name from the registry of networks")
-    widths: tuple[int, ...] = Field((4, 8, 16, 32, 64), min_length=1, description="channels at each level")
+    widths: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
+        None, min_length=1, description="channels at each level, None for the network's own (ResUNet: the tiny student)"
+    )
     embedding: int = Field(16, ge=2, description="length of a pixel's embedding")
 
 

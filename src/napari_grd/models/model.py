@@ -71,7 +71,7 @@ class Model:
     def create(cls, config: ModelConfig, card: ModelCard | None = None) -> "Model":
         """A model with fresh weights."""
         options: dict[str, Any] = {}
-        if config.network.widths:
+        if config.network.widths is not None:
             options["widths"] = config.network.widths
         network = registry.build(
             config.network.name,
