@@ -1,6 +1,11 @@
 """Networks, their registry, and the one Model type."""
 
-from napari_grd.models import resunet as _resunet  # noqa: F401  (registers itself)
+# Importing a network's module registers it.
+from napari_grd.models import enet as _enet  # noqa: F401
+from napari_grd.models import espnet as _espnet  # noqa: F401
+from napari_grd.models import mobilenet as _mobilenet  # noqa: F401
+from napari_grd.models import resunet as _resunet  # noqa: F401
+from napari_grd.models import unetpp as _unetpp  # noqa: F401
 from napari_grd.models.model import Model, ModelCard, ModelConfig
 from napari_grd.models.registry import build, names, register
 

@@ -6,16 +6,28 @@ first and, if asked for, one foreground logit last. ``S`` is a multiple of the
 network's stride. To add one, decorate its builder::
 
     @register("mynet", stride=8)
-    def mynet(in_channels, out_channels, *, width=32): ...
+    def mynet(in_channels, out_channels, *, widths=(16, 32)): ...
+
+Another package makes its networks known by one entry point, whose module is
+imported when a name is asked for that is not built in::
+
+    [project.entry-points."napari_grd.networks"]
+    mynet = "mypackage.mynet"
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 from torch import nn
 
 from napari_grd.errors import ConfigError
+
+ENTRY_POINTS = "napari_grd.networks"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,28 @@ _ENTRIES: dict[str, NetworkEntry] = {}
 def register(
     name: str, *, stride: int, ndim: int = 2
 ) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
-    """Add a network builder to the registry (decorator)."""
+    """Add a network builder to the registry (decorator).
+
+    Parameters
+    ----------
+    name : str
+        What :func:`build` shall take.
+    stride : int
+        Sides of the input must be multiples of this, and any multiple must do.
+    ndim : int, default 2
+        Spatial dimensions.
+
+    Returns
+    -------
+    callable
+        Decorates ``builder(in_channels, out_channels, *, widths=...) -> nn.Module``. The builder's
+        default widths are what a configuration without widths means.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
 
     def add(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
         if name in _ENTRIES:
@@ -69,6 +102,13 @@ def entry(name: str) -> NetworkEntry:
     ConfigError
         If there is none.
     """
+    if name not in _ENTRIES:
+        broken = _load_plugins()
+        if name in broken:
+            raise ConfigError(
+                f"The network {name!r} is there, but its package fails to load ({broken[name]}).",
+                "Repair or remove that package.",
+            )
     try:
         return _ENTRIES[name]
     except KeyError:
@@ -76,8 +116,43 @@ def entry(name: str) -> NetworkEntry:
 
 
 def names() -> list[str]:
-    """Names of all registered networks."""
+    """Names of all networks that can be built, those of other packages included."""
+    _load_plugins()
     return sorted(_ENTRIES)
+
+
+@cache
+def _load_plugins() -> dict[str, str]:
+    """Import the networks of other packages, once; returns what failed and why."""
+    broken = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()
+        except Exception as error:  # whatever another package does wrong must not stop this one
+            broken[point.name] = f"{type(error).__name__}: {error}"
+            _log.warning("The network %r of entry point %r does not load: %s", point.name, point.value, error)
+    return broken
+
+
+def checked_widths(name: str, widths: Sequence[int], count: int, *, smallest: int = 1) -> tuple[int, ...]:
+    """The widths of a network as a tuple, if there are ``count`` of at least ``smallest`` channels each.
+
+    Raises
+    ------
+    ConfigError
+        If not, naming the network and the widths.
+
+    Examples
+    --------
+    >>> checked_widths("mynet", [8, 16], 2)
+    (8, 16)
+    """
+    if len(widths) != count or any(width < smallest for width in widths):
+        raise ConfigError(
+            f"The widths of {name!r} are {tuple(widths)}.",
+            f"Give {count} whole numbers of at least {smallest}, or none for the network's own.",
+        )
+    return tuple(widths)
 
 
 def build(name: str, *, in_channels: int, embedding: int = 16, foreground: bool = True, **widths: Any) -> nn.Module:
@@ -116,6 +191,8 @@ def build(name: str, *, in_channels: int, embedding: int = 16, foreground: bool 
             raise ConfigError(f"{label} is {value}.", "It has to be at least 1.")
     try:
         return found.builder(in_channels, embedding + int(foreground), **widths)
+    except ConfigError:
+        raise
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"The network {name!r} cannot be built with {widths!r} ({error}).", "See its options."

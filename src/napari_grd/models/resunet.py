@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from napari_grd.models.registry import register
+from napari_grd.models.registry import checked_widths, register
 
 TEACHER_WIDTHS = (32, 64, 179, 349, 680)
 TINY_WIDTHS = (4, 8, 16, 32, 64)
@@ -52,8 +52,6 @@ class ResUNet(nn.Module):
         self, in_channels: int, out_channels: int, widths: tuple[int, ...] = TINY_WIDTHS, *, align_corners: bool = False
     ) -> None:
         super().__init__()
-        if len(widths) != 5:
-            raise ValueError(f"ResUNet takes 5 widths, got {len(widths)}")
         f0, f1, f2, f3, f4 = widths
         self.stem = ResidualBlock(in_channels, f0)
         self.down = nn.ModuleList(ResidualBlock(a, b) for a, b in ((f0, f1), (f1, f2), (f2, f3), (f3, f4)))
@@ -80,4 +78,4 @@ class ResUNet(nn.Module):
 @register("resunet", stride=16)
 def resunet(in_channels: int, out_channels: int, *, widths: tuple[int, ...] = TINY_WIDTHS) -> nn.Module:
     """ResUNet: 5 widths, from 4..64 (tiny student) to 32..680 (teacher)."""
-    return ResUNet(in_channels, out_channels, tuple(widths))
+    return ResUNet(in_channels, out_channels, checked_widths("resunet", widths, 5))
