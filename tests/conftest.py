@@ -1,9 +1,12 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.lib.npyio import NpzFile
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,9 @@ def real_data() -> Path:
     path = Path(folder)
     assert path.is_dir(), f"GRD_DATA names {folder!r}, which is not a folder"
     return path
+
+
+@pytest.fixture(scope="session")
+def goldens() -> Callable[[str], NpzFile]:
+    """Loads a file of reference numbers by name, for example ``goldens("metrics.npz")``."""
+    return lambda name: np.load(Path(__file__).parent / "goldens" / name)

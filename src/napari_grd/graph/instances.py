@@ -1,0 +1,131 @@
+"""The instance graph: one node an instance, edges by similarity (METHOD 7)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from napari_grd.errors import LabelError
+from napari_grd.graph.precision import full_precision, promote, unit_vectors
+
+
+def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
+    """Mean embedding of every instance (METHOD 7).
+
+    Parameters
+    ----------
+    embedding : Tensor
+        ``(B, C, *S)``, not normalised.
+    labels : Tensor
+        Integers ``(B, *S)``; ids need not be consecutive, 0 is background and gives no node.
+
+    Returns
+    -------
+    list of Tensor
+        For each image ``(N_b, C)`` in float32, by ascending id and differentiable; ``N_b`` may be 0.
+
+    Raises
+    ------
+    LabelError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> embedding = torch.tensor([[[1.0, 3.0, 7.0]]])
+    >>> instance_nodes(embedding, torch.tensor([[5, 5, 0]]))
+    [tensor([[2.]])]
+    """
+    batch, channels, *spatial = embedding.shape
+    if labels.shape != (batch, *spatial):
+        raise LabelError(
+            f"Labels of shape {tuple(labels.shape)} do not fit an embedding of shape {tuple(embedding.shape)}.",
+            f"Pass labels of shape {(batch, *spatial)}.",
+        )
+    labels = labels.reshape(batch, -1).long()
+    span = int(labels.max()) + 1 if labels.numel() else 1
+    keys = labels + span * torch.arange(batch, device=labels.device)[:, None]
+    found, slots, sizes = torch.unique(keys, return_inverse=True, return_counts=True)
+    with full_precision(embedding):
+        pixels = promote(embedding).flatten(2).movedim(1, 2).reshape(-1, channels)
+        means = pixels.new_zeros(len(found), channels).index_add(0, slots.flatten(), pixels) / sizes[:, None]
+    instance = found % span != 0
+    per_image = torch.bincount(found[instance] // span, minlength=batch)
+    return list(torch.split(means[instance], per_image.tolist()))
+
+
+@dataclass(frozen=True)
+class InstanceGraph:
+    """Instances of one image as a graph.
+
+    Attributes
+    ----------
+    ids : ndarray
+        ``(N,)`` label values, ascending.
+    centroids : ndarray
+        ``(N, ndim)`` float64 in pixels, in the order of the image's axes.
+    nodes : ndarray
+        ``(N, C)`` float32, the mean embedding of each instance.
+    edges : ndarray
+        ``(E, 2)`` int64 positions in ``ids``, the smaller one first.
+    similarity : ndarray
+        ``(E,)`` float32 cosine of the two nodes of each edge.
+    """
+
+    ids: NDArray[np.int64]
+    centroids: NDArray[np.float64]
+    nodes: NDArray[np.float32]
+    edges: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+
+
+def instance_graph(
+    labels: NDArray[np.integer], embedding: NDArray[np.float32], *, max_distance: float | None = None
+) -> InstanceGraph:
+    """The instance graph of one image, for looking at.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Integers ``(*S)``, 0 is background.
+    embedding : ndarray
+        ``(C, *S)``.
+    max_distance : float, optional
+        Join only instances with centroids this close, in pixels. None joins all, as distillation does.
+
+    Returns
+    -------
+    InstanceGraph
+
+    Raises
+    ------
+    LabelError
+        If the shapes do not fit.
+
+    Examples
+    --------
+    >>> graph = instance_graph(np.array([[1, 1, 0, 4]]), np.ones((2, 1, 4), np.float32))
+    >>> graph.ids, graph.centroids.tolist(), graph.edges.tolist(), graph.similarity.round(3).tolist()
+    (array([1, 4]), [[0.0, 0.5], [0.0, 3.0]], [[0, 1]], [1.0])
+    """
+    labels = np.asarray(labels).astype(np.int64, copy=False)
+    (nodes,) = instance_nodes(torch.as_tensor(np.asarray(embedding))[None], torch.as_tensor(labels)[None])
+    where = np.nonzero(labels)
+    ids, slots, sizes = np.unique(labels[where], return_inverse=True, return_counts=True)
+    sums = [np.bincount(slots, weights=axis, minlength=len(ids)) for axis in where]
+    centroids = np.stack(sums, axis=1) / sizes[:, None]
+    edges = _edges(centroids, max_distance)
+    unit = unit_vectors(nodes, dim=1).numpy()
+    similarity = np.einsum("ec,ec->e", unit[edges[:, 0]], unit[edges[:, 1]])
+    return InstanceGraph(ids, centroids, nodes.numpy(), edges, similarity)
+
+
+def _edges(centroids: NDArray[np.float64], max_distance: float | None) -> NDArray[np.int64]:
+    count = len(centroids)
+    if max_distance is None or count == 0:
+        return np.stack(np.triu_indices(count, k=1), axis=1)
+    pairs: NDArray[np.int64] = cKDTree(centroids).query_pairs(max_distance, output_type="ndarray").astype(np.int64)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return pairs[order]

@@ -1,0 +1,6 @@
+"""How well a segmentation agrees with a reference: the scores of METHOD 13, for label images of any dimension."""
+
+from napari_grd.metrics.matching import Matches, match_objects
+from napari_grd.metrics.scores import IOU_THRESHOLDS, Scores, evaluate
+
+__all__ = ["IOU_THRESHOLDS", "Matches", "Scores", "evaluate", "match_objects"]
