@@ -1,0 +1,58 @@
+"""Content hashes: the keys under which a teacher's outputs are cached and found again."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.models import Model
+
+
+def image_key(array: NDArray[Any]) -> str:
+    """A hash of an array's dtype, shape and values.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        Any layout in memory: equal arrays have equal keys, whether or not they
+        are contiguous or in native byte order.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> a = np.arange(6).reshape(2, 3)
+    >>> image_key(a) == image_key(a.copy()), image_key(a) == image_key(a.T)
+    (True, False)
+    """
+    array = np.asarray(array)
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(array.shape)
+    digest = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=16)
+    digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def model_fingerprint(model: Model) -> str:
+    """A hash of all that decides a model's outputs: its config and its weights.
+
+    The card and the PCA basis are left out: they say how a model does and how
+    to show it.
+
+    Parameters
+    ----------
+    model : Model
+        On any device; the result does not depend on it.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    digest = hashlib.blake2b(model.config.model_dump_json().encode(), digest_size=16)
+    for name, tensor in sorted(model.network.state_dict().items()):
+        digest.update(f"{name}:{image_key(tensor.detach().cpu().numpy())}".encode())
+    return digest.hexdigest()

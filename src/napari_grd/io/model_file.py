@@ -1,0 +1,229 @@
+"""A model is one file: ``name.grd.safetensors``.
+
+Layout
+------
+Tensors: ``network.<name>`` for each entry of the network's state dict, and
+``pca`` if the model has one. Header metadata (all strings): ``napari_grd``, the
+version of this layout; ``config`` and ``card``, the :class:`ModelConfig` and
+:class:`ModelCard` as JSON. Nothing in the file can run code.
+
+A file may come from a newer napari-grd of the same layout. Its config decides
+results, so an unknown setting is an error; its card only informs, so an
+unknown field is passed over.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from napari_grd.errors import ConfigError, ModelFileError
+from napari_grd.io.atomic import atomic_path
+from napari_grd.models import Model, ModelCard, ModelConfig
+
+SUFFIX = ".grd.safetensors"
+FORMAT_VERSION = 1
+
+_VERSION_KEY = "napari_grd"
+_NETWORK = "network."
+_PCA = "pca"
+_NAMED = 3  # as many tensors are named in a message
+
+
+def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
+    """Write a model file, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+        The model, on any device. Its network is left as it is.
+    path : str or Path
+        Where to; ``.grd.safetensors`` is added unless the name ends in it. The
+        folder has to exist.
+    half : bool, default False
+        Store the weights of convolutions and matrices as float16: half the
+        size, for a relative rounding error below 5e-4 of each weight. Biases
+        and normalisation statistics keep their precision.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = save_model(Model.create(ModelConfig()), Path(folder) / "mine")
+    ...     path.name, load_model(path).stride
+    ('mine.grd.safetensors', 16)
+    """
+    path = Path(path)
+    if not path.name.endswith(SUFFIX):
+        path = path.with_name(path.name.removesuffix(".safetensors") + SUFFIX)
+    tensors = {_NETWORK + name: _stored(value, half) for name, value in model.network.state_dict().items()}
+    if model.pca is not None:
+        tensors[_PCA] = _stored(model.pca, half=False)
+    metadata = {
+        _VERSION_KEY: str(FORMAT_VERSION),
+        "config": json.dumps(model.config.model_dump(mode="json")),
+        "card": json.dumps(model.card.model_dump(mode="json")),
+    }
+    content = save(tensors, metadata)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. For the name of a built-in model, see
+        :func:`napari_grd.io.builtin.resolve_model`.
+
+    Returns
+    -------
+    Model
+        On the CPU, in evaluation mode, weights in float32. The random state of
+        torch is left alone.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, it is damaged or not a model file, needs a
+        newer napari-grd or a network that is not installed, or its tensors do
+        not fit its network.
+    """
+    path = Path(path)
+    config, card = read_card(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    try:
+        with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be overwritten
+            model = Model.create(config, card)
+    except ConfigError as error:
+        raise ModelFileError(
+            f"The model file {str(path)!r} needs a network that cannot be built here: {error.problem}",
+            "Install the plugin the network comes with, or update napari-grd.",
+        ) from error
+    # Cloned, as the original may be a view of the file, which may be replaced while the model lives.
+    pca = tensors.pop(_PCA).clone() if _PCA in tensors else None
+    _fill(model.network, {name.removeprefix(_NETWORK): value for name, value in tensors.items()}, path)
+    model.network.eval()
+    return replace(model, pca=pca)
+
+
+def read_card(path: str | Path) -> tuple[ModelConfig, ModelCard]:
+    """Read what a model is from the header of its file; no tensor is read.
+
+    Parameters
+    ----------
+    path : str or Path
+        A model file.
+
+    Returns
+    -------
+    config : ModelConfig
+        How it is rebuilt and run.
+    card : ModelCard
+        What it is and how well it does.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, it is damaged or not a model file, or needs a newer napari-grd.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"There is no model file {str(path)!r}.", "Check the path.")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    _check_version(metadata, path)
+    settings, facts = _json(metadata, "config", path), _json(metadata, "card", path)
+    known = {name: value for name, value in facts.items() if name in ModelCard.model_fields}
+    try:
+        return ModelConfig(**settings), ModelCard(**known)
+    except ConfigError as error:
+        raise ModelFileError(
+            f"The model file {str(path)!r} holds settings that are not valid here: {error.problem}",
+            "Update napari-grd, or save the model again.",
+        ) from error
+
+
+def _stored(tensor: Tensor, half: bool) -> Tensor:
+    if half and tensor.is_floating_point() and tensor.ndim > 1:
+        tensor = tensor.half()
+    # Cloned, as safetensors refuses tensors that share memory.
+    return tensor.detach().cpu().contiguous().clone()
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    expected = network.state_dict()
+    problems = []
+    for what, names in (
+        ("missing", expected.keys() - tensors.keys()),
+        ("unexpected", tensors.keys() - expected.keys()),
+        ("of another shape", {n for n in expected.keys() & tensors.keys() if expected[n].shape != tensors[n].shape}),
+    ):
+        if names:
+            listed = ", ".join(sorted(names)[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+            problems.append(f"{len(names)} tensor(s) {what} ({listed})")
+    if problems:
+        raise ModelFileError(
+            f"The model file {str(path)!r} does not fit its network: {'; '.join(problems)}.",
+            "Save the model again, with the version of napari-grd (or the plugin) that trained it.",
+        )
+    network.load_state_dict(tensors)  # copies into the network's own dtype, so float16 becomes float32
+
+
+def _check_version(metadata: dict[str, str], path: Path) -> None:
+    version = metadata.get(_VERSION_KEY)
+    if version is None or not version.isdecimal():
+        raise ModelFileError(
+            f"{str(path)!r} is a safetensors file, but not a model of napari-grd.",
+            f"Choose a file that ends in {SUFFIX}; other networks become teachers, see napari_grd.teachers.",
+        )
+    if int(version) > FORMAT_VERSION:
+        raise ModelFileError(
+            f"The model file {str(path)!r} is of format {version}; this version reads up to {FORMAT_VERSION}.",
+            "Update napari-grd.",
+        )
+
+
+def _json(metadata: dict[str, str], key: str, path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(metadata[key])
+        if isinstance(values, dict):
+            return values
+        reason = f"it is a {type(values).__name__}"
+    except KeyError:
+        reason = "it is missing"
+    except json.JSONDecodeError as error:
+        reason = str(error)
+    raise ModelFileError(f"The {key} in the model file {str(path)!r} cannot be read ({reason}).", "Save it again.")
+
+
+def _unreadable(path: Path, error: Exception) -> ModelFileError:
+    return ModelFileError(
+        f"The model file {str(path)!r} is cut off, or is not a safetensors file ({error}).",
+        f"Copy or download it again; a model file ends in {SUFFIX}.",
+    )
