@@ -85,6 +85,11 @@ class Stopwatch:
         self._first = done
         self._start = time.monotonic()
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the watch was started."""
+        return time.monotonic() - self._start
+
     def progress(self, done: int) -> Progress:
         """The event for ``done`` finished units."""
         finished = done - self._first

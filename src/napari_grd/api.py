@@ -1,0 +1,242 @@
+"""What a script calls.
+
+Every function here is either pure or drives a job to its end; the ``iter_``
+functions are the jobs themselves, for front ends that want the events.
+
+Examples
+--------
+>>> import napari_grd.api as grd
+>>> [card.name for card in grd.builtin_models()]
+['nuclei']
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import DistillConfig, PartitionConfig, SegmentConfig, TrainConfig
+from napari_grd.distillation.recipes import iter_distill as _iter_distill
+from napari_grd.distillation.recipes import iter_train
+from napari_grd.graph.instances import InstanceGraph, instance_graph
+from napari_grd.inference.prediction import Prediction, partition_prediction
+from napari_grd.inference.segment import affinities, embed, iter_predict, iter_segment, predict, segment
+from napari_grd.io.builtin import builtin_paths, resolve_model
+from napari_grd.io.model_file import load_model as _load_model
+from napari_grd.io.model_file import read_card, save_model
+from napari_grd.jobs import Event, Job, Metrics, Preview, Progress, Saved, drain
+from napari_grd.metrics import Scores, evaluate
+from napari_grd.models import Model, ModelCard
+from napari_grd.teachers.base import Teacher, TeacherInfo
+from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
+
+__all__ = [
+    "DistillConfig",
+    "Event",
+    "InstanceGraph",
+    "Metrics",
+    "Model",
+    "ModelCard",
+    "PartitionConfig",
+    "Prediction",
+    "Preview",
+    "Progress",
+    "Saved",
+    "Scores",
+    "SegmentConfig",
+    "Teacher",
+    "TeacherInfo",
+    "TrainConfig",
+    "affinities",
+    "builtin_models",
+    "distill",
+    "drain",
+    "embed",
+    "evaluate",
+    "instance_graph",
+    "iter_distill",
+    "iter_predict",
+    "iter_segment",
+    "iter_train",
+    "load_model",
+    "load_teacher",
+    "partition",
+    "predict",
+    "save_model",
+    "segment",
+    "teachers",
+    "train",
+]
+
+OnEvent = Callable[[Event], None]
+Cancelled = Callable[[], bool]
+
+
+def builtin_models() -> list[ModelCard]:
+    """Cards of the models that come with the package; ``card.name`` is what :func:`load_model` takes."""
+    return [read_card(path)[1].replace(name=name) for name, path in builtin_paths().items()]
+
+
+def load_model(source: str | Path) -> Model:
+    """Load a built-in model by name, or a model file.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``"nuclei"``, or the path of a ``.grd.safetensors`` file.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model, or its file cannot be read.
+
+    Examples
+    --------
+    >>> load_model("nuclei").config.in_channels
+    1
+    """
+    return _load_model(resolve_model(source))
+
+
+def train(
+    images: Any,
+    labels: Any,
+    config: TrainConfig | None = None,
+    *,
+    axes: str | None = None,
+    validation: float | tuple[Any, Any] = 0.2,
+    out_dir: str | Path | None = None,
+    on_event: OnEvent | None = None,
+    cancelled: Cancelled | None = None,
+) -> Model:
+    """Train a network on labelled images.
+
+    Parameters
+    ----------
+    images : array or sequence of arrays
+        numpy, dask or zarr; one bare array is one image.
+    labels : array or sequence of arrays
+        Label images of the same spatial shapes, 0 is background.
+    config : TrainConfig, optional
+        The recipe.
+    axes : str, optional
+        Axes of every image: "yx", "cyx" or "yxc".
+    validation : float or (images, labels)
+        Fraction of the images set aside, or images of their own.
+    out_dir : path, optional
+        Where ``teacher.grd.safetensors`` and the checkpoint go. The same call
+        with the same folder resumes a training that was stopped or killed.
+    on_event : callable, optional
+        Called with every event.
+    cancelled : callable, optional
+        Polled at every event.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    GrdError
+        If images, labels or settings cannot be used.
+    Cancelled
+        If ``cancelled`` answered true; it carries the checkpoint.
+
+    Examples
+    --------
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
+    >>> model = train([image], [labels], TrainConfig(steps=2, batch=1, patch=64))
+    """
+    job = iter_train(images, labels, config, axes=axes, validation=validation, out_dir=out_dir)
+    return drain(job, on_event, cancelled)
+
+
+def iter_distill(
+    teacher: Teacher | Model | str | Path,
+    images: Any,
+    labels: Any = None,
+    config: DistillConfig | None = None,
+    *,
+    axes: str | None = None,
+    validation: float | tuple[Any, Any] = 0.2,
+    out_dir: str | Path | None = None,
+) -> Job[Model]:
+    """:func:`distill` as a job."""
+    return _iter_distill(as_teacher(teacher), images, labels, config, axes=axes, validation=validation, out_dir=out_dir)
+
+
+def distill(
+    teacher: Teacher | Model | str | Path,
+    images: Any,
+    labels: Any = None,
+    config: DistillConfig | None = None,
+    *,
+    axes: str | None = None,
+    validation: float | tuple[Any, Any] = 0.2,
+    out_dir: str | Path | None = None,
+    on_event: OnEvent | None = None,
+    cancelled: Cancelled | None = None,
+) -> Model:
+    """Distil a small student from a teacher.
+
+    Parameters
+    ----------
+    teacher : Teacher, Model, str or Path
+        A teacher, a model, the name of a built-in model, or a model file.
+    images : array or sequence of arrays
+        What to distil on; labels are not needed.
+    labels : sequence of (array or None), optional
+        Ground truth where there is some. Elsewhere, and without it, the
+        teacher's own instances are used.
+    config : DistillConfig, optional
+        The recipe; ``background`` says what label 0 is: a class of its own
+        ("class"), unlabelled pixels ("ignore"), or absent ("none").
+    axes, validation, out_dir, on_event, cancelled
+        As for :func:`train`; the model is ``student.grd.safetensors``.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    GrdError
+        If teacher, images, labels or settings cannot be used.
+    Cancelled
+        If ``cancelled`` answered true; it carries the checkpoint.
+
+    References
+    ----------
+    Liu et al., "Graph Relation Distillation for Efficient Biomedical Instance
+    Segmentation", arXiv 2401.06370.
+
+    Examples
+    --------
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> image, _ = nuclei_2d(np.random.default_rng(0), (128, 128))
+    >>> config = DistillConfig(steps=2, batch=1, patch=64)
+    >>> student = distill("nuclei", [image], config=config)
+    """
+    job = iter_distill(teacher, images, labels, config, axes=axes, validation=validation, out_dir=out_dir)
+    return drain(job, on_event, cancelled)
+
+
+def partition(prediction: Prediction, config: PartitionConfig | None = None) -> NDArray[np.uint32]:
+    """Turn a prediction into instances, without running the network again.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        From :func:`predict`.
+    config : PartitionConfig, optional
+        Default: the settings stored in the model.
+
+    Returns
+    -------
+    ndarray of uint32
+        Labels at the shape of the image.
+    """
+    return partition_prediction(prediction, config)

@@ -1,0 +1,84 @@
+"""From trained weights to a finished model: colours, card, file."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import napari_grd
+from napari_grd.config import TrainConfig
+from napari_grd.data.dataset import PatchSampler
+from napari_grd.graph.precision import unit_vectors
+from napari_grd.models import Model
+
+_PCA_BATCHES = 4
+
+
+def finish(
+    model: Model,
+    sampler: PatchSampler,
+    config: TrainConfig,
+    scores: dict[str, float],
+    *,
+    kind: str,
+    summary: str,
+    teacher: str | None = None,
+) -> Model:
+    """Add the PCA basis and the card.
+
+    Parameters
+    ----------
+    model : Model
+        Trained, on the CPU, in eval mode.
+    sampler : PatchSampler
+        What it was trained on; a few more patches are drawn for the basis.
+    config : TrainConfig
+        The recipe.
+    scores : dict
+        Validation scores.
+    kind, summary, teacher : str
+        For the card.
+    """
+    card = model.card.replace(
+        kind=kind,
+        summary=summary,
+        recipe=config.model_dump(mode="json"),
+        scores={name: round(value, 5) for name, value in scores.items()},
+        teacher=teacher,
+        version=napari_grd.__version__,
+        created=date.today().isoformat(),
+    )
+    return replace(model, card=card, pca=_colour_basis(model, sampler, config.steps))
+
+
+def _colour_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
+    """Mean and three main directions of the unit embeddings of objects, ``(4, C)``.
+
+    Of objects only: the many background pixels would take the first direction.
+    """
+    found = []
+    with torch.no_grad():
+        for step in range(first, first + _PCA_BATCHES):
+            batch = sampler.batch(step)
+            embedding, _ = model.split(model.network(batch.image))
+            unit = unit_vectors(embedding, dim=1).movedim(1, -1)
+            found.append(unit[batch.labels > 0])
+    pixels = torch.cat(found)
+    if len(pixels) < model.embedding_channels:  # no objects were drawn: any basis will do
+        pixels = unit.flatten(0, -2)
+    mean = pixels.mean(0)
+    covariance = (pixels - mean).T @ (pixels - mean) / len(pixels)
+    directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :3].T
+    # An eigenvector's sign is arbitrary; fixed, the same training gives the same colours.
+    signs = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
+    basis = torch.zeros(4, model.embedding_channels)
+    basis[0] = mean
+    basis[1 : 1 + len(directions)] = directions * signs
+    return basis
+
+
+def model_path(folder: Path, kind: str) -> Path:
+    """Where a job's result is put in its output folder."""
+    return folder / f"{kind}.grd.safetensors"

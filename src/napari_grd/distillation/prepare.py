@@ -1,0 +1,166 @@
+"""From the caller's arrays to checked training and validation images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import NormalizationConfig, TrainConfig
+from napari_grd.data.dataset import Example
+from napari_grd.data.inputs import as_image, as_labels
+from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
+from napari_grd.models import registry
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Checked images, with labels where they are known.
+
+    Attributes
+    ----------
+    images : tuple of ndarray (C, *S)
+        Intensities as given, channels first.
+    labels : tuple of (ndarray (*S) of int64, or None)
+        Instances; None for an unlabelled image.
+    """
+
+    images: tuple[NDArray[Any], ...]
+    labels: tuple[NDArray[np.int64] | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of every image."""
+        return int(self.images[0].shape[0])
+
+    def take(self, indices: Sequence[int]) -> "ImageSet":
+        """The set of some of the images."""
+        return ImageSet(tuple(self.images[i] for i in indices), tuple(self.labels[i] for i in indices))
+
+    def with_labels(self, labels: Sequence[NDArray[Any]]) -> "ImageSet":
+        """The same images; unlabelled ones take the given labels."""
+        merged = tuple(
+            own if own is not None else np.asarray(other, np.int64)
+            for own, other in zip(self.labels, labels, strict=True)
+        )
+        return replace(self, labels=merged)
+
+    def examples(self, config: NormalizationConfig, teacher: Sequence[Any] | None = None) -> list[Example]:
+        """Normalised training examples; every image has to be labelled."""
+        outputs = teacher if teacher is not None else [None] * len(self)
+        found = []
+        for i, (image, labels, output) in enumerate(zip(self.images, self.labels, outputs, strict=True)):
+            if labels is None:
+                raise LabelError(f"Image {i} has no labels.", "Give labels, or distil from a teacher.")
+            normalized = normalize(image, intensity_range(image, config))
+            found.append(Example(f"image {i}", normalized, labels, output))
+        return found
+
+
+def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None, *, what: str = "image") -> ImageSet:
+    """Check images and labels for training.
+
+    Parameters
+    ----------
+    images : array or sequence of arrays
+        One bare array is one image.
+    labels : array, sequence of (array or None), or None
+        One an image.
+    config : TrainConfig
+        For the size of a patch and the stride of the network.
+    axes : str or None
+        Axes of every image, e.g. ``"yx"`` or ``"yxc"``.
+    what : str
+        What an image is called in messages.
+
+    Raises
+    ------
+    GrdError
+        Naming the image and what is wrong with it.
+    """
+    images = _as_list(images)
+    labels = [None] * len(images) if labels is None else _as_list(labels)
+    if not images:
+        raise DataError("There are no images.", "Give at least one image.")
+    if len(labels) != len(images):
+        raise LabelError(
+            f"There are {len(images)} images and {len(labels)} label images.",
+            "Give one label image, or None, for each image.",
+        )
+    checked, checked_labels = [], []
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        try:
+            array = as_image(image, axes, in_channels=checked[0].shape[0] if checked else None)
+            _check_trainable(array, config)
+            checked.append(array)
+            checked_labels.append(None if label is None else as_labels(label, array.shape[1:]))
+        except GrdError as error:
+            raise type(error)(f"{what.capitalize()} {i}: {error.problem}", error.remedy) from error
+    return ImageSet(tuple(checked), tuple(checked_labels))
+
+
+def check_some_instances(data: ImageSet) -> None:
+    """Refuse a set in which nothing is labelled.
+
+    Raises
+    ------
+    LabelError
+        If no label image has an instance.
+    """
+    if not any(labels is not None and labels.any() for labels in data.labels):
+        raise LabelError(
+            f"None of the {len(data)} label images has an instance.", "Label some objects, or check the files."
+        )
+
+
+def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]:
+    """Set a fraction of the images aside, evenly spread, and the same every time.
+
+    Labelled images are preferred where only some are labelled.
+
+    Raises
+    ------
+    ConfigError
+        If the fraction is not in [0, 1).
+    """
+    if not 0 <= validation < 1:
+        raise ConfigError(f"validation is {validation}.", "Give a fraction of at least 0 and below 1, or a pair.")
+    labelled = [i for i, labels in enumerate(data.labels) if labels is not None]
+    candidates = labelled or list(range(len(data)))
+    if validation == 0 or len(candidates) < 2:
+        return data, None
+    count = min(len(candidates) - 1, max(1, round(validation * len(candidates))))
+    spread = np.linspace(0, len(candidates), count, endpoint=False).astype(int)
+    held = {candidates[k] for k in spread}
+    kept = [i for i in range(len(data)) if i not in held]
+    return data.take(kept), data.take(sorted(held))
+
+
+def object_diameter(labels: Sequence[NDArray[Any] | None]) -> float | None:
+    """Median diameter in pixels of a circle with an object's area; None without objects."""
+    areas = [np.bincount(found.ravel())[1:] for found in labels if found is not None and found.any()]
+    if not areas:
+        return None
+    sizes = np.concatenate(areas)
+    return float(np.sqrt(4 / np.pi * np.median(sizes[sizes > 0])))
+
+
+def _as_list(arrays: Any) -> list[Any]:
+    # One bare array is one image: a list of planes has to be a list.
+    return [arrays] if hasattr(arrays, "ndim") else list(arrays)
+
+
+def _check_trainable(image: NDArray[Any], config: TrainConfig) -> None:
+    smallest = min(image.shape[1:])
+    if smallest < config.patch:
+        stride = registry.entry(config.network.name).stride
+        fitting = smallest // stride * stride
+        remedy = f"Set patch to {fitting}." if fitting >= 32 else "Leave it out: it is too small to learn from."
+        raise ImageError(f"its sides are {image.shape[1:]} pixels, but a patch has {config.patch}.", remedy)
+    if image.min() == image.max():
+        raise ImageError(f"it is constant (every pixel is {image.flat[0]}).", "Leave it out.")

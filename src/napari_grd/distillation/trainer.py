@@ -1,0 +1,250 @@
+"""The training loop, one for teachers, assistants and students, as a job."""
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from napari_grd.config import TrainConfig
+from napari_grd.data.dataset import PatchSampler
+from napari_grd.distillation.checkpoint import load_checkpoint, save_checkpoint
+from napari_grd.distillation.objective import Objective
+from napari_grd.distillation.optim import averaged, learning_rate, make_optimizer
+from napari_grd.errors import ConfigError
+from napari_grd.jobs import Event, Job, Metrics, Preview, Progress, Saved, Stopwatch
+from napari_grd.models import Model
+
+LOG_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a validation says of a model.
+
+    Attributes
+    ----------
+    score : float
+        Higher is better; decides which weights are kept.
+    values : dict
+        The metrics behind it, by name.
+    images : dict
+        Pictures for a preview, by name.
+    """
+
+    score: float
+    values: dict[str, float]
+    images: dict[str, Any]
+
+
+Validate = Callable[[Model], Generator[Progress, None, Verdict]]
+
+
+@dataclass
+class _State:
+    """What changes while training, and so what a checkpoint holds."""
+
+    step: int = 0
+    validated: int = -1  # step of the last validation
+    best: float = -1.0
+    best_weights: dict[str, torch.Tensor] | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    waited: int = 0  # validations without a better score
+
+
+def fit(
+    model: Model,
+    sampler: PatchSampler,
+    objective: Objective,
+    config: TrainConfig,
+    *,
+    fabric: Fabric,
+    stage: str = "Training",
+    validate: Validate | None = None,
+    checkpoint: Path | None = None,
+    signature: str = "",
+    stop: Callable[[], bool] | None = None,
+) -> Job[tuple[Model, dict[str, float]]]:
+    """Train a model and return it with the weights that validated best.
+
+    Parameters
+    ----------
+    model : Model
+        Start, e.g. from :meth:`Model.create`. Its network is trained in place.
+    sampler : PatchSampler
+        Batches by step and rank.
+    objective : Objective
+        The loss.
+    config : TrainConfig
+        Steps, schedule, how often to validate.
+    fabric : Fabric
+        Device, precision and ranks; launched already.
+    stage : str
+        Name shown in progress events.
+    validate : callable, optional
+        Job that scores a model. Without it the last averaged weights are returned.
+    checkpoint : Path, optional
+        Written every ``config.checkpoint_every`` seconds and whenever the job
+        ends; if it exists, training goes on from it, bit for bit on a CPU.
+    signature : str
+        Identifies settings and data; a checkpoint with another one is refused.
+    stop : callable, optional
+        Polled every step on every rank; one true answer stops all of them.
+
+    Yields
+    ------
+    Event
+        `Progress` every step, `Metrics` every 10 steps, `Preview` at validations, `Saved` at checkpoints.
+
+    Returns
+    -------
+    (Model, dict)
+        The model in eval mode on the CPU, and its validation scores.
+
+    Raises
+    ------
+    GrdError
+        If the loss stops being a number, or the checkpoint belongs to another training.
+    """
+    optimizer: Any = make_optimizer(model.network, config.optim)
+    ema = averaged(model.network, config.optim.ema)
+    state = _State()
+    if checkpoint is not None and checkpoint.exists():
+        state = _restore(checkpoint, signature, model, optimizer, ema, objective)
+    ema.to(fabric.device)
+    network, optimizer = fabric.setup(model.network, optimizer)
+    network.train()
+
+    def save() -> None:
+        # Only rank 0 writes; all ranks hold the same state.
+        if checkpoint is None or not fabric.is_global_zero:
+            return
+        save_checkpoint(
+            checkpoint,
+            {
+                "signature": signature,
+                "network": model.network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "ema": ema.state_dict(),
+                "objective": objective.state_dict(),
+                "state": vars(state),
+            },
+        )
+
+    watch = Stopwatch(stage, config.steps, state.step)
+    try:
+        if checkpoint is not None:
+            save()  # now, and not after an hour, is the time to learn that the folder is read-only
+            yield Saved(checkpoint)
+        since_save = Stopwatch("", 1)
+        while True:
+            if validate is not None and _due(state, config):
+                yield from _validate(model, ema.module, validate, state, fabric)
+            if state.step >= config.steps or _anyone(fabric, _should_stop(state, config, stop)):
+                break
+            terms = _step(network, model, optimizer, objective, config, sampler, state.step, fabric)
+            ema.update_parameters(model.network)
+            state.step += 1
+            if state.step % LOG_EVERY == 0 or state.step == config.steps:
+                yield _metrics(terms, state.step, config)
+            if checkpoint is not None and since_save.elapsed > config.checkpoint_every:
+                save()
+                since_save = Stopwatch("", 1)
+                yield Saved(checkpoint)
+            yield watch.progress(state.step)
+    finally:
+        save()
+    model.network.load_state_dict(state.best_weights or ema.module.state_dict())
+    model.network.to("cpu").eval()
+    return model, state.scores
+
+
+def _step(
+    network: Any,
+    model: Model,
+    optimizer: Any,
+    objective: Objective,
+    config: TrainConfig,
+    sampler: PatchSampler,
+    step: int,
+    fabric: Fabric,
+) -> dict[str, torch.Tensor]:
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, config.steps, config.optim)
+    batch = sampler.batch(step, fabric.global_rank).to(fabric.device)
+    embedding, logit = model.split(network(batch.image))
+    terms = objective(embedding, logit, batch, step)
+    fabric.backward(terms["loss"])
+    fabric.clip_gradients(network, optimizer, max_norm=config.optim.clip, error_if_nonfinite=False)
+    optimizer.step()
+    optimizer.zero_grad()
+    return terms
+
+
+def _metrics(terms: dict[str, torch.Tensor], step: int, config: TrainConfig) -> Metrics:
+    values = {name: float(value.detach()) for name, value in terms.items()}
+    if not math.isfinite(values["loss"]):
+        raise ConfigError(
+            f"The loss became {values['loss']} at step {step}.",
+            f"Lower the learning rate optim.lr (now {config.optim.lr:g}).",
+        )
+    values["lr"] = learning_rate(step - 1, config.steps, config.optim)
+    return Metrics(step, values)
+
+
+def _due(state: _State, config: TrainConfig) -> bool:
+    if state.validated == state.step or state.step == 0:
+        return False
+    return state.step % config.validate_every == 0 or state.step == config.steps
+
+
+def _validate(
+    model: Model, network: torch.nn.Module, validate: Validate, state: _State, fabric: Fabric
+) -> Generator[Event, None, None]:
+    """Score the averaged weights on rank 0 and tell all ranks, so that they stop together."""
+    network.eval()
+    verdict = None
+    if fabric.is_global_zero:
+        verdict = yield from validate(replace(model, network=network))
+    verdict = fabric.broadcast(verdict)
+    assert verdict is not None
+    if verdict.score > state.best:
+        state.best, state.scores, state.waited = verdict.score, dict(verdict.values), 0
+        state.best_weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    else:
+        state.waited += 1
+    state.validated = state.step
+    yield Metrics(state.step, verdict.values, kind="validation")
+    if verdict.images:
+        yield Preview(state.step, verdict.images)
+
+
+def _should_stop(state: _State, config: TrainConfig, stop: Callable[[], bool] | None) -> bool:
+    if config.patience and state.waited >= config.patience:
+        return True
+    return stop is not None and stop()
+
+
+def _anyone(fabric: Fabric, flag: bool) -> bool:
+    """Whether any rank raised its flag: one that stopped alone would leave the others waiting for it."""
+    if fabric.world_size == 1:
+        return flag
+    total = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
+    return float(total) > 0
+
+
+def _restore(path: Path, signature: str, model: Model, optimizer: Any, ema: Any, objective: Objective) -> _State:
+    saved = load_checkpoint(path)
+    if saved["signature"] != signature:
+        raise ConfigError(
+            f"The checkpoint {str(path)!r} belongs to a training with other settings or data.",
+            "Choose another output folder, or delete the checkpoint.",
+        )
+    model.network.load_state_dict(saved["network"])
+    optimizer.load_state_dict(saved["optimizer"])
+    ema.load_state_dict(saved["ema"])
+    objective.load_state_dict(saved["objective"])
+    return _State(**saved["state"])

@@ -1,0 +1,50 @@
+"""Scores a model on validation images, with the metrics that are reported."""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import SegmentConfig
+from napari_grd.distillation.trainer import Verdict
+from napari_grd.inference.segment import iter_segment
+from napari_grd.jobs import Progress, Stopwatch
+from napari_grd.metrics import evaluate
+from napari_grd.models import Model
+
+
+class Validator:
+    """Segments the validation images and compares with their labels.
+
+    Parameters
+    ----------
+    images : sequence of ndarray (C, *S)
+        Intensities as they were read.
+    labels : sequence of ndarray (*S) of int
+        Reference instances.
+    min_size : int
+        Objects under this many pixels are left out on both sides.
+    """
+
+    def __init__(self, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any]], *, min_size: int = 0) -> None:
+        self._images = list(images)
+        self._labels = list(labels)
+        self._min_size = min_size
+
+    def __call__(self, model: Model) -> Generator[Progress, None, Verdict]:
+        """Score a model: the mean of AP at IoU 0.5 and AJI decides."""
+        # Plain torch: compiling for another runtime costs more than these few images.
+        config = SegmentConfig(runtime="torch", precision="f32", device=_device(model))
+        watch = Stopwatch("Validating", len(self._images))
+        predictions: list[NDArray[np.uint32]] = []
+        for done, image in enumerate(self._images):
+            yield watch.progress(done)
+            predictions.append((yield from iter_segment(model, image, config, axes="cyx")))
+        scores = evaluate(predictions, self._labels, min_size=self._min_size)
+        preview = {"image": self._images[0], "labels": predictions[0], "reference": self._labels[0]}
+        return Verdict((scores.ap50 + scores.aji) / 2, scores.as_dict(), preview)
+
+
+def _device(model: Model) -> str:
+    return str(next(model.network.parameters()).device)
