@@ -8,7 +8,8 @@ def test_default_offsets_of_images_go_up_and_left_at_five_distances():
 
 
 def test_eight_neighbours_add_the_upper_diagonals():
-    assert offsets_2d((2,), neighbors=8) == ((-2, 0), (0, -2), (-2, -2), (-2, 2))
+    expected = ((-1, 0), (0, -1), (-1, -1), (-1, 1), (-3, 0), (0, -3), (-3, -3), (-3, 3))
+    assert offsets_2d((1, 3), neighbors=8) == expected
 
 
 def test_default_offsets_of_volumes_start_with_the_nearest_neighbours():

@@ -11,6 +11,8 @@ from torch import Tensor
 from napari_grd.errors import LabelError
 from napari_grd.graph.precision import full_precision, promote, unit_vectors
 
+_LANES = 32  # partial sums an instance
+
 
 def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
     """Mean embedding of every instance (METHOD 7).
@@ -50,7 +52,10 @@ def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
     found, slots, sizes = torch.unique(keys, return_inverse=True, return_counts=True)
     with full_precision(embedding):
         pixels = promote(embedding).flatten(2).movedim(1, 2).reshape(-1, channels)
-        means = pixels.new_zeros(len(found), channels).index_add(0, slots.flatten(), pixels) / sizes[:, None]
+        # Partial sums: one long float32 sum drifts by 1e-5, and on a GPU its pixels would queue for one address.
+        lanes = slots.flatten() * _LANES + torch.arange(slots.numel(), device=slots.device) % _LANES
+        sums = pixels.new_zeros(len(found) * _LANES, channels).index_add(0, lanes, pixels)
+        means = sums.reshape(len(found), _LANES, channels).sum(1) / sizes[:, None]
     instance = found % span != 0
     per_image = torch.bincount(found[instance] // span, minlength=batch)
     return list(torch.split(means[instance], per_image.tolist()))
