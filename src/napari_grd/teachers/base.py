@@ -1,0 +1,135 @@
+"""What a teacher is.
+
+A teacher looks at an image and says what it sees. One that gives embeddings
+(a model) teaches by the full method; one that gives labels only (another
+program, an annotator) teaches through an assistant fitted to its labels.
+
+To add one, write a module with the two functions of :class:`TeacherSource`
+and name it in the entry points of your package::
+
+    [project.entry-points."napari_grd.teachers"]
+    mine = "my_package.teacher"
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.errors import LabelError
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherPrediction:
+    """What a teacher sees in an image of spatial shape S.
+
+    Attributes
+    ----------
+    labels : (*S) uint32
+        One number an instance, 0 is background.
+    foreground : (*S) float32 or None
+        Probability in [0, 1] of being part of an instance.
+    embeddings : (C, *S) float32 or None
+        Raw embeddings, whose cosines are affinities.
+    affinities : (K, *S) float32 or None
+        Affinities at the teacher's own offsets.
+
+    Raises
+    ------
+    LabelError
+        If the labels are not uint32, or the arrays differ in spatial shape.
+    """
+
+    labels: NDArray[np.uint32] = field(repr=False)
+    foreground: NDArray[np.float32] | None = field(default=None, repr=False)
+    embeddings: NDArray[np.float32] | None = field(default=None, repr=False)
+    affinities: NDArray[np.float32] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.labels.dtype != np.uint32:
+            raise LabelError(f"The teacher's labels are of type {self.labels.dtype}.", "Convert them to uint32.")
+        for name in ("foreground", "embeddings", "affinities"):
+            array = getattr(self, name)
+            if array is None:
+                continue
+            shape = array.shape if name == "foreground" else array.shape[1:]
+            if shape != self.labels.shape:
+                raise LabelError(
+                    f"The teacher's {name} of spatial shape {shape} do not fit its labels, {self.labels.shape}.",
+                    "Bring all its outputs to the shape of the image.",
+                )
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """Anything a student can learn from."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in cards and messages."""
+        ...
+
+    @property
+    def gives_embeddings(self) -> bool:
+        """Whether its predictions hold embeddings; if not, an assistant is fitted to its labels."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Key of caches of its predictions: the same weights and settings give the same string, always."""
+        ...
+
+    def predict(self, image: NDArray[Any]) -> TeacherPrediction:
+        """Look at one image.
+
+        Parameters
+        ----------
+        image : (C, *S) array
+            Raw intensities in the image's own type, not normalised.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TeacherInfo:
+    """What is known of a teacher before it is loaded.
+
+    Attributes
+    ----------
+    name : str
+        What :func:`load_teacher` takes.
+    summary : str
+        One line, for pickers.
+    parameters : int or None
+        Weights, if their number is fixed.
+    licence : str
+        Licence of the teacher and its weights.
+    available : bool
+        Whether it can be loaded here.
+    reason : str or None
+        If not, why, and what to do about it.
+    options : mapping of str to str
+        What :func:`load_teacher` takes besides: name to one line about it.
+    """
+
+    name: str
+    summary: str
+    parameters: int | None = None
+    licence: str = ""
+    available: bool = True
+    reason: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class TeacherSource(Protocol):
+    """What an entry point names: as a rule, a module with these two functions."""
+
+    def info(self) -> TeacherInfo:
+        """Say what the teacher is, and whether the packages it needs are there."""
+        ...
+
+    def load(self, **options: Any) -> Teacher:
+        """Make the teacher. Called only after :meth:`info` has said that it is available."""
+        ...

@@ -1,0 +1,133 @@
+"""Teachers by name, built in or from other packages.
+
+What another package does while it is probed is not ours: whatever it raises
+makes its teacher unavailable, with that as the reason, and nothing else fails.
+"""
+
+import inspect
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from napari_grd.errors import ConfigError, GrdError
+from napari_grd.io.builtin import builtin_paths
+from napari_grd.models import Model
+from napari_grd.teachers.base import Teacher, TeacherInfo, TeacherSource
+
+GROUP = "napari_grd.teachers"
+
+_BUILTIN = {
+    "model": "napari_grd.teachers.embedding",
+    "labels": "napari_grd.teachers.labels",
+}
+
+
+def teachers() -> dict[str, TeacherInfo]:
+    """All teachers by name, also those that are not available, with the reason.
+
+    Examples
+    --------
+    >>> teachers()["model"].available
+    True
+    """
+    return {name: _probe(name, point)[0] for name, point in _entry_points().items()}
+
+
+def load_teacher(name: str, **options: Any) -> Teacher:
+    """Make a teacher.
+
+    Parameters
+    ----------
+    name : str
+        A key of :func:`teachers`.
+    **options
+        What this teacher takes, e.g. ``load_teacher("model", source="nuclei")``.
+
+    Returns
+    -------
+    Teacher
+
+    Raises
+    ------
+    ConfigError
+        If there is no such teacher, or it does not take these options.
+    GrdError
+        If the teacher is not available, or cannot be loaded.
+    """
+    known = _entry_points()
+    if name not in known:
+        raise ConfigError(f"There is no teacher named {name!r}.", f"Choose one of: {', '.join(known)}.")
+    info, source = _probe(name, known[name])
+    if source is None or not info.available:
+        raise GrdError(
+            f"The teacher {name!r} is not available ({info.reason}).", "Mend that, or choose another teacher."
+        )
+    try:
+        inspect.signature(source.load).bind(**options)
+    except TypeError as error:
+        raise ConfigError(
+            f"The teacher {name!r} cannot be loaded with these options ({error}).",
+            f"It takes: {', '.join(info.options) or 'none'}.",
+        ) from None
+    return source.load(**options)
+
+
+def as_teacher(source: Teacher | Model | str | Path) -> Teacher:
+    """Make a teacher of whatever can be one.
+
+    Parameters
+    ----------
+    source : Teacher, Model, str or Path
+        A teacher is returned as it is. A string is the name of a teacher that
+        needs no options, of a built-in model, or a path. The path of a file is
+        taken for a model, that of a folder for images with their labels.
+
+    Returns
+    -------
+    Teacher
+
+    Raises
+    ------
+    GrdError
+        If nothing of that name is there, or it cannot be loaded.
+    """
+    if isinstance(source, Model):
+        return load_teacher("model", source=source)
+    if isinstance(source, Teacher):
+        return source
+    if not isinstance(source, str | Path):
+        raise ConfigError(
+            f"A {type(source).__name__} is not a teacher.", "Pass a Teacher, a Model, the name of one, or a path."
+        )
+    builtin, plugins = builtin_paths(), [name for name in _entry_points() if name not in _BUILTIN]
+    if isinstance(source, str) and source in builtin:
+        return load_teacher("model", source=source)
+    if isinstance(source, str) and source in plugins:
+        return load_teacher(source)
+    if not Path(source).exists():
+        raise ConfigError(
+            f"There is no teacher, built-in model, file or folder named {str(source)!r}.",
+            f"Teachers: {', '.join(plugins) or 'none'}. Built-in models: {', '.join(builtin) or 'none'}.",
+        )
+    if Path(source).is_dir():
+        return load_teacher("labels", folder=source)
+    return load_teacher("model", source=source)
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    """Entry points by name. Of two of one name the first counts, and ours come first."""
+    found = {name: EntryPoint(name, value, GROUP) for name, value in _BUILTIN.items()}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        found.setdefault(point.name, point)
+    return found
+
+
+def _probe(name: str, point: EntryPoint) -> tuple[TeacherInfo, TeacherSource | None]:
+    try:
+        source: TeacherSource = point.load()
+        # The name in the registry is the one that load_teacher takes, whatever the plugin calls itself.
+        return replace(source.info(), name=name), source
+    except Exception as error:  # a broken package raises anything, not only ImportError
+        reason = f"{point.value} fails with {type(error).__name__}: {error}"
+        return TeacherInfo(name, "", available=False, reason=reason), None
