@@ -115,7 +115,7 @@ class SegmentConfig(Config):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
     tile: int = Field(1024, ge=128, description="largest side of a tile in pixels, halo not included")
-    halo: int = Field(64, ge=16, description="context around a tile in pixels")
+    halo: int = Field(80, ge=16, description="context around a tile in pixels; a ResUNet sees 80 far")
     object_diameter: float | None = Field(
         None, gt=0, description="typical object diameter in pixels; the image is rescaled to what the model knows"
     )
