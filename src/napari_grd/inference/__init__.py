@@ -1,1 +1,1 @@
-"""Running a model on an image of any size."""
+"""Running a model on images: runtimes, tiles, and from pixels to labels."""

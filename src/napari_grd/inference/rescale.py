@@ -1,0 +1,129 @@
+"""Images to the scale a model knows, and labels back."""
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.transform import resize
+
+from napari_grd.config import SegmentConfig
+from napari_grd.errors import ConfigError
+from napari_grd.models import ModelConfig
+
+_CLOSE = 0.05  # objects vary more than this in size; rescaling would only blur
+_LIMITS = (0.05, 20.0)
+
+
+def scale_factor(model: ModelConfig, config: SegmentConfig) -> float:
+    """By how much an image has to grow for its objects to have the size the model knows.
+
+    Parameters
+    ----------
+    model : ModelConfig
+        Its ``object_diameter`` and ``pixel_size`` are those of the training data.
+    config : SegmentConfig
+        Its ``object_diameter`` or ``pixel_size`` is that of the image.
+
+    Returns
+    -------
+    float
+        Pixels of the network's grid per pixel of the image. A factor within
+        5 % of 1 is returned as exactly 1.
+
+    Raises
+    ------
+    ConfigError
+        If both are given, the model does not know its own, or the factor is
+        below 1/20 or above 20.
+
+    Examples
+    --------
+    >>> scale_factor(ModelConfig(object_diameter=20), SegmentConfig(object_diameter=10))
+    2.0
+    """
+    if config.object_diameter is not None and config.pixel_size is not None:
+        raise ConfigError(
+            f"object_diameter is {config.object_diameter} and pixel_size is {config.pixel_size}.",
+            "Give one of them: either sets the scale.",
+        )
+    if config.object_diameter is not None:
+        name, given, known = "object_diameter", config.object_diameter, model.object_diameter
+        factor = known / given if known else None
+    elif config.pixel_size is not None:
+        name, given, known = "pixel_size", config.pixel_size, model.pixel_size
+        factor = given / known if known else None
+    else:
+        return 1.0
+    if factor is None:
+        raise ConfigError(
+            f"{name} is {given}, but the model does not know the {name} of its training data.",
+            f"Leave {name} out and rescale the image yourself, or use a model that stores it.",
+        )
+    if not _LIMITS[0] <= factor <= _LIMITS[1]:
+        raise ConfigError(
+            f"{name} is {given} and the model's is {known}: the image would be rescaled by {factor:.3g}.",
+            f"Check {name}; factors from {_LIMITS[0]:g} to {_LIMITS[1]:g} are possible.",
+        )
+    return 1.0 if abs(factor - 1) <= _CLOSE else factor
+
+
+def grid_shape(shape: tuple[int, ...], factor: float) -> tuple[int, ...]:
+    """Spatial shape of the network's grid for an image, at least one pixel an axis.
+
+    Examples
+    --------
+    >>> grid_shape((100, 33), 0.5)
+    (50, 16)
+    """
+    return tuple(max(1, round(size * factor)) for size in shape)
+
+
+def rescale_image(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Resample an image linearly, smoothed first where it shrinks.
+
+    Parameters
+    ----------
+    image : (C, *S) float32
+    shape : tuple of int
+        New spatial shape in pixels.
+
+    Returns
+    -------
+    (C, *shape) float32
+    """
+    if image.shape[1:] == shape:
+        return image
+    target = (len(image), *shape)
+    result: NDArray[np.float32] = resize(  # type: ignore[no-untyped-call]
+        image, target, order=1, mode="reflect", preserve_range=True, anti_aliasing=True
+    )
+    return result.astype(np.float32, copy=False)
+
+
+def rescale_labels(labels: NDArray[np.uint32], shape: tuple[int, ...]) -> NDArray[np.uint32]:
+    """Resample a label image by nearest neighbour.
+
+    Parameters
+    ----------
+    labels : (*S) uint32
+    shape : tuple of int
+        New shape in pixels.
+
+    Returns
+    -------
+    (*shape) uint32
+        Consecutive from 1: an object that no pixel falls on any more leaves no gap.
+
+    Examples
+    --------
+    >>> rescale_labels(np.array([[1, 2]], np.uint32), (1, 4))
+    array([[1, 1, 2, 2]], dtype=uint32)
+    """
+    if labels.shape == shape:
+        return labels
+    # Centre of each new pixel, in old pixels.
+    nearest = [
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp) for old, new in zip(labels.shape, shape, strict=True)
+    ]
+    resampled = labels[np.ix_(*nearest)]
+    found, consecutive = np.unique(resampled, return_inverse=True)
+    result: NDArray[np.uint32] = (consecutive + int(found[0] > 0)).astype(np.uint32)
+    return result

@@ -1,0 +1,157 @@
+"""Which engine runs a network, and one prepared engine for each network.
+
+A runtime is a network made ready for one device and one precision. Preparing
+one takes from milliseconds (torch) to seconds (OpenVINO), so each is kept for
+as long as its network lives and keeps its weights.
+"""
+
+import importlib.util
+import threading
+from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_grd.config import SegmentConfig
+from napari_grd.errors import ConfigError, GrdError
+from napari_grd.inference import openvino_runtime
+from napari_grd.inference.torch_runtime import TorchRuntime, has_bf16, resolve_device
+from napari_grd.models import Model
+
+
+class Runtime(Protocol):
+    """A network ready to run.
+
+    Attributes
+    ----------
+    name : str
+        ``"openvino"`` or ``"torch"``.
+    precision : str
+        ``"f32"`` or ``"bf16"``: what really runs, whatever was asked for.
+    """
+
+    name: str
+    precision: str
+
+    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run on one image.
+
+        Parameters
+        ----------
+        image : (C, *S) float32
+            A normalised image of any size; sides that are no multiple of the
+            network's stride are padded by reflection at their end.
+
+        Returns
+        -------
+        (*S, C_out) float32, C-contiguous
+            Raw embedding, then the foreground logit if the model has one. The
+            caller owns the array.
+        """
+        ...
+
+
+class _Choice(NamedTuple):
+    name: str
+    device: str
+    precision: str
+    threads: int
+
+
+class _Kept(NamedTuple):
+    weights: tuple[tuple[int, int], ...]
+    runtimes: dict[_Choice, Runtime]
+
+
+_kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
+    """The runtime for a model and these settings, prepared once.
+
+    Parameters
+    ----------
+    model : Model
+        Its network is copied, so its mode and device do not change, and
+        training it further makes the next call prepare a new runtime.
+    config : SegmentConfig, optional
+        ``runtime``, ``precision``, ``device`` and ``threads`` matter here.
+
+    Returns
+    -------
+    Runtime
+
+    Raises
+    ------
+    ConfigError
+        If the device is unknown or absent, or OpenVINO is asked for on a GPU.
+    GrdError
+        If OpenVINO is asked for and not installed.
+
+    Notes
+    -----
+    ``precision="bf16"`` on a CPU that cannot multiply bf16 runs in torch,
+    which emulates it: slow, but its outputs are those of bf16.
+
+    Examples
+    --------
+    >>> from napari_grd.models import Model, ModelConfig
+    >>> runtime = runtime_for(Model.create(ModelConfig()), SegmentConfig(runtime="torch", precision="f32"))
+    >>> runtime(np.zeros((1, 50, 70), np.float32)).shape
+    (50, 70, 17)
+    """
+    choice = _choose(config or SegmentConfig())
+    weights = _weights_version(model.network)
+    with _lock:
+        kept = _kept.get(model.network)
+        if kept is None or kept.weights != weights:
+            kept = _kept[model.network] = _Kept(weights, {})
+        if choice not in kept.runtimes:
+            kept.runtimes[choice] = _prepare(model, choice)
+        return kept.runtimes[choice]
+
+
+def _choose(config: SegmentConfig) -> _Choice:
+    device = resolve_device(config.device)
+    name = config.runtime
+    if name == "openvino":
+        if config.device == "auto":
+            device = resolve_device("cpu")
+        if device.type != "cpu":
+            raise ConfigError(
+                f"runtime is 'openvino' and device is {config.device!r}.", "Use device 'cpu', or runtime 'torch'."
+            )
+        if not _openvino_installed():
+            raise GrdError(
+                "runtime is 'openvino', but OpenVINO is not installed (it has no build for Intel Macs).",
+                "Install it with 'pip install openvino', or use runtime 'auto' or 'torch'.",
+            )
+    elif name == "auto":
+        name = "openvino" if device.type == "cpu" and _openvino_installed() else "torch"
+
+    native = openvino_runtime.has_bf16() if name == "openvino" else has_bf16(device)
+    precision = config.precision
+    if precision == "auto":
+        precision = "bf16" if native else "f32"
+    if name == "openvino" and precision == "bf16" and not native:
+        name = "torch"  # OpenVINO would take the setting and run in f32
+    return _Choice(name, str(device), precision, config.threads)
+
+
+def _prepare(model: Model, choice: _Choice) -> Runtime:
+    if choice.name == "openvino":
+        return openvino_runtime.OpenVINORuntime(model, choice.precision, choice.threads)
+    return TorchRuntime(model, choice.device, choice.precision, choice.threads)
+
+
+def _openvino_installed() -> bool:
+    return importlib.util.find_spec("openvino") is not None
+
+
+def _weights_version(network: nn.Module) -> tuple[tuple[int, int], ...]:
+    # torch counts the in-place changes of a tensor; tensors made in inference mode cannot change.
+    tensors = [*network.parameters(), *network.buffers()]
+    return tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)

@@ -1,0 +1,148 @@
+"""Images of any size through a network, tile by tile, without seams.
+
+A tile writes its core and half a blending band beyond each inner edge; it
+reads a halo more, so that all it writes has seen enough of its surroundings::
+
+    read   |<-halo->|<------------- write ------------->|<-halo->|
+    tile i            core i            | band |
+    tile i+1                            | band |   core i+1
+
+In a band the weight goes linearly from the one tile to the other. Edges of
+reads are multiples of the network's stride in image coordinates: the network
+then sees every pixel in the same phase, in a tile as in the whole image.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.inference.background import in_background
+from napari_grd.inference.runtime import Runtime
+from napari_grd.jobs import Job, Stopwatch
+
+_BAND = 16  # pixels on either side of an inner edge in which two tiles are blended
+_RISING = ((np.arange(2 * _BAND) + 0.5) / (2 * _BAND)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Span:
+    """One axis of a tile, in image coordinates: what is read, what is written, which ends are blended."""
+
+    read: slice
+    write: slice
+    blend_start: bool
+    blend_stop: bool
+
+
+Tile = tuple[Span, ...]
+
+
+def plan_tiles(shape: tuple[int, ...], *, tile: int, halo: int, stride: int) -> list[Tile]:
+    """Cut an image into tiles.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Spatial shape of the image in pixels.
+    tile : int
+        About the largest side of a core in pixels. Volumes get cubes of as
+        many voxels as a plane's tile has pixels.
+    halo : int
+        Context in pixels, rounded up to the stride.
+    stride : int
+        The network's stride in pixels.
+
+    Returns
+    -------
+    list of tuple of Span
+        One span an axis. An axis no longer than a tile with its halos is not cut.
+
+    Examples
+    --------
+    >>> len(plan_tiles((600, 3000), tile=1024, halo=64, stride=16))
+    3
+    """
+    side = round(tile ** (2 / len(shape)))
+    halo = -(-halo // stride) * stride
+    return list(product(*(_spans(size, side, halo, stride) for size in shape)))
+
+
+def run_tiles(
+    runtime: Runtime, image: NDArray[np.float32], tiles: list[Tile], channels: int, watch: Stopwatch, done: int = 0
+) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
+    """Run a network over an image.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        The network.
+    image : (C, *S) float32
+        Normalised.
+    tiles : list of Tile
+        From :func:`plan_tiles`.
+    channels : int
+        Length of the embedding; a further output channel is the foreground logit.
+    watch : Stopwatch
+        Makes the progress events, one or more a tile.
+    done : int, default 0
+        Units that are finished already.
+
+    Returns
+    -------
+    embedding : (*S, channels) float32, C-contiguous
+    logit : (*S) float32 or None
+
+    Notes
+    -----
+    Beside the result, memory holds one tile.
+    """
+    whole = len(tiles) == 1
+    embedding = logit = np.empty(0, np.float32)
+    for number, tile in enumerate(tiles):
+        part = image[(slice(None), *(span.read for span in tile))]
+        output = yield from in_background(lambda part=part: runtime(part), lambda n=number: watch.progress(done + n))  # type: ignore[misc]
+        if number == 0:
+            allocate = np.empty if whole else np.zeros
+            embedding = allocate((*image.shape[1:], channels), np.float32)
+            logit = allocate((*image.shape[1:], output.shape[-1] - channels), np.float32)
+        target = tuple(span.write for span in tile)
+        if whole:
+            embedding[...], logit[...] = output[..., :channels], output[..., channels:]
+        else:
+            output = _weighted(output, tile)
+            embedding[target] += output[..., :channels]
+            logit[target] += output[..., channels:]
+        yield watch.progress(done + number + 1)
+    return embedding, (logit[..., 0] if logit.shape[-1] else None)
+
+
+def _spans(size: int, tile: int, halo: int, stride: int) -> list[Span]:
+    if size <= tile + 2 * halo:
+        return [Span(slice(0, size), slice(0, size), False, False)]
+    return list(_cut(size, -(-size // tile), halo, stride))
+
+
+def _cut(size: int, count: int, halo: int, stride: int) -> Iterator[Span]:
+    # Tiles of about equal size: a sliver at the end would be mostly halo.
+    edges = [round(size * i / count / stride) * stride for i in range(count)] + [size]
+    for start, stop in pairwise(edges):
+        first, last = start == 0, stop == size
+        write = slice(0 if first else start - _BAND, size if last else stop + _BAND)
+        low = max(0, write.start - halo) // stride * stride
+        high = min(size, -(-(write.stop + halo) // stride) * stride)
+        yield Span(slice(low, high), write, not first, not last)
+
+
+def _weighted(output: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
+    """The part of a tile's output that is written, faded out (in place) in its bands."""
+    output = output[tuple(slice(s.write.start - s.read.start, s.write.stop - s.read.start) for s in tile)]
+    for axis, span in enumerate(tile):
+        lines = np.moveaxis(output, axis, -1)
+        if span.blend_start:
+            lines[..., : 2 * _BAND] *= _RISING
+        if span.blend_stop:
+            lines[..., -2 * _BAND :] *= 1 - _RISING
+    return output

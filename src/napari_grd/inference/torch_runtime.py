@@ -1,0 +1,113 @@
+"""Networks in torch: on GPUs, and wherever OpenVINO is not."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_grd.errors import ConfigError
+from napari_grd.inference.padding import pad_to_stride
+from napari_grd.models import Model
+
+
+class TorchRuntime:
+    """A copy of a model's network in evaluation mode on one device.
+
+    Parameters
+    ----------
+    model : Model
+    device : str
+        What torch calls it: "cpu", "cuda:0", "mps".
+    precision : {"f32", "bf16"}
+        "bf16" runs under autocast.
+    threads : int
+        CPU threads, 0 for torch's own setting.
+    """
+
+    name = "torch"
+
+    def __init__(self, model: Model, device: str, precision: str, threads: int = 0) -> None:
+        self.precision = precision
+        self._device = torch.device(device)
+        self._threads = threads if self._device.type == "cpu" else 0
+        self._stride = model.stride
+        # 3D has its own name for the layout.
+        self._layout = torch.channels_last if model.config.ndim == 2 else torch.channels_last_3d
+        network = copy.deepcopy(model.network).eval().requires_grad_(False)
+        self._network = network.to(self._device).to(memory_format=self._layout)  # type: ignore[call-overload]
+
+    @torch.no_grad()
+    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        padded, inside = pad_to_stride(image, self._stride)
+        x = torch.from_numpy(padded)[None].to(self._device, memory_format=self._layout)
+        autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        with autocast, _cpu_threads(self._threads), _exact_convolutions(self.precision == "f32"):
+            output = self._network(x)[0].movedim(0, -1)
+        result: NDArray[np.float32] = np.ascontiguousarray(output.float().cpu().numpy()[inside])
+        return result
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of that name; "auto" is the best one here.
+
+    Raises
+    ------
+    ConfigError
+        If torch does not know it, or this machine does not have it.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device is {name!r}.", "Use auto, cpu, cuda, cuda:1 or mps.") from None
+    present = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }.get(device.type, 0)
+    if (device.index or 0) >= present:
+        raise ConfigError(f"device is {name!r}, which this machine does not have.", "Use 'auto'.")
+    return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 in hardware, so that it is faster than f32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        # Absent from older versions of torch: then f32 is the safe answer.
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+@contextmanager
+def _cpu_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _exact_convolutions(exact: bool) -> Iterator[None]:
+    # NVIDIA GPUs shorten f32 to TF32 in convolutions unless told not to.
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = before and not exact
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
