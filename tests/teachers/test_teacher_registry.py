@@ -1,0 +1,137 @@
+"""Teachers are found by name; a broken plugin is told of and breaks nothing."""
+
+from importlib.metadata import EntryPoint
+from inspect import signature
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_grd.config import NetworkConfig
+from napari_grd.errors import ConfigError, GrdError, ModelFileError
+from napari_grd.io.model_file import save_model
+from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.teachers import embedding, labels, registry
+from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
+from napari_grd.teachers.embedding import EmbeddingTeacher
+from napari_grd.teachers.labels import LabelTeacher
+from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
+
+
+class Blank:
+    """A teacher that sees nothing."""
+
+    name, gives_embeddings, fingerprint = "blank", False, "0"
+
+    def predict(self, image: np.ndarray) -> TeacherPrediction:
+        return TeacherPrediction(np.zeros(image.shape[1:], np.uint32))
+
+
+def load_blank(shade: int = 0) -> Blank:
+    return Blank()
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sound plugin, one whose package is missing, one that is broken, and one that claims a built-in name."""
+    modules = {
+        "sound": SimpleNamespace(info=lambda: TeacherInfo("x", "Sees nothing."), load=load_blank),
+        "absent": SimpleNamespace(
+            info=lambda: TeacherInfo("absent", "", available=False, reason="pip install absent"), load=load_blank
+        ),
+    }
+
+    class Point(EntryPoint):
+        def load(self) -> Any:
+            if self.value == "broken":
+                raise RuntimeError("operator torchvision::nms does not exist")
+            return modules[self.value]
+
+    points = [
+        Point(name, value, registry.GROUP)
+        for name, value in (("blank", "sound"), ("absent", "absent"), ("broken", "broken"), ("model", "broken"))
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+
+
+@pytest.fixture
+def model() -> Model:
+    config = ModelConfig(network=NetworkConfig(widths=(2, 2, 2, 2, 2), embedding=2))
+    return Model.create(config, ModelCard(name="tiny"))
+
+
+@pytest.mark.usefixtures("plugins")
+def test_all_are_listed_and_the_reason_is_given() -> None:
+    found = teachers()
+    assert {name: info.available for name, info in found.items()} == {
+        "model": True,
+        "labels": True,
+        "blank": True,
+        "absent": False,
+        "broken": False,
+    }
+    assert all(info.name == name for name, info in found.items())
+    assert found["absent"].reason == "pip install absent"
+    assert "RuntimeError: operator torchvision::nms" in (found["broken"].reason or "")
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_plugin_is_loaded_with_its_options() -> None:
+    assert load_teacher("blank", shade=3).name == "blank"
+    with pytest.raises(ConfigError, match=r"'blank' cannot be loaded.*'colour'"):
+        load_teacher("blank", colour=3)
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize(("name", "words"), [("absent", "pip install absent"), ("broken", "torchvision")])
+def test_an_unavailable_teacher_says_why(name: str, words: str) -> None:
+    with pytest.raises(GrdError, match=rf"'{name}' is not available .*{words}"):
+        load_teacher(name)
+
+
+def test_an_unknown_teacher_and_missing_options() -> None:
+    with pytest.raises(ConfigError, match=r"'modle'.*model, labels"):
+        load_teacher("modle")
+    with pytest.raises(ConfigError, match=r"missing a required argument: 'source'.*It takes: source, config"):
+        load_teacher("model")
+
+
+def test_options_are_those_the_loader_takes() -> None:
+    for module in (embedding, labels):
+        assert list(module.info().options) == list(signature(module.load).parameters)
+
+
+def test_a_model_or_its_file_becomes_a_teacher(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_model(model, tmp_path / "tiny")
+    monkeypatch.setattr("napari_grd.io.builtin.builtin_paths", lambda: {"builtin": path})
+    monkeypatch.setattr(registry, "builtin_paths", lambda: {"builtin": path})
+    made = [as_teacher(source) for source in (model, path, str(path), "builtin")]
+    assert all(isinstance(teacher, EmbeddingTeacher) for teacher in made)
+    assert len({teacher.fingerprint for teacher in made}) == 1
+    assert as_teacher(made[0]) is made[0]
+
+
+def test_a_folder_becomes_a_teacher_of_labels(tmp_path: Path) -> None:
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.tif", np.ones((8, 9), np.uint8))
+    assert isinstance(as_teacher(tmp_path), LabelTeacher)
+
+
+@pytest.mark.usefixtures("plugins")
+def test_the_name_of_a_plugin_becomes_a_teacher() -> None:
+    assert as_teacher("blank").name == "blank"
+
+
+@pytest.mark.usefixtures("plugins")
+def test_what_cannot_become_a_teacher(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"named 'nucleo'.*Teachers: absent, blank, broken\..*Built-in models"):
+        as_teacher("nucleo")
+    with pytest.raises(ConfigError, match="A int is not a teacher"):
+        as_teacher(3)  # type: ignore[arg-type]
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(ModelFileError):
+        as_teacher(tmp_path / "a.txt")
