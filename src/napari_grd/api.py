@@ -163,9 +163,19 @@ def iter_distill(
     axes: str | None = None,
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
 ) -> Job[Model]:
     """:func:`distill` as a job."""
-    return _iter_distill(as_teacher(teacher), images, labels, config, axes=axes, validation=validation, out_dir=out_dir)
+    return _iter_distill(
+        as_teacher(teacher),
+        images,
+        labels,
+        config,
+        axes=axes,
+        validation=validation,
+        out_dir=out_dir,
+        cache_dir=cache_dir,
+    )
 
 
 def distill(
@@ -177,6 +187,7 @@ def distill(
     axes: str | None = None,
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
     on_event: OnEvent | None = None,
     cancelled: Cancelled | None = None,
 ) -> Model:
@@ -196,6 +207,9 @@ def distill(
         ("class"), unlabelled pixels ("ignore"), or absent ("none").
     axes, validation, out_dir, on_event, cancelled
         As for :func:`train`; the model is ``student.grd.safetensors``.
+    cache_dir : path, optional
+        Where the teacher's outputs are kept, for several students of one
+        teacher. Default: in ``out_dir``, or nowhere beyond this call.
 
     Returns
     -------
@@ -220,7 +234,9 @@ def distill(
     >>> config = DistillConfig(steps=2, batch=1, patch=64)
     >>> student = distill("nuclei", [image], config=config)
     """
-    job = iter_distill(teacher, images, labels, config, axes=axes, validation=validation, out_dir=out_dir)
+    job = iter_distill(
+        teacher, images, labels, config, axes=axes, validation=validation, out_dir=out_dir, cache_dir=cache_dir
+    )
     return drain(job, on_event, cancelled)
 
 

@@ -103,12 +103,10 @@ class PatchSampler:
             patches.append(
                 random_patch(rng, self._augment, self._patch, example.image, example.labels, example.teacher)
             )
-        teacher = None
-        if all(p.extra is not None for p in patches):
-            teacher = torch.from_numpy(np.stack([p.extra for p in patches])).float()
+        extras = [p.extra for p in patches if p.extra is not None]
         return Batch(
             torch.from_numpy(np.stack([p.image for p in patches])),
-            torch.from_numpy(np.stack([p.labels for p in patches]).astype(np.int64)),
-            teacher,
+            torch.from_numpy(np.stack([p.labels for p in patches if p.labels is not None])),
+            torch.from_numpy(np.stack(extras)) if len(extras) == len(patches) else None,
             sources,
         )

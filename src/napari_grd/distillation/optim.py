@@ -8,6 +8,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from napari_grd.config import OptimConfig
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def make_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
     """AdamW, or Adam as the paper's code sets it (METHOD 11: amsgrad, eps 0.01)."""
@@ -41,7 +43,7 @@ def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
 def averaged(network: nn.Module, decay: float) -> AveragedModel:
     """Exponential moving average of weights and buffers, with a short memory at first."""
 
-    def average(old: list[Tensor], new: list[Tensor], count: Tensor | int) -> None:
+    def average(old: Tensors, new: Tensors, count: Tensor | int) -> None:
         if not new[0].is_floating_point():  # BatchNorm's batch counters
             torch._foreach_copy_(old, new)
             return

@@ -92,7 +92,8 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
             f"There are {len(images)} images and {len(labels)} label images.",
             "Give one label image, or None, for each image.",
         )
-    checked, checked_labels = [], []
+    checked: list[NDArray[Any]] = []
+    checked_labels: list[NDArray[np.int64] | None] = []
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
         try:
             array = as_image(image, axes, in_channels=checked[0].shape[0] if checked else None)

@@ -96,6 +96,7 @@ def iter_distill(
     axes: str | None = None,
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
 ) -> Job[Model]:
     """Distil a student from a teacher, as a job.
 
@@ -113,6 +114,9 @@ def iter_distill(
         Ground truth where there is some; else the teacher's own instances.
     config, axes, validation, out_dir
         As for :func:`iter_train`.
+    cache_dir : path, optional
+        Where the teacher's outputs are kept, for several students of one
+        teacher. Default: in ``out_dir``, or nowhere beyond this call.
 
     Yields
     ------
@@ -132,7 +136,12 @@ def iter_distill(
     data, held = _split(data, validation, config, axes)
     with ExitStack() as stack:
         folder = None if out_dir is None else Path(out_dir)
-        cache_folder = folder / CACHE if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if cache_dir is not None:
+            cache_folder = Path(cache_dir)
+        elif folder is not None:
+            cache_folder = folder / CACHE
+        else:
+            cache_folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         data, held, predictions = yield from _ask(teacher, data, held, cache_folder)
         check_some_instances(data)
         if not teacher.gives_embeddings:

@@ -121,8 +121,10 @@ class TeacherCache:
 
     def _read(self, key: str) -> CachedPrediction:
         group = zarr.open_group(self._root / key, mode="r")
-        labels = np.asarray(group["labels"][...])
-        return CachedPrediction(labels, group.get("output"), int(str(group.attrs[_CHANNELS])))
+        arrays = dict(group.arrays())
+        return CachedPrediction(
+            np.asarray(arrays["labels"][...]), arrays.get("output"), int(str(group.attrs[_CHANNELS]))
+        )
 
 
 def _stack(embeddings: NDArray[np.float32], foreground: NDArray[np.float32] | None) -> NDArray[np.float16]:

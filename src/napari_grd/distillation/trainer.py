@@ -15,7 +15,7 @@ from napari_grd.distillation.checkpoint import load_checkpoint, save_checkpoint
 from napari_grd.distillation.objective import Objective
 from napari_grd.distillation.optim import averaged, learning_rate, make_optimizer
 from napari_grd.errors import ConfigError
-from napari_grd.jobs import Event, Job, Metrics, Preview, Progress, Saved, Stopwatch
+from napari_grd.jobs import Event, Job, Metrics, Preview, Saved, Stopwatch
 from napari_grd.models import Model
 
 LOG_EVERY = 10
@@ -40,7 +40,7 @@ class Verdict:
     images: dict[str, Any]
 
 
-Validate = Callable[[Model], Generator[Progress, None, Verdict]]
+Validate = Callable[[Model], Job[Verdict]]
 
 
 @dataclass
@@ -232,8 +232,8 @@ def _anyone(fabric: Fabric, flag: bool) -> bool:
     """Whether any rank raised its flag: one that stopped alone would leave the others waiting for it."""
     if fabric.world_size == 1:
         return flag
-    total = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
-    return float(total) > 0
+    total: Any = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
+    return bool(total > 0)
 
 
 def _restore(path: Path, signature: str, model: Model, optimizer: Any, ema: Any, objective: Objective) -> _State:

@@ -1,6 +1,6 @@
 """Scores a model on validation images, with the metrics that are reported."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from napari_grd.config import SegmentConfig
 from napari_grd.distillation.trainer import Verdict
 from napari_grd.inference.segment import iter_segment
-from napari_grd.jobs import Progress, Stopwatch
+from napari_grd.jobs import Job, Stopwatch
 from napari_grd.metrics import evaluate
 from napari_grd.models import Model
 
@@ -32,7 +32,7 @@ class Validator:
         self._labels = list(labels)
         self._min_size = min_size
 
-    def __call__(self, model: Model) -> Generator[Progress, None, Verdict]:
+    def __call__(self, model: Model) -> Job[Verdict]:
         """Score a model: the mean of AP at IoU 0.5 and AJI decides."""
         # Plain torch: compiling for another runtime costs more than these few images.
         config = SegmentConfig(runtime="torch", precision="f32", device=_device(model))

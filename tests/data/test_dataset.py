@@ -1,0 +1,58 @@
+"""A batch is a function of seed, step and rank."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_grd.config import AugmentConfig
+from napari_grd.data.dataset import Example, PatchSampler
+
+
+@pytest.fixture
+def examples() -> list[Example]:
+    rng = np.random.default_rng(0)
+    return [
+        Example(
+            f"image {i}",
+            rng.random((2, 70, 80), dtype=np.float32),
+            rng.integers(0, 5, (70, 80)),
+            rng.random((5, 70, 80)).astype(np.float16),
+        )
+        for i in range(3)
+    ]
+
+
+def sampler(examples: list[Example], **changes: Any) -> PatchSampler:
+    return PatchSampler(examples, **({"batch": 2, "patch": 32, "augment": AugmentConfig(), "seed": 1} | changes))
+
+
+def test_shapes_and_types(examples: list[Example]) -> None:
+    batch = sampler(examples).batch(0)
+    assert batch.image.shape == (2, 2, 32, 32)
+    assert batch.image.dtype == torch.float32
+    assert batch.labels.shape == (2, 32, 32)
+    assert batch.labels.dtype == torch.int64
+    assert batch.teacher is not None
+    assert batch.teacher.shape == (2, 5, 32, 32)
+    assert batch.teacher.dtype == torch.float32
+    assert len(set(batch.sources)) == 2
+
+
+def test_repeatable_and_different(examples: list[Example]) -> None:
+    batch = sampler(examples).batch(7)
+    again = sampler(examples).batch(7)
+    assert torch.equal(batch.image, again.image)
+    assert torch.equal(batch.labels, again.labels)
+    others = [sampler(examples).batch(8), sampler(examples).batch(7, rank=1), sampler(examples, seed=2).batch(7)]
+    assert not any(torch.equal(batch.image, other.image) for other in others)
+
+
+def test_without_a_teacher(examples: list[Example]) -> None:
+    plain = [Example(e.name, e.image, e.labels) for e in examples]
+    assert sampler(plain).batch(0).teacher is None
+
+
+def test_more_patches_than_images(examples: list[Example]) -> None:
+    assert sampler(examples[:1], batch=4).batch(0).image.shape[0] == 4

@@ -1,0 +1,99 @@
+"""Every image is asked once, by content; what was interrupted goes on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_grd.distillation.teacher_cache import TeacherCache
+from napari_grd.errors import ImageError, OutputError
+from napari_grd.jobs import Progress, drain
+from napari_grd.teachers.base import TeacherPrediction
+
+
+class CountingTeacher:
+    """Answers with the image itself."""
+
+    name = "counting"
+    gives_embeddings = True
+
+    def __init__(self, fingerprint: str = "abc", scale: float = 1.0, embeddings: bool = True) -> None:
+        self.fingerprint = fingerprint
+        self.asked = 0
+        self._scale = scale
+        self._embeddings = embeddings
+
+    def predict(self, image: np.ndarray[Any, Any]) -> TeacherPrediction:
+        self.asked += 1
+        labels = (image[0] > 0.5).astype(np.uint32)
+        if not self._embeddings:
+            return TeacherPrediction(labels)
+        embeddings = np.repeat(image, 3, axis=0).astype(np.float32) * self._scale
+        return TeacherPrediction(labels, image[0].astype(np.float32), embeddings)
+
+
+@pytest.fixture
+def images() -> list[np.ndarray[Any, Any]]:
+    rng = np.random.default_rng(0)
+    return [rng.random((1, 40 + i, 50)).astype(np.float32) for i in range(4)]
+
+
+def test_asked_once_and_kept_as_float16(tmp_path: Path, images: Any) -> None:
+    teacher = CountingTeacher()
+    events: list[Any] = []
+    found = drain(TeacherCache(tmp_path, teacher).fill(images), events.append)
+    assert teacher.asked == 4
+    assert [e.done for e in events if isinstance(e, Progress)] == [0, 1, 2, 3, 4]
+    for image, prediction in zip(images, found, strict=True):
+        assert prediction.output.dtype == np.float16
+        assert prediction.embedding_channels == 3
+        np.testing.assert_allclose(prediction.output[:3], np.repeat(image, 3, axis=0), atol=1e-3)
+        np.testing.assert_allclose(prediction.output[3], image[0], atol=1e-3)
+        np.testing.assert_array_equal(prediction.labels, image[0] > 0.5)
+    again = CountingTeacher()
+    drain(TeacherCache(tmp_path, again).fill(images[::-1]))
+    assert again.asked == 0
+
+
+def test_interrupted_caching_goes_on(tmp_path: Path, images: Any) -> None:
+    teacher = CountingTeacher()
+    job = TeacherCache(tmp_path, teacher).fill(images)
+    for event in job:
+        if isinstance(event, Progress) and event.done == 2:
+            break
+    job.close()
+    drain(TeacherCache(tmp_path, teacher).fill(images))
+    assert teacher.asked == 4
+
+
+def test_an_entry_half_written_does_not_count(tmp_path: Path, images: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OutputError, match=r"No space left.*space left"):
+        drain(TeacherCache(tmp_path, CountingTeacher()).fill(images[:1]))
+    monkeypatch.undo()
+    assert list((tmp_path / "abc").iterdir()) == []
+    teacher = CountingTeacher()
+    drain(TeacherCache(tmp_path, teacher).fill(images[:1]))
+    assert teacher.asked == 1
+
+
+def test_another_teacher_has_its_own_entries(tmp_path: Path, images: Any) -> None:
+    drain(TeacherCache(tmp_path, CountingTeacher()).fill(images[:1]))
+    other = CountingTeacher("def")
+    drain(TeacherCache(tmp_path, other).fill(images[:1]))
+    assert other.asked == 1
+
+
+def test_a_teacher_of_labels_only(tmp_path: Path, images: Any) -> None:
+    (prediction,) = drain(TeacherCache(tmp_path, CountingTeacher(embeddings=False)).fill(images[:1]))
+    assert prediction.output is None
+    assert prediction.embedding_channels == 0
+
+
+def test_embeddings_beyond_float16_are_refused(tmp_path: Path, images: Any) -> None:
+    with pytest.raises(ImageError, match="beyond what float16"):
+        drain(TeacherCache(tmp_path, CountingTeacher(scale=1e6)).fill(images))

@@ -1,0 +1,159 @@
+"""The loop: it learns, validates, stops, and goes on where it was, bit for bit."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_grd.config import DistillConfig
+from napari_grd.distillation.checkpoint import load_checkpoint
+from napari_grd.distillation.recipes import CHECKPOINT, iter_train
+from napari_grd.errors import Cancelled, ConfigError, OutputError
+from napari_grd.jobs import Metrics, Preview, Progress, Saved, drain
+
+Make = Callable[..., DistillConfig]
+
+
+def weights(model: Any) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = model.network.state_dict()
+    return state
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    different = [name for name in a if not torch.equal(a[name], b[name])]
+    assert not different
+
+
+def test_training_lowers_the_loss_and_reports(nuclei: Any, small: Make, tmp_path: Path) -> None:
+    events: list[Any] = []
+    config = small(steps=60, validate_every=30)
+    model = drain(iter_train(*nuclei, config, out_dir=tmp_path), events.append)
+    losses = [e.values["loss"] for e in events if isinstance(e, Metrics) and e.kind == "train"]
+    assert len(losses) == 6
+    assert losses[-1] < 0.8 * losses[0]
+    steps = [e for e in events if isinstance(e, Progress) and e.stage == "Training"]
+    assert [e.done for e in steps] == list(range(1, 61))
+    assert steps[-1].seconds_left == 0
+    validations = [e for e in events if isinstance(e, Metrics) and e.kind == "validation"]
+    assert [e.step for e in validations] == [30, 60]
+    assert sum(isinstance(e, Preview) for e in events) == 2
+    assert model.card.scores.keys() >= {"ap50", "aji", "sbd", "pq"}
+    assert not model.network.training
+    saved = [e.path.name for e in events if isinstance(e, Saved) and e.kind == "model"]
+    assert saved == ["teacher.grd.safetensors"]
+
+
+def test_a_closed_job_resumes_bit_for_bit(nuclei: Any, small: Make, tmp_path: Path) -> None:
+    config = small(steps=8, validate_every=4)
+    whole = drain(iter_train(*nuclei, config, out_dir=tmp_path / "whole"))
+    for stop_at in (1, 4, 7):  # 4: between the step and its validation
+        folder = tmp_path / str(stop_at)
+        job = iter_train(*nuclei, config, out_dir=folder)
+        for event in job:
+            if isinstance(event, Progress) and event.stage == "Training" and event.done == stop_at:
+                break
+        job.close()
+        assert load_checkpoint(folder / CHECKPOINT)["state"]["step"] == stop_at
+        assert_same(weights(drain(iter_train(*nuclei, config, out_dir=folder))), weights(whole))
+
+
+def test_cancelled_names_the_checkpoint(nuclei: Any, small: Make, tmp_path: Path) -> None:
+    with pytest.raises(Cancelled, match="Resume") as caught:
+        drain(iter_train(*nuclei, small(), out_dir=tmp_path), cancelled=lambda: True)
+    assert caught.value.checkpoint == tmp_path / CHECKPOINT
+    assert caught.value.checkpoint.exists()
+
+
+KILLED = """
+    import sys
+    import numpy as np, torch
+    torch.set_num_threads(1)
+    from napari_grd.config import DistillConfig, NetworkConfig
+    from napari_grd.data.simulate import nuclei_2d
+    from napari_grd.distillation.recipes import iter_distill, iter_train
+    from napari_grd.jobs import Progress, drain
+    from napari_grd.teachers.embedding import EmbeddingTeacher
+
+    pairs = [nuclei_2d(np.random.default_rng(seed), (96, 96)) for seed in range(5)]
+    images, labels = [p[0] for p in pairs], [p[1] for p in pairs]
+    config = DistillConfig(network=NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8), steps=12, batch=2, patch=48,
+                           validate_every=5, device="cpu", checkpoint_every=1e-6)
+    teacher = drain(iter_train(images, labels, config.replace(steps=2)))
+    kill_at = int(sys.argv[2])
+
+    def on_event(event):
+        if isinstance(event, Progress) and event.stage == "Distilling":
+            print(event.done, flush=True)
+            if event.done == kill_at:
+                import time; time.sleep(60)
+
+    drain(iter_distill(EmbeddingTeacher(teacher), images, labels, config, out_dir=sys.argv[1]), on_event)
+"""
+
+
+def test_kill_9_resumes_bit_for_bit(tmp_path: Path) -> None:
+    script = tmp_path / "job.py"
+    script.write_text(textwrap.dedent(KILLED))
+
+    def command(folder: str, kill_at: int) -> list[str]:
+        return [sys.executable, str(script), str(tmp_path / folder), str(kill_at)]
+
+    kill_at = int(np.random.default_rng().integers(1, 12))
+    with subprocess.Popen(command("killed", kill_at), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) == kill_at:
+                process.send_signal(signal.SIGKILL)
+                break
+    resumed = subprocess.run(command("killed", -1), capture_output=True, text=True, check=True)
+    assert int(resumed.stdout.split()[0]) >= kill_at  # it went on, and did not start anew
+    subprocess.run(command("whole", -1), capture_output=True, check=True)
+    whole, killed = (load_checkpoint(tmp_path / name / CHECKPOINT) for name in ("whole", "killed"))
+    for part in ("network", "ema", "objective"):
+        assert_same(whole[part], killed[part])
+    models = [(tmp_path / name / "student.grd.safetensors").exists() for name in ("whole", "killed")]
+    assert models == [True, True]
+
+
+def test_early_stopping_keeps_the_best(nuclei: Any, small: Make) -> None:
+    events: list[Any] = []
+    # Nothing is learnt at this rate, so no validation beats the first.
+    config = small(steps=50, validate_every=2, patience=2, **{"optim.lr": 1e-12, "optim.ema": 0.0})
+    drain(iter_train(*nuclei, config), events.append)
+    assert max(e.done for e in events if isinstance(e, Progress) and e.stage == "Training") == 6
+
+
+def test_another_recipe_in_the_same_folder_is_refused(nuclei: Any, small: Make, tmp_path: Path) -> None:
+    drain(iter_train(*nuclei, small(steps=1), out_dir=tmp_path))
+    with pytest.raises(ConfigError, match="other settings or data"):
+        drain(iter_train(*nuclei, small(steps=2), out_dir=tmp_path))
+
+
+def test_an_exploding_loss_names_the_rate(nuclei: Any, small: Make) -> None:
+    images = [image.astype(np.float32) for image in nuclei[0]]
+    config = small(steps=10, **{"optim.lr": 1e30, "optim.clip": 1e30})
+    with pytest.raises(ConfigError, match=r"optim\.lr \(now 1e\+30\)"):
+        drain(iter_train(images, nuclei[1], config))
+
+
+def test_a_folder_that_is_a_file_is_reported_before_training(nuclei: Any, small: Make, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    events: list[Any] = []
+    with pytest.raises(OutputError, match="file"):
+        drain(iter_train(*nuclei, small(), out_dir=tmp_path / "file"), events.append)
+    assert not [e for e in events if isinstance(e, Progress)]
+
+
+def test_the_callers_random_state_is_left_alone(nuclei: Any, small: Make) -> None:
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    drain(iter_train(*nuclei, small(steps=1)))
+    assert torch.equal(before, torch.get_rng_state())
