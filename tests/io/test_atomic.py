@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from napari_grd.errors import GrdError, OutputError
-from napari_grd.io.atomic import atomic_path
+from napari_grd.io.atomic import atomic_path, make_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -107,3 +107,14 @@ def test_a_link_is_followed_and_the_mode_is_the_usual_one(tmp_path: Path) -> Non
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "file").read_text() == "new"
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:
+    assert make_folder(tmp_path / "a" / "b").is_dir()
+    assert make_folder(tmp_path / "a" / "b").is_dir()
+
+
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(OutputError, match="cannot be made"):
+        make_folder(tmp_path / "a" / "b")

@@ -61,6 +61,36 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _discard(temporary)
 
 
+def make_folder(path: str | Path) -> Path:
+    """Make a folder for results, with its parents; one that exists is fine.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made, e.g. because a file of that name exists.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     make_folder(Path(folder) / "a" / "b").is_dir()
+    True
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {str(path)!r} cannot be made ({error.strerror or error}).", "Choose another folder."
+        ) from error
+    return path
+
+
 def _flush(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
