@@ -8,13 +8,14 @@ differentiable and channels-first.
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from napari_grd.errors import ImageError
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.graph.parallel import for_slabs
+from napari_grd.graph.volume import as_triple, as_vectors, as_volume
 
 _EPS = np.float32(1e-12)
 # Not "fast": NaN has to survive, for it tells of a broken network or image.
@@ -58,7 +59,7 @@ def affinities_channels_last(
     array([[[0., 0., 0.],
             [1., 1., 1.]]], dtype=float32)
     """
-    embedding = np.ascontiguousarray(embedding, np.float32)
+    embedding = np.asarray(embedding, np.float32)
     shape = embedding.shape[:-1]
     ndim = len(shape)
     if ndim not in (2, 3):
@@ -68,18 +69,20 @@ def affinities_channels_last(
     if mask is not None and mask.shape != shape:
         raise ImageError(f"The mask has shape {mask.shape}, the embedding {shape}.", "Pass a mask of the same shape.")
 
-    # A plane is a volume of one slice: one kernel serves both.
-    pixels = embedding.reshape((1,) * (3 - ndim) + embedding.shape)
-    steps = (1,) * (3 - ndim) + (stride,) * ndim
-    vectors = np.array([(0,) * (3 - ndim) + tuple(offset) for offset in offsets], np.int64).reshape(-1, 3)
-    inside = np.ones((1, 1, 1), np.bool_) if mask is None else mask.reshape(pixels.shape[:3])
-    grid = tuple(-(-size // step) for size, step in zip(pixels.shape, steps, strict=False))
-    result = np.zeros((len(vectors), *grid), np.float32)
-    scale = np.empty(pixels.shape[:3], np.float32)
-    rows = grid[0] * grid[1]
-    for_slabs(lambda a, b: _scales(pixels, inside, mask is not None, scale, a, b), pixels.shape[0] * pixels.shape[1])
-    for_slabs(lambda a, b: _cosines(pixels, scale, vectors, inside, mask is not None, steps, result, a, b), rows)
-    return result.reshape(len(vectors), *grid[3 - ndim :])
+    pixels = as_volume(embedding, ndim)
+    inside = as_volume(np.ones(shape, np.bool_) if mask is None else mask, ndim)
+    vectors = as_vectors(offsets)
+    steps = as_triple((stride,) * ndim, 1)
+    grid = tuple(-(-size // stride) for size in shape)
+    slices, rows, columns = as_triple(grid, 1)
+    result = np.zeros((len(vectors), slices, rows, columns), np.float32)
+    scale = np.empty(inside.shape, np.float32)
+    for_slabs(lambda start, stop: _scales(pixels, inside, scale, start, stop), scale.shape[0] * scale.shape[1])
+    for_slabs(
+        lambda start, stop: _cosines(pixels, scale, inside, vectors, steps, result, start, stop),
+        slices * rows,
+    )
+    return result.reshape(len(vectors), *grid)
 
 
 def warm_up() -> None:
@@ -87,36 +90,36 @@ def warm_up() -> None:
     affinities_channels_last(np.ones((2, 2, 2), np.float32), OFFSETS_2D[:2])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=_FAST)
-def _scales(pixels, inside, masked, scale, start, stop):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _scales(pixels, inside, scale, start, stop):  # type: ignore[no-untyped-def]
+    """One over the length of each embedding, in rows start to stop."""
     _, height, width, channels = pixels.shape
     for row in range(start, stop):
         z, y = divmod(row, height)
         for x in range(width):
-            if masked and not inside[z, y, x]:
-                continue
-            total = np.float32(0)
-            for c in range(channels):
-                total += pixels[z, y, x, c] * pixels[z, y, x, c]
-            length = np.sqrt(total)
-            scale[z, y, x] = np.float32(1) / (_EPS if length < _EPS else length)
+            if inside[z, y, x]:
+                total = np.float32(0)
+                for c in range(channels):
+                    total += pixels[z, y, x, c] * pixels[z, y, x, c]
+                length = np.sqrt(total)
+                scale[z, y, x] = np.float32(1) / (_EPS if length < _EPS else length)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=_FAST)
-def _cosines(pixels, scale, vectors, inside, masked, steps, result, start, stop):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _cosines(pixels, scale, inside, vectors, steps, result, start, stop):  # type: ignore[no-untyped-def]
+    """The affinities in rows start to stop of the grid."""
     depth, height, width, channels = pixels.shape
     for row in range(start, stop):
         gz, gy = divmod(row, result.shape[2])
         z, y = gz * steps[0], gy * steps[1]
-        for gx in range(result.shape[3]):
-            x = gx * steps[2]
-            if masked and not inside[z, y, x]:
+        for k in range(len(vectors)):
+            pz, py = z + vectors[k, 0], y + vectors[k, 1]
+            if pz < 0 or py < 0 or pz >= depth or py >= height:
                 continue
-            for k in range(len(vectors)):
-                pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
-                if pz < 0 or py < 0 or px < 0 or pz >= depth or py >= height or px >= width:
-                    continue
-                if masked and not inside[pz, py, px]:
+            for gx in range(result.shape[3]):
+                x = gx * steps[2]
+                px = x + vectors[k, 2]
+                if px < 0 or px >= width or not inside[z, y, x] or not inside[pz, py, px]:
                     continue
                 dot = np.float32(0)
                 for c in range(channels):

@@ -1,45 +1,196 @@
-"""Affinities and foreground to instances: a mutex watershed and its clean-up."""
+"""Affinities and foreground to instances: a mutex watershed and its clean-up.
+
+The edges of the first ``ndim`` offsets attract with weight A, those of the
+others repel with weight 1 - A, on a regular grid of ``stride`` pixels only:
+an object boundary is crossed by many long-range edges, few of them decide.
+Edges exist between foreground pixels alone, so the work, and the labels, split
+exactly by the connected components of the foreground.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bioimage_cpp.segmentation import mutex_watershed
-from skimage.morphology import remove_small_objects
 
 from napari_grd.config import PartitionConfig
 from napari_grd.errors import ImageError
+from napari_grd.graph.cleanup import fill_holes, merge_fragments, number
 from napari_grd.graph.cosine import affinities_channels_last
-from napari_grd.graph.offsets import Offset
+from napari_grd.graph.mutex import mutex_watershed
+from napari_grd.graph.offsets import OFFSETS_2D, Offset
+from napari_grd.graph.volume import as_triple, as_vectors, as_volume
 
 
 def partition(
     affinities: npt.NDArray[np.float32],
     offsets: Sequence[Offset],
-    foreground: npt.NDArray[np.floating] | None,
+    foreground: npt.NDArray[Any] | None,
     config: PartitionConfig,
 ) -> npt.NDArray[np.uint32]:
-    """Partition into labels (K, *S) -> (*S), consecutive from 1."""
-    if np.isnan(affinities.min()):
-        raise ImageError("The affinities hold NaN.", "Check the image for NaN, and the network.")
-    ndim = affinities.ndim - 1
-    weights = affinities.clip(0, 1)
-    weights[:ndim] += np.float32(config.bias)
-    weights[ndim:] = 1 - weights[ndim:] - np.float32(config.bias)
-    mask = None if foreground is None else foreground > config.foreground_threshold
-    labels = mutex_watershed(weights, offsets, ndim, strides=[config.stride] * ndim, mask=mask).astype(np.int64)
-    if config.min_size:
-        labels = remove_small_objects(labels, max_size=config.min_size - 1)
-    _, consecutive = np.unique(labels, return_inverse=True)
-    result: npt.NDArray[np.uint32] = consecutive.astype(np.uint32) + np.uint32(labels.min() > 0)
-    return result
+    """Instances from affinities.
+
+    Parameters
+    ----------
+    affinities : float32 array, shape (K, \\*S)
+        Affinity of every pixel ``p`` with ``p + offset``, 2D or 3D; clipped to [0, 1].
+        Values whose partner is outside the image are ignored.
+    offsets : sequence of K tuples of int
+        The first ``len(S)`` attract and have to join direct neighbours, the others repel.
+    foreground : array, shape (\\*S), or None
+        Probability in [0, 1] (or a mask); None: every pixel belongs to an object.
+    config : PartitionConfig
+        Threshold, bias, stride and clean-up.
+
+    Returns
+    -------
+    uint32 array, shape (\\*S)
+        0 for background; objects are numbered from 1 in raster order of their
+        first pixels. Every object is connected, and lies in the foreground but
+        for the holes that were filled.
+
+    Raises
+    ------
+    ImageError
+        If shapes do not fit each other, or there are NaN.
+
+    Notes
+    -----
+    Edges of equal weight are taken in raster order, then in the order of the
+    offsets, so the labels are a function of the input alone. Fragments under
+    ``min_size`` join the neighbour they have the highest mean affinity with;
+    those without a neighbour are removed. See :mod:`napari_grd.graph.mutex` and
+    :mod:`napari_grd.graph.cleanup`; METHOD 13 is what the paper's code does.
+
+    Examples
+    --------
+    >>> from napari_grd.graph.offsets import OFFSETS_2D
+    >>> affinities = np.ones((10, 8, 8), np.float32)
+    >>> affinities[0::2, 4] = 0  # nothing joins row 4 to the rows above
+    >>> partition(affinities, OFFSETS_2D, None, PartitionConfig())[:, 0]
+    array([1, 1, 1, 1, 2, 2, 2, 2], dtype=uint32)
+    """
+    affinities = np.asarray(affinities, np.float32)
+    shape = affinities.shape[1:]
+    _check(shape, offsets, foreground)
+    if len(affinities) != len(offsets):
+        raise ImageError(
+            f"There are {len(affinities)} affinities and {len(offsets)} offsets.", "Pass one offset an affinity."
+        )
+    _check_finite(affinities, "affinities")
+    ndim = len(shape)
+    grid = (slice(None, None, config.stride),) * ndim
+    mask = _mask(foreground, shape, config)
+    return _partition(affinities[:ndim], affinities[(slice(ndim, None), *grid)], offsets, mask, config)
 
 
 def partition_embedding(
     embedding: npt.NDArray[np.float32],
     offsets: Sequence[Offset],
-    foreground: npt.NDArray[np.floating] | None,
+    foreground: npt.NDArray[Any] | None,
     config: PartitionConfig,
 ) -> npt.NDArray[np.uint32]:
-    """Affinities of an embedding (*S, C), then their partition."""
-    return partition(affinities_channels_last(embedding, offsets), offsets, foreground, config)
+    """Instances from an embedding, computing no more affinities than it takes.
+
+    Gives exactly what :func:`partition` makes of
+    :func:`~napari_grd.graph.cosine.affinities_channels_last`, sooner.
+
+    Parameters
+    ----------
+    embedding : float32 array, shape (\\*S, C)
+        Raw embedding, channels last, 2D or 3D.
+    offsets, foreground, config
+        See :func:`partition`.
+
+    Returns
+    -------
+    uint32 array, shape (\\*S)
+        See :func:`partition`.
+
+    Raises
+    ------
+    ImageError
+        If shapes do not fit each other, or the embedding has NaN in the foreground.
+
+    Examples
+    --------
+    >>> from napari_grd.graph.offsets import OFFSETS_2D
+    >>> embedding = np.zeros((8, 8, 2), np.float32)
+    >>> embedding[:4, :, 0] = embedding[4:, :, 1] = 1
+    >>> partition_embedding(embedding, OFFSETS_2D, None, PartitionConfig())[:, 0]
+    array([1, 1, 1, 1, 2, 2, 2, 2], dtype=uint32)
+    """
+    shape = embedding.shape[:-1]
+    _check(shape, offsets, foreground)
+    ndim = len(shape)
+    mask = _mask(foreground, shape, config)
+    attractive = affinities_channels_last(embedding, offsets[:ndim], mask=mask)
+    repulsive = affinities_channels_last(embedding, offsets[ndim:], mask=mask, stride=config.stride)
+    _check_finite(attractive, "embedding's affinities")
+    _check_finite(repulsive, "embedding's affinities")
+    return _partition(attractive, repulsive, offsets, mask, config)
+
+
+def warm_up() -> None:
+    """Compile (or load from the cache) everything here, so that the first image does not wait.
+
+    The first compilation on a machine takes several seconds, loading a fraction of one.
+    """
+    rows = np.arange(12)
+    labels = np.where(rows == 5, 1, np.where(rows > 5, 2, 0))[:, None] * np.ones((1, 12), np.int64)
+    embedding = np.eye(3, dtype=np.float32)[labels]
+    embedding[2, 2, 1:] = 1  # less than min_size: takes the merging of fragments along
+    partition_embedding(embedding, OFFSETS_2D, None, PartitionConfig(stride=1))
+
+
+def _check(shape: tuple[int, ...], offsets: Sequence[Offset], foreground: npt.NDArray[Any] | None) -> None:
+    ndim = len(shape)
+    if ndim not in (2, 3) or 0 in shape:
+        raise ImageError(f"The image to partition has shape {shape}.", "Pass a plane (y, x) or a volume (z, y, x).")
+    if len(offsets) < ndim or any(len(offset) != ndim for offset in offsets):
+        raise ImageError(
+            f"The offsets {tuple(offsets)} do not fit {ndim} dimensions.",
+            f"Pass at least {ndim}, each with {ndim} numbers.",
+        )
+    if foreground is not None and foreground.shape != shape:
+        raise ImageError(
+            f"The foreground has shape {foreground.shape}, the image {shape}.",
+            "Pass a foreground of the image's shape.",
+        )
+
+
+def _check_finite(values: npt.NDArray[Any], name: str) -> None:
+    if values.size and np.isnan(values.min()):  # the minimum passes NaN on, in one fast sweep
+        raise ImageError(f"The {name} hold NaN.", "Look for NaN in the image, or for a training that diverged.")
+
+
+def _mask(
+    foreground: npt.NDArray[Any] | None, shape: tuple[int, ...], config: PartitionConfig
+) -> npt.NDArray[np.bool_]:
+    if foreground is None:
+        return np.ones(shape, np.bool_)
+    _check_finite(foreground, "foreground values")
+    mask: npt.NDArray[np.bool_] = foreground > config.foreground_threshold
+    return mask
+
+
+def _partition(
+    attractive: npt.NDArray[np.float32],
+    repulsive: npt.NDArray[np.float32],
+    offsets: Sequence[Offset],
+    mask: npt.NDArray[np.bool_],
+    config: PartitionConfig,
+) -> npt.NDArray[np.uint32]:
+    """From the affinities that count: attractive ones everywhere, repulsive ones on the grid."""
+    ndim = mask.ndim
+    near = as_volume(attractive, ndim, axis=1)
+    far = as_volume(repulsive, ndim, axis=1)
+    vectors = as_vectors(offsets)
+    strides = as_triple((config.stride,) * ndim, 1)
+    labels = mutex_watershed(near, far, vectors, as_volume(mask, ndim), strides, config.bias)
+    if config.min_size > 1:
+        labels = merge_fragments(labels, near, vectors, config.min_size)
+    if config.max_hole:
+        fill_holes(labels, config.max_hole, ndim == 2)
+    numbered: npt.NDArray[np.uint32] = number(labels)
+    return numbered.reshape(mask.shape)
