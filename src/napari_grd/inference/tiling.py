@@ -9,7 +9,9 @@ reads a halo more, so that all it writes has seen enough of its surroundings::
 
 In a band the weight goes linearly from the one tile to the other. Edges of
 reads are multiples of the network's stride in image coordinates: the network
-then sees every pixel in the same phase, in a tile as in the whole image.
+then sees every pixel in the same phase, in a tile as in the whole image. What is written then equals the whole image's
+to float precision, if the network sees no further than the halo; where it
+does, the blending hides what is left of the seam.
 """
 
 from collections.abc import Iterator
@@ -65,7 +67,8 @@ def plan_tiles(shape: tuple[int, ...], *, tile: int, halo: int, stride: int) -> 
     >>> len(plan_tiles((600, 3000), tile=1024, halo=64, stride=16))
     3
     """
-    side = round(tile ** (2 / len(shape)))
+    # Below this the bands at the two ends of a core would overlap.
+    side = max(4 * _BAND, round(tile ** (2 / len(shape))))
     halo = -(-halo // stride) * stride
     return list(product(*(_spans(size, side, halo, stride) for size in shape)))
 

@@ -94,8 +94,11 @@ def has_bf16(device: torch.device) -> bool:
 
 @contextmanager
 def _cpu_threads(count: int) -> Iterator[None]:
+    if not count:
+        yield
+        return
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

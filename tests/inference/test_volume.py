@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from torch import nn
+
+from napari_grd.config import NetworkConfig, SegmentConfig
+from napari_grd.graph.offsets import OFFSETS_3D
+from napari_grd.inference.segment import predict, segment
+from napari_grd.models import Model, ModelConfig, registry
+
+
+@pytest.fixture
+def volume_model(monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+
+    @registry.register("blurred", stride=4, ndim=3)
+    def blurred(in_channels: int, out_channels: int, **_: object) -> nn.Module:
+        """One 3D convolution between a pooling and an up-sampling."""
+        return nn.Sequential(
+            nn.AvgPool3d(4), nn.Conv3d(in_channels, out_channels, 3, padding=1), nn.Upsample(scale_factor=4)
+        )
+
+    return Model.create(ModelConfig(network=NetworkConfig(name="blurred"), ndim=3, in_channels=2, offsets=OFFSETS_3D))
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_volumes_run_whole_and_in_tiles(volume_model, runtime):
+    config = SegmentConfig(runtime=runtime, precision="f32", device="cpu", halo=16)
+    image = np.random.default_rng(0).random((9, 110, 70, 2), np.float32)
+    whole = predict(volume_model, image, config)
+    tiled = predict(volume_model, image, config.replace(tile=128))
+    assert whole.embedding.shape == (16, 9, 110, 70)
+    assert not whole.is_stack
+    assert whole.affinities().shape == (len(volume_model.config.offsets), 9, 110, 70)
+    np.testing.assert_allclose(tiled.embedding, whole.embedding, rtol=0, atol=1e-5)
+    assert segment(volume_model, image, config, axes="zyxc").shape == (9, 110, 70)
