@@ -76,12 +76,10 @@ def affinities_channels_last(
     grid = tuple(-(-size // stride) for size in shape)
     slices, rows, columns = as_triple(grid, 1)
     result = np.zeros((len(vectors), slices, rows, columns), np.float32)
-    scale = np.empty(inside.shape, np.float32)
-    for_slabs(lambda start, stop: _scales(pixels, inside, scale, start, stop), scale.shape[0] * scale.shape[1])
-    for_slabs(
-        lambda start, stop: _cosines(pixels, scale, inside, vectors, steps, result, start, stop),
-        slices * rows,
-    )
+    depth, height, width = as_triple(shape, 1)
+    scale = np.empty((depth, height, width), np.float32)
+    for_slabs(lambda start, stop: _scales(pixels, inside, scale, start, stop), depth * height)
+    for_slabs(lambda start, stop: _cosines(pixels, scale, inside, vectors, steps, result, start, stop), slices * rows)
     return result.reshape(len(vectors), *grid)
 
 

@@ -6,9 +6,15 @@ clusters of its ends unless they exclude each other, a repulsive one makes them
 exclude each other for good.
 
 bioimage-cpp has the same algorithm and serves as the reference in the tests.
-This one is an order of magnitude faster on images: only edges between two
-foreground pixels are listed, an edge is a single integer that sorts as it is,
-and whether two clusters exclude each other is one look-up in a hash table.
+This one is an order of magnitude faster on images, for three reasons. Only
+edges between two foreground pixels are listed, each a single integer that sorts
+as it is. Most pixels are joined before anything is sorted: the heaviest edge
+that leaves a cluster, if it attracts, joins in any case, because nothing that
+could exclude its ends comes earlier (Borůvka's step for spanning trees). And
+whether two clusters exclude each other is one look-up in a hash table.
+
+The compiled functions stay together in this file because numba's cache does not
+notice a change in another one.
 """
 
 import numpy as np
@@ -18,12 +24,13 @@ from numba import njit
 from napari_grd.errors import ImageError
 from napari_grd.graph.volume import Triple
 
-# An edge is (HEAVIEST - bits of its weight) << ID_BITS | (pixel * K + offset). The bits of
-# positive floats order like the floats, so ascending integers are descending
-# weights, and equal weights go by pixel, then by offset: the order is total.
+# An edge is (HEAVIEST - bits of its weight) << 34 | pixel << S | offset, S wide enough for
+# the offsets. The bits of positive floats order like the floats, so ascending
+# integers are descending weights, and equal weights go by pixel, then by offset.
+_HEAVIEST = np.uint32(0x3FFFFFFF)  # the bits of the float just below 2
 _ID_BITS = np.uint64(34)
 _ID_MASK = np.uint64((1 << 34) - 1)
-_HEAVIEST = np.uint32(0x3FFFFFFF)  # the bits of the float just below 2
+_NO_EDGE = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW = np.uint64(0xFFFFFFFF)
 _SMALLEST_TABLE = 1024
 
@@ -72,21 +79,24 @@ def mutex_watershed(
     >>> mutex_watershed(attractive, repulsive, vectors, np.ones((1, 1, 4), bool), (1, 1, 1), 0.0)
     array([[[1, 1, 2, 2]]], dtype=int32)
     """
-    if mask.size * len(vectors) > _ID_MASK or mask.size > np.iinfo(np.int32).max:
+    shift = np.uint64(len(vectors).bit_length())
+    if mask.size << int(shift) > int(_ID_MASK) or max(mask.size, 2 * repulsive.size) > np.iinfo(np.int32).max:
         raise ImageError(
             f"A volume of shape {mask.shape} has too many pairs of pixels for one partition.",
             "Segment it block by block.",
         )
-    edges, repulsions = _edges(attractive, repulsive, vectors, mask, strides, np.float32(bias))
-    edges.sort()
+    edges, repulsions = _edges(attractive, repulsive, vectors, mask, strides, np.float32(bias), shift)
     jumps = vectors @ np.array([mask.shape[1] * mask.shape[2], mask.shape[2], 1])
-    parents = _solve(edges, repulsions, len(attractive), jumps, mask.size)
+    parents = np.arange(mask.size, dtype=np.int32)
+    edges = _contract(edges, parents, len(attractive), jumps, shift)
+    edges.sort()
+    _solve(edges, parents, repulsions, len(attractive), jumps, shift)
     labels: npt.NDArray[np.int32] = _number(parents, mask)
     return labels
 
 
 @njit(nogil=True, cache=True)
-def _edges(attractive, repulsive, vectors, mask, strides, bias):  # type: ignore[no-untyped-def]
+def _edges(attractive, repulsive, vectors, mask, strides, bias, shift):  # type: ignore[no-untyped-def]
     """The edges between pixels of the mask, packed, and how many of them repel."""
     depth, height, width = mask.shape
     near, count = len(attractive), len(vectors)
@@ -116,11 +126,21 @@ def _edges(attractive, repulsive, vectors, mask, strides, bias):  # type: ignore
                     weight = np.float32(affinity + bias if k < near else np.float32(1) - affinity - bias)
                     if weight <= 0:
                         continue
-                    identity = np.uint64(((z * height + y) * width + x) * count + k)
-                    edges[used] = (np.uint64(_HEAVIEST - weight.view(np.uint32)) << _ID_BITS) | identity
+                    pixel = np.uint64((z * height + y) * width + x)
+                    distance = np.uint64(_HEAVIEST - weight.view(np.uint32))
+                    edges[used] = (distance << _ID_BITS) | (pixel << shift) | np.uint64(k)
                     used += 1
                     repulsions += k >= near
     return edges[:used], repulsions
+
+
+@njit(nogil=True, cache=True)
+def _ends(edge, jumps, shift):  # type: ignore[no-untyped-def]
+    """Pixel, partner and offset of an edge."""
+    identity = edge & _ID_MASK
+    pixel = np.int64(identity >> shift)
+    offset = np.int64(identity & ((np.uint64(1) << shift) - np.uint64(1)))
+    return pixel, pixel + jumps[offset], offset
 
 
 @njit(nogil=True, cache=True)
@@ -129,6 +149,43 @@ def _find(parents, node):  # type: ignore[no-untyped-def]
         parents[node] = parents[parents[node]]
         node = parents[node]
     return node
+
+
+@njit(nogil=True, cache=True)
+def _contract(edges, parents, near, jumps, shift):  # type: ignore[no-untyped-def]
+    """Join, in ``parents``, what is certain to be joined; the edges that are left, in any order.
+
+    The heaviest edge that leaves a cluster comes before all others that do, so
+    until then no part of the cluster can have been excluded from anything outside.
+    """
+    heaviest = np.empty(len(parents), np.uint64)
+    while True:
+        heaviest[:] = _NO_EDGE
+        left = 0
+        for edge in edges:
+            pixel, partner, _ = _ends(edge, jumps, shift)
+            a, b = parents[pixel], parents[partner]
+            if a != b:
+                edges[left] = edge
+                left += 1
+                heaviest[a] = min(heaviest[a], edge)
+                heaviest[b] = min(heaviest[b], edge)
+        edges = edges[:left]
+        joined = 0
+        for edge in heaviest:
+            if edge != _NO_EDGE:
+                pixel, partner, offset = _ends(edge, jumps, shift)
+                if offset < near:
+                    a, b = _find(parents, pixel), _find(parents, partner)
+                    if a != b:
+                        parents[max(a, b)] = min(a, b)
+                        joined += 1
+        # Parents come first in the image, so one sweep leads every pixel to its root.
+        for node in range(len(parents)):
+            parents[node] = parents[parents[node]]
+        # Each round costs a sweep over the image, while the last few joins are cheap in _solve.
+        if joined * 50 < len(parents):
+            return edges
 
 
 @njit(nogil=True, cache=True)
@@ -167,22 +224,19 @@ def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _solve(edges, repulsions, near, jumps, size):  # type: ignore[no-untyped-def]
-    """Parents of the union-find forest after all edges, heaviest first."""
-    parents = np.arange(size).astype(np.int32)
-    sizes = np.ones(size, np.int32)
+def _solve(edges, parents, repulsions, near, jumps, shift):  # type: ignore[no-untyped-def]
+    """Work through all edges, heaviest first, joining in the union-find forest ``parents``."""
+    sizes = np.ones(len(parents), np.int32)
     # Which clusters a root excludes: the table answers for a pair, a linked list enumerates.
     # Lists may name absorbed clusters and are resolved when they are walked.
     table, used = np.zeros(_SMALLEST_TABLE, np.uint64), 0
-    first = np.full(size, -1, np.int32)
+    first = np.full(len(parents), -1, np.int32)
     following = np.empty(2 * repulsions, np.int32)
     excluded = np.empty(2 * repulsions, np.int32)
     links = 0
-    count = np.uint64(len(jumps))
     for edge in edges:
-        identity = edge & _ID_MASK
-        pixel, offset = np.int64(identity // count), np.int64(identity % count)
-        a, b = _find(parents, pixel), _find(parents, pixel + jumps[offset])
+        pixel, partner, offset = _ends(edge, jumps, shift)
+        a, b = _find(parents, pixel), _find(parents, partner)
         if a == b:
             continue
         pair = _pair(a, b)
@@ -218,7 +272,6 @@ def _solve(edges, repulsions, near, jumps, size):  # type: ignore[no-untyped-def
                 link = after
         if 2 * used > len(table):
             table, used = _rebuilt(table, parents)
-    return parents
 
 
 @njit(nogil=True, cache=True)
