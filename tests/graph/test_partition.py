@@ -85,11 +85,12 @@ def test_perfect_affinities_give_the_labels_back(shape, seed, stride):
 def test_agrees_with_an_independent_mutex_watershed(shape, seed, stride, masked):
     rng = np.random.default_rng(seed)
     offsets, ndim = default_offsets(len(shape)), len(shape)
-    # Distinct weights, for the two break ties differently.
-    affinities = rng.permutation(np.linspace(0.001, 0.999, len(offsets) * np.prod(shape)))
-    affinities = affinities.reshape(len(offsets), *shape).astype(np.float32)
+    # The two break ties differently: distinct weights, and binary fractions, whose 1 - (1 - w) is exact.
+    count = len(offsets) * int(np.prod(shape))
+    weights = rng.permutation(np.arange(1, count + 1)) * (2**20 // (count + 1)) / 2**20
+    weights = weights.reshape(len(offsets), *shape).astype(np.float32)
+    affinities = np.concatenate([weights[:ndim], 1 - weights[ndim:]])
     foreground = rng.random(shape) < 0.8 if masked else None
-    weights = np.concatenate([affinities[:ndim], np.float32(1) - affinities[ndim:]])
     expected = reference_mutex_watershed(weights, offsets, ndim, strides=[stride] * ndim, mask=foreground)
     assert same_partition(partition(affinities, offsets, foreground, RAW.replace(stride=stride)), expected)
 
