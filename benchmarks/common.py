@@ -12,10 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 
+import napari_grd.api as grd
 from napari_grd.io.images import read_image, read_pairs
 
 # Objects below these sizes are slivers of the annotation; scores ignore them on both sides.
 MIN_SIZE = {"bbbc039_nuclei": 60, "dsb2018_fluo": 30}
+# What the shipped models are trained on, as their cards say it.
+TRAINED_ON = {
+    "dsb2018_fluo": "2018 Data Science Bowl stage 1 (BBBC038), fluorescence images, CC0",
+    "bbbc039_nuclei": "BBBC039v1 (Caicedo et al. 2019), Broad Bioimage Benchmark Collection, CC0",
+}
 WELL = re.compile(r"_([A-P]\d\d)_")
 
 
@@ -57,6 +63,16 @@ def _well(stem: str) -> str:
     match = WELL.search(stem)
     assert match is not None, f"no well in the name {stem!r}"
     return match.group(1)
+
+
+def score(model: grd.Model, sets: Iterable[Dataset]) -> dict[str, dict[str, float]]:
+    """AP50, AJI, SBD and PQ on the validation images of each set."""
+    result = {}
+    for data in sets:
+        found = [grd.segment(model, image, axes="yx") for image, _ in data.validation]
+        scores = grd.evaluate(found, [labels for _, labels in data.validation], min_size=data.min_size)
+        result[data.name] = {"ap50": scores.ap50, "aji": scores.aji, "sbd": scores.sbd, "pq": scores.pq}
+    return result
 
 
 def hardware() -> str:

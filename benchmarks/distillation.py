@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 import napari_grd.api as grd
-from common import Dataset, hardware, load, table
+from common import TRAINED_ON, Dataset, hardware, load, score, table
 from napari_grd.config import DistillConfig, LossWeights, TrainConfig
 
-SETS = ("dsb2018_fluo", "bbbc039_nuclei")
+SETS = tuple(TRAINED_ON)
 OFF = LossWeights(agd=0, node=0, edge=0, agd_inter=0, igd_inter=0, teacher_foreground=0)
 ABLATION = {
     "none": None,
@@ -61,7 +61,7 @@ def plan(steps: int, few: int) -> list[Run]:
     return list(dict.fromkeys(runs))
 
 
-def train_one(run: Run, teacher: grd.Model, sets: list[Dataset], out: Path) -> dict[str, Any]:
+def train_one(run: Run, teacher: grd.Model, sets: list[Dataset], out: Path, cache: Path) -> dict[str, Any]:
     """Train a student and score it on every set."""
     images, labels = _training_data(run, sets)
     weights = ABLATION[run.method]
@@ -73,7 +73,7 @@ def train_one(run: Run, teacher: grd.Model, sets: list[Dataset], out: Path) -> d
         model = grd.train([i for i, _ in known], [x for _, x in known], config, **options)
     else:
         config = DistillConfig(steps=run.steps, seed=run.seed, device="cpu", weights=weights)
-        model = grd.distill(teacher, images, labels, config, cache_dir=out / "teacher-cache", **options)
+        model = grd.distill(teacher, images, labels, config, cache_dir=cache, **options)
     return {"run": vars(run), "scores": score(model, sets)}
 
 
@@ -88,16 +88,6 @@ def _training_data(run: Run, sets: list[Dataset]) -> tuple[list[Any], list[Any]]
             images.append(image)
             labels.append(known if i in chosen else None)
     return images, labels
-
-
-def score(model: grd.Model, sets: list[Dataset]) -> dict[str, dict[str, float]]:
-    """AP50, AJI, SBD and PQ on the validation images of each set."""
-    result = {}
-    for data in sets:
-        found = [grd.segment(model, image, axes="yx") for image, _ in data.validation]
-        scores = grd.evaluate(found, [labels for _, labels in data.validation], min_size=data.min_size)
-        result[data.name] = {"ap50": scores.ap50, "aji": scores.aji, "sbd": scores.sbd, "pq": scores.pq}
-    return result
 
 
 def _report(run: Run) -> Any:
@@ -163,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/distillation"))
+    parser.add_argument("--cache", type=Path, default=Path("runs/teacher-cache"))
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--few", type=int, default=5, help="labelled images of each set in the hard regime")
     parser.add_argument("--threads", type=int, default=0)
@@ -182,7 +173,7 @@ def main() -> None:
         for run in plan(args.steps, args.few)[index - 1 :: count]:
             target = args.out / f"{run.name}.json"
             if not target.exists():
-                target.write_text(json.dumps(train_one(run, teacher, sets, args.out), indent=1))
+                target.write_text(json.dumps(train_one(run, teacher, sets, args.out, args.cache), indent=1))
     results = {path.stem: json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))}
     print(report(results, args.few))
 

@@ -40,15 +40,15 @@ def test_all_terms_weighted_and_added(small: Make) -> None:
     terms = objective(*student(), make_batch(), 1)
     assert terms.keys() == TERMS | {"loss"}
     weights = config.weights.model_dump() | {"foreground": config.foreground_weight}
-    expected = sum(weights[name] * float(terms[name]) for name in TERMS)
+    expected = sum(weights[name] * float(terms[name].detach()) for name in TERMS)
     assert float(terms["loss"].detach()) == pytest.approx(expected, rel=1e-6)
 
 
 def test_an_empty_bank_contributes_nothing_and_fills(small: Make) -> None:
     objective = DistillationObjective(small(), OFFSETS_2D, teacher_channels=8)
     first = objective(*student(), make_batch(), 0)
-    assert float(first["agd_inter"]) == 0
-    assert float(first["igd_inter"]) == 0
+    assert float(first["agd_inter"].detach()) == 0
+    assert float(first["igd_inter"].detach()) == 0
     assert len(objective.bank) == 2
     second = objective(*student(), make_batch(3), 1)
     assert float(second["agd_inter"].detach()) > 0
@@ -124,6 +124,6 @@ def test_an_image_without_instances_is_harmless(small: Make) -> None:
         embedding, logit = student()
         terms = objective(embedding, logit, empty, step)
         terms["loss"].backward()  # type: ignore[no-untyped-call]
-        assert float(terms["node"]) == float(terms["edge"]) == float(terms["igd_inter"]) == 0
+        assert all(float(terms[name].detach()) == 0 for name in ("node", "edge", "igd_inter"))
         gradient: Any = embedding.grad
         assert torch.isfinite(gradient).all()
