@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import napari_grd.api as grd
-from common import TRAINED_ON, hardware, load, score, table
+from common import TRAINED_ON, load, score
+from reporting import hardware, table
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def main() -> None:
         for metric in ("ap50", "aji", "sbd", "pq"):
             top, own = scores["teacher"][data][metric], scores["student"][data][metric]
             rows.append([data, metric.upper(), top, own, f"{100 * own / top:.1f} %"])
-    print(table(["set", "metric", "teacher", "student", "student / teacher"], rows))
+    print(table(["set", "metric", "teacher", "student", "student / teacher"], rows, digits=3))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
-"""What the benchmark scripts share: the real images and their split, the machine in words, tables."""
+"""The real images with their split, and how a model is scored on them."""
 
 import os
-import platform
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import napari_grd.api as grd
 from napari_grd.io.images import read_image, read_pairs
@@ -73,26 +71,3 @@ def score(model: grd.Model, sets: Iterable[Dataset]) -> dict[str, dict[str, floa
         scores = grd.evaluate(found, [labels for _, labels in data.validation], min_size=data.min_size)
         result[data.name] = {"ap50": scores.ap50, "aji": scores.aji, "sbd": scores.sbd, "pq": scores.pq}
     return result
-
-
-def hardware() -> str:
-    """The machine in words."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = ""
-    if cpuinfo.exists():
-        text = cpuinfo.read_text()
-        model = re.search(r"model name\s*:\s*(.*)", text).group(1)  # type: ignore[union-attr]
-        flags = " with bf16" if "avx512_bf16" in text or "amx_bf16" in text else ", no bf16 instructions"
-    return f"{os.cpu_count()} cores, {model}{flags}, torch {torch.__version__}"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A markdown table; floats with three decimals."""
-
-    def cell(value: Any) -> str:
-        return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(cell(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines)

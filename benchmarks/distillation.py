@@ -22,8 +22,9 @@ import numpy as np
 import torch
 
 import napari_grd.api as grd
-from common import TRAINED_ON, Dataset, hardware, load, score, table
+from common import TRAINED_ON, Dataset, load, score
 from napari_grd.config import DistillConfig, LossWeights, TrainConfig
+from reporting import hardware, table
 
 SETS = tuple(TRAINED_ON)
 OFF = LossWeights(agd=0, node=0, edge=0, agd_inter=0, igd_inter=0, teacher_foreground=0)
@@ -109,13 +110,18 @@ def report(results: dict[str, Any], few: int) -> str:
             for metric in ("ap50", "aji"):
                 rows.append(_gap_row(runs, teacher, labelled, data, metric))
     header = ["labelled images a set", "set", "metric", "teacher", "undistilled", "distilled", "share", "of teacher"]
-    text += [table(header, [row for row in rows if row]), "", f"Ablation, {few} labelled images a set, seed 0", ""]
+    text += [
+        table(header, [row for row in rows if row], digits=3),
+        "",
+        f"Ablation, {few} labelled images a set, seed 0",
+        "",
+    ]
     rows = []
     for method in ABLATION:
         for r in runs:
             if r["run"]["method"] == method and r["run"]["labelled"] == few and r["run"]["seed"] == 0:
                 rows.append([method, *(r["scores"][data][m] for data in SETS for m in ("ap50", "aji"))])
-    text.append(table(["terms", *(f"{data} {m}" for data in SETS for m in ("AP50", "AJI"))], rows))
+    text.append(table(["terms", *(f"{data} {m}" for data in SETS for m in ("AP50", "AJI"))], rows, digits=3))
     return "\n".join(text)
 
 

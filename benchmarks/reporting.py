@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from napari_grd.inference.openvino_runtime import has_bf16
+
 
 def hardware() -> str:
     """The machine and the versions that matter, in a sentence."""
@@ -19,7 +21,8 @@ def hardware() -> str:
     # Other work on the machine shows in every number.
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     system = f"{platform.system()}, Python {platform.python_version()}"
-    return f"{_cpu()}, {cores} cores, {gpu}, {system}, {versions}{load}."
+    bf16 = "with" if has_bf16() else "without"
+    return f"{_cpu()} {bf16} bf16, {cores} cores, {gpu}, {system}, {versions}{load}."
 
 
 def _cpu() -> str:
@@ -42,8 +45,8 @@ def median_ms(function: Callable[[], object], repeats: int) -> float:
     return statistics.median(times)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A markdown table; floats are shown without decimals."""
-    cells = [[f"{cell:.0f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], digits: int = 0) -> str:
+    """A markdown table; floats are shown with so many decimals."""
+    cells = [[f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
     lines = [header, ["---"] * len(header), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
