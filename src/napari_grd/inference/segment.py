@@ -1,5 +1,6 @@
 """From an image to its embedding, affinities and instances."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from napari_grd.config import SegmentConfig
 from napari_grd.inference.background import in_background
 from napari_grd.inference.prediction import Prediction, join_planes, join_predictions, partition_prediction
 from napari_grd.inference.task import Range, prepare
-from napari_grd.jobs import Job, Progress, Stopwatch, drain
+from napari_grd.jobs import Event, Job, Progress, Stopwatch, drain
 from napari_grd.models import Model
 
 
@@ -63,6 +64,8 @@ def predict(
     *,
     axes: str | None = None,
     intensity_range: Range | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Prediction:
     """Run a model on an image.
 
@@ -80,6 +83,10 @@ def predict(
     intensity_range : (C, 2) float32, optional
         Intensities that become 0 and 1. Default: percentiles of this image (of
         each plane of a stack); pass those of the whole image with a crop of it.
+    on_event : callable, optional
+        Called with every event.
+    cancelled : callable, optional
+        Polled at every event, at least twice a second.
 
     Returns
     -------
@@ -92,6 +99,8 @@ def predict(
         If the image does not fit the model.
     ConfigError
         If the device is not there, or the image cannot be rescaled as asked.
+    Cancelled
+        If ``cancelled`` answered true.
 
     Examples
     --------
@@ -100,7 +109,8 @@ def predict(
     >>> predict(model, np.zeros((40, 50)), SegmentConfig(runtime="torch")).embedding.shape
     (16, 40, 50)
     """
-    return drain(iter_predict(model, image, config, axes=axes, intensity_range=intensity_range))
+    job = iter_predict(model, image, config, axes=axes, intensity_range=intensity_range)
+    return drain(job, on_event, cancelled)
 
 
 def segment(
@@ -110,6 +120,8 @@ def segment(
     *,
     axes: str | None = None,
     intensity_range: Range | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> NDArray[np.uint32]:
     """Find the instances in an image: :func:`predict`, then partition.
 
@@ -127,7 +139,8 @@ def segment(
     >>> segment(model, np.zeros((40, 50)), SegmentConfig(runtime="torch")).shape
     (40, 50)
     """
-    return drain(iter_segment(model, image, config, axes=axes, intensity_range=intensity_range))
+    job = iter_segment(model, image, config, axes=axes, intensity_range=intensity_range)
+    return drain(job, on_event, cancelled)
 
 
 def embed(
