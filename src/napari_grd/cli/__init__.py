@@ -1,0 +1,5 @@
+"""The program ``napari-grd``."""
+
+from napari_grd.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,69 @@
+"""Verbs and the way out: every error that a user can mend is one line, without a traceback."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import napari_grd
+from napari_grd.cli import evaluating, listing, segmenting, training
+from napari_grd.errors import GrdError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    # An unexpected error is ours: a plain traceback is what a report needs.
+    pretty_exceptions_enable=False,
+)
+_debug = False
+
+app.command("demo")(training.demo)
+app.command("train")(training.train)
+app.command("distill")(training.distill)
+app.command("segment")(segmenting.segment)
+app.command("evaluate")(evaluating.evaluate)
+app.command("info")(listing.info)
+app.command("models")(listing.models)
+app.command("teachers")(listing.teachers)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(napari_grd.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Small, fast networks for instance segmentation, distilled from big ones."""
+    global _debug
+    _debug = debug
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program; ends in SystemExit.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the command line.
+
+    Raises
+    ------
+    SystemExit
+        0 when done; 2 for an error that the user can mend; 130 after Ctrl-C
+        and 143 after a termination signal, when what was done has been saved.
+    """
+    try:
+        app(None if arguments is None else list(arguments), prog_name="napari-grd")
+    except GrdError as error:
+        if _debug:
+            raise
+        Console(stderr=True, soft_wrap=True).print(f"Error: {error}", style="bold red", markup=False, highlight=False)
+        sys.exit(2)

@@ -1,0 +1,86 @@
+"""The verb evaluate."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_grd.cli.monitor import run
+from napari_grd.cli.output import print_files, print_table
+from napari_grd.errors import DataError, GrdError
+from napari_grd.jobs import Job, Stopwatch
+
+_ALL = "all"
+
+
+def evaluate(
+    labels: Annotated[Path, typer.Argument(help="A label image, or a folder of them.")],
+    reference: Annotated[Path, typer.Argument(help="The true labels: a file, or a folder of files of the same names.")],
+    min_size: Annotated[int, typer.Option(help="Objects under this many pixels do not count.")] = 0,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the scores of each image and of all.")] = None,
+) -> None:
+    """Compare label images with true ones."""
+    pairs = _pairs(labels, reference)
+    scores = run(_iter_evaluate(pairs, min_size))
+    rows = [[name, f"{value:.4f}"] for name, value in scores[_ALL].items()]
+    print_table(f"{len(pairs)} image{'s' if len(pairs) > 1 else ''}", ["score", "value"], rows)
+    if csv_file is not None:
+        print_files([_write_csv(scores, csv_file)])
+
+
+def _pairs(labels: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
+    """Files that belong together, by name."""
+    if labels.is_dir() != reference.is_dir():
+        raise DataError(
+            f"Of {str(labels)!r} and {str(reference)!r} one is a folder.", "Give two files, or two folders."
+        )
+    if not labels.is_dir():
+        return {labels.stem: (labels, reference)}
+    found, true = _by_stem(labels), _by_stem(reference)
+    if missing := sorted(true.keys() ^ found.keys()):
+        raise DataError(
+            f"{len(missing)} of the label images are in one folder only, the first: {missing[0]!r}.",
+            "Remove these, or make the missing ones: an image without a partner has no score.",
+        )
+    return {name: (found[name], true[name]) for name in sorted(true)}
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    from napari_grd.io.images import find_images
+
+    # Overlays of "segment --outlines" lie beside the labels.
+    return {path.stem: path for path in find_images(folder) if not path.name.endswith("-outlines.png")}
+
+
+def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[dict[str, dict[str, float]]]:
+    """Scores of each image by name, and of all together."""
+    from napari_grd.io.images import read_image
+    from napari_grd.metrics import evaluate as score
+
+    watch = Stopwatch("Evaluating", len(pairs) + 1)
+    scores, found, true = {}, [], []
+    for done, (name, files) in enumerate(pairs.items()):
+        yield watch.progress(done)
+        one, other = map(read_image, files)
+        try:
+            scores[name] = score(one, other, min_size=min_size).as_dict()
+        except GrdError as error:
+            raise type(error)(f"{str(files[0])!r}: {error.problem}", error.remedy) from error
+        found.append(one)
+        true.append(other)
+    yield watch.progress(len(pairs))
+    return scores | {_ALL: score(found, true, min_size=min_size).as_dict()}
+
+
+def _write_csv(scores: dict[str, dict[str, float]], path: Path) -> Path:
+    from napari_grd.io.atomic import atomic_path
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["image", *scores[_ALL]], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"image": name, **values} for name, values in scores.items())
+    with atomic_path(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+    return path

@@ -1,0 +1,141 @@
+"""Folders of images on the command line."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from napari_grd.errors import DataError
+from napari_grd.io.images import read_image, read_pairs
+from napari_grd.jobs import Job, Stopwatch
+
+VARIABLE = "GRD_DATA"
+_DEFAULT = "dsb2018_fluo"
+_PHOTO = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images of a folder, in memory.
+
+    Attributes
+    ----------
+    names : list of str
+        Stems, sorted.
+    images : list of arrays
+        As stored.
+    labels : list of (array or None)
+        None where an image has no labels.
+    axes : str
+        Axes of every image.
+    """
+
+    names: list[str]
+    images: list[NDArray[Any]]
+    labels: list[NDArray[Any] | None]
+    axes: str | None
+
+    def take(self, indices: Sequence[int]) -> "ImageFolder":
+        """The folder as if it held only some of its images."""
+        return ImageFolder(
+            [self.names[i] for i in indices],
+            [self.images[i] for i in indices],
+            [self.labels[i] for i in indices],
+            self.axes,
+        )
+
+    def labelled(self) -> "ImageFolder":
+        """The images that have labels."""
+        return self.take([i for i, labels in enumerate(self.labels) if labels is not None])
+
+    def hold_out(self, fraction: float) -> tuple["ImageFolder", "ImageFolder"]:
+        """Split into what is trained on and what is held out, the same every time.
+
+        Of the labelled images, sorted by name, the first and every ``1 / fraction``-th
+        after it are held out.
+
+        Raises
+        ------
+        DataError
+            If the fraction is not between 0 and 0.5, or nothing would be left to train on.
+        """
+        if not 0 < fraction <= 0.5:
+            raise DataError(f"The fraction to hold out is {fraction:g}.", "Give one above 0, up to 0.5.")
+        labelled = [i for i, labels in enumerate(self.labels) if labels is not None]
+        if len(labelled) < 2:
+            raise DataError(
+                f"{len(labelled)} of {len(self.images)} images have labels.",
+                "Label at least two: one to train on, one to compare on.",
+            )
+        held = set(labelled[:: round(1 / fraction)])
+        return self.take([i for i in range(len(self.images)) if i not in held]), self.take(sorted(held))
+
+
+def data_folder(images: Path | None, dataset: str | None) -> Path:
+    """The folder a user means: the one given, or a data set in the folder that ``GRD_DATA`` names.
+
+    Raises
+    ------
+    DataError
+        If neither is given, or there is no such data set.
+    """
+    if images is not None:
+        if dataset is not None:
+            raise DataError(
+                f"Both a folder ({str(images)!r}) and --dataset {dataset} are given.", "Give one of the two."
+            )
+        return images
+    root = os.environ.get(VARIABLE)
+    if not root:
+        raise DataError(
+            f"No folder of images is given, and the environment variable {VARIABLE} is not set.",
+            f"Give the folder, or set {VARIABLE} to a folder of data sets and choose one with --dataset NAME.",
+        )
+    folder = Path(root) / (dataset or _DEFAULT)
+    if not folder.is_dir():
+        there = sorted(path.name for path in Path(root).iterdir() if path.is_dir()) if Path(root).is_dir() else []
+        raise DataError(
+            f"There is no data set {folder.name!r} in {root!r}, the folder that {VARIABLE} names.",
+            f"Choose with --dataset one of: {', '.join(there)}." if there else f"Correct {VARIABLE}.",
+        )
+    return folder
+
+
+def iter_read(folder: Path, axes: str | None = None) -> Job[ImageFolder]:
+    """Read a folder's images and labels, as a job.
+
+    Parameters
+    ----------
+    folder : Path
+        With subfolders ``images`` and ``labels``, or only images.
+    axes : str, optional
+        Axes of every image. Default: what the first image tells.
+
+    Raises
+    ------
+    DataError
+        If the folder or a file in it cannot be used.
+    """
+    pairs = read_pairs(folder)
+    watch = Stopwatch("Reading images", len(pairs))
+    images, labels = [], []
+    for done, pair in enumerate(pairs):
+        yield watch.progress(done)
+        images.append(read_image(pair.image))
+        labels.append(None if pair.labels is None else read_image(pair.labels))
+    yield watch.progress(len(pairs))
+    axes = axes or _axes(pairs[0].image, images[0], labels[0])
+    return ImageFolder([pair.name for pair in pairs], images, labels, axes)
+
+
+def _axes(path: Path, image: NDArray[Any], labels: NDArray[Any] | None) -> str | None:
+    if image.ndim == 2:
+        return "yx"
+    if path.suffix.lower() in _PHOTO:
+        return "yxc"
+    if labels is not None and image.ndim == 3:
+        return {image.shape[:-1]: "yxc", image.shape[1:]: "cyx"}.get(labels.shape)
+    return None

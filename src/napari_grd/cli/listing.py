@@ -1,0 +1,44 @@
+"""The verbs that tell what is there: info, models, teachers."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from napari_grd.cli.output import print_table
+
+
+def info(model: Annotated[str, typer.Argument(help="A model file, or the name of a built-in model.")]) -> None:
+    """Print what a model is, how well it does, and its settings."""
+    import yaml
+
+    from napari_grd.io.builtin import resolve_model
+    from napari_grd.io.model_file import read_card
+
+    config, card = read_card(resolve_model(model))
+    facts = {name: value for name, value in card.model_dump(mode="json").items() if value not in ("", None, [], {})}
+    text = yaml.safe_dump({"card": facts, "config": config.model_dump(mode="json")}, sort_keys=False, width=100)
+    Console(soft_wrap=True).print(text, markup=False, highlight=False, end="")
+
+
+def models() -> None:
+    """List the built-in models."""
+    from napari_grd.api import builtin_models
+
+    cards = builtin_models()
+    if not cards:
+        typer.echo("There are no built-in models in this installation.")
+        return
+    rows = [[card.name, card.summary, card.licence, f"{card.parameters:,}"] for card in cards]
+    print_table("Built-in models", ["name", "summary", "licence", "parameters"], rows, left=3)
+
+
+def teachers() -> None:
+    """List the teachers, and say why one is not available."""
+    from napari_grd.teachers.registry import teachers as known
+
+    rows = [
+        [name, found.summary, found.licence, "yes" if found.available else f"no: {found.reason}"]
+        for name, found in known().items()
+    ]
+    print_table("Teachers", ["name", "summary", "licence", "available"], rows, left=4)

@@ -1,0 +1,211 @@
+"""A job on the command line: progress bars, and a stop that saves."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TaskID, TextColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from napari_grd.errors import Cancelled
+from napari_grd.jobs import Event, Job, Metrics, Progress, Result, Saved, drain
+
+_PLAIN_EVERY = 10.0  # seconds between lines where the output is no terminal
+_PATIENCE = 0.5  # seconds a stage lasts before it gets a bar
+_DEPTH = 2  # a stage, and one within it: "Validating" while training
+
+
+def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Result:
+    """Run a job to its end, with progress bars on the error output.
+
+    The first Ctrl-C or termination signal stops the job at its next event,
+    after it has saved what it keeps; a second one ends the program at once.
+
+    Parameters
+    ----------
+    job : Job
+        The job; it is closed in every case.
+    resume : str
+        What a user is told after a stop.
+
+    Raises
+    ------
+    SystemExit
+        After a stop: 128 plus the number of the signal, so 130 for Ctrl-C.
+    """
+    console = Console(stderr=True, soft_wrap=True)
+    with _stop_signals(console) as stop, Monitor(console) as monitor:
+        try:
+            return drain(job, monitor.on_event, lambda: stop.number is not None)
+        except Cancelled:
+            assert stop.number is not None
+            number = stop.number
+    console.print(f"Stopped. What was done so far is saved. {resume}", style="yellow", markup=False, highlight=False)
+    raise SystemExit(128 + number)
+
+
+@dataclass
+class _Stop:
+    number: int | None = None
+
+
+@contextmanager
+def _stop_signals(console: Console) -> Iterator[_Stop]:
+    stop = _Stop()
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        restore()
+        stop.number = number
+        console.print("Stopping and saving; once more to quit at once.", style="yellow")
+
+    for number in previous:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        restore()
+
+
+@dataclass
+class _Stage:
+    """A stage that is going on."""
+
+    latest: Progress
+    began: float = field(default_factory=time.monotonic)
+    bar: TaskID | None = None
+    note: str = ""
+    printed: float = field(default_factory=time.monotonic)
+
+    @property
+    def over(self) -> bool:
+        return self.latest.done >= self.latest.total
+
+
+class Monitor:
+    """Draws a job's events: a bar for each stage, or a line now and then where there is no terminal.
+
+    Events do not say how stages lie within each other, so: a stage that begins
+    before another has finished lies within it, and is over when the outer one
+    reports again.
+
+    Parameters
+    ----------
+    console : Console
+        Where to draw.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            _TimeColumn(),
+            TextColumn("{task.fields[note]}", style="cyan"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._open: list[_Stage] = []
+
+    def __enter__(self) -> "Monitor":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def on_event(self, event: Event) -> None:
+        """Take note of an event."""
+        if isinstance(event, Progress):
+            self._progress(event)
+        elif isinstance(event, Metrics):
+            self._metrics(event)
+        elif isinstance(event, Saved) and event.kind == "model":
+            self._open.clear()
+
+    def _progress(self, event: Progress) -> None:
+        names = [stage.latest.stage for stage in self._open]
+        if event.stage in names:
+            self._leave(names.index(event.stage) + 1)
+        else:
+            while self._open and self._open[-1].over:
+                self._open.pop()
+            if len(self._open) == _DEPTH:
+                return
+            self._open.append(_Stage(event))
+        stage = self._open[-1]
+        stage.latest = event
+        self._show(stage)
+
+    def _metrics(self, event: Metrics) -> None:
+        if event.kind == "validation":
+            # What reported last was the validation itself; the training reports a loss.
+            self._leave(1 if self._open and self._open[0].note else 0)
+            note = " ".join(f"{name} {event.values[key]:.3f}" for name, key in _SCORES if key in event.values)
+        else:
+            note = f"loss {event.values['loss']:.3f}" if "loss" in event.values else ""
+        if self._open:
+            kept = self._open[0].note.partition("  ")
+            loss, scores = (kept[0], note) if event.kind == "validation" else (note, kept[2])
+            self._open[0].note = f"{loss}  {scores}"
+
+    def _leave(self, depth: int) -> None:
+        """Remove the stages that lie deeper."""
+        for stage in self._open[depth:]:
+            if stage.bar is not None:
+                self._bars.remove_task(stage.bar)
+        del self._open[depth:]
+
+    def _show(self, stage: _Stage) -> None:
+        event = stage.latest
+        if not self._console.is_terminal:
+            if stage is self._open[0]:
+                self._print(stage)
+            return
+        if stage.bar is None:
+            if time.monotonic() - stage.began < _PATIENCE:
+                return
+            stage.bar = self._bars.add_task(event.stage, total=event.total, note="", left=None)
+        self._bars.update(stage.bar, completed=event.done, total=event.total, left=event.seconds_left, note=stage.note)
+
+    def _print(self, stage: _Stage) -> None:
+        now, event = time.monotonic(), stage.latest
+        lasted = now - stage.began
+        if now - stage.printed < _PLAIN_EVERY and not (stage.over and lasted > _PATIENCE):
+            return
+        stage.printed = now
+        if stage.over:
+            when = f"took {_clock(lasted)}"
+        else:
+            when = "" if event.seconds_left is None else f"{_clock(event.seconds_left)} left"
+        text = f"{event.stage} {event.done}/{event.total}  {when}  {stage.note}"
+        self._console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+_SCORES = (("AP50", "ap50"), ("AJI", "aji"))
+
+
+class _TimeColumn(ProgressColumn):
+    """Time left as the job estimates it; once done, the time it took."""
+
+    def render(self, task: Task) -> Text:
+        if task.finished:
+            return Text(f"took {_clock(task.finished_time or 0)}", style="green")
+        left: float | None = task.fields["left"]
+        return Text("" if left is None else f"{_clock(left)} left", style="yellow")
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

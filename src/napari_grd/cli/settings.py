@@ -1,0 +1,194 @@
+"""Settings on the command line, made from the config classes: nothing is declared twice.
+
+A verb that is decorated with :func:`takes_settings` gets ``--config FILE``,
+``--set name=value`` for every field, and a flag of its own for the common
+ones, whose help and default are those of the field.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar, get_args
+
+import typer
+import yaml
+from pydantic.fields import FieldInfo
+from rich.markup import escape
+
+from napari_grd.config import Config
+from napari_grd.errors import ConfigError
+
+C = TypeVar("C", bound=Config)
+_PANEL = "Settings"
+
+
+@dataclass(frozen=True)
+class Settings(Generic[C]):
+    """What the user gave.
+
+    Attributes
+    ----------
+    config : type of Config
+        The class the settings are for.
+    file : Path or None
+        YAML file.
+    assignments : sequence of str
+        ``name=value`` of each ``--set``.
+    flags : mapping of str to object
+        Values of the flags that were given, by field.
+    """
+
+    config: type[C]
+    file: Path | None
+    assignments: Sequence[str]
+    flags: Mapping[str, Any]
+
+    def build(self, base: C | None = None) -> C:
+        """The settings: ``base``, changed by the file, then ``--set``, then flags.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, or a name or value is not valid.
+        """
+        values: dict[str, Any] = {} if base is None else base.model_dump()
+        if self.file is not None:
+            _merge(values, self.config.from_yaml(self.file).model_dump(exclude_unset=True))
+        for assignment in self.assignments:
+            name, equals, text = assignment.partition("=")
+            if not equals:
+                raise ConfigError(
+                    f"--set {assignment!r} has no '='.", "Write --set name=value, e.g. --set optim.lr=0.001."
+                )
+            _merge(values, _nested(name.strip(), _parse(text)))
+        for name, value in self.flags.items():
+            _merge(values, _nested(name, value))
+        return self.config(**values)
+
+
+def takes_settings(
+    config: type[Config], flags: Mapping[str, str]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb the flags of a config class (decorator).
+
+    Parameters
+    ----------
+    config : type of Config
+        The class.
+    flags : mapping of str to str
+        Flag to field, e.g. ``{"--lr": "optim.lr"}``.
+
+    Returns
+    -------
+    callable
+        Decorates a function that takes ``settings: Settings``.
+    """
+    names = {flag.removeprefix("--").replace("-", "_"): field for flag, field in flags.items()}
+    options = [
+        _parameter("config_file", Path | None, typer.Option("--config", help="YAML file of settings.", **_LOOK)),
+        _parameter(
+            "assignments",
+            list[str] | None,
+            typer.Option(
+                "--set", metavar="NAME=VALUE", help="Any other setting, e.g. optim.ema=0.99; repeatable.", **_LOOK
+            ),
+        ),
+    ]
+    for flag, path in flags.items():
+        field = _field(config, path)
+        option = typer.Option(flag, help=_help(config, path), metavar=_metavar(field), **_LOOK)
+        options.append(_parameter(flag.removeprefix("--").replace("-", "_"), _type(field), option))
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(verb)
+
+        @functools.wraps(verb)
+        def run(**given: Any) -> None:
+            file, assignments = given.pop("config_file"), given.pop("assignments")
+            found = {field: given.pop(name) for name, field in names.items()}
+            chosen = {field: _split(value) for field, value in found.items() if value is not None}
+            verb(**given, settings=Settings(config, file, assignments or (), chosen))
+
+        kept = [parameter for name, parameter in own.parameters.items() if name != "settings"]
+        run.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *options]}
+        return run
+
+    return decorate
+
+
+_LOOK: dict[str, Any] = {"rich_help_panel": _PANEL, "show_default": False}
+
+
+def _parameter(name: str, kind: Any, option: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+def _field(config: type[Config], path: str) -> FieldInfo:
+    *parents, leaf = path.split(".")
+    for parent in parents:
+        config = type(config.model_fields[parent].default)
+    return config.model_fields[leaf]
+
+
+def _type(field: FieldInfo) -> Any:
+    kinds = {int: int | None, float: float | None}
+    return next(
+        (given for kind, given in kinds.items() if kind in (field.annotation, *get_args(field.annotation))), str | None
+    )
+
+
+def _metavar(field: FieldInfo) -> str | None:
+    choices = get_args(field.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return "|".join(choices)
+    return "N,N,..." if _is_tuple(field) else None
+
+
+def _is_tuple(field: FieldInfo) -> bool:
+    return "tuple" in str(field.annotation)
+
+
+def _help(config: type[Config], path: str) -> str:
+    """Description, place in the settings file, and default of a field."""
+    field = _field(config, path)
+    # Not the field's own default: an outer class may have set another one for its part.
+    default: Any = config()
+    for name in path.split("."):
+        default = getattr(default, name)
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+    place = f" ({path})" if "." in path else ""
+    shown = "" if default is None else f" [default: {default}]"
+    return escape(f"{field.description or path.replace('_', ' ')}{place}{shown}")
+
+
+def _split(value: Any) -> Any:
+    """A comma-separated text is a list."""
+    return value.split(",") if isinstance(value, str) and "," in value else value
+
+
+def _parse(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The value {text!r} cannot be read ({error}).", "Write it as in YAML.") from None
+
+
+def _nested(path: str, value: Any) -> dict[str, Any]:
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    result: dict[str, Any] = value
+    return result
+
+
+def _merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        if isinstance(value, Mapping):
+            if not isinstance(values.get(name), dict):
+                values[name] = {}
+            _merge(values[name], value)
+        else:
+            values[name] = value

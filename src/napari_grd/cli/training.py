@@ -1,0 +1,143 @@
+"""The verbs that train: demo, train, distill."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_grd.cli.folders import data_folder, iter_read
+from napari_grd.cli.monitor import run
+from napari_grd.cli.output import print_files, print_table
+from napari_grd.cli.settings import Settings, takes_settings
+from napari_grd.config import DistillConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from napari_grd.study.run import Study
+
+_TRAIN = {
+    "--network": "network.name",
+    "--widths": "network.widths",
+    "--steps": "steps",
+    "--batch": "batch",
+    "--patch": "patch",
+    "--lr": "optim.lr",
+    "--background": "background",
+    "--min-size": "min_size",
+    "--patience": "patience",
+    "--seed": "seed",
+    "--device": "device",
+    "--devices": "devices",
+    "--precision": "precision",
+}
+_DISTILL = _TRAIN | {"--teacher-widths": "assistant.network.widths", "--teacher-steps": "assistant.steps"}
+
+Images = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Folder with the subfolders images and labels, or with images. May be left out with GRD_DATA set."
+    ),
+]
+Dataset = Annotated[str | None, typer.Option(help="Name of a data set in the folder that GRD_DATA names.")]
+Axes = Annotated[str | None, typer.Option(help="Axes of every image: yx, cyx or yxc. \\[default: from the files]")]
+HoldOut = Annotated[float, typer.Option(help="Fraction of the labelled images that is not trained on.")]
+
+
+@takes_settings(DistillConfig, _DISTILL)
+def demo(
+    settings: Settings[DistillConfig],
+    out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-demo"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only show that everything runs: seconds, poor scores.")
+    ] = False,
+) -> None:
+    """Do everything once on simulated nuclei: no data, network or GPU needed.
+
+    Trains a teacher, distils a small student, trains one without the teacher, and compares them on unseen images.
+    """
+    from napari_grd.study.demo import demo_config, iter_demo
+
+    config = settings.build(demo_config(quick=quick))
+    study = run(iter_demo(out, config, quick=quick), resume=_resume(out))
+    _report(study, "Simulated nuclei")
+
+
+@takes_settings(TrainConfig, _TRAIN)
+def train(
+    settings: Settings[TrainConfig],
+    images: Images = None,
+    dataset: Dataset = None,
+    out: Annotated[Path, typer.Option(help="Folder for the model and its checkpoint.")] = Path("grd-train"),
+    axes: Axes = None,
+    hold_out: HoldOut = 0.2,
+) -> None:
+    """Train a network on labelled images, e.g. as a teacher."""
+    config = settings.build()
+    source = data_folder(images, dataset)
+    data = run(iter_read(source, axes)).labelled()
+
+    import napari_grd.api as grd
+    from napari_grd.io.atomic import make_folder
+
+    training, held = data.hold_out(hold_out)
+    job = grd.iter_train(
+        training.images,
+        training.labels,
+        config,
+        axes=data.axes,
+        validation=(held.images, held.labels),
+        out_dir=make_folder(out),
+    )
+    model = run(job, resume=_resume(out))
+    scores = [[key.upper(), f"{model.card.scores[key]:.3f}"] for key in ("sbd", "aji", "ap50", "pq")]
+    print_table(f"{model.card.summary}; {len(held.images)} held out", ["score", "held out"], scores)
+    print_files([out / "teacher.grd.safetensors"])
+
+
+@takes_settings(DistillConfig, _DISTILL)
+def distill(
+    settings: Settings[DistillConfig],
+    images: Images = None,
+    dataset: Dataset = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Model file, built-in model, name of a teacher, or folder of labels. Default: train one first."
+        ),
+    ] = None,
+    baseline: Annotated[bool, typer.Option(help="Also train a student without the teacher, to compare.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-distill"),
+    axes: Axes = None,
+    hold_out: HoldOut = 0.2,
+) -> None:
+    """Distil a small student from a teacher, on a folder of images.
+
+    Images without labels are used too: there the student learns from the teacher's own instances.
+    """
+    config = settings.build()
+    source = data_folder(images, dataset)
+    data = run(iter_read(source, axes))
+
+    import napari_grd.api as grd
+    from napari_grd.io.builtin import builtin_paths
+    from napari_grd.study.run import StudyImages, iter_study
+    from napari_grd.teachers.registry import as_teacher
+
+    found = None
+    if teacher is not None:
+        is_model = teacher in builtin_paths() or Path(teacher).is_file()
+        found = grd.load_model(teacher) if is_model else as_teacher(teacher)
+    training, held = data.hold_out(hold_out)
+    study_images = StudyImages(training.images, training.labels, held.images, held.labels, axes=data.axes)
+    study = run(iter_study(study_images, config, out, teacher=found, baseline=baseline), resume=_resume(out))
+    _report(study, source.name)
+
+
+def _report(study: "Study", title: str) -> None:
+    from napari_grd.study.compare import caption, table
+
+    print_table(title, *table(study.comparison), caption=caption(study.comparison))
+    print_files(study.files)
+
+
+def _resume(out: Path) -> str:
+    return f"Run the same command again to go on from {str(out)!r}."

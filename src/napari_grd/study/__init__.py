@@ -1,0 +1,1 @@
+"""A teacher, its distilled student and an undistilled one, trained and compared on the same images."""

@@ -1,0 +1,200 @@
+"""The whole of it as one job: teacher, student, baseline, comparison, figure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import napari_grd.api as grd
+from napari_grd.config import DistillConfig, SegmentConfig, TrainConfig
+from napari_grd.errors import DataError
+from napari_grd.io.atomic import atomic_path, make_folder
+from napari_grd.jobs import Job, Progress, Result, Saved
+from napari_grd.models import Model
+from napari_grd.study.compare import Comparison, iter_compare, to_csv, to_markdown
+from napari_grd.study.figure import draw, make_examples
+from napari_grd.teachers.base import Teacher
+
+TEACHER, STUDENT, BASELINE = "teacher", "distilled", "undistilled"
+_SHOWN = 3  # images in the figure
+
+
+@dataclass(frozen=True)
+class StudyImages:
+    """What to train on and what to compare on.
+
+    Attributes
+    ----------
+    images : list of arrays
+        To train on.
+    labels : list of (array or None)
+        Their instances, where known.
+    test_images : list of arrays
+        To compare on; no training sees them, but for choosing the best
+        weights where ``validation`` is None.
+    test_labels : list of arrays, or None
+        Their instances, if known.
+    validation : (images, labels), float or None
+        To choose the best weights by; None: the test images.
+    axes : str or None
+        Axes of every image.
+    """
+
+    images: list[Any]
+    labels: list[Any]
+    test_images: list[Any]
+    test_labels: list[Any] | None
+    validation: tuple[list[Any], list[Any]] | float | None = None
+    axes: str | None = None
+
+    def labelled(self) -> tuple[list[Any], list[Any]]:
+        """Training images that have labels, with them."""
+        pairs = [pair for pair in zip(self.images, self.labels, strict=True) if pair[1] is not None]
+        return [image for image, _ in pairs], [labels for _, labels in pairs]
+
+    def choose_by(self) -> tuple[list[Any], list[Any]] | float:
+        """What validates: images with labels, or none (a fraction of 0)."""
+        if self.validation is not None:
+            return self.validation
+        return 0.0 if self.test_labels is None else (self.test_images, self.test_labels)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What came out.
+
+    Attributes
+    ----------
+    models : mapping of str to Model
+        By role.
+    comparison : Comparison
+        The table.
+    files : tuple of Path
+        What was written, the models first.
+    """
+
+    models: Mapping[str, Model]
+    comparison: Comparison
+    files: tuple[Path, ...]
+
+
+def iter_study(
+    data: StudyImages,
+    config: DistillConfig,
+    out: str | Path,
+    *,
+    teacher: Teacher | Model | None = None,
+    baseline: bool = True,
+    segment: SegmentConfig | None = None,
+) -> Job[Study]:
+    """Train or take a teacher, distil a student, train one without, compare.
+
+    A job that was stopped goes on where it was if it is run again with the
+    same arguments.
+
+    Parameters
+    ----------
+    data : StudyImages
+        Images.
+    config : DistillConfig
+        The recipe of student and baseline. A teacher is trained by it too, with
+        the network and steps of ``config.assistant``.
+    out : path
+        Folder, made if missing: ``figure.png``, ``table.csv``, ``table.md``, and
+        a folder with model and checkpoint for each training.
+    teacher : Teacher or Model, optional
+        What to learn from; default: one is trained on the labelled images.
+    baseline : bool, default True
+        Whether a student is trained without the teacher, on the labelled images
+        and for the same number of steps. Without labels there is none.
+    segment : SegmentConfig, optional
+        How the models are run for the comparison.
+
+    Raises
+    ------
+    GrdError
+        If data or settings cannot be used, or the folder cannot be written.
+    """
+    out = make_folder(out)
+    labelled = data.labelled()
+    if teacher is None and not labelled[0]:
+        raise DataError("None of the images has labels to train a teacher on.", "Label some, or name a teacher.")
+    models: dict[str, Model] = {}
+    files: list[Path] = []
+    axes, validation = data.axes, data.choose_by()
+    if teacher is None:
+        recipe = plain(config, network=config.assistant.network, steps=config.assistant.steps)
+        folder = make_folder(out / "teacher")
+        job = grd.iter_train(*labelled, recipe, axes=axes, validation=validation, out_dir=folder)
+        teacher = yield from _named(job, "Teacher", files)
+    folder = make_folder(out / "student")
+    job = grd.iter_distill(teacher, data.images, data.labels, config, axes=axes, validation=validation, out_dir=folder)
+    student = yield from _named(job, "Student", files)
+    if (model := _embedder(teacher, folder)) is not None:
+        models[TEACHER] = model
+    if baseline and labelled[0]:
+        folder = make_folder(out / "baseline")
+        job = grd.iter_train(
+            *labelled, plain(config), axes=axes, validation=validation, out_dir=folder, kind="baseline"
+        )
+        models[BASELINE] = yield from _named(job, "Baseline", files)
+    models[STUDENT] = student
+    comparison = yield from iter_compare(
+        models, data.test_images, data.test_labels, axes=data.axes, min_size=config.min_size, config=segment
+    )
+    files += _write(models, comparison, data, segment, out)
+    return Study(models, comparison, tuple(files))
+
+
+def plain(config: DistillConfig, **changes: Any) -> TrainConfig:
+    """The part of a recipe that needs no teacher."""
+    return TrainConfig(**({name: getattr(config, name) for name in TrainConfig.model_fields} | changes))
+
+
+def _embedder(teacher: Teacher | Model, folder: Path) -> Model | None:
+    """The model behind a teacher: itself, or the assistant that learned its labels."""
+    if isinstance(teacher, Model):
+        return teacher
+    assistant = folder / "assistant" / "assistant.grd.safetensors"
+    return grd.load_model(assistant) if assistant.exists() else None
+
+
+def _write(
+    models: Mapping[str, Model], comparison: Comparison, data: StudyImages, segment: SegmentConfig | None, out: Path
+) -> list[Path]:
+    texts = {"table.md": to_markdown(comparison), "table.csv": to_csv(comparison)}
+    for name, text in texts.items():
+        with atomic_path(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    examples = make_examples(
+        models,
+        data.test_images[:_SHOWN],
+        comparison.labels,
+        _first(data.test_labels),
+        inside=[role for role in (TEACHER, STUDENT) if role in models],
+        axes=data.axes,
+        config=segment,
+    )
+    return [*(out / name for name in texts), draw(examples, out / "figure.png")]
+
+
+def _first(labels: Sequence[Any] | None) -> Sequence[Any] | None:
+    return None if labels is None else labels[:_SHOWN]
+
+
+def _named(job: Job[Result], name: str, files: list[Path]) -> Job[Result]:
+    """A job whose stages carry a name, and whose models are noted in ``files``."""
+    try:
+        while True:
+            try:
+                event = next(job)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            if isinstance(event, Progress):
+                event = replace(event, stage=f"{name}: {event.stage.lower()}")
+            elif isinstance(event, Saved) and event.kind == "model":
+                files.append(event.path)
+            yield event
+    finally:
+        job.close()

@@ -1,0 +1,54 @@
+"""Which images a command works on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_grd.cli.folders import ImageFolder, data_folder, iter_read
+from napari_grd.errors import DataError
+from napari_grd.jobs import drain
+
+
+def folder(labelled: list[bool]) -> ImageFolder:
+    plane = np.zeros((4, 4), np.uint8)
+    return ImageFolder(
+        [str(i) for i in range(len(labelled))], [plane] * len(labelled), [plane if x else None for x in labelled], "yx"
+    )
+
+
+def test_every_fifth_image_is_held_out() -> None:
+    training, held = folder([True] * 11).hold_out(0.2)
+    assert held.names == ["0", "5", "10"]
+    assert len(training.names) == 8
+
+
+def test_only_labelled_images_are_held_out() -> None:
+    training, held = folder([False, True, False, True, True]).hold_out(0.5)
+    assert held.names == ["1", "4"]
+    assert training.names == ["0", "2", "3"]
+
+
+@pytest.mark.parametrize(("labelled", "fraction"), [([True, False], 0.2), ([True] * 5, 0.0), ([True] * 5, 0.9)])
+def test_what_cannot_be_split_is_refused(labelled: list[bool], fraction: float) -> None:
+    with pytest.raises(DataError):
+        folder(labelled).hold_out(fraction)
+
+
+def test_without_the_variable_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRD_DATA", raising=False)
+    with pytest.raises(DataError, match="set GRD_DATA"):
+        data_folder(None, "dsb2018_fluo")
+
+
+def test_a_data_set_lies_in_the_folder_of_the_variable(monkeypatch: pytest.MonkeyPatch, dataset: Path) -> None:
+    monkeypatch.setenv("GRD_DATA", str(dataset.parent))
+    assert data_folder(None, "discs") == dataset
+    with pytest.raises(DataError, match="one of: discs"):
+        data_folder(None, "other")
+
+
+def test_a_folder_is_read_with_its_axes(dataset: Path) -> None:
+    read = drain(iter_read(dataset))
+    assert (len(read.images), read.axes) == (5, "yx")
+    assert all(labels is not None for labels in read.labels)

@@ -1,0 +1,60 @@
+"""Help, info, models, teachers, and how errors look."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+VERBS = ("demo", "train", "distill", "segment", "evaluate", "info", "models", "teachers")
+
+
+def test_help_lists_the_verbs_without_importing_torch() -> None:
+    script = """
+import sys
+from napari_grd.cli import main
+try:
+    main(["--help"])
+finally:
+    assert not {"torch", "numba", "matplotlib"} & set(sys.modules), "a heavy import"
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert all(verb in done.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str, call) -> None:
+    assert call(verb, "--help").code == 0
+
+
+def test_flags_show_description_and_default_of_the_field(call) -> None:
+    shown = call("distill", "--help").out
+    assert "optimiser steps [default: 2000]" in shown
+    assert "(optim.lr) [default: 0.002]" in shown
+
+
+def test_info_prints_card_and_config(call, model_file: Path) -> None:
+    shown = call("info", model_file)
+    assert shown.code == 0
+    assert "name: a-model" in shown.out
+    assert "in_channels: 1" in shown.out
+
+
+def test_models_and_teachers_are_listed(call) -> None:
+    assert call("models").code == 0
+    assert "labels" in call("teachers").out
+
+
+def test_an_error_is_one_line_with_its_remedy(call) -> None:
+    shown = call("info", "nothing.grd.safetensors")
+    assert shown.code == 2
+    assert shown.err.startswith("Error: There is no built-in model and no file named 'nothing.grd.safetensors'.")
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_debug_raises_the_error() -> None:
+    from napari_grd.cli import main
+    from napari_grd.errors import ModelFileError
+
+    with pytest.raises(ModelFileError):
+        main(["--debug", "info", "nothing"])

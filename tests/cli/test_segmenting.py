@@ -1,0 +1,95 @@
+"""Files in, label images out, and their scores."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_grd.io.images import read_image
+
+TORCH = ("--runtime", "torch", "--precision", "f32")
+
+
+def test_a_folder_is_segmented_with_metadata_and_outlines(
+    call, model_file: Path, dataset: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = call(
+        "segment", dataset, "--model", model_file, "--out", out, "--outlines", *TORCH, "--set", "partition.bias=0.1"
+    )
+    assert done.code == 0, done.err
+    assert len(list(out.glob("*.tif"))) == 5
+    assert read_image(out / "0.tif").shape == (64, 64)
+    with tifffile.TiffFile(out / "0.tif") as file:
+        (metadata,) = file.shaped_metadata
+    assert metadata["model"] == "a-model"
+    assert metadata["precision"] == "f32"
+    assert metadata["config"]["partition"]["bias"] == 0.1
+    with Image.open(out / "0-outlines.png") as picture:
+        assert picture.size == (64, 64)
+
+
+def test_nothing_is_overwritten_unless_forced(call, model_file: Path, dataset: Path, tmp_path: Path) -> None:
+    first = [dataset / "images" / "0.tif", "--model", model_file, "--out", tmp_path / "out", *TORCH]
+    assert call("segment", *first).code == 0
+    refused = call("segment", *first)
+    assert refused.code == 2
+    assert "--force" in refused.err
+    assert call("segment", *first, "--force").code == 0
+    assert call("segment", *first, "--skip-existing").out == ""
+
+
+def test_labels_do_not_overwrite_the_images(call, model_file: Path, dataset: Path) -> None:
+    before = (dataset / "images" / "0.tif").read_bytes()
+    done = call("segment", dataset, "--model", model_file, "--out", dataset / "images", "--force", *TORCH)
+    assert done.code == 2
+    assert (dataset / "images" / "0.tif").read_bytes() == before
+
+
+def test_the_image_that_cannot_be_segmented_is_named(call, model_file: Path, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "bad.tif", np.full((64, 64), np.nan, np.float32))
+    done = call("segment", tmp_path / "bad.tif", "--model", model_file, "--out", tmp_path / "out", *TORCH)
+    assert done.code == 2
+    assert "bad.tif" in done.err
+    assert "NaN" in done.err
+
+
+def test_two_inputs_of_one_name_are_refused(call, dataset: Path, tmp_path: Path) -> None:
+    done = call("segment", dataset / "images" / "0.tif", dataset / "labels" / "0.tif", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "would both be written" in done.err
+
+
+def test_scores_of_two_folders(call, dataset: Path, tmp_path: Path) -> None:
+    done = call("evaluate", dataset / "labels", dataset / "labels", "--csv", tmp_path / "scores.csv")
+    assert done.code == 0, done.err
+    assert "ap50" in done.out
+    with (tmp_path / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == ["0", "1", "2", "3", "4", "all"]
+    assert all(float(row["pq"]) == 1 for row in rows)
+
+
+def test_unpaired_files_are_refused(call, dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    shutil.copy(dataset / "labels" / "0.tif", tmp_path / "one" / "0.tif")
+    done = call("evaluate", tmp_path / "one", dataset / "labels")
+    assert done.code == 2
+    assert "'1'" in done.err
+
+
+def test_a_file_is_not_compared_with_a_folder(call, dataset: Path) -> None:
+    done = call("evaluate", dataset / "labels" / "0.tif", dataset / "labels")
+    assert done.code == 2
+    assert "one is a folder" in done.err
+
+
+@pytest.mark.real
+def test_real_labels_score_one_against_themselves(call, real_data: Path) -> None:
+    folder = real_data / "usiigaci_phase" / "labels"
+    file = sorted(folder.iterdir())[0]
+    assert call("evaluate", file, file).code == 0

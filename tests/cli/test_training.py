@@ -1,0 +1,109 @@
+"""The verbs that train: what they write, and how they stop and go on."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_grd.distillation.checkpoint import load_checkpoint
+from napari_grd.io.model_file import read_card
+
+SMALL = ("--patch", "32", "--batch", "1", "--set", "validate_every=100000")
+STEPS = 100
+PROGRAM = (sys.executable, "-c", "from napari_grd.cli import main; main()")
+
+
+def test_train_writes_a_model_with_its_settings(call, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    done = call("train", dataset, "--out", out, "--steps", 2, "--widths", "4,4,4,4,8", "--lr", "1e-3", *SMALL)
+    assert done.code == 0, done.err
+    config, card = read_card(out / "teacher.grd.safetensors")
+    assert config.network.widths == (4, 4, 4, 4, 8)
+    assert card.recipe["optim"]["lr"] == 1e-3
+    assert "AP50" in done.out
+
+
+def test_distill_compares_teacher_student_and_baseline(call, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = call(
+        "distill", dataset, "--out", out, "--steps", 2, "--teacher-steps", 2, "--teacher-widths", "4,8,8,8,8", *SMALL
+    )
+    assert done.code == 0, done.err
+    for name in ("teacher/teacher", "student/student", "baseline/baseline"):
+        assert (out / f"{name}.grd.safetensors").is_file()
+    assert read_card(out / "student" / "student.grd.safetensors")[1].teacher == "teacher"
+    lines = (out / "table.md").read_text().splitlines()
+    assert [line.split("|")[1].strip() for line in lines[:5]] == ["model", "---", "teacher", "undistilled", "distilled"]
+    assert (out / "figure.png").stat().st_size > 10_000
+
+
+def test_distill_takes_a_teacher_and_leaves_the_baseline_out(call, dataset, model_file, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = call("distill", dataset, "--teacher", model_file, "--no-baseline", "--out", out, "--steps", 1, *SMALL)
+    assert done.code == 0, done.err
+    assert not (out / "teacher").exists()
+    assert not (out / "baseline").exists()
+    assert "undistilled" not in (out / "table.csv").read_text()
+
+
+def test_without_images_the_remedy_is_named(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRD_DATA", raising=False)
+    done = call("distill")
+    assert done.code == 2
+    assert "GRD_DATA" in done.err
+
+
+def test_a_wrong_setting_is_one_line(call, dataset: Path) -> None:
+    done = call("train", dataset, "--set", "optm.lr=1")
+    assert done.code == 2
+    assert "optm" in done.err
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(dataset: Path, tmp_path: Path) -> None:
+    command, checkpoint = _long_training(dataset, tmp_path / "out")
+    code, said = _stopped(command, checkpoint, signal.SIGINT)
+    assert code == 130, said
+    assert str(tmp_path / "out") in said
+    assert "Run the same command again" in said
+    assert 0 < _step(checkpoint) < STEPS
+    assert not (tmp_path / "out" / "teacher.grd.safetensors").exists()
+    subprocess.run(command, check=True, capture_output=True, timeout=200)
+    assert _step(checkpoint) == STEPS
+    assert (tmp_path / "out" / "teacher.grd.safetensors").exists()
+
+
+def test_a_termination_signal_saves(dataset: Path, tmp_path: Path) -> None:
+    command, checkpoint = _long_training(dataset, tmp_path / "out")
+    code, said = _stopped(command, checkpoint, signal.SIGTERM)
+    assert code == 143, said
+    assert 0 < _step(checkpoint) < STEPS
+
+
+def _long_training(dataset: Path, out: Path) -> tuple[list[str], Path]:
+    command = [*PROGRAM, "train", str(dataset), "--out", str(out), "--steps", str(STEPS), "--widths", "4,4,4,4,4"]
+    return [*command, *SMALL, "--set", "checkpoint_every=0.5"], out / "checkpoint.safetensors"
+
+
+def _stopped(command: list[str], checkpoint: Path, number: signal.Signals) -> tuple[int, str]:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        _wait_for_a_step(checkpoint)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=100)
+    return process.returncode, said
+
+
+def _wait_for_a_step(checkpoint: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if checkpoint.exists() and _step(checkpoint) > 0:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no checkpoint was written")
+
+
+def _step(checkpoint: Path) -> int:
+    step: int = load_checkpoint(checkpoint)["state"]["step"]
+    return step
