@@ -17,6 +17,7 @@ from napari_grd.distillation.prepare import ImageSet, check_images, check_some_i
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, LabelError
+from napari_grd.io.atomic import make_folder
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import Job, Saved
 from napari_grd.models import Model, ModelConfig
@@ -80,7 +81,7 @@ def iter_train(
             held,
             data.examples(config.normalization),
             config,
-            folder=None if out_dir is None else Path(out_dir),
+            folder=None if out_dir is None else make_folder(out_dir),
             kind=kind,
             stage="Training",
         )
@@ -135,7 +136,7 @@ def iter_distill(
     data = check_images(images, labels, config, axes)
     data, held = _split(data, validation, config, axes)
     with ExitStack() as stack:
-        folder = None if out_dir is None else Path(out_dir)
+        folder = None if out_dir is None else make_folder(out_dir)
         if cache_dir is not None:
             cache_folder = Path(cache_dir)
         elif folder is not None:
@@ -255,7 +256,7 @@ def _assistant(
         held,
         data.examples(config.normalization),
         training,
-        folder=None if folder is None else folder / "assistant",
+        folder=None if folder is None else make_folder(folder / "assistant"),
         kind="assistant",
         stage="Fitting the assistant",
     )
