@@ -29,7 +29,13 @@ def test_only_labelled_images_are_held_out() -> None:
     assert training.names == ["0", "2", "3"]
 
 
-@pytest.mark.parametrize(("labelled", "fraction"), [([True, False], 0.2), ([True] * 5, 0.0), ([True] * 5, 0.9)])
+def test_without_any_labels_all_images_can_be_held_out() -> None:
+    assert folder([False] * 6).hold_out(0.2)[1].names == ["0", "5"]
+
+
+@pytest.mark.parametrize(
+    ("labelled", "fraction"), [([True, False], 0.2), ([False], 0.2), ([True] * 5, 0.0), ([True] * 5, 0.9)]
+)
 def test_what_cannot_be_split_is_refused(labelled: list[bool], fraction: float) -> None:
     with pytest.raises(DataError):
         folder(labelled).hold_out(fraction)

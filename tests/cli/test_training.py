@@ -49,6 +49,21 @@ def test_distill_takes_a_teacher_and_leaves_the_baseline_out(call, dataset, mode
     assert "undistilled" not in (out / "table.csv").read_text()
 
 
+def test_distill_needs_no_labels(call, dataset: Path, model_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = call("distill", dataset / "images", "--teacher", model_file, "--out", out, "--steps", 1, *SMALL)
+    assert done.code == 0, done.err
+    assert "distilled" in (out / "table.md").read_text()
+    assert "AP50" not in (out / "table.md").read_text()
+
+
+def test_a_teacher_is_not_trained_without_labels(call, dataset: Path, tmp_path: Path) -> None:
+    for verb in ("train", "distill"):
+        done = call(verb, dataset / "images", "--out", tmp_path / "out")
+        assert done.code == 2
+        assert "labels" in done.err
+
+
 def test_without_images_the_remedy_is_named(call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRD_DATA", raising=False)
     done = call("distill")

@@ -54,24 +54,25 @@ class ImageFolder:
     def hold_out(self, fraction: float) -> tuple["ImageFolder", "ImageFolder"]:
         """Split into what is trained on and what is held out, the same every time.
 
-        Of the labelled images, sorted by name, the first and every ``1 / fraction``-th
-        after it are held out.
+        Of the labelled images (of all, if none is labelled), sorted by name, the first and
+        every ``1 / fraction``-th after it are held out.
 
         Raises
         ------
         DataError
-            If the fraction is not between 0 and 0.5, or nothing would be left to train on.
+            If the fraction is not between 0 and 0.5, or there are not two images to split.
         """
         if not 0 < fraction <= 0.5:
             raise DataError(f"The fraction to hold out is {fraction:g}.", "Give one above 0, up to 0.5.")
-        labelled = [i for i, labels in enumerate(self.labels) if labels is not None]
-        if len(labelled) < 2:
+        places = list(range(len(self.images)))
+        candidates = [i for i in places if self.labels[i] is not None] or places
+        if len(candidates) < 2:
             raise DataError(
-                f"{len(labelled)} of {len(self.images)} images have labels.",
-                "Label at least two: one to train on, one to compare on.",
+                f"{len(candidates)} of {len(places)} images can be held out.",
+                "Label at least two images: one to train on, one to compare on.",
             )
-        held = set(labelled[:: round(1 / fraction)])
-        return self.take([i for i in range(len(self.images)) if i not in held]), self.take(sorted(held))
+        held = set(candidates[:: round(1 / fraction)])
+        return self.take([i for i in places if i not in held]), self.take(sorted(held))
 
 
 def data_folder(images: Path | None, dataset: str | None) -> Path:

@@ -38,14 +38,15 @@ def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Res
     SystemExit
         After a stop: 128 plus the number of the signal, so 130 for Ctrl-C.
     """
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True)
     with _stop_signals(console) as stop, Monitor(console) as monitor:
         try:
             return drain(job, monitor.on_event, lambda: stop.number is not None)
         except Cancelled:
             assert stop.number is not None
             number = stop.number
-    console.print(f"Stopped. What was done so far is saved. {resume}", style="yellow", markup=False, highlight=False)
+    text = f"Stopped. What was done so far is saved. {resume}"
+    console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(128 + number)
 
 

@@ -10,6 +10,7 @@ from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_table
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import DistillConfig, TrainConfig
+from napari_grd.errors import DataError
 
 if TYPE_CHECKING:
     from napari_grd.study.run import Study
@@ -74,6 +75,10 @@ def train(
     config = settings.build()
     source = data_folder(images, dataset)
     data = run(iter_read(source, axes)).labelled()
+    if not data.images:
+        raise DataError(
+            f"No image in {str(source)!r} has labels.", "Put labels of the same names in its subfolder 'labels'."
+        )
 
     import napari_grd.api as grd
     from napari_grd.io.atomic import make_folder
@@ -127,7 +132,8 @@ def distill(
         is_model = teacher in builtin_paths() or Path(teacher).is_file()
         found = grd.load_model(teacher) if is_model else as_teacher(teacher)
     training, held = data.hold_out(hold_out)
-    study_images = StudyImages(training.images, training.labels, held.images, held.labels, axes=data.axes)
+    true = held.labels if data.labelled().images else None
+    study_images = StudyImages(training.images, training.labels, held.images, true, axes=data.axes)
     study = run(iter_study(study_images, config, out, teacher=found, baseline=baseline), resume=_resume(out))
     _report(study, source.name)
 

@@ -131,8 +131,9 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 def caption(comparison: Comparison) -> str:
     """What the numbers of the table are."""
     size = " × ".join(map(str, comparison.size))
+    count = f"{comparison.images} image{'s' if comparison.images > 1 else ''}"
     return (
-        f"{comparison.images} images that were not trained on. "
+        f"{count} that no model was trained on. "
         f"GMAC: 10⁹ multiply-accumulates at {size} pixels. ms: median from image to labels."
     )
 

@@ -19,6 +19,7 @@ _SIDE = 256  # pixels of an image that are shown
 _PANEL = 1.7  # inches
 _INK = "#1b1f24"
 _QUIET = "#57606a"
+_EDGE = "#c8ced5"
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def draw(examples: Examples, path: str | Path) -> Path:
             axis.imshow(panel.picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
-            for spine in axis.spines.values():
-                spine.set_visible(False)
+            for spine in axis.spines.values():  # white maps need an edge on a white page
+                spine.set(color=_EDGE, linewidth=0.6)
             axis.set_xlabel(panel.note or " ", fontsize=8, color=_QUIET, labelpad=2)
             if number == 0:
                 axis.set_title(title, fontsize=9, color=_INK, pad=4)
@@ -143,9 +144,9 @@ def _inside(
     if model.pca is not None:
         foreground = None if prediction.foreground is None else prediction.foreground[crop]
         colours: Rgb = embedding_colours(prediction.embedding[:, *crop], model.pca.numpy(), foreground)
-        panels[f"{role}:\nembedding"] = Panel(colours)
+        panels[f"{role}\nembedding"] = Panel(colours)
     reach = max(abs(step) for offset in offsets[2:4] for step in offset)
-    panels[f"{role}:\naffinity, {reach} px"] = Panel(np.clip(weakest, 0, 1))
+    panels[f"{role}\naffinity, {reach} px"] = Panel(np.clip(weakest, 0, 1))
     return panels
 
 

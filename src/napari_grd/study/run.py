@@ -9,7 +9,7 @@ import napari_grd.api as grd
 from napari_grd.config import DistillConfig, SegmentConfig, TrainConfig
 from napari_grd.errors import DataError
 from napari_grd.io.atomic import atomic_path, make_folder
-from napari_grd.jobs import Job, Progress, Result, Saved
+from napari_grd.jobs import Job, Progress, Result, Saved, Stopwatch
 from napari_grd.models import Model
 from napari_grd.study.compare import Comparison, iter_compare, to_csv, to_markdown
 from napari_grd.study.figure import draw, make_examples
@@ -34,7 +34,7 @@ class StudyImages:
         weights where ``validation`` is None.
     test_labels : list of arrays, or None
         Their instances, if known.
-    validation : (images, labels), float or None
+    validation : (images, labels) or None
         To choose the best weights by; None: the test images.
     axes : str or None
         Axes of every image.
@@ -44,7 +44,7 @@ class StudyImages:
     labels: list[Any]
     test_images: list[Any]
     test_labels: list[Any] | None
-    validation: tuple[list[Any], list[Any]] | float | None = None
+    validation: tuple[list[Any], list[Any]] | None = None
     axes: str | None = None
 
     def labelled(self) -> tuple[list[Any], list[Any]]:
@@ -52,11 +52,11 @@ class StudyImages:
         pairs = [pair for pair in zip(self.images, self.labels, strict=True) if pair[1] is not None]
         return [image for image, _ in pairs], [labels for _, labels in pairs]
 
-    def choose_by(self) -> tuple[list[Any], list[Any]] | float:
-        """What validates: images with labels, or none (a fraction of 0)."""
+    def choose_by(self) -> tuple[list[Any], list[Any]]:
+        """Images to validate on, and their labels; None where a teacher's own instances have to do."""
         if self.validation is not None:
             return self.validation
-        return 0.0 if self.test_labels is None else (self.test_images, self.test_labels)
+        return self.test_images, self.test_labels or [None] * len(self.test_images)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def iter_study(
     folder = make_folder(out / "student")
     job = grd.iter_distill(teacher, data.images, data.labels, config, axes=axes, validation=validation, out_dir=folder)
     student = yield from _named(job, "Student", files)
-    if (model := _embedder(teacher, folder)) is not None:
+    if (model := _embedder(teacher, assistant=folder / "assistant")) is not None:
         models[TEACHER] = model
     if baseline and labelled[0]:
         folder = make_folder(out / "baseline")
@@ -142,7 +142,10 @@ def iter_study(
     comparison = yield from iter_compare(
         models, data.test_images, data.test_labels, axes=data.axes, min_size=config.min_size, config=segment
     )
+    drawing = Stopwatch("Drawing the figure", 1)
+    yield drawing.progress(0)
     files += _write(models, comparison, data, segment, out)
+    yield drawing.progress(1)
     return Study(models, comparison, tuple(files))
 
 
@@ -151,12 +154,12 @@ def plain(config: DistillConfig, **changes: Any) -> TrainConfig:
     return TrainConfig(**({name: getattr(config, name) for name in TrainConfig.model_fields} | changes))
 
 
-def _embedder(teacher: Teacher | Model, folder: Path) -> Model | None:
+def _embedder(teacher: Teacher | Model, assistant: Path) -> Model | None:
     """The model behind a teacher: itself, or the assistant that learned its labels."""
     if isinstance(teacher, Model):
         return teacher
-    assistant = folder / "assistant" / "assistant.grd.safetensors"
-    return grd.load_model(assistant) if assistant.exists() else None
+    path = assistant / "assistant.grd.safetensors"
+    return grd.load_model(path) if path.exists() else None
 
 
 def _write(
