@@ -199,6 +199,9 @@ class LossWeights(Config):
 
     affinity: float = Field(1.0, ge=0, description="affinities against labels")
     agd: float = Field(10.0, ge=0, description="affinity graph, within an image")
+    agd_balanced: bool = Field(
+        False, description="weigh rare (separating) pairs in agd as the labels do; the paper weighs all pairs alike"
+    )
     node: float = Field(0.1, ge=0, description="instance graph nodes, within an image")
     edge: float = Field(0.1, ge=0, description="instance graph edges, within an image")
     agd_inter: float = Field(4.0, ge=0, description="affinity graph, across images")

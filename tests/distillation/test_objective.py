@@ -8,8 +8,10 @@ import torch
 
 from napari_grd.config import DistillConfig
 from napari_grd.data.dataset import Batch
+from napari_grd.distillation import losses
 from napari_grd.distillation.memory_bank import BankEntry
 from napari_grd.distillation.objective import DistillationObjective, Objective
+from napari_grd.graph.affinities import affinities_from_embedding, valid_mask
 from napari_grd.graph.offsets import OFFSETS_2D
 
 Make = Callable[..., DistillConfig]
@@ -39,7 +41,7 @@ def test_all_terms_weighted_and_added(small: Make) -> None:
     objective(*student(), make_batch(5), 0)
     terms = objective(*student(), make_batch(), 1)
     assert terms.keys() == TERMS | {"loss"}
-    weights = config.weights.model_dump() | {"foreground": config.foreground_weight}
+    weights = {"foreground": config.foreground_weight, **config.weights.model_dump()}
     expected = sum(weights[name] * float(terms[name].detach()) for name in TERMS)
     assert float(terms["loss"].detach()) == pytest.approx(expected, rel=1e-6)
 
@@ -127,3 +129,18 @@ def test_an_image_without_instances_is_harmless(small: Make) -> None:
         assert all(float(terms[name].detach()) == 0 for name in ("node", "edge", "igd_inter"))
         gradient: Any = embedding.grad
         assert torch.isfinite(gradient).all()
+
+
+def test_balanced_agd_weighs_separating_pairs_more(small: Make) -> None:
+    def agd(balanced: bool) -> torch.Tensor:
+        config = small(**{"weights.agd_balanced": balanced})
+        objective = DistillationObjective(config, OFFSETS_2D, teacher_channels=8)
+        return objective(*student(), make_batch(), 0)["agd"].detach()
+
+    batch = make_batch()
+    assert batch.teacher is not None
+    valid = valid_mask((32, 32), OFFSETS_2D)[None].expand(2, -1, -1, -1)
+    embedding, _ = student()
+    ours, theirs = (affinities_from_embedding(e, OFFSETS_2D) for e in (embedding, batch.teacher[:, :8]))
+    assert torch.allclose(agd(False), losses.affinity_distillation(ours, theirs, valid))
+    assert agd(True) > agd(False)

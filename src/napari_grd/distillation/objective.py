@@ -40,7 +40,7 @@ class Objective:
     def __init__(self, config: TrainConfig, offsets: tuple[Offset, ...]) -> None:
         self.config = config
         self.offsets = offsets
-        self._affinity_weight = config.weights.affinity if isinstance(config, DistillConfig) else 1.0
+        self._weights = {"affinity": 1.0, "foreground": config.foreground_weight}
 
     def __call__(self, embedding: Tensor, logit: Tensor | None, batch: Batch, step: int) -> dict[str, Tensor]:
         """The terms of the loss, unweighted, and their weighted sum under ``"loss"``.
@@ -57,24 +57,23 @@ class Objective:
             Seeds what is drawn at random, so that a resumed run draws the same.
         """
         terms: dict[str, Tensor] = {}
-        weights: dict[str, float] = {}
         # Graph terms are float32 even under mixed precision: in bf16 the
         # inter-image terms are 35-70 % off once the student is close.
         embedding = embedding.float()
         affinities = affinities_from_embedding(embedding, self.offsets)
-        self._supervised(terms, weights, affinities, logit, batch)
-        self._extra(terms, weights, affinities, embedding, logit, batch, step)
-        terms["loss"] = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        balance = self._supervised(terms, affinities, logit, batch)
+        self._extra(terms, affinities, balance, embedding, logit, batch, step)
+        terms["loss"] = torch.stack([self._weights[name] * value for name, value in terms.items()]).sum()
         return terms
 
     def _supervised(
         self,
         terms: dict[str, Tensor],
-        weights: dict[str, float],
         affinities: Tensor,
         logit: Tensor | None,
         batch: Batch,
-    ) -> None:
+    ) -> Tensor:
+        """Add the terms against labels; returns the weights that balance joined and separated pairs."""
         labels = batch.labels
         valid = valid_mask(tuple(labels.shape[1:]), self.offsets, labels.device)[None]
         wanted = affinities_from_labels(labels, self.offsets, background="equal")
@@ -82,17 +81,17 @@ class Objective:
             both_labelled = affinities_from_labels((labels > 0).long(), self.offsets, background="different")
             valid = valid & (both_labelled > 0)
         valid = valid.expand_as(wanted)
-        terms["affinity"] = losses.affinity_loss(affinities, wanted, class_weights(wanted, valid), valid)
-        weights["affinity"] = self._affinity_weight
+        balance = class_weights(wanted, valid)
+        terms["affinity"] = losses.affinity_loss(affinities, wanted, balance, valid)
         if logit is not None:
             terms["foreground"] = binary_cross_entropy_with_logits(logit.float(), (labels > 0).float())
-            weights["foreground"] = self.config.foreground_weight
+        return balance
 
     def _extra(
         self,
         terms: dict[str, Tensor],
-        weights: dict[str, float],
         affinities: Tensor,
+        balance: Tensor,
         embedding: Tensor,
         logit: Tensor | None,
         batch: Batch,
@@ -133,7 +132,8 @@ class DistillationObjective(Objective):
     ) -> None:
         super().__init__(config, offsets)
         self._teacher_channels = teacher_channels
-        self._weights = config.weights
+        self._terms = config.weights
+        self._weights |= config.weights.model_dump()
         self._gather = gather or (lambda entries: entries)
         self._seed = config.seed
         self.bank = MemoryBank(config.bank.capacity, config.bank.sample)
@@ -141,14 +141,14 @@ class DistillationObjective(Objective):
     def _extra(
         self,
         terms: dict[str, Tensor],
-        weights: dict[str, float],
         affinities: Tensor,
+        balance: Tensor,
         embedding: Tensor,
         logit: Tensor | None,
         batch: Batch,
         step: int,
     ) -> None:
-        w = self._weights
+        w = self._terms
         if batch.teacher is None:
             raise ValueError("a distillation step needs the teacher's output")
         teacher = batch.teacher[:, : self._teacher_channels]
@@ -159,7 +159,9 @@ class DistillationObjective(Objective):
             with torch.no_grad():
                 teacher_affinities = affinities_from_embedding(teacher, self.offsets)
             valid = valid_mask(tuple(batch.labels.shape[1:]), self.offsets, affinities.device)[None]
-            terms["agd"] = losses.affinity_distillation(affinities, teacher_affinities, valid.expand_as(affinities))
+            # affinity_distillation is this with weight 1 everywhere.
+            weight = balance if w.agd_balanced else torch.ones_like(balance)
+            terms["agd"] = losses.affinity_loss(affinities, teacher_affinities, weight, valid.expand_as(affinities))
         if w.node:
             terms["node"] = losses.node_distillation(nodes, teacher_nodes)
         if w.edge:
@@ -169,7 +171,6 @@ class DistillationObjective(Objective):
         if w.teacher_foreground and logit is not None and batch.teacher.shape[1] > self._teacher_channels:
             probability = batch.teacher[:, self._teacher_channels]
             terms["teacher_foreground"] = binary_cross_entropy_with_logits(logit.float(), probability)
-        weights.update({name: value for name, value in w.model_dump().items() if name != "affinity"})
 
     def _across_images(
         self,
@@ -180,7 +181,7 @@ class DistillationObjective(Objective):
         teacher_nodes: list[Tensor],
         step: int,
     ) -> None:
-        w = self._weights
+        w = self._terms
         # Seeded by the step, not by a running generator: resuming draws the same entries.
         generator = torch.Generator().manual_seed((self._seed << 32) + step)
         # Drawn before the batch is pushed, so that an image never meets itself.
