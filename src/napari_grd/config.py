@@ -187,7 +187,7 @@ class TrainConfig(Config):
     validate_every: int = Field(250, ge=1, description="steps between validations")
     patience: int = Field(0, ge=0, description="validations without a better score before stopping, 0 to never stop")
     min_size: int = Field(0, ge=0, description="objects under this many pixels are left out of the scores")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="start of all random numbers")
     device: str = Field("auto", description="auto, cpu, cuda, mps")
     devices: int = Field(1, ge=1, description="how many devices train together")
     precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: bf16 where the device has it")
@@ -220,7 +220,7 @@ class AssistantConfig(Config):
     """The embedding network fitted to a teacher that gives labels only."""
 
     network: NetworkConfig = NetworkConfig(widths=(16, 32, 64, 128, 256))
-    steps: int = Field(1500, ge=1)
+    steps: int = Field(1500, ge=1, description="optimiser steps of the network that teaches")
 
 
 class DistillConfig(TrainConfig):
