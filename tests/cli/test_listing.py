@@ -31,6 +31,7 @@ def test_flags_show_description_and_default_of_the_field(call) -> None:
     shown = call("distill", "--help").out
     assert "optimiser steps [default: 2000]" in shown
     assert "(optim.lr) [default: 0.002]" in shown
+    assert "optimiser steps [default: 2000]" not in call("demo", "--help").out
 
 
 def test_info_prints_card_and_config(call, model_file: Path) -> None:

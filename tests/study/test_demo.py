@@ -6,7 +6,8 @@ from pathlib import Path
 from PIL import Image
 
 from napari_grd.jobs import Progress, drain
-from napari_grd.study.demo import demo_config, iter_demo
+from napari_grd.study.demo import iter_demo
+from napari_grd.study.recipe import demo_config
 
 
 def test_the_demo_writes_models_table_and_figure(tmp_path: Path) -> None:

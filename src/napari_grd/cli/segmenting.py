@@ -28,7 +28,7 @@ _SEGMENT = {
 }
 
 
-@takes_settings(SegmentConfig, _SEGMENT)
+@takes_settings(SegmentConfig(), _SEGMENT)
 def segment(
     settings: Settings[SegmentConfig],
     inputs: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 import typer
 import yaml
@@ -68,15 +68,13 @@ class Settings(Generic[C]):
         return self.config(**values)
 
 
-def takes_settings(
-    config: type[Config], flags: Mapping[str, str]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes_settings(defaults: Config, flags: Mapping[str, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a verb the flags of a config class (decorator).
 
     Parameters
     ----------
-    config : type of Config
-        The class.
+    defaults : Config
+        What holds without any flag; of the class that the verb needs.
     flags : mapping of str to str
         Flag to field, e.g. ``{"--lr": "optim.lr"}``.
 
@@ -97,8 +95,8 @@ def takes_settings(
         ),
     ]
     for flag, path in flags.items():
-        field = _field(config, path)
-        option = typer.Option(flag, help=_help(config, path), metavar=_metavar(field), **_LOOK)
+        field = _field(type(defaults), path)
+        option = typer.Option(flag, help=_help(defaults, path), metavar=_metavar(field), **_LOOK)
         options.append(_parameter(flag.removeprefix("--").replace("-", "_"), _type(field), option))
 
     def decorate(verb: Callable[..., None]) -> Callable[..., None]:
@@ -109,7 +107,7 @@ def takes_settings(
             file, assignments = given.pop("config_file"), given.pop("assignments")
             found = {field: given.pop(name) for name, field in names.items()}
             chosen = {field: _split(value) for field, value in found.items() if value is not None}
-            verb(**given, settings=Settings(config, file, assignments or (), chosen))
+            verb(**given, settings=Settings(type(defaults), file, assignments or (), chosen))
 
         kept = [parameter for name, parameter in own.parameters.items() if name != "settings"]
         run.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
@@ -144,18 +142,13 @@ def _metavar(field: FieldInfo) -> str | None:
     choices = get_args(field.annotation)
     if choices and all(isinstance(choice, str) for choice in choices):
         return "|".join(choices)
-    return "N,N,..." if _is_tuple(field) else None
+    return "N,N,..." if any(get_origin(kind) is tuple for kind in choices) else None
 
 
-def _is_tuple(field: FieldInfo) -> bool:
-    return "tuple" in str(field.annotation)
-
-
-def _help(config: type[Config], path: str) -> str:
+def _help(defaults: Config, path: str) -> str:
     """Description, place in the settings file, and default of a field."""
-    field = _field(config, path)
-    # Not the field's own default: an outer class may have set another one for its part.
-    default: Any = config()
+    field = _field(type(defaults), path)
+    default: Any = defaults
     for name in path.split("."):
         default = getattr(default, name)
     if isinstance(default, tuple):

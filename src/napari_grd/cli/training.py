@@ -11,6 +11,7 @@ from napari_grd.cli.output import print_files, print_table
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.errors import DataError
+from napari_grd.study.recipe import demo_config
 
 if TYPE_CHECKING:
     from napari_grd.study.run import Study
@@ -43,7 +44,7 @@ Axes = Annotated[str | None, typer.Option(help="Axes of every image: yx, cyx or 
 HoldOut = Annotated[float, typer.Option(help="Fraction of the labelled images that is not trained on.")]
 
 
-@takes_settings(DistillConfig, _DISTILL)
+@takes_settings(demo_config(), _DISTILL)
 def demo(
     settings: Settings[DistillConfig],
     out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-demo"),
@@ -55,14 +56,14 @@ def demo(
 
     Trains a teacher, distils a small student, trains one without the teacher, and compares them on unseen images.
     """
-    from napari_grd.study.demo import demo_config, iter_demo
+    from napari_grd.study.demo import iter_demo
 
     config = settings.build(demo_config(quick=quick))
     study = run(iter_demo(out, config, quick=quick), resume=_resume(out))
     _report(study, "Simulated nuclei")
 
 
-@takes_settings(TrainConfig, _TRAIN)
+@takes_settings(TrainConfig(), _TRAIN)
 def train(
     settings: Settings[TrainConfig],
     images: Images = None,
@@ -98,7 +99,7 @@ def train(
     print_files([out / "teacher.grd.safetensors"])
 
 
-@takes_settings(DistillConfig, _DISTILL)
+@takes_settings(DistillConfig(), _DISTILL)
 def distill(
     settings: Settings[DistillConfig],
     images: Images = None,

@@ -7,32 +7,10 @@ import numpy as np
 from napari_grd.config import DistillConfig
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.jobs import Job, Stopwatch
+from napari_grd.study.recipe import demo_config
 from napari_grd.study.run import Study, StudyImages, iter_study
 
 _SIDE = 256
-
-
-def demo_config(*, quick: bool = False) -> DistillConfig:
-    """The recipe of the demonstration.
-
-    Parameters
-    ----------
-    quick : bool, default False
-        Whether it shall only show that everything runs.
-    """
-    if quick:
-        return DistillConfig().replace(
-            steps=20,
-            batch=2,
-            patch=64,
-            validate_every=20,
-            **{"assistant.network.widths": (4, 8, 16, 32, 64), "assistant.steps": 20},
-        )
-    return DistillConfig().replace(
-        steps=300,
-        validate_every=150,
-        **{"assistant.network.widths": (8, 16, 32, 64, 128), "assistant.steps": 300},
-    )
 
 
 def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bool = False) -> Job[Study]:
