@@ -8,6 +8,7 @@ so that all ranks hold the same bank.
 
 import os
 import queue
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -174,6 +175,8 @@ def _worker(
     events: Any,
     stop: Any,
 ) -> None:
+    # Ctrl-C reaches all processes of a terminal; the parent alone decides, by the flag.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # LOCAL_RANK tells Fabric that the processes exist already and need not be started.
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), LOCAL_RANK=str(rank), NODE_RANK="0")
     try:

@@ -30,12 +30,12 @@ class StudyImages:
     labels : list of (array or None)
         Their instances, where known.
     test_images : list of arrays
-        To compare on; no training sees them, but for choosing the best
-        weights where ``validation`` is None.
+        To compare on; no training sees them, nor do they choose the weights.
     test_labels : list of arrays, or None
         Their instances, if known.
-    validation : (images, labels) or None
-        To choose the best weights by; None: the test images.
+    validation : (images, labels) or float
+        To choose the best weights by: images of their own, or a fraction of
+        those to train on.
     axes : str or None
         Axes of every image.
     """
@@ -44,19 +44,13 @@ class StudyImages:
     labels: list[Any]
     test_images: list[Any]
     test_labels: list[Any] | None
-    validation: tuple[list[Any], list[Any]] | None = None
+    validation: tuple[list[Any], list[Any]] | float = 0.1
     axes: str | None = None
 
     def labelled(self) -> tuple[list[Any], list[Any]]:
         """Training images that have labels, with them."""
         pairs = [pair for pair in zip(self.images, self.labels, strict=True) if pair[1] is not None]
         return [image for image, _ in pairs], [labels for _, labels in pairs]
-
-    def choose_by(self) -> tuple[list[Any], list[Any]]:
-        """Images to validate on, and their labels; None where a teacher's own instances have to do."""
-        if self.validation is not None:
-            return self.validation
-        return self.test_images, self.test_labels or [None] * len(self.test_images)
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,7 @@ def iter_study(
         raise DataError("None of the images has labels to train a teacher on.", "Label some, or name a teacher.")
     models: dict[str, Model] = {}
     files: list[Path] = []
-    axes, validation = data.axes, data.choose_by()
+    axes, validation = data.axes, data.validation
     if teacher is None:
         recipe = plain(config, network=config.assistant.network, steps=config.assistant.steps)
         folder = make_folder(out / "teacher")
