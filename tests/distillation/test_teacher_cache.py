@@ -81,6 +81,17 @@ def test_an_entry_half_written_does_not_count(tmp_path: Path, images: Any, monke
     assert teacher.asked == 1
 
 
+def test_another_process_may_be_faster(tmp_path: Path, images: Any) -> None:
+    class Slow(CountingTeacher):
+        def predict(self, image: np.ndarray[Any, Any]) -> TeacherPrediction:
+            drain(TeacherCache(tmp_path, CountingTeacher()).fill([image]))
+            return super().predict(image)
+
+    (prediction,) = drain(TeacherCache(tmp_path, Slow()).fill(images[:1]))
+    assert prediction.output is not None
+    assert [path.name for path in (tmp_path / "abc").iterdir() if path.name.startswith(".")] == []
+
+
 def test_another_teacher_has_its_own_entries(tmp_path: Path, images: Any) -> None:
     drain(TeacherCache(tmp_path, CountingTeacher()).fill(images[:1]))
     other = CountingTeacher("def")

@@ -112,6 +112,8 @@ class TeacherCache:
                 group.create_array(name, data=array, chunks=chunks, compressors=None)
             temporary.rename(self._root / key)
         except OSError as error:
+            if (self._root / key).exists():  # another process was faster, with the same content
+                return
             raise OutputError(
                 f"The teacher's output cannot be cached in {str(self._root)!r} ({error}).",
                 "Choose a folder that can be written and has space left.",
