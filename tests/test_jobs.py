@@ -1,0 +1,92 @@
+"""Draining, cancelling and timing a job, without a thread."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_grd.errors import Cancelled, GrdError
+from napari_grd.jobs import Event, Job, Progress, Saved, Stopwatch, drain
+
+
+class Recorder:
+    """A job of three steps that notes what happens to it."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.closed = False
+
+    def job(self) -> Job[str]:
+        try:
+            yield Saved(Path("a/checkpoint"))
+            for _ in range(3):
+                self.steps += 1
+                yield Progress("Working", self.steps, 3)
+            yield Saved(Path("a/model"), kind="model")
+            return "result"
+        finally:
+            self.closed = True
+
+
+def test_events_in_order_then_the_result() -> None:
+    events: list[Event] = []
+    recorder = Recorder()
+    assert drain(recorder.job(), events.append) == "result"
+    assert [type(event).__name__ for event in events] == ["Saved", *["Progress"] * 3, "Saved"]
+    assert recorder.closed
+
+
+def test_cancelling_closes_the_job_and_names_the_checkpoint() -> None:
+    recorder = Recorder()
+    with pytest.raises(Cancelled) as caught:
+        drain(recorder.job(), cancelled=lambda: recorder.steps == 2)
+    assert recorder.steps == 2
+    assert recorder.closed
+    assert caught.value.checkpoint == Path("a/checkpoint")
+
+
+def test_a_failing_listener_closes_the_job() -> None:
+    recorder = Recorder()
+
+    def fail(event: Event) -> None:
+        raise RuntimeError("listener")
+
+    with pytest.raises(RuntimeError, match="listener"):
+        drain(recorder.job(), fail)
+    assert recorder.closed
+
+
+def test_errors_pass_through() -> None:
+    def job() -> Job[None]:
+        yield Progress("Working", 0, 1)
+        raise GrdError("broken.", "Mend it.")
+
+    with pytest.raises(GrdError, match="broken"):
+        drain(job())
+
+
+def test_events_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        Progress("a", 1, 2).done = 2  # type: ignore[misc]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_time_left_from_the_pace(clock: list[float]) -> None:
+    watch = Stopwatch("Working", 10)
+    assert watch.progress(0).seconds_left is None
+    clock[0] += 8
+    assert watch.progress(4) == Progress("Working", 4, 10, pytest.approx(12))
+    assert watch.elapsed == 8
+
+
+def test_a_resumed_job_does_not_count_what_was_done(clock: list[float]) -> None:
+    watch = Stopwatch("Working", 10, done=6)
+    assert watch.progress(6).seconds_left is None
+    clock[0] += 4
+    assert watch.progress(8).seconds_left == pytest.approx(4)
