@@ -63,11 +63,13 @@ def _well(stem: str) -> str:
     return match.group(1)
 
 
-def score(model: grd.Model, sets: Iterable[Dataset]) -> dict[str, dict[str, float]]:
+def score(
+    model: grd.Model, sets: Iterable[Dataset], config: grd.SegmentConfig | None = None
+) -> dict[str, dict[str, float]]:
     """AP50, AJI, SBD and PQ on the validation images of each set."""
     result = {}
     for data in sets:
-        found = [grd.segment(model, image, axes="yx") for image, _ in data.validation]
+        found = [grd.segment(model, image, config, axes="yx") for image, _ in data.validation]
         scores = grd.evaluate(found, [labels for _, labels in data.validation], min_size=data.min_size)
         result[data.name] = {"ap50": scores.ap50, "aji": scores.aji, "sbd": scores.sbd, "pq": scores.pq}
     return result
