@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import zarr
-from napari_grd.data.simulate import nuclei_2d
 
 from napari_grd.config import DistillConfig, LossWeights
 from napari_grd.data.dataset import Example, PatchSampler
 from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.memory_bank import MemoryBank
 from napari_grd.distillation.objective import DistillationObjective, Objective
 from napari_grd.distillation.optim import make_optimizer

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from napari_grd.data.simulate import nuclei_2d
 
 from napari_grd.config import DistillConfig, NetworkConfig
+from napari_grd.data.simulate import nuclei_2d
 
 Images = tuple[list[np.ndarray[Any, Any]], list[np.ndarray[Any, Any]]]
 
