@@ -35,7 +35,9 @@ ABLATION = {
     "IGD intra": LossWeights(agd=0, agd_inter=0, igd_inter=0),
     "both intra": LossWeights(agd_inter=0, igd_inter=0),
     "all four": LossWeights(),
+    "all four, balanced": LossWeights(agd=2, agd_balanced=True),
 }
+COMPARED = ("none", "all four", "all four, balanced")
 SEEDS = (0, 1, 2)
 
 
@@ -51,14 +53,14 @@ class Run:
     @property
     def name(self) -> str:
         labels = "all" if self.labelled is None else str(self.labelled)
-        return f"{self.method.replace(' ', '-')}_{labels}-labels_{self.steps}-steps_seed-{self.seed}"
+        return f"{self.method.replace(', ', '-').replace(' ', '-')}_{labels}-labels_{self.steps}-steps_seed-{self.seed}"
 
 
 def plan(steps: int, few: int) -> list[Run]:
     """All runs, the most telling first."""
-    runs = [Run(m, few, seed, steps) for seed in SEEDS for m in ("none", "all four")]
+    runs = [Run(m, few, seed, steps) for seed in SEEDS for m in COMPARED]
     runs += [Run(m, few, 0, steps) for m in ABLATION]
-    runs += [Run(m, None, seed, steps) for seed in SEEDS for m in ("none", "all four")]
+    runs += [Run(m, None, seed, steps) for seed in SEEDS for m in COMPARED]
     return list(dict.fromkeys(runs))
 
 
@@ -106,10 +108,21 @@ def report(results: dict[str, Any], few: int) -> str:
     text = [hardware(), "", "Share of the gap closed (mean ± standard deviation over seeds)", ""]
     rows = []
     for labelled in (few, None):
-        for data in SETS:
-            for metric in ("ap50", "aji"):
-                rows.append(_gap_row(runs, teacher, labelled, data, metric))
-    header = ["labelled images a set", "set", "metric", "teacher", "undistilled", "distilled", "share", "of teacher"]
+        for method in COMPARED[1:]:
+            for data in SETS:
+                for metric in ("ap50", "aji"):
+                    rows.append(_gap_row(runs, teacher, labelled, method, data, metric))
+    header = [
+        "labelled images a set",
+        "distilled with",
+        "set",
+        "metric",
+        "teacher",
+        "undistilled",
+        "distilled",
+        "share",
+        "of teacher",
+    ]
     text += [
         table(header, [row for row in rows if row], digits=3),
         "",
@@ -125,7 +138,7 @@ def report(results: dict[str, Any], few: int) -> str:
     return "\n".join(text)
 
 
-def _gap_row(runs: list[Any], teacher: Any, labelled: int | None, data: str, metric: str) -> list[Any] | None:
+def _gap_row(runs: list[Any], teacher: Any, labelled: int | None, how: str, data: str, metric: str) -> list[Any] | None:
     def values(method: str) -> dict[int, float]:
         return {
             r["run"]["seed"]: r["scores"][data][metric]
@@ -133,7 +146,7 @@ def _gap_row(runs: list[Any], teacher: Any, labelled: int | None, data: str, met
             if r["run"]["method"] == method and r["run"]["labelled"] == labelled
         }
 
-    plain, distilled = values("none"), values("all four")
+    plain, distilled = values("none"), values(how)
     seeds = sorted(plain.keys() & distilled.keys())
     if len(seeds) < 2:
         return None
@@ -145,6 +158,7 @@ def _gap_row(runs: list[Any], teacher: Any, labelled: int | None, data: str, met
 
     return [
         "all" if labelled is None else labelled,
+        how,
         data,
         metric.upper(),
         top,

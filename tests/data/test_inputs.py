@@ -1,5 +1,9 @@
+"""What enters is an image, or is refused with what to do."""
+
+import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,10 +37,7 @@ def test_channels_come_first(axes, named):
 @pytest.mark.parametrize("library", ["dask", "zarr"])
 def test_lazy_arrays_are_read(library):
     values = np.arange(24, dtype=np.uint8).reshape(4, 6)
-    if library == "dask":
-        array = pytest.importorskip("dask.array").from_array(values, chunks=2)
-    else:
-        array = pytest.importorskip("zarr").array(values, chunks=(2, 2))
+    array = da.from_array(values, chunks=2) if library == "dask" else zarr.array(values, chunks=(2, 2))
     np.testing.assert_array_equal(as_image(array, None)[0], values)
     np.testing.assert_array_equal(as_labels(array, (4, 6)), values)
 
