@@ -58,6 +58,17 @@ def test_graph_of_an_image():
     assert near.edges.tolist() == [[0, 2], [1, 2]]
 
 
+def test_edges_to_the_nearest_only():
+    labels = np.zeros((1, 20), np.uint8)
+    labels[0, [0, 2, 5, 19]] = 1, 2, 3, 4
+    embedding = np.ones((2, 1, 20), np.float32)
+    one = instance_graph(labels, embedding, nearest=1)
+    assert one.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
+    assert instance_graph(labels, embedding, nearest=1, max_distance=3).edges.tolist() == [[0, 1], [1, 2]]
+    assert len(instance_graph(labels, embedding, nearest=9).edges) == 6
+    assert instance_graph(labels == 1, embedding, nearest=3).edges.shape == (0, 2)
+
+
 def test_graph_of_a_volume_without_instances_is_empty():
     for max_distance in (None, 3.0):
         graph = instance_graph(

@@ -1,9 +1,9 @@
-"""Colours of labels and embeddings."""
+"""Colours of images and labels."""
 
 import numpy as np
 import pytest
 
-from napari_grd.study.colours import embedding_colours, grey, label_colours, matched, overlay
+from napari_grd.study.colours import grey, label_colours, matched, overlay
 
 
 def test_the_first_label_colours_differ_and_do_not_depend_on_the_count() -> None:
@@ -43,12 +43,3 @@ def test_an_object_takes_the_id_of_what_it_covers_best() -> None:
 def test_empty_labels_match() -> None:
     empty = np.zeros((3, 3), int)
     np.testing.assert_array_equal(matched(empty, empty), empty)
-
-
-def test_the_same_embedding_has_the_same_colour_everywhere() -> None:
-    rng = np.random.default_rng(0)
-    basis = np.linalg.qr(rng.normal(size=(16, 4)))[0].T.astype(np.float32)
-    embedding = rng.normal(size=(16, 6, 6)).astype(np.float32)
-    whole = embedding_colours(embedding, basis)
-    np.testing.assert_allclose(embedding_colours(3 * embedding[:, :2], basis), whole[:2], rtol=1e-5)
-    assert whole.shape == (6, 6, 3)

@@ -87,7 +87,11 @@ class InstanceGraph:
 
 
 def instance_graph(
-    labels: NDArray[np.integer], embedding: NDArray[np.float32], *, max_distance: float | None = None
+    labels: NDArray[np.integer],
+    embedding: NDArray[np.float32],
+    *,
+    max_distance: float | None = None,
+    nearest: int | None = None,
 ) -> InstanceGraph:
     """The instance graph of one image, for looking at.
 
@@ -99,6 +103,9 @@ def instance_graph(
         ``(C, *S)``.
     max_distance : float, optional
         Join only instances with centroids this close, in pixels. None joins all, as distillation does.
+    nearest : int, optional
+        Join an instance with this many others at most, those whose centroids are nearest; it has more edges
+        if it is among the nearest of others too.
 
     Returns
     -------
@@ -121,7 +128,7 @@ def instance_graph(
     ids, slots, sizes = np.unique(labels[where], return_inverse=True, return_counts=True)
     sums = [np.bincount(slots, weights=axis, minlength=len(ids)) for axis in where]
     centroids = np.stack(sums, axis=1) / sizes[:, None]
-    edges = _edges(centroids, max_distance)
+    edges = _edges(centroids, max_distance) if nearest is None else _nearest(centroids, nearest, max_distance)
     unit = unit_vectors(nodes, dim=1).numpy()
     similarity = np.einsum("ec,ec->e", unit[edges[:, 0]], unit[edges[:, 1]])
     return InstanceGraph(ids, centroids, nodes.numpy(), edges, similarity)
@@ -134,3 +141,17 @@ def _edges(centroids: NDArray[np.float64], max_distance: float | None) -> NDArra
     pairs: NDArray[np.int64] = cKDTree(centroids).query_pairs(max_distance, output_type="ndarray").astype(np.int64)
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     return pairs[order]
+
+
+def _nearest(centroids: NDArray[np.float64], count: int, max_distance: float | None) -> NDArray[np.int64]:
+    """Edges to the ``count`` nearest, in both directions but each once."""
+    if len(centroids) < 2:
+        return np.empty((0, 2), np.int64)
+    # The nearest of all is the instance itself, or one with the very same centroid.
+    limit = np.inf if max_distance is None else np.nextafter(max_distance, np.inf)
+    _, found = cKDTree(centroids).query(centroids, k=range(1, count + 2), distance_upper_bound=limit)
+    own = np.broadcast_to(np.arange(len(centroids))[:, None], found.shape)
+    real = (found < len(centroids)) & (found != own)
+    pairs = np.stack([own[real], found[real]], axis=1).astype(np.int64)
+    edges: NDArray[np.int64] = np.unique(np.sort(pairs, axis=1), axis=0)
+    return edges

@@ -1,4 +1,4 @@
-"""Label images and embeddings as colours."""
+"""Images and label images as colours."""
 
 from typing import Any
 
@@ -115,30 +115,3 @@ def matched(labels: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.int64]:
             next_id += 1
     renumbered: NDArray[np.int64] = table[labels]
     return renumbered
-
-
-def embedding_colours(
-    embedding: NDArray[np.float32], basis: NDArray[np.float32], foreground: NDArray[np.float32] | None = None
-) -> Rgb:
-    """Embeddings as colours: the three main directions of a model become red, green and blue.
-
-    Parameters
-    ----------
-    embedding : (C, H, W) float32
-        Raw embedding.
-    basis : (4, C) float32
-        A model's ``pca``: mean and three directions.
-    foreground : (H, W) float32, optional
-        Probability; the background is darkened by it.
-
-    Returns
-    -------
-    (H, W, 3) float32
-        In [0, 1]; a model's colours mean the same in every image.
-    """
-    unit = embedding / np.maximum(np.linalg.norm(embedding, axis=0, keepdims=True), 1e-12)
-    directions = np.moveaxis(unit, 0, -1) @ basis[1:].T - basis[0] @ basis[1:].T
-    colours: Rgb = np.clip(0.5 + 0.6 * directions, 0, 1).astype(np.float32)
-    if foreground is not None:
-        colours *= 0.15 + 0.85 * foreground[..., None]
-    return colours

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 import napari_grd.api as grd
 from napari_grd.config import SegmentConfig
 from napari_grd.data.inputs import as_image
-from napari_grd.graph.affinities import valid_mask
+from napari_grd.graph.boundaries import weakest_affinity
+from napari_grd.inference.colours import embedding_colours
 from napari_grd.io.atomic import atomic_path
-from napari_grd.study.colours import Rgb, embedding_colours, grey, matched, overlay
+from napari_grd.study.colours import grey, matched, overlay
 
 _SIDE = 256  # pixels of an image that are shown
 _PANEL = 1.7  # inches
@@ -138,12 +139,11 @@ def _inside(
     prediction = grd.predict(model, image, config, axes=axes)
     # The second shift of the list, along both axes: the first is so short that borders are a pixel wide.
     offsets = model.config.offsets
-    valid = valid_mask(prediction.shape, offsets).numpy()
-    weakest = np.where(valid, prediction.affinities(), 1)[2:4].min(0)[crop]
+    weakest = weakest_affinity(prediction.affinities()[2:4], offsets[2:4])[crop]
     panels = {}
     if model.pca is not None:
         foreground = None if prediction.foreground is None else prediction.foreground[crop]
-        colours: Rgb = embedding_colours(prediction.embedding[:, *crop], model.pca.numpy(), foreground)
+        colours = embedding_colours(prediction.embedding[:, *crop], model.pca.numpy(), foreground)
         panels[f"{role}\nembedding"] = Panel(colours)
     reach = max(abs(step) for offset in offsets[2:4] for step in offset)
     panels[f"{role}\naffinity, {reach} px"] = Panel(np.clip(weakest, 0, 1))
