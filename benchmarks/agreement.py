@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import napari_grd.api as grd
-from common import TRAINED_ON, Dataset, load, score
+from common import FLUORESCENCE, Dataset, load, score
 from napari_grd.data.inputs import as_image
 from napari_grd.data.normalize import intensity_range
 from reporting import hardware, table
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--model", default="nuclei")
     args = parser.parse_args()
     model = grd.load_model(args.model)
-    sets = [load(name) for name in TRAINED_ON]
+    sets = [load(name) for name in FLUORESCENCE]
     f32, bf16 = ap50(model, sets, "f32"), ap50(model, sets, "bf16")
     print(hardware(), "\n")
     rows = [[name, f32[name], bf16[name], f"{bf16[name] - f32[name]:+.4f}"] for name in f32]

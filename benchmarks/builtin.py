@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import napari_grd.api as grd
-from common import TRAINED_ON, load, score
+from common import FLUORESCENCE, ORIGIN, load, score
 from napari_grd.config import LossWeights
 from reporting import hardware, table
 
@@ -32,7 +32,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    sets = [load(name) for name in TRAINED_ON]
+    sets = [load(name) for name in FLUORESCENCE]
     pairs = [pair for data in sets for pair in data.train]
     teacher = grd.load_model(args.teacher)
 
@@ -54,7 +54,7 @@ def main() -> None:
     student = student.with_card(
         name="nuclei",
         summary="Nuclei in 2D fluorescence images (DAPI, Hoechst), one channel, bright on dark",
-        trained_on=tuple(TRAINED_ON.values()),
+        trained_on=tuple(ORIGIN[name] for name in FLUORESCENCE),
         scores={f"{data}/{metric}": round(v, 4) for data, s in scores["student"].items() for metric, v in s.items()},
         limits="Overlapping nuclei; bright field or stains; diameters far from 15 to 40 pixels without rescaling.",
     )

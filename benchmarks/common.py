@@ -15,11 +15,13 @@ from napari_grd.io.images import read_image, read_pairs
 
 # Objects below these sizes are slivers of the annotation; scores ignore them on both sides.
 MIN_SIZE = {"bbbc039_nuclei": 60, "dsb2018_fluo": 30}
-# What the shipped models are trained on, as their cards say it.
-TRAINED_ON = {
+# Where the images come from, as the cards of models say it.
+ORIGIN = {
     "dsb2018_fluo": "2018 Data Science Bowl stage 1 (BBBC038), fluorescence images, CC0",
     "bbbc039_nuclei": "BBBC039v1 (Caicedo et al. 2019), Broad Bioimage Benchmark Collection, CC0",
+    "dsb2018_histology_rgb": "2018 Data Science Bowl stage 1 (BBBC038), stained tissue, CC0",
 }
+FLUORESCENCE = ("dsb2018_fluo", "bbbc039_nuclei")  # what the built-in nuclei model is trained on
 WELL = re.compile(r"_([A-P]\d\d)_")
 
 
@@ -34,14 +36,23 @@ class Dataset:
     @property
     def min_size(self) -> int:
         """Objects below this many pixels do not count."""
-        return MIN_SIZE[self.name]
+        return MIN_SIZE.get(self.name, 0)
+
+    @property
+    def axes(self) -> str:
+        """Axes of its images."""
+        return "yxc" if self.name.endswith("_rgb") else "yx"
 
 
-def load(name: str) -> Dataset:
+def load(name: str, *, rehearsal: bool = False) -> Dataset:
     """Read a set of the folder ``GRD_DATA``.
 
     Validation is every 5th stem (from index 0); of bbbc039_nuclei every 5th
     well, because fields of one well look alike.
+
+    With ``rehearsal``, the validation images are not even read: a fifth of the
+    *training* images takes their place, chosen by the same rule. Settings are
+    settled there, so that validation images stay unseen until the end.
     """
     root = os.environ.get("GRD_DATA")
     if not root:
@@ -49,8 +60,13 @@ def load(name: str) -> Dataset:
     pairs = read_pairs(Path(root) / name, strict=True)
     groups = [_well(pair.name) if name == "bbbc039_nuclei" else pair.name for pair in pairs]
     held = set(sorted(set(groups))[::5])
+    unread: set[str] = set()
+    if rehearsal:
+        unread, held = held, set(sorted(set(groups) - held)[::5])
     train, validation = [], []
     for pair, group in zip(pairs, groups, strict=True):
+        if group in unread:
+            continue
         assert pair.labels is not None
         item = (read_image(pair.image), read_image(pair.labels))
         (validation if group in held else train).append(item)
@@ -69,7 +85,7 @@ def score(
     """AP50, AJI, SBD and PQ on the validation images of each set."""
     result = {}
     for data in sets:
-        found = [grd.segment(model, image, config, axes="yx") for image, _ in data.validation]
+        found = [grd.segment(model, image, config, axes=data.axes) for image, _ in data.validation]
         scores = grd.evaluate(found, [labels for _, labels in data.validation], min_size=data.min_size)
         result[data.name] = {"ap50": scores.ap50, "aji": scores.aji, "sbd": scores.sbd, "pq": scores.pq}
     return result

@@ -2,10 +2,14 @@
 
     GRD_DATA=... python benchmarks/distillation.py --teacher runs/teacher/teacher.grd.safetensors
 
-Trains ResUNet-tiny with and without the teacher at equal steps, on the two
-fluorescence sets, and scores it on their validation images, which take no
-part in any training: there is no early stopping, the last averaged weights
-count. Three regimes of labels; the ablation is run in one of them.
+Trains ResUNet-tiny with and without the teacher at equal steps and scores it
+on validation images, which take no part in any training: there is no early
+stopping, the last averaged weights count. A few images have labels; the
+distilled student has the same few, and the teacher's instances on the others.
+
+``--rehearsal`` keeps the validation images unread and holds out a fifth of
+the training images in their place: settings are compared there, and only the
+settled ones are run without it.
 
 Every finished run is a JSON file and every unfinished one a checkpoint, so a
 killed table goes on where it stopped. ``--print`` shows what is there.
@@ -22,11 +26,10 @@ import numpy as np
 import torch
 
 import napari_grd.api as grd
-from common import TRAINED_ON, Dataset, load, score
+from common import FLUORESCENCE, ORIGIN, Dataset, load, score
 from napari_grd.config import DistillConfig, LossWeights, TrainConfig
 from reporting import hardware, table
 
-SETS = tuple(TRAINED_ON)
 OFF = LossWeights(agd=0, node=0, edge=0, agd_inter=0, igd_inter=0, teacher_foreground=0)
 ABLATION = {
     "none": None,
@@ -36,9 +39,10 @@ ABLATION = {
     "both intra": LossWeights(agd_inter=0, igd_inter=0),
     "all four": LossWeights(),
     "all four, balanced": LossWeights(agd=2, agd_balanced=True),
+    "all four, balanced, no node": LossWeights(agd=2, agd_balanced=True, node=0),
+    "AGD intra, balanced": LossWeights(agd=2, agd_balanced=True, node=0, edge=0, agd_inter=0, igd_inter=0),
+    "all four, light": LossWeights(agd=2, node=0.02, edge=0.1, agd_inter=0.8, igd_inter=0.2),
 }
-COMPARED = ("none", "all four", "all four, balanced")
-SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,9 @@ class Run:
         return f"{self.method.replace(', ', '-').replace(' ', '-')}_{labels}-labels_{self.steps}-steps_seed-{self.seed}"
 
 
-def plan(steps: int, few: int) -> list[Run]:
-    """All runs, the most telling first."""
-    runs = [Run(m, few, seed, steps) for seed in SEEDS for m in COMPARED]
-    runs += [Run(m, few, 0, steps) for m in ABLATION]
-    runs += [Run(m, None, seed, steps) for seed in SEEDS for m in COMPARED]
-    return list(dict.fromkeys(runs))
+def plan(args: argparse.Namespace) -> list[Run]:
+    """All runs, seed by seed, so that a table cut short still compares like with like."""
+    return [Run(m, args.few, seed, args.steps) for seed in args.seeds for m in args.methods]
 
 
 def train_one(run: Run, teacher: grd.Model, sets: list[Dataset], out: Path, cache: Path) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def train_one(run: Run, teacher: grd.Model, sets: list[Dataset], out: Path, cach
     images, labels = _training_data(run, sets)
     weights = ABLATION[run.method]
     folder = out / run.name
-    options = {"validation": 0.0, "out_dir": folder, "on_event": _report(run)}
+    options = {"axes": sets[0].axes, "validation": 0.0, "out_dir": folder, "on_event": _report(run)}
     if weights is None:
         known = [(i, x) for i, x in zip(images, labels, strict=True) if x is not None]
         config = TrainConfig(steps=run.steps, seed=run.seed, device="cpu")
@@ -101,101 +102,102 @@ def _report(run: Run) -> Any:
     return on_event
 
 
-def report(results: dict[str, Any], few: int) -> str:
+def report(results: dict[str, Any], args: argparse.Namespace) -> str:
     """The tables that docs/benchmarks.md shows."""
     teacher = results["teacher"]["scores"]
-    runs = [r for name, r in results.items() if name != "teacher"]
-    text = [hardware(), "", "Share of the gap closed (mean ± standard deviation over seeds)", ""]
-    rows = []
-    for labelled in (few, None):
-        for method in COMPARED[1:]:
-            for data in SETS:
-                for metric in ("ap50", "aji"):
-                    rows.append(_gap_row(runs, teacher, labelled, method, data, metric))
-    header = [
-        "labelled images a set",
-        "distilled with",
-        "set",
-        "metric",
-        "teacher",
-        "undistilled",
-        "distilled",
-        "share",
-        "of teacher",
+    runs = [
+        r["run"] | {"scores": r["scores"]}
+        for name, r in results.items()
+        if name != "teacher" and r["run"]["labelled"] == args.few and r["run"]["steps"] == args.steps
     ]
-    text += [
-        table(header, [row for row in rows if row], digits=3),
-        "",
-        f"Ablation, {few} labelled images a set, seed 0",
-        "",
+    labelled = "all images labelled" if args.few is None else f"{args.few} labelled images a set"
+    rows = [
+        _row(runs, teacher, method, data, metric)
+        for data in args.sets
+        for metric in ("ap50", "aji")
+        for method in ABLATION
     ]
-    rows = []
-    for method in ABLATION:
-        for r in runs:
-            if r["run"]["method"] == method and r["run"]["labelled"] == few and r["run"]["seed"] == 0:
-                rows.append([method, *(r["scores"][data][m] for data in SETS for m in ("ap50", "aji"))])
-    text.append(table(["terms", *(f"{data} {m}" for data in SETS for m in ("AP50", "AJI"))], rows, digits=3))
-    return "\n".join(text)
+    header = ["set", "metric", "distilled with", "seeds", "score", "share of the gap", "of teacher"]
+    return "\n".join(
+        [
+            hardware(),
+            "",
+            f"{labelled}, {args.steps} steps; mean ± standard deviation over seeds",
+            "",
+            table(header, [row for row in rows if row], digits=3),
+        ]
+    )
 
 
-def _gap_row(runs: list[Any], teacher: Any, labelled: int | None, how: str, data: str, metric: str) -> list[Any] | None:
+def _row(runs: list[Any], teacher: Any, method: str, data: str, metric: str) -> list[Any] | None:
     def values(method: str) -> dict[int, float]:
-        return {
-            r["run"]["seed"]: r["scores"][data][metric]
-            for r in runs
-            if r["run"]["method"] == method and r["run"]["labelled"] == labelled
-        }
+        return {r["seed"]: r["scores"][data][metric] for r in runs if r["method"] == method}
 
-    plain, distilled = values("none"), values(how)
-    seeds = sorted(plain.keys() & distilled.keys())
-    if len(seeds) < 2:
+    plain, found, top = values("none"), values(method), teacher[data][metric]
+    if not found:
         return None
-    top = teacher[data][metric]
-    shares = [(distilled[s] - plain[s]) / (top - plain[s]) for s in seeds]
-
-    def spread(found: list[float]) -> str:
-        return f"{mean(found):.3f} ± {stdev(found):.3f}"
-
+    # Seeds are paired: the same seed draws the same first weights and patches.
+    shares = [100 * (found[s] - plain[s]) / (top - plain[s]) for s in sorted(plain.keys() & found.keys())]
     return [
-        "all" if labelled is None else labelled,
-        how,
         data,
         metric.upper(),
-        top,
-        spread([plain[s] for s in seeds]),
-        spread([distilled[s] for s in seeds]),
-        f"{100 * mean(shares):.0f} ± {100 * stdev(shares):.0f} %",
-        f"{100 * mean(distilled[s] for s in seeds) / top:.1f} %",
+        method,
+        len(found),
+        _spread(list(found.values()), 3),
+        "" if method == "none" or not shares else f"{_spread(shares, 0)} %",
+        f"{100 * mean(found.values()) / top:.1f} %",
     ]
+
+
+def _spread(found: list[float], digits: int) -> str:
+    deviation = f" ± {stdev(found):.{digits}f}" if len(found) > 1 else ""
+    return f"{mean(found):.{digits}f}{deviation}"
+
+
+def _names(text: str) -> list[str]:
+    names = text.split("; ")
+    if unknown := set(names) - set(ABLATION):
+        raise argparse.ArgumentTypeError(f"unknown {sorted(unknown)}; there are {list(ABLATION)}")
+    return names
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("runs/distillation"))
+    parser.add_argument("--sets", nargs="+", default=list(FLUORESCENCE), choices=list(ORIGIN))
+    parser.add_argument("--methods", type=_names, default=list(ABLATION), help="separated by '; '")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--few", type=int, default=None, help="labelled images of each set; all if not given")
+    parser.add_argument("--rehearsal", action="store_true", help="hold out training images, leave validation unread")
+    parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--cache", type=Path, default=Path("runs/teacher-cache"))
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--few", type=int, default=5, help="labelled images of each set in the hard regime")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--share", default="1/1", help="i/n: do every n-th run, to use several processes")
     parser.add_argument("--print", action="store_true", help="only print what is there")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    if args.out is None:
+        args.out = Path("runs/rehearsal" if args.rehearsal else "runs/distillation") / "+".join(args.sets)
     args.out.mkdir(parents=True, exist_ok=True)
     if not args.print:
-        teacher = grd.load_model(args.teacher)
-        sets = [load(name) for name in SETS]
-        target = args.out / "teacher.json"
-        index, count = (int(part) for part in args.share.split("/"))
-        if not target.exists() and index == 1:
-            target.write_text(json.dumps({"scores": score(teacher, sets), "parameters": teacher.card.parameters}))
-        for run in plan(args.steps, args.few)[index - 1 :: count]:
-            target = args.out / f"{run.name}.json"
-            if not target.exists():
-                target.write_text(json.dumps(train_one(run, teacher, sets, args.out, args.cache), indent=1))
+        _run(args)
     results = {path.stem: json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))}
-    print(report(results, args.few))
+    print(report(results, args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    teacher = grd.load_model(args.teacher)
+    sets = [load(name, rehearsal=args.rehearsal) for name in args.sets]
+    target = args.out / "teacher.json"
+    index, count = (int(part) for part in args.share.split("/"))
+    if not target.exists() and index == 1:
+        target.write_text(json.dumps({"scores": score(teacher, sets), "parameters": teacher.card.parameters}))
+    for run in plan(args)[index - 1 :: count]:
+        target = args.out / f"{run.name}.json"
+        if not target.exists():
+            target.write_text(json.dumps(train_one(run, teacher, sets, args.out, args.cache), indent=1))
 
 
 if __name__ == "__main__":

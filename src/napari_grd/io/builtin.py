@@ -1,10 +1,12 @@
-"""Models that come with the package."""
+"""Models that come with the package. Naming them takes no torch, so menus can."""
 
 from importlib import resources
 from pathlib import Path
 
 from napari_grd.errors import ModelFileError
-from napari_grd.io.model_file import SUFFIX
+
+SUFFIX = ".grd.safetensors"
+"""How the name of a model file ends."""
 
 
 def builtin_paths() -> dict[str, Path]:

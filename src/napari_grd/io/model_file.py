@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from napari_grd.errors import ConfigError, ModelFileError
 from napari_grd.io.atomic import atomic_path
+from napari_grd.io.builtin import SUFFIX
 from napari_grd.models import Model, ModelCard, ModelConfig
 
-SUFFIX = ".grd.safetensors"
 FORMAT_VERSION = 1
 
 _VERSION_KEY = "napari_grd"

@@ -1,0 +1,79 @@
+"""Progress of a job, with the time left and a way to stop it."""
+
+from typing import Any
+
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+
+from napari_grd._napari.panel import button
+from napari_grd._napari.worker import Running
+from napari_grd.jobs import Event, Progress
+
+
+class JobBar(QWidget):
+    """Stage, bar, time left and a Stop button; hidden while nothing runs.
+
+    Parameters
+    ----------
+    stop_tip : str
+        What stopping keeps and loses, for the tooltip.
+    """
+
+    def __init__(self, stop_tip: str = "Stop; nothing is added.") -> None:
+        super().__init__()
+        self._running: Running[Any] | None = None
+        self.text = QLabel()
+        self.bar = QProgressBar()
+        self.stop = button("Stop", stop_tip, self._stop)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.bar, 1)
+        row.addWidget(self.stop)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.text)
+        column.addLayout(row)
+        self.hide()
+
+    def start(self, running: Running[Any]) -> None:
+        """Show a job that was started."""
+        self._running = running
+        self.bar.setRange(0, 0)  # busy, until the first event says how much there is
+        self.text.setText("Starting…")
+        self.stop.setEnabled(True)
+        self.show()
+
+    def show_event(self, event: Event) -> None:
+        """Show a Progress event; others are passed over."""
+        if not isinstance(event, Progress):
+            return
+        self.bar.setRange(0, max(1, event.total))
+        self.bar.setValue(event.done)
+        left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
+        self.text.setText(f"{event.stage}{left}")
+
+    def finish(self) -> None:
+        """Hide it: the job has ended."""
+        self._running = None
+        self.hide()
+
+    def _stop(self) -> None:
+        if self._running is not None:
+            self.stop.setEnabled(False)
+            self.text.setText("Stopping…")
+            self._running.stop()
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it.
+
+    Examples
+    --------
+    >>> duration(5.2), duration(75), duration(7300)
+    ('5 s', '1 min 15 s', '2 h 2 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,84 @@
+"""Where something computed from a layer lies in the world, and who made it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_grd import __version__
+from napari_grd.config import Config
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_grd.models import Model
+
+
+def provenance(model: "Model | None" = None, config: Config | None = None, **more: Any) -> dict[str, Any]:
+    """Who made a layer: version, model and settings, fit for JSON."""
+    made: dict[str, Any] = {"version": __version__}
+    if model is not None:
+        made["model"] = model.card.model_dump(mode="json", exclude={"recipe"})
+    if config is not None:
+        made["config"] = config.model_dump(mode="json")
+    return made | more
+
+
+def output_options(
+    layer: "Layer",
+    *,
+    axes: Sequence[int] | None = None,
+    new_axes: Sequence[str] = (),
+    factors: Sequence[float] | None = None,
+    start: Sequence[float] | None = None,
+    made_by: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Keyword arguments that put a new layer where the data it was computed from lies.
+
+    Parameters
+    ----------
+    layer : Layer
+        What it was computed from.
+    axes : sequence of int, optional
+        Axes of the layer that the new one keeps, in its order. Default: all.
+    new_axes : sequence of str
+        Labels of axes that the new layer has in front of these, with step 1.
+    factors : sequence of float, optional
+        By how much each kept axis is coarser than the layer's data (a level
+        of a pyramid). Default: 1.
+    start : sequence of float, optional
+        First pixel of the new layer, in data coordinates of each kept axis
+        (a region). Default: 0.
+    made_by : mapping, optional
+        From :func:`provenance`.
+
+    Returns
+    -------
+    dict
+        scale, translate, units, axis_labels, metadata; rotate, shear and
+        affine too where all axes are kept.
+    """
+    kept = list(range(layer.ndim)) if axes is None else list(axes)
+    count = len(new_axes)
+    scale = np.asarray(layer.scale)[kept]
+    coarser = np.ones(len(kept)) if factors is None else np.asarray(factors, float)
+    first = np.zeros(len(kept)) if start is None else np.asarray(start, float)
+    # The centre of a coarse pixel is not that of the first fine one it covers.
+    origin = first + (coarser - 1) / 2
+    default = [str(axis) for axis in range(-count - len(kept), 0)][count:]
+    unnamed = tuple(str(axis) for axis in range(-layer.ndim, 0))  # what napari calls axes that nobody named
+    names = default if layer.axis_labels == unnamed else [layer.axis_labels[axis] for axis in kept]
+    options: dict[str, Any] = {
+        "scale": (*(1.0,) * count, *(scale * coarser)),
+        "translate": (*(0.0,) * count, *(np.asarray(layer.translate)[kept] + origin * scale)),
+        "units": (*("pixel",) * count, *(str(layer.units[axis]) for axis in kept)),
+        "axis_labels": (*new_axes, *names),
+        "metadata": {"napari_grd": dict(made_by or {})},
+    }
+    if kept == list(range(layer.ndim)) and not count:
+        options["rotate"] = layer.rotate
+        options["shear"] = layer.shear
+        options["affine"] = layer.affine
+        # The layer's own axes may be turned, and the step to the origin with them.
+        options["translate"] = tuple(layer.affine.inverse(layer.data_to_world(origin)))
+    return options

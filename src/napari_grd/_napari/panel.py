@@ -1,0 +1,89 @@
+"""What all widgets share: a message line, safe connections, buttons."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_grd._napari.state import state_of, unwrap
+from napari_grd._napari.worker import Running, message_of
+
+# Readable on napari's dark and light themes alike.
+_COLOURS = {"info": "#7fa8d8", "warning": "#d9a441", "error": "#e06c6c"}
+
+
+class Panel(QWidget):
+    """Base of the widgets: lays out from the top, says things, and cleans up behind itself.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer, or the proxy of it that napari gives to plugins.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self.viewer = unwrap(viewer)
+        self.state = state_of(viewer)
+        self.body = QVBoxLayout(self)
+        self.body.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.message.hide()
+        self._undo: list[Callable[[], Any]] = []
+        # Not a bound method: when this is emitted, the Python side of the widget may be gone.
+        self.destroyed.connect(partial(_run_all, self._undo))
+
+    def say(self, text: str, kind: str = "info") -> None:
+        """Show a line to the user; an empty text hides it. Kinds: info, warning, error."""
+        self.message.setText(text)
+        self.message.setStyleSheet(f"color: {_COLOURS[kind]};")
+        self.message.setVisible(bool(text))
+
+    def show_error(self, error: BaseException) -> None:
+        """Show what went wrong and what to do."""
+        self.say(message_of(error), "error")
+
+    def follow(self, signal: Any, callback: Callable[..., Any]) -> None:
+        """Connect to an event of napari or psygnal for as long as the widget lives."""
+        signal.connect(callback)
+        self._undo.append(partial(_disconnect, signal, callback))
+
+    def track(self, running: Running[Any]) -> None:
+        """Stop a job when the widget goes away; nobody is called back then."""
+        self._undo.append(running.silence)
+        self._undo.append(running.stop)
+
+    def release(self) -> None:
+        """Let go of everything now: connections and jobs."""
+        _run_all(self._undo)
+
+
+def heading(text: str) -> QLabel:
+    """A small bold title inside a widget."""
+    label = QLabel(text)
+    label.setStyleSheet("font-weight: bold; margin-top: 6px;")
+    return label
+
+
+def button(text: str, tip: str, clicked: Callable[[], Any]) -> QPushButton:
+    """A button with its tooltip, connected."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.clicked.connect(lambda _checked=False: clicked())
+    return made
+
+
+def _run_all(undo: list[Callable[[], Any]]) -> None:
+    while undo:
+        undo.pop()()
+
+
+def _disconnect(signal: Any, callback: Callable[..., Any]) -> None:
+    try:
+        signal.disconnect(callback)
+    except (ValueError, TypeError, RuntimeError):
+        return  # its owner, say a layer, went first

@@ -1,0 +1,151 @@
+"""Pickers that follow what they pick from: layers, and models."""
+
+from typing import Any
+
+from napari.layers import Layer
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog
+
+from napari_grd._napari.panel import Panel
+from napari_grd._napari.worker import run_call
+from napari_grd.io.builtin import SUFFIX
+
+_OPEN = "Open a model file…"
+
+
+class LayerCombo(QComboBox):
+    """Picks a layer of the viewer; follows additions, removals and new names.
+
+    Parameters
+    ----------
+    panel : Panel
+        Whose viewer it is.
+    kinds : tuple of Layer types
+        What can be picked.
+    tip : str
+        The tooltip.
+    none : str, optional
+        Text of a first entry that picks nothing. Without it, an empty list
+        shows "no image yet" or the like, and the topmost layer is picked.
+    """
+
+    changed = Signal()
+
+    def __init__(self, panel: Panel, kinds: tuple[type[Layer], ...], tip: str, none: str | None = None) -> None:
+        super().__init__()
+        self._layers = panel.viewer.layers
+        self._kinds = kinds
+        self._none = none
+        self.setToolTip(tip)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
+        for event in ("inserted", "removed", "reordered", "renamed"):
+            panel.follow(getattr(self._layers.events, event), self._refresh)
+        self._refresh()
+        self.currentIndexChanged.connect(lambda _index: self.changed.emit())
+
+    def layer(self) -> Layer | None:
+        """The picked layer."""
+        found = self.currentData()
+        return found if found in self._layers else None
+
+    def set_layer(self, layer: Layer | None) -> None:
+        """Pick a layer; None picks nothing where that is possible."""
+        for index in range(self.count()):
+            if self.itemData(index) is layer:
+                self.setCurrentIndex(index)
+                return
+
+    def _refresh(self, _event: Any = None) -> None:
+        before = self.currentData()
+        found = [layer for layer in reversed(self._layers) if isinstance(layer, self._kinds)]
+        self.blockSignals(True)
+        self.clear()
+        if self._none is not None:
+            self.addItem(self._none, None)
+        for layer in found:
+            self.addItem(layer.name, layer)
+        if not self.count():
+            self.addItem(f"no {self._kinds[0].__name__.lower()} layer yet", None)
+        self.set_layer(before)
+        self.blockSignals(False)
+        if self.currentData() is not before:
+            self.changed.emit()
+
+
+class ModelCombo(QComboBox):
+    """Picks one of the viewer's models, or opens a file.
+
+    Parameters
+    ----------
+    panel : Panel
+        Whose models; it also shows what goes wrong with a file.
+    tip : str
+        The tooltip.
+    none : str, optional
+        Text of a first entry that picks nothing.
+    """
+
+    changed = Signal()
+
+    def __init__(self, panel: Panel, tip: str, none: str | None = None) -> None:
+        super().__init__()
+        self._panel = panel
+        self._none = none
+        self._last: str | None = None
+        self.setToolTip(tip)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
+        panel.follow(panel.state.events.names, self._refresh)
+        self._refresh()
+        self._last = self.name()
+        self.currentIndexChanged.connect(self._picked)
+
+    def name(self) -> str | None:
+        """Name of the picked model, for ``State.get``."""
+        found: str | None = self.currentData()
+        return None if found == _OPEN else found
+
+    def set_name(self, name: str | None) -> None:
+        """Pick a model by name."""
+        index = self.findData(name)
+        if index >= 0:
+            self.setCurrentIndex(index)
+
+    def _refresh(self, _names: Any = None) -> None:
+        before = self.name()
+        self.blockSignals(True)
+        self.clear()
+        if self._none is not None:
+            self.addItem(self._none, None)
+        for name in self._panel.state.names:
+            self.addItem(name, name)
+        self.addItem(_OPEN, _OPEN)
+        self.set_name(before)
+        self.blockSignals(False)
+
+    def _picked(self, _index: int) -> None:
+        if self.currentData() == _OPEN:
+            self.set_name(self._last)
+            self._open()
+        elif self.name() != self._last:
+            self._last = self.name()
+            self.changed.emit()
+
+    def _open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", f"Models (*{SUFFIX})")
+        if path:
+            self.open_file(path)
+
+    def open_file(self, path: str) -> None:
+        """Load a model file in a worker, add it to the viewer's models and pick it."""
+
+        def load() -> Any:
+            from napari_grd.io.model_file import load_model  # imports torch
+
+            return load_model(path)
+
+        def loaded(model: Any) -> None:
+            self.set_name(self._panel.state.add(model))
+
+        self._panel.track(run_call(load, on_done=loaded, on_error=self._panel.show_error))

@@ -1,0 +1,218 @@
+"""What a model reads: chosen channels of image layers, one plane or region at a time.
+
+napari keeps channels in three ways: as layers of one shape, as an axis of one
+layer, and as the last axis of an RGB layer. They all become ``(C, h, w)`` here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_grd.errors import ImageError
+
+Plane = tuple[int, ...]
+Region = tuple[slice, slice]
+
+_RGB = ("red", "green", "blue")
+_GREY_WEIGHTS = np.array([0.2125, 0.7154, 0.0721], np.float32)  # as scikit-image's rgb2gray
+_CHANNEL_NAMES = {"c", "channel", "channels"}
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    """One input channel.
+
+    Attributes
+    ----------
+    layer : Image
+    index : int or None
+        Position along the layer's channel axis or RGB component; None: the
+        layer itself, or the grey value of an RGB layer.
+    label : str
+        For pickers.
+    """
+
+    layer: Image
+    index: int | None
+    label: str
+
+
+class ImageSource:
+    """Planes of one or more channels, read lazily.
+
+    Parameters
+    ----------
+    layer : Image
+        Gives shape, place and pyramid.
+    channels : tuple of Channel, optional
+        Default: the layer itself (its grey value if it is RGB).
+    displayed : (int, int), optional
+        The layer's axes that are rows and columns of a plane. Default: the last two.
+
+    Raises
+    ------
+    ImageError
+        If a channel's layer is of another shape, or the layer has no plane.
+    """
+
+    def __init__(
+        self, layer: Image, channels: tuple[Channel, ...] | None = None, displayed: tuple[int, int] | None = None
+    ) -> None:
+        if layer.ndim < 2:
+            raise ImageError(f"The layer {layer.name!r} has {layer.ndim} dimensions.", "Choose an image.")
+        self.layer = layer
+        self.channels = channels or (Channel(layer, None, layer.name),)
+        self.spatial_axes = displayed or (layer.ndim - 2, layer.ndim - 1)
+        self.channel_axis = (
+            channel_axis(layer) if any(c.index is not None and not c.layer.rgb for c in self.channels) else None
+        )
+        if self.channel_axis in self.spatial_axes:
+            raise ImageError("The view shows the channel axis.", "Show the plane of y and x.")
+        for channel in self.channels:
+            if _levels(channel.layer)[0].shape[: layer.ndim] != _levels(layer)[0].shape[: layer.ndim]:
+                raise ImageError(
+                    f"The layers {layer.name!r} and {channel.layer.name!r} differ in shape.",
+                    "Choose channels of one image.",
+                )
+        self.plane_axes = tuple(a for a in range(layer.ndim) if a not in (*self.spatial_axes, self.channel_axis))
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Tells two sources apart: which layers, data, channels and axes."""
+        return (
+            self.spatial_axes,
+            *((c.layer.unique_id, id(_levels(c.layer)[0]), c.index) for c in self.channels),
+        )
+
+    @property
+    def levels(self) -> int:
+        """Levels of the pyramid, at least 1; level 0 is the finest."""
+        return len(_levels(self.layer))
+
+    def shape(self, level: int = 0) -> tuple[int, int]:
+        """Rows and columns of a plane."""
+        full = _levels(self.layer)[level].shape
+        return int(full[self.spatial_axes[0]]), int(full[self.spatial_axes[1]])
+
+    def factors(self, level: int) -> tuple[float, ...]:
+        """By how much each axis of the layer is coarser at a level than at level 0."""
+        finest, coarse = _levels(self.layer)[0].shape, _levels(self.layer)[level].shape
+        return tuple(finest[axis] / coarse[axis] for axis in range(self.layer.ndim))
+
+    def downsample(self, level: int) -> float:
+        """By how much a plane is coarser at a level than at level 0."""
+        factors = self.factors(level)
+        return float(np.sqrt(factors[self.spatial_axes[0]] * factors[self.spatial_axes[1]]))
+
+    def planes(self) -> Iterator[Plane]:
+        """Every plane of the layer: an index for each axis that is neither displayed nor channels."""
+        full = _levels(self.layer)[0].shape
+        return product(*(range(int(full[axis])) for axis in self.plane_axes))
+
+    def current_plane(self, viewer: Any) -> Plane:
+        """The plane that the viewer's sliders stand at, clipped to the layer."""
+        full = _levels(self.layer)[0].shape
+        place = self.layer.world_to_data(viewer.dims.point)
+        return tuple(int(np.clip(round(place[axis]), 0, full[axis] - 1)) for axis in self.plane_axes)
+
+    def index(self, plane: Plane, region: Region = (slice(None), slice(None)), level: int = 0) -> tuple[Any, ...]:
+        """Index of a plane's region into the data of an output that keeps the layer's axes but channels."""
+        factors = self.factors(level)
+        place: dict[int, Any] = {
+            axis: int(position / factors[axis]) for axis, position in zip(self.plane_axes, plane, strict=True)
+        }
+        place |= dict(zip(self.spatial_axes, region, strict=True))
+        return tuple(place[axis] for axis in range(self.layer.ndim) if axis != self.channel_axis)
+
+    def read(self, level: int, plane: Plane, region: Region = (slice(None), slice(None))) -> NDArray[Any]:
+        """Read pixels into memory.
+
+        Parameters
+        ----------
+        level : int
+            Level of the pyramid.
+        plane : tuple of int
+            In positions of level 0.
+        region : (slice, slice)
+            Rows and columns, in pixels of the level.
+
+        Returns
+        -------
+        (C, h, w) array
+            In the image's own type; float32 for the grey value of an RGB layer.
+        """
+        parts = [self._read_channel(channel, level, plane, region) for channel in self.channels]
+        return np.stack(parts)
+
+    def _read_channel(self, channel: Channel, level: int, plane: Plane, region: Region) -> NDArray[Any]:
+        data = _levels(channel.layer)[level]
+        index = list(self.index(plane, region, level))
+        if self.channel_axis is not None:
+            index.insert(self.channel_axis, channel.index or 0)
+        if channel.layer.rgb and channel.index is not None:
+            index.append(channel.index)
+        pixels = np.asarray(data[tuple(index)])
+        if channel.layer.rgb and channel.index is None:
+            pixels = pixels[..., :3].astype(np.float32) @ _GREY_WEIGHTS
+        return pixels.T if self.spatial_axes[0] > self.spatial_axes[1] else pixels
+
+
+def channel_axis(layer: Image) -> int | None:
+    """The axis of a layer that holds channels by its name; None if there is none."""
+    for axis, label in enumerate(layer.axis_labels):
+        if label.lower() in _CHANNEL_NAMES and axis < layer.ndim - 2:
+            return axis
+    return None
+
+
+def channel_choices(viewer: Any, layer: Image) -> list[Channel]:
+    """Everything a model's input channel can be taken from, for an image layer.
+
+    RGB components and their grey value; positions along an axis named "c" or
+    "channel"; else the layer and all others of its shape.
+    """
+    if layer.rgb:
+        return [Channel(layer, None, "grey"), *(Channel(layer, i, name) for i, name in enumerate(_RGB))]
+    axis = channel_axis(layer)
+    if axis is not None:
+        return [Channel(layer, i, f"channel {i}") for i in range(_levels(layer)[0].shape[axis])]
+    same = [
+        other
+        for other in image_layers(viewer)
+        if other is not layer and not other.rgb and _levels(other)[0].shape == _levels(layer)[0].shape
+    ]
+    return [Channel(other, None, other.name) for other in (layer, *same)]
+
+
+def default_channels(viewer: Any, layer: Image, count: int) -> tuple[Channel, ...] | None:
+    """The channels a model that takes ``count`` is given unless somebody chooses; None if it is not clear.
+
+    One channel: the grey value of an RGB layer, the layer itself, or the only
+    position of its channel axis. Three channels and RGB: red, green, blue.
+    Otherwise there must be exactly as many choices as channels.
+    """
+    choices = channel_choices(viewer, layer)
+    if layer.rgb:
+        return {1: tuple(choices[:1]), 3: tuple(choices[1:])}.get(count)
+    if count == 1 and channel_axis(layer) is None:
+        return (choices[0],)
+    return tuple(choices) if len(choices) == count else None
+
+
+def image_layers(viewer: Any) -> list[Image]:
+    """Image layers of the viewer, the topmost first."""
+    return [layer for layer in reversed(viewer.layers) if isinstance(layer, Image)]
+
+
+def label_layers(viewer: Any) -> list[Labels]:
+    """Labels layers of the viewer, the topmost first."""
+    return [layer for layer in reversed(viewer.layers) if isinstance(layer, Labels)]
+
+
+def _levels(layer: Layer) -> list[Any]:
+    return list(layer.data) if layer.multiscale else [layer.data]

@@ -1,0 +1,113 @@
+"""What the widgets of one viewer share: its models, and which is the live student."""
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from psygnal import Signal, SignalGroup
+
+from napari_grd.errors import ConfigError
+from napari_grd.io.builtin import builtin_paths
+
+if TYPE_CHECKING:
+    from napari_grd.models import Model
+
+
+class StateSignals(SignalGroup):
+    """What can change."""
+
+    names = Signal(list)
+    student = Signal(str)
+    live = Signal(bool)
+
+
+class State:
+    """Models by name, the live student, and whether Live is on.
+
+    Making one imports nothing heavy; a built-in model is loaded when it is
+    first asked for.
+    """
+
+    def __init__(self) -> None:
+        self.events = StateSignals()
+        self._models: dict[str, Model | None] = dict.fromkeys(builtin_paths())
+        self._student: str | None = next(iter(self._models), None)
+        self._live = False
+
+    @property
+    def names(self) -> list[str]:
+        """All models that can be chosen: built in, then opened or distilled ones."""
+        return list(self._models)
+
+    def add(self, model: "Model", name: str | None = None) -> str:
+        """Offer a model; returns its name, made unique with a number."""
+        wanted = name or model.card.name
+        unique, number = wanted, 2
+        while unique in self._models:
+            unique, number = f"{wanted} ({number})", number + 1
+        self._models[unique] = model
+        self.events.names.emit(self.names)
+        return unique
+
+    def get(self, name: str) -> "Model":
+        """A model by name. The first call for a built-in one takes seconds: make it in a worker.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of that name.
+        ModelFileError
+            If its file cannot be read.
+        """
+        if name not in self._models:
+            raise ConfigError(f"There is no model named {name!r}.", f"Choose one of: {', '.join(self._models)}.")
+        model = self._models[name]
+        if model is None:
+            from napari_grd.io.model_file import load_model  # imports torch
+
+            model = self._models[name] = load_model(builtin_paths()[name]).with_card(name=name)
+        return model
+
+    @property
+    def student(self) -> str | None:
+        """Name of the model that segments live."""
+        return self._student
+
+    @student.setter
+    def student(self, name: str) -> None:
+        if name not in self._models:
+            raise ConfigError(f"There is no model named {name!r}.", f"Choose one of: {', '.join(self._models)}.")
+        if name != self._student:
+            self._student = name
+            self.events.student.emit(name)
+
+    @property
+    def live(self) -> bool:
+        """Whether Live is on; others then leave it a core."""
+        return self._live
+
+    @live.setter
+    def live(self, on: bool) -> None:
+        if on != self._live:
+            self._live = on
+            self.events.live.emit(on)
+
+
+_states: "WeakKeyDictionary[Any, State]" = WeakKeyDictionary()
+
+
+def state_of(viewer: Any) -> State:
+    """The state of a viewer, made at the first call."""
+    viewer = unwrap(viewer)
+    if viewer not in _states:
+        _states[viewer] = State()
+    return _states[viewer]
+
+
+def unwrap(viewer: Any) -> Any:
+    """The viewer itself, of the proxy that napari gives to plugins.
+
+    The proxy looks at the calling frame and swaps Python's warning filters at
+    each access of an attribute: too slow for what follows the camera, and not
+    safe beside threads. Nothing private is touched through it.
+    """
+    return getattr(viewer, "__wrapped__", viewer)
