@@ -1,0 +1,164 @@
+"""One editor for each kind of setting, chosen by its type."""
+
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QValidator
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+
+_LARGEST = 2**31 - 1  # what a QSpinBox holds
+
+
+@dataclass(frozen=True)
+class Editor:
+    """A widget that shows and changes one value.
+
+    Attributes
+    ----------
+    widget : QWidget
+        What the user sees.
+    value : callable
+        Returns the value as it stands; it may not be valid yet.
+    set_value : callable
+        Shows a value.
+    changed : signal
+        Emitted with whatever arguments when the value may have changed.
+    """
+
+    widget: QWidget
+    value: Callable[[], Any]
+    set_value: Callable[[Any], None]
+    changed: Any
+
+
+def make_editor(field: FieldInfo) -> Editor:
+    """An editor for a field of a config class, with the field's bounds and choices.
+
+    Parameters
+    ----------
+    field : FieldInfo
+        From ``model_fields`` of a pydantic class; not one that holds another model.
+
+    Returns
+    -------
+    Editor
+        Bounds that a widget cannot express (an open interval, say) are left to
+        the validation of the config.
+    """
+    kind = field.annotation
+    if get_origin(kind) is Literal:
+        return _choice([str(choice) for choice in get_args(kind)])
+    if kind is bool:
+        box = QCheckBox()
+        return Editor(box, box.isChecked, box.setChecked, box.toggled)
+    if kind is int:
+        return _whole_number(*_bounds(field, step=1))
+    if kind is float:
+        return _number(*_bounds(field, step=0))
+    kinds = get_args(kind) if get_origin(kind) is not tuple else (kind,)
+    return _text(optional=NoneType in kinds, several=any(get_origin(kind) is tuple for kind in kinds))
+
+
+class NumberBox(QDoubleSpinBox):
+    """A spin box that shows numbers as people write them: 0.002, not 0.00200000."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setDecimals(10)
+        self.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+
+    def textFromValue(self, value: float) -> str:  # Qt's name
+        return f"{value:.8g}"
+
+    def valueFromText(self, text: str | None) -> float:  # Qt's name
+        return float(text or 0)
+
+    def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
+        """A half-written number is let pass, so that it can be typed to its end."""
+        text = text or ""
+        try:
+            value = float(text)
+        except ValueError:
+            return QValidator.State.Intermediate, text, position
+        inside = self.minimum() <= value <= self.maximum()
+        return (QValidator.State.Acceptable if inside else QValidator.State.Intermediate), text, position
+
+
+class _NoWheel(QObject):
+    """Keeps a number from changing when the form is scrolled over it."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
+        if event is not None and event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget):
+            event.ignore()
+            return not watched.hasFocus()
+        return False
+
+
+def ignore_wheel(widget: QWidget) -> None:
+    """Let the mouse wheel scroll the form instead of changing a value that is not being edited."""
+    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    widget.installEventFilter(_NoWheel(widget))
+
+
+def _whole_number(low: float | None, high: float | None) -> Editor:
+    box = QSpinBox()
+    box.setRange(int(-_LARGEST if low is None else low), int(_LARGEST if high is None else high))
+    box.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
+    ignore_wheel(box)
+    return Editor(box, box.value, box.setValue, box.valueChanged)
+
+
+def _number(low: float | None, high: float | None) -> Editor:
+    box = NumberBox()
+    box.setRange(-1e9 if low is None else low, 1e9 if high is None else high)
+    ignore_wheel(box)
+    return Editor(box, box.value, box.setValue, box.valueChanged)
+
+
+def _choice(choices: list[str]) -> Editor:
+    box = QComboBox()
+    box.addItems(choices)
+    ignore_wheel(box)
+    return Editor(box, box.currentText, box.setCurrentText, box.currentTextChanged)
+
+
+def _text(*, optional: bool, several: bool) -> Editor:
+    """A line of text; several values are separated by commas, and an empty line is None."""
+    line = QLineEdit()
+    if optional:
+        line.setPlaceholderText("automatic")
+
+    def value() -> Any:
+        text = line.text().strip()
+        if optional and not text:
+            return None
+        return tuple(part.strip() for part in text.split(",")) if several else text
+
+    def set_value(value: Any) -> None:
+        shown = ", ".join(map(str, value)) if several and value is not None else value
+        line.setText("" if shown is None else str(shown))
+
+    return Editor(line, value, set_value, line.textChanged)
+
+
+def _bounds(field: FieldInfo, *, step: typing.Literal[0, 1]) -> tuple[float | None, float | None]:
+    """Smallest and largest value; ``step`` is what an open bound is moved by."""
+    low: float | None = None
+    high: float | None = None
+    for bound in field.metadata:
+        match bound:
+            case Ge(ge=value):
+                low = value
+            case Gt(gt=value):
+                low = value + step  # type: ignore[operator]
+            case Le(le=value):
+                high = value
+            case Lt(lt=value):
+                high = value - step  # type: ignore[operator]
+    return low, high
