@@ -98,3 +98,29 @@ def test_embeddings_of_another_length(nuclei: Any, small: Make, teacher: Embeddi
         drain(iter_distill(teacher, nuclei[0], config=config))
     graph_only = config.replace(**{"weights.node": 0, "weights.agd_inter": 0, "weights.igd_inter": 0})
     assert isinstance(drain(iter_distill(teacher, nuclei[0], config=graph_only)), Model)
+
+
+def test_a_stopped_job_leaves_the_student_so_far(
+    nuclei: Any, small: Make, teacher: EmbeddingTeacher, tmp_path: Path
+) -> None:
+    config = small(validate_every=2)
+    job = iter_distill(teacher, nuclei[0], config=config, out_dir=tmp_path)
+    for event in job:
+        if isinstance(event, Progress) and event.stage == "Distilling" and event.done == 4:
+            break
+    job.close()
+    found = load_model(tmp_path / "student-so-far.grd.safetensors")
+    assert found.card.summary.endswith("stopped early")
+    assert found.card.scores.keys() >= {"ap50", "aji"}
+    assert found.pca is not None
+    drain(iter_distill(teacher, nuclei[0], config=config, out_dir=tmp_path))
+    assert sorted(path.name for path in tmp_path.glob("student*")) == ["student.grd.safetensors"]
+
+
+def test_a_job_stopped_before_its_first_step_leaves_no_student(
+    nuclei: Any, small: Make, teacher: EmbeddingTeacher, tmp_path: Path
+) -> None:
+    job = iter_distill(teacher, nuclei[0], config=small(), out_dir=tmp_path)
+    assert any(isinstance(event, Saved) for event in job)  # the first checkpoint
+    job.close()
+    assert not list(tmp_path.glob("student*"))

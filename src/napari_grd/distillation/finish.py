@@ -82,3 +82,8 @@ def _colour_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
 def model_path(folder: Path, kind: str) -> Path:
     """Where a job's result is put in its output folder."""
     return folder / f"{kind}.grd.safetensors"
+
+
+def so_far_path(folder: Path, kind: str) -> Path:
+    """Where a job that was stopped puts what it has come to; it is removed when the job is finished after all."""
+    return folder / f"{kind}-so-far.grd.safetensors"

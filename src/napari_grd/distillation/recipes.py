@@ -12,9 +12,10 @@ from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import Example, PatchSampler
 from napari_grd.data.fingerprint import image_key
 from napari_grd.distillation import parallel
-from napari_grd.distillation.finish import finish, model_path
+from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, object_diameter, split
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
+from napari_grd.distillation.trainer import best_so_far
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.atomic import make_folder
@@ -51,7 +52,8 @@ def iter_train(
     validation : float or (images, labels)
         Fraction of the images set aside, or images of their own.
     out_dir : path, optional
-        Where checkpoint and model go; a job that stopped there goes on.
+        Where checkpoint and model go; a job that stopped there goes on. One that
+        is stopped leaves the model so far there too, see :func:`so_far_path`.
     kind : str
         Name of the result's file, and the card's kind.
 
@@ -190,27 +192,37 @@ def _train(
         model = Model.create(model_config)
     sampler = PatchSampler(examples, batch=config.batch, patch=config.patch, augment=config.augment, seed=config.seed)
     validate = None if held is None else Validator(held.images, _known(held), min_size=config.min_size)
-    model, scores = yield from parallel.run(
-        parallel.Assignment(
-            model,
-            sampler,
-            config,
-            teacher_channels=teacher_channels,
-            validate=validate,
-            checkpoint=None if folder is None else folder / CHECKPOINT,
-            signature=_signature(config, data, teacher),
-            stage=stage,
-        )
-    )
+    checkpoint = None if folder is None else folder / CHECKPOINT
     summary = f"{config.network.name} trained on {len(data)} images"
     if teacher is not None:
         summary = f"{config.network.name} distilled from {teacher.name} on {len(data)} images"
-    model = finish(
-        model, sampler, config, scores, kind=kind, summary=summary, teacher=None if teacher is None else teacher.name
-    )
+
+    def finished(model: Model, scores: dict[str, float], summary: str) -> Model:
+        name = None if teacher is None else teacher.name
+        model = finish(model, sampler, config, scores, kind=kind, summary=summary, teacher=name)
+        return model if folder is None else model.with_card(name=folder.name or kind)
+
+    try:
+        model, scores = yield from parallel.run(
+            parallel.Assignment(
+                model,
+                sampler,
+                config,
+                teacher_channels=teacher_channels,
+                validate=validate,
+                checkpoint=checkpoint,
+                signature=_signature(config, data, teacher),
+                stage=stage,
+            )
+        )
+    except GeneratorExit:
+        if folder is not None and checkpoint is not None and (best := best_so_far(checkpoint, model)) is not None:
+            save_model(finished(*best, f"{summary}, stopped early"), so_far_path(folder, kind))
+        raise
+    model = finished(model, scores, summary)
     if folder is not None:
-        model = model.with_card(name=folder.name or kind)
         yield Saved(save_model(model, model_path(folder, kind)), kind="model")
+        so_far_path(folder, kind).unlink(missing_ok=True)
     return model
 
 

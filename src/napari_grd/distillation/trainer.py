@@ -162,6 +162,38 @@ def fit(
     return model, state.scores
 
 
+def best_so_far(checkpoint: Path, model: Model) -> tuple[Model, dict[str, float]] | None:
+    """What a stopped training has come to: its best weights, as :func:`fit` would return them.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Of a training of this model.
+    model : Model
+        Takes the weights.
+
+    Returns
+    -------
+    (Model, dict) or None
+        The model in eval mode on the CPU, and its validation scores; None if no step was taken.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint cannot be read.
+    """
+    saved = load_checkpoint(checkpoint)
+    state = _State(**saved["state"])
+    if state.step == 0:
+        return None
+    averaged_weights = {
+        name.removeprefix("module."): value for name, value in saved["ema"].items() if name.startswith("module.")
+    }
+    model.network.load_state_dict(state.best_weights or averaged_weights)
+    model.network.to("cpu").eval()
+    return model, state.scores
+
+
 def _step(
     network: Any,
     model: Model,
