@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from napari_grd.config import DistillConfig, NetworkConfig
-from napari_grd.distillation.estimate import Amount, estimate, parameters, training_pace, view_seconds
+from napari_grd.distillation.estimate import Amount, estimate
+from napari_grd.distillation.pace import parameters, training_pace, view_seconds
 from napari_grd.errors import ConfigError
 from napari_grd.models import Model, ModelConfig
 

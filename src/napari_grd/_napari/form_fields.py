@@ -1,6 +1,5 @@
 """One editor for each kind of setting, chosen by its type."""
 
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType
@@ -147,18 +146,13 @@ def _text(*, optional: bool, several: bool) -> Editor:
     return Editor(line, value, set_value, line.textChanged)
 
 
-def _bounds(field: FieldInfo, *, step: typing.Literal[0, 1]) -> tuple[float | None, float | None]:
+def _bounds(field: FieldInfo, *, step: int) -> tuple[float | None, float | None]:
     """Smallest and largest value; ``step`` is what an open bound is moved by."""
-    low: float | None = None
-    high: float | None = None
+    low: Any = None
+    high: Any = None
     for bound in field.metadata:
-        match bound:
-            case Ge(ge=value):
-                low = value
-            case Gt(gt=value):
-                low = value + step  # type: ignore[operator]
-            case Le(le=value):
-                high = value
-            case Lt(lt=value):
-                high = value - step  # type: ignore[operator]
+        if isinstance(bound, Ge | Gt):
+            low = bound.ge if isinstance(bound, Ge) else float(str(bound.gt)) + step
+        if isinstance(bound, Le | Lt):
+            high = bound.le if isinstance(bound, Le) else float(str(bound.lt)) - step
     return low, high
