@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
@@ -152,7 +152,7 @@ def _bounds(field: FieldInfo, *, step: int) -> tuple[float | None, float | None]
     high: Any = None
     for bound in field.metadata:
         if isinstance(bound, Ge | Gt):
-            low = bound.ge if isinstance(bound, Ge) else float(str(bound.gt)) + step
+            low = bound.ge if isinstance(bound, Ge) else cast(float, bound.gt) + step
         if isinstance(bound, Le | Lt):
-            high = bound.le if isinstance(bound, Le) else float(str(bound.lt)) - step
+            high = bound.le if isinstance(bound, Le) else cast(float, bound.lt) - step
     return low, high
