@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_grd.errors import Cancelled, GrdError
-from napari_grd.jobs import Event, Job, Progress, Saved, Stopwatch, drain
+from napari_grd.jobs import Event, Job, Progress, Saved, Stopwatch, drain, relay
 
 
 class Recorder:
@@ -90,3 +90,22 @@ def test_a_resumed_job_does_not_count_what_was_done(clock: list[float]) -> None:
     assert watch.progress(6).seconds_left is None
     clock[0] += 4
     assert watch.progress(8).seconds_left == pytest.approx(4)
+
+
+def test_a_relayed_job_keeps_its_result_and_changes_its_events() -> None:
+    recorder = Recorder()
+    events: list[Event] = []
+    relayed = relay(recorder.job(), lambda event: Progress("All", 0, 1) if isinstance(event, Saved) else event)
+    plain = drain(Recorder().job())
+    assert drain(relayed, events.append) == plain
+    assert events[0] == Progress("All", 0, 1)
+    assert len(events) == recorder.steps + 2
+    assert recorder.closed
+
+
+def test_closing_a_relayed_job_closes_the_inner_one() -> None:
+    recorder = Recorder()
+    relayed = relay(recorder.job(), lambda event: event)
+    next(relayed)
+    relayed.close()
+    assert recorder.closed

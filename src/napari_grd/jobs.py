@@ -100,6 +100,40 @@ class Stopwatch:
         return Progress(self.stage, done, self.total, left)
 
 
+def relay(job: Job[Result], change: Callable[[Event], Event]) -> Job[Result]:
+    """A job as part of another: the same result, its events changed.
+
+    ``yield from job`` would pass events on as they are. Closing this job
+    closes the inner one.
+
+    Parameters
+    ----------
+    job : Job
+        The inner job.
+    change : callable
+        Makes of each of its events the one to yield.
+
+    Examples
+    --------
+    >>> def inner():
+    ...     yield Progress("Counting", 1, 1)
+    ...     return "done"
+    >>> drain(relay(inner(), lambda event: Progress("All", 1, 2)), print)
+    Progress(stage='All', done=1, total=2, seconds_left=None)
+    'done'
+    """
+    try:
+        while True:
+            try:
+                event = next(job)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            yield change(event)
+    finally:
+        job.close()
+
+
 def drain(
     job: Job[Result],
     on_event: Callable[[Event], None] | None = None,

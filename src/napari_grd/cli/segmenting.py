@@ -12,7 +12,7 @@ from napari_grd.cli.output import print_files
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import DataError, GrdError, OutputError
-from napari_grd.jobs import Event, Job, Result, Saved, Stopwatch
+from napari_grd.jobs import Job, Saved, Stopwatch, relay
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -120,7 +120,10 @@ def _iter_segment(
         try:
             image = read_image(path)
             job = iter_segment(model, image, config, axes=axes)
-            labels = yield from _of_many(job, watch.progress(done), len(plan))
+            if len(plan) > 1:  # of many images, only how far the whole is
+                whole = watch.progress(done)
+                job = relay(job, lambda _event, whole=whole: whole)  # type: ignore[misc]
+            labels = yield from job
         except GrdError as error:
             raise type(error)(f"{str(path)!r}: {error.problem}", error.remedy) from error
         runtime = runtime_for(model, config)
@@ -137,20 +140,6 @@ def _iter_segment(
         if outlines:
             written.append(_write_outlines(_outline_path(target), image, labels, model, axes))
     yield watch.progress(len(plan))
-
-
-def _of_many(job: Job[Result], event: Event, count: int) -> Job[Result]:
-    """The job of one image: its own events where it is the only one, else those of the whole."""
-    try:
-        while True:
-            try:
-                own = next(job)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            yield own if count == 1 else event
-    finally:
-        job.close()
 
 
 def _outline_path(target: Path) -> Path:

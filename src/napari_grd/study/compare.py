@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import napari_grd.api as grd
 from napari_grd.config import SegmentConfig
 from napari_grd.data.inputs import as_image
-from napari_grd.jobs import Job, Result, Stopwatch
+from napari_grd.jobs import Job, Result, Stopwatch, relay
 from napari_grd.models.model import count_macs, count_parameters
 
 
@@ -188,13 +188,4 @@ def _padded(size: Sequence[int], stride: int) -> tuple[int, ...]:
 
 def _silent(job: Job[Result], watch: Stopwatch, done: int) -> Job[Result]:
     """A job whose events all say how far the whole is; it can be stopped wherever it yields."""
-    try:
-        while True:
-            try:
-                next(job)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            yield watch.progress(done)
-    finally:
-        job.close()
+    return relay(job, lambda _event: watch.progress(done))

@@ -9,7 +9,7 @@ import napari_grd.api as grd
 from napari_grd.config import DistillConfig, SegmentConfig, TrainConfig
 from napari_grd.errors import DataError
 from napari_grd.io.atomic import atomic_path, make_folder
-from napari_grd.jobs import Job, Progress, Result, Saved, Stopwatch
+from napari_grd.jobs import Event, Job, Progress, Result, Saved, Stopwatch, relay
 from napari_grd.models import Model
 from napari_grd.study.compare import Comparison, iter_compare, to_csv, to_markdown
 from napari_grd.study.figure import draw, make_examples
@@ -181,17 +181,12 @@ def _first(labels: Sequence[Any] | None) -> Sequence[Any] | None:
 
 def _named(job: Job[Result], name: str, files: list[Path]) -> Job[Result]:
     """A job whose stages carry a name, and whose models are noted in ``files``."""
-    try:
-        while True:
-            try:
-                event = next(job)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            if isinstance(event, Progress):
-                event = replace(event, stage=f"{name}: {event.stage.lower()}")
-            elif isinstance(event, Saved) and event.kind == "model":
-                files.append(event.path)
-            yield event
-    finally:
-        job.close()
+
+    def named(event: Event) -> Event:
+        if isinstance(event, Progress):
+            return replace(event, stage=f"{name}: {event.stage.lower()}")
+        if isinstance(event, Saved) and event.kind == "model":
+            files.append(event.path)
+        return event
+
+    return relay(job, named)
