@@ -1,7 +1,10 @@
 """Images to the scale a model knows, and labels back."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from skimage.transform import resize
 
 from napari_grd.config import SegmentConfig
@@ -10,6 +13,8 @@ from napari_grd.models import ModelConfig
 
 _CLOSE = 0.05  # objects vary more than this in size; rescaling would only blur
 _LIMITS = (0.05, 20.0)
+_GAUSSIAN_REACH = 4.0  # standard deviations at which scipy cuts a Gaussian off
+Box = tuple[slice, ...]
 
 
 def scale_factor(model: ModelConfig, config: SegmentConfig) -> float:
@@ -96,6 +101,73 @@ def rescale_image(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray
         image, target, order=1, mode="reflect", preserve_range=True, anti_aliasing=True
     )
     return result.astype(np.float32, copy=False)
+
+
+def rescale_source(region: Box, shape: tuple[int, ...], grid: tuple[int, ...]) -> Box:
+    """The pixels that :func:`rescale_region` has to see.
+
+    Parameters
+    ----------
+    region : tuple of slice
+        Part of the new grid.
+    shape, grid : tuple of int
+        Spatial shape of the whole image before and after, in pixels.
+
+    Returns
+    -------
+    tuple of slice
+        Part of the whole image.
+
+    Examples
+    --------
+    >>> rescale_source((slice(10, 20),), (100,), (50,))
+    (slice(17, 43, None),)
+    """
+    spans = []
+    for span, old, new in zip(region, shape, grid, strict=True):
+        reach = 1 + math.ceil(_GAUSSIAN_REACH * _smoothing(old, new))
+        start = math.floor((span.start + 0.5) * old / new - 0.5) - reach
+        stop = math.ceil((span.stop - 0.5) * old / new - 0.5) + 1 + reach
+        spans.append(slice(max(start, 0), min(stop, old)))
+    return tuple(spans)
+
+
+def rescale_region(
+    pixels: NDArray[np.float32], box: Box, shape: tuple[int, ...], grid: tuple[int, ...], region: Box
+) -> NDArray[np.float32]:
+    """A part of what :func:`rescale_image` makes of a whole image, from a part of that image.
+
+    Parameters
+    ----------
+    pixels : (C, *S) float32
+        Part of the image.
+    box : tuple of slice
+        Where it lies in the image; it has to hold :func:`rescale_source` of the region.
+    shape, grid : tuple of int
+        Spatial shape of the whole image before and after, in pixels.
+    region : tuple of slice
+        Which part of the new grid is wanted.
+
+    Returns
+    -------
+    (C, *region) float32
+        Equal to the same part of the rescaled image but for rounding.
+    """
+    if shape == grid:
+        inside = (slice(at.start - b.start, at.stop - b.start) for at, b in zip(region, box, strict=True))
+        return pixels[(slice(None), *inside)]
+    sizes = list(zip(shape, grid, strict=True))
+    steps = [old / new for old, new in sizes]
+    offsets = [(at.start + 0.5) * step - 0.5 - b.start for at, b, step in zip(region, box, steps, strict=True)]
+    smoothed = ndimage.gaussian_filter(pixels, [0, *(_smoothing(*size) for size in sizes)], mode="mirror")
+    target = tuple(at.stop - at.start for at in region)
+    planes = [ndimage.affine_transform(channel, steps, offsets, target, order=1, mode="mirror") for channel in smoothed]
+    return np.stack(planes)
+
+
+def _smoothing(old: int, new: int) -> float:
+    """Standard deviation by which scikit-image smooths an axis that shrinks."""
+    return max(0.0, (old / new - 1) / 2)
 
 
 def rescale_labels(labels: NDArray[np.uint32], shape: tuple[int, ...]) -> NDArray[np.uint32]:
