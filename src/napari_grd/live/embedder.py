@@ -1,0 +1,203 @@
+"""Network outputs of a plane, cell by cell: from the cache, or from as few calls as it takes."""
+
+import math
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from napari_grd.data.fingerprint import model_fingerprint
+from napari_grd.data.normalize import normalize
+from napari_grd.inference.rescale import rescale_region, rescale_source
+from napari_grd.inference.runtime import Runtime
+from napari_grd.live.cache import CellCache
+from napari_grd.live.contents import Digests, cell_digests, cell_keys
+from napari_grd.live.lattice import Lattice, by_distance, clipped, cover, origin_of, pieces, size_of, within
+from napari_grd.live.source import Patch, PlaneSource, plane_range, read_patch
+from napari_grd.live.viewport import Box
+from napari_grd.models import Model
+
+_REMEMBERED = 64  # planes whose intensities and contents are remembered
+
+
+@dataclass(eq=False)
+class _Plane:
+    range: NDArray[np.float32]
+    digests: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Excerpt:
+    """Pixels of a part of a plane, and the keys of what the network makes of it.
+
+    Attributes
+    ----------
+    cells : (slice, slice)
+        Which cells of the plane.
+    keys : (rows, columns) array of bytes
+        One a cell.
+    """
+
+    patch: Patch
+    range: NDArray[np.float32] = field(repr=False)
+    cells: Box
+    keys: NDArray[Any] = field(repr=False)
+
+
+class Embedder:
+    """Runs a model on cells of the planes of one source and remembers what it said.
+
+    Parameters
+    ----------
+    source : PlaneSource
+        The image.
+    level : int
+        Pyramid level that is read.
+    lattice : Lattice
+        Cells of a plane at that level.
+    model : Model
+        The model.
+    runtime : Runtime
+        Its network.
+    halo : int
+        Grid pixels around a cell that are shown to the network.
+    cache : CellCache
+        Shared with other embedders: keys never meet by chance.
+    """
+
+    def __init__(
+        self,
+        source: PlaneSource,
+        level: int,
+        lattice: Lattice,
+        model: Model,
+        runtime: Runtime,
+        halo: int,
+        cache: CellCache,
+    ) -> None:
+        self._source = source
+        self._level = level
+        self._lattice = lattice
+        self._model = model
+        self._runtime = runtime
+        self._halo = -(-halo // model.stride) * model.stride
+        self._cache = cache
+        self._planes: dict[tuple[int, ...], _Plane] = {}
+        scale = max(grid / size for size, grid in zip(lattice.shape, lattice.grid, strict=True))
+        # What is resampled needs a little more than the halo, see rescale_source.
+        self._reach = math.ceil((self._halo + (0 if scale == 1 else 4 + 3 * scale)) / lattice.cell)
+        self._anchored = lattice.shape != lattice.grid
+        places = (lattice.shape, lattice.grid) if self._anchored else ()
+        self._base = repr((model_fingerprint(model), runtime.precision, self._halo, lattice.cell, *places)).encode()
+        self._assembled: tuple[Hashable, tuple[NDArray[np.float32], NDArray[np.float32] | None]] | None = None
+
+    @property
+    def cell_bytes(self) -> int:
+        """What a cell takes in the cache."""
+        channels = self._model.embedding_channels + int(self._model.config.foreground)
+        return self._lattice.cell**2 * channels * np.dtype(np.float16).itemsize
+
+    def excerpt(self, plane: tuple[int, ...], cells: Box) -> Excerpt:
+        """Read some cells and what lies around them.
+
+        The intensity range is measured when a plane is first met, and again
+        when pixels have changed since.
+        """
+        around = clipped(cells, self._lattice.cells, self._reach)
+        channels = self._model.config.in_channels
+        box = self._lattice.pixels_of(around)
+        patch = read_patch(self._source, self._level, plane, box, channels)
+        digests = cell_digests(patch, self._lattice, around)
+        known = self._planes.get(plane)
+        if known is None or _changed(known.digests, digests, around):
+            known = self._remember(plane)
+        known.digests.update(_by_cell(digests, around))
+        base = self._base + known.range.tobytes()
+        keys = cell_keys(digests, around, cells, self._reach, base, anchored=self._anchored)
+        return Excerpt(patch, known.range, cells, keys)
+
+    def complete(self, excerpt: Excerpt, limit: int, *, first: Box | None = None) -> Iterator[Box]:
+        """Run the network where outputs are missing; yields each piece of cells when it is there.
+
+        Parameters
+        ----------
+        excerpt : Excerpt
+            Which cells.
+        limit : int
+            Most cells of a network call.
+        first : (slice, slice), optional
+            Cells near which to begin; default: the middle.
+        """
+        missing = np.vectorize(lambda key: key not in self._cache, otypes=[bool])(excerpt.keys)
+        at = origin_of(excerpt.cells)
+        found = cover(missing, 2 * self._halo // self._lattice.cell)
+        parts = [within(part, (-at[0], -at[1])) for box in found for part in pieces(box, limit)]
+        for part in by_distance(parts, first or excerpt.cells):
+            self._run(excerpt, part)
+            yield part
+
+    def assemble(self, excerpt: Excerpt) -> tuple[NDArray[np.float32], NDArray[np.float32] | None] | None:
+        """Embedding ``(h, w, C)`` and foreground probability ``(h, w)`` of cells that are complete.
+
+        Returns None if one of them is missing, for the cache is too small for all.
+        The last answer is remembered: it is asked for again whenever a slider moves.
+        """
+        token = (excerpt.cells, tuple(excerpt.keys.ravel()))
+        if self._assembled is not None and self._assembled[0] == token:
+            return self._assembled[1]
+        inside = self._lattice.grid_of(excerpt.cells)
+        channels = self._model.embedding_channels
+        embedding = np.empty((*size_of(inside), channels), np.float32)
+        logit = np.empty(size_of(inside), np.float32) if self._model.config.foreground else None
+        for (row, column), key in np.ndenumerate(excerpt.keys):
+            output = self._cache.get(key)
+            if output is None:
+                return None
+            box = self._grid_of_cell(excerpt.cells[0].start + row, excerpt.cells[1].start + column)
+            target = within(box, origin_of(inside))
+            embedding[target] = output[..., :channels]
+            if logit is not None:
+                logit[target] = output[..., channels]
+        result = embedding, (None if logit is None else expit(logit))
+        self._assembled = token, result
+        return result
+
+    def _run(self, excerpt: Excerpt, cells: Box) -> None:
+        lattice = self._lattice
+        inside = lattice.grid_of(cells)
+        seen = clipped(inside, lattice.grid, self._halo)
+        box = rescale_source(seen, lattice.shape, lattice.grid) if self._anchored else seen
+        start = origin_of(excerpt.patch.box)
+        rows, columns = within((box[0], box[1]), start)
+        image = normalize(excerpt.patch.pixels[:, rows, columns], excerpt.range)
+        output = self._runtime(rescale_region(image, box, lattice.shape, lattice.grid, seen))
+        for row in range(cells[0].start, cells[0].stop):
+            for column in range(cells[1].start, cells[1].stop):
+                key = excerpt.keys[row - excerpt.cells[0].start, column - excerpt.cells[1].start]
+                target = within(self._grid_of_cell(row, column), origin_of(seen))
+                self._cache.put(key, output[target].astype(np.float16))
+
+    def _grid_of_cell(self, row: int, column: int) -> Box:
+        return self._lattice.grid_of((slice(row, row + 1), slice(column, column + 1)))
+
+    def _remember(self, plane: tuple[int, ...]) -> _Plane:
+        config = self._model.config
+        found = plane_range(self._source, self._level, plane, config.in_channels, config.normalization)
+        self._planes.pop(plane, None)
+        if len(self._planes) >= _REMEMBERED:
+            self._planes.pop(next(iter(self._planes)))
+        self._planes[plane] = _Plane(found)
+        return self._planes[plane]
+
+
+def _by_cell(digests: Digests, cells: Box) -> Iterator[tuple[tuple[int, int], bytes]]:
+    row, column = origin_of(cells)
+    for (y, x), digest in np.ndenumerate(digests):
+        yield (row + y, column + x), digest
+
+
+def _changed(before: dict[tuple[int, int], bytes], digests: Digests, cells: Box) -> bool:
+    return any(before.get(cell, digest) != digest for cell, digest in _by_cell(digests, cells))

@@ -1,0 +1,98 @@
+"""Which object is which: ids that stay with objects from one result to the next."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.metrics.contingency import contingency
+
+Labels = NDArray[np.uint32]
+Ids = NDArray[np.int64]
+
+
+def match(labels: Labels, previous: Labels) -> Ids:
+    """Pair the objects of two label images by overlap, one to one.
+
+    The pair that shares most pixels comes first, then the one that shares most
+    among the objects that are left, and so on.
+
+    Parameters
+    ----------
+    labels : integer array
+        Numbered from 1, 0 is background.
+    previous : integer array of the same shape
+        Any ids, 0 is background.
+
+    Returns
+    -------
+    (labels.max() + 1,) int64
+        For each label the previous id it is paired with, 0 for none.
+
+    Examples
+    --------
+    >>> match(np.array([[1, 1, 1, 2]]), np.array([[7, 7, 9, 9]]))
+    array([0, 7, 9])
+    """
+    pairs = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    if not labels.size or not previous.any():
+        return pairs
+    table = contingency(labels, previous)
+    # Ties go to the first in scan order, which does not depend on ids.
+    order = np.lexsort((table.reference_index, table.label_index, -table.overlap))
+    new, old = table.label_index[order], table.reference_index[order]
+    while len(new):
+        # A pair that comes first for both its ends cannot be disputed; all of those are settled at once.
+        first_new, first_old = np.zeros(len(new), bool), np.zeros(len(new), bool)
+        first_new[np.unique(new, return_index=True)[1]] = True
+        first_old[np.unique(old, return_index=True)[1]] = True
+        sure = first_new & first_old
+        pairs[table.label_ids[new[sure]]] = table.reference_ids[old[sure]]
+        left = ~(np.isin(new, new[sure]) | np.isin(old, old[sure]))
+        new, old = new[left], old[left]
+    return pairs
+
+
+class Identities:
+    """Hands out ids that no other object has had.
+
+    Examples
+    --------
+    >>> ids = Identities()
+    >>> ids.carry_on(np.array([[1, 1, 2]], np.uint32), np.array([[0, 0, 0]], np.uint32))
+    array([[1, 1, 2]], dtype=uint32)
+    >>> ids.carry_on(np.array([[1, 2, 2]], np.uint32), np.array([[1, 1, 2]], np.uint32))
+    array([[1, 2, 2]], dtype=uint32)
+    """
+
+    def __init__(self) -> None:
+        self._next = 1
+
+    def carry_on(self, labels: Labels, *previous: Labels, taken: Ids | None = None) -> Labels:
+        """Renumber objects so that they keep the ids of those they overlap.
+
+        Parameters
+        ----------
+        labels : uint32 array
+            Numbered from 1, 0 is background.
+        *previous : uint32 arrays of the same shape
+            Earlier results; what finds no partner in the first one looks in the next.
+        taken : array of int, optional
+            Ids that only an object of the first earlier result may take.
+
+        Returns
+        -------
+        uint32 array
+            Objects without a partner get ids that were never used.
+        """
+        ids = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+        barred = np.zeros(0, np.int64) if taken is None else taken
+        for number, earlier in enumerate(previous):
+            found = match(labels, earlier)
+            usable = (ids == 0) & (found > 0) & ~np.isin(found, ids)
+            if number:
+                usable &= ~np.isin(found, barred)
+            ids[usable] = found[usable]
+        fresh = np.flatnonzero(ids[1:] == 0) + 1
+        ids[fresh] = self._next + np.arange(len(fresh))
+        self._next += len(fresh)
+        result: Labels = ids.astype(np.uint32)[labels]
+        return result

@@ -1,0 +1,203 @@
+"""A plane cut into small cells, the unit in which network outputs are kept.
+
+Three coordinate systems meet here::
+
+    pixels   of the image's level             shape
+    grid     pixels the network sees          grid  = shape x scale
+    cells    squares of ``cell`` grid pixels  cells = grid / cell, rounded up
+
+Cells begin at multiples of the network's stride, so the network sees a pixel in
+the same phase in whatever piece it is computed.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import groupby, pairwise, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.live.viewport import Box
+
+_CELL = 32  # grid pixels; small, as a panned view must not pay for much that it does not show
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The cells of a plane.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width of the plane in pixels of its level.
+    grid : (int, int)
+        Height and width of the network's grid for it.
+    cell : int
+        Side of a cell in grid pixels, a multiple of the network's stride.
+    """
+
+    shape: tuple[int, int]
+    grid: tuple[int, int]
+    cell: int
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of cells; the last ones may be cut off by the end of the plane."""
+        rows, columns = (-(-size // self.cell) for size in self.grid)
+        return rows, columns
+
+    @property
+    def whole(self) -> Box:
+        """All cells."""
+        rows, columns = self.cells
+        return slice(0, rows), slice(0, columns)
+
+    def cells_of(self, pixels: Box) -> Box:
+        """The fewest cells that cover some pixels."""
+        spans = []
+        for span, size, grid, count in zip(pixels, self.shape, self.grid, self.cells, strict=True):
+            start = math.floor(span.start * grid / size / self.cell)
+            stop = math.ceil(span.stop * grid / size / self.cell)
+            spans.append(slice(min(start, count - 1), min(max(stop, start + 1), count)))
+        return spans[0], spans[1]
+
+    def grid_of(self, cells: Box) -> Box:
+        """The grid pixels of a box of cells."""
+        return clipped(_scaled(cells, self.cell), self.grid)
+
+    def pixels_of(self, cells: Box) -> Box:
+        """The pixels whose centres lie in a box of cells: every pixel lies in exactly one cell."""
+        spans = []
+        for span, size, grid in zip(self.grid_of(cells), self.shape, self.grid, strict=True):
+            edges = (math.ceil(edge * size / grid - 0.5) for edge in (span.start, span.stop))
+            spans.append(slice(*edges))
+        return spans[0], spans[1]
+
+    def nearest(self, cells: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """For the rows and columns of :meth:`pixels_of`, the row or column of :meth:`grid_of` each lies in."""
+        indices = []
+        both = zip(self.pixels_of(cells), self.grid_of(cells), self.shape, self.grid, strict=True)
+        for pixels, inside, size, grid in both:
+            centres = (np.arange(pixels.start, pixels.stop) + 0.5) * grid / size
+            indices.append(np.clip(centres.astype(np.intp) - inside.start, 0, inside.stop - inside.start - 1))
+        return indices[0], indices[1]
+
+
+def lattice_for(shape: tuple[int, int], grid: tuple[int, int], stride: int) -> Lattice:
+    """A lattice whose cells fit a network's stride.
+
+    Examples
+    --------
+    >>> lattice_for((100, 70), (100, 70), stride=16).cells
+    (4, 3)
+    """
+    return Lattice(shape, grid, math.lcm(stride, _CELL) if stride < _CELL else stride)
+
+
+def clipped(box: Box, shape: tuple[int, int], margin: int = 0) -> Box:
+    """A box grown by a margin on every side, as far as it lies inside a shape."""
+    rows, columns = (
+        slice(max(span.start - margin, 0), min(span.stop + margin, size)) for span, size in zip(box, shape, strict=True)
+    )
+    return rows, columns
+
+
+def size_of(box: Box) -> tuple[int, int]:
+    """Height and width of a box."""
+    return box[0].stop - box[0].start, box[1].stop - box[1].start
+
+
+def within(box: Box, origin: tuple[int, int]) -> Box:
+    """A box in coordinates that begin at an origin."""
+    rows, columns = (slice(span.start - at, span.stop - at) for span, at in zip(box, origin, strict=True))
+    return rows, columns
+
+
+def origin_of(box: Box) -> tuple[int, int]:
+    """First row and column of a box."""
+    return box[0].start, box[1].start
+
+
+def cover(missing: NDArray[np.bool_], overhead: int) -> list[Box]:
+    """Rectangles that cover all missing cells at about the least cost.
+
+    Parameters
+    ----------
+    missing : (rows, columns) bool
+        Which cells are wanted.
+    overhead : int
+        Cells by which the network has to see more, on both sides together.
+
+    Returns
+    -------
+    list of (slice, slice)
+        Disjoint. One box around everything, or the horizontal or vertical
+        bands that the missing cells form, whichever asks the network for fewer cells.
+
+    Examples
+    --------
+    >>> missing = np.ones((16, 16), bool)
+    >>> missing[2:, 3:] = False  # panned up and left: an L is missing
+    >>> cover(missing, 6)
+    [(slice(0, 16, None), slice(0, 3, None)), (slice(0, 2, None), slice(3, 16, None))]
+    """
+    if not missing.any():
+        return []
+    rows, columns = (np.flatnonzero(missing.any(axis)) for axis in (1, 0))
+    around = [(slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))]
+    upright = [(box[1], box[0]) for box in _bands(missing.T)]
+
+    def cost(boxes: list[Box]) -> int:
+        return sum((height + overhead) * (width + overhead) for height, width in map(size_of, boxes))
+
+    return min((around, _bands(missing), upright), key=cost)
+
+
+def pieces(box: Box, limit: int) -> list[Box]:
+    """A box cut into about equal pieces of at most ``limit`` cells each.
+
+    Examples
+    --------
+    >>> pieces((slice(0, 4), slice(0, 9)), 20)
+    [(slice(0, 4, None), slice(0, 5, None)), (slice(0, 4, None), slice(5, 9, None))]
+    """
+    counts = [1, 1]
+    height, width = size_of(box)
+    while -(-height // counts[0]) * -(-width // counts[1]) > limit:
+        axis = 0 if height / counts[0] > width / counts[1] else 1
+        counts[axis] += 1
+    rows, columns = (_cut(span, count) for span, count in zip(box, counts, strict=True))
+    return list(product(rows, columns))
+
+
+def by_distance(boxes: list[Box], center: Box) -> list[Box]:
+    """Boxes, those nearest to the middle of another one first."""
+
+    def distance(box: Box) -> float:
+        return math.hypot(
+            *((span.start + span.stop - at.start - at.stop) / 2 for span, at in zip(box, center, strict=True))
+        )
+
+    return sorted(boxes, key=distance)
+
+
+def _scaled(box: Box, factor: int) -> Box:
+    return slice(box[0].start * factor, box[0].stop * factor), slice(box[1].start * factor, box[1].stop * factor)
+
+
+def _cut(span: slice, count: int) -> list[slice]:
+    size = span.stop - span.start
+    edges = [span.start + -(-size * i // count) for i in range(count + 1)]
+    return [slice(*edge) for edge in pairwise(edges)]
+
+
+def _bands(missing: NDArray[np.bool_]) -> list[Box]:
+    """Maximal groups of equal rows, cut where columns are not missing."""
+    boxes, row = [], 0
+    for _, group in groupby(missing, key=bytes):
+        band = list(group)
+        edges = np.flatnonzero(np.diff(band[0].astype(np.int8), prepend=0, append=0))
+        for start, stop in edges.reshape(-1, 2).tolist():
+            boxes.append((slice(row, row + len(band)), slice(start, stop)))
+        row += len(band)
+    return boxes

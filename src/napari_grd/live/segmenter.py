@@ -1,0 +1,272 @@
+"""One image through one model, wherever somebody looks: the work of the live engine, without its thread.
+
+The methods that work are generators. They yield after every piece of work that
+takes long, so whoever drives them can turn to something newer there.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_grd.config import PartitionConfig, SegmentConfig
+from napari_grd.errors import ConfigError
+from napari_grd.graph.partition import partition_embedding
+from napari_grd.inference.rescale import grid_shape, scale_factor
+from napari_grd.inference.runtime import runtime_for
+from napari_grd.live.cache import CellCache
+from napari_grd.live.canvas import Canvas
+from napari_grd.live.embedder import Embedder, Excerpt
+from napari_grd.live.identity import Labels
+from napari_grd.live.lattice import by_distance, clipped, lattice_for, origin_of, pieces, size_of, within
+from napari_grd.live.source import PlaneSource
+from napari_grd.live.viewport import Box, Look, View, central_part, choose_level, visible_region
+from napari_grd.models import Model
+
+_VIEW_PIXELS = 2048**2  # of the network's grid that a view may have; a wider one is cut down to its middle
+_VIEW_PIECE = 640**2  # grid pixels of a network call for the view; larger ones would keep newer views waiting
+_IDLE_PIECE = 256**2  # the same in idle time: whoever looks elsewhere meanwhile waits for one of these at most
+_BLOCK = 1024**2  # grid pixels partitioned together in idle time
+_WHOLE_BLOCK = 2048**2  # the same where nobody waits: most planes are one block
+_CONTEXT = 64  # grid pixels around such a block, so that the objects on its border are seen whole
+
+
+@dataclass(frozen=True)
+class Painted:
+    """Labels were written into the canvas.
+
+    Attributes
+    ----------
+    view : View
+        Where, in pixels of the canvas.
+    count : int
+        Objects in it.
+    idle : bool
+        False for the view itself, True for what is filled in around it.
+    cut : bool
+        The view was too wide, only its middle is done.
+    """
+
+    view: View
+    count: int
+    idle: bool
+    cut: bool = False
+
+
+class LiveSegmenter:
+    """Segments views of one source with one model.
+
+    Parameters
+    ----------
+    source : PlaneSource
+        The image.
+    model : Model
+        A model for planes.
+    config : SegmentConfig
+        Runtime, precision, halo and object diameter (in pixels of level 0).
+    cache : CellCache
+        Where network outputs are kept.
+    canvas : Canvas, optional
+        One that holds labels of this source already; it is used if it has the right shape.
+    linked : bool, default True
+        Whether objects keep their ids from plane to plane.
+
+    Attributes
+    ----------
+    level : int
+        The pyramid level that is segmented; ``canvas.labels`` has its shape.
+
+    Raises
+    ------
+    ConfigError
+        If the model is not for planes, the device is not there, or the image cannot be rescaled as asked.
+    ImageError
+        If the labels of the image would not fit into memory.
+    """
+
+    def __init__(
+        self,
+        source: PlaneSource,
+        model: Model,
+        config: SegmentConfig,
+        cache: CellCache,
+        canvas: Canvas | None = None,
+        *,
+        linked: bool = True,
+    ) -> None:
+        if model.config.ndim != 2:
+            raise ConfigError(
+                f"The model {model.card.name!r} takes volumes.", "Choose a model for planes: Live goes plane by plane."
+            )
+        self.source = source
+        scale = scale_factor(model.config, config)
+        self.level = choose_level([source.downsample(level) for level in range(source.levels)], scale)
+        self._downsample = source.downsample(self.level)
+        shape = source.shape(self.level)
+        factor = scale * self._downsample
+        height, width = grid_shape(shape, 1.0 if abs(factor - 1) < 0.05 else factor)
+        self._lattice = lattice_for(shape, (height, width), model.stride)
+        full = (*source.plane_shape, *shape)
+        fits = canvas is not None and canvas.labels.shape == full
+        self.canvas = canvas if canvas is not None and fits else Canvas(source.plane_shape, shape, linked=linked)
+        self._model = model
+        self._cache = cache
+        self._embedder = Embedder(
+            source, self.level, self._lattice, model, runtime_for(model, config), config.halo, cache
+        )
+        # Cells whose labels come from a partition of a large area, by what they were made of.
+        self._settled: dict[tuple[tuple[int, ...], int, int], tuple[bytes, PartitionConfig]] = {}
+
+    def view(self, look: Look, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
+        """Segment what is visible.
+
+        Parameters
+        ----------
+        look : Look
+            What the canvas shows.
+        partition : PartitionConfig, optional
+            Default: the model's.
+
+        Yields
+        ------
+        Painted or None
+            None where work may be dropped. A wide view is painted piece by
+            piece from its middle, and then once more as a whole.
+        """
+        found = self._cells(look)
+        if found is None:
+            return
+        cells, cut = found
+        settings = partition or self._model.config.partition
+        excerpt = self._embedder.excerpt(look.plane, cells)
+        yield None
+        several = self._area(cells) > _VIEW_PIECE
+        for piece in self._embedder.complete(excerpt, self._in_cells(_VIEW_PIECE)):
+            # A small view is not left between network and labels: while somebody
+            # pans without a pause, every view is out of date by then.
+            if several:
+                yield self._paint(look.plane, self._part(excerpt, piece), settings, cut=cut)
+        if self._is_settled(look.plane, excerpt, settings):
+            box = self._lattice.pixels_of(cells)
+            ids = np.unique(self.canvas.labels[look.plane][box])
+            yield Painted(View(self.level, look.plane, box), int(np.count_nonzero(ids)), idle=False, cut=cut)
+        else:
+            yield self._paint(look.plane, excerpt, settings, cut=cut)
+
+    def fill(self, look: Look, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
+        """Segment the rest of the plane, outwards from what is visible, as far as the cache reaches.
+
+        Parameters
+        ----------
+        look, partition
+            As for :meth:`view`.
+
+        Yields
+        ------
+        Painted or None
+            None after each network call; Painted after each large block, which
+            is partitioned in one go with what surrounds it.
+        """
+        found = self._cells(look)
+        if found is None:
+            return
+        # Half of the cache is left to what else was seen.
+        budget = self._cache.capacity // 2 // self._embedder.cell_bytes
+        for block in by_distance(pieces(self._lattice.whole, self._in_cells(_BLOCK)), found[0]):
+            around = self._with_context(block)
+            budget -= math.prod(size_of(around))
+            if budget < 0:
+                return
+            yield from self._block(look.plane, block, partition, _IDLE_PIECE, near=found[0])
+
+    def blocks(self, region: Box | None = None) -> list[Box]:
+        """The blocks of cells that :meth:`whole_block` takes for a plane, or for a region of it in pixels."""
+        cells = self._lattice.whole if region is None else self._lattice.cells_of(region)
+        return pieces(cells, self._in_cells(_WHOLE_BLOCK))
+
+    def whole_block(
+        self, plane: tuple[int, ...], block: Box, partition: PartitionConfig | None = None
+    ) -> Iterator[Painted | None]:
+        """Segment one of :meth:`blocks` of a plane; yields as :meth:`fill`."""
+        yield from self._block(plane, block, partition, _VIEW_PIECE)
+
+    def prepare(self, look: Look) -> Iterator[None]:
+        """Run the network on a view without painting it, for it may be looked at next; yields after each call."""
+        exists = all(0 <= at < size for at, size in zip(look.plane, self.source.plane_shape, strict=True))
+        found = self._cells(look) if exists else None
+        if found is not None:
+            excerpt = self._embedder.excerpt(look.plane, found[0])
+            yield
+            for _ in self._embedder.complete(excerpt, self._in_cells(_IDLE_PIECE)):
+                yield
+
+    def _block(
+        self, plane: tuple[int, ...], block: Box, partition: PartitionConfig | None, piece: int, near: Box | None = None
+    ) -> Iterator[Painted | None]:
+        settings = partition or self._model.config.partition
+        excerpt = self._embedder.excerpt(plane, self._with_context(block))
+        yield None
+        for _ in self._embedder.complete(excerpt, self._in_cells(piece), first=near):
+            yield None
+        core = self._part(excerpt, block)
+        if not self._is_settled(plane, core, settings):
+            yield self._paint(plane, excerpt, settings, core=block, idle=True)
+            self._settle(plane, core, settings)
+
+    def _with_context(self, block: Box) -> Box:
+        return clipped(block, self._lattice.cells, -(-_CONTEXT // self._lattice.cell))
+
+    def _cells(self, look: Look) -> tuple[Box, bool] | None:
+        """The cells that are visible, and whether they are only the middle of the view."""
+        region = visible_region(look, self._downsample, self._lattice.shape)
+        if region is None:
+            return None
+        cells = self._lattice.cells_of(region)
+        capacity = self._cache.capacity // 2 // self._embedder.cell_bytes
+        central = central_part(cells, max(1, min(self._in_cells(_VIEW_PIXELS), capacity)))
+        return central, central != cells
+
+    def _in_cells(self, grid_pixels: int) -> int:
+        return max(1, grid_pixels // self._lattice.cell**2)
+
+    def _area(self, cells: Box) -> int:
+        height, width = size_of(self._lattice.grid_of(cells))
+        return height * width
+
+    def _part(self, excerpt: Excerpt, cells: Box) -> Excerpt:
+        keys = excerpt.keys[within(cells, origin_of(excerpt.cells))]
+        return Excerpt(excerpt.patch, excerpt.range, cells, keys)
+
+    def _paint(
+        self,
+        plane: tuple[int, ...],
+        excerpt: Excerpt,
+        settings: PartitionConfig,
+        *,
+        core: Box | None = None,
+        idle: bool = False,
+        cut: bool = False,
+    ) -> Painted | None:
+        """Partition an excerpt whose cells are complete, and write the labels (of objects that reach into a core)."""
+        assembled = self._embedder.assemble(excerpt)
+        if assembled is None:
+            return None
+        embedding, foreground = assembled
+        labels: Labels = partition_embedding(embedding, self._model.config.offsets, foreground, settings)
+        if self._lattice.shape != self._lattice.grid:
+            labels = labels[np.ix_(*self._lattice.nearest(excerpt.cells))]
+        box = self._lattice.pixels_of(excerpt.cells)
+        kept = None if core is None else within(self._lattice.pixels_of(core), origin_of(box))
+        count = self.canvas.paint(plane, box, labels, core=kept)
+        return Painted(View(self.level, plane, box), count, idle, cut)
+
+    def _settle(self, plane: tuple[int, ...], excerpt: Excerpt, settings: PartitionConfig) -> None:
+        for (row, column), key in np.ndenumerate(excerpt.keys):
+            self._settled[plane, excerpt.cells[0].start + row, excerpt.cells[1].start + column] = key, settings
+
+    def _is_settled(self, plane: tuple[int, ...], excerpt: Excerpt, settings: PartitionConfig) -> bool:
+        return all(
+            self._settled.get((plane, excerpt.cells[0].start + row, excerpt.cells[1].start + column)) == (key, settings)
+            for (row, column), key in np.ndenumerate(excerpt.keys)
+        )

@@ -1,0 +1,254 @@
+"""The live engine: one thread that segments what was asked for last.
+
+Whoever drives it says what it looks at, as often as it likes; nothing is queued.
+Between two network calls the engine checks whether it was asked for something
+else, and if so turns to that. When the view is done it waits a moment and then
+fills the rest of the plane.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import PartitionConfig, SegmentConfig
+from napari_grd.graph.partition import warm_up
+from napari_grd.live.cache import CellCache
+from napari_grd.live.segmenter import LiveSegmenter, Painted
+from napari_grd.live.source import PlaneSource
+from napari_grd.live.viewport import Look, View
+from napari_grd.models import Model
+
+PREPARING, SEGMENTING, FILLING = "Preparing", "Segmenting", "Filling in"
+"""What :class:`LiveSession` says it is busy with."""
+
+_SETTLE = 0.15  # seconds without a new request before idle work begins: panning comes in bursts
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class LiveUpdate:
+    """New labels of a part of an image.
+
+    Attributes
+    ----------
+    generation : int
+        Of the session when the work was asked for; an update of another
+        generation belongs to an image or a model that is no longer shown.
+    source : PlaneSource
+        What was segmented.
+    view : View
+        Which part of it changed, in pixels of the level.
+    labels : (*planes, H, W) uint32
+        Labels of the whole level of the image, one and the same array from
+        update to update; 0 where nobody looked yet.
+    count : int
+        Objects in the changed part.
+    seconds : float
+        From the request to this update.
+    idle : bool
+        Whether this was filled in around the view.
+    cut : bool
+        Whether the view was too wide, so that only its middle was segmented.
+    """
+
+    generation: int
+    source: PlaneSource
+    view: View
+    labels: NDArray[np.uint32]
+    count: int
+    seconds: float
+    idle: bool
+    cut: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Wish:
+    """Everything that was asked for, at one moment."""
+
+    generation: int = 0
+    source: PlaneSource | None = None
+    model: Model | None = None
+    config: SegmentConfig = field(default_factory=SegmentConfig)
+    partition: PartitionConfig | None = None
+    look: Look | None = None
+    ahead: Look | None = None
+    since: float = 0.0
+
+
+class LiveSession:
+    """Segments what is looked at, in a thread of its own.
+
+    Parameters
+    ----------
+    on_update : callable
+        Called with every :class:`LiveUpdate`, in the engine's thread.
+    on_error : callable
+        Called with what went wrong and the generation, in the engine's thread.
+        The engine goes on with the next request.
+    on_busy : callable, optional
+        Called with what the engine turns to, None when it is idle.
+    cache_bytes : int
+        Memory for network outputs.
+
+    Notes
+    -----
+    All methods return at once and may be called from any thread. The thread
+    starts with the first request.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_update: Callable[[LiveUpdate], None],
+        on_error: Callable[[Exception, int], None],
+        on_busy: Callable[[str | None], None] | None = None,
+        cache_bytes: int = 512 * 2**20,
+    ) -> None:
+        self._on_update = on_update
+        self._on_error = on_error
+        self._on_busy = on_busy or (lambda _what: None)
+        self._cache = CellCache(cache_bytes)
+        self._wish = _Wish()
+        self._serial = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._busy: str | None = None
+        self._segmenter: LiveSegmenter | None = None
+        self._prepared_for = -1
+
+    @property
+    def generation(self) -> int:
+        """Grows with every new source or model; updates of an earlier one must not be shown."""
+        return self._wish.generation
+
+    def set_source(self, source: PlaneSource | None) -> None:
+        """Segment another image, or none."""
+        self._ask(source=source, look=None, ahead=None, generation=self._wish.generation + 1)
+
+    def set_model(self, model: Model | None, config: SegmentConfig | None = None) -> None:
+        """Segment with another model or other settings; ``config.partition`` holds until :meth:`set_partition`."""
+        config = config or SegmentConfig()
+        self._ask(model=model, config=config, partition=config.partition, generation=self._wish.generation + 1)
+
+    def set_partition(self, partition: PartitionConfig | None) -> None:
+        """Partition the view again; the network does not run. None: the model's own settings."""
+        self._ask(partition=partition)
+
+    def look_at(self, look: Look | None) -> None:
+        """Segment what is visible now; None: nothing is."""
+        before = self._wish.look
+        ahead = _ahead(before, look) if before is not None and look is not None else None
+        self._ask(look=look, ahead=ahead)
+
+    def close(self) -> None:
+        """Stop all work; the thread ends after the network call it is in."""
+        with self._changed:
+            self._closed = True
+            self._serial += 1
+            self._wish = _Wish(self._wish.generation + 1)
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """After :meth:`close`, wait for the thread to end; False if it takes longer."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self._thread is None or not self._thread.is_alive()
+
+    def _ask(self, **changes: object) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            self._wish = replace(self._wish, since=time.monotonic(), **changes)  # type: ignore[arg-type]
+            self._serial += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="grd-live", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        served = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda done=served: self._serial != done)  # type: ignore[misc]
+                wish, served = self._wish, self._serial
+                if self._closed:
+                    break
+            try:
+                for painted in self._serve(wish, served):
+                    if painted is not None:
+                        self._publish(wish, painted)
+                    if self._serial != served:
+                        break
+            except Exception as error:  # whatever it is, the engine has to be there for the next request
+                _log.debug("live segmentation failed", exc_info=True)
+                if wish.generation == self._wish.generation:
+                    self._on_error(error, wish.generation)
+            self._say(None)
+        self._segmenter = None
+        self._cache.clear()
+
+    def _serve(self, wish: _Wish, served: int) -> Iterator[Painted | None]:
+        if wish.source is None or wish.model is None:
+            self._segmenter, self._prepared_for = None, -1
+            return
+        segmenter = self._prepare(wish.source, wish.model, wish)
+        yield None
+        if wish.look is None:
+            return
+        self._say(SEGMENTING)
+        yield from segmenter.view(wish.look, wish.partition)
+        self._say(None)
+        with self._changed:
+            if self._changed.wait_for(lambda: self._serial != served, _SETTLE):
+                return
+        self._say(FILLING)
+        if wish.ahead is not None:
+            yield from segmenter.prepare(wish.ahead)
+        yield from segmenter.fill(wish.look, wish.partition)
+
+    def _prepare(self, source: PlaneSource, model: Model, wish: _Wish) -> LiveSegmenter:
+        if self._segmenter is None or self._prepared_for != wish.generation:
+            self._say(PREPARING)
+            warm_up()
+            before = self._segmenter
+            canvas = before.canvas if before is not None and before.source.key == source.key else None
+            self._segmenter = LiveSegmenter(source, model, wish.config, self._cache, canvas)
+            self._prepared_for = wish.generation
+        return self._segmenter
+
+    def _publish(self, wish: _Wish, painted: Painted) -> None:
+        if wish.generation != self._wish.generation or self._segmenter is None or wish.source is None:
+            return
+        self._on_update(
+            LiveUpdate(
+                wish.generation,
+                wish.source,
+                painted.view,
+                self._segmenter.canvas.labels,
+                painted.count,
+                time.monotonic() - wish.since,
+                painted.idle,
+                painted.cut,
+            )
+        )
+
+    def _say(self, what: str | None) -> None:
+        if what != self._busy:
+            self._busy = what
+            self._on_busy(what)
+
+
+def _ahead(before: Look, now: Look) -> Look | None:
+    """The same view one plane further on, if planes are being scrolled through."""
+    if len(before.plane) != len(now.plane):
+        return None
+    steps = [int(np.sign(b - a)) for a, b in zip(before.plane, now.plane, strict=True)]
+    if not any(steps):
+        return None
+    return replace(now, plane=tuple(at + step for at, step in zip(now.plane, steps, strict=True)))

@@ -1,0 +1,144 @@
+"""From what a canvas shows to the pixels that are worth segmenting.
+
+Coordinates of pixels are those of napari: integers lie on centres, so pixel
+``i`` reaches from ``i - 1/2`` to ``i + 1/2``. This file imports neither networks
+nor a GUI: a widget may use it in the GUI thread.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Box = tuple[slice, slice]
+"""Rows and columns, with explicit starts and stops."""
+
+_CLOSE = 1.05  # a level that is coarser by this much still serves: objects vary more in size
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of one plane of an image.
+
+    Attributes
+    ----------
+    level : int
+        Pyramid level, 0 is the finest.
+    plane : tuple of int
+        Index along every axis that is neither displayed nor the channels'.
+    region : (slice, slice)
+        Rows and columns in pixels of the level.
+    """
+
+    level: int
+    plane: tuple[int, ...]
+    region: Box
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a canvas shows, as the canvas knows it.
+
+    Attributes
+    ----------
+    plane : tuple of int
+        Index along every axis that is neither displayed nor the channels'.
+    low, high : (float, float)
+        Opposite corners (y, x) of the visible rectangle, in coordinates of the finest level.
+    """
+
+    plane: tuple[int, ...]
+    low: tuple[float, float]
+    high: tuple[float, float]
+
+
+def choose_level(downsamples: Sequence[float], scale: float) -> int:
+    """The coarsest pyramid level that still has all the detail the network looks at.
+
+    Parameters
+    ----------
+    downsamples : sequence of float
+        Pixels of the finest level per pixel of each level, ascending.
+    scale : float
+        Pixels of the network's grid per pixel of the finest level.
+
+    Returns
+    -------
+    int
+        Does not depend on the zoom: objects keep the size the network knows.
+
+    Examples
+    --------
+    >>> choose_level([1, 2, 4, 8], scale=0.25)
+    2
+    >>> choose_level([1, 2], scale=1.5)
+    0
+    """
+    fitting = [level for level, factor in enumerate(downsamples) if factor * scale <= _CLOSE]
+    return max(fitting, default=0)
+
+
+def visible_region(look: Look, downsample: float, shape: tuple[int, int], *, multiple: int = 1) -> Box | None:
+    """The pixels of a level that are visible, at least in part.
+
+    Parameters
+    ----------
+    look : Look
+        What the canvas shows.
+    downsample : float
+        Pixels of the finest level per pixel of this level.
+    shape : (int, int)
+        Height and width of the level.
+    multiple : int, default 1
+        Starts and stops are rounded outwards to multiples of this, but stay inside the image.
+
+    Returns
+    -------
+    (slice, slice) or None
+        None if nothing of the image is visible.
+
+    Examples
+    --------
+    >>> visible_region(Look((), (3.2, -40), (17.6, 90)), 1, (64, 64), multiple=16)
+    (slice(0, 32, None), slice(0, 64, None))
+    """
+    spans = []
+    for low, high, size in zip(look.low, look.high, shape, strict=True):
+        start = max(math.floor((low + 0.5) / downsample), 0)
+        stop = min(math.ceil((high + 0.5) / downsample), size)
+        if not start < stop:
+            return None
+        spans.append(slice(start // multiple * multiple, min(-(-stop // multiple) * multiple, size)))
+    return spans[0], spans[1]
+
+
+def central_part(region: Box, limit: int) -> Box:
+    """A region itself if it has at most ``limit`` pixels, else as much of its middle.
+
+    Parameters
+    ----------
+    region : (slice, slice)
+        Rows and columns.
+    limit : int
+        Pixels, at least 1.
+
+    Returns
+    -------
+    (slice, slice)
+        Nearly square, and inside the region.
+
+    Examples
+    --------
+    >>> central_part((slice(0, 100), slice(0, 30)), 400)
+    (slice(40, 60, None), slice(5, 25, None))
+    """
+    height, width = (span.stop - span.start for span in region)
+    if height * width <= limit:
+        return region
+    side = max(1, math.isqrt(limit))
+    rows = min(height, max(side, limit // width))
+    columns = max(1, min(width, limit // rows))
+    sides = []
+    for span, size in zip(region, (rows, columns), strict=True):
+        start = span.start + (span.stop - span.start - size) // 2
+        sides.append(slice(start, start + size))
+    return sides[0], sides[1]
