@@ -27,18 +27,22 @@ from napari_grd.io.builtin import builtin_paths, resolve_model
 from napari_grd.io.model_file import load_model as _load_model
 from napari_grd.io.model_file import read_card, save_model
 from napari_grd.jobs import Event, Job, Metrics, Preview, Progress, Saved, drain
-from napari_grd.metrics import Scores, evaluate
+from napari_grd.measure.objects import iter_measure, measure
+from napari_grd.measure.table import ObjectTable
+from napari_grd.metrics import Errors, Scores, evaluate, find_errors
 from napari_grd.models import Model, ModelCard
 from napari_grd.teachers.base import Teacher, TeacherInfo
 from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
 
 __all__ = [
     "DistillConfig",
+    "Errors",
     "Event",
     "InstanceGraph",
     "Metrics",
     "Model",
     "ModelCard",
+    "ObjectTable",
     "PartitionConfig",
     "Prediction",
     "Preview",
@@ -55,13 +59,16 @@ __all__ = [
     "drain",
     "embed",
     "evaluate",
+    "find_errors",
     "instance_graph",
     "iter_distill",
+    "iter_measure",
     "iter_predict",
     "iter_segment",
     "iter_train",
     "load_model",
     "load_teacher",
+    "measure",
     "partition",
     "predict",
     "save_model",

@@ -1,7 +1,5 @@
 """The verb evaluate."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Annotated
 
@@ -75,12 +73,7 @@ def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[di
 
 
 def _write_csv(scores: dict[str, dict[str, float]], path: Path) -> Path:
-    from napari_grd.io.atomic import atomic_path
+    from napari_grd.io.tables import write_csv
 
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["image", *scores[_ALL]], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({"image": name, **values} for name, values in scores.items())
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-    return path
+    columns = {name: [values[name] for values in scores.values()] for name in scores[_ALL]}
+    return write_csv(path, {"image": list(scores), **columns})

@@ -6,18 +6,14 @@ the pair is valid where the partner lies inside the image.
 """
 
 from collections.abc import Sequence
-from types import EllipsisType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from napari_grd.errors import ConfigError
-from napari_grd.graph.offsets import Offset
+from napari_grd.graph.offsets import Offset, pair_ends
 from napari_grd.graph.precision import full_precision, unit_vectors
-
-_Index = tuple[EllipsisType | slice, ...]
 
 _RARE, _COMMON = 0.05, 0.99  # the share of positive pairs is clipped to this range
 
@@ -51,7 +47,7 @@ def valid_mask(shape: tuple[int, ...], offsets: Sequence[Offset], device: torch.
     """
     mask = torch.zeros(len(offsets), *shape, dtype=torch.bool, device=device)
     for k, offset in enumerate(offsets):
-        here, _ = _ends(offset, shape)
+        here, _ = pair_ends(offset, shape)
         mask[k][here] = True
     return mask
 
@@ -132,7 +128,7 @@ def affinities_from_labels(
     batch, *spatial = labels.shape
     result = torch.zeros(batch, len(offsets), *spatial, device=labels.device)
     for k, offset in enumerate(offsets):
-        here, partner = _ends(offset, tuple(spatial))
+        here, partner = pair_ends(offset, tuple(spatial))
         same = labels[here] == labels[partner]
         if background == "different":
             same = same & (labels[here] != 0)
@@ -179,19 +175,6 @@ def class_weights(target: Tensor, valid: Tensor, *, per_offset: bool = False) ->
     return torch.where(joined, weight_joined, weight_separated)
 
 
-def _ends(offset: Offset, shape: tuple[int, ...]) -> tuple[_Index, _Index]:
-    """Where the pixels with a partner inside are, and where their partners are."""
-    if len(offset) != len(shape):
-        raise ConfigError(
-            f"The offset {tuple(offset)} has {len(offset)} components, but the image has {len(shape)} axes.",
-            "Use offsets_2d() for images and offsets_3d() for volumes.",
-        )
-    # An offset longer than the image leaves no pair: both slices are empty then.
-    here = tuple(slice(max(0, -step), max(0, size - max(0, step))) for step, size in zip(offset, shape, strict=True))
-    partner = tuple(slice(max(0, step), max(0, size - max(0, -step))) for step, size in zip(offset, shape, strict=True))
-    return (..., *here), (..., *partner)
-
-
 class _PairProducts(torch.autograd.Function):
     """Inner products of the two ends of each pair, as one tensor.
 
@@ -206,7 +189,7 @@ class _PairProducts(torch.autograd.Function):
         batch, _, *spatial = unit.shape
         result = unit.new_zeros(batch, len(offsets), *spatial)
         for k, offset in enumerate(offsets):
-            here, partner = _ends(offset, tuple(spatial))
+            here, partner = pair_ends(offset, tuple(spatial))
             result[:, k][here] = (unit[here] * unit[partner]).sum(1)
         return result
 
@@ -216,7 +199,7 @@ class _PairProducts(torch.autograd.Function):
         (unit,) = ctx.saved_tensors
         result = torch.zeros_like(unit)
         for k, offset in enumerate(ctx.offsets):
-            here, partner = _ends(offset, tuple(unit.shape[2:]))
+            here, partner = pair_ends(offset, tuple(unit.shape[2:]))
             outer = gradient[:, k : k + 1][here]
             result[here].addcmul_(outer, unit[partner])
             result[partner].addcmul_(outer, unit[here])

@@ -5,7 +5,12 @@ pair belongs to its later pixel, and the first ``-o`` rows (columns, slices)
 of an image have no partner.
 """
 
+from types import EllipsisType
+
+from napari_grd.errors import ConfigError
+
 Offset = tuple[int, ...]
+Index = tuple[EllipsisType | slice, ...]
 
 _STEPS_3D = ((1, 2, 3, 4), (1, 3, 9, 27), (1, 3, 9, 27))  # z, y, x: z is sampled coarser
 
@@ -62,3 +67,39 @@ def default_offsets(ndim: int) -> tuple[Offset, ...]:
     if ndim == 3:
         return OFFSETS_3D
     raise ValueError(f"ndim must be 2 or 3, got {ndim}")
+
+
+def pair_ends(offset: Offset, shape: tuple[int, ...]) -> tuple[Index, Index]:
+    """Where the pixels with a partner inside are, and where their partners are.
+
+    Parameters
+    ----------
+    offset : Offset
+        Its components may have any sign.
+    shape : tuple of int
+        Spatial shape of the image in pixels.
+
+    Returns
+    -------
+    here, partner : tuple
+        Indices of the last axes of an array; an offset longer than the image
+        leaves no pair, and both are empty then.
+
+    Raises
+    ------
+    ConfigError
+        If offset and shape differ in length.
+
+    Examples
+    --------
+    >>> pair_ends((-1, 0), (5, 4))
+    ((Ellipsis, slice(1, 5, None), slice(0, 4, None)), (Ellipsis, slice(0, 4, None), slice(0, 4, None)))
+    """
+    if len(offset) != len(shape):
+        raise ConfigError(
+            f"The offset {tuple(offset)} has {len(offset)} components, but the image has {len(shape)} axes.",
+            "Use offsets_2d() for images and offsets_3d() for volumes.",
+        )
+    here = tuple(slice(max(0, -step), max(0, size - max(0, step))) for step, size in zip(offset, shape, strict=True))
+    partner = tuple(slice(max(0, step), max(0, size - max(0, -step))) for step, size in zip(offset, shape, strict=True))
+    return (..., *here), (..., *partner)

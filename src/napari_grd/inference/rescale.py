@@ -1,6 +1,7 @@
 """Images to the scale a model knows, and labels back."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,11 +192,29 @@ def rescale_labels(labels: NDArray[np.uint32], shape: tuple[int, ...]) -> NDArra
     """
     if labels.shape == shape:
         return labels
-    # Centre of each new pixel, in old pixels.
-    nearest = [
-        ((np.arange(new) + 0.5) * old / new).astype(np.intp) for old, new in zip(labels.shape, shape, strict=True)
-    ]
-    resampled = labels[np.ix_(*nearest)]
-    found, consecutive = np.unique(resampled, return_inverse=True)
+    found, consecutive = np.unique(nearest(labels, shape), return_inverse=True)
     result: NDArray[np.uint32] = (consecutive + int(found[0] > 0)).astype(np.uint32)
     return result
+
+
+def nearest(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Resample by nearest neighbour, values as they are.
+
+    Parameters
+    ----------
+    image : (*S) array
+    shape : tuple of int
+        New shape in pixels.
+
+    Returns
+    -------
+    (*shape) array
+
+    Examples
+    --------
+    >>> nearest(np.array([[1, 7]]), (1, 4))
+    array([[1, 1, 7, 7]])
+    """
+    # Centre of each new pixel, in old pixels.
+    places = [((np.arange(new) + 0.5) * old / new).astype(np.intp) for old, new in zip(image.shape, shape, strict=True)]
+    return image[np.ix_(*places)]

@@ -1,6 +1,16 @@
 """How well a segmentation agrees with a reference: the scores of METHOD 13, for label images of any dimension."""
 
+from napari_grd.metrics.errors import ErrorKind, Errors, find_errors
 from napari_grd.metrics.matching import Matches, match_objects
 from napari_grd.metrics.scores import IOU_THRESHOLDS, Scores, evaluate
 
-__all__ = ["IOU_THRESHOLDS", "Matches", "Scores", "evaluate", "match_objects"]
+__all__ = [
+    "IOU_THRESHOLDS",
+    "ErrorKind",
+    "Errors",
+    "Matches",
+    "Scores",
+    "evaluate",
+    "find_errors",
+    "match_objects",
+]

@@ -71,27 +71,37 @@ def match_objects(labels: ArrayLike, reference: ArrayLike, iou: float = 0.5) -> 
     >>> matches.pairs.tolist(), matches.spurious.tolist(), matches.split.tolist()
     ([[1, 7], [6, 8]], [5], [8])
     """
-    if not 0 < iou <= 1:
-        raise ConfigError(f"iou is {iou}.", "Give a number above 0 and at most 1.")
     table = contingency(labels, reference)
     matched = matched_pairs(table, iou)
     label, target = table.label_index[matched], table.reference_index[matched]
-    covers_reference = 2 * table.overlap > table.reference_sizes[table.reference_index]
-    covers_label = 2 * table.overlap > table.label_sizes[table.label_index]
-    held_by_label = np.bincount(table.label_index[covers_reference], minlength=len(table.label_ids))
-    held_by_reference = np.bincount(table.reference_index[covers_label], minlength=len(table.reference_ids))
     return Matches(
         pairs=np.stack([table.label_ids[label], table.reference_ids[target]], axis=1),
         iou=table.iou[matched],
         missed=np.delete(table.reference_ids, target),
         spurious=np.delete(table.label_ids, label),
-        merged=table.label_ids[held_by_label > 1],
-        split=table.reference_ids[held_by_reference > 1],
+        merged=table.label_ids[np.unique(table.label_index[merging_pairs(table)])],
+        split=table.reference_ids[np.unique(table.reference_index[splitting_pairs(table)])],
     )
+
+
+def merging_pairs(table: Contingency) -> IntArray:
+    """Positions, in the table's K pairs, of reference objects that share a label object holding most of each."""
+    covers = np.flatnonzero(2 * table.overlap > table.reference_sizes[table.reference_index])
+    held = np.bincount(table.label_index[covers], minlength=len(table.label_ids))
+    return covers[held[table.label_index[covers]] > 1]
+
+
+def splitting_pairs(table: Contingency) -> IntArray:
+    """Positions, in the table's K pairs, of label objects that share a reference object holding most of each."""
+    covers = np.flatnonzero(2 * table.overlap > table.label_sizes[table.label_index])
+    held = np.bincount(table.reference_index[covers], minlength=len(table.reference_ids))
+    return covers[held[table.reference_index[covers]] > 1]
 
 
 def matched_pairs(table: Contingency, iou: float) -> IntArray:
     """Positions, in the table's K pairs, of the largest one-to-one matching with IoU >= ``iou``, ascending."""
+    if not 0 < iou <= 1:
+        raise ConfigError(f"iou is {iou}.", "Give a number above 0 and at most 1.")
     candidates = np.flatnonzero(table.iou >= iou)
     n_labels, n_references = len(table.label_ids), len(table.reference_ids)
     label, target = table.label_index[candidates], table.reference_index[candidates]

@@ -1,0 +1,142 @@
+"""A segmentation against its reference: scores, what is wrong with each object, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.errors import LabelError
+from napari_grd.inference.background import in_background
+from napari_grd.jobs import Job, Stopwatch
+from napari_grd.measure.geometry import Frame, Geometry, resolve_geometry
+from napari_grd.measure.shape import anchor, number_objects, regions
+from napari_grd.measure.table import ObjectTable
+from napari_grd.metrics import ErrorKind, Errors, Scores, evaluate, find_errors
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What :func:`iter_evaluate` finds.
+
+    Attributes
+    ----------
+    scores : Scores
+        Over all planes.
+    objects : ObjectTable
+        A row for each label object: "label", an index for each leading axis,
+        "kind", "reference" (id of its match, 0 if none) and "IoU" with it.
+    picture : (*S) uint8
+        ErrorKind of each pixel, at the shape of the labels.
+    counts : mapping of ErrorKind to int
+        How many objects of each kind there are.
+    """
+
+    scores: Scores
+    objects: ObjectTable
+    picture: NDArray[np.uint8] = field(repr=False)
+    counts: Mapping[ErrorKind, int]
+
+
+def iter_evaluate(
+    labels: Any,
+    reference: Any,
+    *,
+    axes: tuple[str, ...] | None = None,
+    ndim: int | None = None,
+    iou: float = 0.5,
+    min_size: int = 0,
+) -> Job[Evaluation]:
+    """Compare a label image with a reference, as a job.
+
+    Parameters
+    ----------
+    labels, reference : numpy, dask or zarr array of int, same shape
+        0 is background.
+    axes : tuple of str, optional
+        A name for each axis.
+    ndim : {2, 3}, optional
+        Objects extend over this many axes, the last ones. Over the others they
+        are compared plane by plane: counts are pooled and other scores
+        averaged, as :func:`napari_grd.api.evaluate` does for a list of images.
+    iou, min_size
+        As for :func:`napari_grd.api.find_errors`.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    LabelError
+        If an array is not a label image or the shapes differ.
+    ConfigError
+        If another argument does not fit them.
+
+    Examples
+    --------
+    >>> from napari_grd.jobs import drain
+    >>> found = drain(iter_evaluate(np.array([[1, 1, 0, 2]]), np.array([[5, 5, 0, 0]])))
+    >>> found.scores.ap50, found.objects.columns["kind"].tolist()
+    (0.5, ['correct', 'spurious'])
+    """
+    if tuple(labels.shape) != tuple(reference.shape):
+        raise LabelError(
+            f"The labels have shape {tuple(labels.shape)} and the reference has shape {tuple(reference.shape)}.",
+            "Compare label images of one and the same image.",
+        )
+    geometry = resolve_geometry(tuple(labels.shape), axes=axes, ndim=ndim)
+    frames = list(geometry.frames())
+    watch = Stopwatch("Comparing", 2 * len(frames))
+    compared = []
+    for done, frame in enumerate(frames):
+        look = partial(_compare, labels, reference, frame, iou, min_size)
+        compared.append((yield from in_background(look, partial(watch.progress, done))))
+    score = partial(evaluate, [one.labels for one in compared], [one.reference for one in compared], min_size=min_size)
+    scores = yield from in_background(score, partial(watch.progress, len(frames)))
+    yield watch.progress(watch.total)
+    return Evaluation(
+        scores,
+        _table(compared, geometry),
+        np.stack([one.errors.picture for one in compared]).reshape(geometry.shape),
+        {kind: sum(one.errors.counts[kind] for one in compared) for kind in compared[0].errors.counts},
+    )
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A plane or volume: read, and compared."""
+
+    labels: NDArray[np.integer]
+    reference: NDArray[np.integer]
+    errors: Errors
+    anchors: NDArray[np.int64]
+
+
+def _compare(labels: Any, reference: Any, frame: Frame, iou: float, min_size: int) -> _Compared:
+    one, other = np.asarray(labels[frame]), np.asarray(reference[frame])
+    errors = find_errors(one, other, iou=iou, min_size=min_size)
+    ids, numbered = number_objects(one)
+    places = np.array([(*frame, *anchor(region)) for region in regions(numbered)], np.int64)
+    by_id = places.reshape(len(ids), len(frame) + one.ndim)
+    return _Compared(one, other, errors, by_id[np.searchsorted(ids, errors.label_ids)])
+
+
+def _table(compared: list[_Compared], geometry: Geometry) -> ObjectTable:
+    """The label objects of all planes, sorted by plane, then label."""
+    label = np.concatenate([one.errors.label_ids for one in compared])
+    plane = np.repeat(np.arange(len(compared)), [len(one.errors.label_ids) for one in compared])
+    anchors = np.concatenate([one.anchors for one in compared])
+    kinds = np.concatenate([one.errors.label_kinds for one in compared])
+    columns: dict[str, NDArray[Any]] = {"label": label}
+    columns |= {name: anchors[:, axis] for axis, name in enumerate(geometry.frame_axes)}
+    columns["kind"] = _NAMES[kinds]
+    columns["reference"] = np.concatenate([one.errors.partners for one in compared])
+    columns["IoU"] = np.concatenate([one.errors.iou for one in compared])
+    order = np.lexsort((label, plane))
+    return ObjectTable({name: values[order] for name, values in columns.items()}, anchors[order], geometry.frame_axes)
+
+
+_NAMES = np.array([kind.name.lower() for kind in ErrorKind])

@@ -1,0 +1,48 @@
+"""A table with one row an object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectTable:
+    """Columns of numbers or words about the objects of a label image.
+
+    Attributes
+    ----------
+    columns : mapping of str to (N,) array
+        By heading, units included ("area [µm²]"). The first is "label"; where
+        objects were looked at plane by plane, the indices of the plane follow.
+    anchors : (N, ndim) int64
+        A pixel of each object, the one nearest its centroid, as an index into
+        the label image: where to look for it.
+    frame_axes : tuple of str
+        Which columns hold indices of planes or time points, in the order of the
+        label image's leading axes.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    anchors: NDArray[np.int64]
+    frame_axes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+    def row_of(self, label: int, frame: tuple[int, ...] = ()) -> int | None:
+        """The row of an object, in a plane where rows are of planes; None if there is none.
+
+        Examples
+        --------
+        >>> table = ObjectTable({"label": np.array([3, 8])}, np.zeros((2, 2), np.int64))
+        >>> table.row_of(8), table.row_of(5)
+        (1, None)
+        """
+        found = self.columns["label"] == label
+        for name, index in zip(self.frame_axes, frame, strict=True):
+            found = found & (self.columns[name] == index)
+        rows = np.flatnonzero(found)
+        return int(rows[0]) if len(rows) else None

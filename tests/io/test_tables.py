@@ -1,0 +1,49 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_grd.errors import OutputError
+from napari_grd.io.tables import write_csv
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_numbers_and_text_come_back(tmp_path: Path) -> None:
+    columns = {"label": np.array([3, 7]), "area [µm²]": np.array([0.1, 1 / 3]), "kind": ["a, b", 'say "x"']}
+    rows = read(write_csv(tmp_path / "table.csv", columns))
+    assert [int(row["label"]) for row in rows] == [3, 7]
+    assert [float(row["area [µm²]"]) for row in rows] == [0.1, 1 / 3]
+    assert [row["kind"] for row in rows] == ["a, b", 'say "x"']
+
+
+def test_a_unit_that_is_not_ascii_gets_the_mark_that_spreadsheets_need(tmp_path: Path) -> None:
+    assert write_csv(tmp_path / "a.csv", {"area [µm²]": [1]}).read_bytes().startswith(b"\xef\xbb\xbf")
+    assert write_csv(tmp_path / "b.csv", {"area [px]": [1]}).read_bytes().startswith(b"area")
+
+
+def test_what_is_not_a_number_is_an_empty_cell(tmp_path: Path) -> None:
+    (row,) = read(write_csv(tmp_path / "table.csv", {"a": [np.float64("nan")], "b": [None], "c": [0]}))
+    assert row == {"a": "", "b": "", "c": "0"}
+
+
+def test_where_the_numbers_come_from_lies_beside_them(tmp_path: Path) -> None:
+    write_csv(tmp_path / "table.csv", {"a": [1]}, made_by={"model": "nuclei", "unit": "µm"})
+    beside = (tmp_path / "table.provenance.json").read_text(encoding="utf-8")
+    assert json.loads(beside) == {"model": "nuclei", "unit": "µm"}
+
+
+def test_columns_of_different_length_write_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        write_csv(tmp_path / "table.csv", {"a": [1], "b": [1, 2]}, made_by={})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="there is no folder"):
+        write_csv(tmp_path / "no" / "table.csv", {"a": [1]})
