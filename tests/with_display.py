@@ -13,10 +13,11 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = (
-    "xvfb xauth libgl1 libegl1 libopengl0 libgl1-mesa-dri libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
-    "libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0"
-).split()
+PACKAGES = [
+    *("xvfb", "xauth", "libgl1", "libegl1", "libopengl0", "libgl1-mesa-dri", "libdbus-1-3", "libxkbcommon-x11-0"),
+    *("libxcb-cursor0", "libxcb-icccm4", "libxcb-image0", "libxcb-keysyms1", "libxcb-render-util0"),
+    *("libxcb-shape0", "libxcb-xinerama0"),
+]
 SCREEN = "-screen 0 1600x1000x24"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_grd.cli.folders import ImageFolder, data_folder, iter_read
+from napari_grd.cli.folders import ImageFolder, data_folder, iter_read, known_group
 from napari_grd.errors import DataError
 from napari_grd.jobs import drain
 
@@ -58,3 +58,26 @@ def test_a_folder_is_read_with_its_axes(dataset: Path) -> None:
     read = drain(iter_read(dataset))
     assert (len(read.images), read.axes) == (5, "yx")
     assert all(labels is not None for labels in read.labels)
+
+
+def test_images_of_one_well_are_held_out_together() -> None:
+    images = folder([True, True, True, False, True, True])
+    named = ImageFolder(
+        ["x_A01_1", "x_A01_2", "x_B02_1", "x_A01_3", "x_C03_1", "x_D04_1"], images.images, images.labels, images.axes
+    )
+    training, held = named.hold_out(0.5, r"_([A-P]\d\d)_")
+    assert held.names == ["x_A01_1", "x_A01_2", "x_C03_1"]
+    assert training.names == ["x_B02_1", "x_D04_1"], "the unlabelled image of a held well is not trained on"
+
+
+@pytest.mark.parametrize("group", ["(", "A01", r"x_(A)"])
+def test_a_group_that_does_not_tell_images_apart_is_refused(group: str) -> None:
+    images = folder([True, True])
+    named = ImageFolder(["x_A01_1", "x_A02_1"], images.images, images.labels, images.axes)
+    with pytest.raises(DataError, match=r"group|look"):
+        named.hold_out(0.5, group)
+
+
+def test_the_wells_of_bbbc039_are_known(tmp_path: Path) -> None:
+    assert known_group(tmp_path / "bbbc039_nuclei") == r"_([A-P]\d\d)_"
+    assert known_group(tmp_path / "mine") is None

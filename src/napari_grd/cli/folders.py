@@ -1,6 +1,7 @@
 """Folders of images on the command line."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from napari_grd.jobs import Job, Stopwatch
 
 VARIABLE = "GRD_DATA"
 _DEFAULT = "dsb2018_fluo"
+# Fields of one well look alike: what is held out must be of other wells.
+_GROUPS = {"bbbc039_nuclei": r"_([A-P]\d\d)_"}
 _PHOTO = (".png", ".jpg", ".jpeg")
 
 
@@ -51,28 +54,60 @@ class ImageFolder:
         """The images that have labels."""
         return self.take([i for i, labels in enumerate(self.labels) if labels is not None])
 
-    def hold_out(self, fraction: float) -> tuple["ImageFolder", "ImageFolder"]:
+    def hold_out(self, fraction: float, group: str | None = None) -> tuple["ImageFolder", "ImageFolder"]:
         """Split into what is trained on and what is held out, the same every time.
 
         Of the labelled images (of all, if none is labelled), sorted by name, the first and
-        every ``1 / fraction``-th after it are held out.
+        every ``1 / fraction``-th after it are held out; or of their groups.
+
+        Parameters
+        ----------
+        fraction : float
+            How much is held out.
+        group : str, optional
+            Regular expression with one pair of brackets, which catches of a name what images
+            of one well or patient have in common. They stay together.
 
         Raises
         ------
         DataError
-            If the fraction is not between 0 and 0.5, or there are not two images to split.
+            If the fraction is not between 0 and 0.5, the group is no such expression, or there are not two to split.
         """
         if not 0 < fraction <= 0.5:
             raise DataError(f"The fraction to hold out is {fraction:g}.", "Give one above 0, up to 0.5.")
         places = list(range(len(self.images)))
         candidates = [i for i in places if self.labels[i] is not None] or places
-        if len(candidates) < 2:
+        groups = [_group(self.names[i], group) for i in places]
+        found = list(dict.fromkeys(groups[i] for i in candidates))
+        if len(found) < 2:
             raise DataError(
-                f"{len(candidates)} of {len(places)} images can be held out.",
-                "Label at least two images: one to train on, one to compare on.",
+                f"{len(found)} of {len(places)} images can be held out."
+                if group is None
+                else f"All names have {found} where {group!r} looks.",
+                "Label at least two images (of two groups): one to train on, one to compare on.",
             )
-        held = set(candidates[:: round(1 / fraction)])
-        return self.take([i for i in places if i not in held]), self.take(sorted(held))
+        held = set(found[:: round(1 / fraction)])
+        # Unlabelled images of a held group are not trained on either.
+        chosen = [i for i in candidates if groups[i] in held]
+        return self.take([i for i in places if groups[i] not in held]), self.take(chosen)
+
+
+def _group(name: str, pattern: str | None) -> str:
+    if pattern is None:
+        return name
+    try:
+        match = re.search(pattern, name)
+        return "" if match is None else match.group(1)
+    except (re.error, IndexError) as error:
+        raise DataError(
+            f"The group {pattern!r} is no regular expression with one pair of brackets ({error}).",
+            r"Write for example '_([A-P]\d\d)_'.",
+        ) from None
+
+
+def known_group(folder: Path) -> str | None:
+    """The group of a data set whose images are known to come from wells; None for any other."""
+    return _GROUPS.get(folder.name)
 
 
 def data_folder(images: Path | None, dataset: str | None) -> Path:

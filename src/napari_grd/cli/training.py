@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_grd.cli.folders import data_folder, iter_read
+from napari_grd.cli.folders import data_folder, iter_read, known_group
 from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_table
 from napari_grd.cli.settings import Settings, takes_settings
@@ -42,6 +42,13 @@ Images = Annotated[
 Dataset = Annotated[str | None, typer.Option(help="Name of a data set in the folder that GRD_DATA names.")]
 Axes = Annotated[str | None, typer.Option(help="Axes of every image: yx, cyx or yxc. \\[default: from the files]")]
 HoldOut = Annotated[float, typer.Option(help="Fraction of the labelled images that is not trained on.")]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        help="Regular expression whose brackets catch, of a file's name, the well or patient: images that share it"
+        " are held out together. \\[default: known for the data set, or each image for itself]"
+    ),
+]
 
 
 @takes_settings(demo_config(), _DISTILL)
@@ -71,6 +78,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the model and its checkpoint.")] = Path("grd-train"),
     axes: Axes = None,
     hold_out: HoldOut = 0.2,
+    group: Group = None,
 ) -> None:
     """Train a network on labelled images, e.g. as a teacher."""
     config = settings.build()
@@ -84,7 +92,7 @@ def train(
     import napari_grd.api as grd
     from napari_grd.io.atomic import make_folder
 
-    training, held = data.hold_out(hold_out)
+    training, held = data.hold_out(hold_out, group or known_group(source))
     job = grd.iter_train(
         training.images,
         training.labels,
@@ -114,6 +122,7 @@ def distill(
     out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-distill"),
     axes: Axes = None,
     hold_out: HoldOut = 0.2,
+    group: Group = None,
 ) -> None:
     """Distil a small student from a teacher, on a folder of images.
 
@@ -132,7 +141,7 @@ def distill(
     if teacher is not None:
         is_model = teacher in builtin_paths() or Path(teacher).is_file()
         found = grd.load_model(teacher) if is_model else as_teacher(teacher)
-    training, held = data.hold_out(hold_out)
+    training, held = data.hold_out(hold_out, group or known_group(source))
     true = held.labels if data.labelled().images else None
     study_images = StudyImages(training.images, training.labels, held.images, true, axes=data.axes)
     study = run(iter_study(study_images, config, out, teacher=found, baseline=baseline), resume=_resume(out))
