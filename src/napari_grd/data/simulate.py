@@ -165,7 +165,7 @@ def cells_2d(
         signal = np.where(filled, inside * (1 - 0.8 * np.minimum(line, 1)), 25 * grain)
     # The frame can cut a bent cell in two: what is seen are two objects.
     labels = measure.label(np.where(filled, cell + 1, 0)).astype(np.uint16)  # type: ignore[no-untyped-call]
-    return _photograph(rng, signal, blur=(0.9, 0.9)), labels
+    return photograph(rng, signal, blur=(0.9, 0.9)), labels
 
 
 def _nuclei(
@@ -209,7 +209,7 @@ def _nuclei(
         texture = np.clip(1 + rng.uniform(0.1, 0.22) * chromatin[box], 0.3, None)
         # Nuclei are flat pillows: thickness, so brightness, rises fast at the rim. Overlaps add up.
         signal[box] += brightness * texture * np.clip(depth, 0, None) ** 0.22 * inside
-    return _photograph(rng, signal, blur), labels
+    return photograph(rng, signal, blur), labels
 
 
 def _checked_count(shape: tuple[int, ...], count: int | None, *, ndim: int, pixels_each: int) -> int:
@@ -223,8 +223,8 @@ def _checked_count(shape: tuple[int, ...], count: int | None, *, ndim: int, pixe
     return count
 
 
-def _photograph(rng: np.random.Generator, signal: Float, blur: tuple[float, ...]) -> UInt16:
-    """What a camera behind a lens makes of the light."""
+def photograph(rng: np.random.Generator, signal: Float, blur: tuple[float, ...]) -> UInt16:
+    """What a camera behind a lens makes of the light ``(*S)``; ``blur`` is the lens' sigma in pixels of each axis."""
     glow = ndimage.gaussian_filter(signal, (2.0, 14.0, 14.0)[-signal.ndim :])
     steps = [np.linspace(-1, 1, size) for size in signal.shape]
     tilt = sum(

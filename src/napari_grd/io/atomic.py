@@ -1,7 +1,8 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,60 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise _output_error(path, error) from error
     finally:
         _discard(temporary)
+
+
+@contextmanager
+def atomic_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """Fill a folder under a temporary name and move it to its own when it is complete.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final name. The folder it lies in has to exist.
+    replace : bool, default False
+        Whether a folder of that name may be thrown away. It survives until the
+        new one is complete.
+
+    Yields
+    ------
+    Path
+        The temporary folder, which exists and is empty. It is removed if the
+        block raises.
+
+    Raises
+    ------
+    OutputError
+        If there is something of that name that may not be replaced, or any
+        operating system error occurs inside the block.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with atomic_folder(Path(folder) / "notes") as temporary:
+    ...         _ = (temporary / "a.txt").write_text("whole")
+    ...     (Path(folder) / "notes" / "a.txt").read_text()
+    'whole'
+    """
+    path = Path(path)
+    target = path.resolve()
+    if target.exists() and not (replace and target.is_dir()):
+        raise OutputError(f"{str(path)!r} exists already.", "Choose another name, or remove it first.")
+    temporary = target.with_name(f".{uuid4().hex[:8]}-{target.name}")
+    retired = target.with_name(f".{uuid4().hex[:8]}-old-{target.name}")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if target.exists():
+            target.rename(retired)  # a folder that is not empty cannot be replaced in one step
+        temporary.rename(target)
+    except OSError as error:
+        if retired.exists() and not target.exists():
+            retired.rename(target)
+        raise _output_error(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)
 
 
 def make_folder(path: str | Path) -> Path:

@@ -10,8 +10,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_grd.errors import DataError, LabelError, OutputError
+from napari_grd.errors import DataError, OutputError
 from napari_grd.io.atomic import atomic_path
+from napari_grd.io.label_values import stored_type
 
 _TIFF = (".tif", ".tiff")
 _PHOTO = (".png", ".jpg", ".jpeg")
@@ -182,14 +183,7 @@ def write_labels(path: str | Path, labels: NDArray[Any], metadata: Mapping[str, 
     if path.suffix.lower() not in _TIFF:
         raise OutputError(f"Labels cannot be written to {str(path)!r}.", "Choose a file name that ends in .tif.")
     labels = np.asarray(labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise LabelError(f"The labels are of type {labels.dtype}.", "Pass an array of integers.")
-    if not labels.size:
-        raise LabelError(f"The labels are empty (shape {labels.shape}).", "Pass an array with pixels.")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= 2**32:
-        raise LabelError(f"The labels range from {low} to {high}.", "Pass labels from 0 to 2**32 - 1.")
-    stored = labels.astype(np.uint16 if high < 2**16 else np.uint32, copy=False)
+    stored = labels.astype(stored_type(labels), copy=False)
     with atomic_path(path) as temporary:
         # Without "minisblack", a last axis of 3 would be taken for colour.
         tifffile.imwrite(temporary, stored, compression="zlib", photometric="minisblack", metadata=dict(metadata or {}))

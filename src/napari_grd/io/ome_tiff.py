@@ -1,0 +1,163 @@
+"""Label images as OME-TIFF, with pixel sizes and with where they come from."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from napari_grd import __version__
+from napari_grd.errors import DataError, LabelError, OutputError
+from napari_grd.io.atomic import atomic_path
+from napari_grd.io.calibration import Calibration
+from napari_grd.io.label_values import stored_type
+
+SUFFIXES = (".ome.tif", ".ome.tiff")
+
+_NAMESPACE = "napari_grd"
+_LENGTHS = {
+    "angstrom": "Å",
+    "picometer": "pm",
+    "nanometer": "nm",
+    "micrometer": "µm",
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "meter": "m",
+    "inch": "in",
+}
+_TIMES = {
+    "nanosecond": "ns",
+    "microsecond": "µs",
+    "millisecond": "ms",
+    "second": "s",
+    "minute": "min",
+    "hour": "h",
+    "day": "d",
+}
+_SPATIAL = "ZYX"
+_LEADING = "TZC"
+
+
+def write_labels_ome_tiff(
+    path: str | Path, labels: Any, calibration: Calibration, provenance: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a label image as a compressed OME-TIFF, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file ending in ``.ome.tif`` or ``.ome.tiff``. One that exists is replaced.
+    labels : array (*S)
+        Integers >= 0 with two to five axes: numpy, or dask or zarr, which are
+        read plane by plane. The last two are the image plane. They are stored
+        as uint16 where they fit, else as uint32.
+    calibration : Calibration
+        Of these axes. OME knows t, c and z beside y and x: an axis of another
+        name takes the place of one that is free. Units that OME does not know
+        are left out.
+    provenance : mapping, optional
+        Where the labels come from. Has to fit JSON; it becomes an annotation,
+        see :func:`read_provenance`.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    LabelError
+        If the labels are empty, not integers, negative, above 2**32 - 1, or have too many axes.
+    OutputError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    if not path.name.lower().endswith(SUFFIXES):
+        raise OutputError(f"Labels cannot be written to {str(path)!r}.", f"Use a file name ending in {SUFFIXES[0]}.")
+    dtype = stored_type(labels)
+    axes = _letters(calibration.axes)
+    metadata: dict[str, Any] = {"axes": axes, "Creator": f"napari-grd {__version__}"}
+    metadata |= _sizes(axes, calibration) | _positions(axes, calibration, labels.shape)
+    if provenance:
+        metadata["CommentAnnotation"] = {"Namespace": _NAMESPACE, "Value": json.dumps(dict(provenance))}
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            _planes(labels, dtype),
+            shape=tuple(labels.shape),
+            dtype=dtype,
+            ome=True,
+            bigtiff=int(np.prod(labels.shape)) * np.dtype(dtype).itemsize >= 2**31,
+            compression="zlib",
+            photometric="minisblack",
+            metadata=metadata,
+        )
+    return path
+
+
+def read_provenance(path: str | Path) -> dict[str, Any]:
+    """Where the labels of an OME-TIFF come from; empty if it does not say.
+
+    Raises
+    ------
+    DataError
+        If the file is no TIFF.
+    """
+    try:
+        with tifffile.TiffFile(path) as file:
+            described = file.ome_metadata
+    except (OSError, tifffile.TiffFileError) as error:
+        raise DataError(f"The file {str(path)!r} cannot be read ({error}).", "Check the path.") from error
+    if not described:
+        return {}
+    for element in ElementTree.fromstring(described).iter():
+        if element.tag.endswith("CommentAnnotation") and element.get("Namespace") == _NAMESPACE:
+            return dict(json.loads("".join(element.itertext())))
+    return {}
+
+
+def _letters(axes: tuple[str, ...]) -> str:
+    """Letters that OME knows: its own where a name is one, else those left over."""
+    if len(axes) > len(_LEADING) + 2:
+        raise LabelError(f"The labels have {len(axes)} axes.", "OME-TIFF holds at most five: save a part of them.")
+    known = [name.upper() if name.upper() in _LEADING else None for name in axes[:-2]]
+    free = iter([letter for letter in "ZTC" if letter not in known])
+    return "".join(letter or next(free) for letter in known) + "YX"
+
+
+def _sizes(axes: str, calibration: Calibration) -> dict[str, Any]:
+    sizes: dict[str, Any] = {}
+    for letter, step, unit in zip(axes, calibration.scale, calibration.units, strict=True):
+        if letter in _SPATIAL and (symbol := _LENGTHS.get(unit or "", "pixel")) and (unit or step != 1):
+            sizes |= {f"PhysicalSize{letter}": step, f"PhysicalSize{letter}Unit": symbol}
+        elif letter == "T" and unit in _TIMES:
+            sizes |= {"TimeIncrement": step, "TimeIncrementUnit": _TIMES[unit]}
+    return sizes
+
+
+def _positions(axes: str, calibration: Calibration, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Where each plane lies, as OME has it; only needed where the first pixel is not at the origin."""
+    if not any(calibration.translate):
+        return {}
+    planes: dict[str, list[Any]] = {}
+    for index in np.ndindex(*shape[:-2]):
+        at = (*index, 0, 0)
+        for letter, step, start, unit, number in zip(
+            axes, calibration.scale, calibration.translate, calibration.units, at, strict=True
+        ):
+            if letter in _SPATIAL:
+                planes.setdefault(f"Position{letter}", []).append(start + number * step)
+                planes.setdefault(f"Position{letter}Unit", []).append(_LENGTHS.get(unit or "", "pixel"))
+            elif letter == "T" and unit in _TIMES:
+                planes.setdefault("DeltaT", []).append(start + number * step)
+                planes.setdefault("DeltaTUnit", []).append(_TIMES[unit])
+    return {"Plane": planes}
+
+
+def _planes(labels: Any, dtype: type[np.generic]) -> Iterator[NDArray[Any]]:
+    for index in np.ndindex(*labels.shape[:-2]):
+        yield np.asarray(labels[index]).astype(dtype)

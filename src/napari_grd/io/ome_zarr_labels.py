@@ -1,0 +1,124 @@
+"""Label images as OME-Zarr 0.5, with a pyramid and with where they come from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from napari_grd.errors import OutputError
+from napari_grd.io.atomic import atomic_folder
+from napari_grd.io.calibration import Calibration
+from napari_grd.io.label_values import regions, stored_type
+from napari_grd.io.ome_zarr import PROVENANCE, attributes_of, stem
+
+_CHUNK = 512
+_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+
+
+def write_labels_zarr(
+    path: str | Path, labels: Any, calibration: Calibration, provenance: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a label image as an OME-Zarr, whole or not at all.
+
+    The levels of the pyramid take every second pixel along y and x, for
+    object numbers cannot be averaged.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder, by custom ``name.ome.zarr``. One that an earlier call wrote
+        is replaced, no other is.
+    labels : array (*S)
+        Integers >= 0 with two to five axes: numpy, or dask or zarr, which are
+        read piece by piece. The last two are the image plane.
+    calibration : Calibration
+        Of these axes.
+    provenance : mapping, optional
+        Where the labels come from. Has to fit JSON; it becomes the attribute
+        ``napari_grd``.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    LabelError
+        If the labels are empty, not integers, negative, or above 2**32 - 1.
+    OutputError
+        If something else is in the way, or the folder cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from napari_grd.io.ome_zarr import read_ome_zarr
+    >>> with TemporaryDirectory() as folder:
+    ...     path = write_labels_zarr(Path(folder) / "a.ome.zarr", np.eye(4, dtype=int), Calibration.of("yx"))
+    ...     read_ome_zarr(path)[0].levels[0].shape
+    (4, 4)
+    """
+    path = Path(path)
+    dtype = stored_type(labels)
+    with atomic_folder(path, replace=_is_ours(path)) as temporary:
+        group = zarr.open_group(temporary, mode="w", zarr_format=3)
+        levels = [_level(group, 0, labels.shape, dtype, calibration.axes)]
+        for region in regions(labels.shape, _CHUNK):
+            levels[0][region] = np.asarray(labels[region]).astype(dtype)
+        while max(levels[-1].shape[-2:]) > _CHUNK:
+            levels.append(_halved(group, levels[-1], len(levels), calibration.axes))
+        group.attrs.update(
+            {
+                "ome": {
+                    "version": "0.5",
+                    "multiscales": [_multiscale(stem(path), calibration, levels)],
+                    "image-label": {"version": "0.5"},
+                },
+                PROVENANCE: dict(provenance or {}),
+            }
+        )
+    return path
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a folder was written here, so that writing it again replaces what the user means to replace."""
+    if not path.exists():
+        return False
+    if PROVENANCE not in attributes_of(path):
+        raise OutputError(
+            f"{str(path)!r} exists already and was not written by napari-grd.", "Choose another name, or remove it."
+        )
+    return True
+
+
+def _level(group: zarr.Group, number: int, shape: Sequence[int], dtype: Any, axes: Sequence[str]) -> Any:
+    chunks = (*(1,) * (len(shape) - 2), *(min(size, _CHUNK) for size in shape[-2:]))
+    return group.create_array(str(number), shape=tuple(shape), chunks=chunks, dtype=dtype, dimension_names=list(axes))
+
+
+def _halved(group: zarr.Group, finer: Any, number: int, axes: Sequence[str]) -> Any:
+    shape = (*finer.shape[:-2], *((size + 1) // 2 for size in finer.shape[-2:]))
+    level = _level(group, number, shape, finer.dtype, axes)
+    for region in regions(shape, _CHUNK):
+        rows, columns = (slice(2 * part.start, 2 * part.stop) for part in region[-2:])
+        level[region] = np.asarray(finer[(*region[:-2], rows, columns)])[..., ::2, ::2]
+    return level
+
+
+def _multiscale(name: str, calibration: Calibration, levels: Sequence[Any]) -> dict[str, Any]:
+    axes = []
+    for axis, unit in zip(calibration.axes, calibration.units, strict=True):
+        axes.append({"name": axis, "type": _TYPES.get(axis, "custom")} | ({"unit": unit} if unit else {}))
+    datasets = []
+    for number in range(len(levels)):
+        coarser = [1.0] * (len(axes) - 2) + [2.0**number] * 2
+        scale = [step * factor for step, factor in zip(calibration.scale, coarser, strict=True)]
+        # Every second pixel is taken as it is, so the first one stays where it was.
+        transformations = [
+            {"type": "scale", "scale": scale},
+            {"type": "translation", "translation": list(calibration.translate)},
+        ]
+        datasets.append({"path": str(number), "coordinateTransformations": transformations})
+    return {"name": name, "axes": axes, "datasets": datasets, "type": "nearest"}
