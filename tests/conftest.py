@@ -3,9 +3,11 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from numpy.lib.npyio import NpzFile
 
 
@@ -24,3 +26,40 @@ def real_data() -> Path:
 def goldens() -> Callable[[str], NpzFile]:
     """Loads a file of reference numbers by name, for example ``goldens("metrics.npz")``."""
     return lambda name: np.load(Path(__file__).parent / "goldens" / name)
+
+
+@pytest.fixture
+def make_ome_zarr() -> Callable[..., Path]:
+    """Writes an OME-Zarr as other programs do: two channels, two levels, a label image; returns its folder."""
+    return _write_ome_zarr
+
+
+def _write_ome_zarr(path: Path, version: str = "0.5", **omero: Any) -> Path:
+    def describe(node: zarr.Group, **content: Any) -> None:
+        node.attrs.update({"ome": {"version": version, **content}} if version == "0.5" else content)
+
+    def scales(axes: list[dict[str, str]], *levels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        datasets = [{"path": str(at), "coordinateTransformations": steps} for at, steps in enumerate(levels)]
+        return [{"version": version, "axes": axes, "datasets": datasets}]
+
+    space = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    image = np.random.default_rng(0).integers(0, 1000, (2, 3, 64, 80), dtype=np.uint16)
+    group = zarr.open_group(path, mode="w", zarr_format=3 if version == "0.5" else 2)
+    group.create_array("0", data=image, chunks=(1, 1, 32, 32))
+    group.create_array("1", data=image[..., ::2, ::2], chunks=(1, 1, 32, 32))
+    moved = {"type": "translation", "translation": [0, 5, 1, 2]}
+    fine, coarse = ({"type": "scale", "scale": [1, 2, 0.5 * factor, 0.5 * factor]} for factor in (1, 2))
+    channels = [
+        {"label": "DAPI", "color": "0000FF", "window": {"start": 10, "end": 900}, "active": True},
+        {"label": "GFP", "color": "00FF00", "active": False},
+    ]
+    axes = [{"name": "c", "type": "channel"}, *space]
+    described = {"channels": channels} | omero
+    describe(group, multiscales=scales(axes, [fine, moved], [coarse, moved]), omero=described)
+    labels = group.create_group("labels")
+    describe(labels, labels=["cells"])
+    cells = labels.create_group("cells")
+    cells.create_array("0", data=(image[0] > 500).astype(np.uint32), chunks=(1, 32, 32))
+    steps = [{"type": "scale", "scale": [2, 0.5, 0.5]}, {"type": "translation", "translation": [5, 1, 2]}]
+    describe(cells, multiscales=scales(space, steps), **{"image-label": {}})
+    return path

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from napari_grd.errors import GrdError, OutputError
-from napari_grd.io.atomic import atomic_path, make_folder
+from napari_grd.io.atomic import atomic_folder, atomic_path, make_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -119,3 +119,37 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(OutputError, match="cannot be made"):
         make_folder(tmp_path / "a" / "b")
+
+
+def test_a_folder_appears_whole_and_replaces_only_if_told_to(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    for text in ("old", "new"):
+        with atomic_folder(target, replace=True) as temporary:
+            (temporary / "b.txt").write_text(text)
+            assert not (target / "b.txt").exists() or (target / "b.txt").read_text() == "old"
+    assert names(tmp_path) == ["a"]
+    assert (target / "b.txt").read_text() == "new"
+    with pytest.raises(OutputError, match="exists already"), atomic_folder(target):
+        pytest.fail("the block has run")
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("half way"), KeyboardInterrupt()])
+def test_an_old_folder_survives_a_failure(tmp_path: Path, failure: BaseException) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("old")
+
+    def write_half() -> None:
+        with atomic_folder(tmp_path / "a", replace=True) as temporary:
+            (temporary / "b.txt").write_text("ne")
+            raise failure
+
+    with pytest.raises(type(failure)):
+        write_half()
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a" / "b.txt").read_text() == "old"
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"), atomic_folder(tmp_path / "a", replace=True):
+        pytest.fail("the block has run")

@@ -84,9 +84,7 @@ def nuclei_timelapse(
     return image, labels
 
 
-def _born(
-    rng: np.random.Generator, number: int, center: Float, frames: int, radius: float | None = None
-) -> _Nucleus:
+def _born(rng: np.random.Generator, number: int, center: Float, frames: int, radius: float | None = None) -> _Nucleus:
     return _Nucleus(
         number=number,
         center=np.asarray(center, float),
@@ -125,9 +123,7 @@ def _moved(rng: np.random.Generator, nuclei: list[_Nucleus], plane: tuple[int, .
     return moved
 
 
-def _divided(
-    rng: np.random.Generator, nuclei: list[_Nucleus], born: int, frames: int
-) -> tuple[list[_Nucleus], int]:
+def _divided(rng: np.random.Generator, nuclei: list[_Nucleus], born: int, frames: int) -> tuple[list[_Nucleus], int]:
     after: list[_Nucleus] = []
     for nucleus in nuclei:
         if nucleus.divides > 0:
@@ -178,7 +174,5 @@ def _profile(nucleus: _Nucleus, box: tuple[slice, ...]) -> tuple[Float, Float]:
         for order, amplitude, phase in zip((2, 3, 4), amplitudes, phases, strict=True)
     )
     depth = 1 - np.linalg.norm(stretched, axis=-1) / rim
-    grains = ndimage.map_coordinates(
-        nucleus.texture, np.moveaxis(own + _PATCH / 2, -1, 0), order=1, mode="grid-wrap"
-    )
+    grains = ndimage.map_coordinates(nucleus.texture, np.moveaxis(own + _PATCH / 2, -1, 0), order=1, mode="grid-wrap")
     return depth, np.clip(1 + 0.16 * grains, 0.3, None)

@@ -35,10 +35,9 @@ def stored_type(labels: Any) -> type[np.uint16] | type[np.uint32]:
         raise LabelError(f"The labels are of type {labels.dtype}.", "Pass an array of integers.")
     if 0 in labels.shape:
         raise LabelError(f"The labels are empty (shape {labels.shape}).", "Pass an array with pixels.")
-    low, high = 0, 0
-    for region in regions(labels.shape):
-        block = np.asarray(labels[region])
-        low, high = min(low, int(block.min())), max(high, int(block.max()))
+    blocks = (np.asarray(labels[region]) for region in regions(labels.shape))
+    lows, highs = zip(*((int(block.min()), int(block.max())) for block in blocks), strict=True)
+    low, high = min(lows), max(highs)
     if low < 0 or high >= 2**32:
         raise LabelError(f"The labels range from {low} to {high}.", "Pass labels from 0 to 2**32 - 1.")
     return np.uint16 if high < 2**16 else np.uint32

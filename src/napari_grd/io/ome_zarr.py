@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zarr
-from zarr.storage import ZipStore
-
 from napari_grd.errors import DataError
 from napari_grd.io.calibration import Calibration
 
@@ -126,9 +123,10 @@ def attributes_of(folder: str | Path) -> dict[str, Any]:
             content = json.loads((folder / name).read_text("utf-8"))
         except (OSError, ValueError):
             continue
-        attributes = content.get("attributes") if name == "zarr.json" else content
-        if isinstance(attributes, dict):
-            return attributes
+        if name == "zarr.json" and isinstance(content, dict):
+            content = content.get("attributes")
+        if isinstance(content, dict):
+            return content
     return {}
 
 
@@ -157,6 +155,9 @@ def read_ome_zarr(path: str | Path) -> tuple[ZarrImage, ...]:
     DataError
         If there is no such folder, its metadata is missing or wrong, or it is a plate.
     """
+    import zarr  # half a second, which those who only ask what a folder is need not wait
+    from zarr.storage import ZipStore
+
     path = group_folder(path)
     if not path.exists():
         raise DataError(f"There is no OME-Zarr {str(path)!r}.", "Check the path.")
@@ -177,7 +178,7 @@ def read_ome_zarr(path: str | Path) -> tuple[ZarrImage, ...]:
     return images
 
 
-def _images(group: zarr.Group, path: Path) -> list[ZarrImage]:
+def _images(group: Any, path: Path) -> list[ZarrImage]:
     attributes = dict(group.attrs)
     ome = _ome(attributes)
     name = stem(path)

@@ -1,0 +1,53 @@
+"""The plugin's page of napari's preferences."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari.settings import get_plugin_settings
+from platformdirs import user_cache_path
+
+PLUGIN = "napari-grd"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose in Preferences > Plugins > GRD.
+
+    Attributes
+    ----------
+    device : str
+        auto, cpu, cuda or mps.
+    threads : int
+        Processor threads, 0 for all.
+    cache_folder : Path
+        Where teachers' outputs are kept. It may not exist yet.
+    cache_bytes : int
+        What may be kept there.
+    zarr_folders : bool
+        Whether Zarr folders are opened with this plugin without asking.
+    """
+
+    device: str
+    threads: int
+    cache_folder: Path
+    cache_bytes: int
+    zarr_folders: bool
+
+
+def settings() -> Settings:
+    """The settings as they are now.
+
+    Raises
+    ------
+    KeyError
+        If napari does not know the plugin, because it is not installed or switched off.
+    """
+    stored = get_plugin_settings(PLUGIN)
+    folder = stored.cache.folder
+    return Settings(
+        device=stored.computing.device,
+        threads=stored.computing.threads,
+        cache_folder=Path(folder).expanduser() if folder else user_cache_path(PLUGIN, appauthor=False),
+        cache_bytes=stored.cache.megabytes * 1_000_000,
+        zarr_folders=stored.files.zarr_folders,
+    )
