@@ -68,7 +68,8 @@ def bioio_layers(path: str | Path) -> list[LayerData]:
             several = len(image.scenes) > 1
             layers += _scene(image, f"{path.stem} {scene}" if several else path.stem, several, visible=number == 0)
     except Exception as error:  # each format has its own reader, with its own errors
-        raise DataError(f"{str(path)!r} cannot be read ({error}).", _remedy(path)) from error
+        reason = str(error).partition(". ")[0]  # bioio goes on with what a programmer could do
+        raise DataError(f"{str(path)!r} cannot be read ({reason}).", _remedy(path)) from error
     if len(image.scenes) > MOST_SCENES:
         show_warning(f"{path.name} holds {len(image.scenes)} scenes; the first {MOST_SCENES} were opened.")
     return layers

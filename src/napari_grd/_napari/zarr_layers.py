@@ -82,7 +82,7 @@ def _labels(image: ZarrImage, prefix: str) -> list[LayerData]:
 
 def _parts(image: ZarrImage) -> list[tuple[Any, dict[str, Any]]]:
     """Data and place of each channel; the axis of channels is taken out."""
-    levels = [da.from_zarr(level) for level in image.levels]  # type: ignore[no-untyped-call]
+    levels = [da.from_zarr(level) for level in image.levels]
     axis = image.channel_axis
     calibration = image.calibration if axis is None else image.calibration.without(axis)
     metadata = {"napari_grd": image.provenance} if image.provenance else {}
