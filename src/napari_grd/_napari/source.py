@@ -109,10 +109,15 @@ class ImageSource:
         factors = self.factors(level)
         return float(np.sqrt(factors[self.spatial_axes[0]] * factors[self.spatial_axes[1]]))
 
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Length of each axis that is neither displayed nor channels, at level 0."""
+        full = _levels(self.layer)[0].shape
+        return tuple(int(full[axis]) for axis in self.plane_axes)
+
     def planes(self) -> Iterator[Plane]:
         """Every plane of the layer: an index for each axis that is neither displayed nor channels."""
-        full = _levels(self.layer)[0].shape
-        return product(*(range(int(full[axis])) for axis in self.plane_axes))
+        return product(*(range(size) for size in self.plane_shape))
 
     def current_plane(self, viewer: Any) -> Plane:
         """The plane that the viewer's sliders stand at, clipped to the layer."""

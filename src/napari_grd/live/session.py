@@ -6,9 +6,11 @@ else, and if so turns to that. When the view is done it waits a moment and then
 fills the rest of the plane.
 """
 
+import atexit
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +28,7 @@ from napari_grd.models import Model
 PREPARING, SEGMENTING, FILLING = "Preparing", "Segmenting", "Filling in"
 """What :class:`LiveSession` says it is busy with."""
 
+_ENDING = 10.0  # seconds that the interpreter waits, when it ends, for the network call an engine is in
 _SETTLE = 0.15  # seconds without a new request before idle work begins: panning comes in bursts
 _log = logging.getLogger(__name__)
 
@@ -168,6 +171,7 @@ class LiveSession:
             self._serial += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="grd-live", daemon=True)
+                _open.add(self)
                 self._thread.start()
             self._changed.notify_all()
 
@@ -242,6 +246,19 @@ class LiveSession:
         if what != self._busy:
             self._busy = what
             self._on_busy(what)
+
+
+_open: "weakref.WeakSet[LiveSession]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    # A thread that is inside a network when the interpreter goes away would crash it.
+    sessions = list(_open)
+    for session in sessions:
+        session.close()
+    for session in sessions:
+        session.wait(_ENDING)
 
 
 def _ahead(before: Look, now: Look) -> Look | None:

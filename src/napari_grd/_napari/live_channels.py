@@ -1,0 +1,65 @@
+"""Which channels of an image a model is given."""
+
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+
+from napari_grd._napari.panel import Panel
+from napari_grd._napari.source import Channel, channel_axis, channel_choices, default_channels
+
+_CHOOSE = "choose…"
+
+
+class ChannelPickers(QWidget):
+    """One picker for each channel that the model takes; hidden where there is nothing to choose.
+
+    Parameters
+    ----------
+    panel : Panel
+        Whose viewer it is.
+    """
+
+    changed = Signal()
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__()
+        self._viewer = panel.viewer
+        self._shown: tuple[Image | None, int] = (None, 0)
+        self._choices: list[Channel] = []
+        self._pickers: list[QComboBox] = []
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self.hide()
+
+    def set_image(self, layer: Image | None, count: int) -> None:
+        """Offer the channels of another image, or to a model that takes another number of them."""
+        if (layer, count) == self._shown:
+            return
+        self._shown = (layer, count)
+        self._choices = [] if layer is None else channel_choices(self._viewer, layer)
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        self._pickers = []
+        default = None if layer is None else default_channels(self._viewer, layer, count)
+        for number in range(count if layer is not None else 0):
+            self._add(number, None if default is None else default[number])
+        trivial = layer is None or (count == 1 and not layer.rgb and channel_axis(layer) is None)
+        self.setVisible(not trivial)
+
+    def channels(self) -> tuple[Channel, ...] | None:
+        """The chosen channels in the model's order; None if not all are chosen."""
+        chosen = [picker.currentIndex() - 1 for picker in self._pickers]
+        if not chosen or min(chosen) < 0:
+            return None
+        return tuple(self._choices[index] for index in chosen)
+
+    def _add(self, number: int, default: Channel | None) -> None:
+        picker = QComboBox()
+        picker.addItems([_CHOOSE, *(choice.label for choice in self._choices)])
+        picker.setToolTip("What the model is shown here: the stain or colour it was trained on.")
+        for index, choice in enumerate(self._choices):
+            if default is not None and (choice.layer, choice.index) == (default.layer, default.index):
+                picker.setCurrentIndex(index + 1)
+        picker.currentIndexChanged.connect(lambda _index: self.changed.emit())
+        self._pickers.append(picker)
+        self._form.addRow("Channel" if self._shown[1] == 1 else f"Channel {number + 1}", picker)

@@ -1,0 +1,77 @@
+"""The controls that change how instances are cut out of what the network said."""
+
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from superqt import QLabeledDoubleSlider, QLabeledSlider
+
+from napari_grd.config import PartitionConfig
+
+_LARGEST = 2000  # pixels of the smallest object, at most
+
+
+class PartitionControls(QWidget):
+    """Sliders for the smallest object, the foreground and splitting or merging."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._base = PartitionConfig()
+        self.min_size = _slider(
+            QLabeledSlider, 0, _LARGEST, 1, "Smaller objects join a neighbour, or vanish where they stand alone."
+        )
+        self.threshold = _slider(
+            QLabeledDoubleSlider,
+            0.05,
+            0.95,
+            0.05,
+            "How sure the model has to be that a pixel belongs to an object: to the left more is taken.",
+        )
+        self.bias = _slider(
+            QLabeledDoubleSlider, -0.9, 0.9, 0.05, "To the left objects are split more often, to the right merged."
+        )
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Smallest object (px)", self.min_size)
+        form.addRow("Foreground above", self.threshold)
+        form.addRow(QLabel("Split – merge"), self.bias)
+        for slider in (self.min_size, self.threshold, self.bias):
+            slider.valueChanged.connect(lambda _value: self.changed.emit())
+        self.set_value(self._base)
+
+    def set_value(self, config: PartitionConfig, *, foreground: bool = True) -> None:
+        """Show settings, usually those stored in a model; one without foreground has no threshold."""
+        self._base = config
+        for slider, value in (
+            (self.min_size, min(config.min_size, _LARGEST)),
+            (self.threshold, config.foreground_threshold),
+            (self.bias, config.bias),
+        ):
+            slider.blockSignals(True)
+            slider.setValue(value)
+            slider.blockSignals(False)
+        self.threshold.setEnabled(foreground)
+
+    def value(self, scale: float = 1.0) -> PartitionConfig:
+        """The settings.
+
+        Parameters
+        ----------
+        scale : float
+            Pixels of the network's grid per pixel of the image: sizes are shown in pixels of the image.
+        """
+        return self._base.replace(
+            min_size=round(self.min_size.value() * scale**2),
+            foreground_threshold=round(self.threshold.value(), 3),
+            bias=round(self.bias.value(), 3),
+        )
+
+
+def _slider(kind: Any, low: float, high: float, step: float, tip: str) -> Any:
+    slider = kind(Qt.Orientation.Horizontal)
+    slider.setRange(low, high)
+    slider.setSingleStep(step)
+    slider.setToolTip(tip)
+    return slider
