@@ -1,6 +1,5 @@
 """Where a piece of a plane lies in its image layer, and how to put things there."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from napari_grd._napari.outputs import output_options
 from napari_grd._napari.source import ImageSource, Plane, Region
 from napari_grd.errors import ImageError, LabelError
+from napari_grd.live.viewport import central_part
 
 _LIMIT = 2048 * 2048  # pixels that are looked at at once: an embedding takes 64 bytes each
 _STRAIGHT = 1e-6  # pixels by which a row may leave its row in another layer
@@ -58,7 +58,7 @@ class Frame:
         rows, columns = source.shape()
         region: Region = (slice(0, rows), slice(0, columns))
         if not whole or rows * columns > limit:
-            region = central(_in_sight(source), limit)
+            region = central_part(_in_sight(source), limit)
         return cls(source, source.current_plane(viewer), region)
 
     @property
@@ -205,24 +205,4 @@ def _in_sight(source: ImageSource) -> Region:
         start = max(0, int(first * factor))
         stop = min(size, int((last + 1) * factor))
         parts.append(slice(start, stop) if start < stop else slice(0, size))
-    return parts[0], parts[1]
-
-
-def central(region: Region, limit: int) -> Region:
-    """The middle of a region, with at most about ``limit`` pixels.
-
-    Examples
-    --------
-    >>> central((slice(0, 100), slice(10, 30)), 400)
-    (slice(40, 60, None), slice(10, 30, None))
-    """
-    side = math.isqrt(limit)
-    lengths = [part.stop - part.start for part in region]
-    # A side that is short anyway leaves its share to the other.
-    allowed = [max(side, limit // max(1, other)) for other in reversed(lengths)]
-    parts = []
-    for part, length, most in zip(region, lengths, allowed, strict=True):
-        size = min(length, most)
-        start = part.start + (length - size) // 2
-        parts.append(slice(start, start + size))
     return parts[0], parts[1]
