@@ -40,7 +40,7 @@ def node_options(graph: "InstanceGraph", labels: NDArray[np.integer]) -> dict[st
     >>> from napari_grd.graph.instances import instance_graph
     >>> labels = np.array([[1, 1, 0, 4]])
     >>> options = node_options(instance_graph(labels, np.ones((2, 1, 4), np.float32)), labels)
-    >>> options["features"]["area"].tolist(), options["features"]["mean_similarity"].tolist()
+    >>> options["features"]["area"].tolist(), options["features"]["mean_similarity"].round(3).tolist()
     ([2, 1], [1.0, 1.0])
     """
     ids, areas = np.unique(labels[labels != 0], return_counts=True)
