@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_grd._napari.state import state_of, unwrap
@@ -33,6 +33,7 @@ class Panel(QWidget):
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.hide()
+        self._docked = False
         self._undo: list[Callable[[], Any]] = []
         # Not a bound method: when this is emitted, the Python side of the widget may be gone.
         self.destroyed.connect(partial(_run_all, self._undo))
@@ -52,10 +53,22 @@ class Panel(QWidget):
         signal.connect(callback)
         self._undo.append(partial(_disconnect, signal, callback))
 
+    def when_gone(self, callback: Callable[[], Any]) -> None:
+        """Call something when the widget goes away; it must not be a method of the widget."""
+        self._undo.append(callback)
+
     def track(self, running: Running[Any]) -> None:
         """Stop a job when the widget goes away; nobody is called back then."""
         self._undo.append(running.silence)
         self._undo.append(running.stop)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Called by Qt. Closing a dock, napari takes the widget out and drops it; connections would keep it alive."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self._docked and self.parent() is None:
+                self.deleteLater()
+            self._docked = self.parent() is not None
+        super().changeEvent(event)
 
     def release(self) -> None:
         """Let go of everything now: connections and jobs."""
