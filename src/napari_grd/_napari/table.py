@@ -1,0 +1,264 @@
+"""A table of objects, linked to their layer: click a row to see the object, click an object to see its row."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHBoxLayout, QLabel, QTableView
+
+from napari_grd._napari.object_link import index_of, label_at, on_click, show_object
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.state import unwrap
+from napari_grd._napari.worker import run_call
+from napari_grd.io.tables import write_csv
+from napari_grd.measure.table import ObjectTable
+
+_ROOT = QModelIndex()
+_SPARE = 12  # pixels beside a heading
+
+
+class TableModel(QAbstractTableModel):
+    """Columns of arrays for a view, which asks for the cells that it shows; sorts by any column.
+
+    Parameters
+    ----------
+    columns : mapping of str to (N,) array
+        By heading.
+    column_tips : mapping of str to str
+        Explanations by heading, its unit left out.
+    row_tips : sequence of str, optional
+        One an original row.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, NDArray[Any]],
+        column_tips: Mapping[str, str] | None = None,
+        row_tips: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._names = list(columns)
+        self._values = list(columns.values())
+        self._column_tips = column_tips or {}
+        self._row_tips = row_tips
+        self.order = np.arange(len(self._values[0]) if self._values else 0)
+        """The original row that each shown row is."""
+
+    def rowCount(self, parent: QModelIndex = _ROOT) -> int:
+        return 0 if parent.isValid() else len(self.order)
+
+    def columnCount(self, parent: QModelIndex = _ROOT) -> int:
+        return 0 if parent.isValid() else len(self._names)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row = self.order[index.row()]
+        value = self._values[index.column()][row]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return show(value)
+        if role == Qt.ItemDataRole.TextAlignmentRole and not isinstance(value, str):
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.ToolTipRole and self._row_tips is not None:
+            return self._row_tips[row]
+        return None
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._names[section]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._column_tips.get(self._names[section].split(" [")[0], "Click to sort")
+        return None
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        rows = [(self.order[index.row()], index.column()) for index in before]
+        values = self._values[column] if column >= 0 else np.arange(len(self.order))  # -1: as it was
+        ranks = np.argsort(values, kind="stable")
+        if order == Qt.SortOrder.DescendingOrder:
+            ranks = ranks[::-1]
+        # What is not a number comes last either way.
+        missing = np.asarray(values[ranks] != values[ranks])
+        self.order = np.concatenate([ranks[~missing], ranks[missing]])
+        self.changePersistentIndexList(before, [self.index(self.shown(row), at) for row, at in rows])
+        self.layoutChanged.emit()
+
+    def shown(self, row: int) -> int:
+        """Where an original row is shown."""
+        return int(np.flatnonzero(self.order == row)[0])
+
+
+def result_table(viewer: Any, title: str, tips: Mapping[str, str]) -> "ResultTable":
+    """The table that is docked under this title below the canvas; made and docked if there is none, or no more."""
+    window = unwrap(viewer).window
+    found = window.dock_widgets.get(title)
+    if not isinstance(found, ResultTable):
+        found = ResultTable(viewer, title, tips)
+        window.add_dock_widget(found, name=title, area="bottom")
+    return found
+
+
+class ResultTable(Panel):
+    """Objects of one Labels layer as rows.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    title : str
+        Of the dock, and of a saved file.
+    tips : mapping of str to str
+        What the columns mean, by heading without unit.
+    """
+
+    def __init__(self, viewer: Any, title: str, tips: Mapping[str, str]) -> None:
+        super().__init__(viewer)
+        self.setObjectName(title)
+        self._title = title
+        self._tips = tips
+        self._layer: Labels | None = None
+        self._table = ObjectTable({}, np.zeros((0, 0), np.int64))
+        self._made_by: Mapping[str, Any] = {}
+        self._link = ExitStack()  # the connection to the layer
+        self.when_gone(self._link.close)
+        self._moving = False  # what follows a click must not click back
+        self.caption = QLabel()
+        self.save = button(
+            "Save CSV…",
+            "Write all rows to a file for Excel, R or Python;\nhow they were made is written beside it.",
+            self._ask_where,
+        )
+        row = QHBoxLayout()
+        row.addWidget(self.caption, 1)
+        row.addWidget(self.save)
+        self.view = QTableView()
+        self.view.setToolTip("Click a row to see the object; click an object in the image to see its row.")
+        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setSortingEnabled(True)
+        self.view.verticalHeader().hide()
+        self.body.addLayout(row)
+        self.body.addWidget(self.view, 1)
+        self.body.addWidget(self.message)
+        self.body.setAlignment(Qt.AlignmentFlag(0))  # the view fills the dock
+        click = on_click(self._on_click)
+        self.viewer.mouse_drag_callbacks.append(click)
+        self.when_gone(partial(self.viewer.mouse_drag_callbacks.remove, click))
+        self.follow(self.viewer.layers.events.removed, self._on_removed)
+        self._show()
+
+    def set_table(self, layer: Labels, table: ObjectTable, made_by: Mapping[str, Any]) -> None:
+        """Show the objects of a layer.
+
+        Parameters
+        ----------
+        layer : Labels
+        table : ObjectTable
+            Of the layer's data.
+        made_by : mapping
+            Goes into the file beside a saved table.
+        """
+        self._unlink()
+        self._layer, self._table, self._made_by = layer, table, made_by
+        layer.events.selected_label.connect(self._on_selected_label)
+        self._link.callback(layer.events.selected_label.disconnect, self._on_selected_label)
+        self._show()
+
+    def write(self, path: str | Path) -> None:
+        """Write the table to a file, in a worker."""
+        columns, made_by = self._table.columns, self._made_by
+
+        def written(file: Path) -> None:
+            self.say(f"Saved {file.name}, and {file.stem}.provenance.json beside it.")
+
+        self.track(
+            run_call(lambda: write_csv(path, columns, made_by=made_by), on_done=written, on_error=self.show_error)
+        )
+
+    def _ask_where(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save the table", f"{self._title}.csv", "Tables (*.csv)")
+        if path:
+            self.write(path if Path(path).suffix else f"{path}.csv")
+
+    def _show(self) -> None:
+        model = TableModel(self._table.columns, self._tips)
+        # A view does not own its model or its selection; the old ones would pile up.
+        old = self.view.model(), self.view.selectionModel()
+        self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.view.setModel(model)
+        for gone in old:
+            if gone is not None:
+                gone.deleteLater()
+        model.setParent(self.view)
+        # By the headings: looking at the cells of thousands of rows takes long.
+        for column in range(model.columnCount()):
+            self.view.setColumnWidth(column, self.view.horizontalHeader().sectionSizeHint(column) + _SPARE)
+        self.view.selectionModel().currentRowChanged.connect(self._on_row)
+        self.save.setEnabled(len(self._table) > 0)
+        if self._layer is None:
+            self.caption.setText("Nothing to show: the layer was removed.")
+        else:
+            self.caption.setText(f"{self._layer.name}: {len(self._table):,} rows")
+
+    def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if self._layer is None or self._moving or not current.isValid():
+            return
+        row = self.view.model().order[current.row()]
+        self._moving = True
+        try:
+            label = int(self._table.columns["label"][row])
+            show_object(self.viewer, self._layer, label, self._table.anchors[row].tolist())
+        finally:
+            self._moving = False
+
+    def _on_click(self, event: Any) -> None:
+        if self._layer is not None and self._layer.visible:
+            self._select(label_at(self._layer, event), index_of(self._layer, event.position))
+
+    def _on_selected_label(self, _event: Any) -> None:
+        if self._layer is not None:
+            self._select(self._layer.selected_label, index_of(self._layer, self.viewer.dims.point))
+
+    def _select(self, label: int, place: tuple[int, ...]) -> None:
+        """Select the row of an object, of the plane or time point that a place is in."""
+        row = self._table.row_of(label, place[: len(self._table.frame_axes)])
+        if row is None or self._moving:
+            return
+        self._moving = True
+        try:
+            shown = self.view.model().shown(row)
+            self.view.selectRow(shown)
+            self.view.scrollTo(self.view.model().index(shown, 0))
+            if self._layer is not None:
+                self._layer.selected_label = label
+        finally:
+            self._moving = False
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value is self._layer:
+            self._unlink()
+            self._table = ObjectTable({}, np.zeros((0, 0), np.int64))
+            self._show()
+
+    def _unlink(self) -> None:
+        self._link.close()
+        self._layer = None
+
+
+def show(value: Any) -> str:
+    """A cell as text: four digits are enough to look at.
+
+    Examples
+    --------
+    >>> show(np.float64(12.34567)), show(np.int64(123456)), show(float("nan")), show("split")
+    ('12.35', '123456', '', 'split')
+    """
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4g}"
+    return str(value)
