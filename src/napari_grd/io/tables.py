@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from napari_grd.io.atomic import atomic_path
 
 
 def write_csv(
-    path: str | Path, columns: Mapping[str, Sequence[Any]], *, made_by: Mapping[str, Any] | None = None
+    path: str | Path, columns: Mapping[str, Iterable[Any]], *, made_by: Mapping[str, Any] | None = None
 ) -> Path:
     """Write a table, one column an entry.
 
@@ -23,7 +23,7 @@ def write_csv(
     ----------
     path : str or Path
         The file; its folder has to exist.
-    columns : mapping of str to sequence
+    columns : mapping of str to array or sequence
         Heading and values; all of one length. None and NaN become empty cells.
     made_by : mapping, optional
         What to write beside the table, fit for JSON.
