@@ -74,16 +74,13 @@ def test_a_damaged_folder_is_told_and_gives_no_layer(
     assert "cells.ome.zarr" in messages()[-1]
 
 
-def test_a_dropped_model_becomes_the_live_student(
-    viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    docked: list[tuple[str, ...]] = []
-    monkeypatch.setattr(viewer.window, "add_plugin_dock_widget", lambda *names: docked.append(names))
+def test_a_dropped_model_becomes_the_live_student(viewer: Any, qtbot: Any, tmp_path: Path) -> None:
     card = ModelCard(name="mine", summary="Sees nuclei.", trained_on=("my images",))
     path = save_model(Model.create(ModelConfig(), card), tmp_path / "mine.grd.safetensors")
     assert drop(viewer, path) == []
-    qtbot.waitUntil(lambda: state_of(viewer).student == "mine", timeout=20_000)
-    assert docked == [("napari-grd", "Live")]
+    qtbot.waitUntil(lambda: bool(messages()), timeout=20_000)
+    assert state_of(viewer).student == "mine"
+    assert list(viewer.window.dock_widgets) == ["Live (GRD)"], "as napari's menus call it"
     assert not viewer.layers
     assert "mine is now the live student" in messages()[-1]
     assert "trained on my images" in messages()[-1]

@@ -12,7 +12,7 @@ from typing import Any
 import napari
 from napari.utils.notifications import show_info, show_warning
 
-from napari_grd._napari.settings import PLUGIN
+from napari_grd._napari.docks import show_panel
 from napari_grd._napari.state import state_of
 from napari_grd._napari.worker import notify_error, run_call
 from napari_grd.errors import DataError, GrdError
@@ -59,10 +59,12 @@ def _load_model(path: str) -> Any:
 
 
 def _adopt(viewer: Any, model: Any) -> None:
+    from napari_grd._napari.live import LiveWidget
+
     state = state_of(viewer)
     name = state.add(model)
     state.student = name
-    viewer.window.add_plugin_dock_widget(PLUGIN, "Live")
+    show_panel(viewer, LiveWidget, "Live")
     card = model.card
     trained = f", trained on {'; '.join(card.trained_on)}" if card.trained_on else ""
     show_info(f"{name} is now the live student: {card.parameters:,} parameters{trained}. {card.summary}".strip())
