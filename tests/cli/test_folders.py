@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_grd.cli.folders import ImageFolder, data_folder, iter_read, known_group
+from napari_grd.cli.folders import data_folder, known_group
 from napari_grd.errors import DataError
+from napari_grd.io.folders import ImageFolder, iter_read
 from napari_grd.jobs import drain
 
 

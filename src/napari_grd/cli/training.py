@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_grd.cli.folders import data_folder, iter_read, known_group
+from napari_grd.cli.folders import data_folder, known_group
 from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_table
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.errors import DataError
+from napari_grd.io.folders import iter_read
 from napari_grd.study.recipe import demo_config
 
 if TYPE_CHECKING:

@@ -1,0 +1,198 @@
+"""What is learned from in image layers: regions of planes, chosen before a pixel is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Shapes
+from numpy.typing import NDArray
+
+from napari_grd._napari.source import ImageSource, Plane, Region
+from napari_grd.errors import ImageError, LabelError
+
+MOST = 24
+"""As many pieces are taken of one layer; more planes than that are passed over evenly."""
+
+_LARGEST = 2048  # sides up to this are learned from whole
+_WINDOW = 1024  # side of the windows that larger planes are seen through
+_LEAST_HELD = 64  # side of the smallest region worth validating on
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A region of one plane.
+
+    Attributes
+    ----------
+    source : ImageSource
+        Layer and channels.
+    plane : tuple of int
+        Which plane of the layer.
+    region : (slice, slice)
+        Rows and columns, with both ends given.
+    labels : Labels or None
+        Ground truth of the layer.
+    """
+
+    source: ImageSource
+    plane: Plane
+    region: Region
+    labels: Labels | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self.region
+        return rows.stop - rows.start, columns.stop - columns.start
+
+    def read(self) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Image ``(C, h, w)`` and, where there is ground truth, labels ``(h, w)``."""
+        image = self.source.read(0, self.plane, self.region)
+        if self.labels is None:
+            return image, None
+        return image, np.asarray(_finest(self.labels)[self.source.index(self.plane, self.region)])
+
+
+def pieces_of(
+    source: ImageSource, labels: Labels | None = None, regions: Sequence[Region] = (), *, patch: int
+) -> list[Piece]:
+    """Choose what to learn from in a layer.
+
+    Parameters
+    ----------
+    source : ImageSource
+        Layer and channels.
+    labels : Labels, optional
+        Ground truth.
+    regions : sequence of (slice, slice)
+        Where to learn, on every plane. Default: whole planes; of large ones, windows.
+    patch : int
+        Side of the smallest region that can be learned from.
+
+    Returns
+    -------
+    list of Piece
+        At most :data:`MOST`, evenly spread over planes and regions.
+
+    Raises
+    ------
+    ImageError
+        If a region is smaller than a patch.
+    LabelError
+        If the labels do not fit the layer.
+    """
+    if labels is not None and not labels_fit(source, labels):
+        raise LabelError(
+            f"The labels {labels.name!r} have shape {_finest(labels).shape}, which does not fit {source.layer.name!r}.",
+            "Choose labels that were drawn on this image.",
+        )
+    found = list(regions) or _windows(source.shape())
+    for region in found:
+        piece = Piece(source, (), region)
+        if min(piece.shape) < patch:
+            what = "A region of" if regions else "A plane of"
+            height, width = piece.shape
+            raise ImageError(
+                f"{what} {source.layer.name!r} is {height} x {width} pixels, but a patch has {patch}.",
+                "Draw a larger region, or set a smaller patch in the advanced settings (32 at least)."
+                if regions
+                else "Leave this image out, or set a smaller patch in the advanced settings (32 at least).",
+            )
+    sizes = plane_sizes(source)
+    count = int(np.prod(sizes, dtype=int)) * len(found)
+    chosen = []
+    for i in _spread(count):
+        position, region = divmod(i, len(found))
+        plane = tuple(int(index) for index in np.unravel_index(position, sizes)) if sizes else ()
+        chosen.append(Piece(source, plane, found[region], labels))
+    return chosen
+
+
+def hold_out(pieces: Sequence[Piece], *, patch: int) -> tuple[list[Piece], list[Piece]]:
+    """Set aside what the student is validated on: every fifth piece, or a quarter of the only one.
+
+    Returns
+    -------
+    (list, list)
+        To learn from, and to validate on. The second is empty if one small piece is all there is.
+    """
+    if len(pieces) > 1:
+        # From the middle of each five: the first plane of a stack is seldom a typical one.
+        held = set(range(min(2, len(pieces) - 1), len(pieces), 5))
+        return [p for i, p in enumerate(pieces) if i not in held], [p for i, p in enumerate(pieces) if i in held]
+    if not pieces:
+        return [], []
+    only = pieces[0]
+    axis = int(np.argmax(only.shape))
+    along = only.region[axis]
+    cut = along.stop - only.shape[axis] // 4
+    if cut - along.start < patch or min(along.stop - cut, min(only.shape)) < _LEAST_HELD:
+        return [only], []
+    return [_with_span(only, axis, slice(along.start, cut))], [_with_span(only, axis, slice(cut, along.stop))]
+
+
+def boxes(shapes: Shapes, source: ImageSource) -> list[Region]:
+    """The bounding boxes of drawn shapes, in pixels of an image layer.
+
+    Raises
+    ------
+    ImageError
+        If nothing is drawn, or a shape lies outside of the image.
+    """
+    found: list[Region] = []
+    limits = source.shape()
+    for number, vertices in enumerate(shapes.data):
+        corners = np.array([source.layer.world_to_data(shapes.data_to_world(vertex)) for vertex in vertices])
+        corners = corners[:, list(source.spatial_axes)]
+        low, high = np.floor(corners.min(0) + 0.5).astype(int), np.floor(corners.max(0) + 0.5).astype(int)
+        spans = [slice(max(0, int(a)), min(size, int(b))) for a, b, size in zip(low, high, limits, strict=True)]
+        if any(span.stop <= span.start for span in spans):
+            raise ImageError(
+                f"Shape {number + 1} of {shapes.name!r} lies outside of {source.layer.name!r}.",
+                "Move it onto the image, or delete it.",
+            )
+        found.append((spans[0], spans[1]))
+    if not found:
+        raise ImageError(f"Nothing is drawn in {shapes.name!r}.", "Draw a rectangle, or choose no region.")
+    return found
+
+
+def labels_fit(source: ImageSource, labels: Labels) -> bool:
+    """Whether labels have the shape of an image layer, but for its channels."""
+    shape = _finest(source.layer).shape[: source.layer.ndim]
+    expected = tuple(size for axis, size in enumerate(shape) if axis != source.channel_axis)
+    return tuple(_finest(labels).shape) == expected
+
+
+def plane_sizes(source: ImageSource) -> tuple[int, ...]:
+    """Lengths of the axes along which a layer's planes are counted."""
+    shape = _finest(source.layer).shape
+    return tuple(int(shape[axis]) for axis in source.plane_axes)
+
+
+def _windows(shape: tuple[int, int]) -> list[Region]:
+    if max(shape) <= _LARGEST:
+        return [(slice(0, shape[0]), slice(0, shape[1]))]
+    return [(rows, columns) for rows in _cut(shape[0]) for columns in _cut(shape[1])]
+
+
+def _cut(size: int) -> list[slice]:
+    if size <= _LARGEST:
+        return [slice(0, size)]
+    return [slice(start, start + _WINDOW) for start in range(0, size - _WINDOW + 1, _WINDOW)]
+
+
+def _spread(count: int) -> list[int]:
+    if count <= MOST:
+        return list(range(count))
+    return [int(i) for i in (np.arange(MOST) + 0.5) * count / MOST]
+
+
+def _with_span(piece: Piece, axis: int, span: slice) -> Piece:
+    rows, columns = piece.region
+    return replace(piece, region=(span, columns) if axis == 0 else (rows, span))
+
+
+def _finest(layer: Any) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data
