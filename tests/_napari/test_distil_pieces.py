@@ -28,7 +28,8 @@ def test_long_series_contribute_planes_evenly() -> None:
     assert len(pieces) == MOST
     places = [t * 10 + z for t, z in (piece.plane for piece in pieces)]
     assert set(np.diff(places)) <= {8, 9}
-    assert places[0] < 9 and places[-1] >= 191
+    assert places[0] < 9
+    assert places[-1] >= 191
     kept, held = hold_out(pieces, patch=64)
     assert (len(kept), len(held)) == (19, 5)
 

@@ -103,9 +103,9 @@ def pieces_of(
     count = int(np.prod(sizes, dtype=int)) * len(found)
     chosen = []
     for i in _spread(count):
-        position, region = divmod(i, len(found))
+        position, which = divmod(i, len(found))
         plane = tuple(int(index) for index in np.unravel_index(position, sizes)) if sizes else ()
-        chosen.append(Piece(source, plane, found[region], labels))
+        chosen.append(Piece(source, plane, found[which], labels))
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""The recipe of the demonstration; apart from it, so that the program can show it without importing torch."""
+"""Recipes to start with; apart from what runs them, so that a program can show them without importing torch."""
 
 from napari_grd.config import DistillConfig
 
@@ -30,3 +30,8 @@ def demo_config(*, quick: bool = False) -> DistillConfig:
             "weights.agd_balanced": True,
         },
     )
+
+
+def starting_config() -> DistillConfig:
+    """The recipe the plugin starts with: a tiny student in some minutes on a CPU."""
+    return demo_config().replace(steps=600, **{"assistant.steps": 400})

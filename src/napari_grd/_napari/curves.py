@@ -1,0 +1,118 @@
+"""Curves of losses and scores that grow while a student learns."""
+
+from collections import defaultdict
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_grd.jobs import Metrics
+
+SCORES = ("ap50", "aji", "sbd", "pq")
+_HIDDEN = ("lr",)
+_HEIGHT = 150
+
+
+class Curves(QWidget):
+    """Two plots: the terms of the loss, and the scores on validation images.
+
+    Where pyqtgraph is not installed, the latest numbers are shown instead.
+
+    Attributes
+    ----------
+    points : dict of (kind, name) to (list of int, list of float)
+        Steps and values; kind is "train" or "validation".
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.points: dict[tuple[str, str], tuple[list[int], list[float]]] = {}
+        self._plots: dict[str, Any] = {}
+        self._lines: dict[tuple[str, str], Any] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self.numbers = QLabel()
+        self.numbers.setWordWrap(True)
+        self.numbers.setToolTip("The latest terms of the loss, and scores on the validation images")
+        self._column.addWidget(self.numbers)
+        self.hide()
+
+    def clear(self) -> None:
+        """Forget all points."""
+        self.points.clear()
+        for (kind, _), line in self._lines.items():
+            self._plots[kind].removeItem(line)
+        self._lines.clear()
+        self.hide()
+
+    def add(self, event: Metrics) -> None:
+        """Add the points of an event. A step that comes again, after a resume, replaces what followed it."""
+        names = SCORES if event.kind == "validation" else [n for n in event.values if n not in _HIDDEN]
+        for name in names:
+            if name not in event.values:
+                continue
+            steps, values = self.points.setdefault((event.kind, name), ([], []))
+            while steps and steps[-1] >= event.step:
+                steps.pop()
+                values.pop()
+            steps.append(event.step)
+            values.append(float(event.values[name]))
+        self.show()
+        self._draw(event.kind)
+
+    def _draw(self, kind: str) -> None:
+        pyqtgraph = load_plotting()
+        if pyqtgraph is None:
+            self.numbers.setText(self._latest())
+            return
+        self.numbers.hide()
+        plot = self._plots.get(kind) or self._make_plot(pyqtgraph, kind)
+        series = {name: points for (k, name), points in self.points.items() if k == kind}
+        for number, (name, (steps, values)) in enumerate(series.items()):
+            if (kind, name) not in self._lines:
+                colour = QColor.fromHsv(number * 360 // max(8, len(series)), 170, 230)
+                width = 2 if name == "loss" or kind == "validation" else 1
+                symbol = "o" if kind == "validation" else None
+                self._lines[kind, name] = plot.plot(
+                    name=name, pen=pyqtgraph.mkPen(colour, width=width), symbol=symbol, symbolSize=5
+                )
+            self._lines[kind, name].setData(steps, values)
+
+    def _make_plot(self, pyqtgraph: Any, kind: str) -> Any:
+        plot = pyqtgraph.PlotWidget(background=None)
+        plot.setFixedHeight(_HEIGHT)
+        plot.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        plot.setMenuEnabled(False)
+        plot.addLegend(offset=(-5, 5), labelTextSize="7pt")
+        if kind == "validation":
+            plot.setYRange(0, 1)
+            plot.setToolTip("Scores on the images that were set aside; 1 is perfect agreement")
+        else:
+            plot.setLogMode(y=True)
+            plot.setToolTip("The terms of the loss, before they are weighted, and their weighted sum; lower is better")
+        plot.setLabel("bottom", "step")
+        plot.setTitle("Scores" if kind == "validation" else "Loss", size="9pt")
+        self._plots[kind] = plot
+        self._column.addWidget(plot)
+        return plot
+
+    def _latest(self) -> str:
+        lines = defaultdict(list)
+        for (kind, name), (steps, values) in self.points.items():
+            lines[f"{'Scores' if kind == 'validation' else 'Loss'} at step {steps[-1]}"].append(
+                f"{name} {values[-1]:.3g}"
+            )
+        return "\n".join(f"{title}: {', '.join(numbers)}" for title, numbers in lines.items())
+
+
+def load_plotting() -> Any:
+    """pyqtgraph, or None where it is not installed.
+
+    The first call takes a good part of a second: make it in a worker.
+    """
+    try:
+        import pyqtgraph
+    except ImportError:
+        return None
+    return pyqtgraph
