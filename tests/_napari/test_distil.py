@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_grd._napari.distil import DistilWidget
 from napari_grd._napari.distil_data import is_preview
+from napari_grd._napari.settings import Settings
 from napari_grd.config import DistillConfig
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.io.builtin import builtin_paths
@@ -44,8 +45,10 @@ def model() -> Model:
 
 
 @pytest.fixture
-def widget(viewer: Any, nuclei: Any, model: Model, tmp_path: Path) -> DistilWidget:
+def widget(viewer: Any, nuclei: Any, model: Model, tmp_path: Path, monkeypatch: Any) -> DistilWidget:
     """The widget, on an image that is ticked, with a recipe of a second."""
+    chosen = Settings("auto", 0, tmp_path / "cache", 10**9, False)
+    monkeypatch.setattr("napari_grd._napari.distil.settings", lambda: chosen)
     viewer.add_image(nuclei[0], name="nuclei", scale=(0.5, 0.5), translate=(3, 4), units="um")
     widget = DistilWidget(viewer)
     viewer.window.add_dock_widget(widget)
@@ -93,7 +96,7 @@ def test_from_the_button_to_the_live_student(viewer: Any, widget: DistilWidget, 
     assert viewer.layers.selection.active is source, "previews must not take the selection away"
     assert [layer.name for layer in widget.data.layers()] == ["nuclei"], "previews are not learned from"
     assert widget.order is not None
-    assert not list(widget.order.out.rglob("teacher-cache"))
+    assert list(widget.order.cache.glob("*/*")), "the next student of this teacher is quicker"
 
 
 def test_stop_keeps_the_student_so_far_and_resume_finishes(
@@ -187,11 +190,9 @@ def test_what_cannot_work_is_said_and_the_viewer_stays_usable(
             viewer.layers.clear()
             expected = "No image is chosen. Drop an image on the window"
         case "channels":
-            widget.teacher.config = None  # as if the teacher were not known yet
-            widget.data.require_channels(None)
-            viewer.add_image(nuclei[0], name="second channel")
-            widget.data.channels.number.setValue(2)
-            expected = "2 channel(s) of 'nuclei' are chosen, the teacher takes 1. Choose as many under Channels"
+            qtbot.waitUntil(lambda: widget.teacher.config is not None, timeout=WAIT)
+            widget.data.require_channels(2)  # as a teacher of two channels does
+            expected = "not clear which of 'nuclei'. Choose them below the images"
         case "small":
             widget.form.set_value(QUICK.replace(patch=160))
             expected = "128 x 256 pixels, but a patch has 160"
@@ -221,7 +222,7 @@ def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistilWidget
     qtbot.waitUntil(lambda: "0.30 M parameters" in widget.teacher.facts.text(), timeout=WAIT)
     assert "1 channel" in widget.teacher.facts.text()
     assert "trained on" in widget.teacher.facts.text()
-    assert not widget.data.channels.number.isVisible()
+    assert not widget.data.number.isVisible()
     qtbot.waitUntil(lambda: "on this CPU" in widget.cost.text(), timeout=WAIT)
     assert "ms for 512 x 512" in widget.student.cost.text()
     widget.student.choice.setCurrentIndex(1)

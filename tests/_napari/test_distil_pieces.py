@@ -59,7 +59,7 @@ def test_a_shape_beside_the_image_and_an_empty_layer_are_refused() -> None:
     outside = Shapes([np.array([[200.0, 200.0], [300.0, 300.0]])], shape_type="rectangle", name="roi")
     with pytest.raises(ImageError, match=r"Shape 1 of 'roi' lies outside"):
         boxes(outside, source)
-    with pytest.raises(ImageError, match="Nothing is drawn"):
+    with pytest.raises(ImageError, match="has no areas"):
         boxes(Shapes(name="roi"), source)
 
 

@@ -1,12 +1,13 @@
 """Every image is asked once, by content; what was interrupted goes on."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_grd.distillation.teacher_cache import TeacherCache
+from napari_grd.distillation.teacher_cache import TeacherCache, prune
 from napari_grd.errors import ImageError, OutputError
 from napari_grd.jobs import Progress, drain
 from napari_grd.teachers.base import TeacherPrediction
@@ -108,3 +109,14 @@ def test_a_teacher_of_labels_only(tmp_path: Path, images: Any) -> None:
 def test_embeddings_beyond_float16_are_refused(tmp_path: Path, images: Any) -> None:
     with pytest.raises(ImageError, match="beyond what float16"):
         drain(TeacherCache(tmp_path, CountingTeacher(scale=1e6)).fill(images))
+
+
+def test_pruning_keeps_what_was_made_last(tmp_path: Path) -> None:
+    for age, name in enumerate(("new", "older", "oldest")):
+        entry = tmp_path / "teacher" / name
+        entry.mkdir(parents=True)
+        (entry / "output").write_bytes(bytes(100))
+        os.utime(entry, (1000 - age, 1000 - age))
+    prune(tmp_path, 250)
+    assert sorted(path.name for path in tmp_path.glob("*/*")) == ["new", "older"]
+    prune(tmp_path / "missing", 0)

@@ -16,6 +16,7 @@ from napari_grd._napari.distil_preview import PreviewLayers
 from napari_grd._napari.form import ConfigForm
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.panel import Panel, button, heading
+from napari_grd._napari.settings import settings
 from napari_grd._napari.student_picker import StudentPicker
 from napari_grd._napari.teacher_picker import TeacherPicker
 from napari_grd._napari.worker import Running, message_of, run_call, run_job
@@ -49,7 +50,7 @@ class DistilWidget(Panel):
         self.data = DataPicker(self)
         self.student = StudentPicker()
         self.form: ConfigForm[DistillConfig] = ConfigForm(
-            starting_config(),
+            starting_config().replace(device=settings().device),
             basic=("network", "steps", "background"),
             editors={"network": self.student.editor()},
         )
@@ -99,7 +100,18 @@ class DistilWidget(Panel):
             raise ConfigError("No teacher is chosen.", "Choose a model, or open a model file.")
         config = self.form.value()
         train, held = hold_out(self.data.pieces(patch=config.patch), patch=config.patch)
-        return Order(choice, tuple(train), tuple(held), self.data.folder_path(), config, out)
+        chosen = settings()
+        return Order(
+            choice,
+            tuple(train),
+            tuple(held),
+            self.data.folder_path(),
+            config,
+            out,
+            chosen.cache_folder / "teachers",
+            chosen.cache_bytes,
+            chosen.threads,
+        )
 
     def _question(self) -> Question | None:
         if self._running is not None:

@@ -13,20 +13,21 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QSpinBox,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
 )
 
-from napari_grd._napari.channel_picker import ChannelPicker
 from napari_grd._napari.distil_pieces import MOST, Piece, boxes, labels_fit, pieces_of, plane_sizes
+from napari_grd._napari.form_fields import ignore_wheel
+from napari_grd._napari.live_channels import ChannelPickers
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.source import (
     Channel,
     ImageSource,
     channel_choices,
-    default_channels,
     image_layers,
     label_layers,
 )
@@ -69,7 +70,11 @@ class DataPicker(QWidget):
         self.table.setMaximumHeight(130)
         self.table.setToolTip("Tick the images to learn from. Ground truth is optional unless labels teach.")
         self.empty = QLabel("Drop an image on the window, or choose a folder of images.")
-        self.channels = ChannelPicker()
+        self.number = QSpinBox()
+        self.number.setRange(1, 8)
+        self.number.setToolTip("How many channels of the images the student shall read")
+        ignore_wheel(self.number)
+        self.channels = ChannelPickers(panel)
         self.region = LayerCombo(
             panel, (Shapes,), "Learn only inside the bounding boxes of these shapes", none="everywhere"
         )
@@ -82,7 +87,7 @@ class DataPicker(QWidget):
         for event in ("inserted", "removed", "reordered", "renamed"):
             panel.follow(getattr(panel.viewer.layers.events, event), self._refresh)
         self.table.itemChanged.connect(self._on_change)
-        for signal in (self.channels.changed, self.region.changed, self.folder.textChanged):
+        for signal in (self.number.valueChanged, self.channels.changed, self.region.changed, self.folder.textChanged):
             signal.connect(self._on_change)
         self._refresh()
 
@@ -131,8 +136,9 @@ class DataPicker(QWidget):
 
     def require_channels(self, count: int | None) -> None:
         """How many channels the teacher takes; None leaves it to the user."""
-        self.channels.require(count)
-        self._offer_channels()
+        self._rows_layout.setRowVisible(self.number, count is None)
+        if count is not None:
+            self.number.setValue(count)
 
     def require_labels(self, wanted: bool) -> None:
         """Whether labels are the teacher."""
@@ -140,25 +146,26 @@ class DataPicker(QWidget):
         self._pair()
 
     def _channels_of(self, layer: Image) -> tuple[Channel, ...]:
-        choices = channel_choices(self._viewer, layer)
-        positions = self.channels.positions()
-        if any(not 0 <= position < len(choices) for position in positions):
+        first = self.layers()[0]
+        picked = self.channels.channels()
+        if picked is None:
+            count = self.number.value()
             raise ImageError(
-                f"The image {layer.name!r} has {len(choices)} channels to choose from, not as many as the first.",
-                "Tick images of one kind, or choose other channels.",
+                f"The student reads {count} channel{'s' * (count > 1)}, and it is not clear which of {first.name!r}.",
+                "Choose them below the images, or choose another teacher.",
             )
-        picked = tuple(choices[position] for position in positions)
-        if len(self.layers()) > 1 and any(channel.layer is not layer for channel in picked):
+        if layer is first:
+            return picked
+        if any(channel.layer is not first for channel in picked):
             raise ImageError(
                 "With several images ticked, a channel that is a layer of its own is ambiguous.",
                 "Tick only the first channel of one image, or stack its channels into one layer.",
             )
-        if len(set(positions)) < len(positions):
-            raise ImageError(
-                f"The {len(positions)} channels chosen are not all different.",
-                "The teacher takes as many: choose one image channel for each, or another teacher.",
-            )
-        return picked
+        choices = {channel.index: channel for channel in channel_choices(self._viewer, layer)}
+        missing = [channel.label for channel in picked if channel.index not in choices]
+        if missing:
+            raise ImageError(f"The image {layer.name!r} has no {missing[0]!r}.", "Tick images of one kind.")
+        return tuple(choices[channel.index] for channel in picked)
 
     def _refresh(self, _event: Any = None) -> None:
         before = {id(row.layer): (row.checked, row.truth.currentData()) for row in self._rows}
@@ -197,12 +204,7 @@ class DataPicker(QWidget):
 
     def _offer_channels(self) -> None:
         layers = self.layers()
-        if not layers:
-            return
-        choices = channel_choices(self._viewer, layers[0])
-        default = default_channels(self._viewer, layers[0], len(self.channels.positions())) or ()
-        labels = [choice.label for choice in choices]
-        self.channels.offer(labels, [labels.index(channel.label) for channel in default])
+        self.channels.set_image(layers[0] if layers else None, self.number.value())
 
     def _pair(self) -> None:
         """Where labels teach, pick for every ticked image without labels a layer that fits, by name if possible."""
@@ -236,7 +238,7 @@ class DataPicker(QWidget):
         self.note.setVisible(bool(parts))
 
     def _lay_out(self) -> None:
-        rows = QFormLayout(self)
+        rows = self._rows_layout = QFormLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addRow(self.empty)
         rows.addRow(self.table)
@@ -245,7 +247,8 @@ class DataPicker(QWidget):
         line.addWidget(self.folder)
         line.addWidget(button("…", "Choose a folder of images", self._browse))
         rows.addRow("Folder", line)
-        rows.addRow("Channels", self.channels)
+        rows.addRow("Channels", self.number)
+        rows.addRow(self.channels)
         rows.addRow("Learn inside", self.region)
 
     def _browse(self) -> None:

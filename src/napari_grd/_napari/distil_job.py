@@ -1,12 +1,10 @@
 """A distillation as it was ordered in the widget, as a job for a worker."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd._napari.curves import load_plotting
@@ -46,6 +44,12 @@ class Order:
         The recipe.
     out : Path
         Folder of this run; a run that stopped there goes on.
+    cache : Path
+        Where the teacher's outputs are kept, for other students of it.
+    cache_bytes : int
+        What may stay there afterwards.
+    threads : int
+        Most threads to use, 0 for all but one.
     """
 
     teacher: TeacherChoice
@@ -54,6 +58,9 @@ class Order:
     folder: Path | None
     config: DistillConfig
     out: Path
+    cache: Path
+    cache_bytes: int
+    threads: int
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -77,7 +84,7 @@ def iter_order(order: Order, state: State) -> "Job[Model]":
         If images, teacher or settings do not fit each other, or the folder cannot be written.
     """
     import napari_grd.api as grd
-    from napari_grd.distillation.recipes import CACHE
+    from napari_grd.distillation.teacher_cache import prune
 
     load_plotting()
     make_folder(order.out)
@@ -93,21 +100,18 @@ def iter_order(order: Order, state: State) -> "Job[Model]":
         held, held_labels = held + more[2], held_labels + more[3]
     images, labels = _without_empty(images, labels)
     teacher = _teacher(order, model, [*zip(images, labels, strict=True), *zip(held, held_labels, strict=True)], state)
-    student = yield from leaving_room(
-        grd.iter_distill(
-            teacher,
-            images,
-            labels,
-            order.config,
-            axes="cyx",
-            validation=(held, _all_or_none(held_labels)) if held else 0.0,
-            out_dir=order.out,
-        ),
-        lambda: state.live,
+    job = grd.iter_distill(
+        teacher,
+        images,
+        labels,
+        order.config,
+        axes="cyx",
+        validation=(held, _all_or_none(held_labels)) if held else 0.0,
+        out_dir=order.out,
+        cache_dir=order.cache,
     )
-    # Large, and of no use to a finished student.
-    for folder in (order.out, order.out / "assistant"):
-        shutil.rmtree(folder / CACHE, ignore_errors=True)
+    student = yield from leaving_room(job, lambda: threads_beside(state.live, order.threads))
+    prune(order.cache, order.cache_bytes)
     return student
 
 
@@ -160,22 +164,18 @@ def _read_folder(path: Path, channels: int) -> Job[tuple[Images, Labels, Images,
     from napari_grd.io.folders import iter_read
 
     found = yield from iter_read(path)
-    images = []
-    for image in found.images:
-        array, axes = image, found.axes
-        if channels == 1 and axes == "yxc":
-            array, axes = np.asarray(image)[..., :3].mean(-1), "yx"  # a grey image that was stored in colour
-        images.append(as_image(array, axes, in_channels=channels))
-    labelled: Labels = list(found.labels)
-    if len(images) < 2:
-        return images, labelled, [], []
-    held = set(range(0, len(images), 5))
-    kept = [i for i in range(len(images)) if i not in held]
+    train, held = found.hold_out(0.2) if len(found.images) > 1 else (found, found.take([]))
+
+    def channels_first(image: NDArray[Any]) -> NDArray[Any]:
+        if channels == 1 and found.axes == "yxc":  # a grey image that was stored in colour
+            return as_image(image[..., :3].mean(-1), "yx")
+        return as_image(image, found.axes, in_channels=channels)
+
     return (
-        [images[i] for i in kept],
-        [labelled[i] for i in kept],
-        [images[i] for i in sorted(held)],
-        [labelled[i] for i in sorted(held)],
+        [channels_first(image) for image in train.images],
+        train.labels,
+        [channels_first(image) for image in held.images],
+        held.labels,
     )
 
 
@@ -199,7 +199,7 @@ def _teacher(order: Order, model: "Model | None", pairs: list[tuple[Any, Any]], 
     from napari_grd.teachers.registry import load_teacher
 
     if model is not None:
-        return EmbeddingTeacher(model, SegmentConfig(threads=threads_beside(state.live)))
+        return EmbeddingTeacher(model, SegmentConfig(threads=threads_beside(state.live, order.threads)))
     if order.teacher.kind == "installed":
         return load_teacher(order.teacher.name)
     missing = [piece.source.layer.name for piece in order.pieces if piece.labels is None]

@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Labels, Shapes
 from numpy.typing import NDArray
 
+from napari_grd._napari.regions import outlines
 from napari_grd._napari.source import ImageSource, Plane, Region
 from napari_grd.errors import ImageError, LabelError
 
@@ -133,28 +134,25 @@ def hold_out(pieces: Sequence[Piece], *, patch: int) -> tuple[list[Piece], list[
 
 
 def boxes(shapes: Shapes, source: ImageSource) -> list[Region]:
-    """The bounding boxes of drawn shapes, in pixels of an image layer.
+    """The bounding boxes of drawn areas, in pixels of an image layer.
 
     Raises
     ------
     ImageError
-        If nothing is drawn, or a shape lies outside of the image.
+        If no area is drawn, or one lies outside of the image.
     """
     found: list[Region] = []
-    limits = source.shape()
-    for number, vertices in enumerate(shapes.data):
-        corners = np.array([source.layer.world_to_data(shapes.data_to_world(vertex)) for vertex in vertices])
-        corners = corners[:, list(source.spatial_axes)]
-        low, high = np.floor(corners.min(0) + 0.5).astype(int), np.floor(corners.max(0) + 0.5).astype(int)
-        spans = [slice(max(0, int(a)), min(size, int(b))) for a, b, size in zip(low, high, limits, strict=True)]
-        if any(span.stop <= span.start for span in spans):
+    for number, area in enumerate(outlines(shapes, source)):
+        low, high = (np.floor(corner + 0.5).astype(int) for corner in (area.min(0), area.max(0)))
+        rows, columns = (
+            slice(max(0, int(a)), min(size, int(b))) for a, b, size in zip(low, high, source.shape(), strict=True)
+        )
+        if rows.stop <= rows.start or columns.stop <= columns.start:
             raise ImageError(
                 f"Shape {number + 1} of {shapes.name!r} lies outside of {source.layer.name!r}.",
                 "Move it onto the image, or delete it.",
             )
-        found.append((spans[0], spans[1]))
-    if not found:
-        raise ImageError(f"Nothing is drawn in {shapes.name!r}.", "Draw a rectangle, or choose no region.")
+        found.append((rows, columns))
     return found
 
 

@@ -6,15 +6,24 @@ from napari_grd.graph.parallel import thread_count
 from napari_grd.jobs import Job, Result
 
 
-def threads_beside(crowded: bool) -> int:
-    """Threads for work beside a viewer: one while something else needs the processors, else all but one."""
-    return 1 if crowded else max(1, thread_count() - 1)
+def threads_beside(crowded: bool, most: int = 0) -> int:
+    """Threads for work beside a viewer.
+
+    Parameters
+    ----------
+    crowded : bool
+        Something else needs the processors: then it is one.
+    most : int
+        What the user allows, 0 for any number. Otherwise it is all but one.
+    """
+    free = max(1, thread_count() - 1)
+    return 1 if crowded else min(free, most or free)
 
 
-def leaving_room(job: Job[Result], crowded: Callable[[], bool]) -> Job[Result]:
+def leaving_room(job: Job[Result], threads: Callable[[], int]) -> Job[Result]:
     """A job whose torch leaves room for the viewer.
 
-    Between any two events torch is set to :func:`threads_beside`. torch keeps that number for each
+    Between any two events torch is set to as many threads. It keeps that number for each
     thread; a new thread takes over the one set last. So the setting reaches
     this job, what it starts, and no thread that computes already.
 
@@ -22,8 +31,8 @@ def leaving_room(job: Job[Result], crowded: Callable[[], bool]) -> Job[Result]:
     ----------
     job : Job
         Trains with torch; it is closed in every case.
-    crowded : callable
-        Whether something else needs the processors now, e.g. Live is on.
+    threads : callable
+        How many threads it may use now.
 
     Yields
     ------
@@ -35,7 +44,7 @@ def leaving_room(job: Job[Result], crowded: Callable[[], bool]) -> Job[Result]:
     before = torch.get_num_threads()
     try:
         while True:
-            torch.set_num_threads(threads_beside(crowded()))
+            torch.set_num_threads(threads())
             try:
                 event = next(job)
             except StopIteration as stop:

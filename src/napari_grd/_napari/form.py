@@ -100,7 +100,7 @@ class ConfigForm(QWidget, Generic[C]):
     @property
     def problem(self) -> str:
         """What is wrong with the settings as they stand; empty if nothing is."""
-        return self._problem.text()
+        return str(self._problem.text())
 
     def editor(self, path: str) -> Editor:
         """The editor of a field, e.g. ``"optim.lr"``."""

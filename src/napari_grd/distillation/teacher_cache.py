@@ -129,6 +129,27 @@ class TeacherCache:
         )
 
 
+def prune(folder: Path, limit: int) -> None:
+    """Delete the entries of a cache that were made first, until the others fit a limit.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a :class:`TeacherCache`; it may be missing.
+    limit : int
+        Bytes that may stay.
+    """
+    entries = []
+    for entry in folder.glob("*/*"):
+        size = sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
+        entries.append((entry.stat().st_mtime, size, entry))
+    total = 0
+    for _, size, entry in sorted(entries, reverse=True):
+        total += size
+        if total > limit:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
 def _stack(embeddings: NDArray[np.float32], foreground: NDArray[np.float32] | None) -> NDArray[np.float16]:
     parts = [embeddings] if foreground is None else [embeddings, foreground[None]]
     stacked = np.concatenate(parts)
