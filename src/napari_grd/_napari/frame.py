@@ -1,5 +1,6 @@
 """Where a piece of a plane lies in its image layer, and how to put things there."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,11 @@ import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
+from napari_grd._napari.live_view import displayed_axes, look_of
 from napari_grd._napari.outputs import output_options
 from napari_grd._napari.source import ImageSource, Plane, Region
 from napari_grd.errors import ImageError, LabelError
-from napari_grd.live.viewport import central_part
+from napari_grd.live.viewport import central_part, visible_region
 
 _LIMIT = 2048 * 2048  # pixels that are looked at at once: an embedding takes 64 bytes each
 _STRAIGHT = 1e-6  # pixels by which a row may leave its row in another layer
@@ -51,15 +53,19 @@ class Frame:
         limit : int
             Of more pixels the middle is taken.
         """
-        axes = [axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.displayed[-2:]]
-        if min(axes) < 0:
-            raise ImageError(f"The view shows an axis that {layer.name!r} does not have.", "Show its y and x.")
-        source = ImageSource(layer, displayed=(axes[0], axes[1]))
-        rows, columns = source.shape()
-        region: Region = (slice(0, rows), slice(0, columns))
-        if not whole or rows * columns > limit:
-            region = central_part(_in_sight(source), limit)
-        return cls(source, source.current_plane(viewer), region)
+        axes = displayed_axes(viewer, layer)
+        if axes is None:
+            raise ImageError(
+                "The view does not show rows and columns of the image.", "Switch to 2D, with y and x shown."
+            )
+        source = ImageSource(layer, displayed=axes)
+        shape = source.shape()
+        region: Region | None = (slice(0, shape[0]), slice(0, shape[1]))
+        if not whole or math.prod(shape) > limit:
+            region = visible_region(look_of(viewer, source), 1, shape)
+        if region is None:
+            raise ImageError(f"Nothing of {layer.name!r} is in sight.", "Move the view onto the image.")
+        return cls(source, source.current_plane(viewer), central_part(region, limit))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -193,16 +199,3 @@ class Frame:
         place[list(self.source.spatial_axes)] += offset
         world = np.asarray(self.source.layer.data_to_world(place))[self.axes]
         return np.asarray(layer.world_to_data(world), float)
-
-
-def _in_sight(source: ImageSource) -> Region:
-    layer = source.layer
-    level = layer.data_level if layer.multiscale else 0
-    parts = []
-    for axis, size in zip(source.spatial_axes, source.shape(), strict=True):
-        factor = source.factors(level)[axis]
-        first, last = layer.corner_pixels[:, axis]
-        start = max(0, int(first * factor))
-        stop = min(size, int((last + 1) * factor))
-        parts.append(slice(start, stop) if start < stop else slice(0, size))
-    return parts[0], parts[1]

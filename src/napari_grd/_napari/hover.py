@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
@@ -78,3 +78,27 @@ class Hover:
     def _answer(self) -> NDArray[np.float32]:
         answers = [one.to(self._pixel) for one in self._maps]
         return answers[0] - answers[1] if len(answers) == 2 else answers[0]
+
+
+class Following:
+    """At most one :class:`Hover` at a time, with what it was asked for."""
+
+    def __init__(self) -> None:
+        self.hover: Hover | None = None
+        self.key: object = None
+
+    def replace(self, hover: Hover, key: object) -> None:
+        """Follow with another one. A layer that both share stays."""
+        before, self.hover, self.key = self.hover, hover, key
+        if before is not None:
+            before.stop(keep=hover.layer)
+
+    def stop(self) -> None:
+        """Follow no more."""
+        before, self.hover, self.key = self.hover, None, None
+        if before is not None:
+            before.stop()
+
+    def needs(self, layer: Layer) -> bool:
+        """Whether it cannot go on without a layer."""
+        return self.hover is not None and layer in (self.hover.layer, self.hover.frame.source.layer)

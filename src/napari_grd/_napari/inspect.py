@@ -8,7 +8,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_grd._napari.frame import Frame
-from napari_grd._napari.hover import Hover
+from napari_grd._napari.hover import Following, Hover
 from napari_grd._napari.inspect_form import InspectForm
 from napari_grd._napari.inspect_layers import offset_shown, show_picture
 from napari_grd._napari.inspect_request import ChannelsUnclear, Memory, Request, View
@@ -16,6 +16,7 @@ from napari_grd._napari.inspect_text import legend
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.settings import settings
 from napari_grd._napari.source import Channel, channel_choices, default_channels
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.errors import GrdError, ImageError
@@ -57,8 +58,7 @@ class InspectWidget(Panel):
         self._memory = Memory()
         self._running: Running[Inside] | None = None
         self._request: Request | None = None
-        self._follower: Hover | None = None
-        self._followed: object = None  # key of the request that the similarity was computed for
+        self._following = Following()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE)
@@ -68,7 +68,7 @@ class InspectWidget(Panel):
         self.hover.toggled.connect(self._hover_toggled)
         self.follow(self.viewer.dims.events.current_step, self._changed)
         self.follow(self.viewer.layers.events.removed, self._removed)
-        self._undo.append(self._unfollow)
+        self.when_gone(self._following.stop)
         self._describe()
         if self.form.image.layer() is None:
             self.say("Drop an image on the window to begin.")
@@ -114,7 +114,7 @@ class InspectWidget(Panel):
         layer = self.form.image.layer()
         if not isinstance(layer, Image):
             raise ImageError("There is no image to look at.", "Drop an image on the window to begin.")
-        labels = self.form.labels.layer()
+        labels, chosen = self.form.labels.layer(), settings()
         return Request(
             frame=Frame.of_view(self.viewer, layer, whole=self.form.region.currentData() == "whole"),
             models=self.form.models(),
@@ -122,7 +122,8 @@ class InspectWidget(Panel):
             views=frozenset(views),
             graph=self.form.graph_choice(),
             labels=labels if isinstance(labels, Labels) else None,
-            threads=1 if self.state.live else 0,
+            device=chosen.device,
+            threads=1 if self.state.live else chosen.threads,
         )
 
     def _channels(self, layer: Image) -> dict[int, tuple[Channel, ...]]:
@@ -145,12 +146,8 @@ class InspectWidget(Panel):
         for picture in inside.pictures:
             show_picture(self.viewer, request.frame, f"{image} {picture.view} [{who}]", picture, made_by)
         if inside.maps and self.hover.isChecked():
-            old = self._follower
             name = f"{image} similarity [{who}]"
-            self._follower = Hover(self.viewer, request.frame, inside.maps, name, made_by)
-            self._followed = key
-            if old is not None:
-                old.stop(keep=self._follower.layer)
+            self._following.replace(Hover(self.viewer, request.frame, inside.maps, name, made_by), key)
         self._describe()
         self._report(inside)
 
@@ -176,7 +173,7 @@ class InspectWidget(Panel):
         if self._request is not None and self._request.needs(gone):
             self._end(stop=True)
             self.say(f"The layer {gone.name!r} was removed, so looking at it was stopped.", "warning")
-        if self._follower is not None and gone in (self._follower.layer, self._follower.frame.source.layer):
+        if self._following.needs(gone):
             self.hover.setChecked(False)
         self._describe()
 
@@ -185,7 +182,8 @@ class InspectWidget(Panel):
         if on:
             self._start({"similarity"})
         else:
-            self._unfollow()
+            self._settle.stop()
+            self._following.stop()
 
     def _changed(self, _event: Any = None) -> None:
         """Another plane, image or model is to be seen; once that is settled the similarity follows."""
@@ -199,14 +197,8 @@ class InspectWidget(Panel):
         except GrdError as error:
             self.show_error(error)
             return
-        if wanted != (self._followed if self._request is None else self._request.key):
+        if wanted != (self._following.key if self._request is None else self._request.key):
             self._start({"similarity"})
-
-    def _unfollow(self) -> None:
-        self._settle.stop()
-        follower, self._follower, self._followed = self._follower, None, None
-        if follower is not None:
-            follower.stop()
 
     def _describe(self) -> None:
         """Say what colours mean, and which offset the slider stands at."""

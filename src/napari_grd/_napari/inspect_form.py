@@ -6,12 +6,11 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
-from napari_grd._napari.channels import ChannelPicker
 from napari_grd._napari.inspect_request import GraphChoice, View
 from napari_grd._napari.inspect_text import EYES, VIEW_NAMES, Eye
+from napari_grd._napari.live_channels import ChannelPickers
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
-from napari_grd._napari.source import channel_choices
 from napari_grd.errors import ConfigError
 
 _NEAREST, _WITHIN = "nearest", "within"
@@ -34,9 +33,8 @@ class InspectForm(QWidget):
 
     def __init__(self, panel: Panel) -> None:
         super().__init__()
-        self._viewer = panel.viewer
         self.image = LayerCombo(panel, (Image,), "The image to look at, on the plane that is shown.")
-        self.channels = ChannelPicker()
+        self.channels = ChannelPickers(panel)
         self.region = _combo(
             {"whole": "the whole plane", "visible": "what I see"},
             "How much of the plane is looked at. A large teacher is quicker on what you see.",
@@ -94,11 +92,10 @@ class InspectForm(QWidget):
     def offer_channels(self, count: int = 1) -> None:
         """Ask which channels a model that takes ``count`` is given."""
         layer = self.image.layer()
-        self.channels.offer(channel_choices(self._viewer, layer) if isinstance(layer, Image) else [], count)
-        self._rows.setRowVisible(self.channels, self.channels.is_needed)
+        self.channels.set_image(layer if isinstance(layer, Image) else None, count)
 
     def _connect(self, panel: Panel) -> None:
-        self.image.changed.connect(self.offer_channels)
+        self.image.changed.connect(lambda: self.offer_channels())
         self.eye.currentIndexChanged.connect(self._show_what_matters)
         self.edges.currentIndexChanged.connect(self._show_what_matters)
         self.views["graph"].toggled.connect(self._show_what_matters)
@@ -126,7 +123,7 @@ class InspectForm(QWidget):
         self._rows = QFormLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.addRow("Image", self.image)
-        self._rows.addRow("Channels", self.channels)
+        self._rows.addRow(self.channels)
         self._rows.addRow("Look at", self.region)
         self._rows.addRow("Through", self.eye)
         self._rows.addRow("Student", self.student)

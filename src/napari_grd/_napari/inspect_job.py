@@ -10,16 +10,14 @@ from napari_grd._napari.frame import Frame
 from napari_grd._napari.inspect_request import ChannelsUnclear, Memory, Picture, Request
 from napari_grd._napari.inspect_views import Seen, affinity_views, embedding_view, graph_views
 from napari_grd._napari.source import Channel, ImageSource, Region
-from napari_grd.config import NormalizationConfig, SegmentConfig
-from napari_grd.data.normalize import intensity_range
+from napari_grd.config import SegmentConfig
 from napari_grd.errors import GrdError, ImageError
 from napari_grd.graph.similarity import SimilarityMap
 from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.segment import iter_predict
 from napari_grd.jobs import Job, Progress
+from napari_grd.live.source import plane_range
 from napari_grd.models import Model
-
-_RANGE_PIXELS = 2**22  # of a larger plane the range of intensities is taken from a coarser one
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +96,11 @@ def _see(request: Request, name: str, model: Model, memory: Memory) -> Job[Seen]
     if model.config.ndim != 2:
         raise ImageError(f"The model {name!r} works in 3D.", "Choose a 2D model: single planes are looked at here.")
     yield Progress("Reading the image", 0, 1)
-    config = SegmentConfig(threads=request.threads)
+    config = SegmentConfig(device=request.device, threads=request.threads)
     around = _with_context(frame, config.halo, model.stride)
     pixels = source.read(0, frame.plane, around)
-    value_range = None if frame.is_whole else _plane_range(frame, model.config.normalization)
+    # Of the whole plane, so that colours do not depend on the region that is looked at.
+    value_range = plane_range(source, 0, frame.plane, model.config.in_channels, model.config.normalization)
     prediction: Prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=value_range)
     inner = tuple(
         slice(part.start - outer.start, part.stop - outer.start)
@@ -136,20 +135,6 @@ def _with_context(frame: Frame, halo: int, stride: int) -> Region:
         for part, size in zip(frame.region, frame.source.shape(), strict=True)
     )
     return rows, columns
-
-
-def _plane_range(frame: Frame, normalization: NormalizationConfig) -> NDArray[np.float32]:
-    """Of the whole plane, so that colours do not depend on the region that is looked at."""
-    source = frame.source
-    level = 0
-    while level + 1 < source.levels and np.prod(source.shape(level)) > _RANGE_PIXELS:
-        level += 1
-    step = max(1, int(np.sqrt(np.prod(source.shape(level)) / _RANGE_PIXELS)))
-    every = slice(None, None, step)
-    found = intensity_range(source.read(level, frame.plane, (every, every)), normalization)
-    if not np.isfinite(found).all():
-        raise ImageError("The plane has pixels that are NaN or infinite.", "Replace them, e.g. with numpy.nan_to_num.")
-    return found
 
 
 def _labels(request: Request) -> NDArray[np.int64] | None:

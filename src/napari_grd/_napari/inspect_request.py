@@ -63,6 +63,8 @@ class Request:
     graph : GraphChoice
     labels : Labels or None
         Instances of the graph; None: the model's own.
+    device : str
+        Where networks run.
     threads : int
         CPU threads, 0 for all.
     """
@@ -73,6 +75,7 @@ class Request:
     views: frozenset[View]
     graph: GraphChoice = GraphChoice()
     labels: Labels | None = None
+    device: str = "auto"
     threads: int = 0
 
     @property
