@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_grd._napari.table import ResultTable, TableModel, result_table
+from napari_grd._napari.table import ResultTable, result_table
+from napari_grd._napari.table_model import TableModel
 from napari_grd.measure.objects import measure
 from napari_grd.measure.table import ObjectTable
 
@@ -106,7 +107,8 @@ def test_sorting_moves_rows_and_keeps_the_link(viewer: Any, table: ResultTable, 
 
 
 def test_what_is_not_a_number_is_sorted_last(qtbot: Any) -> None:
-    model = TableModel({"IoU": np.array([np.nan, 0.2, 0.9])})
+    model = TableModel()
+    model.fill({"IoU": np.array([np.nan, 0.2, 0.9])})
     for order, expected in ((Qt.SortOrder.AscendingOrder, "0.2"), (Qt.SortOrder.DescendingOrder, "0.9")):
         model.sort(0, order)
         assert [model.data(model.index(row, 0)) for row in (0, 2)] == [expected, ""]

@@ -1,6 +1,6 @@
 """A table of objects, linked to their layer: click a row to see the object, click an object to see its row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -8,91 +8,18 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHBoxLayout, QLabel, QTableView
 
 from napari_grd._napari.object_link import index_of, label_at, on_click, show_object
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.state import unwrap
+from napari_grd._napari.table_model import TableModel
 from napari_grd._napari.worker import run_call
 from napari_grd.io.tables import write_csv
 from napari_grd.measure.table import ObjectTable
 
-_ROOT = QModelIndex()
 _SPARE = 12  # pixels beside a heading
-
-
-class TableModel(QAbstractTableModel):
-    """Columns of arrays for a view, which asks for the cells that it shows; sorts by any column.
-
-    Parameters
-    ----------
-    columns : mapping of str to (N,) array
-        By heading.
-    column_tips : mapping of str to str
-        Explanations by heading, its unit left out.
-    row_tips : sequence of str, optional
-        One an original row.
-    """
-
-    def __init__(
-        self,
-        columns: Mapping[str, NDArray[Any]],
-        column_tips: Mapping[str, str] | None = None,
-        row_tips: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__()
-        self._names = list(columns)
-        self._values = list(columns.values())
-        self._column_tips = column_tips or {}
-        self._row_tips = row_tips
-        self.order = np.arange(len(self._values[0]) if self._values else 0)
-        """The original row that each shown row is."""
-
-    def rowCount(self, parent: QModelIndex = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self.order)
-
-    def columnCount(self, parent: QModelIndex = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self._names)
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        row = self.order[index.row()]
-        value = self._values[index.column()][row]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return show(value)
-        if role == Qt.ItemDataRole.TextAlignmentRole and not isinstance(value, str):
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        if role == Qt.ItemDataRole.ToolTipRole and self._row_tips is not None:
-            return self._row_tips[row]
-        return None
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if orientation != Qt.Orientation.Horizontal:
-            return None
-        if role == Qt.ItemDataRole.DisplayRole:
-            return self._names[section]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self._column_tips.get(self._names[section].split(" [")[0], "Click to sort")
-        return None
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        self.layoutAboutToBeChanged.emit()
-        before = self.persistentIndexList()
-        rows = [(self.order[index.row()], index.column()) for index in before]
-        values = self._values[column] if column >= 0 else np.arange(len(self.order))  # -1: as it was
-        ranks = np.argsort(values, kind="stable")
-        if order == Qt.SortOrder.DescendingOrder:
-            ranks = ranks[::-1]
-        # What is not a number comes last either way.
-        missing = np.asarray(values[ranks] != values[ranks])
-        self.order = np.concatenate([ranks[~missing], ranks[missing]])
-        self.changePersistentIndexList(before, [self.index(self.shown(row), at) for row, at in rows])
-        self.layoutChanged.emit()
-
-    def shown(self, row: int) -> int:
-        """Where an original row is shown."""
-        return int(np.flatnonzero(self.order == row)[0])
 
 
 def result_table(viewer: Any, title: str, tips: Mapping[str, str]) -> "ResultTable":
@@ -121,7 +48,6 @@ class ResultTable(Panel):
         super().__init__(viewer)
         self.setObjectName(title)
         self._title = title
-        self._tips = tips
         self._layer: Labels | None = None
         self._table = ObjectTable({}, np.zeros((0, 0), np.int64))
         self._made_by: Mapping[str, Any] = {}
@@ -138,11 +64,14 @@ class ResultTable(Panel):
         row.addWidget(self.caption, 1)
         row.addWidget(self.save)
         self.view = QTableView()
+        self._model = TableModel(self.view, tips)
+        self.view.setModel(self._model)
         self.view.setToolTip("Click a row to see the object; click an object in the image to see its row.")
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.view.setSortingEnabled(True)
         self.view.verticalHeader().hide()
+        self.view.selectionModel().currentRowChanged.connect(self._on_row)
         self.body.addLayout(row)
         self.body.addWidget(self.view, 1)
         self.body.addWidget(self.message)
@@ -187,19 +116,12 @@ class ResultTable(Panel):
             self.write(path if Path(path).suffix else f"{path}.csv")
 
     def _show(self) -> None:
-        model = TableModel(self._table.columns, self._tips)
-        # A view does not own its model or its selection; the old ones would pile up.
-        old = self.view.model(), self.view.selectionModel()
-        self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        self.view.setModel(model)
-        for gone in old:
-            if gone is not None:
-                gone.deleteLater()
-        model.setParent(self.view)
+        header = self.view.horizontalHeader()
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self._model.fill(self._table.columns)
         # By the headings: looking at the cells of thousands of rows takes long.
-        for column in range(model.columnCount()):
-            self.view.setColumnWidth(column, self.view.horizontalHeader().sectionSizeHint(column) + _SPARE)
-        self.view.selectionModel().currentRowChanged.connect(self._on_row)
+        for column in range(self._model.columnCount()):
+            self.view.setColumnWidth(column, header.sectionSizeHint(column) + _SPARE)
         self.save.setEnabled(len(self._table) > 0)
         if self._layer is None:
             self.caption.setText("Nothing to show: the layer was removed.")
@@ -209,7 +131,7 @@ class ResultTable(Panel):
     def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if self._layer is None or self._moving or not current.isValid():
             return
-        row = self.view.model().order[current.row()]
+        row = self._model.original(current.row())
         self._moving = True
         try:
             label = int(self._table.columns["label"][row])
@@ -232,9 +154,9 @@ class ResultTable(Panel):
             return
         self._moving = True
         try:
-            shown = self.view.model().shown(row)
+            shown = self._model.shown(row)
             self.view.selectRow(shown)
-            self.view.scrollTo(self.view.model().index(shown, 0))
+            self.view.scrollTo(self._model.index(shown, 0))
             if self._layer is not None:
                 self._layer.selected_label = label
         finally:
@@ -249,16 +171,3 @@ class ResultTable(Panel):
     def _unlink(self) -> None:
         self._link.close()
         self._layer = None
-
-
-def show(value: Any) -> str:
-    """A cell as text: four digits are enough to look at.
-
-    Examples
-    --------
-    >>> show(np.float64(12.34567)), show(np.int64(123456)), show(float("nan")), show("split")
-    ('12.35', '123456', '', 'split')
-    """
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.4g}"
-    return str(value)
