@@ -65,7 +65,6 @@ class Driver:
 
     def __init__(self, stack: np.ndarray) -> None:
         self.viewer = napari.Viewer()
-        self.viewer.window.resize(VIEW + 700, VIEW + 330)
         self.layer = self.viewer.add_image(stack, name="mosaic")
         _, self.live = self.viewer.window.add_plugin_dock_widget("napari-grd", "Live")
         self.rng = np.random.default_rng(0)
@@ -80,7 +79,17 @@ class Driver:
                 self.updated += 1
 
         self.live.output.show = shown
-        self.canvas_size = tuple(self.viewer.canvas.size)
+        self._resize()
+
+    def _resize(self) -> None:
+        """Make the canvas VIEW pixels high and wide, or as near as the widgets around it allow."""
+        for _ in range(3):
+            self.rest(0.5)
+            height, width = self.viewer.canvas.size
+            window = self.viewer.window._qt_window
+            window.resize(window.width() + VIEW - int(width), window.height() + VIEW - int(height))
+        self.rest(0.5)
+        self.canvas_size = tuple(int(side) for side in self.viewer.canvas.size)
 
     def _on_draw(self, _event: Any) -> None:
         self.drawn += 1
