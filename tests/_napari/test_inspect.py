@@ -285,6 +285,18 @@ def test_similarity_ends_with_its_image_or_its_layer(viewer: Any, qtbot: Any, op
     assert not viewer.layers
 
 
+def test_nothing_is_kept_of_an_image_that_is_gone(viewer: Any, qtbot: Any, open_inspect: Any, picture: Any) -> None:
+    layer = viewer.add_image(picture[0])
+    widget = open_inspect()
+    look(widget, qtbot, "boundaries")
+    key = next(iter(widget._memory._kept))
+    assert widget._memory.get(key) is not None
+    viewer.layers.remove(made(viewer, Image, "boundaries"))
+    assert widget._memory.get(key) is not None
+    viewer.layers.remove(layer)
+    assert widget._memory.get(key) is None
+
+
 def test_similarity_of_student_minus_teacher(
     viewer: Any, qtbot: Any, open_inspect: Any, picture: Any, other: Model
 ) -> None:

@@ -175,6 +175,7 @@ class InspectWidget(Panel):
             self.say(f"The layer {gone.name!r} was removed, so looking at it was stopped.", "warning")
         if self._following.needs(gone):
             self.hover.setChecked(False)
+        self._memory.forget(gone)
         self._describe()
 
     def _hover_toggled(self, on: bool) -> None:

@@ -19,6 +19,8 @@ from napari_grd.jobs import Job, Progress
 from napari_grd.live.source import plane_range
 from napari_grd.models import Model
 
+_FROM_BELOW = ("affinities", "embedding", "boundaries", "edges", "nodes")  # the first two hide what is under them
+
 
 @dataclass(frozen=True, eq=False)
 class Inside:
@@ -68,10 +70,10 @@ def iter_inspect(request: Request, get_model: Callable[[str], Model], memory: Me
     problems: list[GrdError] = []
     views = request.views
     makers: list[Callable[[], list[Picture]]] = []
-    if "embedding" in views:
-        makers.append(lambda: [embedding_view(seen)])
     if views & {"affinities", "boundaries"}:
         makers.append(lambda: affinity_views(seen, stack="affinities" in views, boundaries="boundaries" in views))
+    if "embedding" in views:
+        makers.append(lambda: [embedding_view(seen)])
     if "graph" in views:
         makers.append(lambda: graph_views(seen, _labels(request), request.graph))
     for number, make in enumerate(makers):
@@ -80,6 +82,7 @@ def iter_inspect(request: Request, get_model: Callable[[str], Model], memory: Me
         except GrdError as problem:
             problems.append(problem)
         yield Progress("Drawing", number + 1, len(makers))
+    pictures.sort(key=lambda picture: _FROM_BELOW.index(picture.view))
     maps = [SimilarityMap(one.prediction.embedding) for one in seen] if "similarity" in views else []
     return Inside(request, pictures, problems, maps, seen)
 
@@ -111,7 +114,7 @@ def _see(request: Request, name: str, model: Model, memory: Memory) -> Job[Seen]
         prediction, embedding=prediction.embedding[:, *inner], foreground=foreground, shape=frame.shape
     )
     seen = Seen(model, prediction)
-    memory.put(key, seen, [channel.layer.data for channel in channels])
+    memory.put(key, seen, [channel.layer for channel in channels])
     return seen
 
 

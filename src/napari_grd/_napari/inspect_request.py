@@ -1,6 +1,6 @@
 """What Inspect is asked for and what it answers with; kept free of torch, as the GUI thread imports it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -123,18 +123,26 @@ class Memory:
     """What student and teacher saw last, so that another view of it takes no network."""
 
     def __init__(self) -> None:
-        self._kept: dict[object, tuple[Seen, object]] = {}
+        self._kept: dict[object, _Kept] = {}
 
     def get(self, key: object) -> "Seen | None":
         """What was seen under a key."""
-        return self._kept[key][0] if key in self._kept else None
+        return self._kept[key].seen if key in self._kept else None
 
-    def put(self, key: object, seen: "Seen", data: object) -> None:
-        """Keep this, and of the others only the latest.
-
-        ``data`` is what the key names by its address, which must not go to another array meanwhile.
-        """
+    def put(self, key: object, seen: "Seen", layers: Sequence[Layer]) -> None:
+        """Keep what was seen of these layers, and of the others only the latest."""
         self._kept.pop(key, None)
         while len(self._kept) > 1:
             self._kept.pop(next(iter(self._kept)))
-        self._kept[key] = (seen, data)
+        self._kept[key] = _Kept(seen, [(layer, layer.data) for layer in layers])
+
+    def forget(self, layer: Layer) -> None:
+        """Let go of what was seen of a layer."""
+        self._kept = {key: kept for key, kept in self._kept.items() if all(layer is not one for one, _ in kept.read)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    seen: "Seen"
+    # With the data: the key names them by their addresses, which must not go to other arrays meanwhile.
+    read: list[tuple[Layer, Any]]

@@ -35,7 +35,7 @@ class SimilarityMap:
     array([[1., 1., 0.]], dtype=float32)
     """
 
-    def __init__(self, embedding: NDArray[np.float32], max_pixels: int = 512 * 512) -> None:
+    def __init__(self, embedding: NDArray[np.float32], max_pixels: int = 1024 * 1024) -> None:
         self._plane = embedding
         _, height, width = embedding.shape
         self.step = max(1, math.ceil(math.sqrt(height * width / max_pixels)))
