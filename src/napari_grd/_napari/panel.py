@@ -35,8 +35,9 @@ class Panel(QWidget):
         self.message.hide()
         self._docked = False
         self._undo: list[Callable[[], Any]] = []
+        self._jobs: list[Running[Any]] = []
         # Not a bound method: when this is emitted, the Python side of the widget may be gone.
-        self.destroyed.connect(partial(_run_all, self._undo))
+        self.destroyed.connect(partial(_let_go, self._undo, self._jobs))
 
     def say(self, text: str, kind: str = "info") -> None:
         """Show a line to the user; an empty text hides it. Kinds: info, warning, error."""
@@ -59,8 +60,9 @@ class Panel(QWidget):
 
     def track(self, running: Running[Any]) -> None:
         """Stop a job when the widget goes away; nobody is called back then."""
-        self._undo.append(running.silence)
-        self._undo.append(running.stop)
+        # Those that have ended would keep alive what they worked on.
+        self._jobs[:] = [job for job in self._jobs if job.running]
+        self._jobs.append(running)
 
     def changeEvent(self, event: QEvent) -> None:
         """Called by Qt. Closing a dock, napari takes the widget out and drops it; connections would keep it alive."""
@@ -72,7 +74,7 @@ class Panel(QWidget):
 
     def release(self) -> None:
         """Let go of everything now: connections and jobs."""
-        _run_all(self._undo)
+        _let_go(self._undo, self._jobs)
 
 
 def heading(text: str) -> QLabel:
@@ -90,7 +92,11 @@ def button(text: str, tip: str, clicked: Callable[[], Any]) -> QPushButton:
     return made
 
 
-def _run_all(undo: list[Callable[[], Any]]) -> None:
+def _let_go(undo: list[Callable[[], Any]], jobs: list[Running[Any]]) -> None:
+    while jobs:
+        job = jobs.pop()
+        job.silence()
+        job.stop()
     while undo:
         undo.pop()()
 
