@@ -16,8 +16,8 @@ TRUTH = TRUTH.astype(np.int32)
 
 
 def measured(widget: MeasureWidget, qtbot: Any) -> None:
-    widget.measure.click()
-    qtbot.waitUntil(lambda: widget._running is None, timeout=60_000)
+    widget.go.click()
+    qtbot.waitUntil(lambda: not widget.busy, timeout=60_000)
 
 
 @pytest.fixture
@@ -89,25 +89,25 @@ def test_a_series_has_rows_for_each_time_point_and_a_stack_has_volumes(
 
 def test_a_layer_that_is_deleted_on_the_way_ends_it(viewer: Any, widget: MeasureWidget, qtbot: Any) -> None:
     labels = viewer.add_labels(np.arange(1, 6401, dtype=np.int32).reshape(80, 80))
-    widget.measure.click()
+    widget.go.click()
     viewer.layers.remove(labels)
-    qtbot.waitUntil(lambda: widget._running is None, timeout=30_000)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=30_000)
     assert TABLE not in viewer.window.dock_widgets
-    assert widget.measure.isEnabled()
+    assert widget.go.isEnabled()
     assert widget.message.text()
 
 
 def test_stop_leaves_the_layer_as_it_was(viewer: Any, widget: MeasureWidget, qtbot: Any) -> None:
     labels = viewer.add_labels(np.arange(1, 6401, dtype=np.int32).reshape(80, 80))
-    widget.measure.click()
+    widget.go.click()
     widget.bar.stop.click()
-    qtbot.waitUntil(lambda: widget._running is None, timeout=30_000)
+    qtbot.waitUntil(lambda: not widget.busy, timeout=30_000)
     assert "Stopped" in widget.message.text()
     assert labels.features.empty
 
 
 def test_bad_input_is_told_in_the_widget(viewer: Any, widget: MeasureWidget, qtbot: Any) -> None:
-    widget.measure.click()
+    widget.go.click()
     assert "no objects to measure" in widget.message.text()
     broken = IMAGE.astype(np.float32)
     broken[3, 4] = np.nan

@@ -37,6 +37,12 @@ def test_every_label_object_has_a_row_with_its_match() -> None:
     assert found.counts[ErrorKind.SPURIOUS] == 1
 
 
+def test_objects_too_small_to_count_are_listed_but_not_judged() -> None:
+    found = drain(iter_evaluate(np.array([[1, 1, 0, 2]]), np.array([[5, 5, 0, 0]]), min_size=2))
+    assert found.objects.columns["kind"].tolist() == ["correct", "ignored"]
+    assert found.scores.ap50 == 1
+
+
 def test_two_empty_images_agree() -> None:
     found = drain(iter_evaluate(np.zeros((4, 4), int), np.zeros((4, 4), int)))
     assert len(found.objects) == 0

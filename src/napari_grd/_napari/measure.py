@@ -6,17 +6,16 @@ from napari.layers import Image, Labels
 from qtpy.QtWidgets import QCheckBox, QFormLayout
 
 from napari_grd._napari.check_list import CheckList
-from napari_grd._napari.job_bar import JobBar
+from napari_grd._napari.job_panel import JobPanel
 from napari_grd._napari.labelled import channels_under, finest, geometry_options, is_plane_by_plane, set_features
 from napari_grd._napari.live_channels import ChannelPickers
 from napari_grd._napari.measure_job import MeasureRequest, measure_job
-from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.table import result_table
-from napari_grd._napari.worker import Running, run_call, run_job
+from napari_grd._napari.worker import run_call
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import ConfigError, GrdError, ImageError, LabelError
+from napari_grd.errors import ConfigError, ImageError, LabelError
 from napari_grd.measure.table import ObjectTable
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ _COLUMN_TIPS = {
 }
 
 
-class MeasureWidget(Panel):
+class MeasureWidget(JobPanel):
     """Measures the objects of a Labels layer, into its features and a table.
 
     Parameters
@@ -52,14 +51,16 @@ class MeasureWidget(Panel):
     """
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        super().__init__(viewer)
-        self._running: Running[Any] | None = None
-        self._layer: Labels | None = None  # what the running job measures
+        super().__init__(
+            viewer,
+            "Measure",
+            "Measure all objects and show them in a table.",
+            "Stop; the layer keeps the features it has.",
+        )
         self._count = 1  # channels that the model takes
         self._build()
         for event in ("inserted", "removed", "renamed"):
             self.follow(getattr(self.viewer.layers.events, event), self._refresh)
-        self.follow(self.viewer.layers.events.removed, self._on_removed)
         self.labels.changed.connect(self._labels_changed)
         self.model.changed.connect(self._model_changed)
         self.image.changed.connect(self._image_changed)
@@ -82,8 +83,6 @@ class MeasureWidget(Panel):
         )
         self.image = LayerCombo(self, (Image,), "The image that the model looks at: the one the labels were made from.")
         self.model_channels = ChannelPickers(self)
-        self.measure = button("Measure", "Measure all objects and show them in a table.", self.start)
-        self.bar = JobBar("Stop; the layer keeps the features it has.")
         self.form = QFormLayout()
         self.form.addRow("Objects", self.labels)
         self.form.addRow("", self.per_plane)
@@ -92,7 +91,7 @@ class MeasureWidget(Panel):
         self.form.addRow("Model looks at", self.image)
         self.form.addRow("", self.model_channels)
         self.body.addLayout(self.form)
-        self.body.addWidget(self.measure)
+        self.body.addWidget(self.go)
         self.body.addWidget(self.bar)
         self.body.addWidget(self.message)
 
@@ -131,32 +130,22 @@ class MeasureWidget(Panel):
 
     # The job
 
-    def start(self) -> None:
+    def begin(self) -> None:
         """Measure; what the button does."""
-        if self._running is not None:
-            return
-        try:
-            request = self._request()
-        except GrdError as error:
-            self.show_error(error)
-            return
-        self._layer = self.labels.layer()
-        self.measure.setEnabled(False)
-        self.say("")
-        self._running = run_job(
-            lambda: measure_job(request, self.state),
-            on_event=self.bar.show_event,
-            on_done=lambda found: self._done(request, *found),
-            on_error=self._failed,
-            on_stopped=lambda: self._ended("Stopped. Nothing was changed."),
-        )
-        self.track(self._running)
-        self.bar.start(self._running)
-
-    def _request(self) -> MeasureRequest:
         layer = self.labels.layer()
         if layer is None:
             raise LabelError("There are no objects to measure.", "Segment an image first, with Live or another tool.")
+        request = self._request(layer)
+
+        def done(found: tuple[ObjectTable, dict[str, Any]]) -> str:
+            table, made_by = found
+            set_features(layer, table)
+            result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, table, made_by)
+            return f"{len(table):,} rows measured." if len(table) else f"There are no objects in {layer.name!r}."
+
+        self.run(lambda: measure_job(request, self.state), done, [layer])
+
+    def _request(self, layer: Labels) -> MeasureRequest:
         under = channels_under(self.viewer, layer)
         name = self.model.name()
         return MeasureRequest(
@@ -179,30 +168,6 @@ class MeasureWidget(Panel):
                 f"The model {name!r} takes {self._count} channels, and it is not clear which.", "Choose them."
             )
         return ImageSource(image, channels)
-
-    def _done(self, request: MeasureRequest, table: ObjectTable, made_by: dict[str, Any]) -> None:
-        layer = self._layer
-        if layer is None or layer not in self.viewer.layers or finest(layer) is not request.labels:
-            self._ended("The labels changed while they were measured. Measure again.")
-            return
-        set_features(layer, table)
-        result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, table, made_by)
-        count = len(table)
-        self._ended(f"{count:,} rows measured." if count else f"There are no objects in {layer.name!r}.")
-
-    def _failed(self, error: BaseException) -> None:
-        self._ended("")
-        self.show_error(error)
-
-    def _ended(self, text: str) -> None:
-        self._running = self._layer = None
-        self.measure.setEnabled(True)
-        self.bar.finish()
-        self.say(text)
-
-    def _on_removed(self, event: Any) -> None:
-        if event.value is self._layer and self._running is not None:
-            self._running.stop()
 
 
 def _rescaling(layer: Labels) -> dict[str, Any]:

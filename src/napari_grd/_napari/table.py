@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QModelIndex, Qt
-from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHBoxLayout, QLabel, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView
 
 from napari_grd._napari.object_link import index_of, label_at, on_click, show_object
 from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.saving import ask_for_csv, save_csv
 from napari_grd._napari.state import unwrap
 from napari_grd._napari.table_model import TableModel
-from napari_grd._napari.worker import run_call
-from napari_grd.io.tables import write_csv
 from napari_grd.measure.table import ObjectTable
 
 _SPARE = 12  # pixels beside a heading
@@ -101,19 +100,12 @@ class ResultTable(Panel):
 
     def write(self, path: str | Path) -> None:
         """Write the table to a file, in a worker."""
-        columns, made_by = self._table.columns, self._made_by
-
-        def written(file: Path) -> None:
-            self.say(f"Saved {file.name}, and {file.stem}.provenance.json beside it.")
-
-        self.track(
-            run_call(lambda: write_csv(path, columns, made_by=made_by), on_done=written, on_error=self.show_error)
-        )
+        save_csv(self, path, self._table.columns, self._made_by)
 
     def _ask_where(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the table", f"{self._title}.csv", "Tables (*.csv)")
-        if path:
-            self.write(path if Path(path).suffix else f"{path}.csv")
+        path = ask_for_csv(self, self._title)
+        if path is not None:
+            self.write(path)
 
     def _show(self) -> None:
         header = self.view.horizontalHeader()

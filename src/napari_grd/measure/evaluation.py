@@ -27,7 +27,8 @@ class Evaluation:
         Over all planes.
     objects : ObjectTable
         A row for each label object: "label", an index for each leading axis,
-        "kind", "reference" (id of its match, 0 if none) and "IoU" with it.
+        "kind", "reference" (id of its match, 0 if none) and "IoU" with it. The
+        kind is one of ErrorKind in small letters, or "ignored" under ``min_size``.
     picture : (*S) uint8
         ErrorKind of each pixel, at the shape of the labels.
     counts : mapping of ErrorKind to int
@@ -92,14 +93,15 @@ def iter_evaluate(
     watch = Stopwatch("Comparing", 2 * len(frames))
     compared = []
     for done, frame in enumerate(frames):
-        look = partial(_compare, labels, reference, frame, iou, min_size)
+        look = partial(_compare, labels, reference, geometry, frame, iou, min_size)
         compared.append((yield from in_background(look, partial(watch.progress, done))))
     score = partial(evaluate, [one.labels for one in compared], [one.reference for one in compared], min_size=min_size)
     scores = yield from in_background(score, partial(watch.progress, len(frames)))
     yield watch.progress(watch.total)
+    columns = {name: np.concatenate([one.columns[name] for one in compared]) for name in compared[0].columns}
     return Evaluation(
         scores,
-        _table(compared, geometry),
+        ObjectTable(columns, np.concatenate([one.anchors for one in compared]), geometry.frame_axes),
         np.stack([one.errors.picture for one in compared]).reshape(geometry.shape),
         {kind: sum(one.errors.counts[kind] for one in compared) for kind in compared[0].errors.counts},
     )
@@ -112,31 +114,33 @@ class _Compared:
     labels: NDArray[np.integer]
     reference: NDArray[np.integer]
     errors: Errors
+    columns: Mapping[str, NDArray[Any]]
     anchors: NDArray[np.int64]
 
 
-def _compare(labels: Any, reference: Any, frame: Frame, iou: float, min_size: int) -> _Compared:
+def _compare(labels: Any, reference: Any, geometry: Geometry, frame: Frame, iou: float, min_size: int) -> _Compared:
     one, other = np.asarray(labels[frame]), np.asarray(reference[frame])
     errors = find_errors(one, other, iou=iou, min_size=min_size)
     ids, numbered = number_objects(one)
-    places = np.array([(*frame, *anchor(region)) for region in regions(numbered)], np.int64)
-    by_id = places.reshape(len(ids), len(frame) + one.ndim)
-    return _Compared(one, other, errors, by_id[np.searchsorted(ids, errors.label_ids)])
+    places = [(*frame, *anchor(region)) for region in regions(numbered)]
+    columns = {"label": ids}
+    columns |= {name: np.full(len(ids), at) for name, at in zip(geometry.frame_axes, frame, strict=True)}
+    columns |= _judgements(ids, errors)
+    return _Compared(one, other, errors, columns, np.array(places, np.int64).reshape(len(ids), len(geometry.shape)))
 
 
-def _table(compared: list[_Compared], geometry: Geometry) -> ObjectTable:
-    """The label objects of all planes, sorted by plane, then label."""
-    label = np.concatenate([one.errors.label_ids for one in compared])
-    plane = np.repeat(np.arange(len(compared)), [len(one.errors.label_ids) for one in compared])
-    anchors = np.concatenate([one.anchors for one in compared])
-    kinds = np.concatenate([one.errors.label_kinds for one in compared])
-    columns: dict[str, NDArray[Any]] = {"label": label}
-    columns |= {name: anchors[:, axis] for axis, name in enumerate(geometry.frame_axes)}
-    columns["kind"] = _NAMES[kinds]
-    columns["reference"] = np.concatenate([one.errors.partners for one in compared])
-    columns["IoU"] = np.concatenate([one.errors.iou for one in compared])
-    order = np.lexsort((label, plane))
-    return ObjectTable({name: values[order] for name, values in columns.items()}, anchors[order], geometry.frame_axes)
+def _judgements(ids: NDArray[np.int64], errors: Errors) -> dict[str, NDArray[Any]]:
+    """What is found about each object; those too small to count are there too, but not judged."""
+    judged = np.searchsorted(ids, errors.label_ids)
+    kind = np.full(len(ids), IGNORED, dtype=_NAMES.dtype)
+    kind[judged] = _NAMES[errors.label_kinds]
+    partner = np.zeros(len(ids), np.int64)
+    partner[judged] = errors.partners
+    iou = np.full(len(ids), np.nan)
+    iou[judged] = errors.iou
+    return {"kind": kind, "reference": partner, "IoU": iou}
 
 
+IGNORED = "ignored"
+"""The kind of an object that is too small to count."""
 _NAMES = np.array([kind.name.lower() for kind in ErrorKind])

@@ -1,0 +1,101 @@
+"""A panel with one button that starts one job about some layers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from napari.layers import Layer
+
+from napari_grd._napari.job_bar import JobBar
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.worker import Running, run_job
+from napari_grd.errors import GrdError
+from napari_grd.jobs import Job
+
+Result = TypeVar("Result")
+
+
+class JobPanel(Panel):
+    """Runs one job at a time, and stops it when a layer that it is about is removed.
+
+    Subclasses override :meth:`begin`, and lay out ``go`` and ``bar``.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    text, tip : str
+        Of the button that starts the job.
+    stop_tip : str
+        What stopping keeps and loses.
+    """
+
+    def __init__(self, viewer: Any, text: str, tip: str, stop_tip: str) -> None:
+        super().__init__(viewer)
+        self.go = button(text, tip, self._start)
+        self.bar = JobBar(stop_tip)
+        self._running: Running[Any] | None = None
+        self._about: dict[Layer, Any] = {}
+        self.follow(self.viewer.layers.events.removed, self._on_removed)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running."""
+        return self._running is not None
+
+    def begin(self) -> None:
+        """Called by the button; calls :meth:`run`, or raises a GrdError, which is shown."""
+
+    def run(self, make: Callable[[], Job[Result]], on_done: Callable[[Result], str], about: Sequence[Layer]) -> None:
+        """Run a job in a worker.
+
+        Parameters
+        ----------
+        make : callable
+            Makes the job, in the worker's thread.
+        on_done : callable
+            Takes the result to where it belongs and returns what to tell the
+            user. Not called if a layer was removed or got other data meanwhile.
+        about : sequence of Layer
+            Layers that the result belongs to.
+        """
+        data = {layer: layer.data for layer in about}
+
+        def done(result: Result) -> None:
+            changed = [
+                layer.name for layer in about if layer not in self.viewer.layers or layer.data is not data[layer]
+            ]
+            self._end(f"{changed[0]!r} changed meanwhile. Start again." if changed else on_done(result))
+
+        self.say("")
+        self.go.setEnabled(False)
+        self._about = data
+        self._running = run_job(
+            make,
+            on_event=self.bar.show_event,
+            on_done=done,
+            on_error=self._fail,
+            on_stopped=lambda: self._end("Stopped. Nothing was changed."),
+        )
+        self.track(self._running)
+        self.bar.start(self._running)
+
+    def _start(self) -> None:
+        if self.busy:
+            return
+        try:
+            self.begin()
+        except GrdError as error:
+            self.show_error(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._end("")
+        self.show_error(error)
+
+    def _end(self, text: str) -> None:
+        self._running, self._about = None, {}
+        self.go.setEnabled(True)
+        self.bar.finish()
+        self.say(text)
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value in self._about and self._running is not None:
+            self._running.stop()
