@@ -95,6 +95,7 @@ def test_from_the_button_to_the_live_student(viewer: Any, widget: DistilWidget, 
     assert shown[1].data.max() > 0
     assert viewer.layers.selection.active is source, "previews must not take the selection away"
     assert [layer.name for layer in widget.data.layers()] == ["nuclei"], "previews are not learned from"
+    assert shown[0].opacity == 1
     assert widget.order is not None
     assert list(widget.order.cache.glob("*/*")), "the next student of this teacher is quicker"
 
@@ -216,6 +217,7 @@ def test_what_cannot_work_is_said_and_the_viewer_stays_usable(
     qtbot.waitUntil(lambda: expected in widget.message.text(), timeout=WAIT)
     assert widget.distil.isEnabled()
     assert not widget.bar.isVisible()
+    assert not any(is_preview(layer) for layer in viewer.layers)
 
 
 def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistilWidget, qtbot: Any) -> None:

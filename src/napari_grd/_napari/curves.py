@@ -11,7 +11,7 @@ from napari_grd.jobs import Metrics
 
 SCORES = ("ap50", "aji", "sbd", "pq")
 _HIDDEN = ("lr",)
-_HEIGHT = 150
+_HEIGHT = 170
 
 
 class Curves(QWidget):
@@ -28,6 +28,7 @@ class Curves(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.points: dict[tuple[str, str], tuple[list[int], list[float]]] = {}
+        self._pyqtgraph: Any = None
         self._plots: dict[str, Any] = {}
         self._lines: dict[tuple[str, str], Any] = {}
         self._column = QVBoxLayout(self)
@@ -37,6 +38,20 @@ class Curves(QWidget):
         self.numbers.setToolTip("The latest terms of the loss, and scores on the validation images")
         self._column.addWidget(self.numbers)
         self.hide()
+
+    def prepare(self, pyqtgraph: Any) -> None:
+        """Make the plots ahead of time: it takes too long while other things move.
+
+        Parameters
+        ----------
+        pyqtgraph : module or None
+            From :func:`load_plotting`.
+        """
+        self._pyqtgraph = pyqtgraph
+        if pyqtgraph is not None and not self._plots:
+            self.numbers.hide()
+            for kind in ("train", "validation"):
+                self._plots[kind] = self._make_plot(kind)
 
     def clear(self) -> None:
         """Forget all points."""
@@ -62,29 +77,26 @@ class Curves(QWidget):
         self._draw(event.kind)
 
     def _draw(self, kind: str) -> None:
-        pyqtgraph = load_plotting()
-        if pyqtgraph is None:
+        if not self._plots:
             self.numbers.setText(self._latest())
             return
-        self.numbers.hide()
-        plot = self._plots.get(kind) or self._make_plot(pyqtgraph, kind)
         series = {name: points for (k, name), points in self.points.items() if k == kind}
         for number, (name, (steps, values)) in enumerate(series.items()):
             if (kind, name) not in self._lines:
                 colour = QColor.fromHsv(number * 360 // max(8, len(series)), 170, 230)
                 width = 2 if name == "loss" or kind == "validation" else 1
                 symbol = "o" if kind == "validation" else None
-                self._lines[kind, name] = plot.plot(
-                    name=name, pen=pyqtgraph.mkPen(colour, width=width), symbol=symbol, symbolSize=5
+                self._lines[kind, name] = self._plots[kind].plot(
+                    name=name, pen=self._pyqtgraph.mkPen(colour, width=width), symbol=symbol, symbolSize=5
                 )
             self._lines[kind, name].setData(steps, values)
 
-    def _make_plot(self, pyqtgraph: Any, kind: str) -> Any:
-        plot = pyqtgraph.PlotWidget(background=None)
+    def _make_plot(self, kind: str) -> Any:
+        plot = self._pyqtgraph.PlotWidget(background=None)
         plot.setFixedHeight(_HEIGHT)
         plot.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         plot.setMenuEnabled(False)
-        plot.addLegend(offset=(-5, 5), labelTextSize="7pt")
+        plot.addLegend(offset=(-5, 5), labelTextSize="7pt", colCount=2, brush=(0, 0, 0, 120), verSpacing=-8)
         if kind == "validation":
             plot.setYRange(0, 1)
             plot.setToolTip("Scores on the images that were set aside; 1 is perfect agreement")
@@ -93,7 +105,6 @@ class Curves(QWidget):
             plot.setToolTip("The terms of the loss, before they are weighted, and their weighted sum; lower is better")
         plot.setLabel("bottom", "step")
         plot.setTitle("Scores" if kind == "validation" else "Loss", size="9pt")
-        self._plots[kind] = plot
         self._column.addWidget(plot)
         return plot
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_data_path
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from napari_grd._napari.curves import Curves
+from napari_grd._napari.curves import Curves, load_plotting
 from napari_grd._napari.distil_cost import Answer, CostLine, Question
 from napari_grd._napari.distil_data import DataPicker
 from napari_grd._napari.distil_job import Order, iter_order, read_settings
@@ -16,6 +16,7 @@ from napari_grd._napari.distil_preview import PreviewLayers
 from napari_grd._napari.form import ConfigForm
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.panel import Panel, button, heading
+from napari_grd._napari.scroll import ColumnScroll
 from napari_grd._napari.settings import settings
 from napari_grd._napari.student_picker import StudentPicker
 from napari_grd._napari.teacher_picker import TeacherPicker
@@ -76,6 +77,7 @@ class DistilWidget(Panel):
         for signal in (self.data.changed, self.form.changed):
             signal.connect(self._estimate.changed)
         self.follow(self.viewer.layers.events.removed, self._on_layer_removed)
+        self.track(run_call(load_plotting, on_done=self.curves.prepare, on_error=self.show_error))
         self._on_teacher()
         self._enable()
 
@@ -242,6 +244,7 @@ class DistilWidget(Panel):
     def _ended(self) -> None:
         self._running = None
         self.bar.finish()
+        self.preview.finish()
         self._enable()
 
     def _save(self) -> None:
@@ -288,11 +291,7 @@ class DistilWidget(Panel):
         for report in (self.bar, self.message, self.curves):
             column.addWidget(report)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setWidget(inner)
-        self.body.addWidget(scroll)
+        self.body.addWidget(ColumnScroll(inner))
 
 
 def _scores(model: "Model") -> str:

@@ -127,10 +127,15 @@ def answer(question: Question) -> Answer:
     )
     network = question.config.network
     found = estimate(question.config, amount, question.teacher)
-    text = f"About {roughly(found.seconds)} on this {found.device}, {found.memory / 1e9:.1f} GB of memory"
+    text = f"{roughly(found.seconds)} on this {found.device}, {found.memory / 1e9:.1f} GB of memory"
     if found.disk > 1e8:
         text += f", {found.disk / 1e9:.1f} GB on disk meanwhile"
-    return Answer(parameters(network, question.channels), view_seconds(network, question.channels), found, text)
+    return Answer(
+        parameters(network, question.channels),
+        view_seconds(network, question.channels),
+        found,
+        text[0].upper() + text[1:],
+    )
 
 
 def _file_sizes(folder: Path) -> list[int]:

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_grd._napari.distil_pieces import MOST, Piece, boxes, labels_fit, pieces_of, plane_sizes
-from napari_grd._napari.form_fields import ignore_wheel
+from napari_grd._napari.form_fields import ignore_wheel, narrow
 from napari_grd._napari.live_channels import ChannelPickers
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.pickers import LayerCombo
@@ -35,6 +35,9 @@ from napari_grd.errors import DataError, GrdError, ImageError
 
 PREVIEW = "preview"
 """Key in a layer's ``metadata["napari_grd"]`` that says it is only a preview."""
+
+
+_ROWS = 5  # images that are seen without scrolling
 
 
 @dataclass
@@ -67,7 +70,6 @@ class DataPicker(QWidget):
         self.table = QTreeWidget()
         self.table.setHeaderLabels(["Image", "Ground truth"])
         self.table.setRootIsDecorated(False)
-        self.table.setMaximumHeight(130)
         self.table.setToolTip("Tick the images to learn from. Ground truth is optional unless labels teach.")
         self.empty = QLabel("Drop an image on the window, or choose a folder of images.")
         self.number = QSpinBox()
@@ -179,7 +181,7 @@ class DataPicker(QWidget):
             item = QTreeWidgetItem([layer.name])
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(0, Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
-            combo = QComboBox()
+            combo = narrow(QComboBox())
             combo.setToolTip("Labels that were drawn on this image, if there are any")
             combo.addItem("none", None)
             for found in labels:
@@ -192,6 +194,8 @@ class DataPicker(QWidget):
         if self._rows and not before and not self.folder_path():
             self._rows[0].item.setCheckState(0, Qt.CheckState.Checked)
         self.table.blockSignals(False)
+        row = self.table.sizeHintForRow(0)
+        self.table.setFixedHeight(self.table.header().sizeHint().height() + 6 + row * min(_ROWS, len(self._rows)))
         self.empty.setVisible(not self._rows)
         self.table.setVisible(bool(self._rows))
         self._on_change()

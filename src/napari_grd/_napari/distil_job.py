@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from napari_grd._napari.curves import load_plotting
 from napari_grd._napari.distil_pieces import Piece
 from napari_grd._napari.distil_threads import leaving_room, threads_beside
 from napari_grd._napari.state import State
@@ -86,7 +85,6 @@ def iter_order(order: Order, state: State) -> "Job[Model]":
     import napari_grd.api as grd
     from napari_grd.distillation.teacher_cache import prune
 
-    load_plotting()
     make_folder(order.out)
     _keep_settings(order)
     model = state.get(order.teacher.name) if order.teacher.kind == "model" else None

@@ -3,19 +3,23 @@
 from typing import Any
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 
 from napari_grd._napari.distil_data import PREVIEW
 from napari_grd._napari.distil_pieces import Piece
 from napari_grd._napari.outputs import output_options, provenance
 from napari_grd.jobs import Preview
 
+_OUTLINE = 2  # pixels
+
 
 class PreviewLayers:
-    """Keeps "preview: image", "preview: teacher" and "preview: student" up to date.
+    """Keeps "preview: image", "preview: student" and "preview: teacher" up to date.
 
-    They are added at the first preview. One that the user deletes stays away
-    until the next run.
+    The teacher's objects are outlines around the student's. The layers are
+    added, still empty, when a run is started, as that takes napari a while. One
+    that the user deletes stays away until the next run.
 
     Parameters
     ----------
@@ -28,9 +32,10 @@ class PreviewLayers:
         self._layers: dict[str, Layer] = {}
         self._options: dict[str, Any] = {}
         self._reference = "teacher"
+        self._empty = True
 
     def start(self, shown: Piece | None) -> None:
-        """A new run begins, whose validation image is this region of a layer, or comes from a file (None)."""
+        """A new run begins, whose validation image is this region of a layer, or is not known yet (None)."""
         self.remove()
         made_by = provenance() | {PREVIEW: True}
         self._options = {"metadata": {"napari_grd": made_by}}
@@ -39,14 +44,26 @@ class PreviewLayers:
             source = shown.source
             start = [span.start for span in shown.region]
             self._options = output_options(source.layer, axes=source.spatial_axes, start=start, made_by=made_by)
+            self._add(shown.shape)
 
     def show(self, event: Preview) -> None:
         """Show the pictures of an event."""
         image = np.asarray(event.images["image"])
+        if not self._layers:
+            self._add(image.shape[1:])
         # Several channels are shown as one grey image: this is to recognise the place, not to judge it.
-        self._put("image", image.mean(0) if len(image) > 1 else image[0])
-        self._put(self._reference, np.asarray(event.images["reference"]))
-        self._put("student", np.asarray(event.images["labels"]))
+        self._layers["image"].data = image.mean(0) if len(image) > 1 else image[0]
+        self._layers["student"].data = event.images["labels"]
+        self._layers["reference"].data = event.images["reference"]
+        if self._empty:
+            self._empty = False
+            self._layers["image"].reset_contrast_limits()
+            self._layers["image"].opacity = 1.0
+
+    def finish(self) -> None:
+        """The run has ended: layers that nothing was shown in go away."""
+        if self._empty:
+            self.remove()
 
     def remove(self) -> None:
         """Take the layers away."""
@@ -54,18 +71,18 @@ class PreviewLayers:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
         self._layers.clear()
+        self._empty = True
 
-    def _put(self, what: str, pixels: Any) -> None:
-        name = f"preview: {what}"
-        if what in self._layers:
-            self._layers[what].data = pixels
-            return
+    def _add(self, shape: tuple[int, ...]) -> None:
+        nothing: NDArray[np.uint32] = np.zeros(shape, np.uint32)
+        # Seen through until there is something to see.
+        image = Image(np.zeros(shape, np.float32), name="preview: image", opacity=0.0, **self._options)
+        student = Labels(nothing, name="preview: student", **self._options)
+        reference = Labels(nothing, name=f"preview: {self._reference}", **self._options)
+        reference.contour = _OUTLINE
         active = self._viewer.layers.selection.active
-        if what == "image":
-            layer = self._viewer.add_image(pixels, name=name, **self._options)
-        else:
-            layer = self._viewer.add_labels(pixels, name=name, **self._options)
+        for key, layer in (("image", image), ("student", student), ("reference", reference)):
             layer.editable = False
-        self._layers[what] = layer
+            self._layers[key] = self._viewer.add_layer(layer)
         # The user goes on working on what was selected.
         self._viewer.layers.selection.active = active

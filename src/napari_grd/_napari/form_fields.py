@@ -105,6 +105,13 @@ def ignore_wheel(widget: QWidget) -> None:
     widget.installEventFilter(_NoWheel(widget))
 
 
+def narrow(box: QComboBox) -> QComboBox:
+    """Let a combo box be narrower than its longest entry, so that it does not widen the whole form."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    return box
+
+
 def _whole_number(low: float | None, high: float | None) -> Editor:
     box = QSpinBox()
     box.setRange(int(-_LARGEST if low is None else low), int(_LARGEST if high is None else high))
@@ -121,7 +128,7 @@ def _number(low: float | None, high: float | None) -> Editor:
 
 
 def _choice(choices: list[str]) -> Editor:
-    box = QComboBox()
+    box = narrow(QComboBox())
     box.addItems(choices)
     ignore_wheel(box)
     return Editor(box, box.currentText, box.setCurrentText, box.currentTextChanged)

@@ -3,7 +3,7 @@
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from napari_grd._napari.form_fields import Editor, ignore_wheel
+from napari_grd._napari.form_fields import Editor, ignore_wheel, narrow
 from napari_grd._napari.teacher_picker import millions
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ConfigError
@@ -27,7 +27,7 @@ class StudentPicker(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._embedding = NetworkConfig().embedding
-        self.choice = QComboBox()
+        self.choice = narrow(QComboBox())
         self.choice.setToolTip("Smaller students are faster and learn sooner; larger ones can be more accurate")
         for name, network in _SIZES.items():
             self.choice.addItem(name, network)

@@ -7,6 +7,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
+from napari_grd._napari.form_fields import narrow
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import message_of, run_call
@@ -51,7 +52,7 @@ class TeacherPicker(QWidget):
         super().__init__()
         self._panel = panel
         self.config: ModelConfig | None = None
-        self.kind = QComboBox()
+        self.kind = narrow(QComboBox())
         self.kind.setToolTip("Who the student learns from")
         self.kind.addItem("A model", "model")
         self.kind.addItem("Labels layers (ground truth)", "labels")

@@ -113,13 +113,13 @@ def roughly(seconds: float) -> str:
     Examples
     --------
     >>> roughly(20), roughly(400), roughly(5400)
-    ('less than a minute', '7 min', '1.5 h')
+    ('less than a minute', 'about 7 min', 'about 1.5 h')
     """
     if seconds < 45:
         return "less than a minute"
     if seconds < 5000:
-        return f"{max(1, round(seconds / 60))} min"
-    return f"{seconds / 3600:.2g} h"
+        return f"about {max(1, round(seconds / 60))} min"
+    return f"about {seconds / 3600:.2g} h"
 
 
 def _training(steps: int, step: float, config: DistillConfig, network: NetworkConfig, amount: Amount) -> float:

@@ -1,0 +1,28 @@
+"""A column of widgets that scrolls up and down, and is never cut off at its side."""
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QScrollArea, QWidget
+
+
+class ColumnScroll(QScrollArea):
+    """Scrolls a tall widget; as wide as that needs, also when styles or contents change.
+
+    Parameters
+    ----------
+    column : QWidget
+        What scrolls.
+    """
+
+    def __init__(self, column: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(column)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
+        column = self.widget()
+        changes = (QEvent.Type.LayoutRequest, QEvent.Type.Polish, QEvent.Type.Resize)
+        if column is not None and watched is column and event is not None and event.type() in changes:
+            self.setMinimumWidth(column.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width())
+        return bool(super().eventFilter(watched, event))
