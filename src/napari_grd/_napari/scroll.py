@@ -21,8 +21,8 @@ class ColumnScroll(QScrollArea):
         self.setWidget(column)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
-        column = self.widget()
         changes = (QEvent.Type.LayoutRequest, QEvent.Type.Polish, QEvent.Type.Resize)
-        if column is not None and watched is column and event is not None and event.type() in changes:
-            self.setMinimumWidth(column.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width())
+        if watched is self.widget() and event is not None and event.type() in changes:
+            needed = self.widget().minimumSizeHint().width()
+            self.setMinimumWidth(needed + self.verticalScrollBar().sizeHint().width())
         return bool(super().eventFilter(watched, event))
