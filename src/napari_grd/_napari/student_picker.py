@@ -6,7 +6,6 @@ from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 from napari_grd._napari.form_fields import Editor, ignore_wheel, narrow
 from napari_grd._napari.teacher_picker import millions
 from napari_grd.config import NetworkConfig
-from napari_grd.errors import ConfigError
 
 _SIZES = {
     "Tiny: for live use on a laptop": NetworkConfig(),
@@ -76,13 +75,6 @@ class StudentPicker(QWidget):
         if channels != self._embedding:
             self._embedding = channels
             self.changed.emit()
-
-    def network(self) -> NetworkConfig | None:
-        """The network; None while what is typed is not one."""
-        try:
-            return NetworkConfig(**self.value())
-        except ConfigError:
-            return None
 
     def show_cost(self, parameters: int, seconds: float) -> None:
         """Tell the size and the expected time for a view."""
