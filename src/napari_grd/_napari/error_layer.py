@@ -51,7 +51,7 @@ def show_errors(viewer: Any, layer: Labels, picture: NDArray[np.uint8], made_by:
     colours = {None: "transparent", 0: "transparent"} | {int(kind): colour for kind, colour in _COLOURS.items()}
     features = {"index": [int(kind) for kind in _COLOURS], "kind": [kind.name.lower() for kind in _COLOURS]}
     made: Labels = viewer.add_labels(
-        picture, name=name, colormap=DirectLabelColormap(color_dict=colours), features=features, opacity=0.7, **options
+        picture, name=name, colormap=DirectLabelColormap(color_dict=colours), features=features, opacity=1.0, **options
     )
     return made
 

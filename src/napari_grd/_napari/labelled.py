@@ -6,7 +6,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
@@ -102,6 +101,8 @@ def set_features(layer: Labels, table: ObjectTable) -> None:
 
     Features that other measurements gave to the same objects stay.
     """
+    import pandas as pd  # napari loads it with the first layer, not at its start
+
     keys = ["index", *table.frame_axes]
     new = pd.DataFrame({"index": table.columns["label"]} | dict(table.columns)).drop(columns="label")
     old = layer.features

@@ -94,6 +94,7 @@ class MeasureWidget(JobPanel):
         self.body.addWidget(self.go)
         self.body.addWidget(self.bar)
         self.body.addWidget(self.message)
+        self.body.addStretch(1)
 
     # What is offered
 

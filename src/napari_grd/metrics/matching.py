@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from napari_grd.errors import ConfigError
 from napari_grd.metrics.contingency import Contingency, IntArray, contingency
@@ -110,6 +107,10 @@ def matched_pairs(table: Contingency, iou: float) -> IntArray:
     )
     if not np.any(rivals > 1):  # always so above IoU 0.5: such a partner holds more than half of the object
         return candidates
+    # These two modules take long to import, and rivals are rare: a GUI opens faster without them.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     # Rivals come in small groups; an assignment over all objects at once would need a dense R x P matrix.
     n = n_labels + n_references
     graph = coo_array((np.ones(len(candidates)), (label, n_labels + target)), shape=(n, n))
@@ -124,6 +125,8 @@ def matched_pairs(table: Contingency, iou: float) -> IntArray:
 
 def _assign(table: Contingency, members: IntArray) -> IntArray:
     """The members that a maximum assignment picks: first as many as possible, then the largest sum of IoUs."""
+    from scipy.optimize import linear_sum_assignment
+
     rows, row = np.unique(table.reference_index[members], return_inverse=True)
     columns, column = np.unique(table.label_index[members], return_inverse=True)
     position = np.full((len(rows), len(columns)), -1, dtype=np.int64)
