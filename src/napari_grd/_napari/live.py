@@ -45,6 +45,7 @@ class LiveWidget(Panel):
         self._loading: Running[Any] | None = None
         self._model: Model | None = None
         self._source: ImageSource | None = None
+        self._key: Any = None
         self.output = LiveOutput(self.viewer.layers)
         self._watched: Image | None = None
         self._build()
@@ -100,6 +101,7 @@ class LiveWidget(Panel):
             self.follow(event, self._schedule)
         for event in (viewer.dims.events.ndisplay, viewer.dims.events.order):
             self.follow(event, self._image_changed)
+        self.follow(viewer.layers.events.inserted, self._image_changed)
         self.follow(viewer.layers.events.removed, self._layer_removed)
         self.follow(viewer.layers.selection.events.active, self._layer_selected)
         self.follow(self.state.events.student, self.model.set_name)
@@ -123,14 +125,8 @@ class LiveWidget(Panel):
     def _close(self, text: str) -> None:
         if self._session is not None:
             self._session.close()
-            self._session = None
-        self._source = None
+        self._session = self._source = self._key = None
         self.readout.setText(text)
-
-    def release(self) -> None:
-        """Let go of everything now: the engine, connections and jobs."""
-        self._close("")
-        super().release()
 
     # The model
 
@@ -194,6 +190,8 @@ class LiveWidget(Panel):
         if self.output.forget(event.value) and self.live.isChecked():
             self.live.setChecked(False)
             self.say("The live layer was removed, so Live is off. Tick Live to start again.")
+        elif isinstance(event.value, Image):
+            self._image_changed()
 
     def _image_changed(self, _event: Any = None) -> None:
         layer = self.image.layer()
@@ -223,13 +221,13 @@ class LiveWidget(Panel):
         try:
             source = self._current_source()
         except GrdError as error:
-            self._source = None
+            self._source = self._key = None
             self._session.set_source(None)
             self.readout.setText("")
             self.say(str(error), "info" if self.image.layer() is None else "warning")
             return
-        if self._source is None or self._source.key != source.key:
-            self._source = source
+        if self._key != source.key:  # a source's own key changes with its layer
+            self._source, self._key = source, source.key
             self._session.set_source(source)
         self.say("")
         self._schedule()

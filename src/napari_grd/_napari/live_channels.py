@@ -32,17 +32,21 @@ class ChannelPickers(QWidget):
         self.hide()
 
     def set_image(self, layer: Image | None, count: int) -> None:
-        """Offer the channels of another image, or to a model that takes another number of them."""
-        if (layer, count) == self._shown:
+        """Offer the channels of another image, to a model that takes ``count``, or what has been added since.
+
+        What was chosen stays chosen as long as it is there.
+        """
+        choices = [] if layer is None else channel_choices(self._viewer, layer)
+        if (layer, count) == self._shown and _same(choices, self._choices):
             return
-        self._shown = (layer, count)
-        self._choices = [] if layer is None else channel_choices(self._viewer, layer)
+        chosen = self.channels() if (layer, count) == self._shown else None
+        default = None if layer is None else default_channels(self._viewer, layer, count)
+        self._shown, self._choices = (layer, count), choices
         while self._form.rowCount():
             self._form.removeRow(0)
         self._pickers = []
-        default = None if layer is None else default_channels(self._viewer, layer, count)
-        for number in range(count if layer is not None else 0):
-            self._add(number, None if default is None else default[number])
+        for number, channel in enumerate(chosen or default or (None,) * count if layer is not None else ()):
+            self._add(number, channel)
         trivial = layer is None or (count == 1 and not layer.rgb and channel_axis(layer) is None)
         self.setVisible(not trivial)
 
@@ -58,8 +62,15 @@ class ChannelPickers(QWidget):
         picker.addItems([_CHOOSE, *(choice.label for choice in self._choices)])
         picker.setToolTip("What the model is shown here: the stain or colour it was trained on.")
         for index, choice in enumerate(self._choices):
-            if default is not None and (choice.layer, choice.index) == (default.layer, default.index):
+            if default is not None and _same([choice], [default]):
                 picker.setCurrentIndex(index + 1)
         picker.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self._pickers.append(picker)
         self._form.addRow("Channel" if self._shown[1] == 1 else f"Channel {number + 1}", picker)
+
+
+def _same(one: list[Channel], other: list[Channel]) -> bool:
+    def keys(channels: list[Channel]) -> list[tuple[Image, int | None, str]]:
+        return [(channel.layer, channel.index, channel.label) for channel in channels]
+
+    return keys(one) == keys(other)

@@ -1,10 +1,10 @@
 """Keys that say what a cell's network output was computed from.
 
 A cell's output depends on the pixels of the cell and on those up to a halo
-around it. So its key is a hash of the hashes of all cells that far around,
-together with the model, the intensity range and the scale: the same pixels
-have the same key wherever and whenever they are met again, and pixels that
-were changed in place have another one.
+around it. So its key is a hash of the hashes of all blocks of pixels that far
+around, together with the model, the intensity range and the scale: the same
+pixels have the same key wherever and whenever they are met again, and pixels
+that were changed in place have another one.
 """
 
 import hashlib
@@ -13,67 +13,75 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.data.fingerprint import image_key
-from napari_grd.live.lattice import Lattice, clipped, origin_of, size_of, within
-from napari_grd.live.source import Patch
+from napari_grd.live.lattice import Lattice, origin_of, size_of, within
 from napari_grd.live.viewport import Box
 
+DIGEST = np.dtype("S16")
 Digests = NDArray[np.bytes_]
 
 
-def cell_digests(patch: Patch, lattice: Lattice, cells: Box) -> Digests:
-    """The hash of the pixels of each cell.
+def block_digests(pixels: NDArray[Any], block: int) -> Digests:
+    """Hash pixels block by block.
 
     Parameters
     ----------
-    patch : Patch
-        Covers the cells.
-    lattice : Lattice
-        Of the plane.
-    cells : (slice, slice)
-        Which cells.
+    pixels : (C, h, w) array
+        They begin at the corner of a block.
+    block : int
+        Side of a block. Blocks that are cut off at the end are filled up with zeros.
 
     Returns
     -------
-    (rows, columns) array of 32 bytes each
+    (rows, columns) array of 16 bytes each
+
+    Examples
+    --------
+    >>> digests = block_digests(np.zeros((1, 4, 8)), 4)
+    >>> digests.shape, bool(digests[0, 0] == digests[0, 1])
+    ((1, 2), True)
     """
-    digests: Digests = np.empty(size_of(cells), "S32")
-    for (row, column), _ in np.ndenumerate(digests):
-        y, x = cells[0].start + row, cells[1].start + column
-        box = within(lattice.pixels_of((slice(y, y + 1), slice(x, x + 1))), origin_of(patch.box))
-        digests[row, column] = image_key(patch.pixels[(slice(None), *box)]).encode()
-    return digests
+    missing = [-size % block for size in pixels.shape[1:]]
+    if any(missing):
+        pixels = np.pad(pixels, [(0, 0), *((0, after) for after in missing)])
+    channels, height, width = pixels.shape
+    shape = (height // block, width // block)
+    apart = pixels.reshape(channels, shape[0], block, shape[1], block).transpose(1, 3, 0, 2, 4)
+    rows = np.ascontiguousarray(apart).reshape(*shape, -1).view(np.uint8)
+    found = [hashlib.blake2b(rows[index].data, digest_size=DIGEST.itemsize).digest() for index in np.ndindex(shape)]
+    return np.frombuffer(b"".join(found), DIGEST).reshape(shape)
 
 
-def cell_keys(digests: Digests, known: Box, wanted: Box, reach: int, base: bytes, *, anchored: bool) -> NDArray[Any]:
+def cell_keys(digests: Digests, known: Box, lattice: Lattice, cells: Box, halo: int, base: bytes) -> NDArray[Any]:
     """The key of each cell's network output.
 
     Parameters
     ----------
     digests : (rows, columns) array of bytes
-        Of the cells in ``known``.
-    known, wanted : (slice, slice)
-        Cells; ``known`` holds all neighbours of ``wanted`` that the plane has.
-    reach : int
-        Cells that the network can see beyond a cell, on every side.
+        Of blocks of pixels as large as a cell.
+    known : (slice, slice)
+        Which blocks those are.
+    lattice : Lattice
+        Of the plane.
+    cells : (slice, slice)
+        Cells whose surroundings are known.
+    halo : int
+        Grid pixels that the network can see beyond a cell.
     base : bytes
         Stands for everything else the output depends on.
-    anchored : bool
-        Whether the place matters too: a plane that is rescaled is sampled in
-        another phase at every place.
 
     Returns
     -------
     (rows, columns) array of bytes objects
     """
-    keys = np.empty(size_of(wanted), object)
-    for (row, column), _ in np.ndenumerate(keys):
-        y, x = wanted[0].start + row - known[0].start, wanted[1].start + column - known[1].start
-        around = clipped((slice(y, y + 1), slice(x, x + 1)), digests.shape, reach)
-        # How far the plane goes on tells a cell at one end of it from the same pixels at another.
-        place: tuple[int, ...] = (y - around[0].start, around[0].stop - y, x - around[1].start, around[1].stop - x)
-        if anchored:
-            place += (wanted[0].start + row, wanted[1].start + column)
+    keys = np.empty(size_of(cells), object)
+    for row, column in np.ndindex(keys.shape):
+        y, x = cells[0].start + row, cells[1].start + column
+        cell = (slice(y, y + 1), slice(x, x + 1))
+        around = within(lattice.blocks_seen(cell, halo), origin_of(known))
+        # How much of its surroundings a cell has tells one at the end of a plane from the same pixels elsewhere.
+        place: tuple[Any, ...] = lattice.surroundings(cell, halo)
+        if lattice.rescaled:  # every place is sampled in another phase
+            place += (y, x)
         digest = hashlib.blake2b(base, digest_size=16)
         digest.update(repr(place).encode())
         digest.update(digests[around].tobytes())

@@ -1,6 +1,5 @@
 """Network outputs of a plane, cell by cell: from the cache, or from as few calls as it takes."""
 
-import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +10,10 @@ from scipy.special import expit
 
 from napari_grd.data.fingerprint import model_fingerprint
 from napari_grd.data.normalize import normalize
-from napari_grd.inference.rescale import rescale_region, rescale_source
+from napari_grd.inference.rescale import rescale_region
 from napari_grd.inference.runtime import Runtime
 from napari_grd.live.cache import CellCache
-from napari_grd.live.contents import Digests, cell_digests, cell_keys
+from napari_grd.live.contents import DIGEST, Digests, block_digests, cell_keys
 from napari_grd.live.lattice import Lattice, by_distance, clipped, cover, origin_of, pieces, size_of, within
 from napari_grd.live.source import Patch, PlaneSource, plane_range, read_patch
 from napari_grd.live.viewport import Box
@@ -26,7 +25,7 @@ _REMEMBERED = 64  # planes whose intensities and contents are remembered
 @dataclass(eq=False)
 class _Plane:
     range: NDArray[np.float32]
-    digests: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    digests: Digests  # of all its blocks of pixels, empty where nobody looked
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +85,7 @@ class Embedder:
         self._halo = -(-halo // model.stride) * model.stride
         self._cache = cache
         self._planes: dict[tuple[int, ...], _Plane] = {}
-        scale = max(grid / size for size, grid in zip(lattice.shape, lattice.grid, strict=True))
-        # What is resampled needs a little more than the halo, see rescale_source.
-        self._reach = math.ceil((self._halo + (0 if scale == 1 else 4 + 3 * scale)) / lattice.cell)
-        self._anchored = lattice.shape != lattice.grid
-        places = (lattice.shape, lattice.grid) if self._anchored else ()
+        places = (lattice.shape, lattice.grid) if lattice.rescaled else ()
         self._base = repr((model_fingerprint(model), runtime.precision, self._halo, lattice.cell, *places)).encode()
         self._assembled: tuple[Hashable, tuple[NDArray[np.float32], NDArray[np.float32] | None]] | None = None
 
@@ -106,17 +101,18 @@ class Embedder:
         The intensity range is measured when a plane is first met, and again
         when pixels have changed since.
         """
-        around = clipped(cells, self._lattice.cells, self._reach)
-        channels = self._model.config.in_channels
-        box = self._lattice.pixels_of(around)
-        patch = read_patch(self._source, self._level, plane, box, channels)
-        digests = cell_digests(patch, self._lattice, around)
+        lattice, config = self._lattice, self._model.config
+        blocks = lattice.blocks_seen(cells, self._halo)
+        patch = read_patch(
+            self._source, self._level, plane, clipped(blocks, lattice.shape, unit=lattice.cell), config.in_channels
+        )
+        digests = block_digests(patch.pixels, lattice.cell)
         known = self._planes.get(plane)
-        if known is None or _changed(known.digests, digests, around):
+        if known is None or _changed(known.digests[blocks], digests):
             known = self._remember(plane)
-        known.digests.update(_by_cell(digests, around))
-        base = self._base + known.range.tobytes()
-        keys = cell_keys(digests, around, cells, self._reach, base, anchored=self._anchored)
+        known.digests[blocks] = digests
+        base = self._base + repr(patch.pixels.dtype.str).encode() + known.range.tobytes()
+        keys = cell_keys(digests, blocks, lattice, cells, self._halo, base)
         return Excerpt(patch, known.range, cells, keys)
 
     def complete(self, excerpt: Excerpt, limit: int, *, first: Box | None = None) -> Iterator[Box]:
@@ -169,9 +165,8 @@ class Embedder:
         lattice = self._lattice
         inside = lattice.grid_of(cells)
         seen = clipped(inside, lattice.grid, self._halo)
-        box = rescale_source(seen, lattice.shape, lattice.grid) if self._anchored else seen
-        start = origin_of(excerpt.patch.box)
-        rows, columns = within((box[0], box[1]), start)
+        box = lattice.pixels_seen(cells, self._halo)
+        rows, columns = within(box, origin_of(excerpt.patch.box))
         image = normalize(excerpt.patch.pixels[:, rows, columns], excerpt.range)
         output = self._runtime(rescale_region(image, box, lattice.shape, lattice.grid, seen))
         for row in range(cells[0].start, cells[0].stop):
@@ -189,15 +184,10 @@ class Embedder:
         self._planes.pop(plane, None)
         if len(self._planes) >= _REMEMBERED:
             self._planes.pop(next(iter(self._planes)))
-        self._planes[plane] = _Plane(found)
+        rows, columns = (-(-size // self._lattice.cell) for size in self._lattice.shape)
+        self._planes[plane] = _Plane(found, np.zeros((rows, columns), DIGEST))
         return self._planes[plane]
 
 
-def _by_cell(digests: Digests, cells: Box) -> Iterator[tuple[tuple[int, int], bytes]]:
-    row, column = origin_of(cells)
-    for (y, x), digest in np.ndenumerate(digests):
-        yield (row + y, column + x), digest
-
-
-def _changed(before: dict[tuple[int, int], bytes], digests: Digests, cells: Box) -> bool:
-    return any(before.get(cell, digest) != digest for cell, digest in _by_cell(digests, cells))
+def _changed(before: Digests, digests: Digests) -> bool:
+    return bool(((before != b"") & (before != digests)).any())

@@ -17,6 +17,7 @@ from itertools import groupby, pairwise, product
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.inference.rescale import rescale_source
 from napari_grd.live.viewport import Box
 
 _CELL = 32  # grid pixels; small, as a panned view must not pay for much that it does not show
@@ -47,6 +48,11 @@ class Lattice:
         return rows, columns
 
     @property
+    def rescaled(self) -> bool:
+        """Whether the network sees other pixels than the image's own."""
+        return self.shape != self.grid
+
+    @property
     def whole(self) -> Box:
         """All cells."""
         rows, columns = self.cells
@@ -63,7 +69,7 @@ class Lattice:
 
     def grid_of(self, cells: Box) -> Box:
         """The grid pixels of a box of cells."""
-        return clipped(_scaled(cells, self.cell), self.grid)
+        return clipped(cells, self.grid, unit=self.cell)
 
     def pixels_of(self, cells: Box) -> Box:
         """The pixels whose centres lie in a box of cells: every pixel lies in exactly one cell."""
@@ -72,6 +78,31 @@ class Lattice:
             edges = (math.ceil(edge * size / grid - 0.5) for edge in (span.start, span.stop))
             spans.append(slice(*edges))
         return spans[0], spans[1]
+
+    def pixels_seen(self, cells: Box, halo: int) -> Box:
+        """The pixels that the network has to be shown for a box of cells."""
+        seen = clipped(self.grid_of(cells), self.grid, halo)
+        if not self.rescaled:
+            return seen
+        rows, columns = rescale_source(seen, self.shape, self.grid)
+        return rows, columns
+
+    def blocks_seen(self, cells: Box, halo: int) -> Box:
+        """The blocks of pixels, as large as a cell, that hold :meth:`pixels_seen`."""
+        rows, columns = (
+            slice(span.start // self.cell, -(-span.stop // self.cell)) for span in self.pixels_seen(cells, halo)
+        )
+        return rows, columns
+
+    def surroundings(self, cells: Box, halo: int) -> tuple[int, ...]:
+        """Grid pixels before, in and after a box of cells, for each axis: fewer near the ends of the plane."""
+        inside = self.grid_of(cells)
+        seen = clipped(inside, self.grid, halo)
+        return tuple(
+            size
+            for a, b in zip(inside, seen, strict=True)
+            for size in (a.start - b.start, a.stop - a.start, b.stop - a.stop)
+        )
 
     def nearest(self, cells: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """For the rows and columns of :meth:`pixels_of`, the row or column of :meth:`grid_of` each lies in."""
@@ -94,10 +125,11 @@ def lattice_for(shape: tuple[int, int], grid: tuple[int, int], stride: int) -> L
     return Lattice(shape, grid, math.lcm(stride, _CELL) if stride < _CELL else stride)
 
 
-def clipped(box: Box, shape: tuple[int, int], margin: int = 0) -> Box:
-    """A box grown by a margin on every side, as far as it lies inside a shape."""
+def clipped(box: Box, shape: tuple[int, int], margin: int = 0, *, unit: int = 1) -> Box:
+    """A box in units of some pixels, grown by a margin of pixels on every side, as far as it lies inside a shape."""
     rows, columns = (
-        slice(max(span.start - margin, 0), min(span.stop + margin, size)) for span, size in zip(box, shape, strict=True)
+        slice(max(span.start * unit - margin, 0), min(span.stop * unit + margin, size))
+        for span, size in zip(box, shape, strict=True)
     )
     return rows, columns
 
@@ -179,10 +211,6 @@ def by_distance(boxes: list[Box], center: Box) -> list[Box]:
         )
 
     return sorted(boxes, key=distance)
-
-
-def _scaled(box: Box, factor: int) -> Box:
-    return slice(box[0].start * factor, box[0].stop * factor), slice(box[1].start * factor, box[1].stop * factor)
 
 
 def _cut(span: slice, count: int) -> list[slice]:

@@ -74,6 +74,8 @@ class LiveSegmenter:
 
     Attributes
     ----------
+    key : hashable
+        The source's key when this was made.
     level : int
         The pyramid level that is segmented; ``canvas.labels`` has its shape.
 
@@ -100,6 +102,7 @@ class LiveSegmenter:
                 f"The model {model.card.name!r} takes volumes.", "Choose a model for planes: Live goes plane by plane."
             )
         self.source = source
+        self.key = source.key  # as it is now: it changes with what the source is made of
         scale = scale_factor(model.config, config)
         self.level = choose_level([source.downsample(level) for level in range(source.levels)], scale)
         self._downsample = source.downsample(self.level)
@@ -254,7 +257,7 @@ class LiveSegmenter:
             return None
         embedding, foreground = assembled
         labels: Labels = partition_embedding(embedding, self._model.config.offsets, foreground, settings)
-        if self._lattice.shape != self._lattice.grid:
+        if self._lattice.rescaled:
             labels = labels[np.ix_(*self._lattice.nearest(excerpt.cells))]
         box = self._lattice.pixels_of(excerpt.cells)
         kept = None if core is None else within(self._lattice.pixels_of(core), origin_of(box))

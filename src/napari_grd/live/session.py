@@ -221,7 +221,7 @@ class LiveSession:
             self._say(PREPARING)
             warm_up()
             before = self._segmenter
-            canvas = before.canvas if before is not None and before.source.key == source.key else None
+            canvas = before.canvas if before is not None and before.key == source.key else None
             self._segmenter = LiveSegmenter(source, model, wish.config, self._cache, canvas)
             self._prepared_for = wish.generation
         return self._segmenter

@@ -1,0 +1,188 @@
+"""Live follows what happens in the viewer, and says what is wrong."""
+
+import gc
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_grd._napari.live import LiveWidget
+from napari_grd.data.simulate import nuclei_2d
+from napari_grd.models import Model, ModelConfig
+
+PLANE = nuclei_2d(np.random.default_rng(0), (160, 200))[0]
+OTHER = nuclei_2d(np.random.default_rng(1), (160, 200))[0]
+
+
+@pytest.fixture
+def widget(viewer: Any, qtbot: Any) -> Any:
+    made = LiveWidget(viewer)
+    viewer.window.add_dock_widget(made)
+    yield made
+    made.release()
+
+
+@pytest.fixture
+def live(widget: Any, viewer: Any, qtbot: Any) -> Any:
+    """The widget, switched on over a picture and with a first result."""
+    viewer.add_image(PLANE, name="cells")
+    widget.live.setChecked(True)
+    qtbot.waitUntil(lambda: "instances" in widget.readout.text(), timeout=60000)
+    return widget
+
+
+def result(widget: Any, qtbot: Any) -> np.ndarray:
+    """What is shown after the next look."""
+    widget.readout.setText("")
+    widget._schedule()
+    qtbot.waitUntil(lambda: "instance" in widget.readout.text(), timeout=30000)
+    return np.asarray(widget.output.layer.data)
+
+
+def engines() -> list[Any]:
+    return [thread for thread in threading.enumerate() if thread.name == "grd-live"]
+
+
+def test_without_an_image_it_says_what_to_do(widget: Any, viewer: Any, qtbot: Any) -> None:
+    assert "Drop an image" in widget.message.text()
+    widget.permanent.start.click()
+    assert "Drop an image" in widget.message.text()
+    widget.live.setChecked(True)
+    qtbot.waitUntil(lambda: widget._session is not None, timeout=60000)
+    assert "Drop an image" in widget.message.text()
+    viewer.add_image(PLANE)
+    qtbot.waitUntil(lambda: "instances" in widget.readout.text(), timeout=30000)
+    assert not widget.message.text()
+
+
+def test_switching_off_ends_the_engine(live: Any, qtbot: Any) -> None:
+    assert live.state.live
+    live.live.setChecked(False)
+    qtbot.waitUntil(lambda: not engines(), timeout=20000)
+    assert not live.state.live
+    assert live.output.layer in live.viewer.layers
+
+
+def test_a_removed_image_is_let_go_and_the_next_one_taken(live: Any, viewer: Any, qtbot: Any) -> None:
+    gone = weakref.ref(viewer.layers["cells"])
+    viewer.layers.remove("cells")
+    assert "Drop an image" in live.message.text()
+
+    def collected() -> bool:
+        gc.collect()
+        return gone() is None
+
+    qtbot.waitUntil(collected, timeout=20000)
+    viewer.add_image(OTHER, name="others")
+    qtbot.waitUntil(lambda: "others live" in viewer.layers, timeout=30000)
+
+
+def test_a_removed_live_layer_switches_off(live: Any, viewer: Any, qtbot: Any) -> None:
+    viewer.layers.remove(live.output.layer)
+    assert not live.live.isChecked()
+    assert "removed" in live.message.text()
+
+
+def test_a_hidden_image_and_three_dimensions_pause(live: Any, viewer: Any, qtbot: Any) -> None:
+    viewer.layers["cells"].visible = False
+    assert "hidden" in live.message.text()
+    viewer.layers["cells"].visible = True
+    result(live, qtbot)
+    assert not live.message.text()
+    viewer.dims.ndisplay = 3
+    assert "3D" in live.message.text()
+    viewer.dims.ndisplay = 2
+    result(live, qtbot)
+
+
+def test_renaming_changes_nothing(live: Any, viewer: Any, qtbot: Any) -> None:
+    layer = live.output.layer
+    viewer.layers["cells"].name = "renamed"
+    layer.name = "mine"
+    result(live, qtbot)
+    assert live.output.layer is layer
+
+
+def test_changed_pixels_are_seen(live: Any, viewer: Any, qtbot: Any) -> None:
+    image = viewer.layers["cells"]
+    before = result(live, qtbot).copy()
+    image.data[:] = OTHER
+    live.readout.setText("")
+    image.refresh()
+    qtbot.waitUntil(lambda: "instance" in live.readout.text(), timeout=30000)
+    assert (np.asarray(live.output.layer.data) != before).mean() > 0.05
+    image.data = np.pad(PLANE, 20)
+    qtbot.waitUntil(lambda: live.output.layer.data.shape == (200, 240), timeout=30000)
+
+
+def test_bad_pixels_are_named_and_the_viewer_stays(live: Any, viewer: Any, qtbot: Any) -> None:
+    spoilt = PLANE.astype(np.float32)
+    spoilt[3, 4] = np.nan
+    viewer.layers["cells"].data = spoilt
+    qtbot.waitUntil(lambda: "NaN" in live.message.text(), timeout=30000)
+    viewer.layers["cells"].data = PLANE
+    qtbot.waitUntil(lambda: "instances" in live.readout.text(), timeout=30000)
+    assert not live.message.text()
+
+
+def test_sliders_change_the_labels(live: Any, qtbot: Any) -> None:
+    before = len(np.unique(result(live, qtbot)))
+    live.readout.setText("")
+    live.controls.min_size.setValue(700)
+    qtbot.waitUntil(lambda: "instance" in live.readout.text(), timeout=30000)
+    assert len(np.unique(live.output.layer.data)) < before
+    live.contour.setValue(3)
+    assert live.output.layer.contour == 3
+
+
+def test_a_new_student_goes_live_and_channels_are_asked_for(live: Any, viewer: Any, qtbot: Any) -> None:
+    name = live.state.add(Model.create(ModelConfig(in_channels=2)), "two stains")
+    live.state.student = name
+    assert live.model.name() == name
+    qtbot.waitUntil(lambda: "2 channels" in live.message.text(), timeout=60000)
+    assert live.channels.isVisibleTo(live)
+    viewer.add_image(OTHER, name="second")
+    for number, picker in enumerate(live.channels._pickers):
+        picker.setCurrentIndex(number + 1)
+    qtbot.waitUntil(lambda: "instance" in live.readout.text(), timeout=60000)
+    assert live.output.layer.metadata["napari_grd"]["model"]["name"]
+
+
+def test_large_objects_are_segmented_at_a_coarser_level(widget: Any, viewer: Any, qtbot: Any) -> None:
+    fine = np.kron(PLANE, np.ones((2, 2), PLANE.dtype))
+    viewer.add_image([fine, PLANE], multiscale=True, name="pyramid", scale=(0.25, 0.25))
+    widget.live.setChecked(True)
+    qtbot.waitUntil(lambda: "instances" in widget.readout.text(), timeout=60000)
+    widget.diameter.setValue(2 * widget._model.config.object_diameter)
+    qtbot.waitUntil(lambda: widget.output.layer.data.shape == PLANE.shape, timeout=30000)
+    np.testing.assert_allclose(widget.output.layer.scale, (0.5, 0.5))
+    np.testing.assert_allclose(widget.output.layer.translate, (0.125, 0.125))
+
+
+def test_a_region_is_made_permanent_and_a_job_can_be_stopped(live: Any, viewer: Any, qtbot: Any) -> None:
+    shapes = viewer.add_shapes([[[20, 30], [20, 110], [110, 110], [110, 30]]], name="here")
+    live.permanent.region.set_layer(shapes)
+    live.permanent.start.click()
+    qtbot.waitUntil(lambda: "cells instances" in viewer.layers, timeout=60000)
+    labels = viewer.layers["cells instances"].data
+    assert labels[30:100, 40:100].any()
+    assert not labels[140:].any()
+    viewer.add_shapes(name="empty")
+    live.permanent.region.set_layer(viewer.layers["empty"])
+    live.permanent.start.click()
+    assert "no areas" in live.message.text()
+    live.permanent.region.set_layer(None)
+    live.permanent.start.click()
+    live.permanent.bar.stop.click()
+    qtbot.waitUntil(live.permanent.start.isEnabled, timeout=60000)
+    assert "Stopped" in live.message.text()
+
+
+def test_a_destroyed_widget_leaves_nothing_running(live: Any, viewer: Any, qtbot: Any) -> None:
+    viewer.window.remove_dock_widget(live)
+    live.deleteLater()
+    qtbot.waitUntil(lambda: not engines(), timeout=20000)
+    viewer.dims.events.current_step()
+    viewer.scene.camera.zoom = 2
