@@ -41,6 +41,14 @@ def test_output_is_the_networks_in_channels_last_layout(model, image, config):
 
 
 @pytest.mark.parametrize("config", [TORCH, OPENVINO], ids=["torch", "openvino"])
+def test_a_part_of_an_output_is_copied_alone(model, image, config):
+    part = (slice(16, 40), slice(3, 96))
+    found = runtime_for(model, config)(image, part)
+    assert found.flags.owndata
+    np.testing.assert_allclose(found, runtime_for(model, config)(image)[part], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("config", [TORCH, OPENVINO], ids=["torch", "openvino"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 37), (5, 7), (33, 16)])
 def test_any_size_runs(model, config, shape):
     output = runtime_for(model, config)(np.ones((1, *shape), np.float32))

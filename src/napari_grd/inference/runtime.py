@@ -35,7 +35,7 @@ class Runtime(Protocol):
     name: str
     precision: str
 
-    def __call__(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, image: NDArray[np.float32], part: tuple[slice, ...] | None = None) -> NDArray[np.float32]:
         """Run on one image.
 
         Parameters
@@ -43,10 +43,12 @@ class Runtime(Protocol):
         image : (C, *S) float32
             A normalised image of any size; sides that are no multiple of the
             network's stride are padded by reflection at their end.
+        part : tuple of slice, optional
+            What of ``S`` is wanted, with explicit starts and stops; the rest was context. Default: everything.
 
         Returns
         -------
-        (*S, C_out) float32, C-contiguous
+        (*S or *part, C_out) float32, C-contiguous
             Raw embedding, then the foreground logit if the model has one. The
             caller owns the array.
         """

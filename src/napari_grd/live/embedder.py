@@ -168,11 +168,12 @@ class Embedder:
         box = lattice.pixels_seen(cells, self._halo)
         rows, columns = within(box, origin_of(excerpt.patch.box))
         image = normalize(excerpt.patch.pixels[:, rows, columns], excerpt.range)
-        output = self._runtime(rescale_region(image, box, lattice.shape, lattice.grid, seen))
+        shown = rescale_region(image, box, lattice.shape, lattice.grid, seen)
+        output = self._runtime(shown, within(inside, origin_of(seen)))
         for row in range(cells[0].start, cells[0].stop):
             for column in range(cells[1].start, cells[1].stop):
                 key = excerpt.keys[row - excerpt.cells[0].start, column - excerpt.cells[1].start]
-                target = within(self._grid_of_cell(row, column), origin_of(seen))
+                target = within(self._grid_of_cell(row, column), origin_of(inside))
                 self._cache.put(key, output[target].astype(np.float16))
 
     def _grid_of_cell(self, row: int, column: int) -> Box:
