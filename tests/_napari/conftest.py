@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from napari_grd._napari.worker import stop_all
+from napari_grd.io import builtin, model_file
 
 
 @pytest.fixture
@@ -17,3 +18,21 @@ def viewer(make_napari_viewer: Any) -> Iterator[Any]:
     """A real viewer. Jobs that a test leaves running are stopped, as when napari closes."""
     yield make_napari_viewer()
     stop_all(10)
+
+
+@pytest.fixture(scope="session")
+def nuclei() -> Any:
+    """The built-in model, loaded once: preparing its network takes seconds."""
+    return model_file.load_model(builtin.builtin_paths()["nuclei"])
+
+
+@pytest.fixture
+def live_widget(viewer: Any, nuclei: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The Live widget in a dock, switched off."""
+    from napari_grd._napari.live import LiveWidget
+
+    monkeypatch.setattr(model_file, "load_model", lambda _path: nuclei)
+    widget = LiveWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    yield widget
+    widget.release()

@@ -7,19 +7,10 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_grd._napari.live import LiveWidget
 from napari_grd.data.simulate import nuclei_2d
 
 PLANE = nuclei_2d(np.random.default_rng(0), (160, 200))[0]
 OTHER = nuclei_2d(np.random.default_rng(1), (160, 200))[0]
-
-
-@pytest.fixture
-def widget(viewer: Any, qtbot: Any) -> Any:
-    made = LiveWidget(viewer)
-    viewer.window.add_dock_widget(made)
-    yield made
-    made.release()
 
 
 def live_layer(viewer: Any) -> Labels | None:
@@ -60,14 +51,14 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_instances_appear_and_are_made_permanent(kind: str, widget: Any, viewer: Any, qtbot: Any) -> None:
+def test_instances_appear_and_are_made_permanent(kind: str, live_widget: Any, viewer: Any, qtbot: Any) -> None:
     add, shape, planes = KINDS[kind]
     image = add(viewer)
-    widget.live.setChecked(True)
+    live_widget.live.setChecked(True)
     if kind == "channels":
-        qtbot.waitUntil(lambda: "not clear" in widget.message.text(), timeout=60000)
-        widget.channels._pickers[0].setCurrentIndex(1)
-    layer = start(widget, qtbot)
+        qtbot.waitUntil(lambda: "not clear" in live_widget.message.text(), timeout=60000)
+        live_widget.form.channels._pickers[0].setCurrentIndex(1)
+    layer = start(live_widget, qtbot)
     assert finest(layer).shape == shape
     corners = image.extent.world[:, -layer.ndim :]
     # A single position stands for all channels; elsewhere the places are the same.
@@ -81,7 +72,7 @@ def test_instances_appear_and_are_made_permanent(kind: str, widget: Any, viewer:
         second = finest(layer)[(1, *(0,) * (len(shape) - 3))]
         qtbot.waitUntil(second.any, timeout=20000)
 
-    widget.permanent.start.click()
+    live_widget.permanent.start.click()
     qtbot.waitUntil(lambda: any("instances" in found.name for found in viewer.layers), timeout=60000)
     whole = next(found for found in viewer.layers if "instances" in found.name)
     assert finest(whole).shape == shape

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_grd._napari.live import LiveWidget
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.models import Model, ModelConfig
 
@@ -17,20 +16,12 @@ OTHER = nuclei_2d(np.random.default_rng(1), (160, 200))[0]
 
 
 @pytest.fixture
-def widget(viewer: Any, qtbot: Any) -> Any:
-    made = LiveWidget(viewer)
-    viewer.window.add_dock_widget(made)
-    yield made
-    made.release()
-
-
-@pytest.fixture
-def live(widget: Any, viewer: Any, qtbot: Any) -> Any:
-    """The widget, switched on over a picture and with a first result."""
+def live(live_widget: Any, viewer: Any, qtbot: Any) -> Any:
+    """The live_widget, switched on over a picture and with a first result."""
     viewer.add_image(PLANE, name="cells")
-    widget.live.setChecked(True)
-    qtbot.waitUntil(lambda: "instances" in widget.readout.text(), timeout=60000)
-    return widget
+    live_widget.live.setChecked(True)
+    qtbot.waitUntil(lambda: "instances" in live_widget.readout.text(), timeout=60000)
+    return live_widget
 
 
 def result(widget: Any, qtbot: Any) -> np.ndarray:
@@ -45,16 +36,16 @@ def engines() -> list[Any]:
     return [thread for thread in threading.enumerate() if thread.name == "grd-live"]
 
 
-def test_without_an_image_it_says_what_to_do(widget: Any, viewer: Any, qtbot: Any) -> None:
-    assert "Drop an image" in widget.message.text()
-    widget.permanent.start.click()
-    assert "Drop an image" in widget.message.text()
-    widget.live.setChecked(True)
-    qtbot.waitUntil(lambda: widget._session is not None, timeout=60000)
-    assert "Drop an image" in widget.message.text()
+def test_without_an_image_it_says_what_to_do(live_widget: Any, viewer: Any, qtbot: Any) -> None:
+    assert "Drop an image" in live_widget.message.text()
+    live_widget.permanent.start.click()
+    assert "Drop an image" in live_widget.message.text()
+    live_widget.live.setChecked(True)
+    qtbot.waitUntil(lambda: live_widget._session is not None, timeout=60000)
+    assert "Drop an image" in live_widget.message.text()
     viewer.add_image(PLANE)
-    qtbot.waitUntil(lambda: "instances" in widget.readout.text(), timeout=30000)
-    assert not widget.message.text()
+    qtbot.waitUntil(lambda: "instances" in live_widget.readout.text(), timeout=30000)
+    assert not live_widget.message.text()
 
 
 def test_switching_off_ends_the_engine(live: Any, qtbot: Any) -> None:
@@ -129,36 +120,34 @@ def test_bad_pixels_are_named_and_the_viewer_stays(live: Any, viewer: Any, qtbot
 
 def test_sliders_change_the_labels(live: Any, qtbot: Any) -> None:
     before = len(np.unique(result(live, qtbot)))
-    live.readout.setText("")
     live.controls.min_size.setValue(700)
-    qtbot.waitUntil(lambda: "instance" in live.readout.text(), timeout=30000)
-    assert len(np.unique(live.output.layer.data)) < before
-    live.contour.setValue(3)
+    qtbot.waitUntil(lambda: len(np.unique(live.output.layer.data)) < before, timeout=30000)
+    live.form.contour.setValue(3)
     assert live.output.layer.contour == 3
 
 
 def test_a_new_student_goes_live_and_channels_are_asked_for(live: Any, viewer: Any, qtbot: Any) -> None:
     name = live.state.add(Model.create(ModelConfig(in_channels=2)), "two stains")
     live.state.student = name
-    assert live.model.name() == name
+    assert live.form.model.name() == name
     qtbot.waitUntil(lambda: "2 channels" in live.message.text(), timeout=60000)
-    assert live.channels.isVisibleTo(live)
+    assert live.form.channels.isVisibleTo(live)
     viewer.add_image(OTHER, name="second")
-    for number, picker in enumerate(live.channels._pickers):
+    for number, picker in enumerate(live.form.channels._pickers):
         picker.setCurrentIndex(number + 1)
     qtbot.waitUntil(lambda: "instance" in live.readout.text(), timeout=60000)
     assert live.output.layer.metadata["napari_grd"]["model"]["name"]
 
 
-def test_large_objects_are_segmented_at_a_coarser_level(widget: Any, viewer: Any, qtbot: Any) -> None:
+def test_large_objects_are_segmented_at_a_coarser_level(live_widget: Any, viewer: Any, qtbot: Any) -> None:
     fine = np.kron(PLANE, np.ones((2, 2), PLANE.dtype))
     viewer.add_image([fine, PLANE], multiscale=True, name="pyramid", scale=(0.25, 0.25))
-    widget.live.setChecked(True)
-    qtbot.waitUntil(lambda: "instances" in widget.readout.text(), timeout=60000)
-    widget.diameter.setValue(2 * widget._model.config.object_diameter)
-    qtbot.waitUntil(lambda: widget.output.layer.data.shape == PLANE.shape, timeout=30000)
-    np.testing.assert_allclose(widget.output.layer.scale, (0.5, 0.5))
-    np.testing.assert_allclose(widget.output.layer.translate, (0.125, 0.125))
+    live_widget.live.setChecked(True)
+    qtbot.waitUntil(lambda: "instances" in live_widget.readout.text(), timeout=60000)
+    live_widget.form.diameter.setValue(2 * live_widget._model.config.object_diameter)
+    qtbot.waitUntil(lambda: live_widget.output.layer.data.shape == PLANE.shape, timeout=30000)
+    np.testing.assert_allclose(live_widget.output.layer.scale, (0.5, 0.5))
+    np.testing.assert_allclose(live_widget.output.layer.translate, (0.125, 0.125))
 
 
 def test_a_region_is_made_permanent_and_a_job_can_be_stopped(live: Any, viewer: Any, qtbot: Any) -> None:

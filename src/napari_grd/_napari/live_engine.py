@@ -13,13 +13,13 @@ class _Relay(QObject):
     # Without a parent it lives as long as the engine knows it, even where the widget is gone.
     updated = Signal(object)
     failed = Signal(object, int)
-    busy = Signal(object)
+    busy = Signal(str)
 
 
 def open_session(
     on_update: Callable[[Any], None],
     on_error: Callable[[Exception, int], None],
-    on_busy: Callable[[str | None], None],
+    on_busy: Callable[[str], None],
 ) -> "LiveSession":
     """A session whose callbacks come in the GUI thread.
 
@@ -36,5 +36,5 @@ def open_session(
     return LiveSession(
         on_update=lambda update: relay.updated.emit(update),
         on_error=lambda error, generation: relay.failed.emit(error, generation),
-        on_busy=lambda what: relay.busy.emit(what),
+        on_busy=lambda what: relay.busy.emit(what or ""),
     )

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.layers import Shapes
+from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_grd._napari.job_bar import JobBar
@@ -24,20 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """What is to be segmented, and how.
-
-    Attributes
-    ----------
-    source : ImageSource
-    model : str
-        Name of one of the viewer's models.
-    config : callable
-        Makes the settings for that model.
-    """
+    """What is to be segmented, and how."""
 
     source: ImageSource
-    model: str
-    config: "Callable[[Model], SegmentConfig]"
+    model: "Model"
+    config: SegmentConfig
 
 
 class PermanentPart(QWidget):
@@ -85,18 +76,16 @@ class PermanentPart(QWidget):
         except Exception as error:  # a layer may be anything; the user has to hear about it
             self._panel.show_error(error)
             return
-        state, linked = self._panel.state, self.linked.isChecked()
+        linked = self.linked.isChecked()
 
-        def make() -> Job[Any]:
-            from napari_grd.live.whole import iter_segment_whole  # imports torch
+        def make() -> Job[Labels]:
+            from napari_grd.live.whole import iter_segment_whole
 
-            model = state.get(order.model)
-            config = order.config(model)
-            region = None if areas is None else mask_of(areas, order.source.shape(0))
-            labels, level = yield from iter_segment_whole(order.source, model, config, region=region, linked=linked)
+            source, model, config = order.source, order.model, order.config
+            region = None if areas is None else mask_of(areas, source.shape(0))
+            labels, level = yield from iter_segment_whole(source, model, config, region=region, linked=linked)
             made_by = provenance(model, config)
-            name = f"{order.source.layer.name} instances"
-            return labels_layer(order.source, level, labels, name=name, made_by=made_by)
+            return labels_layer(source, level, labels, name=f"{source.layer.name} instances", made_by=made_by)
 
         self.start.setEnabled(False)
         self._panel.say("")
@@ -110,7 +99,7 @@ class PermanentPart(QWidget):
         self._panel.track(running)
         self.bar.start(running)
 
-    def _done(self, layer: Any) -> None:
+    def _done(self, layer: Labels) -> None:
         self._panel.viewer.add_layer(layer)
         self._end(f"Added the layer {layer.name!r}.", "info")
 
