@@ -1,4 +1,4 @@
-"""One editor for each kind of setting, chosen by its type."""
+"""One editor for each kind of setting, chosen by its type: magicgui's widgets, with the field's bounds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from types import NoneType
 from typing import Any, Literal, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from magicgui.widgets import LineEdit, create_widget
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QValidator
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QWidget
 
 _LARGEST = 2**31 - 1  # what a QSpinBox holds
 
@@ -52,20 +53,33 @@ def make_editor(field: FieldInfo) -> Editor:
     """
     kind = field.annotation
     if get_origin(kind) is Literal:
-        return _choice([str(choice) for choice in get_args(kind)])
+        return _of(create_widget(annotation=kind, options={"choices": [str(choice) for choice in get_args(kind)]}))
     if kind is bool:
-        box = QCheckBox()
-        return Editor(box, box.isChecked, box.setChecked, box.toggled)
+        return _of(create_widget(annotation=bool))
     if kind is int:
-        return _whole_number(*_bounds(field, step=1))
+        low, high = _bounds(field, step=1)
+        limits = {"min": -_LARGEST if low is None else low, "max": _LARGEST if high is None else high}
+        return _of(create_widget(annotation=int, options=limits))
     if kind is float:
         return _number(*_bounds(field, step=0))
     kinds = get_args(kind) if get_origin(kind) is not tuple else (kind,)
     return _text(optional=NoneType in kinds, several=any(get_origin(kind) is tuple for kind in kinds))
 
 
+def _of(made: Any) -> Editor:
+    """An editor that is one of magicgui's widgets."""
+
+    def set_value(value: Any) -> None:
+        made.value = value
+
+    if isinstance(made.native, QComboBox):
+        narrow(made.native)
+    ignore_wheel(made.native)
+    return Editor(made.native, lambda: made.value, set_value, made.changed)
+
+
 class NumberBox(QDoubleSpinBox):
-    """A spin box that shows numbers as people write them: 0.002, not 0.00200000."""
+    """Shows numbers as people write them, 0.002 and 3.25e-4; magicgui's box has a fixed number of digits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,14 +126,6 @@ def narrow(box: QComboBox) -> QComboBox:
     return box
 
 
-def _whole_number(low: float | None, high: float | None) -> Editor:
-    box = QSpinBox()
-    box.setRange(int(-_LARGEST if low is None else low), int(_LARGEST if high is None else high))
-    box.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
-    ignore_wheel(box)
-    return Editor(box, box.value, box.setValue, box.valueChanged)
-
-
 def _number(low: float | None, high: float | None) -> Editor:
     box = NumberBox()
     box.setRange(-1e9 if low is None else low, 1e9 if high is None else high)
@@ -127,30 +133,23 @@ def _number(low: float | None, high: float | None) -> Editor:
     return Editor(box, box.value, box.setValue, box.valueChanged)
 
 
-def _choice(choices: list[str]) -> Editor:
-    box = narrow(QComboBox())
-    box.addItems(choices)
-    ignore_wheel(box)
-    return Editor(box, box.currentText, box.setCurrentText, box.currentTextChanged)
-
-
 def _text(*, optional: bool, several: bool) -> Editor:
     """A line of text; several values are separated by commas, and an empty line is None."""
-    line = QLineEdit()
+    line = LineEdit()
     if optional:
-        line.setPlaceholderText("automatic")
+        line.native.setPlaceholderText("automatic")
 
     def value() -> Any:
-        text = line.text().strip()
+        text = line.value.strip()
         if optional and not text:
             return None
         return tuple(part.strip() for part in text.split(",")) if several else text
 
     def set_value(value: Any) -> None:
         shown = ", ".join(map(str, value)) if several and value is not None else value
-        line.setText("" if shown is None else str(shown))
+        line.value = "" if shown is None else str(shown)
 
-    return Editor(line, value, set_value, line.textChanged)
+    return Editor(line.native, value, set_value, line.changed)
 
 
 def _bounds(field: FieldInfo, *, step: int) -> tuple[float | None, float | None]:
