@@ -41,11 +41,10 @@ def test_output_is_the_networks_in_channels_last_layout(model, image, config):
 
 
 @pytest.mark.parametrize("config", [TORCH, OPENVINO], ids=["torch", "openvino"])
-def test_a_part_of_an_output_is_copied_alone(model, image, config):
-    part = (slice(16, 40), slice(3, 96))
-    found = runtime_for(model, config)(image, part)
-    assert found.flags.owndata
-    np.testing.assert_allclose(found, runtime_for(model, config)(image)[part], rtol=0, atol=1e-6)
+def test_an_output_can_be_taken_without_a_copy(model, image, config):
+    middle = runtime_for(model, config)(image, lambda output: output[16:40, 3:].astype(np.float16))
+    assert middle.dtype == np.float16
+    np.testing.assert_allclose(middle, runtime_for(model, config)(image)[16:40, 3:], rtol=2e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("config", [TORCH, OPENVINO], ids=["torch", "openvino"])

@@ -4,6 +4,7 @@ import copy
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -70,13 +71,13 @@ class OpenVINORuntime:
             settings["INFERENCE_NUM_THREADS"] = threads
         self._request = _core().compile_model(_convert(model), "CPU", settings).create_infer_request()
 
-    def __call__(self, image: NDArray[np.float32], part: tuple[slice, ...] | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: NDArray[np.float32], take: Callable[[NDArray[np.float32]], Any] | None = None) -> Any:
         padded, inside = pad_to_stride(image, self._stride)
-        # A request owns its output, so it must be copied before the next call may begin.
+        # A request owns its output, so it must be taken before the next call may begin.
         with self._lock:
             output = self._request.infer([padded[None]], share_inputs=True, share_outputs=True)[0]
-            result: NDArray[np.float32] = output[0][part or inside].copy()
-        return result
+            result: NDArray[np.float32] = output[0][inside]
+            return result.copy() if take is None else take(result)
 
 
 def _convert(model: Model) -> Any:

@@ -7,7 +7,8 @@ as long as its network lives and keeps its weights.
 
 import importlib.util
 import threading
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -35,7 +36,7 @@ class Runtime(Protocol):
     name: str
     precision: str
 
-    def __call__(self, image: NDArray[np.float32], part: tuple[slice, ...] | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: NDArray[np.float32], take: Callable[[NDArray[np.float32]], Any] | None = None) -> Any:
         """Run on one image.
 
         Parameters
@@ -43,13 +44,15 @@ class Runtime(Protocol):
         image : (C, *S) float32
             A normalised image of any size; sides that are no multiple of the
             network's stride are padded by reflection at their end.
-        part : tuple of slice, optional
-            What of ``S`` is wanted, with explicit starts and stops; the rest was context. Default: everything.
+        take : callable, optional
+            Called with the output, ``(*S, C_out)`` float32, which may be
+            overwritten after it has returned. Default: a copy is made.
 
         Returns
         -------
-        (*S or *part, C_out) float32, C-contiguous
-            Raw embedding, then the foreground logit if the model has one. The
+        object
+            What ``take`` returned. By default ``(*S, C_out)`` float32, C-contiguous:
+            raw embedding, then the foreground logit if the model has one; the
             caller owns the array.
         """
         ...

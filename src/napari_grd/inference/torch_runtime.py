@@ -1,8 +1,9 @@
 """Networks in torch: on GPUs, and wherever OpenVINO is not."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,14 +41,14 @@ class TorchRuntime:
         self._network = network.to(self._device).to(memory_format=self._layout)  # type: ignore[call-overload]
 
     @torch.no_grad()
-    def __call__(self, image: NDArray[np.float32], part: tuple[slice, ...] | None = None) -> NDArray[np.float32]:
+    def __call__(self, image: NDArray[np.float32], take: Callable[[NDArray[np.float32]], Any] | None = None) -> Any:
         padded, inside = pad_to_stride(image, self._stride)
         x = torch.from_numpy(padded)[None].to(self._device, memory_format=self._layout)
         autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
         with autocast, _cpu_threads(self._threads), _exact_convolutions(self.precision == "f32"):
             output = self._network(x)[0].movedim(0, -1)
-        result: NDArray[np.float32] = np.ascontiguousarray(output.float().cpu().numpy()[part or inside])
-        return result
+        result: NDArray[np.float32] = output.float().cpu().numpy()[inside]
+        return result.copy() if take is None else take(result)
 
 
 def resolve_device(name: str) -> torch.device:
