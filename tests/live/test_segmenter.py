@@ -54,9 +54,22 @@ def test_what_was_seen_costs_no_network_and_a_pan_only_the_strip(picture, nuclei
     live = segmenter(ArraySource([picture[None]]), nuclei)
     run(live.view(look(64, 64, 192, 192)))
     run(live.view(look(64, 64, 192, 192)))
-    assert counting.calls == [(64 + 192 + 80, 64 + 192 + 80)]  # the image ends before the halo does
+    assert counting.calls == [(192 + 64, 192 + 64)]
     run(live.view(look(64, 96, 192, 192)))
-    assert counting.calls[1:] == [(64 + 192 + 80, 32 + 160)]
+    assert counting.calls[1:] == [(192 + 64, 32 + 64)]
+
+
+def test_drafts_give_way_to_outputs_with_all_their_context(picture, nuclei, counting):
+    live = segmenter(ArraySource([picture[None]]), nuclei)
+    run(live.view(look(64, 64, 192, 192)))
+    run(live.fill(look(64, 64, 192, 192)))
+    drafts = len(counting.calls)
+    run(live.view(look(64, 64, 192, 192)))
+    run(live.fill(look(64, 64, 192, 192)))
+    assert len(counting.calls) == drafts
+    exact = segmenter(ArraySource([picture[None]]), nuclei)
+    run(exact.fill(look(64, 64, 192, 192)))
+    np.testing.assert_array_equal(live.canvas.labels > 0, exact.canvas.labels > 0)
 
 
 def test_the_same_pixels_in_another_plane_are_known(picture, nuclei, counting):

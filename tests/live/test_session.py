@@ -70,10 +70,10 @@ def test_the_latest_request_wins(session, listener, nuclei, picture, counting, m
     entered, free = threading.Event(), threading.Event()
     answer = type(counting).__call__
 
-    def slow(self, image, part):
+    def slow(self, image, take):
         entered.set()
         free.wait(20)
-        return answer(self, image, part)
+        return answer(self, image, take)
 
     monkeypatch.setattr(type(counting), "__call__", slow)
     source = ArraySource([np.stack([picture] * 40)[None] + np.arange(40, dtype=np.uint16)[:, None, None]])
@@ -92,10 +92,10 @@ def test_a_result_never_lands_on_another_image(session, listener, nuclei, pictur
     entered, free = threading.Event(), threading.Event()
     answer = type(counting).__call__
 
-    def slow(self, image, part):
+    def slow(self, image, take):
         entered.set()
         free.wait(20)
-        return answer(self, image, part)
+        return answer(self, image, take)
 
     monkeypatch.setattr(type(counting), "__call__", slow)
     one, other = ArraySource([picture[None]], "one"), ArraySource([picture[None, :256, :256]], "other")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_grd.live.session import LiveSession, LiveUpdate
     from napari_grd.models import Model
 
-_DEBOUNCE = 30  # milliseconds; the camera reports every step of a drag
+_DEBOUNCE = 15  # milliseconds in which the steps of a drag become one look
 _EMPTY = "Drop an image on the window to begin."
 
 
@@ -213,7 +213,8 @@ class LiveWidget(Panel):
             self._session.set_partition(self.form.segment_config(self._model).partition)
 
     def _schedule(self, _event: Any = None) -> None:
-        if self._session is not None and self._source is not None:
+        # A running timer is left alone: while somebody drags without a pause, one would never see anything.
+        if self._session is not None and self._source is not None and not self._timer.isActive():
             self._timer.start()
 
     def _look(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.live.lattice import Lattice, origin_of, size_of, within
+from napari_grd.live.lattice import Lattice, origin_of, within
 from napari_grd.live.viewport import Box
 
 DIGEST = np.dtype("S16")
@@ -73,17 +73,26 @@ def cell_keys(digests: Digests, known: Box, lattice: Lattice, cells: Box, halo: 
     -------
     (rows, columns) array of bytes objects
     """
-    keys = np.empty(size_of(cells), object)
-    for row, column in np.ndindex(keys.shape):
-        y, x = cells[0].start + row, cells[1].start + column
-        cell = (slice(y, y + 1), slice(x, x + 1))
-        around = within(lattice.blocks_seen(cell, halo), origin_of(known))
-        # How much of its surroundings a cell has tells one at the end of a plane from the same pixels elsewhere.
-        place: tuple[Any, ...] = lattice.surroundings(cell, halo)
-        if lattice.rescaled:  # every place is sampled in another phase
-            place += (y, x)
-        digest = hashlib.blake2b(base, digest_size=16)
-        digest.update(repr(place).encode())
-        digest.update(digests[around].tobytes())
-        keys[row, column] = digest.digest()
+    rows, columns = (
+        [_sight(lattice, cells, axis, at, halo, known) for at in range(cells[axis].start, cells[axis].stop)]
+        for axis in (0, 1)
+    )
+    keys = np.empty((len(rows), len(columns)), object)
+    for y, (above, high) in enumerate(rows):
+        for x, (left, wide) in enumerate(columns):
+            digest = hashlib.blake2b(base + high + wide, digest_size=16)
+            digest.update(digests[above, left].tobytes())
+            keys[y, x] = digest.digest()
     return keys
+
+
+def _sight(lattice: Lattice, cells: Box, axis: int, at: int, halo: int, known: Box) -> tuple[slice, bytes]:
+    """Along one axis: which of the known blocks a cell depends on, and where it lies among them."""
+    one = slice(at, at + 1)
+    cell = (one, cells[1]) if axis == 0 else (cells[0], one)
+    blocks = within(lattice.blocks_seen(cell, halo), origin_of(known))[axis]
+    # How much of its surroundings a cell has tells one at the end of a plane from the same pixels elsewhere.
+    place = [*lattice.surroundings(cell, halo)[axis]]
+    if lattice.rescaled:  # every place is sampled in another phase
+        place.append(at)
+    return blocks, repr(place).encode()

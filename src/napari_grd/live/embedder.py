@@ -1,7 +1,8 @@
 """Network outputs of a plane, cell by cell: from the cache, or from as few calls as it takes."""
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_grd.live.source import Patch, PlaneSource, plane_range, read_patch
 from napari_grd.live.viewport import Box
 from napari_grd.models import Model
 
+_DRAFT_HALO = 32  # grid pixels
 _REMEMBERED = 64  # planes whose intensities and contents are remembered
 
 
@@ -34,16 +36,26 @@ class Excerpt:
 
     Attributes
     ----------
+    patch : Patch
+        The cells' pixels, and those around them that the network can see.
     cells : (slice, slice)
         Which cells of the plane.
     keys : (rows, columns) array of bytes
-        One a cell.
+        Of the output of each cell.
+    drafts : (rows, columns) array of bytes
+        Of its output with less context.
     """
 
     patch: Patch
     range: NDArray[np.float32] = field(repr=False)
     cells: Box
     keys: NDArray[Any] = field(repr=False)
+    drafts: NDArray[Any] = field(repr=False)
+
+    def part(self, cells: Box) -> "Excerpt":
+        """The same of some of the cells."""
+        inside = within(cells, origin_of(self.cells))
+        return replace(self, cells=cells, keys=self.keys[inside], drafts=self.drafts[inside])
 
 
 class Embedder:
@@ -62,7 +74,7 @@ class Embedder:
     runtime : Runtime
         Its network.
     halo : int
-        Grid pixels around a cell that are shown to the network.
+        Grid pixels around a cell that are shown to the network; for a draft at most ``_DRAFT_HALO``.
     cache : CellCache
         Shared with other embedders: keys never meet by chance.
     """
@@ -83,10 +95,12 @@ class Embedder:
         self._model = model
         self._runtime = runtime
         self._halo = -(-halo // model.stride) * model.stride
+        self._draft_halo = min(self._halo, -(-_DRAFT_HALO // model.stride) * model.stride)
         self._cache = cache
         self._planes: dict[tuple[int, ...], _Plane] = {}
         places = (lattice.shape, lattice.grid) if lattice.rescaled else ()
-        self._base = repr((model_fingerprint(model), runtime.precision, self._halo, lattice.cell, *places)).encode()
+        self._base = repr((model_fingerprint(model), runtime.precision, lattice.cell, *places)).encode()
+        self._room = np.empty(0, np.float32)
         self._assembled: tuple[Hashable, tuple[NDArray[np.float32], NDArray[np.float32] | None]] | None = None
 
     @property
@@ -112,10 +126,13 @@ class Embedder:
             known = self._remember(plane)
         known.digests[blocks] = digests
         base = self._base + repr(patch.pixels.dtype.str).encode() + known.range.tobytes()
-        keys = cell_keys(digests, blocks, lattice, cells, self._halo, base)
-        return Excerpt(patch, known.range, cells, keys)
+        keys, drafts = (
+            cell_keys(digests, blocks, lattice, cells, halo, base + bytes([number]))
+            for number, halo in enumerate((self._halo, self._draft_halo))
+        )
+        return Excerpt(patch, known.range, cells, keys, drafts)
 
-    def complete(self, excerpt: Excerpt, limit: int, *, first: Box | None = None) -> Iterator[Box]:
+    def complete(self, excerpt: Excerpt, limit: int, *, draft: bool = False, first: Box | None = None) -> Iterator[Box]:
         """Run the network where outputs are missing; yields each piece of cells when it is there.
 
         Parameters
@@ -124,16 +141,23 @@ class Embedder:
             Which cells.
         limit : int
             Most cells of a network call.
+        draft : bool
+            With little context, and only where there is not even a draft:
+            sooner, and wrong by less than bf16 is for networks with a short sight.
         first : (slice, slice), optional
             Cells near which to begin; default: the middle.
         """
         missing = np.vectorize(lambda key: key not in self._cache, otypes=[bool])(excerpt.keys)
+        if draft:
+            missing &= np.vectorize(lambda key: key not in self._cache, otypes=[bool])(excerpt.drafts)
         at = origin_of(excerpt.cells)
-        found = cover(missing, 2 * self._halo // self._lattice.cell)
+        halo = self._draft_halo if draft else self._halo
+        found = cover(missing, 2 * halo // self._lattice.cell)
         parts = [within(part, (-at[0], -at[1])) for box in found for part in pieces(box, limit)]
-        for part in by_distance(parts, first or excerpt.cells):
-            self._run(excerpt, part)
-            yield part
+        for cells in by_distance(parts, first or excerpt.cells):
+            part = excerpt.part(cells)
+            self._run(part, part.drafts if draft else part.keys, halo)
+            yield cells
 
     def assemble(self, excerpt: Excerpt) -> tuple[NDArray[np.float32], NDArray[np.float32] | None] | None:
         """Embedding ``(h, w, C)`` and foreground probability ``(h, w)`` of cells that are complete.
@@ -141,19 +165,23 @@ class Embedder:
         Returns None if one of them is missing, for the cache is too small for all.
         The last answer is remembered: it is asked for again whenever a slider moves.
         """
-        token = (excerpt.cells, tuple(excerpt.keys.ravel()))
+        best = np.where([key in self._cache for key in excerpt.keys.flat], excerpt.keys.flat, excerpt.drafts.flat)
+        token = (excerpt.cells, tuple(best))
         if self._assembled is not None and self._assembled[0] == token:
             return self._assembled[1]
         inside = self._lattice.grid_of(excerpt.cells)
         channels = self._model.embedding_channels
-        embedding = np.empty((*size_of(inside), channels), np.float32)
-        logit = np.empty(size_of(inside), np.float32) if self._model.config.foreground else None
-        for (row, column), key in np.ndenumerate(excerpt.keys):
+        height, width = size_of(inside)
+        # Memory that was used before: fresh one of this size costs more than what is written to it.
+        self._assembled = None
+        if self._room.size < height * width * channels:
+            self._room = np.empty(height * width * channels, np.float32)
+        embedding = self._room[: height * width * channels].reshape(height, width, channels)
+        logit = np.empty((height, width), np.float32) if self._model.config.foreground else None
+        for key, target in zip(best, product(*self._lattice.cells_in(excerpt.cells)), strict=True):
             output = self._cache.get(key)
             if output is None:
                 return None
-            box = self._grid_of_cell(excerpt.cells[0].start + row, excerpt.cells[1].start + column)
-            target = within(box, origin_of(inside))
             embedding[target] = output[..., :channels]
             if logit is not None:
                 logit[target] = output[..., channels]
@@ -161,23 +189,21 @@ class Embedder:
         self._assembled = token, result
         return result
 
-    def _run(self, excerpt: Excerpt, cells: Box) -> None:
+    def _run(self, excerpt: Excerpt, keys: NDArray[Any], halo: int) -> None:
         lattice = self._lattice
-        inside = lattice.grid_of(cells)
-        seen = clipped(inside, lattice.grid, self._halo)
-        box = lattice.pixels_seen(cells, self._halo)
+        inside = lattice.grid_of(excerpt.cells)
+        seen = clipped(inside, lattice.grid, halo)
+        box = lattice.pixels_seen(excerpt.cells, halo)
         rows, columns = within(box, origin_of(excerpt.patch.box))
         image = normalize(excerpt.patch.pixels[:, rows, columns], excerpt.range)
         shown = rescale_region(image, box, lattice.shape, lattice.grid, seen)
-        output = self._runtime(shown, within(inside, origin_of(seen)))
-        for row in range(cells[0].start, cells[0].stop):
-            for column in range(cells[1].start, cells[1].stop):
-                key = excerpt.keys[row - excerpt.cells[0].start, column - excerpt.cells[1].start]
-                target = within(self._grid_of_cell(row, column), origin_of(inside))
-                self._cache.put(key, output[target].astype(np.float16))
+        cut = within(inside, origin_of(seen))
 
-    def _grid_of_cell(self, row: int, column: int) -> Box:
-        return self._lattice.grid_of((slice(row, row + 1), slice(column, column + 1)))
+        def keep(output: NDArray[np.float32]) -> None:
+            for key, cell in zip(keys.flat, product(*lattice.cells_in(excerpt.cells)), strict=True):
+                self._cache.put(key, output[cut][cell].astype(np.float16))
+
+        self._runtime(shown, keep)
 
     def _remember(self, plane: tuple[int, ...]) -> _Plane:
         config = self._model.config

@@ -94,15 +94,22 @@ class Lattice:
         )
         return rows, columns
 
-    def surroundings(self, cells: Box, halo: int) -> tuple[int, ...]:
-        """Grid pixels before, in and after a box of cells, for each axis: fewer near the ends of the plane."""
+    def surroundings(self, cells: Box, halo: int) -> list[tuple[int, int, int]]:
+        """For each axis, grid pixels before, in and after a box of cells: fewer near the ends of the plane."""
         inside = self.grid_of(cells)
         seen = clipped(inside, self.grid, halo)
-        return tuple(
-            size
-            for a, b in zip(inside, seen, strict=True)
-            for size in (a.start - b.start, a.stop - a.start, b.stop - a.stop)
+        return [(a.start - b.start, a.stop - a.start, b.stop - a.stop) for a, b in zip(inside, seen, strict=True)]
+
+    def cells_in(self, cells: Box) -> tuple[list[slice], list[slice]]:
+        """The rows and columns of :meth:`grid_of` that each row and column of cells has, counted from its corner."""
+        rows, columns = (
+            [
+                slice(at, min(at + self.cell, span.stop - span.start))
+                for at in range(0, span.stop - span.start, self.cell)
+            ]
+            for span in self.grid_of(cells)
         )
+        return rows, columns
 
     def nearest(self, cells: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """For the rows and columns of :meth:`pixels_of`, the row or column of :meth:`grid_of` each lies in."""

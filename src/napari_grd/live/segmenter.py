@@ -144,18 +144,18 @@ class LiveSegmenter:
         settings = partition or self._model.config.partition
         excerpt = self._embedder.excerpt(look.plane, cells)
         yield None
-        several = self._area(cells) > _VIEW_PIECE
-        for piece in self._embedder.complete(excerpt, self._in_cells(_VIEW_PIECE)):
-            # A small view is not left between network and labels: while somebody
-            # pans without a pause, every view is out of date by then.
-            if several:
-                yield self._paint(look.plane, self._part(excerpt, piece), settings, cut=cut)
         if self._is_settled(look.plane, excerpt, settings):
             box = self._lattice.pixels_of(cells)
             ids = np.unique(self.canvas.labels[look.plane][box])
             yield Painted(View(self.level, look.plane, box), int(np.count_nonzero(ids)), idle=False, cut=cut)
-        else:
-            yield self._paint(look.plane, excerpt, settings, cut=cut)
+            return
+        several = self._area(cells) > _VIEW_PIECE
+        for piece in self._embedder.complete(excerpt, self._in_cells(_VIEW_PIECE), draft=True):
+            # A small view is not left between network and labels: while somebody
+            # pans without a pause, every view is out of date by then.
+            if several:
+                yield self._paint(look.plane, excerpt.part(piece), settings, cut=cut)
+        yield self._paint(look.plane, excerpt, settings, cut=cut)
 
     def fill(self, look: Look, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
         """Segment the rest of the plane, outwards from what is visible, as far as the cache reaches.
@@ -201,7 +201,7 @@ class LiveSegmenter:
         if found is not None:
             excerpt = self._embedder.excerpt(look.plane, found[0])
             yield
-            for _ in self._embedder.complete(excerpt, self._in_cells(_IDLE_PIECE)):
+            for _ in self._embedder.complete(excerpt, self._in_cells(_IDLE_PIECE), draft=True):
                 yield
 
     def _block(
@@ -212,7 +212,7 @@ class LiveSegmenter:
         yield None
         for _ in self._embedder.complete(excerpt, self._in_cells(piece), first=near):
             yield None
-        core = self._part(excerpt, block)
+        core = excerpt.part(block)
         if not self._is_settled(plane, core, settings):
             yield self._paint(plane, excerpt, settings, core=block, idle=True)
             self._settle(plane, core, settings)
@@ -236,10 +236,6 @@ class LiveSegmenter:
     def _area(self, cells: Box) -> int:
         height, width = size_of(self._lattice.grid_of(cells))
         return height * width
-
-    def _part(self, excerpt: Excerpt, cells: Box) -> Excerpt:
-        keys = excerpt.keys[within(cells, origin_of(excerpt.cells))]
-        return Excerpt(excerpt.patch, excerpt.range, cells, keys)
 
     def _paint(
         self,
