@@ -130,7 +130,7 @@ class Running(Generic[Result]):
         self._relay = _Relay()
         # Queued, so that it runs in the thread this object lives in: the GUI's.
         self._relay.posted.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
-        self._worker = _JobWorker(make, self._relay.posted.emit)
+        self._worker = _JobWorker(make, self._post)
         _running.add(self)
         self._worker.start()
 
@@ -150,6 +150,13 @@ class Running(Generic[Result]):
     def wait(self, seconds: float) -> bool:
         """Block until the job's thread is through with it; False if it takes longer."""
         return self._worker.ended.wait(seconds)
+
+    def _post(self, item: Event | _Outcome) -> None:
+        """Called in the worker's thread."""
+        try:
+            self._relay.posted.emit(item)
+        except RuntimeError:
+            return  # Qt took its side of the relay along when the application ended; nobody listens
 
     def _deliver(self, item: Event | _Outcome) -> None:
         if isinstance(item, _Done | _Failed | _Stopped):
