@@ -5,6 +5,7 @@ their inputs, weighted and added up (METHOD 11).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,6 +25,17 @@ from napari_grd.graph.instances import instance_nodes
 from napari_grd.graph.offsets import Offset
 
 Gather = Callable[[list[BankEntry]], list[BankEntry]]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What the terms of one step are computed from."""
+
+    number: int
+    batch: Batch
+    embedding: Tensor  # (B, C, *S) float32
+    affinities: Tensor  # (B, K, *S) float32, of the embedding
+    logit: Tensor | None  # (B, *S)
 
 
 class Objective:
@@ -56,48 +68,33 @@ class Objective:
         step : int
             Seeds what is drawn at random, so that a resumed run draws the same.
         """
-        terms: dict[str, Tensor] = {}
         # Graph terms are float32 even under mixed precision: in bf16 the
         # inter-image terms are 35-70 % off once the student is close.
         embedding = embedding.float()
         affinities = affinities_from_embedding(embedding, self.offsets)
-        balance = self._supervised(terms, affinities, logit, batch)
-        self._extra(terms, affinities, balance, embedding, logit, batch, step)
+        terms = self._terms(_Step(step, batch, embedding, affinities, logit))
         terms["loss"] = torch.stack([self._weights[name] * value for name, value in terms.items()]).sum()
         return terms
 
-    def _supervised(
-        self,
-        terms: dict[str, Tensor],
-        affinities: Tensor,
-        logit: Tensor | None,
-        batch: Batch,
-    ) -> Tensor:
-        """Add the terms against labels; returns the weights that balance joined and separated pairs."""
-        labels = batch.labels
+    def _terms(self, step: _Step) -> dict[str, Tensor]:
+        """The unweighted terms by name."""
+        wanted, valid, balance = self._pairs(step)
+        terms = {"affinity": losses.affinity_loss(step.affinities, wanted, balance, valid)}
+        if step.logit is not None:
+            present = (step.batch.labels > 0).float()
+            terms["foreground"] = binary_cross_entropy_with_logits(step.logit.float(), present)
+        return terms
+
+    def _pairs(self, step: _Step) -> tuple[Tensor, Tensor, Tensor]:
+        """Affinities of the labels, which of them count, and weights that balance joined and separated pairs."""
+        labels = step.batch.labels
         valid = valid_mask(tuple(labels.shape[1:]), self.offsets, labels.device)[None]
         wanted = affinities_from_labels(labels, self.offsets, background="equal")
         if self.config.background == "ignore":
             both_labelled = affinities_from_labels((labels > 0).long(), self.offsets, background="different")
             valid = valid & (both_labelled > 0)
         valid = valid.expand_as(wanted)
-        balance = class_weights(wanted, valid)
-        terms["affinity"] = losses.affinity_loss(affinities, wanted, balance, valid)
-        if logit is not None:
-            terms["foreground"] = binary_cross_entropy_with_logits(logit.float(), (labels > 0).float())
-        return balance
-
-    def _extra(
-        self,
-        terms: dict[str, Tensor],
-        affinities: Tensor,
-        balance: Tensor,
-        embedding: Tensor,
-        logit: Tensor | None,
-        batch: Batch,
-        step: int,
-    ) -> None:
-        """Room for the terms of a subclass."""
+        return wanted, valid, class_weights(wanted, valid)
 
     def state_dict(self) -> dict[str, Tensor]:
         """What has to be saved to resume: nothing here."""
@@ -132,69 +129,61 @@ class DistillationObjective(Objective):
     ) -> None:
         super().__init__(config, offsets)
         self._teacher_channels = teacher_channels
-        self._terms = config.weights
+        self._use = config.weights
         self._weights |= config.weights.model_dump()
         self._gather = gather or (lambda entries: entries)
         self._seed = config.seed
         self.bank = MemoryBank(config.bank.capacity, config.bank.sample)
 
-    def _extra(
-        self,
-        terms: dict[str, Tensor],
-        affinities: Tensor,
-        balance: Tensor,
-        embedding: Tensor,
-        logit: Tensor | None,
-        batch: Batch,
-        step: int,
-    ) -> None:
-        w = self._terms
+    def _terms(self, step: _Step) -> dict[str, Tensor]:
+        terms = super()._terms(step)
+        use, batch = self._use, step.batch
         if batch.teacher is None:
             raise ValueError("a distillation step needs the teacher's output")
         teacher = batch.teacher[:, : self._teacher_channels]
         with torch.no_grad():
             teacher_nodes = instance_nodes(teacher, batch.labels)
-        nodes = instance_nodes(embedding, batch.labels) if w.node or w.edge or w.igd_inter else []
-        if w.agd:
-            with torch.no_grad():
-                teacher_affinities = affinities_from_embedding(teacher, self.offsets)
-            valid = valid_mask(tuple(batch.labels.shape[1:]), self.offsets, affinities.device)[None]
-            # affinity_distillation is this with weight 1 everywhere.
-            weight = balance if w.agd_balanced else torch.ones_like(balance)
-            terms["agd"] = losses.affinity_loss(affinities, teacher_affinities, weight, valid.expand_as(affinities))
-        if w.node:
+        nodes = instance_nodes(step.embedding, batch.labels) if use.node or use.edge or use.igd_inter else []
+        if use.agd:
+            terms["agd"] = self._affinity_graph(step, teacher)
+        if use.node:
             terms["node"] = losses.node_distillation(nodes, teacher_nodes)
-        if w.edge:
+        if use.edge:
             terms["edge"] = losses.edge_distillation(nodes, teacher_nodes)
-        if w.agd_inter or w.igd_inter:
-            self._across_images(terms, embedding, teacher, nodes, teacher_nodes, step)
-        if w.teacher_foreground and logit is not None and batch.teacher.shape[1] > self._teacher_channels:
+        if use.agd_inter or use.igd_inter:
+            terms |= self._across_images(step, teacher, nodes, teacher_nodes)
+        if use.teacher_foreground and step.logit is not None and batch.teacher.shape[1] > self._teacher_channels:
             probability = batch.teacher[:, self._teacher_channels]
-            terms["teacher_foreground"] = binary_cross_entropy_with_logits(logit.float(), probability)
+            terms["teacher_foreground"] = binary_cross_entropy_with_logits(step.logit.float(), probability)
+        return terms
+
+    def _affinity_graph(self, step: _Step, teacher: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = affinities_from_embedding(teacher, self.offsets)
+        valid = valid_mask(tuple(wanted.shape[2:]), self.offsets, wanted.device)[None].expand_as(wanted)
+        if not self._use.agd_balanced:
+            return losses.affinity_distillation(step.affinities, wanted, valid)
+        _, _, balance = self._pairs(step)
+        return losses.affinity_loss(step.affinities, wanted, balance, valid)
 
     def _across_images(
-        self,
-        terms: dict[str, Tensor],
-        embedding: Tensor,
-        teacher: Tensor,
-        nodes: list[Tensor],
-        teacher_nodes: list[Tensor],
-        step: int,
-    ) -> None:
-        w = self._terms
+        self, step: _Step, teacher: Tensor, nodes: list[Tensor], teacher_nodes: list[Tensor]
+    ) -> dict[str, Tensor]:
         # Seeded by the step, not by a running generator: resuming draws the same entries.
-        generator = torch.Generator().manual_seed((self._seed << 32) + step)
+        generator = torch.Generator().manual_seed((self._seed << 32) + step.number)
         # Drawn before the batch is pushed, so that an image never meets itself.
         drawn = self.bank.draw(generator)
         with torch.no_grad():
             teacher_pooled = pool_embedding(teacher)
-        if w.agd_inter:
+        terms = {}
+        if self._use.agd_inter:
             terms["agd_inter"] = losses.inter_affinity_distillation(
-                pool_embedding(embedding), teacher_pooled, [e.gram for e in drawn], [e.count for e in drawn]
+                pool_embedding(step.embedding), teacher_pooled, [e.gram for e in drawn], [e.count for e in drawn]
             )
-        if w.igd_inter:
+        if self._use.igd_inter:
             terms["igd_inter"] = losses.inter_edge_distillation(nodes, teacher_nodes, [e.nodes for e in drawn])
         self.bank.push(self._gather(bank_entries(teacher_pooled, teacher_nodes)))
+        return terms
 
     def state_dict(self) -> dict[str, Tensor]:
         """The memory bank."""
