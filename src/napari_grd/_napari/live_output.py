@@ -13,7 +13,7 @@ from napari_grd._napari.source import ImageSource
 if TYPE_CHECKING:
     from napari_grd.live.session import LiveUpdate
 
-_PLAIN = 1024**2  # pixels of a plane above which napari gets a pyramid, so that it draws only what is visible
+_PLAIN = 2048**2  # pixels of a plane above which napari gets a pyramid, so that it draws only what is visible
 _COARSEST = 512  # rows or columns at which a pyramid may end
 
 
