@@ -56,6 +56,16 @@ def test_switching_off_ends_the_engine(live: Any, qtbot: Any) -> None:
     assert live.output.layer in live.viewer.layers
 
 
+def test_toggling_leaves_nothing_behind(live: Any, viewer: Any, qtbot: Any) -> None:
+    for _ in range(3):
+        live.live.setChecked(False)
+        live.live.setChecked(True)
+        qtbot.waitUntil(lambda: "instances" in live.readout.text(), timeout=30000)
+    qtbot.waitUntil(lambda: len(engines()) == 1, timeout=20000)
+    assert len(live._engines) == 1
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells live"]
+
+
 def test_a_removed_image_is_let_go_and_the_next_one_taken(live: Any, viewer: Any, qtbot: Any) -> None:
     gone = weakref.ref(viewer.layers["cells"])
     viewer.layers.remove("cells")

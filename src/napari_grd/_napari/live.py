@@ -17,6 +17,7 @@ from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, heading
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.worker import Running, message_of, run_call
+from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, GrdError, ImageError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class LiveWidget(Panel):
         self._source: ImageSource | None = None
         self._key: Any = None
         self._told = ""
+        self._made_by: dict[str, Any] = {}
+        self._engines: list[LiveSession] = []  # the session, for whoever cleans up when the widget is gone
         self._watch = _Watch()
         self.output = LiveOutput(self.viewer.layers)
         self.live = QCheckBox("Live")
@@ -84,6 +87,7 @@ class LiveWidget(Panel):
         self.form.partition_changed.connect(self._partition_changed)
         self.form.contour.valueChanged.connect(self.output.set_contour)
         self.when_gone(self._watch.stop)
+        self.when_gone(partial(_close, self._engines))
         self.when_gone(partial(setattr, self.state, "live", False))
 
     # On and off, and the model
@@ -95,8 +99,7 @@ class LiveWidget(Panel):
             if self._model is not None:
                 self._open(self._model)
             return
-        if self._session is not None:
-            self._session.close()
+        _close(self._engines)
         self._session = self._source = self._key = None
         self.readout.setText("Live is off.")
 
@@ -138,9 +141,14 @@ class LiveWidget(Panel):
     def _open(self, model: "Model") -> None:
         if self._session is None:
             self._session = open_session(self._updated, self._failed, self._busy)
-            self.when_gone(self._session.close)
-        self._session.set_model(model, self.form.segment_config(model))
+            self._engines.append(self._session)
+        self._session.set_model(model, self._config(model))
         self._image_changed()
+
+    def _config(self, model: "Model") -> SegmentConfig:
+        config = self.form.segment_config(model)
+        self._made_by = provenance(model, config)
+        return config
 
     # The image
 
@@ -205,12 +213,12 @@ class LiveWidget(Panel):
 
     def _settings_changed(self) -> None:
         if self._session is not None and self._model is not None:
-            self._session.set_model(self._model, self.form.segment_config(self._model))
+            self._session.set_model(self._model, self._config(self._model))
             self._schedule()
 
     def _partition_changed(self) -> None:
         if self._session is not None and self._model is not None:
-            self._session.set_partition(self.form.segment_config(self._model).partition)
+            self._session.set_partition(self._config(self._model).partition)
 
     def _schedule(self, _event: Any = None) -> None:
         # A running timer is left alone: while somebody drags without a pause, one would never see anything.
@@ -233,10 +241,9 @@ class LiveWidget(Panel):
             self._tell(message_of(error), "error")
 
     def _updated(self, update: "LiveUpdate") -> None:
-        if self._session is None or self._model is None or update.generation != self._session.generation:
+        if self._session is None or update.generation != self._session.generation:
             return
-        made_by = provenance(self._model, self.form.segment_config(self._model))
-        self.output.show(update, made_by, self.form.contour.value())
+        self.output.show(update, self._made_by, self.form.contour.value())
         if not update.idle:
             objects = f"{update.count} instance{'' if update.count == 1 else 's'}"
             self.readout.setText(f"{objects} · {update.seconds * 1000:.0f} ms")
@@ -247,6 +254,11 @@ class LiveWidget(Panel):
         if text or self.message.text() == self._told:
             self.say(text, kind)
             self._told = text
+
+
+def _close(sessions: list["LiveSession"]) -> None:
+    while sessions:
+        sessions.pop().close()
 
 
 class _Watch:
