@@ -29,7 +29,7 @@ def nuclei() -> Any:
 @pytest.fixture
 def live_widget(viewer: Any, nuclei: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The Live widget in a dock, switched off."""
-    from napari_grd._napari.live import LiveWidget
+    from napari_grd._napari.live.widget import LiveWidget
 
     monkeypatch.setattr(model_file, "load_model", lambda _path: nuclei)
     widget = LiveWidget(viewer)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from npe2 import PluginManifest
 
-from napari_grd._napari.bioio_layers import FORMATS
+from napari_grd._napari.files.bioio_layers import FORMATS
 
 FILE = str(resources.files("napari_grd") / "napari.yaml")
 

@@ -1,0 +1,152 @@
+"""Who shall teach: a model, labels, or another program; and what is known of it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QStandardItemModel
+from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+
+from napari_grd._napari.distil.form_fields import narrow
+from napari_grd._napari.panel import Panel
+from napari_grd._napari.pickers import ModelCombo
+from napari_grd._napari.worker import message_of, run_call
+
+if TYPE_CHECKING:
+    from napari_grd.models import Model, ModelCard, ModelConfig
+    from napari_grd.teachers.base import TeacherInfo
+
+_NOT_PLUGINS = ("model", "labels")  # teachers of the registry that have entries of their own here
+_LABELS_TEXT = (
+    "Labels teach through an assistant: a larger network learns them first, then teaches the student. "
+    "Choose them beside their images."
+)
+
+
+@dataclass(frozen=True)
+class TeacherChoice:
+    """Who was picked.
+
+    Attributes
+    ----------
+    kind : {"model", "labels", "installed"}
+        A model of the viewer, the labels beside the images, or a teacher of the registry.
+    name : str
+        Of the model or the teacher.
+    """
+
+    kind: Literal["model", "labels", "installed"]
+    name: str
+
+
+class TeacherPicker(QWidget):
+    """Picks a teacher; a line below says how large it is, its licence and what it was trained on.
+
+    What there is to know is read in workers: neither torch nor another program
+    is imported in the GUI thread.
+    """
+
+    changed = Signal()
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__()
+        self._panel = panel
+        self.config: ModelConfig | None = None
+        self.kind = narrow(QComboBox())
+        self.kind.setToolTip("Who the student learns from")
+        self.kind.addItem("A model", "model")
+        self.kind.addItem("Labels layers (ground truth)", "labels")
+        self.models = ModelCombo(panel, "The model that teaches; its file may come from a colleague or another machine")
+        self.facts = QLabel()
+        self.facts.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.kind, self.models, self.facts):
+            column.addWidget(widget)
+        self.kind.currentIndexChanged.connect(self._look_up)
+        self.models.changed.connect(self._look_up)
+        self._look_up()
+        panel.track(run_call(_installed, on_done=self._offer, on_error=panel.show_error))
+
+    def choice(self) -> TeacherChoice | None:
+        """Who is picked; None if no model is."""
+        kind = self.kind.currentData()
+        if kind == "model":
+            name = self.models.name()
+            return None if name is None else TeacherChoice("model", name)
+        return TeacherChoice("labels", "labels") if kind == "labels" else TeacherChoice("installed", kind)
+
+    def _look_up(self, *_: Any) -> None:
+        choice = self.choice()
+        self.config = None
+        self.models.setVisible(self.kind.currentData() == "model")
+        self.facts.setToolTip("")
+        if choice is None:
+            self.facts.setText("No model yet: open a model file.")
+        elif choice.kind == "labels":
+            self.facts.setText(_LABELS_TEXT)
+        elif choice.kind == "installed":
+            self.facts.setText(self.kind.currentData(_FACTS_ROLE))
+        else:
+            self.facts.setText("Reading the model…")
+            state, name = self._panel.state, choice.name
+            self._panel.track(
+                run_call(
+                    lambda: state.get(name),
+                    on_done=lambda model: self._known(choice, model),
+                    on_error=lambda error: self._unknown(choice, error),
+                )
+            )
+        self.changed.emit()
+
+    def _known(self, choice: TeacherChoice, model: "Model") -> None:
+        if choice != self.choice():
+            return  # another was picked meanwhile
+        self.config = model.config
+        self.facts.setText(describe(model.card, model.config))
+        self.facts.setToolTip(model.card.limits and f"Known to be bad at: {model.card.limits}")
+        self.changed.emit()
+
+    def _unknown(self, choice: TeacherChoice, error: BaseException) -> None:
+        if choice == self.choice():
+            self.facts.setText(message_of(error))
+
+    def _offer(self, found: "dict[str, TeacherInfo]") -> None:
+        """Add the teachers of other programs; those that are not available are greyed, with the reason."""
+        items = self.kind.model()
+        for name, info in found.items():
+            self.kind.addItem(name, name)
+            row = self.kind.count() - 1
+            size = "" if info.parameters is None else f"{millions(info.parameters)} parameters · "
+            facts = f"{info.summary} {size}{info.licence}".strip()
+            self.kind.setItemData(row, facts, _FACTS_ROLE)
+            if not info.available and isinstance(items, QStandardItemModel):
+                items.item(row).setEnabled(False)
+                items.item(row).setToolTip(f"Not available: {info.reason}")
+
+
+def describe(card: "ModelCard", config: "ModelConfig") -> str:
+    """What a picker says of a model: size, channels, licence, what it was trained on."""
+    channels = f"{config.in_channels} channel" + ("s" if config.in_channels > 1 else "")
+    trained = ", ".join(card.trained_on) or card.summary or "not stated"
+    return f"{millions(card.parameters)} parameters · {channels} · {card.licence} · trained on: {trained}"
+
+
+def millions(count: int) -> str:
+    """A number of parameters as people say it.
+
+    Examples
+    --------
+    >>> millions(295_749), millions(33_608_005)
+    ('0.30 M', '33.6 M')
+    """
+    return f"{count / 1e6:.2f} M" if count < 10e6 else f"{count / 1e6:.1f} M"
+
+
+_FACTS_ROLE = 257  # Qt.UserRole + 1; the role itself holds the name
+
+
+def _installed() -> "dict[str, TeacherInfo]":
+    from napari_grd.teachers.registry import teachers  # imports torch
+
+    return {name: info for name, info in teachers().items() if name not in _NOT_PLUGINS}

@@ -1,0 +1,116 @@
+"""What happens to a file that is dropped on napari.
+
+A reader that raises makes napari offer the next one in a dialog. These show a
+notification instead, and give napari the sign for "read, but no layer".
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari.utils.notifications import show_info, show_warning
+
+from napari_grd._napari.docks import show_panel
+from napari_grd._napari.state import state_of
+from napari_grd._napari.worker import notify_error, run_call
+from napari_grd.errors import DataError, GrdError
+from napari_grd.io.builtin import SUFFIX
+from napari_grd.io.ome_zarr import group_folder, is_ome_zarr
+
+Paths = str | Sequence[str]
+Reader = Callable[[Paths], list[Any]]
+NO_LAYER: list[Any] = [(None,)]
+
+
+def get_model_reader(path: Paths) -> Reader | None:
+    """A reader for model files; the last one becomes the viewer's live student."""
+    return _read_models if all(name.lower().endswith(SUFFIX) for name in _listed(path)) else None
+
+
+def get_ome_zarr_reader(path: Paths) -> Reader | None:
+    """A reader for OME-Zarr, and for other Zarr folders, which it leaves to napari; None for anything else."""
+    if all(is_ome_zarr(name) for name in _listed(path)):
+        return _read_zarrs
+    # They are ours by name (see `claims`), and to refuse one would make napari ask.
+    return _read_with_napari if all(_is_zarr(name) for name in _listed(path)) else None
+
+
+def get_bioio_reader(path: Paths) -> Reader | None:
+    """A reader for microscopes' own formats; what is missing to read one is told when it is read."""
+    return _read_vendor_files if all(Path(name).is_file() for name in _listed(path)) else None
+
+
+def _read_models(paths: Paths) -> list[Any]:
+    viewer = napari.current_viewer()
+    if viewer is None:
+        show_warning("Open a viewer first: a model becomes the live student of one.")
+        return NO_LAYER
+    for path in _listed(paths):
+        run_call(partial(_load_model, path), on_done=partial(_adopt, viewer))
+    return NO_LAYER
+
+
+def _load_model(path: str) -> Any:
+    from napari_grd.io.model_file import load_model  # imports torch
+
+    return load_model(path)
+
+
+def _adopt(viewer: Any, model: Any) -> None:
+    from napari_grd._napari.live.widget import LiveWidget
+
+    state = state_of(viewer)
+    name = state.add(model)
+    state.student = name
+    show_panel(viewer, LiveWidget, "Live")
+    card = model.card
+    trained = f", trained on {'; '.join(card.trained_on)}" if card.trained_on else ""
+    show_info(f"{name} is now the live student: {card.parameters:,} parameters{trained}. {card.summary}".strip())
+
+
+def _read_zarrs(paths: Paths) -> list[Any]:
+    from napari_grd._napari.files.zarr_layers import zarr_layers
+    from napari_grd.io.ome_zarr import read_ome_zarr
+
+    return _layers(paths, lambda path: zarr_layers(read_ome_zarr(path)))
+
+
+def _read_vendor_files(paths: Paths) -> list[Any]:
+    from napari_grd._napari.files.bioio_layers import bioio_layers
+
+    return _layers(paths, bioio_layers)
+
+
+def _read_with_napari(paths: Paths) -> list[Any]:
+    from npe2 import io_utils
+
+    def read(path: str) -> list[Any]:
+        try:
+            return io_utils.read([str(group_folder(path))], stack=False, plugin_name="napari")
+        except Exception as error:  # whatever zarr makes of it
+            raise DataError(
+                f"{path!r} holds no image that can be opened ({error}).", "Open an image or an array inside it."
+            ) from error
+
+    return _layers(paths, read)
+
+
+def _layers(paths: Paths, read: Callable[[str], list[Any]]) -> list[Any]:
+    layers: list[Any] = []
+    for path in _listed(paths):
+        try:
+            layers += read(path)
+        except GrdError as error:
+            notify_error(error)
+    return layers or NO_LAYER
+
+
+def _is_zarr(path: str) -> bool:
+    folder = group_folder(path)
+    return folder.is_dir() and any(part.endswith(".zarr") for part in folder.parts)
+
+
+def _listed(paths: Paths) -> list[str]:
+    return [paths] if isinstance(paths, str) else list(paths)

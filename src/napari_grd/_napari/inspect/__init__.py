@@ -1,0 +1,1 @@
+"""The Inspect widget: embeddings, affinities and the instance graph as layers."""

@@ -1,0 +1,153 @@
+"""The controls of Inspect: what to look at, through which model, and what to show."""
+
+from typing import Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
+
+from napari_grd._napari.channels import ChannelPickers
+from napari_grd._napari.inspect.request import GraphChoice, View
+from napari_grd._napari.inspect.text import EYES, VIEW_NAMES, Eye
+from napari_grd._napari.panel import Panel
+from napari_grd._napari.pickers import LayerCombo, ModelCombo
+from napari_grd.errors import ConfigError
+
+_NEAREST, _WITHIN = "nearest", "within"
+
+
+class InspectForm(QWidget):
+    """Asks; it starts nothing.
+
+    Parameters
+    ----------
+    panel : Panel
+        Whose viewer and models there are to choose from.
+    """
+
+    subject_changed = Signal()
+    """Something else is to be looked at, or through other eyes."""
+
+    views_changed = Signal()
+    """Something else of it is to be shown."""
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__()
+        self.image = LayerCombo(panel, (Image,), "The image to look at, on the plane that is shown.")
+        self.channels = ChannelPickers(panel)
+        self.region = _combo(
+            {"whole": "the whole plane", "visible": "what I see"},
+            "How much of the plane is looked at. A large teacher is quicker on what you see.",
+        )
+        self.eye = _combo(EYES, "Through whose eyes: the student's, the teacher's, or where the two differ.")
+        self.student = ModelCombo(panel, "The small model. It starts with the one that is live.")
+        self.teacher = ModelCombo(panel, "The model that the student learned from.")
+        self.views = {name: QCheckBox(text) for name, (text, _tip) in VIEW_NAMES.items()}
+        for name, (_text, tip) in VIEW_NAMES.items():
+            self.views[name].setToolTip(tip)
+        self.views["embedding"].setChecked(True)
+        self.labels = LayerCombo(panel, (Labels,), "The objects that the graph joins.", none="objects the model finds")
+        self.edges = _combo(
+            {_NEAREST: "nearest objects", _WITHIN: "objects within"}, "Which objects the graph's lines join."
+        )
+        self.nearest = _spin(1, 50, 5, "", "How many of its nearest objects each object is joined with.")
+        self.distance = _spin(0, 10_000, 0, " px", "How far apart the centres of joined objects may be.")
+        self.distance.setSpecialValueText("automatic")
+        self._layout()
+        self._connect(panel)
+        self.offer_channels()
+        self._show_what_matters()
+
+    def eye_name(self) -> Eye:
+        """Whose eyes were chosen."""
+        name: Eye = self.eye.currentData()
+        return name
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the chosen models: one, or student and teacher.
+
+        Raises
+        ------
+        ConfigError
+            If one is missing.
+        """
+        combos = {"student": (self.student,), "teacher": (self.teacher,)}.get(
+            self.eye_name(), (self.student, self.teacher)
+        )
+        names = tuple(name for combo in combos if (name := combo.name()) is not None)
+        if len(names) < len(combos):
+            raise ConfigError("There is no model to look through.", "Open a model file in the picker.")
+        return names
+
+    def ticked(self) -> set[View]:
+        """Names of the views to show."""
+        return {name for name, box in self.views.items() if box.isChecked()}
+
+    def graph_choice(self) -> GraphChoice:
+        """Which objects are joined."""
+        if self.edges.currentData() == _NEAREST:
+            return GraphChoice(nearest=self.nearest.value())
+        return GraphChoice(max_distance=self.distance.value() or None)
+
+    def offer_channels(self, count: int = 1) -> None:
+        """Ask which channels a model that takes ``count`` is given."""
+        layer = self.image.layer()
+        self.channels.set_image(layer if isinstance(layer, Image) else None, count)
+
+    def _connect(self, panel: Panel) -> None:
+        self.image.changed.connect(lambda: self.offer_channels())
+        self.eye.currentIndexChanged.connect(self._show_what_matters)
+        self.edges.currentIndexChanged.connect(self._show_what_matters)
+        self.views["graph"].toggled.connect(self._show_what_matters)
+        for signal in (
+            *(picker.changed for picker in (self.image, self.channels, self.student, self.teacher)),
+            *(combo.currentIndexChanged for combo in (self.region, self.eye)),
+        ):
+            signal.connect(self.subject_changed)
+        for box in self.views.values():
+            box.toggled.connect(self.views_changed)
+        self.student.set_name(panel.state.student)
+        panel.follow(panel.state.events.student, self.student.set_name)
+
+    def _show_what_matters(self, _value: object = None) -> None:
+        eye, graph = self.eye_name(), self.views["graph"].isChecked()
+        nearest = self.edges.currentData() == _NEAREST
+        self._rows.setRowVisible(self.student, eye != "teacher")
+        self._rows.setRowVisible(self.teacher, eye != "student")
+        self._rows.setRowVisible(self.labels, graph)
+        self._rows.setRowVisible(self.edges, graph)
+        self._rows.setRowVisible(self.nearest, graph and nearest)
+        self._rows.setRowVisible(self.distance, graph and not nearest)
+
+    def _layout(self) -> None:
+        self._rows = QFormLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.addRow("Image", self.image)
+        self._rows.addRow(self.channels)
+        self._rows.addRow("Look at", self.region)
+        self._rows.addRow("Through", self.eye)
+        self._rows.addRow("Student", self.student)
+        self._rows.addRow("Teacher", self.teacher)
+        for box in self.views.values():
+            self._rows.addRow(box)
+        self._rows.addRow("Objects", self.labels)
+        self._rows.addRow("Join with", self.edges)
+        self._rows.addRow("How many", self.nearest)
+        self._rows.addRow("How far", self.distance)
+
+
+def _combo(entries: dict[Any, str], tip: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    for key, text in entries.items():
+        combo.addItem(text, key)
+    return combo
+
+
+def _spin(low: int, high: int, value: int, suffix: str, tip: str) -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(low, high)
+    spin.setValue(value)
+    spin.setSuffix(suffix)
+    spin.setToolTip(tip)
+    return spin

@@ -1,0 +1,104 @@
+"""A layer that follows the pointer: how similar every pixel is to the one under it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
+
+from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.inspect.layers import put_layer
+from napari_grd._napari.inspect.palette import DIFFERENCE, DIFFERENCE_LIMITS
+from napari_grd.graph.similarity import SimilarityMap
+
+_PAUSE = 15  # milliseconds between two answers: as often as a screen can show them
+
+
+class Hover:
+    """Follows the pointer over one frame until :meth:`stop`.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    frame : Frame
+        What the maps were made of.
+    maps : sequence of SimilarityMap
+        Of one model, or of student and teacher: then their difference is shown.
+    name : str
+        Of the layer.
+    made_by : dict
+        For its metadata.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        frame: Frame,
+        maps: Sequence[SimilarityMap],
+        name: str,
+        made_by: dict[str, Any],
+    ) -> None:
+        self._viewer = viewer
+        self.frame = frame
+        self._maps = tuple(maps)
+        self._pixel = (frame.shape[0] // 2, frame.shape[1] // 2)
+        look: dict[str, Any] = {"colormap": "inferno", "contrast_limits": (0, 1), "blending": "additive"}
+        if len(maps) == 2:
+            look |= {"colormap": DIFFERENCE, "contrast_limits": DIFFERENCE_LIMITS}
+        options = frame.options(made_by | {"view": "similarity"}, step=maps[0].step)
+        self.layer: Image = put_layer(viewer, Image, name, frame.lift(self._answer()), options, look)
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE)
+        self._timer.timeout.connect(self._show)
+        viewer.mouse_move_callbacks.append(self._moved)
+
+    def stop(self, *, keep: Image | None = None) -> None:
+        """Follow the pointer no more and take the layer away, unless it is ``keep``."""
+        self._timer.stop()
+        if self._moved in self._viewer.mouse_move_callbacks:
+            self._viewer.mouse_move_callbacks.remove(self._moved)
+        if self.layer is not keep and self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
+
+    def _moved(self, _viewer: Any, event: Any) -> None:
+        pixel = self.frame.pixel(event.position)
+        if pixel is not None and pixel != self._pixel:
+            self._pixel = pixel
+            # Not restarted by later moves: these are only what it will show.
+            if not self._timer.isActive():
+                self._timer.start()
+
+    def _show(self) -> None:
+        self.layer.data[...] = self.frame.lift(self._answer())
+        self.layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def _answer(self) -> NDArray[np.float32]:
+        answers = [one.to(self._pixel) for one in self._maps]
+        return answers[0] - answers[1] if len(answers) == 2 else answers[0]
+
+
+class Following:
+    """At most one :class:`Hover` at a time, with what it was asked for."""
+
+    def __init__(self) -> None:
+        self.hover: Hover | None = None
+        self.key: object = None
+
+    def replace(self, hover: Hover, key: object) -> None:
+        """Follow with another one. A layer that both share stays."""
+        before, self.hover, self.key = self.hover, hover, key
+        if before is not None:
+            before.stop(keep=hover.layer)
+
+    def stop(self) -> None:
+        """Follow no more."""
+        before, self.hover, self.key = self.hover, None, None
+        if before is not None:
+            before.stop()
+
+    def needs(self, layer: Layer) -> bool:
+        """Whether it cannot go on without a layer."""
+        return self.hover is not None and layer in (self.hover.layer, self.hover.frame.source.layer)

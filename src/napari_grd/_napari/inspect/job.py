@@ -1,0 +1,144 @@
+"""The work behind Inspect: models see a region, and what they see is made into pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.inspect.request import ChannelsUnclear, Memory, Picture, Request
+from napari_grd._napari.inspect.views import Seen, affinity_views, embedding_view, graph_views
+from napari_grd._napari.source import Channel, ImageSource, Region
+from napari_grd.config import SegmentConfig
+from napari_grd.errors import GrdError, ImageError
+from napari_grd.graph.similarity import SimilarityMap
+from napari_grd.inference.prediction import Prediction
+from napari_grd.inference.segment import iter_predict
+from napari_grd.jobs import Job, Progress
+from napari_grd.live.source import plane_range
+from napari_grd.models import Model
+
+_FROM_BELOW = ("affinities", "embedding", "boundaries", "edges", "nodes")  # the first two hide what is under them
+
+
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """What came of a request.
+
+    Attributes
+    ----------
+    pictures : list of Picture
+    problems : list of GrdError
+        Why views are missing.
+    maps : list of SimilarityMap
+        For what follows the pointer; one, or student and teacher.
+    seen : list of Seen
+        In the order of the request's models.
+    """
+
+    request: Request
+    pictures: list[Picture]
+    problems: list[GrdError]
+    maps: list[SimilarityMap]
+    seen: list[Seen]
+
+
+def iter_inspect(request: Request, get_model: Callable[[str], Model], memory: Memory) -> Job[Inside]:
+    """Look at a region through one model, or two.
+
+    Parameters
+    ----------
+    request : Request
+    get_model : callable
+        Name to model; called here, as it may read a file.
+    memory : Memory
+        Asked first, and added to.
+
+    Raises
+    ------
+    GrdError
+        If the image cannot be read by the models. A view that cannot be made
+        is told in the result instead, beside the others.
+    """
+    seen = []
+    for name in request.models:
+        yield Progress(f"Loading {name}", 0, 1)
+        seen.append((yield from _see(request, name, get_model(name), memory)))
+    yield Progress("Drawing", 0, 1)
+    pictures: list[Picture] = []
+    problems: list[GrdError] = []
+    views = request.views
+    makers: list[Callable[[], list[Picture]]] = []
+    if views & {"affinities", "boundaries"}:
+        makers.append(lambda: affinity_views(seen, stack="affinities" in views, boundaries="boundaries" in views))
+    if "embedding" in views:
+        makers.append(lambda: [embedding_view(seen)])
+    if "graph" in views:
+        makers.append(lambda: graph_views(seen, _labels(request), request.graph))
+    for number, make in enumerate(makers):
+        try:
+            pictures += make()
+        except GrdError as problem:
+            problems.append(problem)
+        yield Progress("Drawing", number + 1, len(makers))
+    pictures.sort(key=lambda picture: _FROM_BELOW.index(picture.view))
+    maps = [SimilarityMap(one.prediction.embedding) for one in seen] if "similarity" in views else []
+    return Inside(request, pictures, problems, maps, seen)
+
+
+def _see(request: Request, name: str, model: Model, memory: Memory) -> Job[Seen]:
+    frame = request.frame
+    channels = _channels(request, name, model)
+    source = ImageSource(frame.source.layer, channels, frame.source.spatial_axes)
+    frame = Frame(source, frame.plane, frame.region)
+    key = (id(model), frame.key)
+    known = memory.get(key)
+    if known is not None:
+        return known
+    if model.config.ndim != 2:
+        raise ImageError(f"The model {name!r} works in 3D.", "Choose a 2D model: single planes are looked at here.")
+    yield Progress("Reading the image", 0, 1)
+    config = SegmentConfig(device=request.device, threads=request.threads)
+    around = _with_context(frame, config.halo, model.stride)
+    pixels = source.read(0, frame.plane, around)
+    # Of the whole plane, so that colours do not depend on the region that is looked at.
+    value_range = plane_range(source, 0, frame.plane, model.config.in_channels, model.config.normalization)
+    prediction: Prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=value_range)
+    inner = tuple(
+        slice(part.start - outer.start, part.stop - outer.start)
+        for part, outer in zip(frame.region, around, strict=True)
+    )
+    foreground = None if prediction.foreground is None else prediction.foreground[inner]
+    prediction = replace(
+        prediction, embedding=prediction.embedding[:, *inner], foreground=foreground, shape=frame.shape
+    )
+    seen = Seen(model, prediction)
+    memory.put(key, seen, [channel.layer for channel in channels])
+    return seen
+
+
+def _channels(request: Request, name: str, model: Model) -> tuple[Channel, ...]:
+    count = model.config.in_channels
+    channels = request.channels.get(count)
+    if channels is None:
+        wanted = f"{count} channel" if count == 1 else f"{count} channels"
+        raise ChannelsUnclear(
+            f"The model {name!r} takes {wanted}; which of {request.frame.source.layer.name!r} is not clear.",
+            "Choose them under Channels, or choose another model.",
+            count,
+        )
+    return channels
+
+
+def _with_context(frame: Frame, halo: int, stride: int) -> Region:
+    """The region and what the network sees around it, from where its tiles start in the whole plane."""
+    rows, columns = (
+        slice(max(0, part.start - halo) // stride * stride, min(size, part.stop + halo))
+        for part, size in zip(frame.region, frame.source.shape(), strict=True)
+    )
+    return rows, columns
+
+
+def _labels(request: Request) -> NDArray[np.int64] | None:
+    return None if request.labels is None else request.frame.labels(request.labels)

@@ -1,0 +1,95 @@
+"""Pictures become layers, each time the same ones."""
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer, Points, Vectors
+
+from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.inspect.request import Picture
+from napari_grd._napari.inspect.text import offset_text
+
+_KINDS: dict[str, type[Layer]] = {"image": Image, "points": Points, "vectors": Vectors}
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "metadata")
+
+
+def show_picture(viewer: Any, frame: Frame, name: str, picture: Picture, made_by: dict[str, Any]) -> Layer:
+    """Show a picture at the place it was computed from.
+
+    A layer of that name that was made here before gets the new data and keeps
+    its colours, its place in the list and whether it is visible.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    frame : Frame
+        Where the picture was taken.
+    name : str
+        Of the layer.
+    picture : Picture
+    made_by : dict
+        From :func:`napari_grd._napari.outputs.provenance`.
+
+    Returns
+    -------
+    Layer
+        In the viewer.
+    """
+    options = frame.options(
+        made_by | {"view": picture.view, **picture.notes}, new_axes=picture.new_axes if picture.kind == "image" else ()
+    )
+    if picture.kind == "image":
+        data = frame.lift(picture.data, leading=len(picture.new_axes))
+    else:
+        data = frame.lift_points(picture.data)
+    return put_layer(viewer, _KINDS[picture.kind], name, data, options, dict(picture.look))
+
+
+def put_layer(
+    viewer: Any, kind: type[Layer], name: str, data: Any, place: dict[str, Any], look: dict[str, Any]
+) -> Layer:
+    """Add a layer, or give new data to the one of that name and view; see :func:`show_picture`."""
+    before = next((layer for layer in viewer.layers if layer.name == name), None)
+    if before is not None and _is_ours(before, kind, data, look, place):
+        before.data = data
+        if "features" in look:
+            _colour_anew(before, look)
+        for attribute in _PLACE:
+            if attribute in place:
+                setattr(before, attribute, place[attribute])
+        return before
+    layer: Layer = kind(data, name=name, **place, **look)
+    return viewer.add_layer(layer)
+
+
+def offset_shown(viewer: Any) -> str:
+    """In words, the offset of the topmost visible stack of affinities that the sliders stand at; empty without one."""
+    for layer in reversed(viewer.layers):
+        offsets = layer.metadata.get("napari_grd", {}).get("offsets")
+        if layer.visible and offsets:
+            number = round(float(layer.world_to_data(viewer.dims.point)[0]))
+            if 0 <= number < len(offsets):
+                return offset_text(tuple(offsets[number]), number, len(offsets))
+    return ""
+
+
+def _is_ours(layer: Layer, kind: type[Layer], data: Any, look: dict[str, Any], place: dict[str, Any]) -> bool:
+    made_by = layer.metadata.get("napari_grd", {})
+    dimensions = data.ndim - bool(look.get("rgb")) if kind is Image else data.shape[-1]
+    return (
+        type(layer) is kind
+        and made_by.get("view") == place["metadata"]["napari_grd"]["view"]
+        and layer.ndim == dimensions
+        and getattr(layer, "rgb", False) == bool(look.get("rgb"))
+    )
+
+
+def _colour_anew(layer: Layer, look: dict[str, Any]) -> None:
+    """Features of other length come with colours of other length."""
+    layer.features = look["features"]
+    if isinstance(layer, Points):
+        layer.size = np.full(len(layer.data), look["size"])
+    else:
+        layer.edge_width = look["edge_width"]
+        layer.edge_color = look["edge_color"]
+        layer.edge_contrast_limits = look["edge_contrast_limits"]

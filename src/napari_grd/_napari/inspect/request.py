@@ -1,0 +1,148 @@
+"""What Inspect is asked for and what it answers with; kept free of torch, as the GUI thread imports it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari.layers import Labels, Layer
+from numpy.typing import NDArray
+
+from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.source import Channel
+from napari_grd.errors import ImageError
+
+if TYPE_CHECKING:
+    from napari_grd._napari.inspect.views import Seen
+
+View = Literal["embedding", "affinities", "boundaries", "graph", "similarity"]
+
+
+@dataclass(frozen=True)
+class GraphChoice:
+    """Which instances are joined.
+
+    Attributes
+    ----------
+    nearest : int or None
+        With this many nearest instances; None: with all within a distance.
+    max_distance : float or None
+        That distance in pixels, between centroids; None: 2.5 median diameters.
+    """
+
+    nearest: int | None = None
+    max_distance: float | None = None
+
+
+class ChannelsUnclear(ImageError):
+    """The image has channels, but which of them a model wants cannot be told.
+
+    Attributes
+    ----------
+    count : int
+        How many the model takes.
+    """
+
+    def __init__(self, problem: str, remedy: str, count: int) -> None:
+        super().__init__(problem, remedy)
+        self.count = count
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What somebody wants to see. Complete: nothing else is asked of the viewer.
+
+    Attributes
+    ----------
+    frame : Frame
+        The region; its source gives only the place.
+    models : tuple of str
+        One name, or student and teacher for their difference.
+    channels : mapping of int to channels
+        For models that take that many.
+    views : frozenset of View
+    graph : GraphChoice
+    labels : Labels or None
+        Instances of the graph; None: the model's own.
+    device : str
+        Where networks run.
+    threads : int
+        CPU threads, 0 for all.
+    """
+
+    frame: Frame
+    models: tuple[str, ...]
+    channels: Mapping[int, tuple[Channel, ...]]
+    views: frozenset[View]
+    graph: GraphChoice = GraphChoice()
+    labels: Labels | None = None
+    device: str = "auto"
+    threads: int = 0
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Tells apart requests that look at other things, whatever they show of them."""
+        picked = ((count, *((c.layer.unique_id, c.index) for c in some)) for count, some in self.channels.items())
+        return (self.frame.key, self.models, *picked)
+
+    def needs(self, layer: Layer) -> bool:
+        """Whether a layer is read for it."""
+        images = (channel.layer for some in self.channels.values() for channel in some)
+        return layer is self.frame.source.layer or layer is self.labels or any(layer is image for image in images)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A layer to be.
+
+    Attributes
+    ----------
+    view : str
+        What it shows; part of the layer's name.
+    kind : {"image", "points", "vectors"}
+        Which layer it becomes.
+    data : ndarray
+        Of an image ``(*new_axes, h, w)``, with colours last if ``rgb``; of
+        points ``(N, 2)``, of vectors ``(E, 2, 2)``: rows and columns.
+    look : dict
+        More arguments of the layer.
+    new_axes : tuple of str
+        Names of an image's axes in front of its rows.
+    notes : dict
+        What the layer's metadata tell beside model and version.
+    """
+
+    view: str
+    kind: Literal["image", "points", "vectors"]
+    data: NDArray[Any] = field(repr=False)
+    look: Mapping[str, Any] = field(repr=False)
+    new_axes: tuple[str, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Memory:
+    """What student and teacher saw last, so that another view of it takes no network."""
+
+    def __init__(self) -> None:
+        self._kept: dict[object, _Kept] = {}
+
+    def get(self, key: object) -> "Seen | None":
+        """What was seen under a key."""
+        return self._kept[key].seen if key in self._kept else None
+
+    def put(self, key: object, seen: "Seen", layers: Sequence[Layer]) -> None:
+        """Keep what was seen of these layers, and of the others only the latest."""
+        self._kept.pop(key, None)
+        while len(self._kept) > 1:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[key] = _Kept(seen, [(layer, layer.data) for layer in layers])
+
+    def forget(self, layer: Layer) -> None:
+        """Let go of what was seen of a layer."""
+        self._kept = {key: kept for key, kept in self._kept.items() if all(layer is not one for one, _ in kept.read)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    seen: "Seen"
+    # With the data: the key names them by their addresses, which must not go to other arrays meanwhile.
+    read: list[tuple[Layer, Any]]

@@ -1,0 +1,138 @@
+"""What can be seen of a prediction, as layers to be: of one model, or of student minus teacher.
+
+Pure functions. They get what was seen of one region by one model, or by
+student and teacher in this order, and give a :class:`Picture`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd._napari.inspect.graph_layers import edge_options, node_options
+from napari_grd._napari.inspect.palette import DIFFERENCE, DIFFERENCE_LIMITS
+from napari_grd._napari.inspect.request import GraphChoice, Picture
+from napari_grd.errors import GrdError
+from napari_grd.graph.boundaries import boundary_map
+from napari_grd.graph.cosine import affinities_channels_last
+from napari_grd.graph.instances import instance_graph
+from napari_grd.inference.colours import embedding_colours
+from napari_grd.inference.prediction import Prediction, partition_prediction
+from napari_grd.models import Model
+
+_REACH = 2.5  # median diameters within which instances are neighbours unless somebody says how many pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A model and what it says about a region."""
+
+    model: Model
+    prediction: Prediction = field(repr=False)
+
+
+def embedding_view(seen: Sequence[Seen]) -> Picture:
+    """One model's embedding in its own colours; of two, 1 minus the cosine of their embeddings.
+
+    Raises
+    ------
+    GrdError
+        If the model stores no colours, or two embeddings differ in length.
+    """
+    first = seen[0].prediction
+    if len(seen) == 1:
+        basis = seen[0].model.pca
+        if basis is None:
+            raise GrdError(
+                f"The model {seen[0].model.card.name!r} stores no colours for its embedding.",
+                "Choose a model that was trained or distilled to the end; the other views do without.",
+            )
+        colours = embedding_colours(first.embedding, basis.numpy(), first.foreground)
+        return Picture("embedding", "image", colours, {"rgb": True})
+    own, other = (_units(one.prediction.embedding) for one in seen)
+    if len(own) != len(other):
+        raise GrdError(
+            f"The student's embedding has {len(own)} numbers a pixel, the teacher's {len(other)}:"
+            " they cannot be subtracted.",
+            "Affinities, boundaries and the graph can be compared.",
+        )
+    distance = np.clip(1 - np.einsum("cyx,cyx->yx", own, other), 0, 2)
+    return Picture("embedding", "image", distance, {"colormap": "inferno", "contrast_limits": (0, 1)})
+
+
+def affinity_views(seen: Sequence[Seen], *, stack: bool, boundaries: bool) -> list[Picture]:
+    """The affinities as a stack over offsets, and the map of boundaries; both from one computation.
+
+    A difference is taken at the student's offsets.
+    """
+    offsets = seen[0].prediction.config.offsets
+    affinities = [affinities_channels_last(np.moveaxis(one.prediction.embedding, 0, -1), offsets) for one in seen]
+    pictures = []
+    if stack:
+        notes = {"offsets": [list(offset) for offset in offsets], "offset_names": [str(o) for o in offsets]}
+        pictures.append(
+            Picture("affinities", "image", _difference(affinities), _look(seen, "viridis"), ("offset",), notes)
+        )
+    if boundaries:
+        maps = [boundary_map(values, offsets) for values in affinities]
+        look = _look(seen, "magma") | {"blending": "additive"}
+        pictures.append(Picture("boundaries", "image", _difference(maps), look))
+    return pictures
+
+
+def graph_views(seen: Sequence[Seen], labels: NDArray[np.integer] | None, choice: GraphChoice) -> list[Picture]:
+    """The graph's edges and nodes, edges first so that nodes lie on top.
+
+    Parameters
+    ----------
+    seen : sequence of Seen
+        Of two, the edges show the student's similarity minus the teacher's.
+    labels : (h, w) int, optional
+        The instances. None: those of the model itself; of two, the teacher's.
+    choice : GraphChoice
+
+    Raises
+    ------
+    GrdError
+        If there is no instance.
+    """
+    if labels is None:
+        labels = partition_prediction(seen[-1].prediction)
+    if not labels.any():
+        raise GrdError("There are no instances here, so there is no graph.", "Choose other labels or another place.")
+    distance = choice.max_distance
+    if distance is None and choice.nearest is None:
+        distance = _neighbour_distance(labels)
+    graphs = [
+        instance_graph(labels, one.prediction.embedding, max_distance=distance, nearest=choice.nearest) for one in seen
+    ]
+    pictures = []
+    nodes = node_options(graphs[0], labels)
+    if len(graphs[0].edges):
+        edges = edge_options(graphs[0], difference_to=graphs[1] if len(graphs) == 2 else None)
+        edges["edge_width"] = max(0.5, nodes["size"] / 4)
+        pictures.append(Picture("edges", "vectors", edges.pop("data"), edges))
+    pictures.append(Picture("nodes", "points", nodes.pop("data"), nodes))
+    return pictures
+
+
+def _look(seen: Sequence[Seen], colormap: str) -> dict[str, Any]:
+    if len(seen) == 2:
+        return {"colormap": DIFFERENCE, "contrast_limits": DIFFERENCE_LIMITS}
+    return {"colormap": colormap, "contrast_limits": (0, 1)}
+
+
+def _difference(values: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return values[0] - values[1] if len(values) == 2 else values[0]
+
+
+def _units(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    units: NDArray[np.float32] = embedding / np.maximum(np.linalg.norm(embedding, axis=0), 1e-12)
+    return units
+
+
+def _neighbour_distance(labels: NDArray[np.integer]) -> float:
+    _, areas = np.unique(labels[labels != 0], return_counts=True)
+    return _REACH * 2 * float(np.sqrt(np.median(areas) / np.pi))

@@ -1,0 +1,218 @@
+"""The Inspect widget: look at what a model sees, before it becomes instances."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QLabel
+
+from napari_grd._napari.inspect.form import InspectForm
+from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.inspect.hover import Following, Hover
+from napari_grd._napari.inspect.layers import offset_shown, show_picture
+from napari_grd._napari.inspect.request import ChannelsUnclear, Memory, Request, View
+from napari_grd._napari.inspect.text import legend
+from napari_grd._napari.job_bar import JobBar
+from napari_grd._napari.outputs import provenance
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.settings import settings
+from napari_grd._napari.source import Channel, channel_choices, default_channels
+from napari_grd._napari.worker import Running, run_job
+from napari_grd.errors import GrdError, ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+
+    from napari_grd._napari.inspect.job import Inside
+    from napari_grd.jobs import Job
+    from napari_grd.models import Model
+
+_SETTLE = 300  # milliseconds that sliders must rest before the similarity follows them
+
+
+class InspectWidget(Panel):
+    """Embeddings, affinities, boundaries and the instance graph of the plane that is shown.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(viewer)
+        self.form = InspectForm(self)
+        self.look = button("Look inside", "Show what is ticked, for the plane you see.", self._look)
+        self.hover = QCheckBox("Similarity under the cursor")
+        self.hover.setToolTip(
+            "Move the mouse over the image: every pixel glows as much as it is like the one under it."
+        )
+        self.bar = JobBar()
+        self.offset, self.legend = QLabel(), QLabel()
+        for label in (self.offset, self.legend):
+            label.setWordWrap(True)
+        for widget in (self.form, self.look, self.hover, self.bar, self.message, self.offset, self.legend):
+            self.body.addWidget(widget)
+        self._memory = Memory()
+        self._running: Running[Inside] | None = None
+        self._request: Request | None = None
+        self._following = Following()
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(_SETTLE)
+        self._settle.timeout.connect(self._renew_similarity)
+        self.form.subject_changed.connect(self._changed)
+        self.form.views_changed.connect(self._describe)
+        self.hover.toggled.connect(self._hover_toggled)
+        self.follow(self.viewer.dims.events.current_step, self._changed)
+        self.follow(self.viewer.layers.events.removed, self._removed)
+        self.when_gone(self._following.stop)
+        self._describe()
+        if self.form.image.layer() is None:
+            self.say("Drop an image on the window to begin.")
+
+    def _look(self) -> None:
+        views = self.form.ticked()
+        if views:
+            self._start(views | ({"similarity"} if self.hover.isChecked() else set()))
+        else:
+            self.say("Tick what you want to see.", "warning")
+
+    def _start(self, views: set[View]) -> None:
+        """Look anew. What an unfinished look was to show is shown too, but as things are now."""
+        if self._request is not None:
+            views = views | self._request.views
+        self._end(stop=True)
+        try:
+            request = self._ask(views)
+        except GrdError as error:
+            self.show_error(error)
+            return
+        self.say("")
+        self._request = request
+        self._running = run_job(
+            partial(_job, request, self.state.get, self._memory),
+            on_event=self.bar.show_event,
+            on_done=partial(self._done, request.key),
+            on_error=self._failed,
+            on_stopped=self._stopped,
+        )
+        self.track(self._running)
+        self.bar.start(self._running)
+
+    def _end(self, *, stop: bool = False) -> None:
+        """Forget the job; one that is stopped is not heard of again, so nothing stale can be shown."""
+        if stop and self._running is not None:
+            self._running.silence()
+            self._running.stop()
+        self._running = self._request = None
+        self.bar.finish()
+
+    def _ask(self, views: set[View]) -> Request:
+        layer = self.form.image.layer()
+        if not isinstance(layer, Image):
+            raise ImageError("There is no image to look at.", "Drop an image on the window to begin.")
+        labels, chosen = self.form.labels.layer(), settings()
+        return Request(
+            frame=Frame.of_view(self.viewer, layer, whole=self.form.region.currentData() == "whole"),
+            models=self.form.models(),
+            channels=self._channels(layer),
+            views=frozenset(views),
+            graph=self.form.graph_choice(),
+            labels=labels if isinstance(labels, Labels) else None,
+            device=chosen.device,
+            threads=1 if self.state.live else chosen.threads,
+        )
+
+    def _channels(self, layer: Image) -> dict[int, tuple[Channel, ...]]:
+        """What models that take so many channels are given."""
+        most = max(3, len(channel_choices(self.viewer, layer)))
+        offered = {count: default_channels(self.viewer, layer, count) for count in range(1, most + 1)}
+        picked = self.form.channels.channels()
+        if picked is not None:
+            offered[len(picked)] = picked
+        return {count: channels for count, channels in offered.items() if channels is not None}
+
+    def _done(self, key: object, inside: "Inside") -> None:
+        self._end()
+        request = inside.request
+        if request.key != key:
+            self.say("The image was changed meanwhile. Press Look inside again.", "warning")
+            return
+        image, who = request.frame.source.layer.name, " − ".join(request.models)
+        made_by = provenance(inside.seen[0].model, image=image, models=list(request.models))
+        for picture in inside.pictures:
+            show_picture(self.viewer, request.frame, f"{image} {picture.view} [{who}]", picture, made_by)
+        if inside.maps and self.hover.isChecked():
+            name = f"{image} similarity [{who}]"
+            self._following.replace(Hover(self.viewer, request.frame, inside.maps, name, made_by), key)
+        self._describe()
+        self._report(inside)
+
+    def _report(self, inside: "Inside") -> None:
+        frame = inside.request.frame
+        if inside.problems:
+            self.say("\n".join(map(str, inside.problems)), "warning")
+        elif not frame.is_whole:
+            self.say(f"Looked at {frame.shape[0]} × {frame.shape[1]} pixels in the middle of what you see.")
+
+    def _failed(self, error: BaseException) -> None:
+        self._end()
+        self.show_error(error)
+        if isinstance(error, ChannelsUnclear):
+            self.form.offer_channels(error.count)
+
+    def _stopped(self) -> None:
+        self._end()
+        self.say("Stopped; nothing was added.")
+
+    def _removed(self, event: Any) -> None:
+        gone = event.value
+        if self._request is not None and self._request.needs(gone):
+            self._end(stop=True)
+            self.say(f"The layer {gone.name!r} was removed, so looking at it was stopped.", "warning")
+        if self._following.needs(gone):
+            self.hover.setChecked(False)
+        self._memory.forget(gone)
+        self._describe()
+
+    def _hover_toggled(self, on: bool) -> None:
+        self._describe()
+        if on:
+            self._start({"similarity"})
+        else:
+            self._settle.stop()
+            self._following.stop()
+
+    def _changed(self, _event: Any = None) -> None:
+        """Another plane, image or model is to be seen; once that is settled the similarity follows."""
+        self._describe()
+        if self.hover.isChecked():
+            self._settle.start()
+
+    def _renew_similarity(self) -> None:
+        try:
+            wanted = self._ask({"similarity"}).key
+        except GrdError as error:
+            self.show_error(error)
+            return
+        if wanted != (self._following.key if self._request is None else self._request.key):
+            self._start({"similarity"})
+
+    def _describe(self) -> None:
+        """Say what colours mean, and which offset the slider stands at."""
+        views = self.form.ticked()
+        if self.hover.isChecked():
+            views.add("similarity")
+        self.legend.setText(legend(self.form.eye_name(), views))
+        text = offset_shown(self.viewer)
+        self.offset.setText(text)
+        self.offset.setVisible(bool(text))
+
+
+def _job(request: Request, get_model: "Callable[[str], Model]", memory: Memory) -> "Job[Inside]":
+    from napari_grd._napari.inspect.job import iter_inspect  # imports torch
+
+    return iter_inspect(request, get_model, memory)

@@ -1,0 +1,1 @@
+"""The Live widget: instances where one looks."""

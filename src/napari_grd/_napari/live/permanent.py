@@ -1,0 +1,113 @@
+"""The button that turns what Live shows into a Labels layer of everything."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari.layers import Labels, Shapes
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QVBoxLayout, QWidget
+
+from napari_grd._napari.job_bar import JobBar
+from napari_grd._napari.live.output import labels_layer
+from napari_grd._napari.outputs import provenance
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.pickers import LayerCombo
+from napari_grd._napari.regions import mask_of, outlines
+from napari_grd._napari.source import ImageSource
+from napari_grd._napari.worker import run_job
+from napari_grd.config import SegmentConfig
+from napari_grd.jobs import Job
+
+if TYPE_CHECKING:
+    from napari_grd.models import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What is to be segmented, and how."""
+
+    source: ImageSource
+    model: "Model"
+    config: SegmentConfig
+
+
+class PermanentPart(QWidget):
+    """Segments a whole image, stack or series, or a region, in the background.
+
+    Parameters
+    ----------
+    panel : Panel
+        Shows messages.
+    order : callable
+        Says what to segment at the moment the button is pressed; raises a GrdError that says what is missing.
+    """
+
+    def __init__(self, panel: Panel, order: Callable[[], Order]) -> None:
+        super().__init__()
+        self._panel = panel
+        self._order = order
+        self.region = LayerCombo(
+            panel, (Shapes,), "Only objects in the shapes of this layer, in every plane.", none="whole image"
+        )
+        self.linked = QCheckBox("Same number through z and time")
+        self.linked.setChecked(True)
+        self.linked.setToolTip("An object keeps its number and colour in the next plane or frame, where it overlaps.")
+        self.start = button(
+            "Make permanent",
+            "Segment everything, not only what is visible, into a new Labels layer. You can go on working.",
+            self._start,
+        )
+        self.bar = JobBar("Stop; no layer is added.")
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Region", self.region)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(form)
+        column.addWidget(self.linked)
+        column.addWidget(self.start)
+        column.addWidget(self.bar)
+
+    def _start(self) -> None:
+        try:
+            order = self._order()
+            shapes = self.region.layer()
+            areas = None if shapes is None else outlines(shapes, order.source)
+        except Exception as error:  # a layer may be anything; the user has to hear about it
+            self._panel.show_error(error)
+            return
+        linked = self.linked.isChecked()
+
+        def make() -> Job[Labels]:
+            from napari_grd.live.whole import iter_segment_whole
+
+            source, model, config = order.source, order.model, order.config
+            region = None if areas is None else mask_of(areas, source.shape(0))
+            labels, level = yield from iter_segment_whole(source, model, config, region=region, linked=linked)
+            made_by = provenance(model, config)
+            return labels_layer(source, level, labels, name=f"{source.layer.name} instances", made_by=made_by)
+
+        self.start.setEnabled(False)
+        self._panel.say("")
+        running = run_job(
+            make,
+            on_event=self.bar.show_event,
+            on_done=self._done,
+            on_error=self._failed,
+            on_stopped=lambda: self._end("Stopped; no layer was added.", "info"),
+        )
+        self._panel.track(running)
+        self.bar.start(running)
+
+    def _done(self, layer: Labels) -> None:
+        self._panel.viewer.add_layer(layer)
+        self._end(f"Added the layer {layer.name!r}.", "info")
+
+    def _failed(self, error: BaseException) -> None:
+        self._end("", "info")
+        self._panel.show_error(error)
+
+    def _end(self, text: str, kind: str) -> None:
+        self.bar.finish()
+        self.start.setEnabled(True)
+        self._panel.say(text, kind)

@@ -1,0 +1,286 @@
+"""The Live widget: instances appear where one looks."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox, QLabel
+
+from napari_grd._napari.live.engine import open_session
+from napari_grd._napari.live.form import LiveForm
+from napari_grd._napari.live.output import LiveOutput
+from napari_grd._napari.live.permanent import Order, PermanentPart
+from napari_grd._napari.looks import displayed_axes, look_of
+from napari_grd._napari.outputs import provenance
+from napari_grd._napari.panel import Panel, heading
+from napari_grd._napari.source import ImageSource
+from napari_grd._napari.worker import Running, message_of, run_call
+from napari_grd.config import SegmentConfig
+from napari_grd.errors import ConfigError, GrdError, ImageError
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_grd.live.session import LiveSession, LiveUpdate
+    from napari_grd.models import Model
+
+_DEBOUNCE = 15  # milliseconds in which the steps of a drag become one look
+_EMPTY = "Drop an image on the window to begin."
+
+
+class LiveWidget(Panel):
+    """Segments what is visible with the viewer's student, as one looks around.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(viewer)
+        self._session: LiveSession | None = None
+        self._loading: Running[Any] | None = None
+        self._model: Model | None = None
+        self._source: ImageSource | None = None
+        self._key: Any = None
+        self._told = ""
+        self._made_by: dict[str, Any] = {}
+        self._engines: list[LiveSession] = []  # the session, for whoever cleans up when the widget is gone
+        self._watch = _Watch()
+        self.output = LiveOutput(self.viewer.layers)
+        self.live = QCheckBox("Live")
+        self.live.setToolTip("Segment what is visible, and follow while you pan, zoom and scroll.")
+        self.form = LiveForm(self)
+        self.controls = self.form.controls
+        self.readout = QLabel("Live is off.")
+        self.readout.setToolTip("Objects in view, and the time from the last move to their labels.")
+        self.permanent = PermanentPart(self, self._order)
+        for part in (self.live, self.form, self.readout, heading("Everything"), self.permanent, self.message):
+            self.body.addWidget(part)
+        self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE)
+        self._timer.timeout.connect(self._look)
+        self._connect()
+        self._image_changed()
+        self._load_model()
+
+    def _connect(self) -> None:
+        viewer = self.viewer
+        for event in (
+            viewer.dims.events.current_step,
+            viewer.scene.camera.events.zoom,
+            viewer.scene.camera.events.center,
+            viewer.canvas.events.size,
+        ):
+            self.follow(event, self._schedule)
+        for event in (viewer.dims.events.ndisplay, viewer.dims.events.order, viewer.layers.events.inserted):
+            self.follow(event, self._image_changed)
+        self.follow(viewer.layers.events.removed, self._layer_removed)
+        self.follow(viewer.layers.selection.events.active, self._layer_selected)
+        self.follow(self.state.events.student, self.form.model.set_name)
+        self.live.toggled.connect(self._toggled)
+        self.form.source_changed.connect(self._image_changed)
+        self.form.model_changed.connect(self._model_changed)
+        self.form.settings_changed.connect(self._settings_changed)
+        self.form.partition_changed.connect(self._partition_changed)
+        self.form.contour.valueChanged.connect(self.output.set_contour)
+        self.when_gone(self._watch.stop)
+        self.when_gone(partial(_close, self._engines))
+        self.when_gone(partial(setattr, self.state, "live", False))
+
+    # On and off, and the model
+
+    def _toggled(self, on: bool) -> None:
+        self.state.live = on
+        if on:
+            self.readout.setText("Preparing…")
+            if self._model is not None:
+                self._open(self._model)
+            return
+        _close(self._engines)
+        self._session = self._source = self._key = None
+        self.readout.setText("Live is off.")
+
+    def _model_changed(self) -> None:
+        name = self.form.model.name()
+        if name is not None:
+            self.state.student = name
+        self._load_model()
+
+    def _load_model(self) -> None:
+        name, state = self.form.model.name(), self.state
+        if name is None:
+            self.say("Choose a model.", "warning")
+            return
+
+        def load() -> "Model":
+            import napari_grd.live.session  # noqa: F401  the engine imports torch: not in the GUI thread
+
+            return state.get(name)
+
+        if self._loading is not None:
+            self._loading.silence()
+        self._model = None
+        if self.live.isChecked():
+            self.readout.setText("Preparing…")
+        self._loading = run_call(load, on_done=self._model_loaded, on_error=self._not_loaded)
+        self.track(self._loading)
+
+    def _not_loaded(self, error: BaseException) -> None:
+        self.readout.setText("")
+        self._tell(message_of(error), "error")
+
+    def _model_loaded(self, model: "Model") -> None:
+        self._model = model
+        self.form.show_model(model)
+        if self.live.isChecked():
+            self._open(model)
+
+    def _open(self, model: "Model") -> None:
+        if self._session is None:
+            self._session = open_session(self._updated, self._failed, self._busy)
+            self._engines.append(self._session)
+        self._session.set_model(model, self._config(model))
+        self._image_changed()
+
+    def _config(self, model: "Model") -> SegmentConfig:
+        config = self.form.segment_config(model)
+        self._made_by = provenance(model, config)
+        return config
+
+    # The image
+
+    def _layer_selected(self, event: Any) -> None:
+        if not self.live.isChecked() and isinstance(event.value, Image):
+            self.form.image.set_layer(event.value)
+
+    def _layer_removed(self, event: Any) -> None:
+        if self.output.forget(event.value) and self.live.isChecked():
+            self.live.setChecked(False)
+            self.say("The live layer was removed, so Live is off. Tick Live to start again.")
+        elif isinstance(event.value, Image):
+            self._image_changed()
+
+    def _image_changed(self, _event: Any = None) -> None:
+        """Tell the engine what to read; where it is nothing, tell the user why."""
+        layer = self.form.image.layer()
+        if layer is not self._watch.layer:
+            self._watch.start(layer, self._image_changed, self._schedule)
+        if self._session is None:
+            self._tell(_EMPTY if layer is None else "")
+            return
+        if self._model is None:
+            return
+        try:
+            source = self._current_source(self._model)
+        except GrdError as error:
+            self._source = self._key = None
+            self._session.set_source(None)
+            self.readout.setText("")
+            self._tell(str(error), "info" if layer is None else "warning")
+            if layer is None:
+                self.form.channels.set_image(None, 0)
+            return
+        if self._key != source.key:  # a source's own key changes with its layer
+            self._source, self._key = source, source.key
+            self._session.set_source(source)
+            self._tell("")
+        self._schedule()
+
+    def _current_source(self, model: "Model") -> ImageSource:
+        layer = self.form.image.layer()
+        if layer is None:
+            raise ImageError(_EMPTY, "")
+        if self.viewer.dims.ndisplay == 3:
+            raise ImageError("Live waits while the view is 3D.", "Switch back to 2D to go on.")
+        if not layer.visible:
+            raise ImageError(f"The image {layer.name!r} is hidden.", "Show it, and Live goes on.")
+        axes = displayed_axes(self.viewer, layer)
+        if axes is None:
+            raise ImageError(f"The view does not show planes of {layer.name!r}.", "Show its y and x.")
+        return ImageSource(layer, self.form.choose_channels(layer, model.config.in_channels), axes)
+
+    def _order(self) -> Order:
+        if self.form.image.layer() is None:
+            raise ImageError(_EMPTY, "")
+        if self._model is None:
+            raise ConfigError("The model is not loaded yet.", "Try again in a moment.")
+        return Order(self._current_source(self._model), self._model, self.form.segment_config(self._model))
+
+    # Settings and the view
+
+    def _settings_changed(self) -> None:
+        if self._session is not None and self._model is not None:
+            self._session.set_model(self._model, self._config(self._model))
+            self._schedule()
+
+    def _partition_changed(self) -> None:
+        if self._session is not None and self._model is not None:
+            self._session.set_partition(self._config(self._model).partition)
+
+    def _schedule(self, _event: Any = None) -> None:
+        # A running timer is left alone: while somebody drags without a pause, one would never see anything.
+        if self._session is not None and self._source is not None and not self._timer.isActive():
+            self._timer.start()
+
+    def _look(self) -> None:
+        if self._session is not None and self._source is not None:
+            self._session.look_at(look_of(self.viewer, self._source))
+
+    # What the engine says
+
+    def _busy(self, what: str) -> None:
+        if what == "Preparing":
+            self.readout.setText("Preparing…")
+
+    def _failed(self, error: Exception, generation: int) -> None:
+        if self._session is not None and generation == self._session.generation:
+            self.readout.setText("")
+            self._tell(message_of(error), "error")
+
+    def _updated(self, update: "LiveUpdate") -> None:
+        if self._session is None or update.generation != self._session.generation:
+            return
+        self.output.show(update, self._made_by, self.form.contour.value())
+        if not update.idle:
+            objects = f"{update.count} instance{'' if update.count == 1 else 's'}"
+            self.readout.setText(f"{objects} · {update.seconds * 1000:.0f} ms")
+            self._tell("Zoom in: the view is too wide, only its middle is segmented." if update.cut else "")
+
+    def _tell(self, text: str, kind: str = "info") -> None:
+        """Say how Live is doing; what was said about something else stays until there is something to say."""
+        if text or self.message.text() == self._told:
+            self.say(text, kind)
+            self._told = text
+
+
+def _close(sessions: list["LiveSession"]) -> None:
+    while sessions:
+        sessions.pop().close()
+
+
+class _Watch:
+    """Follows one image at a time, so that nothing is left behind on those before."""
+
+    def __init__(self) -> None:
+        self.layer: Image | None = None
+        self._connections: list[tuple[Any, Callable[..., None]]] = []
+
+    def start(self, layer: Image | None, on_change: Callable[..., None], on_pixels: Callable[..., None]) -> None:
+        self.stop()
+        self.layer = layer
+        if layer is not None:
+            self._connections = [
+                (layer.events.data, on_change),
+                (layer.events.visible, on_change),
+                (layer.events.set_data, on_pixels),
+            ]
+        for event, callback in self._connections:
+            event.connect(callback)
+
+    def stop(self) -> None:
+        for event, callback in self._connections:
+            event.disconnect(callback)
+        self.layer, self._connections = None, []

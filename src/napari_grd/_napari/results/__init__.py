@@ -1,0 +1,1 @@
+"""The Measure and Evaluate widgets: what was found, in numbers."""

@@ -1,0 +1,80 @@
+"""Errors as a coloured layer, and the legend that says what the colours mean."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+
+from napari_grd._napari.outputs import output_options
+from napari_grd._napari.results.labelled import finest
+from napari_grd.metrics import ErrorKind
+
+# Told apart by colour-blind people too (Okabe and Ito).
+_COLOURS = {
+    ErrorKind.MISSED: "#0072b2",
+    ErrorKind.SPURIOUS: "#e69f00",
+    ErrorKind.MERGED: "#cc79a7",
+    ErrorKind.SPLIT: "#009e73",
+}
+_MEANING = {
+    ErrorKind.MISSED: "In the reference, but nothing matches it.",
+    ErrorKind.SPURIOUS: "Found, but nothing in the reference matches it.",
+    ErrorKind.MERGED: "Found as one, but holds the larger part of two or more objects of the reference.",
+    ErrorKind.SPLIT: "One object of the reference that holds the larger part of two or more that were found.",
+}
+
+
+def show_errors(viewer: Any, layer: Labels, picture: NDArray[np.uint8], made_by: Mapping[str, Any]) -> Labels:
+    """Add the errors of a Labels layer as a layer over it, or bring the one that is there up to date.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    layer : Labels
+        What was judged.
+    picture : (*S) uint8
+        ErrorKind of each pixel of its finest level.
+    made_by : mapping
+        Provenance.
+    """
+    name = f"{layer.name} errors"
+    shown = next((one for one in viewer.layers if one.name == name and isinstance(one, Labels)), None)
+    options = output_options(layer, made_by=made_by)
+    if shown is not None and finest(shown).shape == picture.shape:
+        shown.data = picture
+        shown.metadata = options["metadata"]
+        return shown
+    colours = {None: "transparent", 0: "transparent"} | {int(kind): colour for kind, colour in _COLOURS.items()}
+    features = {"index": [int(kind) for kind in _COLOURS], "kind": [kind.name.lower() for kind in _COLOURS]}
+    made: Labels = viewer.add_labels(
+        picture, name=name, colormap=DirectLabelColormap(color_dict=colours), features=features, opacity=1.0, **options
+    )
+    return made
+
+
+class ErrorLegend(QWidget):
+    """A colour, a name and a count for every kind of error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        self.counts: dict[ErrorKind, QLabel] = {}
+        for row, (kind, colour) in enumerate(_COLOURS.items()):
+            patch, name, count = QLabel(), QLabel(kind.name.lower()), QLabel("–")
+            patch.setFixedSize(14, 14)
+            patch.setStyleSheet(f"background-color: {colour}; border-radius: 3px;")
+            for column, part in enumerate((patch, name, count)):
+                part.setToolTip(_MEANING[kind])
+                grid.addWidget(part, row, column)
+            self.counts[kind] = count
+
+    def show_counts(self, counts: Mapping[ErrorKind, int]) -> None:
+        """Say how many there are of each kind."""
+        for kind, label in self.counts.items():
+            label.setText(f"{counts[kind]:,}")

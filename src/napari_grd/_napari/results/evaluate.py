@@ -1,0 +1,158 @@
+"""The Evaluate widget: a segmentation against a reference."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QSpinBox, QTableView
+
+from napari_grd._napari.outputs import provenance
+from napari_grd._napari.panel import button, heading
+from napari_grd._napari.pickers import LayerCombo
+from napari_grd._napari.results.error_layer import ErrorLegend, show_errors
+from napari_grd._napari.results.job_panel import JobPanel
+from napari_grd._napari.results.labelled import axis_names, finest, is_plane_by_plane, set_features
+from napari_grd._napari.results.saving import ask_for_csv, save_csv
+from napari_grd._napari.results.score_words import score_words
+from napari_grd._napari.results.table import result_table
+from napari_grd._napari.results.table_model import TableModel
+from napari_grd._napari.source import label_layers
+from napari_grd.errors import LabelError
+from napari_grd.jobs import Job
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_grd.measure.evaluation import Evaluation
+
+TABLE = "GRD matches"
+_COLUMN_TIPS = {
+    "label": "Number of the object in the labels layer that is judged.",
+    "kind": "correct, spurious, merged, split (a part of a split object), or ignored because it is too small.",
+    "reference": "Number of the object in the reference that it is matched with; 0: none.",
+    "IoU": "Overlap with that object: shared pixels out of all pixels of the two.",
+}
+
+
+class EvaluateWidget(JobPanel):
+    """Scores a Labels layer against another one, and shows where it is wrong.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(
+            viewer, "Evaluate", "Compare the two, and show what is wrong and where.", "Stop; nothing is added."
+        )
+        self._scores: dict[str, Any] = {}
+        self._made_by: dict[str, Any] = {}
+        self._build()
+        self.labels.changed.connect(self._labels_changed)
+        self.follow(self.viewer.layers.events.inserted, self._part)
+        self._labels_changed()
+
+    def _build(self) -> None:
+        self.labels = LayerCombo(self, (Labels,), "The segmentation to judge.")
+        self.reference = LayerCombo(self, (Labels,), "The true objects, for instance drawn by hand.")
+        self.per_plane = QCheckBox("Plane by plane")
+        self.per_plane.setToolTip(
+            "Ticked: every plane is compared for itself; objects are counted over all planes, other scores averaged.\n"
+            "Not ticked: objects reach through the planes of z and are compared as volumes."
+        )
+        self.min_size = QSpinBox()
+        self.min_size.setRange(0, 1_000_000)
+        self.min_size.setSuffix(" pixels")
+        self.min_size.setToolTip("Smaller objects do not count, on either side.")
+        self.iou = QDoubleSpinBox()
+        self.iou.setRange(0.05, 1.0)
+        self.iou.setSingleStep(0.05)
+        self.iou.setValue(0.5)
+        self.iou.setToolTip(
+            "Two objects match if the pixels they share are at least this part of the pixels of both together (IoU)."
+        )
+        form = QFormLayout()
+        form.addRow("Segmentation", self.labels)
+        form.addRow("Reference", self.reference)
+        form.addRow("", self.per_plane)
+        form.addRow("Smallest object", self.min_size)
+        form.addRow("Match from IoU", self.iou)
+        self.legend = ErrorLegend()
+        self.view = QTableView()
+        self.model = TableModel(self.view, {"score": "What each one means: rest the mouse on its row."})
+        self.view.setModel(self.model)
+        self.view.setToolTip("All scores of this comparison.")
+        self.view.verticalHeader().hide()
+        self.view.horizontalHeader().setStretchLastSection(True)
+        self.save = button("Save scores…", "Write all scores to a CSV file.", self._ask_where)
+        self.save.setEnabled(False)
+        self.body.addLayout(form)
+        for part in (self.go, self.bar, self.message, heading("Errors"), self.legend, heading("Scores")):
+            self.body.addWidget(part)
+        self.body.addWidget(self.view, 1)
+        self.body.addWidget(self.save)
+
+    def _labels_changed(self) -> None:
+        layer = self.labels.layer()
+        self.per_plane.setVisible(layer is not None and layer.ndim > 2)
+        self.per_plane.setChecked(layer is not None and is_plane_by_plane(layer))
+        self.say("" if layer else "Evaluate needs two labels layers: a segmentation, and the true objects.")
+        self._part()
+
+    def _part(self, _event: Any = None) -> None:
+        """Nobody wants to compare a layer with itself."""
+        layer = self.labels.layer()
+        others = [one for one in label_layers(self.viewer) if one is not layer]
+        if layer is not None and self.reference.layer() is layer and others:
+            self.reference.set_layer(others[0])
+
+    def begin(self) -> None:
+        """Compare; what the button does."""
+        layer, reference = self.labels.layer(), self.reference.layer()
+        if layer is None or reference is None or layer is reference:
+            raise LabelError("There are not two labels layers to compare.", "Add the reference as a labels layer.")
+        labels, truth = finest(layer), finest(reference)
+        shape, true_shape = tuple(labels.shape), tuple(truth.shape)
+        if shape != true_shape:
+            raise LabelError(
+                f"{layer.name!r} has shape {shape} and {reference.name!r} has shape {true_shape}.",
+                "Choose two layers of one and the same image.",
+            )
+        planes = self.per_plane.isChecked() or layer.ndim == 2
+        limits = {"iou": self.iou.value(), "min_size": self.min_size.value()}
+        options = {"axes": axis_names(layer), "ndim": 2 if planes else 3, **limits}
+        made_by = provenance(judged=layer.name, reference=reference.name, plane_by_plane=planes, **limits)
+
+        def make() -> "Job[Evaluation]":
+            from napari_grd.measure.evaluation import iter_evaluate  # imports skimage
+
+            return iter_evaluate(labels, truth, **options)
+
+        self.run(make, lambda found: self._show(found, layer, made_by), [layer, reference])
+
+    def _show(self, found: "Evaluation", layer: Labels, made_by: dict[str, Any]) -> str:
+        words, scores = score_words(), found.scores.as_dict()
+        self._made_by = made_by
+        self._scores = {
+            "score": np.array([name for name, _ in words.values()]),
+            "value": np.array([scores[key] for key in words]),
+        }
+        self.model.fill(self._scores, [tip for _, tip in words.values()])
+        self.save.setEnabled(True)
+        self.legend.show_counts(found.counts)
+        set_features(layer, found.objects)
+        result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, found.objects, made_by)
+        show_errors(self.viewer, layer, found.picture, made_by)
+        return f"Errors in {layer.name!r}: {sum(found.counts.values()):,}."
+
+    def write(self, path: str | Path) -> None:
+        """Write the scores to a file, in a worker."""
+        save_csv(self, path, self._scores, self._made_by)
+
+    def _ask_where(self) -> None:
+        path = ask_for_csv(self, "GRD scores")
+        if path is not None:
+            self.write(path)

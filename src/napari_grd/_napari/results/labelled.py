@@ -1,0 +1,127 @@
+"""A Labels layer as measuring sees it: its axes and units, the images under it, and its features."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_grd._napari.files.calibrated import layer_calibration
+from napari_grd._napari.source import Channel, ImageSource, channel_choices, image_layers
+from napari_grd.errors import LabelError
+from napari_grd.measure.table import ObjectTable
+
+_PIXEL = "pixel"
+
+
+def finest(layer: Layer) -> Any:
+    """The data of a layer; of a pyramid its finest level."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def axis_names(layer: Labels) -> tuple[str, ...]:
+    """A name for each axis; what nobody named gets its usual one."""
+    return layer_calibration({"axis_labels": layer.axis_labels}, layer.ndim).axes
+
+
+def is_plane_by_plane(layer: Labels) -> bool:
+    """Whether the axis before the planes is time, so that an object is one of a plane."""
+    return layer.ndim > 2 and axis_names(layer)[-3] == "t"
+
+
+def geometry_options(layer: Labels, per_plane: bool) -> dict[str, Any]:
+    """What :func:`napari_grd.measure.objects.iter_measure` has to know of a layer's axes, in the unit of the last.
+
+    Raises
+    ------
+    LabelError
+        If the axes of an object have units that do not go together.
+    """
+    ndim = 2 if per_plane else min(3, layer.ndim)
+    names, units = axis_names(layer), list(layer.units)
+    last = units[-1]
+    factors = np.ones(layer.ndim)
+    for axis in range(layer.ndim - ndim, layer.ndim):
+        if not units[axis].is_compatible_with(last):
+            raise LabelError(
+                f"The axis {names[axis]!r} of {layer.name!r} is in {units[axis]} and {names[-1]!r} in {last}.",
+                "Give all axes of space a unit of length, or none: right-click the layer, or set layer.units.",
+            )
+        factors[axis] = (1 * units[axis]).to(last).magnitude
+    return {
+        "axes": names,
+        "ndim": ndim,
+        "scale": tuple(np.abs(layer.scale) * factors),
+        "translate": tuple(layer.translate * factors),
+        "unit": None if str(last) == _PIXEL else f"{last:~P}",
+    }
+
+
+@dataclass(frozen=True)
+class ChannelPixels:
+    """One channel of an image as an array of the shape of the labels, read when it is indexed.
+
+    Attributes
+    ----------
+    source : ImageSource
+        Of this one channel.
+    shape : tuple of int
+        Planes, rows and columns.
+    """
+
+    source: ImageSource
+    shape: tuple[int, ...]
+
+    def __getitem__(self, frame: tuple[int, ...]) -> NDArray[Any]:
+        """The plane, or the stack of planes, at an index of the leading axes."""
+        rest = self.shape[len(frame) :]
+        planes = [self.source.read(0, (*frame, *plane))[0] for plane in product(*map(range, rest[:-2]))]
+        return np.stack(planes).reshape(rest)
+
+
+def channels_under(viewer: Any, layer: Labels) -> dict[str, ChannelPixels]:
+    """Every channel of every image that has the shape of the labels, by name."""
+    found: dict[str, ChannelPixels] = {}
+    for image in reversed(image_layers(viewer)):  # as they were added
+        for channel in _own_channels(viewer, image):
+            source = ImageSource(image, (channel,))
+            sizes = finest(image).shape
+            shape = tuple(int(sizes[axis]) for axis in (*source.plane_axes, *source.spatial_axes))
+            if shape == tuple(finest(layer).shape):
+                name = image.name if channel.label == image.name else f"{image.name} {channel.label}"
+                found[_unused(name, found)] = ChannelPixels(source, shape)
+    return found
+
+
+def set_features(layer: Labels, table: ObjectTable) -> None:
+    """Make the columns of a table features of its layer, whose "index" column napari looks labels up in.
+
+    Features that other measurements gave to the same objects stay.
+    """
+    import pandas as pd  # napari loads it with the first layer, not at its start
+
+    keys = ["index", *table.frame_axes]
+    new = pd.DataFrame({"index": table.columns["label"]} | dict(table.columns)).drop(columns="label")
+    old = layer.features
+    if set(keys) <= set(old.columns) and not old.duplicated(keys).any():
+        kept = old.drop(columns=[name for name in new.columns if name in old.columns and name not in keys])
+        new = new.merge(kept, on=keys, how="left")
+    layer.features = new
+
+
+def _own_channels(viewer: Any, image: Image) -> Iterator[Channel]:
+    if image.rgb:
+        yield from channel_choices(viewer, image)
+        return
+    yield Channel(image, None, image.name)  # fits labels that keep the channel axis too
+    yield from (channel for channel in channel_choices(viewer, image) if channel.index is not None)
+
+
+def _unused(name: str, used: dict[str, Any]) -> str:
+    unique, number = name, 2
+    while unique in used:
+        unique, number = f"{name} ({number})", number + 1
+    return unique

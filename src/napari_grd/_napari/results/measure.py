@@ -1,0 +1,183 @@
+"""The Measure widget: numbers about every object of a Labels layer."""
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels
+from qtpy.QtWidgets import QCheckBox, QFormLayout
+
+from napari_grd._napari.channels import ChannelPickers
+from napari_grd._napari.pickers import LayerCombo, ModelCombo
+from napari_grd._napari.results.check_list import CheckList
+from napari_grd._napari.results.job_panel import JobPanel
+from napari_grd._napari.results.labelled import (
+    channels_under,
+    finest,
+    geometry_options,
+    is_plane_by_plane,
+    set_features,
+)
+from napari_grd._napari.results.measure_job import MeasureRequest, measure_job
+from napari_grd._napari.results.table import result_table
+from napari_grd._napari.source import ImageSource
+from napari_grd._napari.worker import run_call
+from napari_grd.config import SegmentConfig
+from napari_grd.errors import ConfigError, ImageError, LabelError
+from napari_grd.measure.table import ObjectTable
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_grd.models import Model
+
+TABLE = "GRD measurements"
+_COLUMN_TIPS = {
+    "label": "Number of the object in the labels layer.",
+    "area": "Size: number of pixels times the area of a pixel.",
+    "volume": "Size: number of voxels times the volume of a voxel.",
+    "equivalent diameter": "Diameter of a circle (in 3D: a ball) of the same size.",
+    "major axis": "Length of the ellipse that fits the object best.",
+    "minor axis": "Width of the ellipse that fits the object best.",
+    "eccentricity": "0 for a circle, towards 1 the longer it is.",
+    "solidity": "Share of its convex outline that it fills: 1 without dents.",
+    "perimeter": "Length of its outline.",
+    "certainty": (
+        "How sure the model is of this object, from 0 to 1: how strongly it joins the pixels inside,\n"
+        "less how strongly it joins them to what lies across the border."
+    ),
+}
+
+
+class MeasureWidget(JobPanel):
+    """Measures the objects of a Labels layer, into its features and a table.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(
+            viewer,
+            "Measure",
+            "Measure all objects and show them in a table.",
+            "Stop; the layer keeps the features it has.",
+        )
+        self._count = 1  # channels that the model takes
+        self._build()
+        for event in ("inserted", "removed", "renamed"):
+            self.follow(getattr(self.viewer.layers.events, event), self._refresh)
+        self.labels.changed.connect(self._labels_changed)
+        self.model.changed.connect(self._model_changed)
+        self.image.changed.connect(self._image_changed)
+        self._labels_changed()
+        self._model_changed()
+
+    def _build(self) -> None:
+        self.labels = LayerCombo(self, (Labels,), "The objects to measure.")
+        self.channels = CheckList(
+            "Images whose brightness is measured in every object: mean, least, most and spread.",
+            "no image of this shape: size and shape only",
+        )
+        self.per_plane = QCheckBox("Objects are per plane")
+        self.per_plane.setToolTip(
+            "Ticked: every plane is measured for itself, with a row for each.\n"
+            "Not ticked: an object reaches through the planes of z and is measured as a volume."
+        )
+        self.model = ModelCombo(
+            self, "Adds the model's mean embedding of each object, and how sure it is.", none="none"
+        )
+        self.image = LayerCombo(self, (Image,), "The image that the model looks at: the one the labels were made from.")
+        self.model_channels = ChannelPickers(self)
+        self.form = QFormLayout()
+        self.form.addRow("Objects", self.labels)
+        self.form.addRow("", self.per_plane)
+        self.form.addRow("Brightness in", self.channels)
+        self.form.addRow("Model", self.model)
+        self.form.addRow("Model looks at", self.image)
+        self.form.addRow("", self.model_channels)
+        self.body.addLayout(self.form)
+        self.body.addWidget(self.go)
+        self.body.addWidget(self.bar)
+        self.body.addWidget(self.message)
+        self.body.addStretch(1)
+
+    # What is offered
+
+    def _labels_changed(self) -> None:
+        layer = self.labels.layer()
+        self.per_plane.setVisible(layer is not None and layer.ndim > 2)
+        self.per_plane.setChecked(layer is not None and is_plane_by_plane(layer))
+        self._refresh()
+        if layer is None:
+            self.say("Measure needs a labels layer. Segment an image first, with Live or another tool.")
+        else:
+            self.say("")
+            under = next(iter(channels_under(self.viewer, layer).values()), None)
+            self.image.set_layer(None if under is None else under.source.layer)
+
+    def _refresh(self, _event: Any = None) -> None:
+        layer = self.labels.layer()
+        self.channels.offer([] if layer is None else list(channels_under(self.viewer, layer)))
+
+    def _model_changed(self) -> None:
+        name = self.model.name()
+        self.form.setRowVisible(self.image, name is not None)
+        self.model_channels.set_image(None, 0)
+        if name is not None:
+            self.track(run_call(lambda: self.state.get(name), on_done=self._model_known, on_error=self.show_error))
+
+    def _model_known(self, model: "Model") -> None:
+        self._count = model.config.in_channels
+        self._image_changed()
+
+    def _image_changed(self) -> None:
+        if self.model.name() is not None:
+            self.model_channels.set_image(self.image.layer(), self._count)
+
+    # The job
+
+    def begin(self) -> None:
+        """Measure; what the button does."""
+        layer = self.labels.layer()
+        if layer is None:
+            raise LabelError("There are no objects to measure.", "Segment an image first, with Live or another tool.")
+        request = self._request(layer)
+
+        def done(found: tuple[ObjectTable, dict[str, Any]]) -> str:
+            table, made_by = found
+            set_features(layer, table)
+            result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, table, made_by)
+            return f"{len(table):,} rows measured." if len(table) else f"There are no objects in {layer.name!r}."
+
+        self.run(lambda: measure_job(request, self.state), done, [layer])
+
+    def _request(self, layer: Labels) -> MeasureRequest:
+        under = channels_under(self.viewer, layer)
+        name = self.model.name()
+        return MeasureRequest(
+            labels=finest(layer),
+            layer_name=layer.name,
+            geometry=geometry_options(layer, self.per_plane.isChecked()),
+            images={ticked: under[ticked] for ticked in self.channels.ticked() if ticked in under},
+            model_name=name,
+            model_image=None if name is None else self._model_image(name),
+            config=SegmentConfig(threads=1 if self.state.live else 0, **_rescaling(layer)),
+        )
+
+    def _model_image(self, name: str) -> ImageSource:
+        image = self.image.layer()
+        if image is None:
+            raise ImageError(f"The model {name!r} needs an image to look at.", "Add the image of these objects.")
+        channels = self.model_channels.channels()
+        if channels is None:
+            raise ConfigError(
+                f"The model {name!r} takes {self._count} channels, and it is not clear which.", "Choose them."
+            )
+        return ImageSource(image, channels)
+
+
+def _rescaling(layer: Labels) -> dict[str, Any]:
+    """How the image was rescaled for the model when these labels were made, if that is known."""
+    config = layer.metadata.get("napari_grd", {}).get("config", {})
+    return {name: config[name] for name in ("object_diameter", "pixel_size") if name in config}

@@ -1,0 +1,92 @@
+"""What is measured, fixed when the button was pressed, and the job that does it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_grd._napari.outputs import provenance
+from napari_grd._napari.results.labelled import ChannelPixels
+from napari_grd._napari.source import ImageSource
+from napari_grd._napari.state import State
+from napari_grd.config import SegmentConfig
+from napari_grd.errors import ConfigError, ImageError
+from napari_grd.jobs import Job
+from napari_grd.measure.table import ObjectTable
+
+if TYPE_CHECKING:
+    from napari_grd.measure.frame import PredictionSource
+    from napari_grd.models import Model
+
+
+@dataclass(frozen=True)
+class MeasureRequest:
+    """All that a measurement needs; nothing in it changes when the user goes on clicking.
+
+    Attributes
+    ----------
+    labels : array
+        Finest level of the layer's data.
+    layer_name : str
+        For provenance.
+    geometry : mapping
+        Axes, scale and unit, from :func:`napari_grd._napari.results.labelled.geometry_options`.
+    images : mapping of str to ChannelPixels
+        Channels to measure.
+    model_name : str or None
+        Model for embedding and certainty.
+    model_image : ImageSource or None
+        What the model sees.
+    config : SegmentConfig
+        How the model is run.
+    """
+
+    labels: Any
+    layer_name: str
+    geometry: Mapping[str, Any]
+    images: Mapping[str, ChannelPixels]
+    model_name: str | None
+    model_image: ImageSource | None
+    config: SegmentConfig
+
+
+def measure_job(request: MeasureRequest, state: State) -> Job[tuple[ObjectTable, dict[str, Any]]]:
+    """Measure, in a worker's thread; returns the table and its provenance."""
+    from napari_grd.measure.objects import iter_measure  # imports numba
+
+    model, source = None, None
+    if request.model_name is not None:
+        model = state.get(request.model_name)
+        source = _source(request, model)
+    table = yield from iter_measure(request.labels, request.images, source=source, **request.geometry)
+    made_by = provenance(
+        model,
+        request.config if model is not None else None,
+        measured=request.layer_name,
+        channels=list(request.images),
+        axes=dict(zip(request.geometry["axes"], request.geometry["scale"], strict=True)),
+        unit=request.geometry["unit"] or "pixel",
+    )
+    return table, made_by
+
+
+def _source(request: MeasureRequest, model: "Model") -> "PredictionSource":
+    from napari_grd.inference.segment import iter_predict
+    from napari_grd.measure.frame import PredictionSource
+
+    image = request.model_image
+    if image is None:
+        raise ConfigError(f"The model {request.model_name!r} has no image to look at.", "Choose its image.")
+    sizes = image.layer.data[0].shape if image.layer.multiscale else image.layer.data.shape
+    shape = tuple(int(sizes[axis]) for axis in (*image.plane_axes, *image.spatial_axes))
+    if shape != tuple(request.labels.shape):
+        raise ImageError(
+            f"The image {image.layer.name!r} has shape {shape} and the labels have shape {request.labels.shape}.",
+            "Choose the image that the labels were made from.",
+        )
+    if model.config.ndim != 2:
+        raise ImageError(f"The model {request.model_name!r} works in 3D.", "Choose a model for planes.")
+    return PredictionSource(
+        2,
+        model.embedding_channels,
+        lambda plane: iter_predict(model, image.read(0, plane), request.config, axes="cyx"),
+    )

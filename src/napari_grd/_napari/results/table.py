@@ -1,0 +1,165 @@
+"""A table of objects, linked to their layer: click a row to see the object, click an object to see its row."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QModelIndex, Qt
+from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView
+
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.results.object_link import index_of, label_at, on_click, show_object
+from napari_grd._napari.results.saving import ask_for_csv, save_csv
+from napari_grd._napari.results.table_model import TableModel
+from napari_grd._napari.state import unwrap
+from napari_grd.measure.table import ObjectTable
+
+_SPARE = 12  # pixels beside a heading
+
+
+def result_table(viewer: Any, title: str, tips: Mapping[str, str]) -> "ResultTable":
+    """The table that is docked under this title below the canvas; made and docked if there is none, or no more."""
+    window = unwrap(viewer).window
+    found = window.dock_widgets.get(title)
+    if not isinstance(found, ResultTable):
+        found = ResultTable(viewer, title, tips)
+        window.add_dock_widget(found, name=title, area="bottom")
+    return found
+
+
+class ResultTable(Panel):
+    """Objects of one Labels layer as rows.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    title : str
+        Of the dock, and of a saved file.
+    tips : mapping of str to str
+        What the columns mean, by heading without unit.
+    """
+
+    def __init__(self, viewer: Any, title: str, tips: Mapping[str, str]) -> None:
+        super().__init__(viewer)
+        self.setObjectName(title)
+        self._title = title
+        self._layer: Labels | None = None
+        self._table = ObjectTable({}, np.zeros((0, 0), np.int64))
+        self._made_by: Mapping[str, Any] = {}
+        self._link = ExitStack()  # the connection to the layer
+        self.when_gone(self._link.close)
+        self._moving = False  # what follows a click must not click back
+        self.caption = QLabel()
+        self.save = button(
+            "Save CSV…",
+            "Write all rows to a file for Excel, R or Python;\nhow they were made is written beside it.",
+            self._ask_where,
+        )
+        row = QHBoxLayout()
+        row.addWidget(self.caption, 1)
+        row.addWidget(self.save)
+        self.view = QTableView()
+        self._model = TableModel(self.view, tips)
+        self.view.setModel(self._model)
+        self.view.setToolTip("Click a row to see the object; click an object in the image to see its row.")
+        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setSortingEnabled(True)
+        self.view.verticalHeader().hide()
+        self.view.selectionModel().currentRowChanged.connect(self._on_row)
+        self.body.addLayout(row)
+        self.body.addWidget(self.view, 1)
+        self.body.addWidget(self.message)
+        self.body.setAlignment(Qt.AlignmentFlag(0))  # the view fills the dock
+        click = on_click(self._on_click)
+        self.viewer.mouse_drag_callbacks.append(click)
+        self.when_gone(partial(self.viewer.mouse_drag_callbacks.remove, click))
+        self.follow(self.viewer.layers.events.removed, self._on_removed)
+        self._show()
+
+    def set_table(self, layer: Labels, table: ObjectTable, made_by: Mapping[str, Any]) -> None:
+        """Show the objects of a layer.
+
+        Parameters
+        ----------
+        layer : Labels
+        table : ObjectTable
+            Of the layer's data.
+        made_by : mapping
+            Goes into the file beside a saved table.
+        """
+        self._unlink()
+        self._layer, self._table, self._made_by = layer, table, made_by
+        layer.events.selected_label.connect(self._on_selected_label)
+        self._link.callback(layer.events.selected_label.disconnect, self._on_selected_label)
+        self._show()
+
+    def write(self, path: str | Path) -> None:
+        """Write the table to a file, in a worker."""
+        save_csv(self, path, self._table.columns, self._made_by)
+
+    def _ask_where(self) -> None:
+        path = ask_for_csv(self, self._title)
+        if path is not None:
+            self.write(path)
+
+    def _show(self) -> None:
+        header = self.view.horizontalHeader()
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self._model.fill(self._table.columns)
+        # By the headings: looking at the cells of thousands of rows takes long.
+        for column in range(self._model.columnCount()):
+            self.view.setColumnWidth(column, header.sectionSizeHint(column) + _SPARE)
+        self.save.setEnabled(len(self._table) > 0)
+        if self._layer is None:
+            self.caption.setText("Nothing to show: the layer was removed.")
+        else:
+            self.caption.setText(f"{self._layer.name}: {len(self._table):,} rows")
+
+    def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if self._layer is None or self._moving or not current.isValid():
+            return
+        row = self._model.original(current.row())
+        self._moving = True
+        try:
+            label = int(self._table.columns["label"][row])
+            show_object(self.viewer, self._layer, label, self._table.anchors[row].tolist())
+        finally:
+            self._moving = False
+
+    def _on_click(self, event: Any) -> None:
+        if self._layer is not None and self._layer.visible:
+            self._select(label_at(self._layer, event), index_of(self._layer, event.position))
+
+    def _on_selected_label(self, _event: Any) -> None:
+        if self._layer is not None:
+            self._select(self._layer.selected_label, index_of(self._layer, self.viewer.dims.point))
+
+    def _select(self, label: int, place: tuple[int, ...]) -> None:
+        """Select the row of an object, of the plane or time point that a place is in."""
+        row = self._table.row_of(label, place[: len(self._table.frame_axes)])
+        if row is None or self._moving:
+            return
+        self._moving = True
+        try:
+            shown = self._model.shown(row)
+            self.view.selectRow(shown)
+            self.view.scrollTo(self._model.index(shown, 0))
+            if self._layer is not None:
+                self._layer.selected_label = label
+        finally:
+            self._moving = False
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value is self._layer:
+            self._unlink()
+            self._table = ObjectTable({}, np.zeros((0, 0), np.int64))
+            self._show()
+
+    def _unlink(self) -> None:
+        self._link.close()
+        self._layer = None

@@ -1,0 +1,98 @@
+"""What can be picked to teach, to learn and to learn from."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_grd._napari.distil.data import DataPicker
+from napari_grd._napari.distil.student_picker import StudentPicker
+from napari_grd._napari.distil.teacher_picker import TeacherChoice, TeacherPicker
+from napari_grd._napari.panel import Panel
+from napari_grd.config import NetworkConfig
+from napari_grd.errors import ConfigError, DataError, ImageError
+from napari_grd.teachers.base import TeacherInfo
+
+INSTALLED = {
+    "stars": TeacherInfo("stars", "Star-convex shapes.", parameters=1_420_000, licence="BSD-3-Clause"),
+    "absent": TeacherInfo("absent", "Anything.", available=False, reason="its package is not installed"),
+}
+
+
+@pytest.fixture
+def panel(viewer: Any, qtbot: Any) -> Panel:
+    panel = Panel(viewer)
+    qtbot.addWidget(panel)
+    return panel
+
+
+def test_teachers_of_other_programs_are_offered_or_greyed_with_the_reason(
+    panel: Panel, qtbot: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("napari_grd._napari.distil.teacher_picker._installed", lambda: INSTALLED)
+    picker = TeacherPicker(panel)
+    qtbot.addWidget(picker)
+    qtbot.waitUntil(lambda: picker.kind.findData("absent") > 0, timeout=20_000)
+    picker.kind.setCurrentIndex(picker.kind.findData("stars"))
+    assert picker.choice() == TeacherChoice("installed", "stars")
+    assert picker.facts.text() == "Star-convex shapes. 1.42 M parameters · BSD-3-Clause"
+    item = picker.kind.model().item(picker.kind.findData("absent"))
+    assert not item.isEnabled()
+    assert "its package is not installed" in item.toolTip()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        NetworkConfig(),
+        NetworkConfig(name="mobilenetv2", embedding=8),
+        NetworkConfig(widths=(2, 4, 4, 4, 4)),
+        NetworkConfig(name="mine"),
+    ],
+)
+def test_students_round_trip(qtbot: Any, network: NetworkConfig) -> None:
+    picker = StudentPicker()
+    qtbot.addWidget(picker)
+    picker.set_value(network)
+    assert NetworkConfig(**picker.value()) == network
+
+
+def test_a_width_that_is_no_number_is_named(qtbot: Any) -> None:
+    picker = StudentPicker()
+    qtbot.addWidget(picker)
+    picker.set_value(NetworkConfig(name="mine"))
+    picker.other.setText("resunet: 4, many")
+    with pytest.raises(ConfigError, match="widths"):
+        NetworkConfig(**picker.value())
+
+
+def test_images_are_ticked_and_long_stacks_are_thinned_out_aloud(panel: Panel, qtbot: Any) -> None:
+    data = DataPicker(panel)
+    qtbot.addWidget(data)
+    with pytest.raises(DataError, match="Drop an image"):
+        data.pieces(patch=32)
+    series = panel.viewer.add_image(np.zeros((100, 64, 64), np.uint8), name="series")
+    assert data.layers() == [series], "the first image is ticked by itself"
+    assert data.note.text() == "Of the 100 planes of 'series', 24 are used, evenly spread."
+    other = panel.viewer.add_image(np.zeros((64, 64), np.uint8), name="other")
+    assert data.layers() == [series], "later ones are not"
+    data.tick(other)
+    data.tick(series, False)
+    assert [piece.source.layer for piece in data.pieces(patch=32)] == [other]
+
+
+def test_two_images_of_an_rgb_kind_share_their_channels(panel: Panel, qtbot: Any) -> None:
+    data = DataPicker(panel)
+    qtbot.addWidget(data)
+    layers = [panel.viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True) for _ in range(2)]
+    grey = panel.viewer.add_image(np.zeros((64, 64), np.uint8), name="grey")
+    data.tick(layers[1])
+    data.require_channels(3)
+    pieces = data.pieces(patch=32)
+    assert {piece.source.layer for piece in pieces} == set(layers)
+    assert all([channel.index for channel in piece.source.channels] == [0, 1, 2] for piece in pieces)
+    data.tick(grey)
+    data.tick(layers[0], False)
+    data.tick(layers[1], False)
+    with pytest.raises(ImageError, match="not clear which of 'grey'"):
+        data.pieces(patch=32)

@@ -1,0 +1,49 @@
+"""Folders open without a question, and as the user prefers."""
+
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from napari_grd._napari.files import claims
+
+ZARR, OTHER = claims.CLAIMS
+
+
+@pytest.fixture
+def napari_settings(monkeypatch: pytest.MonkeyPatch) -> Any:
+    plugins = SimpleNamespace(extension2reader={})
+    monkeypatch.setattr(claims, "get_settings", lambda: SimpleNamespace(plugins=plugins))
+    return plugins
+
+
+def set_up(monkeypatch: pytest.MonkeyPatch, *, readers: tuple[str, ...], wanted: bool = True) -> None:
+    found = [SimpleNamespace(plugin_name=name) for name in readers]
+    manager = SimpleNamespace(iter_compatible_readers=lambda _paths: iter(found))
+    monkeypatch.setattr(claims.PluginManager, "instance", lambda: manager)
+    monkeypatch.setattr(claims, "settings", lambda: SimpleNamespace(zarr_folders=wanted))
+
+
+def test_zarr_folders_are_ours_and_others_are_naparis(napari_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_up(monkeypatch, readers=("napari", "napari-grd"))
+    claims.claim_zarr_folders()
+    assert napari_settings.extension2reader == {f"*.zarr{os.sep}*": "napari-grd", f"*{os.sep}": "napari"}
+
+
+def test_what_the_user_prefers_stays(napari_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_up(monkeypatch, readers=("napari", "napari-grd"))
+    napari_settings.extension2reader = {ZARR: "napari", "*.tif": "other"}
+    claims.claim_zarr_folders()
+    assert napari_settings.extension2reader == {ZARR: "napari", "*.tif": "other", OTHER: "napari"}
+
+
+@pytest.mark.parametrize(
+    ("readers", "wanted"), [(("napari", "napari-grd", "third"), True), (("napari", "napari-grd"), False)]
+)
+def test_nothing_is_claimed_beside_a_third_reader_or_against_the_settings(
+    napari_settings: Any, monkeypatch: pytest.MonkeyPatch, readers: tuple[str, ...], wanted: bool
+) -> None:
+    set_up(monkeypatch, readers=readers, wanted=wanted)
+    claims.claim_zarr_folders()
+    assert napari_settings.extension2reader == {}
