@@ -18,7 +18,7 @@ from napari_grd.errors import ImageError
 if TYPE_CHECKING:
     from napari_grd.models import Model
 
-_AS_KNOWN = "as the model knows"
+_AS_KNOWN = "the model's"
 
 
 class LiveForm(QWidget):
