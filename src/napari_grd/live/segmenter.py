@@ -118,6 +118,8 @@ class LiveSegmenter:
         self._embedder = Embedder(
             source, self.level, self._lattice, model, runtime_for(model, config), config.halo, cache
         )
+        # What was looked at last. Another partition of the very same look, a slider's, reads no pixels.
+        self._seen: tuple[Look, Excerpt] | None = None
         # Cells whose labels come from a partition of a large area, by what they were made of.
         self._settled: dict[tuple[tuple[int, ...], int, int], tuple[bytes, PartitionConfig]] = {}
 
@@ -142,7 +144,9 @@ class LiveSegmenter:
             return
         cells, cut = found
         settings = partition or self._model.config.partition
-        excerpt = self._embedder.excerpt(look.plane, cells)
+        if self._seen is None or self._seen[0] is not look:
+            self._seen = look, self._embedder.excerpt(look.plane, cells)
+        excerpt = self._seen[1]
         yield None
         if self._is_settled(look.plane, excerpt, settings):
             box = self._lattice.pixels_of(cells)
@@ -214,7 +218,7 @@ class LiveSegmenter:
             yield None
         core = excerpt.part(block)
         if not self._is_settled(plane, core, settings):
-            yield self._paint(plane, excerpt, settings, core=block, idle=True)
+            yield from self._painting(plane, excerpt, settings, core=block, idle=True)
             self._settle(plane, core, settings)
 
     def _with_context(self, block: Box) -> Box:
@@ -238,6 +242,13 @@ class LiveSegmenter:
         return height * width
 
     def _paint(
+        self, plane: tuple[int, ...], excerpt: Excerpt, settings: PartitionConfig, *, cut: bool = False
+    ) -> Painted | None:
+        """:meth:`_painting` in one go."""
+        [*_, painted] = [None, *self._painting(plane, excerpt, settings, cut=cut)]
+        return painted
+
+    def _painting(
         self,
         plane: tuple[int, ...],
         excerpt: Excerpt,
@@ -246,19 +257,24 @@ class LiveSegmenter:
         core: Box | None = None,
         idle: bool = False,
         cut: bool = False,
-    ) -> Painted | None:
-        """Partition an excerpt whose cells are complete, and write the labels (of objects that reach into a core)."""
+    ) -> Iterator[Painted | None]:
+        """Partition an excerpt whose cells are complete, and write the labels (of objects that reach into a core).
+
+        Of a large block each of the three steps takes a tenth of a second, so it yields None in between.
+        """
         assembled = self._embedder.assemble(excerpt)
         if assembled is None:
-            return None
+            return
+        yield None
         embedding, foreground = assembled
         labels: Labels = partition_embedding(embedding, self._model.config.offsets, foreground, settings)
         if self._lattice.rescaled:
             labels = labels[np.ix_(*self._lattice.nearest(excerpt.cells))]
+        yield None
         box = self._lattice.pixels_of(excerpt.cells)
         kept = None if core is None else within(self._lattice.pixels_of(core), origin_of(box))
         count = self.canvas.paint(plane, box, labels, core=kept)
-        return Painted(View(self.level, plane, box), count, idle, cut)
+        yield Painted(View(self.level, plane, box), count, idle, cut)
 
     def _settle(self, plane: tuple[int, ...], excerpt: Excerpt, settings: PartitionConfig) -> None:
         for (row, column), key in np.ndenumerate(excerpt.keys):

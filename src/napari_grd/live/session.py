@@ -29,7 +29,7 @@ PREPARING, SEGMENTING, FILLING = "Preparing", "Segmenting", "Filling in"
 """What :class:`LiveSession` says it is busy with."""
 
 _ENDING = 10.0  # seconds that the interpreter waits, when it ends, for the network call an engine is in
-_SETTLE = 0.15  # seconds without a new request before idle work begins: panning comes in bursts
+_SETTLE = 0.3  # seconds without a new request before idle work begins: panning comes in bursts
 _log = logging.getLogger(__name__)
 
 
