@@ -17,6 +17,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -188,6 +189,29 @@ def sliders(driver: Driver, repeats: int) -> list[object]:
     return ["slider (split/merge)", len(times), *_summary(times)]
 
 
+def distilling(driver: Driver, watch: Watch, repeats: int) -> list[object]:
+    """Milliseconds from a pan to labels on the screen while a student is trained in the same process."""
+    _, distil = driver.viewer.window.add_plugin_dock_widget("napari-grd", "Distil")
+    with tempfile.TemporaryDirectory() as folder:
+        distil.runs.setText(folder)
+        # Short stages, so that a few minutes see validations and previews too.
+        distil.form.set_value(distil.form.value().replace(steps=5000, validate_every=40))
+        driver.rest(3.0)
+        watch.during = "the teacher looks, training begins"
+        distil.distil.click()
+        driver.until(lambda: ("train", "loss") in distil.curves.points, 120)
+        watch.during = "distilling, Live on, looking around"
+        times = []
+        for _ in range(repeats):
+            times.append(driver.time(driver.pan))
+            driver.rest(0.3)
+        validated = len(distil.curves.points.get(("validation", "ap50"), [[]])[0])
+        watch.during = "stopping"
+        distil.bar.stop.click()
+        driver.until(distil.distil.isEnabled, 60)
+    return [f"pan while distilling ({validated} validations)", len(times), *_summary(times)]
+
+
 def _summary(values: list[float]) -> list[float]:
     return [statistics.median(values), float(np.quantile(values, 0.95)), max(values)]
 
@@ -238,6 +262,7 @@ def _census(driver: Driver) -> list[object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=6, help="rounds of ten changes of the view")
+    parser.add_argument("--distil", type=int, default=0, help="pans while distilling")
     parser.add_argument("--minutes", type=float, default=0, help="how long to look around for leaks")
     args = parser.parse_args()
     print(hardware(), "\n", flush=True)
@@ -252,6 +277,8 @@ def main() -> None:
     rows = views(driver, args.repeats)
     watch.during = "sliders"
     rows.append(sliders(driver, 4 * args.repeats))
+    if args.distil:
+        rows.append(distilling(driver, watch, args.distil))
     print(table(["change", "times", "median ms", "p95 ms", "max ms"], rows), "\n", flush=True)
     if args.minutes:
         watch.during = "for long"
