@@ -191,13 +191,14 @@ def sliders(driver: Driver, repeats: int) -> list[object]:
 
 def distilling(driver: Driver, watch: Watch, repeats: int) -> list[object]:
     """Milliseconds from a pan to labels on the screen while a student is trained in the same process."""
+    watch.during = "Distil is opened"
     _, distil = driver.viewer.window.add_plugin_dock_widget("napari-grd", "Distil")
     with tempfile.TemporaryDirectory() as folder:
         distil.runs.setText(folder)
         # Short stages, so that a few minutes see validations and previews too.
         distil.form.set_value(distil.form.value().replace(steps=5000, validate_every=40))
         driver.rest(3.0)
-        watch.during = "the teacher looks, training begins"
+        watch.during = "Distil is pressed: layers for previews, the teacher looks"
         distil.distil.click()
         driver.until(lambda: ("train", "loss") in distil.curves.points, 120)
         watch.during = "distilling, Live on, looking around"

@@ -15,6 +15,7 @@ of which has a test:
   Two that overlap leave them swapped for good.
 """
 
+import sys
 import threading
 import time
 import weakref
@@ -32,6 +33,9 @@ from napari_grd.jobs import Event, Job, Progress
 
 Result = TypeVar("Result")
 _LEAST_PAUSE = 0.05  # seconds between two Progress events; more would only keep the GUI thread busy
+# Seconds for which a thread may hold Python's lock while another waits. Drawing gives it up at each of hundreds of
+# calls of OpenGL; at Python's 5 ms a draw beside a training took a third of a second.
+_SWITCH = 0.0005
 _CLOSING = 30.0  # seconds that closing napari waits for checkpoints to be written
 
 
@@ -262,4 +266,5 @@ def _watch_application() -> None:
     app = QApplication.instance()
     if app is not None and app not in _watched:
         _watched.add(app)
+        sys.setswitchinterval(_SWITCH)
         app.aboutToQuit.connect(stop_all)
