@@ -32,9 +32,13 @@ def test_points_are_kept_and_drawn(curves: Curves) -> None:
     steps, values = curves._lines["train", "agd"].getOriginalDataset()
     np.testing.assert_array_equal(steps, [10, 20])
     np.testing.assert_array_equal(values, [0.5, 0.25])
+    assert "loss 1<" in curves.legends["train"].text()
+    assert "agd 0.25<" in curves.legends["train"].text()
+    assert curves.legends["train"].text().count("color:") == 2
     assert curves.numbers.isHidden()
     curves.clear()
     assert not curves.points
+    assert not curves.legends["train"].text()
 
 
 def test_steps_that_come_again_replace_the_old_ones(curves: Curves) -> None:

@@ -12,6 +12,7 @@ from napari_grd.jobs import Metrics
 SCORES = ("ap50", "aji", "sbd", "pq")
 _HIDDEN = ("lr",)
 _HEIGHT = 170
+_COLOURS = 9  # around the circle of hues; as many as there are terms of the loss
 
 
 class Curves(QWidget):
@@ -23,6 +24,8 @@ class Curves(QWidget):
     ----------
     points : dict of (kind, name) to (list of int, list of float)
         Steps and values; kind is "train" or "validation".
+    legends : dict of str to QLabel
+        Names in the colours of their curves with the latest values, by kind.
     """
 
     def __init__(self) -> None:
@@ -31,6 +34,7 @@ class Curves(QWidget):
         self._pyqtgraph: Any = None
         self._plots: dict[str, Any] = {}
         self._lines: dict[tuple[str, str], Any] = {}
+        self.legends: dict[str, QLabel] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self.numbers = QLabel()
@@ -59,6 +63,8 @@ class Curves(QWidget):
         for (kind, _), line in self._lines.items():
             self._plots[kind].removeItem(line)
         self._lines.clear()
+        for legend in self.legends.values():
+            legend.clear()
         self.hide()
 
     def add(self, event: Metrics) -> None:
@@ -81,22 +87,25 @@ class Curves(QWidget):
             self.numbers.setText(self._latest())
             return
         series = {name: points for (k, name), points in self.points.items() if k == kind}
+        words = []
         for number, (name, (steps, values)) in enumerate(series.items()):
+            colour = QColor.fromHsv(number * 360 // _COLOURS % 360, 170, 230)
             if (kind, name) not in self._lines:
-                colour = QColor.fromHsv(number * 360 // max(8, len(series)), 170, 230)
                 width = 2 if name == "loss" or kind == "validation" else 1
                 symbol = "o" if kind == "validation" else None
                 self._lines[kind, name] = self._plots[kind].plot(
-                    name=name, pen=self._pyqtgraph.mkPen(colour, width=width), symbol=symbol, symbolSize=5
+                    pen=self._pyqtgraph.mkPen(colour, width=width), symbol=symbol, symbolSize=5
                 )
             self._lines[kind, name].setData(steps, values)
+            words.append(f'<span style="color:{colour.name()}">{name} {values[-1]:.3g}</span>')
+        # Beside the curves, not on top of them, and with the latest values.
+        self.legends[kind].setText(" · ".join(words))
 
     def _make_plot(self, kind: str) -> Any:
         plot = self._pyqtgraph.PlotWidget(background=None)
         plot.setFixedHeight(_HEIGHT)
         plot.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         plot.setMenuEnabled(False)
-        plot.addLegend(offset=(-5, 5), labelTextSize="7pt", colCount=2, brush=(0, 0, 0, 120), verSpacing=-8)
         if kind == "validation":
             plot.setYRange(0, 1)
             plot.setToolTip("Scores on the images that were set aside; 1 is perfect agreement")
@@ -106,6 +115,9 @@ class Curves(QWidget):
         plot.setLabel("bottom", "step")
         plot.setTitle("Scores" if kind == "validation" else "Loss", size="9pt")
         self._column.addWidget(plot)
+        self.legends[kind] = QLabel()
+        self.legends[kind].setWordWrap(True)
+        self._column.addWidget(self.legends[kind])
         return plot
 
     def _latest(self) -> str:
