@@ -28,7 +28,7 @@ from typing import Any
 import napari
 import numpy as np
 import psutil
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QCoreApplication, QEvent, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_grd.io.images import read_image, read_pairs
@@ -109,6 +109,8 @@ class Driver:
         end = time.perf_counter() + limit
         while not true() and time.perf_counter() < end:
             QApplication.processEvents()
+            # Qt deletes what was closed only in a real event loop, which this is not.
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
             time.sleep(0.0005)
 
     def rest(self, seconds: float) -> None:
@@ -244,7 +246,8 @@ def soak(driver: Driver, minutes: float) -> list[list[object]]:
             driver.rest(0.5)
             driver.live.live.setChecked(True)
         if number % 60 == 0:
-            dock, _ = driver.viewer.window.add_plugin_dock_widget("napari-grd", "Measure")
+            name = str(driver.rng.choice(["Measure", "Inspect", "Evaluate", "Distil"]))
+            dock, _ = driver.viewer.window.add_plugin_dock_widget("napari-grd", name)
             driver.rest(0.3)
             driver.viewer.window.remove_dock_widget(dock)
         if time.monotonic() >= census_at:

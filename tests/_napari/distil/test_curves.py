@@ -1,9 +1,12 @@
 """Curves, and numbers where there is nothing to draw curves with."""
 
+import gc
 from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QMenu
 
 from napari_grd._napari.distil.curves import Curves, load_plotting
 from napari_grd.jobs import Metrics
@@ -52,3 +55,18 @@ def test_without_pyqtgraph_the_latest_numbers_are_shown(curves: Curves) -> None:
     for event in (*TRAIN, SCORES):
         curves.add(event)
     assert curves.numbers.text() == "Loss at step 20: loss 1, agd 0.25\nScores at step 20: ap50 0.75, aji 0.5"
+
+
+def test_closed_plots_leave_no_menus_behind(qtbot: Any) -> None:
+    def menus() -> int:
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        gc.collect()
+        return sum(isinstance(widget, QMenu) for widget in QApplication.allWidgets())
+
+    before = menus()
+    curves = Curves()
+    curves.prepare(load_plotting())
+    assert menus() > before
+    curves.close_plots()
+    curves.deleteLater()
+    assert menus() <= before

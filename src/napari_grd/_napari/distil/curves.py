@@ -1,6 +1,8 @@
 """Curves of losses and scores that grow while a student learns."""
 
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -56,6 +58,11 @@ class Curves(QWidget):
             self.numbers.hide()
             for kind in ("train", "validation"):
                 self._plots[kind] = self._make_plot(kind)
+
+    @property
+    def close_plots(self) -> Callable[[], None]:
+        """Ends the plots for good. A function that does not know this widget, which may be gone when it is called."""
+        return partial(_close_all, self._plots)
 
     def clear(self) -> None:
         """Forget all points."""
@@ -127,6 +134,12 @@ class Curves(QWidget):
                 f"{name} {values[-1]:.3g}"
             )
         return "\n".join(f"{title}: {', '.join(numbers)}" for title, numbers in lines.items())
+
+
+def _close_all(plots: dict[str, Any]) -> None:
+    # pyqtgraph's context menus belong to no widget and would outlive the plot.
+    while plots:
+        plots.popitem()[1].close()
 
 
 def load_plotting() -> Any:

@@ -64,6 +64,7 @@ class DistilWidget(Panel):
         self.save = button("Save as…", "Save the student as a file, e.g. for a colleague", self._save)
         self.bar = JobBar("Stop; the best student so far is kept, and the run can be resumed")
         self.curves = Curves()
+        self.when_gone(self.curves.close_plots)
         self.preview = PreviewLayers(self.viewer)
         self._order: Order | None = None
         self._running: Running[Any] | None = None
