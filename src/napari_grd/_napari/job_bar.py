@@ -68,7 +68,7 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(5.2), duration(75), duration(7300)
+    >>> duration(5.2), duration(75), duration(7320)
     ('5 s', '1 min 15 s', '2 h 2 min')
     """
     whole = max(0, round(seconds))

@@ -34,9 +34,10 @@ class ConfigForm(QWidget, Generic[C]):
 
     Examples
     --------
-    >>> form = ConfigForm(DistillConfig(), basic=("steps",))  # doctest: +SKIP
-    >>> form.value().steps  # doctest: +SKIP
-    2000
+    In a running application::
+
+        form = ConfigForm(DistillConfig(), basic=("steps",))
+        form.value().steps  # 2000, until somebody changes it
     """
 
     changed = Signal()
