@@ -66,7 +66,13 @@ class OpenVINORuntime:
         self.precision = precision
         self._stride = model.stride
         self._lock = threading.Lock()
-        settings: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        settings: dict[str, str | int] = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+            # Of every size of image it has seen, OpenVINO keeps what it prepared for its layers, 5,000 of these by
+            # default. Who looks around live shows it a new size at each step: memory would grow for hours.
+            "CPU_RUNTIME_CACHE_CAPACITY": 64,
+        }
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         self._request = _core().compile_model(_convert(model), "CPU", settings).create_infer_request()
