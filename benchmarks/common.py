@@ -19,6 +19,7 @@ MIN_SIZE = {"bbbc039_nuclei": 60, "dsb2018_fluo": 30}
 ORIGIN = {
     "dsb2018_fluo": "2018 Data Science Bowl stage 1 (BBBC038), fluorescence images, CC0",
     "bbbc039_nuclei": "BBBC039v1 (Caicedo et al. 2019), Broad Bioimage Benchmark Collection, CC0",
+    "usiigaci_phase": "Usiigaci (Tsai et al. 2019), phase contrast, MIT",
     "dsb2018_histology_rgb": "2018 Data Science Bowl stage 1 (BBBC038), stained tissue, CC0",
 }
 FLUORESCENCE = ("dsb2018_fluo", "bbbc039_nuclei")  # what the built-in nuclei model is trained on

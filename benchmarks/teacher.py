@@ -10,9 +10,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import napari_grd.api as grd
 from common import FLUORESCENCE, ORIGIN, load
-from napari_grd.config import NetworkConfig, TrainConfig
+from napari_grd.config import AugmentConfig, NetworkConfig, OptimConfig, TrainConfig
 
 
 def main() -> None:
@@ -24,12 +26,25 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs=5, default=(16, 32, 64, 128, 256))
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--start", type=Path, help="a model of the same network, whose training goes on")
+    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
+    parser.add_argument(
+        "--scales", type=float, nargs=2, default=(0.8, 1.25), help="smallest and largest random magnification"
+    )
+    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
     sets = [load(name) for name in args.sets]
     pairs = [pair for data in sets for pair in data.train]
     config = TrainConfig(
-        network=NetworkConfig(widths=tuple(args.widths)), steps=args.steps, batch=args.batch, device=args.device
+        network=NetworkConfig(widths=tuple(args.widths)),
+        steps=args.steps,
+        batch=args.batch,
+        optim=OptimConfig(lr=args.lr),
+        augment=AugmentConfig(scale=0.5, scale_range=tuple(args.scales)),
+        device=args.device,
     )
 
     def on_event(event: Any) -> None:
@@ -43,6 +58,7 @@ def main() -> None:
         axes=sets[0].axes,
         validation=0.0,
         out_dir=args.out,
+        start=args.start,
         on_event=on_event,
     )
     model = model.with_card(name=args.out.name, trained_on=tuple(ORIGIN[name] for name in args.sets))

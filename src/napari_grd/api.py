@@ -115,6 +115,7 @@ def train(
     axes: str | None = None,
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
+    start: Model | str | Path | None = None,
     on_event: OnEvent | None = None,
     cancelled: Cancelled | None = None,
 ) -> Model:
@@ -135,6 +136,9 @@ def train(
     out_dir : path, optional
         Where ``teacher.grd.safetensors`` and the checkpoint go. The same call
         with the same folder resumes a training that was stopped or killed.
+    start : Model, str or Path, optional
+        A model, or what :func:`load_model` takes, with whose weights the training
+        begins; of the same network as ``config`` asks for. Default: random weights.
     on_event : callable, optional
         Called with every event.
     cancelled : callable, optional
@@ -157,7 +161,9 @@ def train(
     >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
     >>> model = train([image], [labels], TrainConfig(steps=2, batch=1, patch=64))
     """
-    job = iter_train(images, labels, config, axes=axes, validation=validation, out_dir=out_dir)
+    job = iter_train(
+        images, labels, config, axes=axes, validation=validation, out_dir=out_dir, start=_maybe_load(start)
+    )
     return drain(job, on_event, cancelled)
 
 
@@ -171,6 +177,7 @@ def iter_distill(
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    start: Model | str | Path | None = None,
 ) -> Job[Model]:
     """:func:`distill` as a job."""
     return _iter_distill(
@@ -182,6 +189,7 @@ def iter_distill(
         validation=validation,
         out_dir=out_dir,
         cache_dir=cache_dir,
+        start=_maybe_load(start),
     )
 
 
@@ -195,6 +203,7 @@ def distill(
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    start: Model | str | Path | None = None,
     on_event: OnEvent | None = None,
     cancelled: Cancelled | None = None,
 ) -> Model:
@@ -212,7 +221,7 @@ def distill(
     config : DistillConfig, optional
         The recipe; ``background`` says what label 0 is: a class of its own
         ("class"), unlabelled pixels ("ignore"), or absent ("none").
-    axes, validation, out_dir, on_event, cancelled
+    axes, validation, out_dir, start, on_event, cancelled
         As for :func:`train`; the model is ``student.grd.safetensors``.
     cache_dir : path, optional
         Where the teacher's outputs are kept, for several students of one
@@ -242,7 +251,15 @@ def distill(
     >>> student = distill("nuclei", [image], config=config)
     """
     job = iter_distill(
-        teacher, images, labels, config, axes=axes, validation=validation, out_dir=out_dir, cache_dir=cache_dir
+        teacher,
+        images,
+        labels,
+        config,
+        axes=axes,
+        validation=validation,
+        out_dir=out_dir,
+        cache_dir=cache_dir,
+        start=start,
     )
     return drain(job, on_event, cancelled)
 
@@ -263,3 +280,7 @@ def partition(prediction: Prediction, config: PartitionConfig | None = None) -> 
         Labels at the shape of the image.
     """
     return partition_prediction(prediction, config)
+
+
+def _maybe_load(source: Model | str | Path | None) -> Model | None:
+    return source if source is None or isinstance(source, Model) else load_model(source)

@@ -100,6 +100,23 @@ def test_embeddings_of_another_length(nuclei: Any, small: Make, teacher: Embeddi
     assert isinstance(drain(iter_distill(teacher, nuclei[0], config=graph_only)), Model)
 
 
+def test_a_training_begins_with_given_weights(nuclei: Any, small: Make, teacher: EmbeddingTeacher) -> None:
+    config = small(steps=1, **{"optim.lr": 1e-9, "optim.ema": 0.0})
+    before = {name: value.clone() for name, value in teacher.model.network.state_dict().items()}
+    model = drain(
+        iter_train(*nuclei, config.replace(network=teacher.model.config.network.model_dump()), start=teacher.model)
+    )
+    for name, value in model.network.named_parameters():
+        assert torch.allclose(value, before[name], atol=1e-6)
+    for name, value in teacher.model.network.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_a_training_does_not_begin_with_another_network(nuclei: Any, small: Make, teacher: EmbeddingTeacher) -> None:
+    with pytest.raises(ConfigError, match="The model to start from has network"):
+        drain(iter_train(*nuclei, small(**{"network.widths": (3, 3, 3, 3, 3)}), start=teacher.model))
+
+
 def test_a_stopped_job_leaves_the_student_so_far(
     nuclei: Any, small: Make, teacher: EmbeddingTeacher, tmp_path: Path
 ) -> None:

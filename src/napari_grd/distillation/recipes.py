@@ -10,7 +10,7 @@ import torch
 
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import Example, PatchSampler
-from napari_grd.data.fingerprint import image_key
+from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.distillation import parallel
 from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, object_diameter, split
@@ -38,6 +38,7 @@ def iter_train(
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
     kind: str = "teacher",
+    start: Model | None = None,
 ) -> Job[Model]:
     """Train a network on labelled images, as a job.
 
@@ -56,6 +57,8 @@ def iter_train(
         is stopped leaves the model so far there too, see :func:`so_far_path`.
     kind : str
         Name of the result's file, and the card's kind.
+    start : Model, optional
+        Whose weights to begin with, instead of random ones. It is left as it is.
 
     Yields
     ------
@@ -86,6 +89,7 @@ def iter_train(
             folder=None if out_dir is None else make_folder(out_dir),
             kind=kind,
             stage="Training",
+            start=start,
         )
     )
 
@@ -100,6 +104,7 @@ def iter_distill(
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    start: Model | None = None,
 ) -> Job[Model]:
     """Distil a student from a teacher, as a job.
 
@@ -115,7 +120,7 @@ def iter_distill(
         Training images.
     labels : sequence of (array or None), optional
         Ground truth where there is some; else the teacher's own instances.
-    config, axes, validation, out_dir
+    config, axes, validation, out_dir, start
         As for :func:`iter_train`.
     cache_dir : path, optional
         Where the teacher's outputs are kept, for several students of one
@@ -164,6 +169,7 @@ def iter_distill(
                 stage="Distilling",
                 teacher=teacher,
                 teacher_channels=channels,
+                start=start,
             )
         )
 
@@ -179,6 +185,7 @@ def _train(
     stage: str,
     teacher: Teacher | None = None,
     teacher_channels: int | None = None,
+    start: Model | None = None,
 ) -> Job[Model]:
     model_config = ModelConfig(
         network=config.network,
@@ -190,6 +197,8 @@ def _train(
     with torch.random.fork_rng(devices=[]):  # a library must not reseed its caller
         torch.manual_seed(config.seed)
         model = Model.create(model_config)
+    if start is not None:
+        _take_weights(model, start)
     sampler = PatchSampler(examples, batch=config.batch, patch=config.patch, augment=config.augment, seed=config.seed)
     validate = None if held is None else Validator(held.images, _known(held), min_size=config.min_size)
     checkpoint = None if folder is None else folder / CHECKPOINT
@@ -211,7 +220,7 @@ def _train(
                 teacher_channels=teacher_channels,
                 validate=validate,
                 checkpoint=checkpoint,
-                signature=_signature(config, data, teacher),
+                signature=_signature(config, data, teacher, start),
                 stage=stage,
             )
         )
@@ -285,11 +294,25 @@ def _check_channels(teacher: int, config: DistillConfig) -> None:
         )
 
 
-def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None) -> str:
-    """What a checkpoint is tied to: settings, images, labels and teacher."""
+def _take_weights(model: Model, start: Model) -> None:
+    """Begin with the weights of a model of the same make."""
+    for name in ("network", "in_channels", "foreground"):
+        wanted, given = getattr(model.config, name), getattr(start.config, name)
+        if wanted != given:
+            raise ConfigError(
+                f"The model to start from has {name} {given!r}, the training asks for {wanted!r}.",
+                "Make them equal, or start without a model.",
+            )
+    model.network.load_state_dict(start.network.state_dict())
+
+
+def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, start: Model | None) -> str:
+    """What a checkpoint is tied to: settings, images, labels, teacher and first weights."""
     digest = hashlib.blake2b(digest_size=16)
     settings = config.model_dump_json(exclude={"device", "devices", "checkpoint_every"})
     digest.update(f"{settings}{teacher.fingerprint if teacher else ''}".encode())
+    if start is not None:
+        digest.update(model_fingerprint(start).encode())
     for array in (*data.images, *(found for found in data.labels if found is not None)):
         digest.update(image_key(array).encode())
     return digest.hexdigest()
