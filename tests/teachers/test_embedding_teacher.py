@@ -57,3 +57,8 @@ def test_the_fingerprint_follows_what_decides_the_labels(model: Model) -> None:
     other = [CONFIG.replace(precision="bf16"), CONFIG.replace(partition=PartitionConfig(bias=0.2))]
     assert {EmbeddingTeacher(model.with_card(name="x"), config).fingerprint for config in same} == {key}
     assert key not in {EmbeddingTeacher(model, config).fingerprint for config in other}
+
+
+def test_it_hands_on_what_its_card_forbids(model: Model) -> None:
+    assert EmbeddingTeacher(model).restrictions == ""
+    assert EmbeddingTeacher(model.with_card(restrictions="Not for sale.")).restrictions == "Not for sale."

@@ -25,3 +25,11 @@ def test_labels_have_to_be_uint32() -> None:
 def test_other_outputs_have_to_fit_the_labels(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(LabelError, match=rf"{name}.*\(4, 5\)"):
         TeacherPrediction(LABELS, **{name: np.zeros(shape, np.float32)})
+
+
+def test_affinities_are_those_of_the_standard_offsets() -> None:
+    for shape, count in (((4, 5), 10), ((2, 4, 5), 12)):
+        labels = np.zeros(shape, np.uint32)
+        TeacherPrediction(labels, affinities=np.zeros((count, *shape), np.float32))
+        with pytest.raises(LabelError, match=rf"affinities at 3 offsets, not at the {count} standard ones"):
+            TeacherPrediction(labels, affinities=np.zeros((3, *shape), np.float32))

@@ -41,6 +41,7 @@ class ModelCard(Config):
     scores: dict[str, float] = Field(default_factory=dict, description="validation scores")
     limits: str = Field("", description="what it is known to be bad at")
     licence: str = "BSD-3-Clause"
+    restrictions: str = Field("", description="what a licence forbids, in one plain sentence; empty if nothing")
     version: str = Field("", description="version of napari-grd that made it")
     created: str = Field("", description="date, ISO 8601")
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.errors import LabelError
+from napari_grd.graph.offsets import default_offsets
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +35,17 @@ class TeacherPrediction:
     embeddings : (C, *S) float32 or None
         Raw embeddings, whose cosines are affinities.
     affinities : (K, *S) float32 or None
-        Affinities at the teacher's own offsets.
+        Soft affinities in [0, 1] at the standard offsets, ``OFFSETS_2D`` or
+        ``OFFSETS_3D`` of :mod:`napari_grd.graph.offsets`. Channel ``k`` at pixel
+        ``p`` is how sure the teacher is that ``p`` and ``p + offsets[k]`` are
+        parts of the same instance, or both of the background; pairs that leave
+        the image may hold anything.
 
     Raises
     ------
     LabelError
-        If the labels are not uint32, or the arrays differ in spatial shape.
+        If the labels are not uint32, the arrays differ in spatial shape, or the
+        affinities are not those of the standard offsets.
     """
 
     labels: NDArray[np.uint32] = field(repr=False)
@@ -60,6 +66,11 @@ class TeacherPrediction:
                     f"The teacher's {name} of spatial shape {shape} do not fit its labels, {self.labels.shape}.",
                     "Bring all its outputs to the shape of the image.",
                 )
+        if self.affinities is not None and len(self.affinities) != (count := len(default_offsets(self.labels.ndim))):
+            raise LabelError(
+                f"The teacher gives affinities at {len(self.affinities)} offsets, not at the {count} standard ones.",
+                f"Compute them at OFFSETS_{self.labels.ndim}D of napari_grd.graph.offsets.",
+            )
 
 
 @runtime_checkable
@@ -106,6 +117,9 @@ class TeacherInfo:
         Weights, if their number is fixed.
     licence : str
         Licence of the teacher and its weights.
+    restrictions : str
+        What that licence forbids, in one plain sentence; empty if nothing. A teacher whose weights decide may say
+        it in an attribute ``restrictions`` of its own.
     available : bool
         Whether it can be loaded here.
     reason : str or None
@@ -118,6 +132,7 @@ class TeacherInfo:
     summary: str
     parameters: int | None = None
     licence: str = ""
+    restrictions: str = ""
     available: bool = True
     reason: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)

@@ -41,6 +41,11 @@ class EmbeddingTeacher:
         """The name on the model's card."""
         return self.model.card.name
 
+    @property
+    def restrictions(self) -> str:
+        """What the model's licence forbids; empty if nothing."""
+        return self.model.card.restrictions
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of weights, model settings, runtime, precision and partition.
