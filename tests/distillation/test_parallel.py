@@ -10,7 +10,8 @@ import torch
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.distillation.checkpoint import load_checkpoint
 from napari_grd.distillation.parallel import resolve_device
-from napari_grd.distillation.recipes import CHECKPOINT, iter_distill, iter_train
+from napari_grd.distillation.recipes import iter_distill, iter_train
+from napari_grd.distillation.stages import CHECKPOINT
 from napari_grd.errors import ConfigError
 from napari_grd.jobs import Progress, drain
 from napari_grd.teachers.embedding import EmbeddingTeacher

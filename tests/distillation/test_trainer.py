@@ -14,7 +14,8 @@ import torch
 
 from napari_grd.config import DistillConfig
 from napari_grd.distillation.checkpoint import load_checkpoint
-from napari_grd.distillation.recipes import CHECKPOINT, iter_train
+from napari_grd.distillation.recipes import iter_train
+from napari_grd.distillation.stages import CHECKPOINT
 from napari_grd.errors import Cancelled, ConfigError, OutputError
 from napari_grd.jobs import Metrics, Preview, Progress, Saved, drain
 

@@ -1,31 +1,20 @@
 """The two trainings as jobs: supervised, and distillation from a teacher."""
 
-import hashlib
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from napari_grd.config import DistillConfig, TrainConfig
-from napari_grd.data.dataset import Example, PatchSampler
-from napari_grd.data.fingerprint import image_key, model_fingerprint
-from napari_grd.distillation import parallel
-from napari_grd.distillation.finish import finish, model_path, so_far_path
-from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, object_diameter, split
-from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
-from napari_grd.distillation.trainer import best_so_far
-from napari_grd.distillation.validation import Validator
+from napari_grd.distillation.assistant import iter_assistant
+from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, split
+from napari_grd.distillation.stages import iter_ask, iter_fit
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.atomic import make_folder
-from napari_grd.io.model_file import save_model
-from napari_grd.jobs import Job, Saved
-from napari_grd.models import Model, ModelConfig
+from napari_grd.jobs import Job
+from napari_grd.models import Model
 from napari_grd.teachers.base import Teacher
-from napari_grd.teachers.embedding import EmbeddingTeacher
 
-CHECKPOINT = "checkpoint.safetensors"
 CACHE = "teacher-cache"
 
 
@@ -54,7 +43,8 @@ def iter_train(
         Fraction of the images set aside, or images of their own.
     out_dir : path, optional
         Where checkpoint and model go; a job that stopped there goes on. One that
-        is stopped leaves the model so far there too, see :func:`so_far_path`.
+        is stopped leaves the model so far there too, see
+        :func:`~napari_grd.distillation.finish.so_far_path`.
     kind : str
         Name of the result's file, and the card's kind.
     start : Model, optional
@@ -81,7 +71,7 @@ def iter_train(
         raise LabelError(f"Image {missing[0]} has no labels.", "Give labels, or distil from a teacher.")
     check_some_instances(data)
     return (
-        yield from _train(
+        yield from iter_fit(
             data,
             held,
             data.examples(config.normalization),
@@ -150,16 +140,16 @@ def iter_distill(
             cache_folder = folder / CACHE
         else:
             cache_folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        data, held, predictions = yield from _ask(teacher, data, held, cache_folder)
+        data, held, predictions = yield from iter_ask(teacher, data, held, cache_folder)
         check_some_instances(data)
         if not teacher.gives_embeddings:
-            teacher = yield from _assistant(teacher, data, held, config, folder)
-            data, held, predictions = yield from _ask(teacher, data, held, cache_folder)
+            teacher = yield from iter_assistant(teacher, data, held, config, folder)
+            data, held, predictions = yield from iter_ask(teacher, data, held, cache_folder)
         outputs = [prediction.output for prediction in predictions]
         channels = predictions[0].embedding_channels
         _check_channels(channels, config)
         return (
-            yield from _train(
+            yield from iter_fit(
                 data,
                 held,
                 data.examples(config.normalization, outputs),
@@ -174,67 +164,6 @@ def iter_distill(
         )
 
 
-def _train(
-    data: ImageSet,
-    held: ImageSet | None,
-    examples: list[Example],
-    config: TrainConfig,
-    *,
-    folder: Path | None,
-    kind: str,
-    stage: str,
-    teacher: Teacher | None = None,
-    teacher_channels: int | None = None,
-    start: Model | None = None,
-) -> Job[Model]:
-    model_config = ModelConfig(
-        network=config.network,
-        in_channels=data.in_channels,
-        foreground=config.background == "class",
-        normalization=config.normalization,
-        object_diameter=object_diameter(data.labels),
-    )
-    with torch.random.fork_rng(devices=[]):  # a library must not reseed its caller
-        torch.manual_seed(config.seed)
-        model = Model.create(model_config)
-    if start is not None:
-        _take_weights(model, start)
-    sampler = PatchSampler(examples, batch=config.batch, patch=config.patch, augment=config.augment, seed=config.seed)
-    validate = None if held is None else Validator(held.images, _known(held), min_size=config.min_size)
-    checkpoint = None if folder is None else folder / CHECKPOINT
-    summary = f"{config.network.name} trained on {len(data)} images"
-    if teacher is not None:
-        summary = f"{config.network.name} distilled from {teacher.name} on {len(data)} images"
-
-    def finished(model: Model, scores: dict[str, float], summary: str) -> Model:
-        name = None if teacher is None else teacher.name
-        model = finish(model, sampler, config, scores, kind=kind, summary=summary, teacher=name)
-        return model if folder is None else model.with_card(name=folder.name or kind)
-
-    try:
-        model, scores = yield from parallel.run(
-            parallel.Assignment(
-                model,
-                sampler,
-                config,
-                teacher_channels=teacher_channels,
-                validate=validate,
-                checkpoint=checkpoint,
-                signature=_signature(config, data, teacher, start),
-                stage=stage,
-            )
-        )
-    except GeneratorExit:
-        if folder is not None and checkpoint is not None and (best := best_so_far(checkpoint, model)) is not None:
-            save_model(finished(*best, f"{summary}, stopped early"), so_far_path(folder, kind))
-        raise
-    model = finished(model, scores, summary)
-    if folder is not None:
-        yield Saved(save_model(model, model_path(folder, kind)), kind="model")
-        so_far_path(folder, kind).unlink(missing_ok=True)
-    return model
-
-
 def _split(
     data: ImageSet, validation: float | tuple[Any, Any], config: TrainConfig, axes: str | None
 ) -> tuple[ImageSet, ImageSet | None]:
@@ -245,45 +174,6 @@ def _split(
     return split(data, validation)
 
 
-def _known(held: ImageSet) -> list[Any]:
-    if any(labels is None for labels in held.labels):
-        raise LabelError("A validation image has no labels.", "Label all of them, or none.")
-    return list(held.labels)
-
-
-def _ask(
-    teacher: Teacher, data: ImageSet, held: ImageSet | None, folder: Path
-) -> Job[tuple[ImageSet, ImageSet | None, list[CachedPrediction]]]:
-    """The teacher's predictions; its instances become the labels of unlabelled images."""
-    cache = TeacherCache(folder, teacher)
-    predictions = yield from cache.fill(data.images)
-    data = data.with_labels([prediction.labels for prediction in predictions])
-    if held is not None and any(labels is None for labels in held.labels):
-        unlabelled = held
-        found = yield from cache.fill(unlabelled.images)
-        held = unlabelled.with_labels([prediction.labels for prediction in found])
-    return data, held, predictions
-
-
-def _assistant(
-    teacher: Teacher, data: ImageSet, held: ImageSet | None, config: DistillConfig, folder: Path | None
-) -> Job[EmbeddingTeacher]:
-    """Fit an embedding network to a label-only teacher's instances."""
-    wanted = {name: getattr(config, name) for name in TrainConfig.model_fields}
-    wanted.update(network=config.assistant.network, steps=config.assistant.steps)
-    training = TrainConfig(**wanted)
-    model = yield from _train(
-        data,
-        held,
-        data.examples(config.normalization),
-        training,
-        folder=None if folder is None else make_folder(folder / "assistant"),
-        kind="assistant",
-        stage="Fitting the assistant",
-    )
-    return EmbeddingTeacher(model.with_card(name=f"assistant of {teacher.name}"))
-
-
 def _check_channels(teacher: int, config: DistillConfig) -> None:
     """Nodes and pooled embeddings are compared channel by channel."""
     weights = config.weights
@@ -292,27 +182,3 @@ def _check_channels(teacher: int, config: DistillConfig) -> None:
             f"The teacher's embedding has {teacher} channels, the student's {config.network.embedding}.",
             f"Set network.embedding to {teacher}, or the weights node, agd_inter and igd_inter to 0.",
         )
-
-
-def _take_weights(model: Model, start: Model) -> None:
-    """Begin with the weights of a model of the same make."""
-    for name in ("network", "in_channels", "foreground"):
-        wanted, given = getattr(model.config, name), getattr(start.config, name)
-        if wanted != given:
-            raise ConfigError(
-                f"The model to start from has {name} {given!r}, the training asks for {wanted!r}.",
-                "Make them equal, or start without a model.",
-            )
-    model.network.load_state_dict(start.network.state_dict())
-
-
-def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, start: Model | None) -> str:
-    """What a checkpoint is tied to: settings, images, labels, teacher and first weights."""
-    digest = hashlib.blake2b(digest_size=16)
-    settings = config.model_dump_json(exclude={"device", "devices", "checkpoint_every"})
-    digest.update(f"{settings}{teacher.fingerprint if teacher else ''}".encode())
-    if start is not None:
-        digest.update(model_fingerprint(start).encode())
-    for array in (*data.images, *(found for found in data.labels if found is not None)):
-        digest.update(image_key(array).encode())
-    return digest.hexdigest()
