@@ -83,6 +83,8 @@ def test_from_the_button_to_the_live_student(viewer: Any, widget: DistilWidget, 
     assert "AP50" in widget.message.text()
     assert {("train", "loss"), ("validation", "ap50")} <= widget.curves.points.keys()
     assert widget.curves.points["train", "loss"][0] == [10]
+    # Pictures come one at a time, so that none of them holds the window up for long.
+    qtbot.waitUntil(lambda: "preview: teacher" in viewer.layers and viewer.layers["preview: teacher"].data.any())
     shown = [viewer.layers[f"preview: {what}"] for what in ("image", "teacher", "student")]
     assert [type(layer) for layer in shown] == [Image, Labels, Labels]
     for layer in shown:
@@ -160,7 +162,7 @@ def test_labels_teach_through_an_assistant(viewer: Any, widget: DistilWidget, qt
     assert widget.order is not None
     assert {piece.labels for piece in widget.order.pieces} == {truth}
     assert (widget.order.out / "assistant" / "assistant.grd.safetensors").exists()
-    assert "preview: ground truth" in viewer.layers
+    qtbot.waitUntil(lambda: "preview: ground truth" in viewer.layers)
 
 
 def test_a_region_and_a_folder_are_learned_from(

@@ -1,5 +1,6 @@
 """Layers that show what the student has learned so far, beside its teacher."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from napari_grd._napari.distil.data import PREVIEW
 from napari_grd._napari.distil.pieces import Piece
 from napari_grd._napari.outputs import output_options, provenance
+from napari_grd._napari.turns import Turns
 from napari_grd.jobs import Preview
 
 _OUTLINE = 2  # pixels
@@ -18,20 +20,24 @@ class PreviewLayers:
     """Keeps "preview: image", "preview: student" and "preview: teacher" up to date.
 
     The teacher's objects are outlines around the student's. The layers are
-    added, still empty, when a run is started, as that takes napari a while. One
-    that the user deletes stays away until the next run.
+    added, still empty, when a run is started, and one at a time, as each takes
+    napari a while. One that the user deletes stays away until the next run.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         Where they go.
+    turns : Turns
+        When they are added and changed.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, turns: Turns) -> None:
         self._viewer = viewer
+        self._turns = turns
         self._layers: dict[str, Layer] = {}
         self._options: dict[str, Any] = {}
         self._reference = "teacher"
+        self._planned = False
         self._empty = True
 
     def start(self, shown: Piece | None) -> None:
@@ -44,21 +50,20 @@ class PreviewLayers:
             source = shown.source
             start = [span.start for span in shown.region]
             self._options = output_options(source.layer, axes=source.spatial_axes, start=start, made_by=made_by)
-            self._add(shown.shape)
+            self._plan(shown.shape)
 
     def show(self, event: Preview) -> None:
         """Show the pictures of an event."""
         image = np.asarray(event.images["image"])
-        if not self._layers:
-            self._add(image.shape[1:])
-        self._layers["student"].data = event.images["labels"]
-        if self._empty:  # the rest stays as it is for a whole run
+        if not self._planned:
+            self._plan(image.shape[1:])
+        if self._empty:  # these stay as they are for a whole run
             self._empty = False
             # Several channels are shown as one grey image: this is to recognise the place, not to judge it.
-            self._layers["image"].data = image.mean(0) if len(image) > 1 else image[0]
-            self._layers["image"].reset_contrast_limits()
-            self._layers["image"].opacity = 1.0
-            self._layers["reference"].data = outlines(event.images["reference"])
+            grey = image.mean(0) if len(image) > 1 else image[0]
+            self._turns.add(partial(self._show_image, grey))
+            self._turns.add(partial(self._show_labels, "reference", outlines(event.images["reference"])))
+        self._turns.add(partial(self._show_labels, "student", event.images["labels"]))
 
     def finish(self) -> None:
         """The run has ended: layers that nothing was shown in go away."""
@@ -67,24 +72,39 @@ class PreviewLayers:
 
     def remove(self) -> None:
         """Take the layers away."""
+        self._turns.clear()
         for layer in self._layers.values():
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
         self._layers.clear()
-        self._empty = True
+        self._planned, self._empty = False, True
 
-    def _add(self, shape: tuple[int, ...]) -> None:
-        nothing: NDArray[np.uint32] = np.zeros(shape, np.uint32)
-        # Seen through until there is something to see.
-        image = Image(np.zeros(shape, np.float32), name="preview: image", opacity=0.0, **self._options)
-        student = Labels(nothing, name="preview: student", **self._options)
-        reference = Labels(nothing, name=f"preview: {self._reference}", **self._options)
+    def _plan(self, shape: tuple[int, ...]) -> None:
+        self._planned = True
+        for key in ("image", "student", "reference"):
+            self._turns.add(partial(self._add, key, shape))
+
+    def _add(self, key: str, shape: tuple[int, ...]) -> None:
+        layer: Layer
+        if key == "image":  # seen through until there is something to see
+            layer = Image(np.zeros(shape, np.float32), name="preview: image", opacity=0.0, **self._options)
+        else:
+            name = self._reference if key == "reference" else key
+            layer = Labels(np.zeros(shape, np.uint32), name=f"preview: {name}", **self._options)
+        layer.editable = False
         active = self._viewer.layers.selection.active
-        for key, layer in (("image", image), ("student", student), ("reference", reference)):
-            layer.editable = False
-            self._layers[key] = self._viewer.add_layer(layer)
+        self._layers[key] = self._viewer.add_layer(layer)
         # The user goes on working on what was selected.
         self._viewer.layers.selection.active = active
+
+    def _show_image(self, image: NDArray[Any]) -> None:
+        layer = self._layers["image"]
+        layer.data = image
+        layer.reset_contrast_limits()
+        layer.opacity = 1.0
+
+    def _show_labels(self, key: str, labels: NDArray[np.uint32]) -> None:
+        self._layers[key].data = labels
 
 
 def outlines(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:

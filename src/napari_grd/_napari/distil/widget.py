@@ -20,6 +20,7 @@ from napari_grd._napari.distil.teacher_picker import TeacherPicker
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.panel import Panel, button, heading
 from napari_grd._napari.settings import settings
+from napari_grd._napari.turns import Turns
 from napari_grd._napari.worker import Running, message_of, run_call, run_job
 from napari_grd.config import DistillConfig
 from napari_grd.errors import ConfigError, GrdError
@@ -65,7 +66,7 @@ class DistilWidget(Panel):
         self.bar = JobBar("Stop; the best student so far is kept, and the run can be resumed")
         self.curves = Curves()
         self.when_gone(self.curves.close_plots)
-        self.preview = PreviewLayers(self.viewer)
+        self.preview = PreviewLayers(self.viewer, Turns(self))
         self._order: Order | None = None
         self._running: Running[Any] | None = None
         self._stage: Progress | None = None
