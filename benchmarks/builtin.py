@@ -43,7 +43,7 @@ RECIPES = {
     "tissue": Recipe(
         ("dsb2018_histology_rgb",),
         "Nuclei in stained tissue (H&E and others), RGB",
-        "Crowded nuclei without visible borders; stainings unlike those of the 64 training images; other magnifications.",
+        "Crowded nuclei without visible borders; stainings and magnifications unlike those of its 64 training images.",
     ),
     "phase": Recipe(
         ("usiigaci_phase",),
