@@ -15,16 +15,23 @@ unknown field is passed over.
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_grd.errors import ConfigError, ModelFileError
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.builtin import SUFFIX
+from napari_grd.io.model_guard import (
+    check_container,
+    check_finite,
+    check_settings,
+    check_tensors,
+    parse_object,
+    unreadable,
+)
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 FORMAT_VERSION = 1
@@ -32,7 +39,6 @@ FORMAT_VERSION = 1
 _VERSION_KEY = "napari_grd"
 _NETWORK = "network."
 _PCA = "pca"
-_NAMED = 3  # as many tensors are named in a message
 
 
 def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
@@ -104,19 +110,23 @@ def load_model(path: str | Path) -> Model:
     ------
     ModelFileError
         If there is no such file, it is damaged or not a model file, needs a
-        newer napari-grd or a network that is not installed, or its tensors do
-        not fit its network.
+        newer napari-grd or a network that is not installed, its tensors do
+        not fit its network, or hold NaN. Nothing is built before all that is
+        known, see :mod:`napari_grd.io.model_guard`.
     """
     path = Path(path)
     config, card = read_card(path)
     try:
         with safe_open(path, framework="pt") as file:
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
-    try:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            declared = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+            check_tensors(declared, config, path, network=_NETWORK, pca=_PCA)
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in declared}
+        check_finite(tensors, path)
         with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be overwritten
             model = Model.create(config, card)
+    except (OSError, SafetensorError) as error:
+        raise unreadable(path, error) from error
     except ConfigError as error:
         raise ModelFileError(
             f"The model file {str(path)!r} needs a network that cannot be built here: {error.problem}",
@@ -124,7 +134,8 @@ def load_model(path: str | Path) -> Model:
         ) from error
     # Cloned, as the original may be a view of the file, which may be replaced while the model lives.
     pca = tensors.pop(_PCA).clone() if _PCA in tensors else None
-    _fill(model.network, {name.removeprefix(_NETWORK): value for name, value in tensors.items()}, path)
+    # Copies into the network's own dtype, so float16 becomes float32.
+    model.network.load_state_dict({name.removeprefix(_NETWORK): value for name, value in tensors.items()})
     model.network.eval()
     return replace(model, pca=pca)
 
@@ -153,20 +164,23 @@ def read_card(path: str | Path) -> tuple[ModelConfig, ModelCard]:
     if not path.is_file():
         raise ModelFileError(f"There is no model file {str(path)!r}.", "Check the path.")
     try:
+        check_container(path)
         with safe_open(path, framework="np") as file:
             metadata: dict[str, str] = file.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     _check_version(metadata, path)
-    settings, facts = _json(metadata, "config", path), _json(metadata, "card", path)
+    settings, facts = parse_object(metadata, "config", path), parse_object(metadata, "card", path)
     known = {name: value for name, value in facts.items() if name in ModelCard.model_fields}
     try:
-        return ModelConfig(**settings), ModelCard(**known)
+        config, card = ModelConfig(**settings), ModelCard(**known)
     except ConfigError as error:
         raise ModelFileError(
-            f"The model file {str(path)!r} holds settings that are not valid here: {error.problem}",
+            f"The model file {str(path)!r} holds settings that are not valid here: {error.problem[:1000]}",
             "Update napari-grd, or save the model again.",
         ) from error
+    check_settings(config, path)
+    return config, card
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:
@@ -174,25 +188,6 @@ def _stored(tensor: Tensor, half: bool) -> Tensor:
         tensor = tensor.half()
     # Cloned, as safetensors refuses tensors that share memory.
     return tensor.detach().cpu().contiguous().clone()
-
-
-def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    expected = network.state_dict()
-    problems = []
-    for what, names in (
-        ("missing", expected.keys() - tensors.keys()),
-        ("unexpected", tensors.keys() - expected.keys()),
-        ("of another shape", {n for n in expected.keys() & tensors.keys() if expected[n].shape != tensors[n].shape}),
-    ):
-        if names:
-            listed = ", ".join(sorted(names)[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-            problems.append(f"{len(names)} tensor(s) {what} ({listed})")
-    if problems:
-        raise ModelFileError(
-            f"The model file {str(path)!r} does not fit its network: {'; '.join(problems)}.",
-            "Save the model again, with the version of napari-grd (or the plugin) that trained it.",
-        )
-    network.load_state_dict(tensors)  # copies into the network's own dtype, so float16 becomes float32
 
 
 def _check_version(metadata: dict[str, str], path: Path) -> None:
@@ -207,23 +202,3 @@ def _check_version(metadata: dict[str, str], path: Path) -> None:
             f"The model file {str(path)!r} is of format {version}; this version reads up to {FORMAT_VERSION}.",
             "Update napari-grd.",
         )
-
-
-def _json(metadata: dict[str, str], key: str, path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(metadata[key])
-        if isinstance(values, dict):
-            return values
-        reason = f"it is a {type(values).__name__}"
-    except KeyError:
-        reason = "it is missing"
-    except json.JSONDecodeError as error:
-        reason = str(error)
-    raise ModelFileError(f"The {key} in the model file {str(path)!r} cannot be read ({reason}).", "Save it again.")
-
-
-def _unreadable(path: Path, error: Exception) -> ModelFileError:
-    return ModelFileError(
-        f"The model file {str(path)!r} is cut off, or is not a safetensors file ({error}).",
-        f"Copy or download it again; a model file ends in {SUFFIX}.",
-    )

@@ -1,0 +1,220 @@
+"""What a model file has to prove before any of it is believed.
+
+A file may come from anybody. Its header says how long it is, which network to
+build and how large the tensors are: all of that is checked against the file
+itself and against sane limits before memory is taken or a network is built.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_grd.errors import ConfigError, ModelFileError
+from napari_grd.io.builtin import SUFFIX
+from napari_grd.models import Model, ModelConfig
+
+MAX_HEADER = 4 << 20
+"""Bytes of a header; that of a network of 34 million weights takes 30 thousand."""
+MAX_DEPTH = 32
+"""How deep objects and lists in the header may be nested."""
+MAX_CHANNELS, MAX_OFFSETS, MAX_SHIFT, MAX_SIZE = 1 << 16, 256, 4096, 1e6
+
+_FLOATS = ("F16", "BF16", "F32", "F64")
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save, new and old
+_NAMED = 3  # as many tensors are named in a message
+
+Declared = Mapping[str, tuple[str, tuple[int, ...]]]
+"""Type (as safetensors names it) and shape of every tensor, by name."""
+
+
+def check_container(path: Path) -> None:
+    """Refuse a file whose first bytes cannot be those of a model file, before anything parses it.
+
+    Raises
+    ------
+    ModelFileError
+        If it is a pickle, or its header is longer than the file or than :data:`MAX_HEADER`.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+    size = path.stat().st_size
+    if start.startswith(_PICKLES):
+        raise ModelFileError(
+            f"{str(path)!r} is a PyTorch file (a pickle), which can run code when it is opened; it was not opened.",
+            f"Ask for the model as a file that napari-grd saved; it ends in {SUFFIX} and holds numbers only.",
+        )
+    (length,) = struct.unpack("<Q", start) if len(start) == 8 else (0,)
+    if length > size - 8 or length < 2:  # the shortest header is {}
+        raise unreadable(path, f"its header would take {length} of {size} bytes")
+    if length > MAX_HEADER:
+        raise ModelFileError(
+            f"The header of {str(path)!r} takes {length} bytes; that of a model takes at most {MAX_HEADER}.",
+            "Do not use this file. Ask whoever made it for the original.",
+        )
+
+
+def parse_object(metadata: Mapping[str, str], key: str, path: Path) -> dict[str, Any]:
+    """A JSON object from the header.
+
+    Raises
+    ------
+    ModelFileError
+        If it is missing, is not a JSON object, or is nested deeper than :data:`MAX_DEPTH`.
+    """
+    try:
+        values = json.loads(metadata[key])
+        if not isinstance(values, dict):
+            reason = f"it is a {type(values).__name__}"
+        elif _deeper_than(values, MAX_DEPTH):
+            reason = f"it is nested deeper than {MAX_DEPTH} levels"
+        else:
+            return values
+    except KeyError:
+        reason = "it is missing"
+    except RecursionError:
+        reason = f"it is nested deeper than {MAX_DEPTH} levels"
+    except ValueError as error:  # also from a number of thousands of digits
+        reason = str(error)
+    raise ModelFileError(f"The {key} in the model file {str(path)!r} cannot be read ({reason}).", "Save it again.")
+
+
+def check_settings(config: ModelConfig, path: Path) -> None:
+    """Refuse settings that are valid one by one, but would take any memory there is.
+
+    Raises
+    ------
+    ModelFileError
+        If there are too many channels or offsets, an offset is too long or does not fit the
+        dimensions, or a size is beyond any.
+    """
+    offsets = config.offsets
+    unfit = [offset for offset in offsets if len(offset) != config.ndim or max(map(abs, offset)) > MAX_SHIFT]
+    if unfit or not config.ndim <= len(offsets) <= MAX_OFFSETS:
+        found = f"the offset {unfit[0][:4]}" if unfit else f"{len(offsets)} offsets"
+        raise ModelFileError(
+            f"The model file {str(path)!r} holds {found}; a {config.ndim}D model has {config.ndim} to {MAX_OFFSETS}"
+            f" of {config.ndim} numbers up to {MAX_SHIFT}.",
+            "Ask whoever made it for the original.",
+        )
+    channels = max(config.in_channels, config.network.embedding, *(config.network.widths or ()))
+    if channels > MAX_CHANNELS:
+        raise ModelFileError(
+            f"The model file {str(path)!r} asks for a network of {channels} channels; {MAX_CHANNELS} is the most.",
+            "Ask whoever made it for the original.",
+        )
+    for name in ("object_diameter", "pixel_size"):
+        value = getattr(config, name)
+        if value is not None and not 1 / MAX_SIZE < value < MAX_SIZE:
+            raise ModelFileError(
+                f"The model file {str(path)!r} says that its {name} is {value}.", "Save it again with a real one."
+            )
+
+
+def check_tensors(declared: Declared, config: ModelConfig, path: Path, *, network: str, pca: str) -> None:
+    """Compare what the file holds with what its network takes, before either takes memory.
+
+    The network is built without memory, on torch's meta device.
+
+    Parameters
+    ----------
+    declared : Declared
+        Types and shapes in the header.
+    config : ModelConfig
+        The settings in the header.
+    path : Path
+        The file, for messages.
+    network, pca : str
+        Prefix of the network's tensors, and name of the colour basis, which may be missing.
+
+    Raises
+    ------
+    ModelFileError
+        If tensors are missing, unexpected, or of another shape or kind of number, or the
+        sizes in the settings are beyond any network.
+    ConfigError
+        If there is no such network, or it cannot have such widths.
+    """
+    try:
+        with torch.device("meta"):
+            wanted = Model.create(config).network.state_dict()
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a plugin's network may do with the settings
+        raise ModelFileError(
+            f"The network of {str(path)!r} cannot be laid out ({_short(error)}).",
+            "Its settings are not those of a trained model; ask whoever made it for the original.",
+        ) from error
+    expected = {network + name: value for name, value in wanted.items()}
+    if pca in declared:
+        expected[pca] = torch.empty(4, config.network.embedding, device="meta")
+    problems = []
+    for what, names in (
+        ("missing", expected.keys() - declared.keys()),
+        ("unexpected", declared.keys() - expected.keys()),
+        ("of another shape", {n for n in expected.keys() & declared.keys() if declared[n][1] != expected[n].shape}),
+        (
+            "of another type",
+            {n for n in expected.keys() & declared.keys() if _kind(declared[n][0]) != expected[n].is_floating_point()},
+        ),
+    ):
+        if names:
+            listed = ", ".join(name.removeprefix(network)[:80] for name in sorted(names)[:_NAMED])
+            more = ", ..." if len(names) > _NAMED else ""
+            problems.append(f"{len(names)} tensor(s) {what} ({listed}{more})")
+    if problems:
+        raise ModelFileError(
+            f"The model file {str(path)!r} does not fit its network: {'; '.join(problems)}.",
+            "Save the model again, with the version of napari-grd (or the plugin) that trained it.",
+        )
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse weights that are NaN or infinite: whatever such a network is shown, it sees nothing.
+
+    Raises
+    ------
+    ModelFileError
+        If there are any.
+    """
+    bad = sorted(name for name, value in tensors.items() if not torch.isfinite(value).all())
+    if bad:
+        raise ModelFileError(
+            f"The model file {str(path)!r} holds NaN or infinite values in {len(bad)} tensor(s), e.g. {bad[0]}.",
+            "Its training diverged: train again with a lower optim.lr, or use an earlier checkpoint.",
+        )
+
+
+def unreadable(path: Path, reason: object) -> ModelFileError:
+    """The error for a file that is no safetensors file, or only a part of one."""
+    return ModelFileError(
+        f"The model file {str(path)!r} is cut off, or is not a safetensors file ({reason}).",
+        f"Copy or download it again; a model file ends in {SUFFIX}.",
+    )
+
+
+def _kind(dtype: str) -> bool | None:
+    """Whether a type is a floating one; None for those no network is stored in."""
+    return True if dtype in _FLOATS else False if dtype == "I64" else None
+
+
+def _deeper_than(values: Any, limit: int) -> bool:
+    level = [values]
+    for _ in range(limit):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
