@@ -18,7 +18,7 @@ import torch
 import zarr
 
 from napari_grd.config import DistillConfig, LossWeights
-from napari_grd.data.dataset import Example, PatchSampler
+from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.normalize import intensity_range, normalize
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.memory_bank import MemoryBank
@@ -28,6 +28,7 @@ from napari_grd.models import Model, ModelConfig
 from reporting import hardware, table
 
 NAIVE_MB = 32 * 16 * 544**2 * 4 / 1e6  # embeddings of 32 crops of 544², as the paper's code keeps them
+LAYOUT = TeacherLayout(embedding=16, foreground=True)
 INTRA = LossWeights(agd_inter=0, igd_inter=0)
 
 
@@ -78,17 +79,17 @@ def main() -> None:
     config = DistillConfig()
     offsets = ModelConfig().offsets
 
-    def sampler(found: list[Example]) -> PatchSampler:
-        return PatchSampler(found, batch=4, patch=128, augment=config.augment, seed=0)
+    def sampler(found: list[Example], layout: TeacherLayout | None = None) -> PatchSampler:
+        return PatchSampler(found, batch=4, patch=128, augment=config.augment, seed=0, layout=layout)
 
     with tempfile.TemporaryDirectory() as folder:
         plain, taught = examples(Path(folder), 8)
-        full = DistillationObjective(config, offsets, teacher_channels=16)
-        intra = DistillationObjective(config.replace(weights=INTRA.model_dump()), offsets, teacher_channels=16)
+        full = DistillationObjective(config, offsets, layout=LAYOUT)
+        intra = DistillationObjective(config.replace(weights=INTRA.model_dump()), offsets, layout=LAYOUT)
         steps = {
             "supervised": make_step(Objective(config, offsets), sampler(plain)),
-            "distillation, within images": make_step(intra, sampler(taught)),
-            "distillation, all terms": make_step(full, sampler(taught)),
+            "distillation, within images": make_step(intra, sampler(taught, LAYOUT)),
+            "distillation, all terms": make_step(full, sampler(taught, LAYOUT)),
         }
         times: dict[str, list[float]] = {name: [] for name in steps}
         warmup = 10  # fills the bank

@@ -217,8 +217,11 @@ class BankConfig(Config):
 
 
 class AssistantConfig(Config):
-    """The embedding network fitted to a teacher that gives labels only."""
+    """The embedding network fitted to a teacher without embeddings, which teaches in its place."""
 
+    use: bool = Field(
+        True, description="fit one; else labels and soft affinities are distilled into the student directly"
+    )
     network: NetworkConfig = NetworkConfig(widths=(16, 32, 64, 128, 256))
     steps: int = Field(1500, ge=1, description="optimiser steps of the network that teaches")
 
@@ -229,3 +232,10 @@ class DistillConfig(TrainConfig):
     weights: LossWeights = LossWeights()
     bank: BankConfig = BankConfig()
     assistant: AssistantConfig = AssistantConfig()
+    confidence: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="agreement of turned views below which a teacher's instances are ignored, 0 to keep all;"
+        " the teacher is asked four times",
+    )

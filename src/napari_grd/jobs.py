@@ -16,6 +16,22 @@ from napari_grd.errors import Cancelled
 
 
 @dataclass(frozen=True)
+class Overall:
+    """How far a job of several stages is, as a whole.
+
+    Attributes
+    ----------
+    done : float
+        Share of the expected work, 0 to 1; it never falls.
+    seconds_left : float or None
+        Estimated time left until all is done; None until there is a basis for it.
+    """
+
+    done: float
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a stage is.
 
@@ -27,12 +43,16 @@ class Progress:
         Units finished and units in all.
     seconds_left : float or None
         Estimated time left in this stage; None until there is a basis for it.
+    overall : Overall or None
+        If the stage is one of several in a row: how far all of them are. One bar
+        for the whole shows this.
     """
 
     stage: str
     done: int
     total: int
     seconds_left: float | None = None
+    overall: Overall | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +139,7 @@ def relay(job: Job[Result], change: Callable[[Event], Event]) -> Job[Result]:
     ...     yield Progress("Counting", 1, 1)
     ...     return "done"
     >>> drain(relay(inner(), lambda event: Progress("All", 1, 2)), print)
-    Progress(stage='All', done=1, total=2, seconds_left=None)
+    Progress(stage='All', done=1, total=2, seconds_left=None, overall=None)
     'done'
     """
     try:

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_grd.config import AugmentConfig
 from napari_grd.data.augment import NO_AUGMENTATION, random_patch
 from napari_grd.errors import ImageError, LabelError
+from napari_grd.graph.affinities import affinities_from_labels, valid_mask
+from napari_grd.graph.offsets import OFFSETS_2D
 
 GEOMETRY = NO_AUGMENTATION.replace(flip=True, rotate90=True)
 FREE = GEOMETRY.replace(rotate=1, scale=1, elastic=1)
@@ -178,3 +181,37 @@ def test_only_the_bounding_box_of_extra_is_read():
 def test_arrays_that_do_not_belong_together_are_refused(image, labels, extra, error):
     with pytest.raises(error, match=r"shape"):
         random_patch(np.random.default_rng(0), NO_AUGMENTATION, 4, image, labels, extra)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000))
+def test_affinities_of_an_exact_patch_are_those_of_its_labels(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, (50, 60))
+    known = affinities_from_labels(torch.from_numpy(labels)[None], OFFSETS_2D)[0].numpy()
+    extra = np.concatenate([known, labels[None]]).astype(np.float32)
+    got = random_patch(rng, GEOMETRY, 32, labels[None].astype(np.float32), labels, extra, slice(0, len(known)))
+    wanted = affinities_from_labels(torch.from_numpy(got.labels)[None], OFFSETS_2D)[0].numpy()
+    inside = valid_mask((32, 32), OFFSETS_2D).numpy()
+    np.testing.assert_array_equal(got.extra[:-1][inside], wanted[inside])
+    np.testing.assert_array_equal(got.extra[-1], got.labels)
+
+
+@pytest.mark.parametrize(("config", "shape"), [(FREE, (50, 60)), (GEOMETRY, (50, 20))], ids=["free", "too small"])
+def test_affinities_are_unknown_where_pairs_are_not_those_of_the_image(config, shape):
+    image, labels, _ = address_image(shape)
+    extra = np.ones((11, *shape), np.float32)
+    got = random_patch(np.random.default_rng(0), config, 32, image, labels, extra, slice(0, 10))
+    assert np.isnan(got.extra[:10]).all()
+    assert (got.extra[10] == 1).all()
+
+
+def test_ignored_pixels_travel_but_do_not_attract():
+    labels = np.full((60, 60), -1)
+    labels[30, 30] = 4
+    image = np.zeros((1, 60, 60), np.float32)
+    patches = [random_patch(np.random.default_rng(s), GEOMETRY, 8, image, labels).labels for s in range(300)]
+    assert {-1} <= set(np.unique(patches)) <= {-1, 4}
+    # By chance alone a patch in 50 holds the pixel; were ignored pixels centred on, no more than that would.
+    found = sum((patch == 4).any() for patch in patches)
+    assert found < 30

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from napari_grd.config import AugmentConfig
-from napari_grd.data.dataset import Example, PatchSampler
+from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
+
+LAYOUT = TeacherLayout(embedding=4, foreground=True)
 
 
 @pytest.fixture
@@ -25,7 +27,10 @@ def examples() -> list[Example]:
 
 
 def sampler(examples: list[Example], **changes: Any) -> PatchSampler:
-    return PatchSampler(examples, **({"batch": 2, "patch": 32, "augment": AugmentConfig(), "seed": 1} | changes))
+    options: dict[str, Any] = {"layout": LAYOUT if examples[0].teacher is not None else None}
+    return PatchSampler(
+        examples, **(options | {"batch": 2, "patch": 32, "augment": AugmentConfig(), "seed": 1} | changes)
+    )
 
 
 def test_shapes_and_types(examples: list[Example]) -> None:
@@ -56,3 +61,23 @@ def test_without_a_teacher(examples: list[Example]) -> None:
 
 def test_more_patches_than_images(examples: list[Example]) -> None:
     assert sampler(examples[:1], batch=4).batch(0).image.shape[0] == 4
+
+
+def test_what_a_teacher_does_not_say_is_nan(examples: list[Example]) -> None:
+    mute = [Example(e.name, e.image, e.labels) for e in examples[1:]]
+    batch = sampler([examples[0], *mute], batch=3, layout=LAYOUT).batch(0)
+    assert batch.teacher is not None
+    said = {source: bool(values.isfinite().all()) for source, values in zip(batch.sources, batch.teacher, strict=True)}
+    assert said == {0: True, 1: False, 2: False}
+    assert batch.teacher[batch.sources.index(1)].isnan().all()
+
+
+def test_a_layout_splits_channels() -> None:
+    output = torch.arange(14.0).reshape(1, 14, 1, 1)
+    embedding, affinities, foreground = TeacherLayout(3, 10, True).split(output)
+    assert embedding is not None
+    assert affinities is not None
+    assert foreground is not None
+    assert [*embedding.flatten(), *affinities.flatten(), *foreground.flatten()] == list(range(14))
+    assert TeacherLayout().split(output) == (None, None, None)
+    assert TeacherLayout(3, 10, True).channels == 14

@@ -133,3 +133,12 @@ def test_labels_become_int64():
 def test_labels_that_cannot_be_used_are_refused(labels, message):
     with pytest.raises(LabelError, match=message):
         as_labels(labels, (4, 4))
+
+
+def test_ignored_pixels_are_allowed_where_they_are_asked_for():
+    labels = np.array([[-1, 3]])
+    np.testing.assert_array_equal(as_labels(labels, (1, 2), ignored=True), labels)
+    with pytest.raises(LabelError, match="negative number -1"):
+        as_labels(labels, (1, 2))
+    with pytest.raises(LabelError, match="negative number -2"):
+        as_labels(labels - 1, (1, 2), ignored=True)

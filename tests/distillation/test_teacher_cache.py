@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
+from napari_grd.data.dataset import TeacherLayout
 from napari_grd.distillation.teacher_cache import TeacherCache, prune
-from napari_grd.errors import ImageError, OutputError
+from napari_grd.errors import ImageError, LabelError, OutputError
 from napari_grd.jobs import Progress, drain
 from napari_grd.teachers.base import TeacherPrediction
 
@@ -48,7 +50,7 @@ def test_asked_once_and_kept_as_float16(tmp_path: Path, images: Any) -> None:
     assert [e.done for e in events if isinstance(e, Progress)] == [0, 1, 2, 3, 4]
     for image, prediction in zip(images, found, strict=True):
         assert prediction.output.dtype == np.float16
-        assert prediction.embedding_channels == 3
+        assert prediction.layout == TeacherLayout(embedding=3, foreground=True)
         np.testing.assert_allclose(prediction.output[:3], np.repeat(image, 3, axis=0), atol=1e-3)
         np.testing.assert_allclose(prediction.output[3], image[0], atol=1e-3)
         np.testing.assert_array_equal(prediction.labels, image[0] > 0.5)
@@ -103,7 +105,7 @@ def test_another_teacher_has_its_own_entries(tmp_path: Path, images: Any) -> Non
 def test_a_teacher_of_labels_only(tmp_path: Path, images: Any) -> None:
     (prediction,) = drain(TeacherCache(tmp_path, CountingTeacher(embeddings=False)).fill(images[:1]))
     assert prediction.output is None
-    assert prediction.embedding_channels == 0
+    assert prediction.layout is None
 
 
 def test_embeddings_beyond_float16_are_refused(tmp_path: Path, images: Any) -> None:
@@ -120,3 +122,48 @@ def test_pruning_keeps_what_was_made_last(tmp_path: Path) -> None:
     prune(tmp_path, 250)
     assert sorted(path.name for path in tmp_path.glob("*/*")) == ["new", "older"]
     prune(tmp_path / "missing", 0)
+
+
+class SoftTeacher(CountingTeacher):
+    """Gives no embeddings; affinities only of images that are higher than 40."""
+
+    gives_embeddings = False
+
+    def predict(self, image: np.ndarray[Any, Any]) -> TeacherPrediction:
+        self.asked += 1
+        labels = (image[0] > 0.5).astype(np.uint32)
+        affinities = np.repeat(image, 10, axis=0) if len(labels) > 40 else None
+        return TeacherPrediction(labels, image[0], affinities=affinities, confidence=image[0])
+
+
+def test_soft_outputs_are_kept(tmp_path: Path, images: Any) -> None:
+    first, second, *_ = drain(TeacherCache(tmp_path, SoftTeacher()).fill(images))
+    assert first.layout == second.layout == TeacherLayout(affinities=10, foreground=True)
+    assert np.isnan(first.output[:10]).all()
+    np.testing.assert_allclose(second.output[:10], np.repeat(images[1], 10, axis=0), atol=1e-3)
+    for image, found in zip(images, (first, second), strict=False):
+        np.testing.assert_allclose(found.output[10], image[0], atol=1e-3)
+        np.testing.assert_allclose(found.confidence, image[0], atol=1e-3)
+
+
+def test_entries_of_the_older_make(tmp_path: Path, images: Any) -> None:
+    """Embeddings are read as they are; a teacher without them is asked again, for what was not kept then."""
+    for teacher, again in ((CountingTeacher(), 0), (SoftTeacher("def"), 4)):
+        cache = TeacherCache(tmp_path, teacher)
+        before = drain(cache.fill(images))
+        for entry in (tmp_path / teacher.fingerprint).iterdir():
+            attributes = zarr.open_group(entry).attrs
+            del attributes["affinity_channels"]
+        asked = teacher.asked
+        found = drain(cache.fill(images))
+        assert teacher.asked - asked == again
+        assert [p.layout for p in found] == [p.layout for p in before]
+
+
+def test_output_of_another_shape_is_refused(tmp_path: Path, images: Any) -> None:
+    class Cropping(CountingTeacher):
+        def predict(self, image: np.ndarray[Any, Any]) -> TeacherPrediction:
+            return super().predict(image[:, 1:])
+
+    with pytest.raises(LabelError, match=r"shape \(39, 50\), the image \(40, 50\)"):
+        drain(TeacherCache(tmp_path, Cropping()).fill(images))

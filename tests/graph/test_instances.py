@@ -77,3 +77,11 @@ def test_graph_of_a_volume_without_instances_is_empty():
         assert graph.centroids.shape == (0, 3)
         assert graph.nodes.shape == (0, 5)
         assert graph.edges.shape == (0, 2)
+
+
+def test_ignored_pixels_belong_to_no_node():
+    # Below 0 they must not slip into the ids of the image before.
+    embedding = torch.arange(8.0).reshape(2, 1, 4)
+    labels = torch.tensor([[1, 3, 3, 0], [-1, 3, -1, 0]])
+    nodes = instance_nodes(embedding, labels)
+    assert [found.flatten().tolist() for found in nodes] == [[0.0, 1.5], [5.0]]

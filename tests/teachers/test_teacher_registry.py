@@ -69,6 +69,7 @@ def test_all_are_listed_and_the_reason_is_given() -> None:
     assert {name: info.available for name, info in found.items()} == {
         "model": True,
         "labels": True,
+        "several": True,
         "blank": True,
         "absent": False,
         "broken": False,

@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.config import AugmentConfig
+from napari_grd.data.turned_pairs import turn_affinities
 from napari_grd.errors import ImageError, LabelError
+from napari_grd.graph.offsets import OFFSETS_2D
 
 Float32 = NDArray[np.float32]
 
 NO_AUGMENTATION = AugmentConfig(flip=False, rotate90=False, rotate=0, scale=0, elastic=0, intensity=0, noise=0, blur=0)
 """Plain random crops: nothing but the location is drawn."""
 
-_TRIES = 8  # random pixels looked at in search of a labelled one
+_TRIES = 8  # random pixels looked at in search of an instance's
 _ELASTIC_SPACING = 32.0  # pixels between the control points of an elastic deformation
 
 
@@ -60,6 +62,7 @@ def random_patch(
     image: Float32,
     labels: NDArray[np.integer[Any]] | None = None,
     extra: ArrayLike | None = None,
+    pairs: slice | None = None,
 ) -> Patch:
     """Cut a random patch, moved and changed as the settings say.
 
@@ -67,7 +70,7 @@ def random_patch(
     pixel: embeddings of two instances are never mixed. Where no free rotation,
     scale or elastic deformation was drawn the patch is pixel exact. What lies
     beyond the border, also of an image smaller than the patch, is mirrored.
-    With labels, half of the patches are centred on a labelled pixel.
+    With labels, half of the patches are centred on a pixel of an instance.
 
     Parameters
     ----------
@@ -80,10 +83,14 @@ def random_patch(
     image : (C, H, W) float32
         Normalised intensities.
     labels : (H, W) integer, optional
-        Label image, 0 is background.
+        Label image, 0 is background; ignored pixels are below.
     extra : (E, H, W) numpy or zarr array, optional
         Values that move with the pixels, e.g. a teacher's embedding and
         foreground; only the bounding box of the patch is read from it.
+    pairs : slice, optional
+        Channels of ``extra`` that are affinities at ``OFFSETS_2D``. They follow
+        turns and flips. A free map takes pairs to where nobody has been asked,
+        so they are NaN in a patch that is not pixel exact.
 
     Returns
     -------
@@ -110,15 +117,24 @@ def random_patch(
     grids = _grids(origin, patch, displacement)
     rows, cols = (_mirror(grid, size) for grid, size in zip(grids, image.shape[1:], strict=True))
 
+    moved = None if extra is None else _nearest(extra, rows, cols)
+    affinities = None
+    if moved is not None and pairs is not None:
+        known = exact and min(image.shape[1:]) >= patch  # mirrored pairs point the wrong way
+        affinities = moved[pairs] if known else np.full_like(moved[pairs], np.nan)
+
     def turned(array: NDArray[Any], dtype: type) -> NDArray[Any]:
         array = np.rot90(array, turns, axes=(-2, -1))
         return np.ascontiguousarray(array[..., ::-1] if flip else array, dtype=dtype)
 
     pixels = _nearest(image, rows, cols) if exact else _linear(image, rows, cols)
+    around = None if moved is None else turned(moved, np.float32)
+    if around is not None and affinities is not None:
+        around[pairs] = turn_affinities(affinities, OFFSETS_2D, turns, flip)
     return Patch(
         image=_change_intensity(rng, config, turned(pixels, np.float32)),
         labels=None if labels is None else turned(_nearest(labels[None], rows, cols)[0], np.int64),
-        extra=None if extra is None else turned(_nearest(extra, rows, cols), np.float32),
+        extra=around,
     )
 
 
@@ -142,7 +158,7 @@ def _origin(rng: np.random.Generator, patch: int, shape: Sequence[int], labels: 
     center = None
     if labels is not None and rng.random() < 0.5:
         rows, cols = (rng.integers(size, size=_TRIES) for size in shape)
-        hits = np.flatnonzero(labels[rows, cols])
+        hits = np.flatnonzero(labels[rows, cols] > 0)
         if len(hits):
             center = (int(rows[hits[0]]), int(cols[hits[0]]))
     origin = []

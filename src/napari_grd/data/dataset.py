@@ -10,10 +10,48 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_grd.config import AugmentConfig
-from napari_grd.data.augment import random_patch
+from napari_grd.data.augment import Patch, random_patch
+
+
+@dataclass(frozen=True)
+class TeacherLayout:
+    """What the channels of a teacher's output are, in this order.
+
+    Attributes
+    ----------
+    embedding : int
+        Channels of embedding; 0 for a teacher that gives none.
+    affinities : int
+        Soft affinities, as many as there are standard offsets, or 0.
+    foreground : bool
+        Whether a probability of foreground comes last.
+    """
+
+    embedding: int = 0
+    affinities: int = 0
+    foreground: bool = False
+
+    @property
+    def channels(self) -> int:
+        """How many there are."""
+        return self.embedding + self.affinities + self.foreground
+
+    @property
+    def pairs(self) -> slice | None:
+        """Which of them are affinities."""
+        return slice(self.embedding, self.embedding + self.affinities) if self.affinities else None
+
+    def split(self, output: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Embedding ``(B, C, *S)``, affinities ``(B, K, *S)`` and foreground ``(B, *S)`` of ``(B, E, *S)``; or None."""
+        return (
+            output[:, : self.embedding] if self.embedding else None,
+            output[:, self.pairs] if self.pairs else None,
+            output[:, -1] if self.foreground else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -27,10 +65,11 @@ class Example:
     image : ndarray (C, *S) float32
         Normalised intensities.
     labels : ndarray (*S) of int
-        Instances: ground truth, or the teacher's own where there is none.
+        Instances: ground truth, or the teacher's own where there is none; 0 is
+        background, :data:`~napari_grd.data.inputs.IGNORED` is unknown.
     teacher : array-like (E, *S) or None
-        Cached teacher output: embedding channels, then the foreground
-        probability if the teacher has one. Any array that can be sliced.
+        Cached teacher output, see :class:`TeacherLayout`. Any array that can be
+        sliced. NaN, or None, is nothing said.
     """
 
     name: str
@@ -80,16 +119,26 @@ class PatchSampler:
         Which random changes to make.
     seed : int
         Root of all randomness.
+    layout : TeacherLayout, optional
+        Of the examples' teacher output; without it there is none in a batch.
     """
 
     def __init__(
-        self, examples: Sequence[Example], *, batch: int, patch: int, augment: AugmentConfig, seed: int
+        self,
+        examples: Sequence[Example],
+        *,
+        batch: int,
+        patch: int,
+        augment: AugmentConfig,
+        seed: int,
+        layout: TeacherLayout | None = None,
     ) -> None:
         self.examples = list(examples)
         self._batch = batch
         self._patch = patch
         self._augment = augment
         self._seed = seed
+        self._layout = layout
 
     def batch(self, step: int, rank: int = 0) -> Batch:
         """The batch of a step (counted from 0) on a rank."""
@@ -97,16 +146,20 @@ class PatchSampler:
         n = len(self.examples)
         # Without replacement while there are enough: the bank compares *different* images.
         sources = tuple(int(i) for i in rng.choice(n, size=self._batch, replace=n < self._batch))
-        patches = []
-        for i in sources:
-            example = self.examples[i]
-            patches.append(
-                random_patch(rng, self._augment, self._patch, example.image, example.labels, example.teacher)
-            )
-        extras = [p.extra for p in patches if p.extra is not None]
+        patches = [self._cut(rng, self.examples[i]) for i in sources]
         return Batch(
             torch.from_numpy(np.stack([p.image for p in patches])),
             torch.from_numpy(np.stack([p.labels for p in patches if p.labels is not None])),
-            torch.from_numpy(np.stack(extras)) if len(extras) == len(patches) else None,
+            None if self._layout is None else torch.from_numpy(np.stack([self._said(p) for p in patches])),
             sources,
         )
+
+    def _cut(self, rng: np.random.Generator, example: Example) -> Patch:
+        teacher, pairs = (None, None) if self._layout is None else (example.teacher, self._layout.pairs)
+        return random_patch(rng, self._augment, self._patch, example.image, example.labels, teacher, pairs)
+
+    def _said(self, patch: Patch) -> NDArray[np.float32]:
+        assert self._layout is not None
+        if patch.extra is not None:
+            return patch.extra
+        return np.full((self._layout.channels, *patch.image.shape[1:]), np.nan, np.float32)

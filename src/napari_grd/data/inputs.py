@@ -14,6 +14,10 @@ from napari_grd.errors import GrdError, ImageError, LabelError
 AXES = ("yx", "cyx", "yxc", "zyx", "czyx", "zyxc")
 """How the axes of an image may be ordered."""
 
+IGNORED = -1
+"""Label of a pixel that nobody vouches for: in training no term of the loss looks at it, neither against
+labels nor against a teacher. Background, 0, is something that is known."""
+
 
 def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | None = None) -> NDArray[Any]:
     """Read an image into memory with its channels first, and check it.
@@ -106,7 +110,7 @@ def split_planes(array: Any, axes: str | None, *, ndim: int = 2) -> list[tuple[A
     return [(array[(*before, index)], axes.replace("z", "")) for index in range(shape[axis])]
 
 
-def as_labels(array: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
+def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> NDArray[np.int64]:
     """Read a label image into memory and check it.
 
     Parameters
@@ -115,6 +119,8 @@ def as_labels(array: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
         One number an instance, 0 is background.
     shape : tuple of int
         Spatial shape of the image the labels belong to.
+    ignored : bool
+        Whether :data:`IGNORED` pixels are allowed.
 
     Returns
     -------
@@ -125,7 +131,7 @@ def as_labels(array: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
     ------
     LabelError
         If the type is not an integer one, the shape is not the image's, or a
-        value is negative.
+        value is negative (but for ignored pixels).
 
     Examples
     --------
@@ -151,7 +157,7 @@ def as_labels(array: Any, shape: tuple[int, ...]) -> NDArray[np.int64]:
         )
     values = np.asarray(array)
     low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
-    if low < 0:
+    if low < (IGNORED if ignored else 0):
         raise LabelError(f"The labels hold the negative number {low}.", "Use 0 for background and count from 1.")
     if high > np.iinfo(np.int64).max:
         raise LabelError(f"The labels hold {high}, which int64 cannot.", "Number the instances from 1.")

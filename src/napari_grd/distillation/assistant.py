@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from napari_grd.config import DistillConfig, TrainConfig
+from napari_grd.config import DistillConfig
+from napari_grd.distillation.course import FIT
 from napari_grd.distillation.prepare import ImageSet
-from napari_grd.distillation.stages import iter_fit
+from napari_grd.distillation.stages import common_layout, iter_fit
+from napari_grd.distillation.teacher_cache import CachedPrediction
 from napari_grd.io.atomic import make_folder
 from napari_grd.jobs import Job
 from napari_grd.teachers.base import Teacher
@@ -12,16 +14,25 @@ from napari_grd.teachers.embedding import EmbeddingTeacher
 
 
 def iter_assistant(
-    teacher: Teacher, data: ImageSet, held: ImageSet | None, config: DistillConfig, folder: Path | None
+    teacher: Teacher,
+    data: ImageSet,
+    held: ImageSet | None,
+    predictions: list[CachedPrediction],
+    config: DistillConfig,
+    folder: Path | None,
 ) -> Job[EmbeddingTeacher]:
-    """Fit an embedding network to a label-only teacher's instances.
+    """Fit an embedding network to a teacher's instances, and to its soft affinities and foreground if it gives any.
+
+    It is the direct distillation of a student, into a larger network.
 
     Parameters
     ----------
     teacher : Teacher
-        Whose instances they are.
+        Whom it learns from.
     data, held : ImageSet
         Images with labels, to train and to validate on.
+    predictions : list of CachedPrediction
+        What the teacher says of ``data``.
     config : DistillConfig
         The recipe; network and steps are those of ``config.assistant``.
     folder : Path or None
@@ -31,16 +42,15 @@ def iter_assistant(
     -------
     EmbeddingTeacher
     """
-    wanted = {name: getattr(config, name) for name in TrainConfig.model_fields}
-    wanted.update(network=config.assistant.network, steps=config.assistant.steps)
-    training = TrainConfig(**wanted)
     model = yield from iter_fit(
         data,
         held,
-        data.examples(config.normalization),
-        training,
+        data.examples(config.normalization, [prediction.output for prediction in predictions]),
+        config.replace(network=config.assistant.network, steps=config.assistant.steps),
         folder=None if folder is None else make_folder(folder / "assistant"),
         kind="assistant",
-        stage="Fitting the assistant",
+        stage=FIT,
+        teacher=teacher,
+        layout=common_layout(predictions),
     )
     return EmbeddingTeacher(model.with_card(name=f"assistant of {teacher.name}"))

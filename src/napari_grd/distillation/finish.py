@@ -25,6 +25,7 @@ def finish(
     kind: str,
     summary: str,
     teacher: str | None = None,
+    restrictions: str = "",
 ) -> Model:
     """Add the PCA basis and the card.
 
@@ -38,7 +39,7 @@ def finish(
         The recipe.
     scores : dict
         Validation scores.
-    kind, summary, teacher : str
+    kind, summary, teacher, restrictions : str
         For the card.
     """
     card = model.card.replace(
@@ -47,6 +48,7 @@ def finish(
         recipe=config.model_dump(mode="json"),
         scores={name: round(value, 5) for name, value in scores.items()},
         teacher=teacher,
+        restrictions=restrictions,
         version=napari_grd.__version__,
         created=date.today().isoformat(),
     )

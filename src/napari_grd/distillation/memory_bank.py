@@ -122,10 +122,29 @@ def pool_embedding(embedding: Tensor) -> Tensor:
     >>> pool_embedding(torch.ones(1, 4, 8, 14)).shape
     torch.Size([1, 4, 4])
     """
-    window = _WINDOWS[embedding.ndim - 2]
-    pool = torch.nn.functional.avg_pool2d if len(window) == 2 else torch.nn.functional.avg_pool3d
     with full_precision(embedding):
-        return pool(unit_vectors(embedding, dim=1), window, ceil_mode=True).flatten(2)
+        return _pool(unit_vectors(embedding, dim=1)).flatten(2)
+
+
+def pool_mask(mask: Tensor) -> Tensor:
+    """Which windows of :func:`pool_embedding` hold a pixel of a mask.
+
+    Parameters
+    ----------
+    mask : Tensor
+        bool ``(B, *S)``, 2 or 3 spatial axes.
+
+    Returns
+    -------
+    Tensor
+        bool ``(B, n)``.
+
+    Examples
+    --------
+    >>> pool_mask(torch.eye(8, dtype=torch.bool)[None]).tolist()
+    [[True, False, False, True]]
+    """
+    return _pool(mask[:, None].float()).flatten(1) > 0
 
 
 def bank_entries(pooled: Tensor, nodes: Sequence[Tensor]) -> list[BankEntry]:
@@ -190,3 +209,10 @@ def condense_nodes(nodes: Tensor) -> Tensor:
         signs = torch.from_numpy(hadamard(size, dtype=float))[:, :channels]
         few: Tensor = (signs * spread.clamp(min=0).sqrt()) @ axes.T
         return few.to(unit)
+
+
+def _pool(values: Tensor) -> Tensor:
+    """Averages (B, C, *S) in windows."""
+    window = _WINDOWS[values.ndim - 2]
+    pool = torch.nn.functional.avg_pool2d if len(window) == 2 else torch.nn.functional.avg_pool3d
+    return pool(values, window, ceil_mode=True)

@@ -12,14 +12,13 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from napari_grd.config import DistillConfig, TrainConfig
-from napari_grd.data.dataset import Batch
+from napari_grd.data.dataset import Batch, TeacherLayout
 from napari_grd.distillation import losses
-from napari_grd.distillation.memory_bank import BankEntry, MemoryBank, bank_entries, pool_embedding
+from napari_grd.distillation.memory_bank import BankEntry, MemoryBank, bank_entries, pool_embedding, pool_mask
 from napari_grd.graph.affinities import (
     affinities_from_embedding,
     affinities_from_labels,
     class_weights,
-    valid_mask,
 )
 from napari_grd.graph.instances import instance_nodes
 from napari_grd.graph.offsets import Offset
@@ -35,6 +34,7 @@ class _Step:
     batch: Batch
     embedding: Tensor  # (B, C, *S) float32
     affinities: Tensor  # (B, K, *S) float32, of the embedding
+    valid: Tensor  # (B, K, *S) bool, pairs within the patch of which no end is ignored
     logit: Tensor | None  # (B, *S)
 
 
@@ -72,7 +72,8 @@ class Objective:
         # inter-image terms are 35-70 % off once the student is close.
         embedding = embedding.float()
         affinities = affinities_from_embedding(embedding, self.offsets)
-        terms = self._terms(_Step(step, batch, embedding, affinities, logit))
+        valid = self._both(batch.labels >= 0)
+        terms = self._terms(_Step(step, batch, embedding, affinities, valid, logit))
         terms["loss"] = torch.stack([self._weights[name] * value for name, value in terms.items()]).sum()
         return terms
 
@@ -81,20 +82,20 @@ class Objective:
         wanted, valid, balance = self._pairs(step)
         terms = {"affinity": losses.affinity_loss(step.affinities, wanted, balance, valid)}
         if step.logit is not None:
-            present = (step.batch.labels > 0).float()
-            terms["foreground"] = binary_cross_entropy_with_logits(step.logit.float(), present)
+            labels = step.batch.labels
+            terms["foreground"] = _cross_entropy(step.logit, (labels > 0).float(), labels >= 0)
         return terms
 
     def _pairs(self, step: _Step) -> tuple[Tensor, Tensor, Tensor]:
         """Affinities of the labels, which of them count, and weights that balance joined and separated pairs."""
         labels = step.batch.labels
-        valid = valid_mask(tuple(labels.shape[1:]), self.offsets, labels.device)[None]
         wanted = affinities_from_labels(labels, self.offsets, background="equal")
-        if self.config.background == "ignore":
-            both_labelled = affinities_from_labels((labels > 0).long(), self.offsets, background="different")
-            valid = valid & (both_labelled > 0)
-        valid = valid.expand_as(wanted)
+        valid = step.valid & self._both(labels > 0) if self.config.background == "ignore" else step.valid
         return wanted, valid, class_weights(wanted, valid)
+
+    def _both(self, pixels: Tensor) -> Tensor:
+        """Pairs (B, K, *S) of which both ends are among the pixels (B, *S)."""
+        return affinities_from_labels(pixels.long(), self.offsets, background="different") > 0
 
     def state_dict(self) -> dict[str, Tensor]:
         """What has to be saved to resume: nothing here."""
@@ -105,7 +106,11 @@ class Objective:
 
 
 class DistillationObjective(Objective):
-    """The supervised loss and the relation terms against a teacher.
+    """The supervised loss and the terms against a teacher.
+
+    A teacher with embeddings is imitated by all six terms. One that gives soft
+    affinities and foreground only is imitated in these: "agd" takes its
+    affinities as they are, and there are no nodes to compare.
 
     Parameters
     ----------
@@ -113,8 +118,8 @@ class DistillationObjective(Objective):
         Weights and the size of the memory bank.
     offsets : tuple of Offset
         The pairs of the affinity graph.
-    teacher_channels : int
-        Embedding channels of the teacher; in a batch its foreground follows them.
+    layout : TeacherLayout
+        What the teacher's output in a batch is. Where it is NaN nothing counts.
     gather : callable, optional
         Collects the new bank entries of all ranks, in rank order.
     """
@@ -124,11 +129,11 @@ class DistillationObjective(Objective):
         config: DistillConfig,
         offsets: tuple[Offset, ...],
         *,
-        teacher_channels: int,
+        layout: TeacherLayout,
         gather: Gather | None = None,
     ) -> None:
         super().__init__(config, offsets)
-        self._teacher_channels = teacher_channels
+        self._layout = layout
         self._use = config.weights
         self._weights |= config.weights.model_dump()
         self._gather = gather or (lambda entries: entries)
@@ -140,31 +145,44 @@ class DistillationObjective(Objective):
         use, batch = self._use, step.batch
         if batch.teacher is None:
             raise ValueError("a distillation step needs the teacher's output")
-        teacher = batch.teacher[:, : self._teacher_channels]
+        embedding, affinities, probability = self._layout.split(batch.teacher)
+        if use.agd and (embedding is not None or affinities is not None):
+            terms["agd"] = self._affinity_graph(step, embedding, affinities)
+        if embedding is not None:
+            terms |= self._relations(step, embedding)
+        if use.teacher_foreground and step.logit is not None and probability is not None:
+            said = probability.isfinite() & (batch.labels >= 0)
+            terms["teacher_foreground"] = _cross_entropy(step.logit, probability, said)
+        return terms
+
+    def _affinity_graph(self, step: _Step, embedding: Tensor | None, affinities: Tensor | None) -> Tensor:
+        valid = step.valid
         with torch.no_grad():
-            teacher_nodes = instance_nodes(teacher, batch.labels)
-        nodes = instance_nodes(step.embedding, batch.labels) if use.node or use.edge or use.igd_inter else []
-        if use.agd:
-            terms["agd"] = self._affinity_graph(step, teacher)
+            if embedding is not None:
+                wanted = affinities_from_embedding(embedding, self.offsets)
+            else:
+                assert affinities is not None
+                valid = valid & affinities.isfinite()
+                wanted = affinities.nan_to_num()  # masked NaN would still reach the gradient
+        if not self._use.agd_balanced:
+            return losses.affinity_distillation(step.affinities, wanted, valid)
+        _, _, balance = self._pairs(step)
+        return losses.affinity_loss(step.affinities, wanted, balance, valid)
+
+    def _relations(self, step: _Step, teacher: Tensor) -> dict[str, Tensor]:
+        """The terms that compare instances, and those across images."""
+        use, labels = self._use, step.batch.labels
+        terms = {}
+        with torch.no_grad():
+            teacher_nodes = instance_nodes(teacher, labels)
+        nodes = instance_nodes(step.embedding, labels) if use.node or use.edge or use.igd_inter else []
         if use.node:
             terms["node"] = losses.node_distillation(nodes, teacher_nodes)
         if use.edge:
             terms["edge"] = losses.edge_distillation(nodes, teacher_nodes)
         if use.agd_inter or use.igd_inter:
             terms |= self._across_images(step, teacher, nodes, teacher_nodes)
-        if use.teacher_foreground and step.logit is not None and batch.teacher.shape[1] > self._teacher_channels:
-            probability = batch.teacher[:, self._teacher_channels]
-            terms["teacher_foreground"] = binary_cross_entropy_with_logits(step.logit.float(), probability)
         return terms
-
-    def _affinity_graph(self, step: _Step, teacher: Tensor) -> Tensor:
-        with torch.no_grad():
-            wanted = affinities_from_embedding(teacher, self.offsets)
-        valid = valid_mask(tuple(wanted.shape[2:]), self.offsets, wanted.device)[None].expand_as(wanted)
-        if not self._use.agd_balanced:
-            return losses.affinity_distillation(step.affinities, wanted, valid)
-        _, _, balance = self._pairs(step)
-        return losses.affinity_loss(step.affinities, wanted, balance, valid)
 
     def _across_images(
         self, step: _Step, teacher: Tensor, nodes: list[Tensor], teacher_nodes: list[Tensor]
@@ -177,8 +195,11 @@ class DistillationObjective(Objective):
             teacher_pooled = pool_embedding(teacher)
         terms = {}
         if self._use.agd_inter:
+            # What is ignored counts as learned, and so as no difference.
+            ignored = pool_mask(step.batch.labels < 0)[:, None]
+            pooled = torch.where(ignored, teacher_pooled, pool_embedding(step.embedding))
             terms["agd_inter"] = losses.inter_affinity_distillation(
-                pool_embedding(step.embedding), teacher_pooled, [e.gram for e in drawn], [e.count for e in drawn]
+                pooled, teacher_pooled, [e.gram for e in drawn], [e.count for e in drawn]
             )
         if self._use.igd_inter:
             terms["igd_inter"] = losses.inter_edge_distillation(nodes, teacher_nodes, [e.nodes for e in drawn])
@@ -192,3 +213,9 @@ class DistillationObjective(Objective):
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take up a saved memory bank."""
         self.bank.load_state_dict(dict(state))
+
+
+def _cross_entropy(logit: Tensor, probability: Tensor, counted: Tensor) -> Tensor:
+    """Mean over the pixels that count; all are (B, *S)."""
+    loss = binary_cross_entropy_with_logits(logit.float(), torch.where(counted, probability, 0), reduction="none")
+    return torch.where(counted, loss, 0).sum() / counted.sum().clamp(min=1)

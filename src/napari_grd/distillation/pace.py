@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from napari_grd.config import DistillConfig, NetworkConfig
-from napari_grd.data.dataset import Example, PatchSampler
+from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.objective import DistillationObjective
 from napari_grd.distillation.optim import make_optimizer
 from napari_grd.distillation.parallel import resolve_device
 from napari_grd.models import Model, ModelConfig
-from napari_grd.models.model import count_parameters
+from napari_grd.models.model import count_macs, count_parameters
 
 VIEW = 512 * 512
 """Pixels of the view that speeds are told for."""
@@ -64,6 +64,24 @@ def parameters(network: NetworkConfig, in_channels: int = 1) -> int:
 
 
 @lru_cache(maxsize=64)
+def multiplications(network: NetworkConfig, in_channels: int = 1) -> float:
+    """Multiply-accumulates of a network for each pixel of an image; nothing is computed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such network, or its widths do not fit it.
+
+    Examples
+    --------
+    >>> round(multiplications(NetworkConfig()))
+    18784
+    """
+    with torch.device("meta"):
+        return count_macs(_model(network, in_channels).network, in_channels, (_PATCH, _PATCH)) / _PATCH**2
+
+
+@lru_cache(maxsize=64)
 def view_seconds(network: NetworkConfig, in_channels: int = 1) -> float:
     """Seconds a network takes for a view of 512 x 512 pixels on this machine's CPU, without the partition.
 
@@ -100,10 +118,11 @@ def training_pace(network: NetworkConfig, in_channels: int = 1, device: str = "a
     with torch.random.fork_rng(devices=[]):
         model = _model(network, in_channels)
     net = model.network.to(place).train()
-    objective = DistillationObjective(config, model.config.offsets, teacher_channels=network.embedding)
+    layout = TeacherLayout(embedding=network.embedding, foreground=True)
+    objective = DistillationObjective(config, model.config.offsets, layout=layout)
     optimizer: Any = make_optimizer(net, config.optim)
     example = _example(in_channels, network.embedding)
-    sampler = PatchSampler([example], batch=1, patch=_PATCH, augment=config.augment, seed=0)
+    sampler = PatchSampler([example], batch=1, patch=_PATCH, augment=config.augment, seed=0, layout=layout)
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ import torch.multiprocessing as mp
 from lightning_fabric import Fabric
 
 from napari_grd.config import DistillConfig, TrainConfig
-from napari_grd.data.dataset import PatchSampler
+from napari_grd.data.dataset import PatchSampler, TeacherLayout
 from napari_grd.distillation.memory_bank import BankEntry
 from napari_grd.distillation.objective import DistillationObjective, Objective
 from napari_grd.distillation.trainer import Validate, fit
@@ -42,9 +42,9 @@ class Assignment:
     sampler : PatchSampler
         Batches by step and rank.
     config : TrainConfig or DistillConfig
-        A `DistillConfig` together with ``teacher_channels`` distils.
-    teacher_channels : int or None
-        Embedding channels of the cached teacher; None for supervised training.
+        A `DistillConfig` together with a ``layout`` distils.
+    layout : TeacherLayout or None
+        What the cached teacher gives; None for supervised training.
     validate, checkpoint, signature, stage
         See :func:`~napari_grd.distillation.trainer.fit`.
     """
@@ -52,7 +52,7 @@ class Assignment:
     model: Model
     sampler: PatchSampler
     config: TrainConfig
-    teacher_channels: int | None = None
+    layout: TeacherLayout | None = None
     validate: Validate | None = None
     checkpoint: Path | None = None
     signature: str = ""
@@ -75,11 +75,11 @@ class Assignment:
 
     def _objective(self, fabric: Fabric) -> Objective:
         offsets = self.model.config.offsets
-        if self.teacher_channels is None:
+        if self.layout is None:
             return Objective(self.config, offsets)
         assert isinstance(self.config, DistillConfig)
         gather = _gather_entries if fabric.world_size > 1 else None
-        return DistillationObjective(self.config, offsets, teacher_channels=self.teacher_channels, gather=gather)
+        return DistillationObjective(self.config, offsets, layout=self.layout, gather=gather)
 
 
 def run(assignment: Assignment) -> Job[Fitted]:

@@ -24,7 +24,7 @@ class ImageSet:
     images : tuple of ndarray (C, *S)
         Intensities as given, channels first.
     labels : tuple of (ndarray (*S) of int64, or None)
-        Instances; None for an unlabelled image.
+        Instances, with :data:`~napari_grd.data.inputs.IGNORED` pixels; None for an unlabelled image.
     """
 
     images: tuple[NDArray[Any], ...]
@@ -70,7 +70,7 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
     images : array or sequence of arrays
         One bare array is one image.
     labels : array, sequence of (array or None), or None
-        One an image.
+        One an image; pixels that are -1 are ignored.
     config : TrainConfig
         For the size of a patch and the stride of the network.
     axes : str or None
@@ -99,7 +99,7 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
             array = as_image(image, axes, in_channels=checked[0].shape[0] if checked else None)
             _check_trainable(array, config)
             checked.append(array)
-            checked_labels.append(None if label is None else as_labels(label, array.shape[1:]))
+            checked_labels.append(None if label is None else as_labels(label, array.shape[1:], ignored=True))
         except GrdError as error:
             raise type(error)(f"{what.capitalize()} {i}: {error.problem}", error.remedy) from error
     return ImageSet(tuple(checked), tuple(checked_labels))
@@ -113,7 +113,7 @@ def check_some_instances(data: ImageSet) -> None:
     LabelError
         If no label image has an instance.
     """
-    if not any(labels is not None and labels.any() for labels in data.labels):
+    if not any(labels is not None and (labels > 0).any() for labels in data.labels):
         raise LabelError(
             f"None of the {len(data)} label images has an instance.", "Label some objects, or check the files."
         )
@@ -144,7 +144,7 @@ def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]
 
 def object_diameter(labels: Sequence[NDArray[Any] | None]) -> float | None:
     """Median diameter in pixels of a circle with an object's area; None without objects."""
-    areas = [np.bincount(found.ravel())[1:] for found in labels if found is not None and found.any()]
+    areas = [np.bincount(found[found > 0])[1:] for found in labels if found is not None and (found > 0).any()]
     if not areas:
         return None
     sizes = np.concatenate(areas)

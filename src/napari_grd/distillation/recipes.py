@@ -1,19 +1,24 @@
 """The two trainings as jobs: supervised, and distillation from a teacher."""
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from napari_grd.config import DistillConfig, TrainConfig
+from napari_grd.data.dataset import TeacherLayout
 from napari_grd.distillation.assistant import iter_assistant
+from napari_grd.distillation.course import ASK_ASSISTANT, DISTILL, distillation_course
 from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, split
-from napari_grd.distillation.stages import iter_ask, iter_fit
+from napari_grd.distillation.stages import common_layout, iter_ask, iter_fit
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.atomic import make_folder
 from napari_grd.jobs import Job
 from napari_grd.models import Model
 from napari_grd.teachers.base import Teacher
+from napari_grd.teachers.confidence import ConfidentTeacher
+from napari_grd.teachers.several import SeveralTeacher
 
 CACHE = "teacher-cache"
 
@@ -90,6 +95,7 @@ def iter_distill(
     labels: Any = None,
     config: DistillConfig | None = None,
     *,
+    teacher_of: Sequence[str | None] | None = None,
     axes: str | None = None,
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
@@ -99,8 +105,10 @@ def iter_distill(
     """Distil a student from a teacher, as a job.
 
     The teacher is asked once for every image; then the student learns from
-    what was cached. A teacher that gives labels only is first turned into an
-    embedding *assistant*, which teaches in its place.
+    what was cached. A teacher without embeddings is first turned into an
+    embedding *assistant*, which teaches in its place, or, without
+    ``config.assistant.use``, its labels and soft affinities are distilled into
+    the student directly.
 
     Parameters
     ----------
@@ -109,7 +117,11 @@ def iter_distill(
     images : array or sequence of arrays
         Training images.
     labels : sequence of (array or None), optional
-        Ground truth where there is some; else the teacher's own instances.
+        Ground truth where there is some; else the teacher's own instances. Pixels
+        that are -1 are ignored: no term of the loss looks at them.
+    teacher_of : sequence of (str or None), optional
+        If the teacher is a :class:`~napari_grd.teachers.several.SeveralTeacher`: which
+        of them teaches each image. None: the one that is most sure of it.
     config, axes, validation, out_dir, start
         As for :func:`iter_train`.
     cache_dir : path, optional
@@ -131,37 +143,73 @@ def iter_distill(
     """
     config = config or DistillConfig()
     data = check_images(images, labels, config, axes)
+    if teacher_of is not None:
+        teacher = _assigned(teacher, data, teacher_of)
     data, held = _split(data, validation, config, axes)
+    course = distillation_course(data, teacher, config)
+    if config.confidence:
+        teacher = _confident(teacher, config)
+    return (yield from course.follow(_distill(teacher, data, held, config, out_dir, cache_dir, start)))
+
+
+def _distill(
+    teacher: Teacher,
+    data: ImageSet,
+    held: ImageSet | None,
+    config: DistillConfig,
+    out_dir: str | Path | None,
+    cache_dir: str | Path | None,
+    start: Model | None,
+) -> Job[Model]:
     with ExitStack() as stack:
         folder = None if out_dir is None else make_folder(out_dir)
         if cache_dir is not None:
-            cache_folder = Path(cache_dir)
+            cache = Path(cache_dir)
         elif folder is not None:
-            cache_folder = folder / CACHE
+            cache = folder / CACHE
         else:
-            cache_folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        data, held, predictions = yield from iter_ask(teacher, data, held, cache_folder)
+            cache = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data, held, predictions = yield from iter_ask(teacher, data, held, cache, confidence=config.confidence)
         check_some_instances(data)
-        if not teacher.gives_embeddings:
-            teacher = yield from iter_assistant(teacher, data, held, config, folder)
-            data, held, predictions = yield from iter_ask(teacher, data, held, cache_folder)
-        outputs = [prediction.output for prediction in predictions]
-        channels = predictions[0].embedding_channels
-        _check_channels(channels, config)
+        if not teacher.gives_embeddings and config.assistant.use:
+            teacher = yield from iter_assistant(teacher, data, held, predictions, config, folder)
+            data, held, predictions = yield from iter_ask(teacher, data, held, cache, stage=ASK_ASSISTANT)
+        layout = common_layout(predictions)
+        _check_channels(layout, config)
         return (
             yield from iter_fit(
                 data,
                 held,
-                data.examples(config.normalization, outputs),
+                data.examples(config.normalization, [prediction.output for prediction in predictions]),
                 config,
                 folder=folder,
                 kind="student",
-                stage="Distilling",
+                stage=DISTILL,
                 teacher=teacher,
-                teacher_channels=channels,
+                layout=layout,
                 start=start,
             )
         )
+
+
+def _assigned(teacher: Teacher, data: ImageSet, teacher_of: Sequence[str | None]) -> Teacher:
+    if not isinstance(teacher, SeveralTeacher):
+        raise ConfigError(
+            f"teacher_of is given, but there is only one teacher, {teacher.name!r}.",
+            "Pass several as a mapping of names, or leave teacher_of out.",
+        )
+    return teacher.assigned(data.images, teacher_of)
+
+
+def _confident(teacher: Teacher, config: DistillConfig) -> Teacher:
+    if isinstance(teacher, SeveralTeacher):
+        return teacher.confident()
+    if hasattr(teacher, "knows"):
+        raise ConfigError(
+            f"confidence is {config.confidence}, but the teacher {teacher.name!r} recalls labels it was given.",
+            "Set confidence to 0: there is nobody to ask about a turned image.",
+        )
+    return ConfidentTeacher(teacher)
 
 
 def _split(
@@ -174,11 +222,13 @@ def _split(
     return split(data, validation)
 
 
-def _check_channels(teacher: int, config: DistillConfig) -> None:
+def _check_channels(layout: TeacherLayout | None, config: DistillConfig) -> None:
     """Nodes and pooled embeddings are compared channel by channel."""
     weights = config.weights
-    if teacher != config.network.embedding and (weights.node or weights.agd_inter or weights.igd_inter):
+    if layout is None or layout.embedding in (0, config.network.embedding):
+        return
+    if weights.node or weights.agd_inter or weights.igd_inter:
         raise ConfigError(
-            f"The teacher's embedding has {teacher} channels, the student's {config.network.embedding}.",
-            f"Set network.embedding to {teacher}, or the weights node, agd_inter and igd_inter to 0.",
+            f"The teacher's embedding has {layout.embedding} channels, the student's {config.network.embedding}.",
+            f"Set network.embedding to {layout.embedding}, or the weights node, agd_inter and igd_inter to 0.",
         )

@@ -7,25 +7,34 @@ from typing import Any
 import torch
 
 from napari_grd.config import TrainConfig
-from napari_grd.data.dataset import Example, PatchSampler
+from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.distillation import parallel
+from napari_grd.distillation.course import ASK
 from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.prepare import ImageSet, object_diameter
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.trainer import best_so_far
 from napari_grd.distillation.validation import Validator
-from napari_grd.errors import ConfigError, LabelError
+from napari_grd.errors import ConfigError, DataError, LabelError
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import Job, Saved
 from napari_grd.models import Model, ModelConfig
 from napari_grd.teachers.base import Teacher
+from napari_grd.teachers.check import check_some_sense
+from napari_grd.teachers.confidence import without_uncertain
 
 CHECKPOINT = "checkpoint.safetensors"
 
 
 def iter_ask(
-    teacher: Teacher, data: ImageSet, held: ImageSet | None, folder: Path
+    teacher: Teacher,
+    data: ImageSet,
+    held: ImageSet | None,
+    folder: Path,
+    *,
+    confidence: float = 0.0,
+    stage: str = ASK,
 ) -> Job[tuple[ImageSet, ImageSet | None, list[CachedPrediction]]]:
     """Ask a teacher about all images; its instances become the labels of unlabelled ones.
 
@@ -37,20 +46,51 @@ def iter_ask(
         To train on, and to validate on if there is any.
     folder : Path
         Where its predictions are kept.
+    confidence : float
+        Instances to train on that it is less sure of are ignored.
+    stage : str
+        Name of the stage in progress events.
 
     Returns
     -------
     (ImageSet, ImageSet or None, list of CachedPrediction)
         Both sets with labels everywhere, and what the teacher says of the first.
+
+    Raises
+    ------
+    GrdError
+        If what it says cannot be learned from.
     """
-    cache = TeacherCache(folder, teacher)
-    predictions = yield from cache.fill(data.images)
-    data = data.with_labels([prediction.labels for prediction in predictions])
-    if held is not None and any(labels is None for labels in held.labels):
-        unlabelled = held
-        found = yield from cache.fill(unlabelled.images)
-        held = unlabelled.with_labels([prediction.labels for prediction in found])
-    return data, held, predictions
+    unlabelled = held if held is not None and any(labels is None for labels in held.labels) else None
+    asked = data.images if unlabelled is None else data.images + unlabelled.images
+    predictions = yield from TeacherCache(folder, teacher).fill(asked, stage)
+    known = data.labels if unlabelled is None else data.labels + unlabelled.labels
+    used = [p.labels for p, labels in zip(predictions, known, strict=True) if labels is None]
+    check_some_sense(used)
+    if unlabelled is not None:
+        held = unlabelled.with_labels([prediction.labels for prediction in predictions[len(data) :]])
+    predictions = predictions[: len(data)]
+    taught = [
+        p.labels if p.confidence is None else without_uncertain(p.labels, p.confidence, confidence) for p in predictions
+    ]
+    return data.with_labels(taught), held, predictions
+
+
+def common_layout(predictions: list[CachedPrediction]) -> TeacherLayout | None:
+    """What a teacher gives beside labels, of all images; None if nothing.
+
+    Raises
+    ------
+    DataError
+        If it gives different things of different images.
+    """
+    layouts = {prediction.layout for prediction in predictions} - {None}
+    if len(layouts) > 1:
+        raise DataError(
+            f"The teacher's outputs differ between images: {' and '.join(map(str, layouts))}.",
+            "Let it give the same for every image.",
+        )
+    return layouts.pop() if layouts else None
 
 
 def iter_fit(
@@ -63,7 +103,7 @@ def iter_fit(
     kind: str,
     stage: str,
     teacher: Teacher | None = None,
-    teacher_channels: int | None = None,
+    layout: TeacherLayout | None = None,
     start: Model | None = None,
 ) -> Job[Model]:
     """Fit a network to examples, and make a model of it with colours and card.
@@ -82,8 +122,8 @@ def iter_fit(
         Kind of model, and name of the stage in progress events.
     teacher : Teacher, optional
         Whose cached output the examples hold; ``config`` is a `DistillConfig` then.
-    teacher_channels : int, optional
-        Embedding channels of that output.
+    layout : TeacherLayout, optional
+        What that output is; None if there is none to learn from but labels.
     start : Model, optional
         Whose weights to begin with.
 
@@ -103,16 +143,24 @@ def iter_fit(
         model = Model.create(model_config)
     if start is not None:
         _take_weights(model, start)
-    sampler = PatchSampler(examples, batch=config.batch, patch=config.patch, augment=config.augment, seed=config.seed)
+    sampler = PatchSampler(
+        examples, batch=config.batch, patch=config.patch, augment=config.augment, seed=config.seed, layout=layout
+    )
     validate = None if held is None else Validator(held.images, _known(held), min_size=config.min_size)
     checkpoint = None if folder is None else folder / CHECKPOINT
     summary = f"{config.network.name} trained on {len(data)} images"
     if teacher is not None:
         summary = f"{config.network.name} distilled from {teacher.name} on {len(data)} images"
 
+    # What was learned from others, or begun with, is bound by their licences.
+    bound = (getattr(teacher, "restrictions", ""), "" if start is None else start.card.restrictions)
+    restrictions = " ".join(dict.fromkeys(filter(None, bound)))
+
     def finished(model: Model, scores: dict[str, float], summary: str) -> Model:
         name = None if teacher is None else teacher.name
-        model = finish(model, sampler, config, scores, kind=kind, summary=summary, teacher=name)
+        model = finish(
+            model, sampler, config, scores, kind=kind, summary=summary, teacher=name, restrictions=restrictions
+        )
         return model if folder is None else model.with_card(name=folder.name or kind)
 
     try:
@@ -121,7 +169,7 @@ def iter_fit(
                 model,
                 sampler,
                 config,
-                teacher_channels=teacher_channels,
+                layout=layout,
                 validate=validate,
                 checkpoint=checkpoint,
                 signature=_signature(config, data, teacher, start),

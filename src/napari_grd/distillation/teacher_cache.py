@@ -15,13 +15,16 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from napari_grd.data.dataset import TeacherLayout
 from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import ImageError, OutputError
+from napari_grd.graph.offsets import default_offsets
 from napari_grd.jobs import Job, Stopwatch
-from napari_grd.teachers.base import Teacher
+from napari_grd.teachers.base import Teacher, TeacherPrediction
+from napari_grd.teachers.check import check_prediction
 
 CHUNK = 128  # a training patch touches at most four of these
-_CHANNELS = "embedding_channels"
+_EMBEDDING, _AFFINITIES = "embedding_channels", "affinity_channels"
 
 
 @dataclass(frozen=True)
@@ -33,22 +36,24 @@ class CachedPrediction:
     labels : ndarray (*S) uint32
         The teacher's own instances.
     output : zarr.Array (E, *S) float16, or None
-        Embedding channels, then the foreground probability if it has one.
-        None for a teacher that gives labels only.
-    embedding_channels : int
-        How many of the E are embedding; 0 without output.
+        See :class:`TeacherLayout`; None for labels alone.
+    layout : TeacherLayout or None
+        What the E channels are.
+    confidence : ndarray (*S) float16, or None
+        How sure it is of the instance at each pixel, if it was asked.
     """
 
     labels: NDArray[np.uint32]
-    output: Any
-    embedding_channels: int
+    output: Any = None
+    layout: TeacherLayout | None = None
+    confidence: NDArray[np.float16] | None = None
 
 
 class TeacherCache:
     """Predictions in zarr, keyed by the content of teacher and image.
 
-    Layout: ``<folder>/<teacher fingerprint>/<image key>/{labels, output}``. An
-    entry is written under another name and renamed when complete, so what
+    Layout: ``<folder>/<teacher fingerprint>/<image key>/{labels, output, confidence}``.
+    An entry is written under another name and renamed when complete, so what
     exists can be trusted and interrupted caching goes on where it stopped.
 
     Parameters
@@ -63,13 +68,15 @@ class TeacherCache:
         self._root = folder / teacher.fingerprint
         self._teacher = teacher
 
-    def fill(self, images: Sequence[NDArray[Any]]) -> Job[list[CachedPrediction]]:
+    def fill(self, images: Sequence[NDArray[Any]], stage: str = "Asking the teacher") -> Job[list[CachedPrediction]]:
         """Predict what is not cached yet.
 
         Parameters
         ----------
         images : sequence of ndarray (C, *S)
             Intensities as they were read, not normalised.
+        stage : str
+            Name of the stage in progress events.
 
         Yields
         ------
@@ -83,29 +90,48 @@ class TeacherCache:
 
         Raises
         ------
+        LabelError
+            If the teacher's output does not belong to its image.
         OutputError
             If the folder cannot be written.
         """
         keys = [image_key(image) for image in images]
-        missing = {key: image for key, image in zip(keys, images, strict=True) if not (self._root / key).exists()}
-        watch = Stopwatch("Asking the teacher", len(missing))
+        missing = {key: image for key, image in zip(keys, images, strict=True) if not self._has(key)}
+        watch = Stopwatch(stage, len(missing))
         for done, (key, image) in enumerate(missing.items()):
             yield watch.progress(done)
             self._write(key, image)
         yield watch.progress(len(missing))
         return [self._read(key) for key in keys]
 
+    def _has(self, key: str) -> bool:
+        entry = self._root / key
+        if not entry.exists():
+            return False
+        attributes = zarr.open_group(entry, mode="r").attrs
+        if attributes[_EMBEDDING] or _AFFINITIES in attributes:
+            return True
+        # Entries of an older make kept no soft outputs of a teacher without embeddings: it is asked again.
+        shutil.rmtree(entry, ignore_errors=True)
+        return False
+
     def _write(self, key: str, image: NDArray[Any]) -> None:
         prediction = self._teacher.predict(image)
-        arrays: dict[str, NDArray[Any]] = {"labels": np.asarray(prediction.labels, np.uint32)}
-        if prediction.embeddings is not None:
-            arrays["output"] = _stack(prediction.embeddings, prediction.foreground)
+        check_prediction(prediction, image.shape[1:])
+        arrays: dict[str, NDArray[Any]] = {"labels": prediction.labels}
+        if prediction.confidence is not None:
+            arrays["confidence"] = prediction.confidence.astype(np.float16)
+        layout = _layout(prediction)
+        if layout is not None:
+            arrays["output"] = _stack(prediction, layout)
+        attributes: dict[str, Any] = {
+            _EMBEDDING: 0 if layout is None else layout.embedding,
+            _AFFINITIES: 0 if layout is None else layout.affinities,
+        }
         temporary = self._root / f".{key}.{os.getpid()}"
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            embeddings = prediction.embeddings
-            channels = 0 if embeddings is None else len(embeddings)
-            group = zarr.open_group(temporary, mode="w", attributes={_CHANNELS: channels})
+            group = zarr.open_group(temporary, mode="w", attributes=attributes)
             for name, array in arrays.items():
                 chunks = (*array.shape[:-2], *(min(CHUNK, side) for side in array.shape[-2:]))
                 # Uncompressed: float16 embeddings barely shrink, and decoding would cost every step.
@@ -124,8 +150,16 @@ class TeacherCache:
     def _read(self, key: str) -> CachedPrediction:
         group = zarr.open_group(self._root / key, mode="r")
         arrays = dict(group.arrays())
+        output, layout = arrays.get("output"), None
+        if output is not None:
+            embedding, affinities = (int(str(group.attrs.get(name, 0))) for name in (_EMBEDDING, _AFFINITIES))
+            layout = TeacherLayout(embedding, affinities, foreground=output.shape[0] > embedding + affinities)
+        confidence = arrays.get("confidence")
         return CachedPrediction(
-            np.asarray(arrays["labels"][...]), arrays.get("output"), int(str(group.attrs[_CHANNELS]))
+            np.asarray(arrays["labels"][...]),
+            output,
+            layout,
+            None if confidence is None else np.asarray(confidence[...], np.float16),
         )
 
 
@@ -150,12 +184,31 @@ def prune(folder: Path, limit: int) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def _stack(embeddings: NDArray[np.float32], foreground: NDArray[np.float32] | None) -> NDArray[np.float16]:
-    parts = [embeddings] if foreground is None else [embeddings, foreground[None]]
-    stacked = np.concatenate(parts)
-    if not np.abs(stacked).max() < np.finfo(np.float16).max:
-        raise ImageError(
-            f"The teacher's embeddings reach {np.abs(stacked).max():g}, beyond what float16 can hold.",
-            "Use a teacher whose training converged.",
-        )
-    return stacked.astype(np.float16)
+def _layout(prediction: TeacherPrediction) -> TeacherLayout | None:
+    """What is kept: embeddings, or what else is soft.
+
+    Affinities follow from embeddings. Of the rest all is kept or nothing, so
+    that images of one teacher agree even if it does not always give both.
+    """
+    if prediction.embeddings is not None:
+        return TeacherLayout(len(prediction.embeddings), foreground=prediction.foreground is not None)
+    if prediction.affinities is None and prediction.foreground is None:
+        return None
+    return TeacherLayout(affinities=len(default_offsets(prediction.labels.ndim)), foreground=True)
+
+
+def _stack(prediction: TeacherPrediction, layout: TeacherLayout) -> NDArray[np.float16]:
+    stacked = np.full((layout.channels, *prediction.labels.shape), np.nan, np.float16)
+    embeddings = prediction.embeddings
+    if embeddings is not None:
+        if not np.abs(embeddings).max() < np.finfo(np.float16).max:
+            raise ImageError(
+                f"The teacher's embeddings reach {np.abs(embeddings).max():g}, beyond what float16 can hold.",
+                "Use a teacher whose training converged.",
+            )
+        stacked[: layout.embedding] = embeddings
+    if layout.pairs is not None and prediction.affinities is not None:
+        stacked[layout.pairs] = prediction.affinities
+    if layout.foreground and prediction.foreground is not None:
+        stacked[-1] = prediction.foreground
+    return stacked

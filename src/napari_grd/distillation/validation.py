@@ -22,14 +22,15 @@ class Validator:
     images : sequence of ndarray (C, *S)
         Intensities as they were read.
     labels : sequence of ndarray (*S) of int
-        Reference instances.
+        Reference instances; what a model finds on ignored pixels is not held against it.
     min_size : int
         Objects under this many pixels are left out on both sides.
     """
 
     def __init__(self, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any]], *, min_size: int = 0) -> None:
         self._images = list(images)
-        self._labels = list(labels)
+        self._labels = [np.maximum(found, 0) for found in labels]
+        self._known = [found >= 0 for found in labels]
         self._min_size = min_size
 
     def __call__(self, model: Model) -> Job[Verdict]:
@@ -38,9 +39,10 @@ class Validator:
         config = SegmentConfig(runtime="torch", precision="f32", device=_device(model))
         watch = Stopwatch("Validating", len(self._images))
         predictions: list[NDArray[np.uint32]] = []
-        for done, image in enumerate(self._images):
+        for done, (image, known) in enumerate(zip(self._images, self._known, strict=True)):
             yield watch.progress(done)
-            predictions.append((yield from iter_segment(model, image, config, axes="cyx")))
+            found = yield from iter_segment(model, image, config, axes="cyx")
+            predictions.append(found * known)
         scores = evaluate(predictions, self._labels, min_size=self._min_size)
         preview = {"image": self._images[0], "labels": predictions[0], "reference": self._labels[0]}
         return Verdict((scores.ap50 + scores.aji) / 2, scores.as_dict(), preview)

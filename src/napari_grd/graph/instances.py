@@ -22,7 +22,7 @@ def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
     embedding : Tensor
         ``(B, C, *S)``, not normalised.
     labels : Tensor
-        Integers ``(B, *S)``; ids need not be consecutive, 0 is background and gives no node.
+        Integers ``(B, *S)``; ids need not be consecutive. Background, 0, and ignored pixels, below 0, give no node.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
             f"Labels of shape {tuple(labels.shape)} do not fit an embedding of shape {tuple(embedding.shape)}.",
             f"Pass labels of shape {(batch, *spatial)}.",
         )
-    labels = labels.reshape(batch, -1).long()
+    labels = labels.reshape(batch, -1).long().clamp(min=0)
     span = int(labels.max()) + 1 if labels.numel() else 1
     keys = labels + span * torch.arange(batch, device=labels.device)[:, None]
     found, slots, sizes = torch.unique(keys, return_inverse=True, return_counts=True)

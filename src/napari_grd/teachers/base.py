@@ -40,6 +40,8 @@ class TeacherPrediction:
         ``p`` is how sure the teacher is that ``p`` and ``p + offsets[k]`` are
         parts of the same instance, or both of the background; pairs that leave
         the image may hold anything.
+    confidence : (*S) float32 or None
+        How sure it is of the instance at each pixel, in [0, 1].
 
     Raises
     ------
@@ -52,15 +54,16 @@ class TeacherPrediction:
     foreground: NDArray[np.float32] | None = field(default=None, repr=False)
     embeddings: NDArray[np.float32] | None = field(default=None, repr=False)
     affinities: NDArray[np.float32] | None = field(default=None, repr=False)
+    confidence: NDArray[np.float32] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.labels.dtype != np.uint32:
             raise LabelError(f"The teacher's labels are of type {self.labels.dtype}.", "Convert them to uint32.")
-        for name in ("foreground", "embeddings", "affinities"):
+        for name in ("foreground", "embeddings", "affinities", "confidence"):
             array = getattr(self, name)
             if array is None:
                 continue
-            shape = array.shape if name == "foreground" else array.shape[1:]
+            shape = array.shape if name in ("foreground", "confidence") else array.shape[1:]
             if shape != self.labels.shape:
                 raise LabelError(
                     f"The teacher's {name} of spatial shape {shape} do not fit its labels, {self.labels.shape}.",
@@ -75,7 +78,12 @@ class TeacherPrediction:
 
 @runtime_checkable
 class Teacher(Protocol):
-    """Anything a student can learn from."""
+    """Anything a student can learn from.
+
+    A teacher may have two attributes besides: ``restrictions``, a sentence that
+    says what its licence forbids, and, if it recalls certain images instead of
+    looking at any, a method ``knows(image)`` that tells which.
+    """
 
     @property
     def name(self) -> str:

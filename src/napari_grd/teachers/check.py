@@ -93,13 +93,20 @@ def check_some_sense(labels: Sequence[NDArray[Any]]) -> None:
     images = "the image" if len(labels) == 1 else f"any of the {len(labels)} images"
     if not any(found.any() for found in labels):
         raise DataError(f"The teacher found no instance in {images}.", _REMEDY)
-    shares = [_largest_share(found) for found in labels]
+    shares = [largest_share(found) for found in labels]
     if min(shares) > GIANT:
         images = "the image" if len(labels) == 1 else f"each of the {len(labels)} images"
         raise DataError(f"The teacher took {min(shares):.0%} or more of {images} for one instance.", _REMEDY)
 
 
-def _largest_share(labels: NDArray[Any]) -> float:
+def largest_share(labels: NDArray[Any]) -> float:
+    """Share of an image (*S) that its largest instance covers.
+
+    Examples
+    --------
+    >>> largest_share(np.array([0, 1, 2, 2]))
+    0.5
+    """
     _, counts = np.unique(labels[labels != 0], return_counts=True)
     return float(counts.max(initial=0)) / max(1, labels.size)
 

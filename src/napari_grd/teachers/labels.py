@@ -94,6 +94,10 @@ class LabelTeacher:
             digest.update(f"{key}:{image_key(labels)}".encode())
         return digest.hexdigest()
 
+    def knows(self, image: NDArray[Any]) -> bool:
+        """Whether an image (C, *S) was given to the teacher, with its labels."""
+        return image_key(image) in self._labels
+
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
         """The labels of an image that was given to the teacher.
 

@@ -5,6 +5,7 @@ makes its teacher unavailable, with that as the reason, and nothing else fails.
 """
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,6 +21,7 @@ GROUP = "napari_grd.teachers"
 _BUILTIN = {
     "model": "napari_grd.teachers.embedding",
     "labels": "napari_grd.teachers.labels",
+    "several": "napari_grd.teachers.several",
 }
 
 
@@ -73,13 +75,13 @@ def load_teacher(name: str, **options: Any) -> Teacher:
     return source.load(**options)
 
 
-def as_teacher(source: Teacher | Model | str | Path) -> Teacher:
+def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Model | str | Path]) -> Teacher:
     """Make a teacher of whatever can be one.
 
     Parameters
     ----------
-    source : Teacher, Model, str or Path
-        A teacher is returned as it is. A string is the name of a teacher that
+    source : Teacher, Model, str, Path, or mapping of names to these
+        A teacher is returned as it is, and a mapping makes one of several. A string is the name of a teacher that
         needs no options, of a built-in model, or a path. The path of a file is
         taken for a model, that of a folder for images with their labels.
 
@@ -96,6 +98,8 @@ def as_teacher(source: Teacher | Model | str | Path) -> Teacher:
         return load_teacher("model", source=source)
     if isinstance(source, Teacher):
         return source
+    if isinstance(source, Mapping):
+        return load_teacher("several", teachers=source)
     if not isinstance(source, str | Path):
         raise ConfigError(
             f"A {type(source).__name__} is not a teacher.", "Pass a Teacher, a Model, the name of one, or a path."
