@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_grd.models import Model, ModelCard, ModelConfig
     from napari_grd.teachers.base import TeacherInfo
 
-_NOT_PLUGINS = ("model", "labels")  # teachers of the registry that have entries of their own here
+_NOT_PLUGINS = ("model", "labels", "several")  # the first two have entries of their own, the third needs options
 _LABELS_TEXT = (
     "Labels teach through an assistant: a larger network learns them first, then teaches the student. "
     "Choose them beside their images."
