@@ -15,6 +15,7 @@ from napari_grd.errors import ConfigError, GrdError
 from napari_grd.io.builtin import builtin_paths
 from napari_grd.models import Model
 from napari_grd.teachers.base import Teacher, TeacherInfo, TeacherSource
+from napari_grd.teachers.options import TeacherOption, teacher_options
 
 GROUP = "napari_grd.teachers"
 
@@ -73,6 +74,24 @@ def load_teacher(name: str, **options: Any) -> Teacher:
             f"It takes: {', '.join(info.options) or 'none'}.",
         ) from None
     return source.load(**options)
+
+
+def options_of(name: str) -> tuple[TeacherOption, ...]:
+    """What a teacher can be told, for forms and command lines; nothing if it is not there.
+
+    Parameters
+    ----------
+    name : str
+        A key of :func:`teachers`.
+
+    Examples
+    --------
+    >>> [option.name for option in options_of("labels")]
+    ['folder', 'axes']
+    """
+    known = _entry_points()
+    source = _probe(name, known[name])[1] if name in known else None
+    return () if source is None else teacher_options(source)
 
 
 def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Model | str | Path]) -> Teacher:

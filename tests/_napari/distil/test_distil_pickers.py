@@ -1,5 +1,6 @@
 """What can be picked to teach, to learn and to learn from."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,20 @@ from napari_grd._napari.panel import Panel
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ConfigError, DataError, ImageError
 from napari_grd.teachers.base import TeacherInfo
+from napari_grd.teachers.options import TeacherOption
 
 INSTALLED = {
-    "stars": TeacherInfo("stars", "Star-convex shapes.", parameters=1_420_000, licence="BSD-3-Clause"),
-    "absent": TeacherInfo("absent", "Anything.", available=False, reason="its package is not installed"),
+    "stars": (
+        TeacherInfo(
+            "stars", "Star-convex shapes.", parameters=1_420_000, licence="BSD-3-Clause", restrictions="Not for sale."
+        ),
+        (
+            TeacherOption("weights", "a file or folder", str | Path, None, True),
+            TeacherOption("diameter", "in pixels", float | None, None, False),
+            TeacherOption("download", "whether it may fetch what is missing", bool, False, False),
+        ),
+    ),
+    "absent": (TeacherInfo("absent", "Anything.", available=False, reason='pip install "absent"'), ()),
 }
 
 
@@ -26,19 +37,39 @@ def panel(viewer: Any, qtbot: Any) -> Panel:
     return panel
 
 
-def test_teachers_of_other_programs_are_offered_or_greyed_with_the_reason(
-    panel: Panel, qtbot: Any, monkeypatch: Any
-) -> None:
+@pytest.fixture
+def picker(panel: Panel, qtbot: Any, monkeypatch: Any) -> TeacherPicker:
     monkeypatch.setattr("napari_grd._napari.distil.teacher_picker._installed", lambda: INSTALLED)
     picker = TeacherPicker(panel)
     qtbot.addWidget(picker)
     qtbot.waitUntil(lambda: picker.kind.findData("absent") > 0, timeout=20_000)
+    return picker
+
+
+def test_teachers_of_other_programs_are_offered_with_their_options(picker: TeacherPicker) -> None:
     picker.kind.setCurrentIndex(picker.kind.findData("stars"))
-    assert picker.choice() == TeacherChoice("installed", "stars")
-    assert picker.facts.text() == "Star-convex shapes. 1.42 M parameters · BSD-3-Clause"
-    item = picker.kind.model().item(picker.kind.findData("absent"))
-    assert not item.isEnabled()
-    assert "its package is not installed" in item.toolTip()
+    assert picker.facts.text() == "Star-convex shapes. 1.42 M parameters · BSD-3-Clause · Not for sale."
+    assert list(picker.options.editors) == ["weights", "diameter", "download"]
+    assert picker.choice() == TeacherChoice("installed", "stars", (("download", "false"),))
+    weights, diameter, download = picker.options.editors.values()
+    assert [weights.placeholderText(), diameter.placeholderText()] == ["required", "automatic"]
+    changes: list[None] = []
+    picker.changed.connect(lambda: changes.append(None))
+    weights.setText("a.pt")
+    diameter.setText(" 30 ")
+    download.setChecked(True)
+    assert picker.choice() == TeacherChoice(
+        "installed", "stars", (("weights", "a.pt"), ("diameter", "30"), ("download", "true"))
+    )
+    assert len(changes) == 3
+    picker.kind.setCurrentIndex(0)
+    assert picker.options.editors == {}
+
+
+def test_of_teachers_that_are_not_there_it_is_said_what_to_install(picker: TeacherPicker) -> None:
+    picker.kind.setCurrentIndex(picker.kind.findData("absent"))
+    assert picker.kind.currentText() == "absent (not here)"
+    assert 'pip install "absent"' in picker.facts.text()
 
 
 @pytest.mark.parametrize(

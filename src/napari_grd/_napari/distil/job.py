@@ -194,12 +194,14 @@ def _teacher(order: Order, model: "Model | None", pairs: list[tuple[Any, Any]], 
     from napari_grd.config import SegmentConfig
     from napari_grd.teachers.embedding import EmbeddingTeacher
     from napari_grd.teachers.labels import LabelTeacher
-    from napari_grd.teachers.registry import load_teacher
+    from napari_grd.teachers.options import parse_options
+    from napari_grd.teachers.registry import load_teacher, options_of
 
     if model is not None:
         return EmbeddingTeacher(model, SegmentConfig(threads=threads_beside(state.live, order.threads)))
     if order.teacher.kind == "installed":
-        return load_teacher(order.teacher.name)
+        name = order.teacher.name
+        return load_teacher(name, **parse_options(name, options_of(name), dict(order.teacher.options)))
     missing = [piece.source.layer.name for piece in order.pieces if piece.labels is None]
     if missing:
         raise LabelError(

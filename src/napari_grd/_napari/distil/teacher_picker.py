@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import Signal
-from qtpy.QtGui import QStandardItemModel
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_grd._napari.distil.form_fields import narrow
+from napari_grd._napari.distil.teacher_options import TeacherOptions
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import message_of, run_call
@@ -15,6 +15,9 @@ from napari_grd._napari.worker import message_of, run_call
 if TYPE_CHECKING:
     from napari_grd.models import Model, ModelCard, ModelConfig
     from napari_grd.teachers.base import TeacherInfo
+    from napari_grd.teachers.options import TeacherOption
+
+    Installed = tuple[TeacherInfo, tuple[TeacherOption, ...]]
 
 _NOT_PLUGINS = ("model", "labels", "several")  # the first two have entries of their own, the third needs options
 _LABELS_TEXT = (
@@ -33,10 +36,13 @@ class TeacherChoice:
         A model of the viewer, the labels beside the images, or a teacher of the registry.
     name : str
         Of the model or the teacher.
+    options : tuple of (str, str)
+        What was typed for options of an installed teacher.
     """
 
     kind: Literal["model", "labels", "installed"]
     name: str
+    options: tuple[tuple[str, str], ...] = ()
 
 
 class TeacherPicker(QWidget):
@@ -51,20 +57,25 @@ class TeacherPicker(QWidget):
     def __init__(self, panel: Panel) -> None:
         super().__init__()
         self._panel = panel
+        self._known_options: dict[str, tuple[TeacherOption, ...]] = {}
         self.config: ModelConfig | None = None
         self.kind = narrow(QComboBox())
         self.kind.setToolTip("Who the student learns from")
         self.kind.addItem("A model", "model")
         self.kind.addItem("Labels layers (ground truth)", "labels")
         self.models = ModelCombo(panel, "The model that teaches; its file may come from a colleague or another machine")
+        self.options = TeacherOptions()
+        self.options.hide()
         self.facts = QLabel()
         self.facts.setWordWrap(True)
+        self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)  # it may name a command
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.kind, self.models, self.facts):
+        for widget in (self.kind, self.models, self.facts, self.options):
             column.addWidget(widget)
         self.kind.currentIndexChanged.connect(self._look_up)
         self.models.changed.connect(self._look_up)
+        self.options.changed.connect(self.changed)
         self._look_up()
         panel.track(run_call(_installed, on_done=self._offer, on_error=panel.show_error))
 
@@ -74,9 +85,12 @@ class TeacherPicker(QWidget):
         if kind == "model":
             name = self.models.name()
             return None if name is None else TeacherChoice("model", name)
-        return TeacherChoice("labels", "labels") if kind == "labels" else TeacherChoice("installed", kind)
+        if kind == "labels":
+            return TeacherChoice("labels", "labels")
+        return TeacherChoice("installed", kind, self.options.texts())
 
     def _look_up(self, *_: Any) -> None:
+        self.options.show_options(self._known_options.get(self.kind.currentData(), ()))
         choice = self.choice()
         self.config = None
         self.models.setVisible(self.kind.currentData() == "model")
@@ -111,18 +125,12 @@ class TeacherPicker(QWidget):
         if choice == self.choice():
             self.facts.setText(message_of(error))
 
-    def _offer(self, found: "dict[str, TeacherInfo]") -> None:
-        """Add the teachers of other programs; those that are not available are greyed, with the reason."""
-        items = self.kind.model()
-        for name, info in found.items():
-            self.kind.addItem(name, name)
-            row = self.kind.count() - 1
-            size = "" if info.parameters is None else f"{millions(info.parameters)} parameters · "
-            facts = f"{info.summary} {size}{info.licence}".strip()
-            self.kind.setItemData(row, facts, _FACTS_ROLE)
-            if not info.available and isinstance(items, QStandardItemModel):
-                items.item(row).setEnabled(False)
-                items.item(row).setToolTip(f"Not available: {info.reason}")
+    def _offer(self, found: "dict[str, Installed]") -> None:
+        """Add the teachers of other programs; of those that are not there it is said what to install."""
+        self._known_options = {name: options for name, (_, options) in found.items()}
+        for name, (info, _) in found.items():
+            self.kind.addItem(name if info.available else f"{name} (not here)", name)
+            self.kind.setItemData(self.kind.count() - 1, _facts(info), _FACTS_ROLE)
 
 
 def describe(card: "ModelCard", config: "ModelConfig") -> str:
@@ -130,6 +138,13 @@ def describe(card: "ModelCard", config: "ModelConfig") -> str:
     channels = f"{config.in_channels} channel" + ("s" if config.in_channels > 1 else "")
     trained = ", ".join(card.trained_on) or card.summary or "not stated"
     return f"{millions(card.parameters)} parameters · {channels} · {card.licence} · trained on: {trained}"
+
+
+def _facts(info: "TeacherInfo") -> str:
+    size = "" if info.parameters is None else f"{millions(info.parameters)} parameters"
+    facts = " · ".join(part for part in (size, info.licence, info.restrictions) if part)
+    missing = "" if info.available else f" Not available here: {info.reason}"
+    return f"{info.summary} {facts}{missing}".strip()
 
 
 def millions(count: int) -> str:
@@ -146,7 +161,7 @@ def millions(count: int) -> str:
 _FACTS_ROLE = 257  # Qt.UserRole + 1; the role itself holds the name
 
 
-def _installed() -> "dict[str, TeacherInfo]":
-    from napari_grd.teachers.registry import teachers  # imports torch
+def _installed() -> "dict[str, Installed]":
+    from napari_grd.teachers.registry import options_of, teachers  # imports torch
 
-    return {name: info for name, info in teachers().items() if name not in _NOT_PLUGINS}
+    return {name: (info, options_of(name)) for name, info in teachers().items() if name not in _NOT_PLUGINS}
