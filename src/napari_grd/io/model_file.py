@@ -80,15 +80,19 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     tensors = {_NETWORK + name: _stored(value, half) for name, value in model.network.state_dict().items()}
     if model.pca is not None:
         tensors[_PCA] = _stored(model.pca, half=False)
-    metadata = {
+    content = save(tensors, model_metadata(model))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def model_metadata(model: Model) -> dict[str, str]:
+    """What a model file says of its model beside tensors: layout version, config and card, the latter two as JSON."""
+    return {
         _VERSION_KEY: str(FORMAT_VERSION),
         "config": json.dumps(model.config.model_dump(mode="json")),
         "card": json.dumps(model.card.model_dump(mode="json")),
     }
-    content = save(tensors, metadata)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return path
 
 
 def load_model(path: str | Path) -> Model:

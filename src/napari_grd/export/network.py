@@ -1,0 +1,151 @@
+"""A model as one graph of plain operations, which every exported format holds.
+
+::
+
+    image (B, C_in, *S) ── pad ── network ── crop ──┬── unit length ── embedding (B, C, *S)
+    normalised, any S                               │        └── cosine at each offset ── affinities (B, K, *S)
+                                                    └── sigmoid ── foreground (B, 1, *S)
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_grd.errors import OutputError
+from napari_grd.graph.precision import unit_vectors
+from napari_grd.models import Model
+
+INPUT = "image"
+TOLERANCE = 1e-4
+"""Largest difference from torch that an exported file may have; all outputs lie in [-1, 1]."""
+
+Run = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
+
+
+class ExportNetwork(nn.Module):
+    """The network of a model, with all that is computed pixel by pixel afterwards.
+
+    Maps a normalised image ``(B, C_in, *S)`` of any size to the outputs that
+    :func:`output_names` lists. Sides that are no multiple of the network's
+    stride are padded by reflection at their end.
+
+    Parameters
+    ----------
+    model : Model
+        Its network is copied.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(model.network).cpu().eval().requires_grad_(False)
+        self._channels = model.embedding_channels
+        self._foreground = model.config.foreground
+        self._stride = model.stride
+        self._offsets = model.config.offsets
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        spatial = image.shape[2:]
+        for axis, size in enumerate(spatial, start=2):
+            image = image.index_select(axis, _reflected(size, self._stride))
+        output = _window(self.network(image), [0] * len(spatial), spatial)
+        embedding = unit_vectors(output[:, : self._channels], dim=1)
+        affinities = _cosines(embedding, self._offsets, spatial)
+        if not self._foreground:
+            return embedding, affinities
+        return embedding, torch.sigmoid(output[:, self._channels :]), affinities
+
+
+def output_names(model: Model) -> tuple[str, ...]:
+    """Names of the outputs of an exported model, in order.
+
+    ``embedding`` ``(B, C, *S)`` has unit length at each pixel; ``foreground``
+    ``(B, 1, *S)`` is a probability, and absent if the model has none;
+    ``affinities`` ``(B, K, *S)`` are cosines at the model's offsets, 0 where a
+    pixel has no partner. All float32.
+    """
+    return ("embedding", "foreground", "affinities") if model.config.foreground else ("embedding", "affinities")
+
+
+def example_image(model: Model, sides: Sequence[int] | None = None, *, batch: int = 1) -> Tensor:
+    """A repeatable random image ``(B, C_in, *S)`` in [0, 1].
+
+    Parameters
+    ----------
+    model : Model
+    sides : sequence of int, optional
+        ``S``. Default: four and five strides and a bit, which needs padding and exceeds every usual offset.
+    batch : int, default 1
+    """
+    if sides is None:
+        sides = [4 * model.stride + 1 + axis * model.stride for axis in range(model.config.ndim)]
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(batch, model.config.in_channels, *sides, generator=generator)
+
+
+def check_agreement(model: Model, run: Run, engine: str, *, batches: bool = True) -> None:
+    """Compare an exported model with torch, at several sizes.
+
+    Parameters
+    ----------
+    model : Model
+    run : callable
+        The exported model: an image to the list of its outputs.
+    engine : str
+        What runs it, for the message.
+    batches : bool, default True
+        Whether it takes several images at once.
+
+    Raises
+    ------
+    OutputError
+        If an output has another shape, or differs by more than :data:`TOLERANCE`.
+    """
+    network = ExportNetwork(model)
+    stride, ndim = model.stride, model.config.ndim
+    images = [
+        example_image(model),
+        example_image(model, [2 * stride] * ndim, batch=2 if batches else 1),
+        example_image(model, [8 * stride] + [stride + 3] * (ndim - 1)),
+    ]
+    for image in images:
+        with torch.no_grad():
+            expected = network(image)
+        found = run(image.numpy())
+        for name, right, value in zip(output_names(model), expected, found, strict=True):
+            same_shape = tuple(right.shape) == value.shape
+            difference = float(np.abs(right.numpy() - value).max()) if same_shape else np.inf
+            if not difference <= TOLERANCE:  # NaN is not either
+                raise OutputError(
+                    f"In {engine} the model does not compute what it computes in torch: its {name} for an image of"
+                    f" shape {tuple(image.shape)} differs by {difference:.1e}.",
+                    f"Choose another format; the network {model.config.network.name!r} cannot be exported to this one.",
+                )
+
+
+def _reflected(size: int, stride: int) -> Tensor:
+    """Indices of an axis, going back at its end until the stride is full."""
+    # Written for tracing, where sizes are tensors: no Python branch, and a division that exporters round alike.
+    padded = (size + stride - 1) // stride * stride
+    last = size - 1
+    return (last - (last - torch.arange(padded)).abs()).clamp(min=0)
+
+
+def _window(values: Tensor, start: Sequence[int], size: Sequence[int]) -> Tensor:
+    return values[(..., *(slice(first, first + length) for first, length in zip(start, size, strict=True)))]
+
+
+def _cosines(unit: Tensor, offsets: Sequence[Sequence[int]], spatial: Sequence[int]) -> Tensor:
+    # Zeros around the image are the partners outside, so that every offset has one shape whatever the image's.
+    before = [max(0, *(-offset[axis] for offset in offsets)) for axis in range(len(spatial))]
+    after = [max(0, *(offset[axis] for offset in offsets)) for axis in range(len(spatial))]
+    widths = [width for pair in zip(reversed(before), reversed(after), strict=True) for width in pair]
+    around = nn.functional.pad(unit, widths)
+    partners = (
+        _window(around, [start + step for start, step in zip(before, offset, strict=True)], spatial)
+        for offset in offsets
+    )
+    return torch.stack([(unit * partner).sum(1) for partner in partners], dim=1)
