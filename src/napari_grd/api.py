@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 from napari_grd.config import DistillConfig, PartitionConfig, SegmentConfig, TrainConfig
 from napari_grd.distillation.recipes import iter_distill as _iter_distill
 from napari_grd.distillation.recipes import iter_train
+from napari_grd.export.bioimageio_import import read_package
+from napari_grd.export.formats import export_model
 from napari_grd.graph.instances import InstanceGraph, instance_graph
+from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, iter_segment, predict, segment
 from napari_grd.io.builtin import builtin_paths, resolve_model
@@ -55,10 +58,12 @@ __all__ = [
     "TrainConfig",
     "affinities",
     "builtin_models",
+    "calibrate",
     "distill",
     "drain",
     "embed",
     "evaluate",
+    "export_model",
     "find_errors",
     "instance_graph",
     "iter_distill",
@@ -87,24 +92,27 @@ def builtin_models() -> list[ModelCard]:
 
 
 def load_model(source: str | Path) -> Model:
-    """Load a built-in model by name, or a model file.
+    """Load a built-in model by name, a model file, or a bioimage.io package that was made of one.
 
     Parameters
     ----------
     source : str or Path
-        ``"nuclei"``, or the path of a ``.grd.safetensors`` file.
+        ``"nuclei"``, or the path of a ``.grd.safetensors`` file or of a ``.zip``
+        of :func:`export_model`.
 
     Raises
     ------
     ModelFileError
-        If there is no such model, or its file cannot be read.
+        If there is no such model, its file cannot be read, or the package is of
+        another model: that is a teacher.
 
     Examples
     --------
     >>> load_model("nuclei").config.in_channels
     1
     """
-    return _load_model(resolve_model(source))
+    path = resolve_model(source)
+    return read_package(path) if path.suffix == ".zip" else _load_model(path)
 
 
 def train(

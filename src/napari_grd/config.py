@@ -111,7 +111,9 @@ class SegmentConfig(Config):
     """How a model is run on an image."""
 
     runtime: Literal["auto", "openvino", "torch"] = Field("auto", description="OpenVINO on a CPU, torch elsewhere")
-    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: the fastest the device has")
+    precision: Literal["auto", "f32", "bf16", "int8"] = Field(
+        "auto", description="auto: bf16 where the device has it; int8 takes a calibrated model"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
     tile: int = Field(1024, ge=128, description="largest side of a tile in pixels, halo not included")

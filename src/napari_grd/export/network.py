@@ -135,7 +135,8 @@ def _reflected(size: int, stride: int) -> Tensor:
 
 
 def _window(values: Tensor, start: Sequence[int], size: Sequence[int]) -> Tensor:
-    return values[(..., *(slice(first, first + length) for first, length in zip(start, size, strict=True)))]
+    window = [slice(first, first + length) for first, length in zip(start, size, strict=True)]
+    return values[(slice(None), slice(None), *window)]
 
 
 def _cosines(unit: Tensor, offsets: Sequence[Sequence[int]], spatial: Sequence[int]) -> Tensor:

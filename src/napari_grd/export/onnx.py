@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from napari_grd.errors import GrdError, OutputError
 from napari_grd.export.network import INPUT, ExportNetwork, check_agreement, example_image, output_names
-from napari_grd.export.require import require
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.model_file import model_metadata
+from napari_grd.io.optional import require
 from napari_grd.models import Model
 
 OPSET = 17
@@ -91,7 +91,7 @@ def _traced(model: Model) -> bytes:
             torch.onnx.export(
                 ExportNetwork(model),
                 (example_image(model),),
-                buffer,
+                buffer,  # type: ignore[arg-type]  # only the other exporter needs a path
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[INPUT],

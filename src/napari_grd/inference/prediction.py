@@ -32,7 +32,7 @@ class Prediction:
     config : ModelConfig
         Of the model that made it.
     precision : str
-        "f32" or "bf16": what the network really ran in.
+        "f32", "bf16" or "int8": what the network really ran in.
     """
 
     embedding: NDArray[np.float32] = field(repr=False)

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_grd.config import SegmentConfig
+from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.inference import openvino_runtime
+from napari_grd.inference.calibrate import calibration_images
 from napari_grd.inference.torch_runtime import TorchRuntime, has_bf16, resolve_device
 from napari_grd.models import Model
 
@@ -30,7 +32,7 @@ class Runtime(Protocol):
     name : str
         ``"openvino"`` or ``"torch"``.
     precision : str
-        ``"f32"`` or ``"bf16"``: what really runs, whatever was asked for.
+        ``"f32"``, ``"bf16"`` or ``"int8"``: what really runs, whatever was asked for.
     """
 
     name: str
@@ -63,6 +65,7 @@ class _Choice(NamedTuple):
     device: str
     precision: str
     threads: int
+    calibration: str
 
 
 class _Kept(NamedTuple):
@@ -92,9 +95,11 @@ def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
     Raises
     ------
     ConfigError
-        If the device is unknown or absent, or OpenVINO is asked for on a GPU.
+        If the device is unknown or absent, OpenVINO is asked for on a GPU, or
+        int8 without OpenVINO on a CPU.
     GrdError
-        If OpenVINO is asked for and not installed.
+        If OpenVINO is asked for and not installed, or int8 of a model that is
+        not calibrated.
 
     Notes
     -----
@@ -108,7 +113,7 @@ def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
     >>> runtime(np.zeros((1, 50, 70), np.float32)).shape
     (50, 70, 17)
     """
-    choice = _choose(config or SegmentConfig())
+    choice = _choose(model, config or SegmentConfig())
     weights = _weights_version(model.network)
     with _lock:
         kept = _kept.get(model.network)
@@ -119,7 +124,7 @@ def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
         return kept.runtimes[choice]
 
 
-def _choose(config: SegmentConfig) -> _Choice:
+def _choose(model: Model, config: SegmentConfig) -> _Choice:
     device = resolve_device(config.device)
     name = config.runtime
     if name == "openvino":
@@ -137,13 +142,20 @@ def _choose(config: SegmentConfig) -> _Choice:
     elif name == "auto":
         name = "openvino" if device.type == "cpu" and _openvino_installed() else "torch"
 
+    if config.precision == "int8":
+        if name != "openvino":
+            raise ConfigError(
+                f"precision is 'int8', and the network would run in torch on {str(device)!r}.",
+                "Use device 'cpu' with OpenVINO installed, or another precision.",
+            )
+        return _Choice(name, str(device), "int8", config.threads, image_key(calibration_images(model)))
     native = openvino_runtime.has_bf16() if name == "openvino" else has_bf16(device)
     precision = config.precision
     if precision == "auto":
         precision = "bf16" if native else "f32"
     if name == "openvino" and precision == "bf16" and not native:
         name = "torch"  # OpenVINO would take the setting and run in f32
-    return _Choice(name, str(device), precision, config.threads)
+    return _Choice(name, str(device), precision, config.threads, "")
 
 
 def _prepare(model: Model, choice: _Choice) -> Runtime:

@@ -3,7 +3,7 @@
 Layout
 ------
 Tensors: ``network.<name>`` for each entry of the network's state dict, and
-``pca`` if the model has one. Header metadata (all strings): ``napari_grd``, the
+``pca`` and ``calibration`` if the model has them. Header metadata (all strings): ``napari_grd``, the
 version of this layout; ``config`` and ``card``, the :class:`ModelConfig` and
 :class:`ModelCard` as JSON. Nothing in the file can run code.
 
@@ -39,6 +39,7 @@ FORMAT_VERSION = 1
 _VERSION_KEY = "napari_grd"
 _NETWORK = "network."
 _PCA = "pca"
+_CALIBRATION = "calibration"
 
 
 def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
@@ -80,6 +81,8 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     tensors = {_NETWORK + name: _stored(value, half) for name, value in model.network.state_dict().items()}
     if model.pca is not None:
         tensors[_PCA] = _stored(model.pca, half=False)
+    if model.calibration is not None:
+        tensors[_CALIBRATION] = _stored(model.calibration, half=False)
     content = save(tensors, model_metadata(model))
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -124,7 +127,7 @@ def load_model(path: str | Path) -> Model:
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             declared = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
-            check_tensors(declared, config, path, network=_NETWORK, pca=_PCA)
+            check_tensors(declared, config, path, network=_NETWORK, pca=_PCA, calibration=_CALIBRATION)
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in declared}
         check_finite(tensors, path)
         with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be overwritten
@@ -137,11 +140,11 @@ def load_model(path: str | Path) -> Model:
             "Install the plugin the network comes with, or update napari-grd.",
         ) from error
     # Cloned, as the original may be a view of the file, which may be replaced while the model lives.
-    pca = tensors.pop(_PCA).clone() if _PCA in tensors else None
+    pca, calibration = (tensors.pop(name).clone() if name in tensors else None for name in (_PCA, _CALIBRATION))
     # Copies into the network's own dtype, so float16 becomes float32.
     model.network.load_state_dict({name.removeprefix(_NETWORK): value for name, value in tensors.items()})
     model.network.eval()
-    return replace(model, pca=pca)
+    return replace(model, pca=pca, calibration=calibration)
 
 
 def read_card(path: str | Path) -> tuple[ModelConfig, ModelCard]:

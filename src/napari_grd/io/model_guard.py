@@ -22,6 +22,7 @@ MAX_HEADER = 4 << 20
 """Bytes of a header; that of a network of 34 million weights takes 30 thousand."""
 MAX_DEPTH = 32
 """How deep objects and lists in the header may be nested."""
+MAX_PATCHES, MAX_SIDE = 256, 1024
 MAX_CHANNELS, MAX_OFFSETS, MAX_SHIFT, MAX_SIZE = 1 << 16, 256, 4096, 1e6
 
 _FLOATS = ("F16", "BF16", "F32", "F64")
@@ -115,7 +116,9 @@ def check_settings(config: ModelConfig, path: Path) -> None:
             )
 
 
-def check_tensors(declared: Declared, config: ModelConfig, path: Path, *, network: str, pca: str) -> None:
+def check_tensors(
+    declared: Declared, config: ModelConfig, path: Path, *, network: str, pca: str, calibration: str
+) -> None:
     """Compare what the file holds with what its network takes, before either takes memory.
 
     The network is built without memory, on torch's meta device.
@@ -128,8 +131,9 @@ def check_tensors(declared: Declared, config: ModelConfig, path: Path, *, networ
         The settings in the header.
     path : Path
         The file, for messages.
-    network, pca : str
-        Prefix of the network's tensors, and name of the colour basis, which may be missing.
+    network, pca, calibration : str
+        Prefix of the network's tensors, and names of the colour basis and of the calibration patches, which may be
+        missing.
 
     Raises
     ------
@@ -149,6 +153,8 @@ def check_tensors(declared: Declared, config: ModelConfig, path: Path, *, networ
             f"The network of {str(path)!r} cannot be laid out ({_short(error)}).",
             "Its settings are not those of a trained model; ask whoever made it for the original.",
         ) from error
+    _check_calibration(declared.get(calibration), config, path)
+    declared = {name: tensor for name, tensor in declared.items() if name != calibration}
     expected = {network + name: value for name, value in wanted.items()}
     if pca in declared:
         expected[pca] = torch.empty(4, config.network.embedding, device="meta")
@@ -170,6 +176,19 @@ def check_tensors(declared: Declared, config: ModelConfig, path: Path, *, networ
         raise ModelFileError(
             f"The model file {str(path)!r} does not fit its network: {'; '.join(problems)}.",
             "Save the model again, with the version of napari-grd (or the plugin) that trained it.",
+        )
+
+
+def _check_calibration(found: tuple[str, tuple[int, ...]] | None, config: ModelConfig, path: Path) -> None:
+    if found is None:
+        return
+    dtype, shape = found
+    fits = len(shape) == 2 + config.ndim and 1 <= shape[0] <= MAX_PATCHES and shape[1] == config.in_channels
+    if dtype != "U8" or not fits or not all(1 <= side <= MAX_SIDE for side in shape[2:]):
+        raise ModelFileError(
+            f"The calibration patches in the model file {str(path)!r} are {dtype} of shape {shape[:8]}; its network"
+            f" takes U8 with {config.in_channels} channel(s) and {config.ndim} axes.",
+            "Calibrate the model again and save it.",
         )
 
 

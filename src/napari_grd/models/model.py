@@ -61,12 +61,16 @@ class Model:
     pca : torch.Tensor or None
         ``(4, C)``: mean of the unit embeddings and their three main directions,
         so that embeddings get the same colours on every image.
+    calibration : torch.Tensor or None
+        ``(N, C_in, *S)`` uint8: patches from which int8 learns its ranges, see
+        :mod:`napari_grd.inference.calibrate`.
     """
 
     network: nn.Module
     config: ModelConfig
     card: ModelCard = field(default_factory=ModelCard)
     pca: Tensor | None = None
+    calibration: Tensor | None = None
 
     @classmethod
     def create(cls, config: ModelConfig, card: ModelCard | None = None) -> "Model":

@@ -1,4 +1,4 @@
-"""Packages that an export needs and a user may not have."""
+"""Packages that only some things need and a user may not have."""
 
 import importlib
 from typing import Any

@@ -1,0 +1,103 @@
+"""One way out of napari-grd for every format."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from napari_grd.errors import ConfigError
+from napari_grd.export.bioimageio import write_package
+from napari_grd.export.description import Author
+from napari_grd.export.onnx import write_onnx
+from napari_grd.export.openvino import write_openvino
+from napari_grd.models import Model
+
+Format = Literal["bioimageio", "onnx", "openvino"]
+
+SUFFIXES: dict[str, tuple[str, ...]] = {"bioimageio": (".zip",), "onnx": (".onnx",), "openvino": (".xml", ".zip", "")}
+"""How the name of a file may end, by format; the first is what a name without suffix gets, unless it may stay so."""
+
+
+def export_model(
+    model: Model,
+    path: str | Path,
+    format: Format = "bioimageio",
+    *,
+    int8: bool = False,
+    image: Any = None,
+    axes: str | None = None,
+    authors: Sequence[Author] = (),
+    cite: Sequence[Mapping[str, str]] = (),
+    licence: str | None = None,
+) -> Path:
+    """Write a model for other programs, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+        The model; its network is left as it is.
+    path : str or Path
+        Where to: ``.zip`` for bioimageio, ``.onnx`` for onnx (both are added
+        to a name without suffix); for openvino ``.xml`` (``.bin`` comes beside
+        it), ``.zip``, or a folder to make. A file of that name is replaced.
+    format : {"bioimageio", "onnx", "openvino"}
+        What to write, see :func:`~napari_grd.export.bioimageio.write_package`,
+        :func:`~napari_grd.export.onnx.write_onnx` and
+        :func:`~napari_grd.export.openvino.write_openvino`.
+    int8 : bool, default False
+        Quantise the network; for openvino and a calibrated model, see
+        :func:`~napari_grd.inference.calibrate.calibrate`.
+    image, axes, authors, cite, licence
+        For bioimageio: an example image for test and cover and its axes, and
+        what the description says.
+
+    Returns
+    -------
+    Path
+        What was written.
+
+    Raises
+    ------
+    ConfigError
+        If the format is unknown, the path has another suffix, or an option
+        belongs to another format.
+    GrdError
+        If an optional package is missing; the message says which.
+    OutputError
+        If the network cannot be exported or the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from napari_grd.models import ModelConfig
+    >>> with TemporaryDirectory() as folder:
+    ...     export_model(Model.create(ModelConfig()), Path(folder) / "mine", "onnx").name
+    'mine.onnx'
+    """
+    path = _checked_path(path, format)
+    described = {"image": image, "axes": axes, "authors": authors, "cite": cite, "licence": licence}
+    given = [name for name, value in described.items() if value is not None and not _is_empty(value)]
+    if given and format != "bioimageio":
+        raise ConfigError(f"A file for {format} does not take {given[0]}.", "Leave it out, or use format 'bioimageio'.")
+    if int8 and format != "openvino":
+        raise ConfigError(f"int8 is not there for format {format!r}.", "Use format 'openvino', or leave int8 out.")
+    if format == "onnx":
+        return write_onnx(model, path)
+    if format == "openvino":
+        return write_openvino(model, path, int8=int8)
+    return write_package(model, path, image=image, axes=axes, authors=authors, cite=cite, licence=licence)
+
+
+def _checked_path(path: str | Path, format: str) -> Path:
+    if format not in get_args(Format):
+        raise ConfigError(f"There is no export format {format!r}.", f"Choose one of: {', '.join(get_args(Format))}.")
+    path, suffixes = Path(path), SUFFIXES[format]
+    if path.suffix not in ("", *suffixes):
+        endings = " or ".join(filter(None, suffixes))
+        raise ConfigError(
+            f"The name {path.name!r} does not end as a file for {format} does.", f"Choose one that ends in {endings}."
+        )
+    return path if path.suffix in suffixes else path.with_name(path.name + suffixes[0])
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, tuple | list) and not value

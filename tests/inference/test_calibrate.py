@@ -1,0 +1,49 @@
+"""Calibration patches are small, repeatable, and show what the model will see."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.errors import DataError, GrdError, ImageError
+from napari_grd.inference.calibrate import calibrate, calibration_images
+from napari_grd.io.model_file import load_model, save_model
+from napari_grd.models import Model, ModelConfig
+
+
+def test_patches_are_normalised_pieces_of_the_images(model):
+    image = np.random.default_rng(0).integers(100, 4000, (128, 128), dtype=np.uint16)
+    found = calibration_images(calibrate(model, [image]))
+    assert found.shape == (16, 1, 128, 128)
+    expected = normalize(image[None], intensity_range(image[None], model.config.normalization))
+    np.testing.assert_allclose(found[3], expected, rtol=0, atol=1 / 128)
+
+
+def test_every_image_has_its_share_and_the_choice_is_repeatable(model):
+    images = [np.random.default_rng(seed).random((140, 150)) for seed in range(5)]
+    first, again = (calibrate(model, images).calibration for _ in range(2))
+    assert torch.equal(first, again)
+    assert len({patch.numpy().tobytes() for patch in first}) == 16
+
+
+def test_small_images_are_mirrored_and_stacks_taken_apart(model):
+    assert calibrate(model, np.random.default_rng(0).random((3, 40, 50)), axes="zyx").calibration.shape[2:] == (
+        128,
+        128,
+    )
+
+
+def test_they_are_saved_with_the_model(model, tmp_path):
+    calibrated = calibrate(model, np.random.default_rng(0).random((130, 130)))
+    found = load_model(save_model(calibrated, tmp_path / "a"))
+    assert torch.equal(found.calibration, calibrated.calibration)
+    assert load_model(save_model(model, tmp_path / "b")).calibration is None
+
+
+def test_mistakes_are_named(model):
+    with pytest.raises(DataError, match="no images"):
+        calibrate(model, [])
+    with pytest.raises(ImageError, match="Image 1: "):
+        calibrate(model, [np.zeros((50, 50)), np.full((50, 50), np.nan)])
+    with pytest.raises(GrdError, match=r"not calibrated.*grd\.calibrate"):
+        calibration_images(Model.create(ModelConfig()))
