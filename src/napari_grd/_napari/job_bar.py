@@ -8,9 +8,13 @@ from napari_grd._napari.panel import button
 from napari_grd._napari.worker import Running
 from napari_grd.jobs import Event, Progress
 
+_FINE = 1000  # parts of a bar that shows several stages as one
+
 
 class JobBar(QWidget):
     """Stage, bar, time left and a Stop button; hidden while nothing runs.
+
+    Of stages that tell how far all of them are, bar and time are those of the whole.
 
     Parameters
     ----------
@@ -46,9 +50,10 @@ class JobBar(QWidget):
         """Show a Progress event; others are passed over."""
         if not isinstance(event, Progress):
             return
-        self.bar.setRange(0, max(1, event.total))
-        self.bar.setValue(event.done)
-        left = "" if event.seconds_left is None else f" · {duration(event.seconds_left)} left"
+        done, total = (event.done, event.total) if event.overall is None else (round(event.share * _FINE), _FINE)
+        self.bar.setRange(0, max(1, total))
+        self.bar.setValue(done)
+        left = "" if event.left is None else f" · {duration(event.left)} left"
         self.text.setText(f"{event.stage}{left}")
 
     def finish(self) -> None:

@@ -192,7 +192,7 @@ class DistilWidget(Panel):
         elif isinstance(event, Progress):
             # A stage that begins before another is through lies within it, and would make the bar jump.
             outer = self._stage
-            if outer is None or outer.stage == event.stage or outer.done >= outer.total:
+            if outer is None or outer.over or outer.stage == event.stage or event.overall is not None:
                 self._stage = event
                 self.bar.show_event(event)
 
