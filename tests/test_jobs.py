@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_grd.errors import Cancelled, GrdError
-from napari_grd.jobs import Event, Job, Progress, Saved, Stopwatch, drain, relay
+from napari_grd.jobs import Event, Job, Overall, Progress, Saved, Stopwatch, drain, relay
 
 
 class Recorder:
@@ -109,3 +109,10 @@ def test_closing_a_relayed_job_closes_the_inner_one() -> None:
     next(relayed)
     relayed.close()
     assert recorder.closed
+
+
+def test_a_stage_of_a_whole_shows_the_whole() -> None:
+    alone, part = Progress("Working", 3, 3, 0.0), Progress("Working", 3, 3, 0.0, Overall(0.5, 9.0))
+    assert (alone.share, alone.left, alone.over) == (1, 0, True)
+    assert (part.share, part.left, part.over) == (0.5, 9, False)
+    assert Progress("Nothing to do", 0, 0).over

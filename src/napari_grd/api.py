@@ -10,7 +10,7 @@ Examples
 ['nuclei']
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ __all__ = [
     "train",
 ]
 
+TeacherLike = Teacher | Model | str | Path
 OnEvent = Callable[[Event], None]
 Cancelled = Callable[[], bool]
 
@@ -176,11 +177,12 @@ def train(
 
 
 def iter_distill(
-    teacher: Teacher | Model | str | Path,
+    teacher: TeacherLike | Mapping[str, TeacherLike],
     images: Any,
     labels: Any = None,
     config: DistillConfig | None = None,
     *,
+    teacher_of: Sequence[str | None] | None = None,
     axes: str | None = None,
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
@@ -197,16 +199,18 @@ def iter_distill(
         validation=validation,
         out_dir=out_dir,
         cache_dir=cache_dir,
+        teacher_of=teacher_of,
         start=_maybe_load(start),
     )
 
 
 def distill(
-    teacher: Teacher | Model | str | Path,
+    teacher: TeacherLike | Mapping[str, TeacherLike],
     images: Any,
     labels: Any = None,
     config: DistillConfig | None = None,
     *,
+    teacher_of: Sequence[str | None] | None = None,
     axes: str | None = None,
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
@@ -219,16 +223,24 @@ def distill(
 
     Parameters
     ----------
-    teacher : Teacher, Model, str or Path
-        A teacher, a model, the name of a built-in model, or a model file.
+    teacher : Teacher, Model, str, Path, or mapping of names to these
+        A teacher, a model, the name of a built-in model, or a model file. Of
+        several, ``{"nuclei": ..., "cells": ...}``, each image is taught by one.
     images : array or sequence of arrays
         What to distil on; labels are not needed.
     labels : sequence of (array or None), optional
         Ground truth where there is some. Elsewhere, and without it, the
-        teacher's own instances are used.
+        teacher's own instances are used. Pixels that are -1 are ignored: no
+        term of the loss looks at them.
     config : DistillConfig, optional
         The recipe; ``background`` says what label 0 is: a class of its own
-        ("class"), unlabelled pixels ("ignore"), or absent ("none").
+        ("class"), unlabelled pixels ("ignore"), or absent ("none");
+        ``confidence`` below which agreement of turned views the teacher's
+        instances are ignored; ``assistant.use`` whether a teacher without
+        embeddings teaches through an assistant.
+    teacher_of : sequence of (str or None), optional
+        With several teachers: which of them teaches each image. None: the one
+        that is most sure of what it sees there.
     axes, validation, out_dir, start, on_event, cancelled
         As for :func:`train`; the model is ``student.grd.safetensors``.
     cache_dir : path, optional
@@ -249,7 +261,8 @@ def distill(
     References
     ----------
     Liu et al., "Graph Relation Distillation for Efficient Biomedical Instance
-    Segmentation", arXiv 2401.06370.
+    Segmentation", arXiv 2401.06370. Few labels, unsure instances: Berrada et
+    al., "Guided Distillation for Semi-Supervised Instance Segmentation", arXiv 2308.02668.
 
     Examples
     --------
@@ -267,6 +280,7 @@ def distill(
         validation=validation,
         out_dir=out_dir,
         cache_dir=cache_dir,
+        teacher_of=teacher_of,
         start=start,
     )
     return drain(job, on_event, cancelled)

@@ -222,7 +222,9 @@ class AssistantConfig(Config):
     """The embedding network fitted to a teacher without embeddings, which teaches in its place."""
 
     use: bool = Field(
-        True, description="fit one; else labels and soft affinities are distilled into the student directly"
+        True,
+        description="let a larger network learn from a teacher without embeddings and teach in its place;"
+        " else labels and soft affinities are distilled into the student directly",
     )
     network: NetworkConfig = NetworkConfig(widths=(16, 32, 64, 128, 256))
     steps: int = Field(1500, ge=1, description="optimiser steps of the network that teaches")

@@ -54,6 +54,23 @@ class Progress:
     seconds_left: float | None = None
     overall: Overall | None = None
 
+    @property
+    def share(self) -> float:
+        """What a bar shows, 0 to 1: how far the stage is, or all those that it is one of."""
+        if self.overall is not None:
+            return self.overall.done
+        return self.done / self.total if self.total else 1.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left of that."""
+        return self.seconds_left if self.overall is None else self.overall.seconds_left
+
+    @property
+    def over(self) -> bool:
+        """Whether that is finished."""
+        return self.share >= 1
+
 
 @dataclass(frozen=True)
 class Metrics:

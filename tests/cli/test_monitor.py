@@ -8,7 +8,7 @@ from rich.console import Console
 
 from napari_grd.cli import monitor
 from napari_grd.cli.monitor import Monitor
-from napari_grd.jobs import Metrics, Progress, Saved
+from napari_grd.jobs import Metrics, Overall, Progress, Saved
 
 
 def draw(*events: object, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -54,6 +54,28 @@ def test_a_training_that_stopped_early_does_not_swallow_the_next(monkeypatch: py
     stopped = (Progress("Training", 5, 10), Saved(None, "model"))  # type: ignore[arg-type]
     shown = draw(*stopped, Progress("Distilling", 1, 2), terminal=False, monkeypatch=monkeypatch)
     assert "Distilling 1/2" in shown[-1]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_stages_of_one_whole_share_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = draw(
+        Progress("Fitting", 1, 2, 30.0, Overall(0.25, 90.0)),
+        Metrics(1, {"loss": 0.5}),
+        Progress("Validating", 0, 2),
+        Metrics(1, {"ap50": 0.75}, kind="validation"),
+        Saved(None, "model"),  # type: ignore[arg-type]
+        Progress("Distilling", 1, 4, 30.0, Overall(0.625, 65.0)),
+        terminal=terminal,
+        monkeypatch=monkeypatch,
+    )
+    frame = shown[-1]
+    assert all(part in frame for part in ("Distilling", "1/4", "1:05 left"))
+    assert "AP50" not in frame  # the other network's
+    if terminal:
+        last = [line for line in shown if "Validating" not in line]
+        assert not any("Fitting" in line and "Distilling" in line for line in last)
+    else:
+        assert "62% of all" in frame
 
 
 def test_short_stages_are_not_shown() -> None:

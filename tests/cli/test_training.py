@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from napari_grd.distillation.checkpoint import load_checkpoint
-from napari_grd.io.model_file import read_card
+from napari_grd.io.builtin import builtin_paths
+from napari_grd.io.model_file import load_model, read_card, save_model
 
 SMALL = ("--patch", "32", "--batch", "1", "--set", "validate_every=100000")
 STEPS = 100
@@ -55,6 +56,34 @@ def test_distill_needs_no_labels(call, dataset: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert "distilled" in (out / "table.md").read_text()
     assert "AP50" not in (out / "table.md").read_text()
+
+
+def test_the_students_licence_is_told(call, dataset: Path, tmp_path: Path) -> None:
+    teacher = load_model(builtin_paths()["nuclei"]).with_card(restrictions="Non-commercial use only.")
+    path, out = save_model(teacher, tmp_path / "bound"), tmp_path / "out"
+    done = call("distill", dataset, "--teacher", path, "--no-baseline", "--out", out, "--steps", 1, *SMALL)
+    assert done.code == 0, done.err
+    assert "Before you pass the student on" in done.out
+    assert "Non-commercial use only." in done.out
+    assert read_card(out / "student" / "student.grd.safetensors")[1].restrictions == "Non-commercial use only."
+
+
+def test_distill_takes_several_teachers_without_an_assistant(call, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    teachers = ("--teacher", "ours=nuclei", "--teacher", f"drawn={dataset}", "--no-assistant", "--confidence", 0.2)
+    done = call("distill", dataset / "images", *teachers, "--out", out, "--steps", 1, *SMALL)
+    assert done.code == 0, done.err
+    card = read_card(out / "student" / "student.grd.safetensors")[1]
+    assert card.teacher == "ours + drawn"
+    assert (card.recipe["assistant"]["use"], card.recipe["confidence"]) == (False, 0.2)
+    assert not (out / "student" / "assistant").exists()
+
+
+@pytest.mark.parametrize("given", [("nuclei", "b=nuclei"), ("a=nuclei", "a=nuclei"), ("=nuclei", "b=nuclei")])
+def test_several_teachers_need_names(call, dataset: Path, given: tuple[str, str]) -> None:
+    done = call("distill", dataset, "--teacher", given[0], "--teacher", given[1])
+    assert done.code == 2
+    assert "--teacher name=source" in done.err
 
 
 def test_a_teacher_is_not_trained_without_labels(call, dataset: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TaskID, TextColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
@@ -87,17 +87,13 @@ class _Stage:
     note: str = ""
     printed: float = field(default_factory=time.monotonic)
 
-    @property
-    def over(self) -> bool:
-        return self.latest.done >= self.latest.total
-
 
 class Monitor:
     """Draws a job's events: a bar for each stage, or a line now and then where there is no terminal.
 
-    Events do not say how stages lie within each other, so: a stage that begins
-    before another has finished lies within it, and is over when the outer one
-    reports again.
+    Stages that tell how far all of them are share one bar. Other events do not
+    say how stages lie within each other, so: a stage that begins before another
+    has finished lies within it, and is over when the outer one reports again.
 
     Parameters
     ----------
@@ -110,7 +106,7 @@ class Monitor:
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}"),
             _TimeColumn(),
             TextColumn("{task.fields[note]}", style="cyan"),
             console=console,
@@ -131,15 +127,19 @@ class Monitor:
             self._progress(event)
         elif isinstance(event, Metrics):
             self._metrics(event)
-        elif isinstance(event, Saved) and event.kind == "model":
+        elif isinstance(event, Saved) and event.kind == "model" and not self._within_whole():
             self._open.clear()
 
     def _progress(self, event: Progress) -> None:
         names = [stage.latest.stage for stage in self._open]
-        if event.stage in names:
+        if event.overall is not None and self._within_whole():
+            if event.stage != names[0]:
+                self._open[0].note = ""
+            self._leave(1)
+        elif event.stage in names:
             self._leave(names.index(event.stage) + 1)
         else:
-            while self._open and self._open[-1].over:
+            while self._open and self._open[-1].latest.over:
                 self._open.pop()
             if len(self._open) == _DEPTH:
                 return
@@ -160,6 +160,11 @@ class Monitor:
             loss, scores = (kept[0], note) if event.kind == "validation" else (note, kept[2])
             self._open[0].note = f"{loss}  {scores}"
 
+    def _within_whole(self) -> bool:
+        """Whether the outermost bar is of several stages, and not full."""
+        outer = self._open[0].latest if self._open else None
+        return outer is not None and outer.overall is not None and not outer.over
+
     def _leave(self, depth: int) -> None:
         """Remove the stages that lie deeper."""
         for stage in self._open[depth:]:
@@ -176,20 +181,27 @@ class Monitor:
         if stage.bar is None:
             if time.monotonic() - stage.began < _PATIENCE:
                 return
-            stage.bar = self._bars.add_task(event.stage, total=event.total, note="", left=None)
-        self._bars.update(stage.bar, completed=event.done, total=event.total, left=event.seconds_left, note=stage.note)
+            stage.bar = self._bars.add_task(event.stage, total=1.0, note="", left=None, count="")
+        self._bars.update(
+            stage.bar,
+            description=event.stage,
+            completed=event.share,
+            count=f"{event.done}/{event.total}",
+            left=event.left,
+            note=stage.note,
+        )
 
     def _print(self, stage: _Stage) -> None:
         now, event = time.monotonic(), stage.latest
         lasted = now - stage.began
-        if now - stage.printed < _PLAIN_EVERY and not (stage.over and lasted > _PATIENCE):
+        if now - stage.printed < _PLAIN_EVERY and not (event.over and lasted > _PATIENCE):
             return
         stage.printed = now
-        if stage.over:
+        when = "" if event.left is None else f"{_clock(event.left)} left"
+        if event.over:
             when = f"took {_clock(lasted)}"
-        else:
-            when = "" if event.seconds_left is None else f"{_clock(event.seconds_left)} left"
-        text = f"{event.stage} {event.done}/{event.total}  {when}  {stage.note}"
+        whole = "" if event.overall is None else f" ({event.share:.0%} of all)"
+        text = f"{event.stage} {event.done}/{event.total}{whole}  {when}  {stage.note}"
         self._console.print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -27,3 +27,8 @@ def print_files(files: Iterable[Path]) -> None:
     console = Console(soft_wrap=True)
     for path in files:
         console.print(f"wrote {path}", markup=False, highlight=False)
+
+
+def print_note(text: str) -> None:
+    """Say what should not be overlooked."""
+    Console(soft_wrap=True).print(text, style="yellow", markup=False, highlight=False)

@@ -96,7 +96,8 @@ def takes_settings(defaults: Config, flags: Mapping[str, str]) -> Callable[[Call
     ]
     for flag, path in flags.items():
         field = _field(type(defaults), path)
-        option = typer.Option(flag, help=_help(defaults, path), metavar=_metavar(field), **_LOOK)
+        shown = f"{flag}/--no-{flag.removeprefix('--')}" if field.annotation is bool else flag
+        option = typer.Option(shown, help=_help(defaults, path), metavar=_metavar(field), **_LOOK)
         options.append(_parameter(flag.removeprefix("--").replace("-", "_"), _type(field), option))
 
     def decorate(verb: Callable[..., None]) -> Callable[..., None]:
@@ -132,7 +133,7 @@ def _field(config: type[Config], path: str) -> FieldInfo:
 
 
 def _type(field: FieldInfo) -> Any:
-    kinds = {int: int | None, float: float | None}
+    kinds = {bool: bool | None, int: int | None, float: float | None}
     return next(
         (given for kind, given in kinds.items() if kind in (field.annotation, *get_args(field.annotation))), str | None
     )

@@ -7,15 +7,17 @@ import typer
 
 from napari_grd.cli.folders import data_folder, known_group
 from napari_grd.cli.monitor import run
-from napari_grd.cli.output import print_files, print_table
+from napari_grd.cli.output import print_files, print_note, print_table
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import DistillConfig, TrainConfig
-from napari_grd.errors import DataError
+from napari_grd.errors import ConfigError, DataError
 from napari_grd.io.folders import iter_read
 from napari_grd.study.recipe import demo_config
 
 if TYPE_CHECKING:
+    from napari_grd.models import Model
     from napari_grd.study.run import Study
+    from napari_grd.teachers.base import Teacher
 
 _TRAIN = {
     "--network": "network.name",
@@ -32,7 +34,8 @@ _TRAIN = {
     "--devices": "devices",
     "--precision": "precision",
 }
-_DISTILL = _TRAIN | {"--teacher-widths": "assistant.network.widths", "--teacher-steps": "assistant.steps"}
+_DEMO = _TRAIN | {"--teacher-widths": "assistant.network.widths", "--teacher-steps": "assistant.steps"}
+_DISTILL = _DEMO | {"--assistant": "assistant.use", "--confidence": "confidence"}
 
 Images = Annotated[
     Path | None,
@@ -52,7 +55,7 @@ Group = Annotated[
 ]
 
 
-@takes_settings(demo_config(), _DISTILL)
+@takes_settings(demo_config(), _DEMO)
 def demo(
     settings: Settings[DistillConfig],
     out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-demo"),
@@ -114,9 +117,10 @@ def distill(
     images: Images = None,
     dataset: Dataset = None,
     teacher: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Model file, built-in model, name of a teacher, or folder of labels. Default: train one first."
+            help="Model file, built-in model, name of a teacher, or folder of labels. Several: --teacher nuclei=a"
+            " --teacher cells=b; each image is taught by the one that is most sure. Default: train one first."
         ),
     ] = None,
     baseline: Annotated[bool, typer.Option(help="Also train a student without the teacher, to compare.")] = True,
@@ -133,15 +137,9 @@ def distill(
     source = data_folder(images, dataset)
     data = run(iter_read(source, axes))
 
-    import napari_grd.api as grd
-    from napari_grd.io.builtin import builtin_paths
     from napari_grd.study.run import StudyImages, iter_study
-    from napari_grd.teachers.registry import as_teacher
 
-    found = None
-    if teacher is not None:
-        is_model = teacher in builtin_paths() or Path(teacher).is_file()
-        found = grd.load_model(teacher) if is_model else as_teacher(teacher)
+    found = _load_teacher(teacher) if teacher else None
     training, held = data.hold_out(hold_out, group or known_group(source))
     true = held.labels if data.labelled().images else None
     study_images = StudyImages(training.images, training.labels, held.images, true, axes=data.axes)
@@ -151,9 +149,34 @@ def distill(
 
 def _report(study: "Study", title: str) -> None:
     from napari_grd.study.compare import caption, table
+    from napari_grd.study.run import STUDENT
 
     print_table(title, *table(study.comparison), caption=caption(study.comparison))
     print_files(study.files)
+    if restrictions := study.models[STUDENT].card.restrictions:
+        print_note(f"Before you pass the student on: its teacher's licence binds it. {restrictions}")
+
+
+def _load_teacher(given: list[str]) -> "Teacher | Model":
+    """The teacher of ``--teacher source``, or of several ``--teacher name=source``."""
+    from napari_grd.io.builtin import builtin_paths, resolve_model
+    from napari_grd.io.model_file import load_model
+    from napari_grd.teachers.registry import as_teacher
+
+    (only, *more) = given
+    if not more and ("=" not in only or Path(only).exists()):
+        is_model = only in builtin_paths() or Path(only).is_file()
+        return load_model(resolve_model(only)) if is_model else as_teacher(only)
+    named: dict[str, str] = {}
+    for text in given:
+        name, equals, source = text.partition("=")
+        if not (name and equals and source) or name in named:
+            raise ConfigError(
+                f"--teacher {text!r} is one of several, but has no name of its own.",
+                "Write --teacher name=source for each, with different names.",
+            )
+        named[name] = source
+    return as_teacher(named)
 
 
 def _resume(out: Path) -> str:

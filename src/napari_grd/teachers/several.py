@@ -185,12 +185,13 @@ def info() -> TeacherInfo:
     )
 
 
-def load(teachers: Mapping[str, Teacher | Model | str | Path]) -> SeveralTeacher:
-    """Make one teacher of several.
+def load(teachers: Mapping[str, Teacher | Model | str | Path]) -> Teacher:
+    """Make one teacher of several; of a single one, that one, which keeps its embeddings.
 
     Raises
     ------
     GrdError
         If there is none, or one of them cannot be loaded.
     """
-    return SeveralTeacher({name: as_teacher(source) for name, source in teachers.items()})
+    loaded = {name: as_teacher(source) for name, source in teachers.items()}
+    return SeveralTeacher(loaded) if len(loaded) != 1 else loaded.popitem()[1]
