@@ -1,0 +1,155 @@
+"""Reading the description in a package of the bioimage.io zoo, whoever wrote it.
+
+YAML can be made to expand without end: by aliases, by merge keys, by depth.
+Here it is read with limits, without merge keys, and with the few plain types
+of YAML 1.2, so that a digest or a date stays the text that it is.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from napari_grd.errors import ModelFileError
+from napari_grd.io.archive import Archive
+
+NAMES = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
+"""Names of the description, the best first."""
+
+_MAX_NODES, _MAX_DEPTH = 50_000, 50
+_REMEDY = "Ask for another copy, from a source you trust."
+
+
+def find_description(archive: Archive) -> str | None:
+    """The name of the description in an archive; None if there is none.
+
+    It may lie in a folder that holds everything else.
+    """
+    for wanted in NAMES:
+        found = [name for name in archive.hashes if name.split("/")[-1] in (wanted, f"{wanted[:-5]}.bioimageio.yaml")]
+        if found:
+            return min(found, key=lambda name: (name.count("/"), name))
+    return None
+
+
+def is_zoo_package(path: Path) -> bool:
+    """Whether a path looks like a package of the zoo: a zip, or a folder with a description; nothing is opened."""
+    if path.is_dir():
+        return any((path / name).is_file() for name in NAMES)
+    return path.suffix.lower() == ".zip" or path.name in NAMES
+
+
+def read_description(archive: Archive, name: str) -> dict[str, Any]:
+    """Parse a description and compare all files it names with the digests it declares.
+
+    Parameters
+    ----------
+    archive : Archive
+        The package.
+    name : str
+        Of the description.
+
+    Returns
+    -------
+    dict
+        Its content: dicts, lists, texts, numbers, None.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no YAML mapping, or expands to too much; if a file is not the one that is described.
+    """
+    content = parse_yaml(archive.read(name), f"{name!r} in {str(archive.path)!r}")
+    folder = name[: -len(name.split("/")[-1])]
+    archive.check_hashes({folder + local_name(source): digest for source, digest in declared_digests(content)})
+    return content
+
+
+def parse_yaml(text: bytes, what: str) -> dict[str, Any]:
+    """A YAML mapping from a stranger.
+
+    Raises
+    ------
+    ModelFileError
+        If it is none, is too deep, or expands to too much; ``what`` names it.
+
+    Examples
+    --------
+    >>> parse_yaml(b"eps: 1e-6\\ndate: 2020-01-01\\nsize: 3", "it")
+    {'eps': 1e-06, 'date': '2020-01-01', 'size': 3}
+    """
+    loader = None
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        if root is None or _expanded(root, {}, 0) > _MAX_NODES:
+            raise _TooMuch
+        content = loader.construct_document(root)
+    except (_TooMuch, RecursionError):
+        raise ModelFileError(f"The description {what} is empty, or expands to too much.", _REMEDY) from None
+    except (yaml.YAMLError, ValueError, UnicodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelFileError(f"The description {what} is not YAML ({reason}).", _REMEDY) from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ModelFileError(f"The description {what} does not hold one 'name: value' a line.", _REMEDY)
+    return content
+
+
+def declared_digests(content: Any) -> Iterator[tuple[str, str]]:
+    """Each file that a description names with its SHA-256."""
+    if isinstance(content, list):
+        for item in content:
+            yield from declared_digests(item)
+    if isinstance(content, dict):
+        for source, digest in (("source", "sha256"), ("architecture", "architecture_sha256")):
+            if isinstance(content.get(source), str) and isinstance(content.get(digest), str):
+                yield content[source], content[digest]
+        for item in content.values():
+            yield from declared_digests(item)
+
+
+def local_name(source: str) -> str:
+    """A file as the archive names it; format 0.4 appends the name of a class to that of its file."""
+    return re.sub(r"(\.py):\w+$", r"\1", source).removeprefix("./")
+
+
+class _TooMuch(Exception):
+    pass
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Plain types only: null, true and false, decimal numbers, text."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(0|[1-9][0-9]{0,30})", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf)|\.(nan|NaN)",
+        list("-+.0123456789"),
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), _first)
+
+
+def _expanded(node: yaml.Node, known: dict[int, int], depth: int) -> int:
+    """Nodes in the tree that a node stands for, aliases written out."""
+    if depth > _MAX_DEPTH:
+        raise _TooMuch
+    if id(node) not in known:
+        known[id(node)] = _MAX_NODES  # what an alias to a node around it would come to
+        children: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            children = node.value
+        elif isinstance(node, yaml.MappingNode):
+            children = [child for pair in node.value for child in pair]
+        known[id(node)] = min(_MAX_NODES + 1, 1 + sum(_expanded(child, known, depth + 1) for child in children))
+    return known[id(node)]
