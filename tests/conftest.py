@@ -23,6 +23,17 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_models() -> Path:
+    """The folder of real models of other makes; the test is skipped where ``GRD_MODELS`` does not name one."""
+    folder = os.environ.get("GRD_MODELS")
+    if not folder:
+        pytest.skip("set GRD_MODELS to the folder of real models to run this test")
+    path = Path(folder)
+    assert path.is_dir(), f"GRD_MODELS names {folder!r}, which is not a folder"
+    return path
+
+
+@pytest.fixture(scope="session")
 def goldens() -> Callable[[str], NpzFile]:
     """Loads a file of reference numbers by name, for example ``goldens("metrics.npz")``."""
     return lambda name: np.load(Path(__file__).parent / "goldens" / name)
