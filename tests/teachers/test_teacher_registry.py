@@ -70,6 +70,7 @@ def test_all_are_listed_and_the_reason_is_given() -> None:
         "model": True,
         "labels": True,
         "several": True,
+        "bioimageio": True,
         "blank": True,
         "absent": False,
         "broken": False,

@@ -13,6 +13,7 @@ from typing import Any
 
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.io.builtin import builtin_paths
+from napari_grd.io.rdf import is_zoo_package
 from napari_grd.models import Model
 from napari_grd.teachers.base import Teacher, TeacherInfo, TeacherSource
 from napari_grd.teachers.options import TeacherOption, teacher_options
@@ -23,6 +24,7 @@ _BUILTIN = {
     "model": "napari_grd.teachers.embedding",
     "labels": "napari_grd.teachers.labels",
     "several": "napari_grd.teachers.several",
+    "bioimageio": "napari_grd.teachers.bioimageio",
 }
 
 
@@ -102,7 +104,8 @@ def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Mod
     source : Teacher, Model, str, Path, or mapping of names to these
         A teacher is returned as it is, and a mapping makes one of several. A string is the name of a teacher that
         needs no options, of a built-in model, or a path. The path of a file is
-        taken for a model, that of a folder for images with their labels.
+        taken for a model, that of a folder for images with their labels; a zip, or a
+        folder with a ``bioimageio.yaml``, is a model of the bioimage.io zoo.
 
     Returns
     -------
@@ -133,6 +136,8 @@ def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Mod
             f"There is no teacher, built-in model, file or folder named {str(source)!r}.",
             f"Teachers: {', '.join(plugins) or 'none'}. Built-in models: {', '.join(builtin) or 'none'}.",
         )
+    if is_zoo_package(Path(source)):
+        return load_teacher("bioimageio", source=source)
     if Path(source).is_dir():
         return load_teacher("labels", folder=source)
     return load_teacher("model", source=source)

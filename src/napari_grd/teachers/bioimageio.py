@@ -1,0 +1,244 @@
+"""Any model of the bioimage.io zoo as the teacher.
+
+The model is opened by :mod:`napari_grd.teachers.bioimageio_model`, which says what
+an untrusted package may do, run by :mod:`napari_grd.teachers.bioimageio_run`, and
+its outputs are read by a :class:`~napari_grd.teachers.bioimageio_recipe.ZooRecipe`.
+"""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import PartitionConfig
+from napari_grd.errors import ConfigError
+from napari_grd.graph.offsets import OFFSETS_2D
+from napari_grd.graph.partition import partition_embedding
+from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
+from napari_grd.teachers.bioimageio_model import INSTALL, open_zoo_model
+from napari_grd.teachers.bioimageio_recipe import ZooRecipe, guess_recipe, read_channel
+from napari_grd.teachers.bioimageio_run import ZooRunner
+from napari_grd.teachers.flows import follow_flows
+from napari_grd.teachers.instances import (
+    at_standard_offsets,
+    components,
+    split_by_affinities,
+    split_by_boundary,
+    split_by_shape,
+)
+from napari_grd.teachers.licences import restrictions_of
+from napari_grd.teachers.soft import affinities_from_flows, affinities_from_probability
+
+Outputs = dict[str, NDArray[np.float32]]
+
+
+class BioimageioTeacher:
+    """A teacher that is a model of the bioimage.io zoo.
+
+    Parameters
+    ----------
+    source : str or Path
+        A zip, a folder or a ``bioimageio.yaml``; with ``download`` also an id of the zoo.
+    recipe : ZooRecipe, optional
+        What its outputs mean; default: guessed from their names, see
+        :func:`~napari_grd.teachers.bioimageio_recipe.guess_recipe`.
+    weights, download, trust_code, device
+        See :func:`~napari_grd.teachers.bioimageio_model.open_zoo_model`.
+
+    Attributes
+    ----------
+    name, licence, restrictions : str
+        As its authors call it, the SPDX identifier of its licence, and what that forbids.
+    recipe : ZooRecipe
+        What is used.
+
+    Raises
+    ------
+    ModelFileError
+        If the package cannot be used, or is hostile.
+    ConfigError
+        If what its outputs mean cannot be guessed, or the recipe does not fit them.
+    GrdError
+        If it asks for the network, or to be trusted.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        recipe: ZooRecipe | None = None,
+        *,
+        weights: str | None = None,
+        download: bool = False,
+        trust_code: bool = False,
+        device: str = "auto",
+    ) -> None:
+        model = open_zoo_model(source, weights=weights, download=download, trust_code=trust_code, device=device)
+        self._run = ZooRunner(model)
+        self.recipe = recipe or guess_recipe(model.description)
+        self.name = model.name
+        self.licence = model.licence
+        self.restrictions = restrictions_of(model.licence)
+        self._digest = model.digest
+        outputs = {str(output.id) for output in model.description.outputs}
+        if missing := self.recipe.channels.keys() - outputs:
+            raise ConfigError(
+                f"The model {self.name!r} has no output {min(missing)!r}.",
+                f"Its outputs: {', '.join(sorted(outputs))}.",
+            )
+
+    @property
+    def gives_embeddings(self) -> bool:
+        """Whether the recipe names embedding channels."""
+        return "embedding" in self.recipe.kinds
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the images it takes."""
+        return self._run.channels
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of description, weights and recipe; the device changes results by rounding only."""
+        return hashlib.blake2b(f"{self._digest}|{self.recipe.model_dump_json()}".encode(), digest_size=16).hexdigest()
+
+    def predict(self, image: NDArray[Any]) -> TeacherPrediction:
+        """Instances, and what else the model says, of an image of any size.
+
+        Parameters
+        ----------
+        image : (C, Y, X) array
+            Raw intensities; the model normalises them itself.
+
+        Returns
+        -------
+        TeacherPrediction
+            Labels; foreground and embeddings if it gives them; affinities at the standard
+            offsets if its own hold them, or there are flows or a foreground.
+
+        Raises
+        ------
+        GrdError
+            If the image does not fit the model, or an output is not what the recipe says.
+        """
+        found = self._sorted(self._run(image))
+        labels = self._labels(found)
+        foreground = found["foreground"][0] if "foreground" in found else None
+        return TeacherPrediction(
+            labels, foreground, found.get("embedding"), self._affinities(found, labels, foreground)
+        )
+
+    def _sorted(self, outputs: dict[str, NDArray[Any]]) -> Outputs:
+        """Channels by what they are: (n, Y, X) of each kind, logits as probabilities, repulsion as affinity."""
+        found: dict[str, list[NDArray[np.float32]]] = {}
+        for name, kinds in self.recipe.channels.items():
+            planes = outputs.get(name)
+            if planes is None:
+                raise ConfigError(
+                    f"The output {name!r} of {self.name!r} is not an image of the input's size.",
+                    "Leave it out of the recipe.",
+                )
+            each = kinds * len(planes) if len(kinds) == 1 else kinds
+            if len(each) != len(planes):
+                raise ConfigError(
+                    f"The output {name!r} of {self.name!r} has {len(planes)} channels, the recipe names {len(kinds)}.",
+                    "Name the kind of each channel.",
+                )
+            for kind, plane in zip(each, planes, strict=True):
+                if kind != "ignore":
+                    meaning, values = read_channel(kind, plane, name)
+                    found.setdefault(meaning, []).append(values)
+        for kind in ("foreground", "boundary", "label"):
+            if len(found.get(kind, ())) > 1:
+                raise ConfigError(
+                    f"The recipe calls {len(found[kind])} channels of {self.name!r} {kind}.",
+                    "Keep one of them, and call the others 'ignore'.",
+                )
+        return {kind: np.stack(planes) for kind, planes in found.items()}
+
+    def _labels(self, found: Outputs) -> NDArray[np.uint32]:
+        recipe, method = self.recipe, self.recipe.method
+        threshold, min_size = recipe.foreground_threshold, recipe.min_size
+        foreground = found["foreground"][0] if "foreground" in found else None
+        if method == "labels":
+            labels: NDArray[np.uint32] = found["label"][0].astype(np.uint32)
+            return labels
+        if method == "mutex":
+            return split_by_affinities(
+                found["affinity"], recipe.offsets, foreground, threshold=threshold, min_size=min_size
+            )
+        if method == "embedding":
+            config = PartitionConfig(foreground_threshold=threshold, min_size=min_size)
+            embedding = np.ascontiguousarray(np.moveaxis(found["embedding"], 0, -1))
+            return partition_embedding(embedding, OFFSETS_2D, foreground, config)
+        assert foreground is not None  # all the others are made of it, as the recipe has checked
+        if method == "flow":
+            return follow_flows(found["flow"], foreground, threshold=threshold, min_size=min_size)
+        if method == "components":
+            return components(foreground, threshold=threshold, min_size=min_size)
+        if "boundary" in found:
+            boundary, edge = found["boundary"][0], recipe.boundary_threshold
+            return split_by_boundary(
+                foreground, boundary, threshold=threshold, boundary_threshold=edge, min_size=min_size
+            )
+        return split_by_shape(foreground, threshold=threshold, depth=recipe.depth, min_size=min_size)
+
+    def _affinities(
+        self, found: Outputs, labels: NDArray[np.uint32], foreground: NDArray[np.float32] | None
+    ) -> NDArray[np.float32] | None:
+        if "affinity" in found:
+            own = at_standard_offsets(found["affinity"], self.recipe.offsets, foreground)
+            if own is not None:
+                return own
+        if foreground is None:
+            return None
+        if "flow" in found:
+            return affinities_from_flows(labels, found["flow"], foreground)
+        return affinities_from_probability(labels, foreground)
+
+
+def info() -> TeacherInfo:
+    """What the registry says of this teacher."""
+    missing = [package for package in ("bioimageio.core", "bioimageio.spec") if not _is_there(package)]
+    return TeacherInfo(
+        name="bioimageio",
+        summary="A model of the bioimage.io zoo: foreground, boundaries, affinities, embeddings, flows or labels.",
+        licence="the model's, as its description says",
+        available=not missing,
+        reason=f"{missing[0]} is not installed; {INSTALL}" if missing else None,
+        options={
+            "source": "a zip, a folder or a bioimageio.yaml; with download=True also the id of a model",
+            "recipe": "a ZooRecipe: what its outputs mean; guessed from their names if left out",
+            "weights": "which weights, e.g. onnx or torchscript; the best if left out",
+            "download": "whether the model may be fetched from bioimage.io",
+            "trust_code": "whether Python code in the package may run",
+            "device": "auto, cpu or cuda",
+        },
+    )
+
+
+def load(
+    source: str | Path,
+    recipe: ZooRecipe | None = None,
+    weights: str | None = None,
+    download: bool = False,
+    trust_code: bool = False,
+    device: str = "auto",
+) -> BioimageioTeacher:
+    """Make a teacher of a model of the zoo; see :class:`BioimageioTeacher`.
+
+    Raises
+    ------
+    GrdError
+        If it cannot be used.
+    """
+    return BioimageioTeacher(source, recipe, weights=weights, download=download, trust_code=trust_code, device=device)
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except Exception:  # of a namespace without the package, or a broken one
+        return False

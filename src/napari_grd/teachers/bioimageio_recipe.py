@@ -1,0 +1,252 @@
+"""What the outputs of a zoo model mean, and how instances are made of them.
+
+A description names outputs and channels, but nothing in it says "this is the
+probability of foreground" in a way a program can rely on. So a small recipe
+says it, and :func:`guess_recipe` writes one where names leave no doubt.
+"""
+
+import re
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from scipy.special import expit
+
+from napari_grd.config import Config
+from napari_grd.errors import ConfigError, GrdError, LabelError
+from napari_grd.graph.offsets import Offset
+
+Kind = Literal[
+    "foreground",
+    "foreground_logit",
+    "boundary",
+    "boundary_logit",
+    "affinity",
+    "repulsion",
+    "embedding",
+    "flow",
+    "label",
+    "ignore",
+]
+"""What a channel holds.
+
+foreground, boundary : probability in [0, 1]; ``_logit``: before the sigmoid.
+affinity : 1 where the two pixels of its offset belong together; repulsion: 1 where they do not.
+embedding : raw, alike where pixels belong together.
+flow : towards the centre of the object, one channel an axis (y, x).
+label : one number an instance, 0 is background.
+"""
+
+_SLACK = 1e-3  # how far rounding may take a probability out of [0, 1]
+
+Method = Literal["labels", "embedding", "mutex", "flow", "watershed", "components"]
+
+# Words in names and descriptions, in the order in which they are looked for.
+_WORDS: tuple[tuple[str, str], ...] = (
+    ("embedding", r"embedding"),
+    ("affinity", r"affinit"),
+    ("flow", r"\bflow|gradient|\bd[yx]\b"),
+    ("boundary", r"boundar|border|contour|edge|membrane|outline"),
+    ("ignore", r"background|\bbg\b"),
+    ("label", r"\blabels?\b|instance"),
+    ("foreground", r"foreground|\bfg\b|nucle|cell|interior|mask|object|prob|mito|semantic|segmentation"),
+)
+
+
+class ZooRecipe(Config):
+    """What each output channel is, and how instances are made.
+
+    Examples
+    --------
+    >>> ZooRecipe(channels={"out": ("foreground", "boundary")}).method
+    'watershed'
+    """
+
+    channels: dict[str, tuple[Kind, ...]] = Field(
+        description="id of an output to the kind of each channel; a single kind stands for all its channels"
+    )
+    offsets: tuple[Offset, ...] = Field((), description="of affinity or repulsion channels, (y, x) in pixels")
+    instances: Method | Literal["auto"] = Field("auto", description="how instances are made; auto: from what there is")
+    foreground_threshold: float = Field(0.5, gt=0, lt=1, description="a pixel is foreground above this probability")
+    boundary_threshold: float = Field(0.5, gt=0, lt=1, description="seeds lie where the boundary is below this")
+    depth: float = Field(0.5, gt=0, description="watershed without boundary: how deep a neck splits, in pixels")
+    min_size: int = Field(16, ge=0, description="objects with fewer pixels are removed")
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        kinds = set(self.kinds)
+        if not kinds - {"ignore"}:
+            raise ValueError("no output channel is used")
+        if kinds & {"affinity", "repulsion"} and not self.offsets:
+            raise ValueError("affinities need their offsets")
+        if self.method not in _possible(kinds):
+            raise ValueError(f"instances={self.instances!r} cannot be made of {', '.join(sorted(kinds))}")
+        return self
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Kinds of all channels of all outputs."""
+        return tuple(kind for kinds in self.channels.values() for kind in kinds)
+
+    @property
+    def method(self) -> str:
+        """How instances are made."""
+        if self.instances != "auto":
+            return self.instances
+        return next(iter(_possible(set(self.kinds))), "none")
+
+
+def guess_recipe(description: Any) -> ZooRecipe:
+    """The recipe of a model whose outputs have telling names.
+
+    Every channel's name decides, then its output's id, then its description: the
+    first of embedding, affinity, flow, boundary, background, label and foreground (or words like
+    them) that is found. Where an output has several channels and none has a telling
+    name, all of them must be embedding or affinities, or the description must name
+    foreground and boundary of two. A single channel without a telling name is foreground.
+    Probabilities are told from logits by the postprocessing (a sigmoid or softmax), by the
+    range of the data (within [0, 1]), and by the words "probability" and "logit".
+    Offsets are those of ``config: mws: offsets``, where some models of the zoo have them.
+
+    Parameters
+    ----------
+    description : bioimageio.spec.model.v0_5.ModelDescr
+        The model.
+
+    Returns
+    -------
+    ZooRecipe
+
+    Raises
+    ------
+    ConfigError
+        If names leave open what an output is; the message lists what there is.
+    """
+    channels: dict[str, tuple[Kind, ...]] = {}
+    for output in description.outputs:
+        axes = {str(axis.id): axis for axis in output.axes}
+        if {"y", "x"} <= axes.keys() <= {"batch", "channel", "y", "x"}:
+            names = [str(name) for name in axes["channel"].channel_names] if "channel" in axes else [str(output.id)]
+            channels[str(output.id)] = _kinds(output, names)
+    listed = "; ".join(f"{name!r}: {', '.join(kinds) or 'unknown'}" for name, kinds in channels.items())
+    remedy = f"Say it with recipe=ZooRecipe(channels={{output: (kind, ...)}}); kinds: {', '.join(get_args(Kind))}."
+    if not channels or not all(channels.values()):
+        raise ConfigError(
+            f"What the outputs of {str(description.name)!r} mean cannot be told from their names ({listed}).", remedy
+        )
+    try:
+        return ZooRecipe(channels=channels, offsets=_declared_offsets(description))
+    except ConfigError as error:
+        raise ConfigError(
+            f"The outputs of {str(description.name)!r} ({listed}) are not enough: {error.problem}",
+            f"{remedy} Offsets go into offsets=((dy, dx), ...).",
+        ) from error
+
+
+def read_channel(kind: str, plane: NDArray[Any], name: str) -> tuple[str, NDArray[np.float32]]:
+    """One output channel, checked, in the terms that instances are made of.
+
+    Parameters
+    ----------
+    kind : Kind
+        What it is said to be.
+    plane : (Y, X) array
+        Its values.
+    name : str
+        Of the output, for messages.
+
+    Returns
+    -------
+    kind : str
+        "foreground", "boundary", "affinity", "embedding", "flow" or "label".
+    values : (Y, X) array
+        float32, but for labels; probabilities for logits, affinity for repulsion.
+
+    Raises
+    ------
+    GrdError
+        If the values cannot be what they are said to be.
+    """
+    if kind == "label":
+        if plane.size and not (plane.min() >= 0 and plane.max() < 2**32 and np.array_equal(plane, np.rint(plane))):
+            raise LabelError(
+                f"The output {name!r} reaches from {plane.min():g} to {plane.max():g}: these are no labels.",
+                "Give the model a recipe that says what it is.",
+            )
+        return kind, plane
+    values = np.ascontiguousarray(plane, np.float32)
+    if not np.isfinite(values).all():
+        raise GrdError(f"The output {name!r} holds NaN or infinite values.", "Choose another model, or other weights.")
+    if kind.endswith("_logit"):
+        return kind.removesuffix("_logit"), expit(values)
+    if kind in ("foreground", "boundary", "affinity", "repulsion"):
+        if values.size and not (values.min() >= -_SLACK and values.max() <= 1 + _SLACK):
+            raise GrdError(
+                f"The output {name!r} reaches from {values.min():g} to {values.max():g}; a {kind} lies in [0, 1].",
+                f"If these are logits, give the model a recipe that says {kind + '_logit'!r}.",
+            )
+        values = np.clip(values, 0, 1)
+        return ("affinity", 1 - values) if kind == "repulsion" else (kind, values)
+    return kind, values
+
+
+def _possible(kinds: set[Kind]) -> list[Method]:
+    """Ways to make instances of such channels, the best first."""
+    flat = {kind.removesuffix("_logit") for kind in kinds}
+    ways: list[tuple[Method, bool]] = [
+        ("labels", "label" in flat),
+        ("embedding", "embedding" in flat),
+        ("mutex", bool(flat & {"affinity", "repulsion"})),
+        ("flow", {"flow", "foreground"} <= flat),
+        ("watershed", "foreground" in flat),
+        ("components", "foreground" in flat),
+    ]
+    return [way for way, possible in ways if possible]
+
+
+def _kinds(output: Any, names: list[str]) -> tuple[Kind, ...]:
+    about = f"{output.id} {output.description}"
+    found = [_word(name) for name in names]
+    count = len(names)
+    if None in found or len(set(names)) < count:
+        whole = [kind for kind, pattern in _WORDS if re.search(pattern, about, re.IGNORECASE)]
+        if count == 1:
+            found = [found[0] or (whole[0] if whole else "foreground")]
+        elif whole and whole[0] in ("embedding", "affinity"):
+            found = [whole[0]] * count
+        elif count == 2 and {"foreground", "boundary"} <= set(whole):
+            found = ["foreground", "boundary"]
+        elif count == 3 and "flow" in whole:  # Cellpose's order
+            found = ["flow", "flow", "foreground"]
+        else:
+            return ()
+    logit = _is_logit(output, about)
+    return tuple(f"{kind}_logit" if logit and kind in ("foreground", "boundary") else kind for kind in found)  # type: ignore[misc]
+
+
+def _word(name: str) -> str | None:
+    spaced = re.sub(r"[_\W]+", " ", name)
+    return next((kind for kind, pattern in _WORDS if re.search(pattern, spaced, re.IGNORECASE)), None)
+
+
+def _is_logit(output: Any, about: str) -> bool:
+    steps = {str(step.id) for step in output.postprocessing}
+    if steps & {"sigmoid", "softmax", "binarize"}:
+        return False
+    if re.search(r"logit", about, re.IGNORECASE):
+        return True
+    data = output.data if isinstance(output.data, list | tuple) else [output.data]
+    ranges = [getattr(item, "range", (None, None)) for item in data]
+    bounded = all(low is not None and high is not None and low >= 0 and high <= 1 for low, high in ranges)
+    return not bounded and not re.search(r"prob", about, re.IGNORECASE)
+
+
+def _declared_offsets(description: Any) -> tuple[Offset, ...]:
+    config = description.config
+    extra = config if isinstance(config, dict) else (getattr(config, "model_extra", None) or {})
+    offsets = extra.get("mws", {}).get("offsets", ()) if isinstance(extra.get("mws"), dict) else ()
+    try:
+        return tuple(tuple(int(step) for step in offset)[-2:] for offset in offsets)
+    except (TypeError, ValueError):
+        return ()

@@ -1,0 +1,220 @@
+"""Instances from what networks of other makes give: masks, boundaries, affinities at any offsets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.morphology import h_maxima
+from skimage.segmentation import watershed
+
+from napari_grd.config import PartitionConfig
+from napari_grd.errors import ConfigError
+from napari_grd.graph.offsets import Offset, default_offsets, pair_ends
+from napari_grd.graph.partition import partition
+
+Float = NDArray[np.float32]
+Labels = NDArray[np.uint32]
+
+
+def components(foreground: Float, *, threshold: float = 0.5, min_size: int = 16) -> Labels:
+    """Connected components of a mask.
+
+    Parameters
+    ----------
+    foreground : (*S) float32
+        Probability in [0, 1].
+    threshold : float
+        A pixel is foreground above this.
+    min_size : int
+        Components with fewer pixels are removed.
+
+    Returns
+    -------
+    (*S) uint32
+
+    Examples
+    --------
+    >>> components(np.array([[1, 0, 0.6]]), min_size=0)
+    array([[1, 0, 2]], dtype=uint32)
+    """
+    labels, _ = ndimage.label(foreground > threshold)
+    return without_small(labels, min_size)
+
+
+def split_by_shape(foreground: Float, *, threshold: float = 0.5, depth: float = 0.5, min_size: int = 16) -> Labels:
+    """Split a mask at its necks, by a watershed of the distance to its border.
+
+    Parameters
+    ----------
+    foreground : (*S) float32
+        Probability in [0, 1].
+    threshold : float
+        A pixel is foreground above this.
+    depth : float
+        A neck splits what is wider by this many pixels on both sides.
+    min_size : int
+        Objects with fewer pixels are removed.
+
+    Returns
+    -------
+    (*S) uint32
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:32, :64]
+    >>> touching = (np.hypot(y - 16, x - 20) < 12) | (np.hypot(y - 16, x - 42) < 12)
+    >>> split_by_shape(touching.astype(np.float32)).max(), components(touching.astype(np.float32)).max()
+    (np.uint32(2), np.uint32(1))
+    """
+    mask = foreground > threshold
+    # Smoothed, as a rough border makes a ridge with many tops of one object.
+    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1.0)
+    tops = h_maxima(distance, depth)  # type: ignore[no-untyped-call]
+    seeds, _ = ndimage.label(tops * mask, np.ones((3,) * mask.ndim))
+    return _grow(seeds, -distance, mask, min_size)
+
+
+def split_by_boundary(
+    foreground: Float, boundary: Float, *, threshold: float = 0.5, boundary_threshold: float = 0.5, min_size: int = 16
+) -> Labels:
+    """Grow objects from where a mask is not boundary.
+
+    Parameters
+    ----------
+    foreground, boundary : (*S) float32
+        Probabilities in [0, 1].
+    threshold : float
+        A pixel is foreground above this.
+    boundary_threshold : float
+        Seeds lie where the boundary is below this.
+    min_size : int
+        Objects with fewer pixels are removed.
+
+    Returns
+    -------
+    (*S) uint32
+
+    Examples
+    --------
+    >>> split_by_boundary(np.ones((1, 5)), np.array([[0, 0.2, 0.9, 0.6, 0]]), min_size=0).max()
+    np.uint32(2)
+    """
+    # A network may call a boundary foreground or not; either way objects reach to its middle.
+    mask = np.maximum(foreground, boundary * (ndimage.maximum_filter(foreground, 3) > threshold)) > threshold
+    seeds, _ = ndimage.label((foreground > threshold) & (boundary < boundary_threshold))
+    return _grow(seeds, boundary, mask, min_size)
+
+
+def split_by_affinities(
+    affinities: Float,
+    offsets: Sequence[Offset],
+    foreground: Float | None,
+    *,
+    threshold: float = 0.5,
+    min_size: int = 16,
+) -> Labels:
+    """A mutex watershed of affinities at any offsets: nearest neighbours attract, the others repel.
+
+    Parameters
+    ----------
+    affinities : (K, *S) float32
+        In [0, 1], 1 = same instance; of pixel ``p`` with ``p + offset``.
+    offsets : sequence of K offsets
+        In any order and direction; one along each axis has length 1.
+    foreground : (*S) float32 or None
+        Probability; None: every pixel is part of an object.
+    threshold : float
+        A pixel is foreground above this.
+    min_size : int
+        Objects with fewer pixels join a neighbour, or are removed.
+
+    Returns
+    -------
+    (*S) uint32
+
+    Raises
+    ------
+    ConfigError
+        If the offsets do not fit the affinities, or hold no nearest neighbours.
+    """
+    shape = affinities.shape[1:]
+    if len(offsets) != len(affinities) or any(len(offset) != len(shape) for offset in offsets):
+        raise ConfigError(
+            f"{len(offsets)} offsets {tuple(offsets)[:3]} do not fit {len(affinities)} affinities in {len(shape)}D.",
+            "Give one offset a channel, with one number an axis.",
+        )
+    order = []
+    for axis in range(len(shape)):
+        nearest = [k for k, offset in enumerate(offsets) if abs(offset[axis]) == 1 and sum(map(abs, offset)) == 1]
+        if not nearest:
+            raise ConfigError(
+                f"None of the offsets {tuple(offsets)} joins neighbours along axis {axis}.", "Correct the offsets."
+            )
+        order.append(nearest[0])
+    order += [k for k, offset in enumerate(offsets) if sum(map(abs, offset)) > 1]
+    config = PartitionConfig(foreground_threshold=threshold, min_size=min_size, stride=2)
+    return partition(affinities[order], [offsets[k] for k in order], foreground, config)
+
+
+def at_standard_offsets(affinities: Float, offsets: Sequence[Offset], foreground: Float | None = None) -> Float | None:
+    """Affinities at the standard offsets, if they are among those given; None if not.
+
+    Parameters
+    ----------
+    affinities : (K, *S) float32
+        Of pixel ``p`` with ``p + offset``.
+    offsets : sequence of K offsets
+        An offset and its opposite join the same pairs.
+    foreground : (*S) float32, optional
+        Probability; two pixels of background belong together, whatever their affinity.
+
+    Returns
+    -------
+    (K', *S) float32 or None
+        0 for pairs that leave the image.
+
+    Examples
+    --------
+    >>> at_standard_offsets(np.ones((1, 4, 4), np.float32), [(-1, 0)]) is None
+    True
+    """
+    shape = affinities.shape[1:]
+    standard = default_offsets(len(shape))
+    result = np.zeros((len(standard), *shape), np.float32)
+    known = {tuple(offset): k for k, offset in enumerate(offsets)}
+    for channel, offset in zip(result, standard, strict=True):
+        opposite = tuple(-step for step in offset)
+        here, partner = pair_ends(offset, shape)
+        if offset in known:
+            pairs = affinities[known[offset]][here]
+        elif opposite in known:
+            pairs = affinities[known[opposite]][partner]
+        else:
+            return None
+        if foreground is not None:
+            one, other = foreground[here], foreground[partner]
+            pairs = np.minimum(one, other) * pairs + 1 - np.maximum(one, other)
+        channel[here] = pairs
+    return result
+
+
+def _grow(seeds: NDArray[Any], landscape: NDArray[Any], mask: NDArray[np.bool_], min_size: int) -> Labels:
+    # What holds no seed is an object of its own: small, or all boundary.
+    parts, _ = ndimage.label(mask)
+    seeded = np.zeros(parts.max() + 1, bool)
+    seeded[parts[seeds > 0]] = True
+    seeds = np.where(mask & ~seeded[parts], parts + seeds.max(), seeds)
+    grown = watershed(landscape, seeds, mask=mask)  # type: ignore[no-untyped-call]
+    return without_small(grown, min_size)
+
+
+def without_small(labels: NDArray[Any], min_size: int) -> Labels:
+    """Labels numbered anew from 1, without objects of fewer pixels than ``min_size``."""
+    sizes = np.bincount(labels.reshape(-1))
+    kept = sizes >= max(1, min_size)
+    kept[0] = False
+    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.uint32)
+    result: Labels = numbers[labels]
+    return result
