@@ -238,8 +238,8 @@ def test_saving_the_student(viewer: Any, widget: DistilWidget, qtbot: Any, tmp_p
     widget.distil.click()
     wait_for(qtbot, widget, "Done")
     assert widget.save.isEnabled()
-    widget.save_as(str(tmp_path / "mine"))
+    widget.save.save_as(str(tmp_path / "mine"))
     wait_for(qtbot, widget, "Saved as")
     assert load_model(tmp_path / "mine.grd.safetensors").card.kind == "student"
-    widget.save_as(str(tmp_path / "missing" / "mine"))
+    widget.save.save_as(str(tmp_path / "missing" / "mine"))
     wait_for(qtbot, widget, "there is no folder")

@@ -14,6 +14,7 @@ from napari_grd._napari.distil.form import ConfigForm
 from napari_grd._napari.distil.job import Order, iter_order, read_settings
 from napari_grd._napari.distil.pieces import hold_out
 from napari_grd._napari.distil.preview import PreviewLayers
+from napari_grd._napari.distil.save_button import SaveButton
 from napari_grd._napari.distil.scroll import ColumnScroll
 from napari_grd._napari.distil.student_picker import StudentPicker
 from napari_grd._napari.distil.teacher_picker import TeacherPicker
@@ -24,7 +25,6 @@ from napari_grd._napari.turns import Turns
 from napari_grd._napari.worker import Running, message_of, run_call, run_job
 from napari_grd.config import DistillConfig
 from napari_grd.errors import ConfigError, GrdError
-from napari_grd.io.builtin import SUFFIX
 from napari_grd.jobs import Event, Metrics, Preview, Progress
 from napari_grd.study.recipe import starting_config
 
@@ -62,7 +62,7 @@ class DistilWidget(Panel):
         self.cost.setWordWrap(True)
         self.distil = button("Distil", "Start learning in the background; go on working meanwhile", self._distil)
         self.resume = button("Resume", "Go on with the run that was stopped, or with one in a folder", self._resume)
-        self.save = button("Save as…", "Save the student as a file, e.g. for a colleague", self._save)
+        self.save = SaveButton(self)
         self.bar = JobBar("Stop; the best student so far is kept, and the run can be resumed")
         self.curves = Curves()
         self.when_gone(self.curves.close_plots)
@@ -71,7 +71,6 @@ class DistilWidget(Panel):
         self._running: Running[Any] | None = None
         self._stage: Progress | None = None
         self._removed: str | None = None
-        self._result: Model | None = None
         self._unfinished = False
         self._lay_out()
         self._estimate = CostLine(self, self._question, self._show_cost, self._cannot_estimate)
@@ -239,7 +238,7 @@ class DistilWidget(Panel):
     def _use(self, model: "Model") -> str:
         name = self.state.add(model)
         self.state.student = name
-        self._result = model
+        self.save.offer(model)
         self._enable()
         return name
 
@@ -249,30 +248,10 @@ class DistilWidget(Panel):
         self.preview.finish()
         self._enable()
 
-    def _save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the student", f"student{SUFFIX}", f"Models (*{SUFFIX})")
-        if path:
-            self.save_as(path)
-
-    def save_as(self, path: str) -> None:
-        """Save the latest student, whole or not at all."""
-        model = self._result
-        if model is None:
-            return
-
-        def write() -> Path:
-            from napari_grd.io.model_file import save_model
-
-            return save_model(model, path)
-
-        done = run_call(write, on_done=lambda found: self.say(f"Saved as {found}"), on_error=self.show_error)
-        self.track(done)
-
     def _enable(self) -> None:
         idle = self._running is None
         for widget in (self.teacher, self.data, self.form, self.runs, self.distil, self.resume):
             widget.setEnabled(idle)
-        self.save.setEnabled(self._result is not None)
 
     def _lay_out(self) -> None:
         inner = QWidget()
