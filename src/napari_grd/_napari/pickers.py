@@ -133,7 +133,7 @@ class ModelCombo(QComboBox):
             self.changed.emit()
 
     def _open(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", f"Models (*{SUFFIX})")
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", f"Models (*{SUFFIX} *.zip)")
         if path:
             self.open_file(path)
 
@@ -141,7 +141,7 @@ class ModelCombo(QComboBox):
         """Load a model file in a worker, add it to the viewer's models and pick it."""
 
         def load() -> Any:
-            from napari_grd.io.model_file import load_model  # imports torch
+            from napari_grd.api import load_model  # imports torch
 
             return load_model(path)
 

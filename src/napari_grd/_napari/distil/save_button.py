@@ -1,7 +1,7 @@
 """Saving a student: as a model file, or for other programs; not before its terms were read."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
@@ -12,7 +12,10 @@ from napari_grd.io.builtin import SUFFIX
 if TYPE_CHECKING:
     from napari_grd.models import Model
 
-FILTERS = {
+Form = Literal["model", "bioimageio", "onnx", "openvino"]
+
+SUFFIXES: dict[Form, str] = {"model": SUFFIX, "bioimageio": ".zip", "onnx": ".onnx", "openvino": ".xml"}
+FILTERS: dict[str, Form] = {
     f"Model of napari-grd (*{SUFFIX})": "model",
     "bioimage.io package (*.zip)": "bioimageio",
     "ONNX (*.onnx)": "onnx",
@@ -43,15 +46,15 @@ class SaveButton(QPushButton):
         self.model = model
         self.setEnabled(True)
 
-    def save_as(self, path: str, form: str = "model") -> None:
+    def save_as(self, path: str, form: Form = "model") -> None:
         """Write the student, whole or not at all.
 
         Parameters
         ----------
         path : str
-            Where to; the format's suffix is added if it is missing.
-        form : str
-            A value of :data:`FILTERS`.
+            Where to.
+        form : {"model", "bioimageio", "onnx", "openvino"}
+            A model file, or what :func:`napari_grd.api.export_model` writes.
         """
         model = self.model
         if model is None:
@@ -76,11 +79,12 @@ class SaveButton(QPushButton):
         if path:
             form = FILTERS.get(chosen, "model")
             # A dialog keeps the suffix of the name it began with, whatever format was chosen then.
-            self.save_as(path if form == "model" else path.removesuffix(SUFFIX), form)
+            self.save_as(path.removesuffix(SUFFIX).removesuffix(SUFFIXES[form]) + SUFFIXES[form], form)
 
     def _accepted(self, restrictions: str) -> bool:
         """Whether what its teacher's licence forbids was read; nothing is asked where nothing is forbidden."""
         if not restrictions:
             return True
         question = f"This student has learned from a teacher with terms of its own:\n\n{restrictions}\n\nSave it?"
-        return QMessageBox.question(self, "Terms of the teacher", question) == QMessageBox.StandardButton.Yes
+        answer = QMessageBox.question(self, "Terms of the teacher", question)
+        return bool(answer == QMessageBox.StandardButton.Yes)
