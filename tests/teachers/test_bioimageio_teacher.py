@@ -15,10 +15,12 @@ from napari_grd.config import AssistantConfig, DistillConfig, NetworkConfig
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import ConfigError, GrdError, ImageError, LabelError, ModelFileError
 from napari_grd.graph.offsets import OFFSETS_2D
+from napari_grd.models import Model, ModelConfig
 from napari_grd.teachers import bioimageio
 from napari_grd.teachers.bioimageio import BioimageioTeacher, load
 from napari_grd.teachers.bioimageio_recipe import ZooRecipe
 from napari_grd.teachers.bioimageio_run import plan_windows
+from napari_grd.teachers.embedding import EmbeddingTeacher
 from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
 
 # A graph of one node, Identity, for any image: what onnx writes, without needing onnx.
@@ -222,6 +224,18 @@ def test_a_zip_a_folder_and_a_description_are_the_same_teacher(make_zoo_model: A
     assert load(folder, ZooRecipe(channels={"out": ("foreground",)}, depth=3)).fingerprint != found[0].fingerprint
 
 
+def test_an_exported_model_of_ours_teaches_by_the_full_method(tmp_path: Path) -> None:
+    model = Model.create(ModelConfig(network=NetworkConfig(widths=(2, 2, 4, 4, 4), embedding=4)))
+    file = grd.save_model(model, tmp_path / "mine")
+    description = {"type": "model", "config": {"napari_grd": {"model": file.name}}}
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as packed:
+        packed.writestr("package/bioimageio.yaml", yaml.safe_dump(description))
+        packed.write(file, f"package/{file.name}")
+    teacher = as_teacher(tmp_path / "mine.zip")
+    assert isinstance(teacher, EmbeddingTeacher)
+    assert teacher.fingerprint == EmbeddingTeacher(model).fingerprint
+
+
 def test_onnx_weights(make_zoo_model: Any) -> None:
     folder = make_zoo_model()
     (folder / "weights.onnx").write_bytes(ONNX)
@@ -262,7 +276,11 @@ def test_it_teaches_a_student(make_zoo_model: Any) -> None:
         as_teacher(make_zoo_model()), [image.astype(np.uint8) for image in images], config=config, validation=0.0
     )
     assert student.card.kind == "student"
-    with zipfile.ZipFile(make_zoo_model().parent / "a.zip", "w") as file:
+
+
+def test_a_zip_of_something_else(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("readme.txt", "")
-    with pytest.raises(ModelFileError, match=r"holds no bioimageio.yaml"):
-        as_teacher(make_zoo_model().parent / "a.zip")
+    for read in (as_teacher, load):
+        with pytest.raises(ModelFileError, match=r"a\.zip.* bioimageio\.yaml"):
+            read(tmp_path / "a.zip")

@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from napari_grd.errors import ModelFileError
 from napari_grd.io.archive import Archive, open_archive
 from napari_grd.io.builtin import SUFFIX
 from napari_grd.io.model_file import load_model
+from napari_grd.io.rdf import NAMES, find_description, read_description
 from napari_grd.models import Model
-
-_DESCRIPTIONS = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
 
 
 def read_package(path: str | Path) -> Model:
@@ -37,47 +34,48 @@ def read_package(path: str | Path) -> Model:
     """
     path = Path(path)
     with open_archive(path) as archive:
-        described = _description(archive)
-        own = _mapping(_mapping(described.get("config")).get("napari_grd"))
-        name = own.get("model")
-        if not isinstance(name, str) or not name.endswith(SUFFIX):
+        described, folder_name = _description(archive)
+        own = _mapping(_mapping(described.get("config")).get("napari_grd")).get("model")
+        if not _is_model(own):
             raise ModelFileError(
                 f"{str(path)!r} is a bioimage.io package, but not of a model of napari-grd.",
                 "It is a teacher: use load_teacher('bioimageio', source=...), and distil a student from it.",
             )
+        name = f"{folder_name}{own}"
         if name not in archive.hashes:
             raise ModelFileError(
                 f"The package {str(path)!r} lacks {name!r}, the model that it describes.", "Export the model again."
             )
-        archive.check_hashes(_hashes(described))
         with archive.unpacked([name]) as folder:
             return load_model(folder / name)
 
 
-def _description(archive: Archive) -> dict[str, Any]:
-    name = next((name for name in _DESCRIPTIONS if name in archive.hashes), None)
+def is_own_package(path: str | Path) -> bool:
+    """Whether a bioimage.io package is one that :func:`read_package` gives a model of.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no bioimage.io package, or is damaged.
+    """
+    with open_archive(path) as archive:
+        described, _ = _description(archive)
+    return _is_model(_mapping(_mapping(described.get("config")).get("napari_grd")).get("model"))
+
+
+def _description(archive: Archive) -> tuple[dict[str, Any], str]:
+    """The description, and the folder in the archive that its files lie in."""
+    name = find_description(archive)
     if name is None:
         raise ModelFileError(
-            f"{str(archive.path)!r} is a zip without {_DESCRIPTIONS[0]}, so it is no bioimage.io package.",
+            f"{str(archive.path)!r} is a zip without {NAMES[0]}, so it is no bioimage.io package.",
             f"Choose a package, or a model file, which ends in {SUFFIX}.",
         )
-    try:
-        found = yaml.safe_load(archive.read(name))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ModelFileError(
-            f"{name!r} in {str(archive.path)!r} cannot be read ({str(error)[:200]}).", "Download the package again."
-        ) from error
-    return _mapping(found)
+    return read_description(archive, name), name.removesuffix(name.split("/")[-1])
 
 
-def _hashes(described: dict[str, Any]) -> dict[str, str]:
-    attachments = described.get("attachments")
-    entries = [_mapping(entry) for entry in attachments] if isinstance(attachments, list) else []
-    return {
-        entry["source"]: entry["sha256"]
-        for entry in entries
-        if isinstance(entry.get("source"), str) and isinstance(entry.get("sha256"), str)
-    }
+def _is_model(name: Any) -> bool:
+    return isinstance(name, str) and name.endswith(SUFFIX)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def is_zoo_package(path: Path) -> bool:
     """Whether a path looks like a package of the zoo: a zip, or a folder with a description; nothing is opened."""
     if path.is_dir():
         return any((path / name).is_file() for name in NAMES)
-    return path.suffix.lower() == ".zip" or path.name in NAMES
+    return path.suffix.lower() == ".zip"
 
 
 def read_description(archive: Archive, name: str) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def read_description(archive: Archive, name: str) -> dict[str, Any]:
         If it is no YAML mapping, or expands to too much; if a file is not the one that is described.
     """
     content = parse_yaml(archive.read(name), f"{name!r} in {str(archive.path)!r}")
-    folder = name[: -len(name.split("/")[-1])]
+    folder = name.removesuffix(name.split("/")[-1])
     archive.check_hashes({folder + local_name(source): digest for source, digest in declared_digests(content)})
     return content
 

@@ -110,7 +110,7 @@ def open_zoo_model(
         content = read_description(archive, name)
         _check_content(content, archive, trust_code)
         kind, entry = choose_weights(content, str(archive.path), weights, trust_code, device)
-        root = name[: -len(name.split("/")[-1])]
+        root = name.removesuffix(name.split("/")[-1])
         needed = [root + local_name(file) for file in weight_files(entry)]
         if missing := [file for file in needed if file not in archive.hashes]:
             raise ModelFileError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_grd.errors import ConfigError, GrdError
+from napari_grd.export.bioimageio_import import is_own_package, read_package
 from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.rdf import is_zoo_package
 from napari_grd.models import Model
@@ -105,7 +106,7 @@ def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Mod
         A teacher is returned as it is, and a mapping makes one of several. A string is the name of a teacher that
         needs no options, of a built-in model, or a path. The path of a file is
         taken for a model, that of a folder for images with their labels; a zip, or a
-        folder with a ``bioimageio.yaml``, is a model of the bioimage.io zoo.
+        folder with a ``bioimageio.yaml``, is a model of the bioimage.io zoo, or one of ours that was exported.
 
     Returns
     -------
@@ -137,6 +138,8 @@ def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Mod
             f"Teachers: {', '.join(plugins) or 'none'}. Built-in models: {', '.join(builtin) or 'none'}.",
         )
     if is_zoo_package(Path(source)):
+        if is_own_package(source):
+            return load_teacher("model", source=read_package(source))
         return load_teacher("bioimageio", source=source)
     if Path(source).is_dir():
         return load_teacher("labels", folder=source)
