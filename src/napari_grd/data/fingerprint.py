@@ -1,6 +1,7 @@
 """Content hashes: the keys under which a teacher's outputs are cached and found again."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,12 @@ def image_key(array: NDArray[Any]) -> str:
     digest = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=16)
     digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def file_key(path: Path) -> str:
+    """A hash of a file's bytes, wherever it lies: 32 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def model_fingerprint(model: Model) -> str:

@@ -5,7 +5,7 @@ makes its teacher unavailable, with that as the reason, and nothing else fails.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -17,15 +17,22 @@ from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.rdf import is_zoo_package
 from napari_grd.models import Model
 from napari_grd.teachers.base import Teacher, TeacherInfo, TeacherSource
+from napari_grd.teachers.function import is_reference
 from napari_grd.teachers.options import TeacherOption, teacher_options
 
 GROUP = "napari_grd.teachers"
+
+TeacherLike = Teacher | Model | Callable[..., Any] | str | Path
+"""What :func:`as_teacher` makes a teacher of."""
 
 _BUILTIN = {
     "model": "napari_grd.teachers.embedding",
     "labels": "napari_grd.teachers.labels",
     "several": "napari_grd.teachers.several",
     "bioimageio": "napari_grd.teachers.bioimageio",
+    "cellpose": "napari_grd.teachers.cellpose",
+    "stardist": "napari_grd.teachers.stardist",
+    "callable": "napari_grd.teachers.function",
 }
 
 
@@ -97,16 +104,19 @@ def options_of(name: str) -> tuple[TeacherOption, ...]:
     return () if source is None else teacher_options(source)
 
 
-def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Model | str | Path]) -> Teacher:
+def as_teacher(source: TeacherLike | Mapping[str, TeacherLike]) -> Teacher:
     """Make a teacher of whatever can be one.
 
     Parameters
     ----------
-    source : Teacher, Model, str, Path, or mapping of names to these
-        A teacher is returned as it is, and a mapping makes one of several. A string is the name of a teacher that
-        needs no options, of a built-in model, or a path. The path of a file is
-        taken for a model, that of a folder for images with their labels; a zip, or a
-        folder with a ``bioimageio.yaml``, is a model of the bioimage.io zoo, or one of ours that was exported.
+    source : Teacher, Model, function, str, Path, or mapping of names to these
+        A teacher is returned as it is, a function is asked for the labels of an
+        image, and a mapping makes one of several. A string is the name of a
+        built-in model, of a teacher that needs no options, a path, or
+        ``module:function`` or ``file.py:function``. The path of a file is taken
+        for a model, that of a folder for images with their labels; a zip, or a
+        folder with a ``bioimageio.yaml``, is a model of the bioimage.io zoo,
+        or one of ours that was exported.
 
     Returns
     -------
@@ -124,8 +134,11 @@ def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Mod
     if isinstance(source, Mapping):
         return load_teacher("several", teachers=source)
     if not isinstance(source, str | Path):
+        if callable(source):
+            return load_teacher("callable", function=source)
         raise ConfigError(
-            f"A {type(source).__name__} is not a teacher.", "Pass a Teacher, a Model, the name of one, or a path."
+            f"A {type(source).__name__} is not a teacher.",
+            "Pass a Teacher, a Model, a function, the name of one, or a path.",
         )
     builtin, plugins = builtin_paths(), [name for name in _entry_points() if name not in _BUILTIN]
     if isinstance(source, str) and source in builtin:
@@ -133,9 +146,13 @@ def as_teacher(source: Teacher | Model | str | Path | Mapping[str, Teacher | Mod
     if isinstance(source, str) and source in plugins:
         return load_teacher(source)
     if not Path(source).exists():
+        if source in _BUILTIN:
+            return load_teacher(str(source))
+        if is_reference(str(source)):
+            return load_teacher("callable", function=str(source))
         raise ConfigError(
             f"There is no teacher, built-in model, file or folder named {str(source)!r}.",
-            f"Teachers: {', '.join(plugins) or 'none'}. Built-in models: {', '.join(builtin) or 'none'}.",
+            f"Teachers: {', '.join([*_BUILTIN, *plugins])}. Built-in models: {', '.join(builtin) or 'none'}.",
         )
     if is_zoo_package(Path(source)):
         if is_own_package(source):
