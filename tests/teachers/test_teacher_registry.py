@@ -14,11 +14,13 @@ from napari_grd.config import NetworkConfig
 from napari_grd.errors import ConfigError, GrdError, ModelFileError
 from napari_grd.io.model_file import save_model
 from napari_grd.models import Model, ModelCard, ModelConfig
-from napari_grd.teachers import embedding, labels, registry
+from napari_grd.teachers import cellpose, embedding, function, labels, registry, stardist
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
 from napari_grd.teachers.embedding import EmbeddingTeacher
 from napari_grd.teachers.labels import LabelTeacher
 from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
+
+OPTIONAL = ("cellpose", "stardist")  # there or not, as their packages are
 
 
 class Blank:
@@ -66,11 +68,12 @@ def model() -> Model:
 @pytest.mark.usefixtures("plugins")
 def test_all_are_listed_and_the_reason_is_given() -> None:
     found = teachers()
-    assert {name: info.available for name, info in found.items()} == {
+    assert {name: info.available for name, info in found.items() if name not in OPTIONAL} == {
         "model": True,
         "labels": True,
         "several": True,
         "bioimageio": True,
+        "callable": True,
         "blank": True,
         "absent": False,
         "broken": False,
@@ -95,14 +98,14 @@ def test_an_unavailable_teacher_says_why(name: str, words: str) -> None:
 
 
 def test_an_unknown_teacher_and_missing_options() -> None:
-    with pytest.raises(ConfigError, match=r"'modle'.*model, labels"):
+    with pytest.raises(ConfigError, match=r"'modle'.*model, labels, cellpose, stardist, callable"):
         load_teacher("modle")
     with pytest.raises(ConfigError, match=r"missing a required argument: 'source'.*It takes: source, config"):
         load_teacher("model")
 
 
 def test_options_are_those_the_loader_takes() -> None:
-    for module in (embedding, labels):
+    for module in (embedding, labels, cellpose, stardist, function):
         assert list(module.info().options) == list(signature(module.load).parameters)
 
 
@@ -128,9 +131,46 @@ def test_the_name_of_a_plugin_becomes_a_teacher() -> None:
     assert as_teacher("blank").name == "blank"
 
 
+def test_a_name_alone_says_what_a_teacher_needs() -> None:
+    with pytest.raises(
+        ConfigError, match=r"'callable' cannot be loaded.*'function'.*It takes: function, axes, version"
+    ):
+        as_teacher("callable")
+
+
+def test_an_installed_package_adds_a_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What pip leaves behind: the package, and beside it its metadata with the entry point.
+    (tmp_path / "their_package.py").write_text(THEIRS)
+    metadata = tmp_path / "their_package-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[napari_grd.teachers]\ntheirs = their_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert teachers()["theirs"].summary == "Thresholds."
+    image = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
+    for teacher in (as_teacher("theirs"), load_teacher("theirs", threshold=5)):
+        np.testing.assert_array_equal(teacher.predict(image).labels, image[0] > 5)
+
+
+THEIRS = """
+from napari_grd.teachers.base import TeacherInfo
+from napari_grd.teachers.function import FunctionTeacher
+
+
+def info():
+    return TeacherInfo("theirs", "Thresholds.", options={"threshold": "what counts as bright"})
+
+
+def load(threshold: int = 5):
+    return FunctionTeacher(lambda image: (image > threshold).astype(int), version=f"1 {threshold}")
+"""
+
+
 @pytest.mark.usefixtures("plugins")
 def test_what_cannot_become_a_teacher(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"named 'nucleo'.*Teachers: absent, blank, broken\..*Built-in models"):
+    with pytest.raises(
+        ConfigError, match=r"named 'nucleo'.*Teachers: model, labels, .*absent, blank, broken\..*Built-in models"
+    ):
         as_teacher("nucleo")
     with pytest.raises(ConfigError, match="A int is not a teacher"):
         as_teacher(3)  # type: ignore[arg-type]

@@ -6,7 +6,6 @@ end of this file.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -37,7 +36,7 @@ class CellposeTeacher:
     ----------
     weights : Path
         A file of weights, of the installed version.
-    channels : sequence of int, optional
+    channels : tuple of int, optional
         Which channels of the image Cellpose sees, counted from 0, in its order.
         Version 4 takes up to three, in any order, by default the first three.
         Version 3 takes the cells and, if there is one, a channel of nuclei; by
@@ -62,7 +61,7 @@ class CellposeTeacher:
         self,
         weights: Path,
         *,
-        channels: Sequence[int] | None = None,
+        channels: tuple[int, ...] | None = None,
         diameter: float | None = None,
         flow_threshold: float = 0.4,
         cellprob_threshold: float = 0.0,
@@ -70,7 +69,7 @@ class CellposeTeacher:
     ) -> None:
         self.weights = weights
         self._generation = _installed()
-        self._channels = None if channels is None else tuple(channels)
+        self._channels = channels
         self._settings = {
             "diameter": diameter,
             "flow_threshold": flow_threshold,
@@ -179,7 +178,7 @@ def info() -> TeacherInfo:
 
 def load(
     model: str | Path | None = None,
-    channels: Sequence[int] | None = None,
+    channels: tuple[int, ...] | None = None,
     diameter: float | None = None,
     flow_threshold: float = 0.4,
     cellprob_threshold: float = 0.0,

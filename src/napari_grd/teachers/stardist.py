@@ -1,6 +1,7 @@
 """StarDist as the teacher: its labels, the probability of objects, and soft affinities of its star polygons."""
 
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -30,7 +31,7 @@ class StarDistTeacher:
     ----------
     model : stardist.models.StarDist2D
         The network with its thresholds.
-    channels : sequence of int, optional
+    channels : tuple of int, optional
         Which channels of the image it sees, counted from 0; by default all.
     percentiles : (float, float) or None
         Each channel is scaled so that these percentiles become 0 and 1, as in
@@ -45,13 +46,13 @@ class StarDistTeacher:
         self,
         model: Any,
         *,
-        channels: Sequence[int] | None = None,
+        channels: tuple[int, ...] | None = None,
         percentiles: tuple[float, float] | None = (1, 99.8),
         prob_threshold: float | None = None,
         nms_threshold: float | None = None,
     ) -> None:
         self.model = model
-        self._channels = None if channels is None else tuple(channels)
+        self._channels = channels
         self._percentiles = percentiles
         self._thresholds = (
             model.thresholds.prob if prob_threshold is None else prob_threshold,
@@ -71,7 +72,9 @@ class StarDistTeacher:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of configuration, weights and settings."""
-        parts = [str(sorted(vars(self.model.config).items())), *map(image_key, self.model.keras_model.get_weights())]
+        network = {name: value for name, value in vars(self.model.config).items() if not name.startswith("train_")}
+        # As JSON, for what was read from a file has lists for tuples.
+        parts = [json.dumps(network, sort_keys=True), *map(image_key, self.model.keras_model.get_weights())]
         parts += map(str, (self._channels, self._percentiles, self._thresholds))
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
@@ -188,7 +191,7 @@ def info() -> TeacherInfo:
 
 def load(
     model: Any = "2D_versatile_fluo",
-    channels: Sequence[int] | None = None,
+    channels: tuple[int, ...] | None = None,
     percentiles: tuple[float, float] | None = (1, 99.8),
     prob_threshold: float | None = None,
     nms_threshold: float | None = None,
