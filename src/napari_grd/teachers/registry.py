@@ -28,11 +28,11 @@ TeacherLike = Teacher | Model | Callable[..., Any] | str | Path
 _BUILTIN = {
     "model": "napari_grd.teachers.embedding",
     "labels": "napari_grd.teachers.labels",
-    "several": "napari_grd.teachers.several",
-    "bioimageio": "napari_grd.teachers.bioimageio",
     "cellpose": "napari_grd.teachers.cellpose",
     "stardist": "napari_grd.teachers.stardist",
+    "bioimageio": "napari_grd.teachers.bioimageio",
     "callable": "napari_grd.teachers.function",
+    "several": "napari_grd.teachers.several",
 }
 
 

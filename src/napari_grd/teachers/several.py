@@ -9,7 +9,6 @@ the whole method follows; or the student is distilled from them directly.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,10 @@ from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import ConfigError, DataError
 from napari_grd.graph.affinities import affinities_from_embedding
 from napari_grd.graph.offsets import default_offsets
-from napari_grd.models import Model
 from napari_grd.teachers.base import Teacher, TeacherInfo, TeacherPrediction
 from napari_grd.teachers.check import GIANT, largest_share
 from napari_grd.teachers.confidence import ConfidentTeacher
-from napari_grd.teachers.registry import as_teacher
+from napari_grd.teachers.registry import TeacherLike, as_teacher
 
 
 class SeveralTeacher:
@@ -185,7 +183,7 @@ def info() -> TeacherInfo:
     )
 
 
-def load(teachers: Mapping[str, Teacher | Model | str | Path]) -> Teacher:
+def load(teachers: Mapping[str, TeacherLike]) -> Teacher:
     """Make one teacher of several; of a single one, that one, which keeps its embeddings.
 
     Raises
