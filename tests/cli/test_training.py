@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,13 @@ def _wait_for_a_step(checkpoint: Path) -> None:
 def _step(checkpoint: Path) -> int:
     step: int = load_checkpoint(checkpoint)["state"]["step"]
     return step
+
+
+def test_a_zip_is_a_model_of_the_zoo(call, dataset: Path, tmp_path: Path) -> None:
+    package = tmp_path / "model.zip"
+    with zipfile.ZipFile(package, "w") as file:
+        file.writestr("../evil", "")
+    done = call("distill", dataset, "--out", tmp_path / "out", "--teacher", package)
+    assert done.code == 2
+    assert "'../evil'" in done.err
+    assert "leads out of the archive" in " ".join(done.err.split())

@@ -21,6 +21,7 @@ from napari_grd.teachers.bioimageio import BioimageioTeacher, load
 from napari_grd.teachers.bioimageio_recipe import ZooRecipe
 from napari_grd.teachers.bioimageio_run import plan_windows
 from napari_grd.teachers.embedding import EmbeddingTeacher
+from napari_grd.teachers.options import parse_options, teacher_options
 from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
 
 # A graph of one node, Identity, for any image: what onnx writes, without needing onnx.
@@ -203,9 +204,15 @@ def test_images_that_do_not_fit(make_zoo_model: Any) -> None:
             teacher.predict(np.zeros(shape, np.float32))
 
 
-def test_rgb(make_zoo_model: Any) -> None:
+def test_rgb_and_a_recipe_in_a_file(make_zoo_model: Any) -> None:
     recipe = ZooRecipe(channels={"out": ("foreground", "ignore", "ignore")})
-    teacher = load(make_zoo_model(("a", "b", "c")), recipe)
+    folder = make_zoo_model(("a", "b", "c"))
+    (folder.parent / "recipe.yaml").write_text(recipe.to_yaml())
+    options = teacher_options(bioimageio)
+    typed = {"source": str(folder), "recipe": str(folder.parent / "recipe.yaml"), "trust_code": "false"}
+    teacher = load_teacher("bioimageio", **parse_options("bioimageio", options, typed))
+    assert isinstance(teacher, BioimageioTeacher)
+    assert teacher.recipe == recipe
     assert teacher.in_channels == 3
     assert teacher.predict(np.stack([TWO] * 3)).labels.max() == 2
 

@@ -119,8 +119,9 @@ def distill(
     teacher: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model file, built-in model, name of a teacher, or folder of labels. Several: --teacher nuclei=a"
-            " --teacher cells=b; each image is taught by the one that is most sure. Default: train one first."
+            help="Model file, built-in model, name of a teacher, model of the zoo (zip), or folder of labels."
+            " Several: --teacher nuclei=a --teacher cells=b; each image is taught by the one that is most sure."
+            " Default: train one first."
         ),
     ] = None,
     baseline: Annotated[bool, typer.Option(help="Also train a student without the teacher, to compare.")] = True,
@@ -161,11 +162,12 @@ def _load_teacher(given: list[str]) -> "Teacher | Model":
     """The teacher of ``--teacher source``, or of several ``--teacher name=source``."""
     from napari_grd.io.builtin import builtin_paths, resolve_model
     from napari_grd.io.model_file import load_model
+    from napari_grd.io.rdf import is_zoo_package
     from napari_grd.teachers.registry import as_teacher
 
     (only, *more) = given
     if not more and ("=" not in only or Path(only).exists()):
-        is_model = only in builtin_paths() or Path(only).is_file()
+        is_model = only in builtin_paths() or (Path(only).is_file() and not is_zoo_package(Path(only)))
         return load_model(resolve_model(only)) if is_model else as_teacher(only)
     named: dict[str, str] = {}
     for text in given:

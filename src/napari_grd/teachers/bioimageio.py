@@ -210,7 +210,7 @@ def info() -> TeacherInfo:
         reason=f"{missing[0]} is not installed; {INSTALL}" if missing else None,
         options={
             "source": "a zip, a folder or a bioimageio.yaml; with download=True also the id of a model",
-            "recipe": "a ZooRecipe: what its outputs mean; guessed from their names if left out",
+            "recipe": "a ZooRecipe, or a YAML file with one: what its outputs mean; guessed if left out",
             "weights": "which weights, e.g. onnx or torchscript; the best if left out",
             "download": "whether the model may be fetched from bioimage.io",
             "trust_code": "whether Python code in the package may run",
@@ -221,20 +221,21 @@ def info() -> TeacherInfo:
 
 def load(
     source: str | Path,
-    recipe: ZooRecipe | None = None,
+    recipe: ZooRecipe | str | Path | None = None,
     weights: str | None = None,
     download: bool = False,
     trust_code: bool = False,
     device: str = "auto",
 ) -> BioimageioTeacher:
-    """Make a teacher of a model of the zoo; see :class:`BioimageioTeacher`.
+    """Make a teacher of a model of the zoo; see :class:`BioimageioTeacher`. A recipe may lie in a YAML file.
 
     Raises
     ------
     GrdError
         If it cannot be used.
     """
-    return BioimageioTeacher(source, recipe, weights=weights, download=download, trust_code=trust_code, device=device)
+    read = ZooRecipe.from_yaml(recipe) if isinstance(recipe, str | Path) else recipe
+    return BioimageioTeacher(source, read, weights=weights, download=download, trust_code=trust_code, device=device)
 
 
 def _is_there(package: str) -> bool:
