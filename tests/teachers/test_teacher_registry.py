@@ -18,7 +18,8 @@ from napari_grd.teachers import cellpose, embedding, function, labels, registry,
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
 from napari_grd.teachers.embedding import EmbeddingTeacher
 from napari_grd.teachers.labels import LabelTeacher
-from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
+from napari_grd.teachers.options import parse_options
+from napari_grd.teachers.registry import as_teacher, load_teacher, options_of, teachers
 
 OPTIONAL = ("cellpose", "stardist")  # there or not, as their packages are
 
@@ -107,6 +108,18 @@ def test_an_unknown_teacher_and_missing_options() -> None:
 def test_options_are_those_the_loader_takes() -> None:
     for module in (embedding, labels, cellpose, stardist, function):
         assert list(module.info().options) == list(signature(module.load).parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "values"),
+    [
+        ("cellpose", {"model": "cpsam", "channels": "0, 1", "gpu": "no"}, ("cpsam", (0, 1), False)),
+        ("stardist", {"model": "nuclei", "percentiles": "1, 99", "nms_threshold": ".3"}, ("nuclei", (1, 99), 0.3)),
+        ("callable", {"function": "file.py:segment", "axes": "yxc"}, ("file.py:segment", "yxc")),
+    ],
+)
+def test_options_can_be_typed(name: str, texts: dict[str, str], values: tuple[Any, ...]) -> None:
+    assert tuple(parse_options(name, options_of(name), texts).values()) == values
 
 
 def test_a_model_or_its_file_becomes_a_teacher(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

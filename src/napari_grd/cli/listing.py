@@ -38,7 +38,12 @@ def teachers() -> None:
     from napari_grd.teachers.registry import teachers as known
 
     rows = [
-        [name, found.summary, found.licence, "yes" if found.available else f"no: {found.reason}"]
+        [
+            name,
+            found.summary,
+            f"{found.licence}. {found.restrictions}" if found.restrictions else found.licence,
+            "yes" if found.available else f"no: {found.reason}",
+        ]
         for name, found in known().items()
     ]
     print_table("Teachers", ["name", "summary", "licence", "available"], rows, left=4)

@@ -160,7 +160,7 @@ def info() -> TeacherInfo:
     return TeacherInfo(
         name="cellpose",
         summary="Cellpose 3 or 4 (Cellpose-SAM): labels, cell probability and flows.",
-        licence="BSD-3-Clause; most weights were trained on data under CC BY-NC",
+        licence="BSD-3-Clause",
         restrictions=NON_COMMERCIAL,
         available=reason is None,
         reason=reason,
