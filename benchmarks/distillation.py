@@ -19,16 +19,14 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-import numpy as np
-import torch
-
 import napari_grd.api as grd
-from common import FLUORESCENCE, ORIGIN, Dataset, load, score
+from common import Dataset, score
 from napari_grd.config import DistillConfig, LossWeights, TrainConfig
 from reporting import hardware, table
+from series import add_arguments, few_labels, labelled_only, load_sets, prepare, results, run_all, say, spread
 
 OFF = LossWeights(agd=0, node=0, edge=0, agd_inter=0, igd_inter=0, teacher_foreground=0)
 ABLATION = {
@@ -65,41 +63,18 @@ def plan(args: argparse.Namespace) -> list[Run]:
     return [Run(m, args.few, seed, args.steps) for seed in args.seeds for m in args.methods]
 
 
-def train_one(run: Run, teacher: grd.Model, sets: list[Dataset], out: Path, cache: Path) -> dict[str, Any]:
+def train_one(run: Run, teacher: grd.Model, sets: list[Dataset], args: argparse.Namespace) -> dict[str, Any]:
     """Train a student and score it on every set."""
-    images, labels = _training_data(run, sets)
+    images, labels = few_labels(sets, run.labelled)
     weights = ABLATION[run.method]
-    folder = out / run.name
-    options = {"axes": sets[0].axes, "validation": 0.0, "out_dir": folder, "on_event": _report(run)}
+    options = {"axes": sets[0].axes, "validation": 0.0, "out_dir": args.out / run.name, "on_event": say(run.name)}
     if weights is None:
-        known = [(i, x) for i, x in zip(images, labels, strict=True) if x is not None]
         config = TrainConfig(steps=run.steps, seed=run.seed, device="cpu")
-        model = grd.train([i for i, _ in known], [x for _, x in known], config, **options)
+        model = grd.train(*labelled_only(images, labels), config, **options)
     else:
         config = DistillConfig(steps=run.steps, seed=run.seed, device="cpu", weights=weights)
-        model = grd.distill(teacher, images, labels, config, cache_dir=cache, **options)
-    return {"run": vars(run), "scores": score(model, sets)}
-
-
-def _training_data(run: Run, sets: list[Dataset]) -> tuple[list[Any], list[Any]]:
-    images: list[Any] = []
-    labels: list[Any] = []
-    for data in sets:
-        count = len(data.train) if run.labelled is None else run.labelled
-        # The labelled images are drawn once: seeds differ in the student, not in the task.
-        chosen = set(np.random.default_rng(0).choice(len(data.train), count, replace=False).tolist())
-        for i, (image, known) in enumerate(data.train):
-            images.append(image)
-            labels.append(known if i in chosen else None)
-    return images, labels
-
-
-def _report(run: Run) -> Any:
-    def on_event(event: Any) -> None:
-        if isinstance(event, grd.Metrics) and event.step % 50 == 0:
-            print(f"{run.name}: step {event.step}, loss {event.values.get('loss', float('nan')):.3f}", flush=True)
-
-    return on_event
+        model = grd.distill(teacher, images, labels, config, cache_dir=args.cache, **options)
+    return {"scores": score(model, sets)}
 
 
 def report(results: dict[str, Any], args: argparse.Namespace) -> str:
@@ -143,15 +118,10 @@ def _row(runs: list[Any], teacher: Any, method: str, data: str, metric: str) -> 
         metric.upper(),
         method,
         len(found),
-        _spread(list(found.values()), 3),
-        "" if method == "none" or not shares else f"{_spread(shares, 0)} %",
+        spread(list(found.values()), 3),
+        "" if method == "none" or not shares else f"{spread(shares, 0)} %",
         f"{100 * mean(found.values()) / top:.1f} %",
     ]
-
-
-def _spread(found: list[float], digits: int) -> str:
-    deviation = f" ± {stdev(found):.{digits}f}" if len(found) > 1 else ""
-    return f"{mean(found):.{digits}f}{deviation}"
 
 
 def _names(text: str) -> list[str]:
@@ -164,40 +134,23 @@ def _names(text: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=list(FLUORESCENCE), choices=list(ORIGIN))
     parser.add_argument("--methods", type=_names, default=list(ABLATION), help="separated by '; '")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--few", type=int, default=None, help="labelled images of each set; all if not given")
-    parser.add_argument("--rehearsal", action="store_true", help="hold out training images, leave validation unread")
-    parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--cache", type=Path, default=Path("runs/teacher-cache"))
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--share", default="1/1", help="i/n: do every n-th run, to use several processes")
-    parser.add_argument("--print", action="store_true", help="only print what is there")
+    add_arguments(parser)
     args = parser.parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    if args.out is None:
-        args.out = Path("runs/rehearsal" if args.rehearsal else "runs/distillation") / "+".join(args.sets)
-    args.out.mkdir(parents=True, exist_ok=True)
+    prepare(args, "rehearsal" if args.rehearsal else "distillation")
     if not args.print:
         _run(args)
-    results = {path.stem: json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))}
-    print(report(results, args))
+    print(report(results(args), args))
 
 
 def _run(args: argparse.Namespace) -> None:
     teacher = grd.load_model(args.teacher)
-    sets = [load(name, rehearsal=args.rehearsal) for name in args.sets]
+    sets = load_sets(args)
     target = args.out / "teacher.json"
-    index, count = (int(part) for part in args.share.split("/"))
-    if not target.exists() and index == 1:
+    if not target.exists() and args.share.startswith("1/"):
         target.write_text(json.dumps({"scores": score(teacher, sets), "parameters": teacher.card.parameters}))
-    for run in plan(args)[index - 1 :: count]:
-        target = args.out / f"{run.name}.json"
-        if not target.exists():
-            target.write_text(json.dumps(train_one(run, teacher, sets, args.out, args.cache), indent=1))
+    run_all(args, plan(args), lambda run: train_one(run, teacher, sets, args))
 
 
 if __name__ == "__main__":
