@@ -36,6 +36,14 @@ def test_more_work_takes_longer_and_more_room() -> None:
 def test_a_teacher_of_labels_costs_its_assistant() -> None:
     with_embeddings = estimate(CONFIG, AMOUNT, ModelConfig(network=TINY))
     assert estimate(CONFIG, AMOUNT, None).seconds > with_embeddings.seconds
+    direct = estimate(CONFIG.replace(**{"assistant.use": False}), AMOUNT, None)
+    assert direct.seconds < estimate(CONFIG, AMOUNT, None).seconds
+
+
+def test_looking_several_times_takes_longer() -> None:
+    teacher = ModelConfig(network=TINY)
+    once = estimate(CONFIG, AMOUNT, teacher)
+    assert estimate(CONFIG.replace(confidence=0.5), AMOUNT, teacher).seconds > once.seconds
 
 
 def test_measuring_leaves_the_random_state_alone() -> None:

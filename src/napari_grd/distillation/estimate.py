@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from napari_grd.config import DistillConfig, NetworkConfig
 from napari_grd.distillation.pace import OPENVINO, VIEW, parameters, training_pace, view_seconds
 from napari_grd.distillation.parallel import resolve_device
+from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.models import ModelConfig
+from napari_grd.teachers.confidence import VIEWS
 
 _PARTITION = 0.3e-6  # seconds a pixel, from embedding to labels
 _TRAINING = 0.4e9  # bytes that torch and its libraries take, whatever the network
@@ -72,8 +74,8 @@ def estimate(config: DistillConfig, amount: Amount, teacher: ModelConfig | None)
     amount : Amount
         The images.
     teacher : ModelConfig or None
-        The teacher's model. None: it gives labels only, so the assistant is
-        counted, but not the time that it takes for its labels.
+        The teacher's model. None: it gives no embeddings, so the assistant is
+        counted, if there is one, but not the time that the teacher takes.
 
     Returns
     -------
@@ -87,15 +89,18 @@ def estimate(config: DistillConfig, amount: Amount, teacher: ModelConfig | None)
     accelerator, _ = resolve_device(config)
     student = training_pace(config.network, amount.channels, config.device)
     batch = config.batch * config.patch**2
-    asked = teacher.network if teacher is not None else config.assistant.network
+    asked = config.assistant.network if teacher is None else teacher.network
+    taught_directly = teacher is None and not config.assistant.use
     seconds = _training(config.steps, student.seconds * batch, config, config.network, amount)
-    seconds += (view_seconds(asked, amount.channels) / VIEW + _PARTITION) * amount.pixels
     step_memory = student.memory * batch + _PER_WEIGHT * parameters(config.network, amount.channels)
-    if teacher is None:
+    if teacher is None and config.assistant.use:
         pace = training_pace(asked, amount.channels, config.device)
         seconds += _training(config.assistant.steps, pace.seconds * batch, config, asked, amount)
         step_memory = max(step_memory, pace.memory * batch + _PER_WEIGHT * parameters(asked, amount.channels))
-    outputs = asked.embedding + 1
+    if not taught_directly:
+        views = 1 + len(VIEWS) if teacher is not None and config.confidence else 1
+        seconds += views * (view_seconds(asked, amount.channels) / VIEW + _PARTITION) * amount.pixels
+    outputs = (len(OFFSETS_2D) if taught_directly else asked.embedding) + 1
     images = amount.pixels * (amount.channels * 6 + 8)  # as read (2 bytes), normalised (4), labels (8)
     asking = amount.largest * outputs * 4 * 3  # the embedding as tiles, joined, and as it is cached
     name = "CPU" if accelerator == "cpu" else accelerator.upper()
