@@ -35,7 +35,7 @@ from napari_grd.measure.table import ObjectTable
 from napari_grd.metrics import Errors, Scores, evaluate, find_errors
 from napari_grd.models import Model, ModelCard
 from napari_grd.teachers.base import Teacher, TeacherInfo
-from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
+from napari_grd.teachers.registry import TeacherLike, as_teacher, load_teacher, teachers
 
 __all__ = [
     "DistillConfig",
@@ -82,7 +82,6 @@ __all__ = [
     "train",
 ]
 
-TeacherLike = Teacher | Model | str | Path
 OnEvent = Callable[[Event], None]
 Cancelled = Callable[[], bool]
 
