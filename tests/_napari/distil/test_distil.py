@@ -219,7 +219,7 @@ def test_what_cannot_work_is_said_and_the_viewer_stays_usable(
     qtbot.waitUntil(lambda: expected in widget.message.text(), timeout=WAIT)
     assert widget.distil.isEnabled()
     assert not widget.bar.isVisible()
-    assert not any(is_preview(layer) for layer in viewer.layers)
+    qtbot.waitUntil(lambda: not any(is_preview(layer) for layer in viewer.layers), timeout=WAIT)
 
 
 def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistilWidget, qtbot: Any) -> None:

@@ -20,8 +20,8 @@ class PreviewLayers:
     """Keeps "preview: image", "preview: student" and "preview: teacher" up to date.
 
     The teacher's objects are outlines around the student's. The layers are
-    added, still empty, when a run is started, and one at a time, as each takes
-    napari a while. One that the user deletes stays away until the next run.
+    added, still empty, when a run is started, and one at a time, as adding and
+    removing each takes napari a while. One that the user deletes stays away until the next run.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ class PreviewLayers:
         self._viewer = viewer
         self._turns = turns
         self._layers: dict[str, Layer] = {}
+        self._leaving: list[Layer] = []
         self._options: dict[str, Any] = {}
         self._reference = "teacher"
         self._planned = False
@@ -73,11 +74,16 @@ class PreviewLayers:
     def remove(self) -> None:
         """Take the layers away."""
         self._turns.clear()
-        for layer in self._layers.values():
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        self._leaving += self._layers.values()
         self._layers.clear()
+        for layer in self._leaving:
+            self._turns.add(partial(self._drop, layer))
         self._planned, self._empty = False, True
+
+    def _drop(self, layer: Layer) -> None:
+        self._leaving.remove(layer)
+        if layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
 
     def _plan(self, shape: tuple[int, ...]) -> None:
         self._planned = True
