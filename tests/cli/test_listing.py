@@ -46,6 +46,13 @@ def test_models_and_teachers_are_listed(call) -> None:
     assert "labels" in call("teachers").out
 
 
+def test_the_options_of_a_teacher_are_listed(call) -> None:
+    shown = call("teachers", "labels")
+    assert "folder" in shown.out
+    assert "needed" in shown.out
+    assert "There is no teacher named 'nobody'" in call("teachers", "nobody").err
+
+
 def test_an_error_is_one_line_with_its_remedy(call) -> None:
     shown = call("info", "nothing.grd.safetensors")
     assert shown.code == 2

@@ -162,3 +162,23 @@ def test_a_zip_is_a_model_of_the_zoo(call, dataset: Path, tmp_path: Path) -> Non
     assert done.code == 2
     assert "'../evil'" in done.err
     assert "leads out of the archive" in " ".join(done.err.split())
+
+
+def test_a_teacher_is_told_its_options(call, dataset: Path, tmp_path: Path) -> None:
+    told = ("--teacher", "labels", "--teacher-option", f"folder={dataset}", "--no-assistant")
+    done = call("distill", dataset / "images", *told, "--out", tmp_path / "out", "--steps", 1, *SMALL)
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("teacher", "option", "message"),
+    [
+        ("labels", "folder", "--teacher-option name=value"),
+        ("labels", "depth=3", "has no option 'depth'"),
+        ("nuclei", "diameter=3", "is not the name of one teacher"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(call, dataset: Path, teacher: str, option: str, message: str) -> None:
+    done = call("distill", dataset, "--teacher", teacher, "--teacher-option", option)
+    assert done.code == 2
+    assert message in done.err

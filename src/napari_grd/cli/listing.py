@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from napari_grd.cli.output import print_table
+from napari_grd.errors import ConfigError
 
 
 def info(model: Annotated[str, typer.Argument(help="A model file, or the name of a built-in model.")]) -> None:
@@ -33,10 +34,20 @@ def models() -> None:
     print_table("Built-in models", ["name", "summary", "licence", "parameters"], rows, left=3)
 
 
-def teachers() -> None:
+def teachers(name: Annotated[str | None, typer.Argument(help="Of one teacher: list its options.")] = None) -> None:
     """List the teachers, and say why one is not available."""
+    from napari_grd.teachers.registry import options_of
     from napari_grd.teachers.registry import teachers as known
 
+    if name is not None:
+        if name not in known():
+            raise ConfigError(f"There is no teacher named {name!r}.", f"Choose one of: {', '.join(known())}.")
+        options = [
+            [option.name, option.help, "needed" if option.required else str(option.default)]
+            for option in options_of(name)
+        ]
+        print_table(f"Options of {name}", ["option", "what it is", "default"], options, left=3)
+        return
     rows = [
         [
             name,

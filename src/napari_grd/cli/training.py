@@ -9,15 +9,14 @@ from napari_grd.cli.folders import data_folder, known_group
 from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_note, print_table
 from napari_grd.cli.settings import Settings, takes_settings
+from napari_grd.cli.teacher import load_named
 from napari_grd.config import DistillConfig, TrainConfig
-from napari_grd.errors import ConfigError, DataError
+from napari_grd.errors import DataError
 from napari_grd.io.folders import iter_read
 from napari_grd.study.recipe import demo_config
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
     from napari_grd.study.run import Study
-    from napari_grd.teachers.base import Teacher
 
 _TRAIN = {
     "--network": "network.name",
@@ -124,6 +123,12 @@ def distill(
             " Default: train one first."
         ),
     ] = None,
+    teacher_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the teacher is told, name=value; may be repeated. 'napari-grd teachers NAME' lists them."
+        ),
+    ] = None,
     baseline: Annotated[bool, typer.Option(help="Also train a student without the teacher, to compare.")] = True,
     out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-distill"),
     axes: Axes = None,
@@ -140,7 +145,7 @@ def distill(
 
     from napari_grd.study.run import StudyImages, iter_study
 
-    found = _load_teacher(teacher) if teacher else None
+    found = load_named(teacher, teacher_option or ()) if teacher else None
     training, held = data.hold_out(hold_out, group or known_group(source))
     true = held.labels if data.labelled().images else None
     study_images = StudyImages(training.images, training.labels, held.images, true, axes=data.axes)
@@ -156,29 +161,6 @@ def _report(study: "Study", title: str) -> None:
     print_files(study.files)
     if restrictions := study.models[STUDENT].card.restrictions:
         print_note(f"Before you pass the student on: its teacher's licence binds it. {restrictions}")
-
-
-def _load_teacher(given: list[str]) -> "Teacher | Model":
-    """The teacher of ``--teacher source``, or of several ``--teacher name=source``."""
-    from napari_grd.io.builtin import builtin_paths, resolve_model
-    from napari_grd.io.model_file import load_model
-    from napari_grd.io.rdf import is_zoo_package
-    from napari_grd.teachers.registry import as_teacher
-
-    (only, *more) = given
-    if not more and ("=" not in only or Path(only).exists()):
-        is_model = only in builtin_paths() or (Path(only).is_file() and not is_zoo_package(Path(only)))
-        return load_model(resolve_model(only)) if is_model else as_teacher(only)
-    named: dict[str, str] = {}
-    for text in given:
-        name, equals, source = text.partition("=")
-        if not (name and equals and source) or name in named:
-            raise ConfigError(
-                f"--teacher {text!r} is one of several, but has no name of its own.",
-                "Write --teacher name=source for each, with different names.",
-            )
-        named[name] = source
-    return as_teacher(named)
 
 
 def _resume(out: Path) -> str:
