@@ -200,7 +200,9 @@ def save(pixels: np.ndarray[Any, Any], path: Path) -> None:
     picture = Picture.fromarray(pixels).convert("RGB")
     for colours in (256, 128, 64):
         with atomic_path(path) as temporary:
-            picture.quantize(colours, dither=Picture.Dither.NONE).save(temporary, format="PNG", optimize=True)
+            # The default method gives a colour of few pixels, a legend's say, to a neighbour of another hue.
+            few = picture.quantize(colours, method=Picture.Quantize.FASTOCTREE, dither=Picture.Dither.NONE)
+            few.save(temporary, format="PNG", optimize=True)
         if path.stat().st_size < LARGEST:
             return
 
