@@ -84,7 +84,9 @@ def test_from_the_button_to_the_live_student(viewer: Any, widget: DistilWidget, 
     assert {("train", "loss"), ("validation", "ap50")} <= widget.curves.points.keys()
     assert widget.curves.points["train", "loss"][0] == [10]
     # Pictures come one at a time, so that none of them holds the window up for long.
-    qtbot.waitUntil(lambda: "preview: teacher" in viewer.layers and viewer.layers["preview: teacher"].data.any())
+    qtbot.waitUntil(
+        lambda: "preview: teacher" in viewer.layers and viewer.layers["preview: teacher"].data.any(), timeout=WAIT
+    )
     shown = [viewer.layers[f"preview: {what}"] for what in ("image", "teacher", "student")]
     assert [type(layer) for layer in shown] == [Image, Labels, Labels]
     for layer in shown:
@@ -162,7 +164,7 @@ def test_labels_teach_through_an_assistant(viewer: Any, widget: DistilWidget, qt
     assert widget.order is not None
     assert {piece.labels for piece in widget.order.pieces} == {truth}
     assert (widget.order.out / "assistant" / "assistant.grd.safetensors").exists()
-    qtbot.waitUntil(lambda: "preview: ground truth" in viewer.layers)
+    qtbot.waitUntil(lambda: "preview: ground truth" in viewer.layers, timeout=WAIT)
 
 
 def test_a_region_and_a_folder_are_learned_from(
@@ -220,6 +222,22 @@ def test_what_cannot_work_is_said_and_the_viewer_stays_usable(
     assert widget.distil.isEnabled()
     assert not widget.bar.isVisible()
     qtbot.waitUntil(lambda: not any(is_preview(layer) for layer in viewer.layers), timeout=WAIT)
+
+
+def test_a_function_of_ones_own_teaches(widget: DistilWidget, qtbot: Any, tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "from skimage import measure\n\n\ndef blobs(image):\n    return measure.label(image > image.mean())\n"
+    )
+    qtbot.waitUntil(lambda: widget.teacher.kind.findData("callable") > 0, timeout=WAIT)
+    widget.teacher.kind.setCurrentIndex(widget.teacher.kind.findData("callable"))
+    widget.distil.click()
+    qtbot.waitUntil(lambda: "needs function" in widget.message.text(), timeout=WAIT)
+    widget.teacher.options.editors["function"].setText(f"{script}:blobs")
+    widget.distil.click()
+    wait_for(qtbot, widget, "Done")
+    assert widget.order is not None
+    assert load_model(widget.order.out / "student.grd.safetensors").card.teacher == "assistant of blobs"
 
 
 def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistilWidget, qtbot: Any) -> None:
