@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from napari_grd.inference.openvino_graph import convert, core
+from napari_grd.inference.openvino_layout import channels_last
 from napari_grd.inference.padding import pad_to_stride
 from napari_grd.inference.quantize import quantized
 from napari_grd.models import Model
@@ -18,17 +18,6 @@ from napari_grd.models import Model
 def has_bf16() -> bool:
     """Whether this CPU multiplies bf16 in hardware. OpenVINO has to be installed."""
     return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-class _ChannelsLast(nn.Module):
-    # Inside the graph the permutation costs next to nothing; after it, a pass over the output.
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.network(x)
-        return out.movedim(1, -1)
 
 
 class OpenVINORuntime:
@@ -49,7 +38,8 @@ class OpenVINORuntime:
         self.precision = precision
         self._stride = model.stride
         self._lock = threading.Lock()
-        graph = _channels_last(model)
+        # OpenVINO keeps pointers into the weights: a copy leaves the caller free to train on.
+        graph = convert(copy.deepcopy(model.network).cpu().eval(), model)
         if precision == "int8":
             graph = quantized(graph, model)
         settings: dict[str, str | int] = {
@@ -62,7 +52,7 @@ class OpenVINORuntime:
         }
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        self._request = core().compile_model(graph, "CPU", settings).create_infer_request()
+        self._request = core().compile_model(channels_last(graph), "CPU", settings).create_infer_request()
 
     def __call__(self, image: NDArray[np.float32], take: Callable[[NDArray[np.float32]], Any] | None = None) -> Any:
         padded, inside = pad_to_stride(image, self._stride)
@@ -71,8 +61,3 @@ class OpenVINORuntime:
             output = self._request.infer([padded[None]], share_inputs=True, share_outputs=True)[0]
             result: NDArray[np.float32] = output[0][inside]
             return result.copy() if take is None else take(result)
-
-
-def _channels_last(model: Model) -> Any:
-    # OpenVINO keeps pointers into the weights: a copy leaves the caller free to train on.
-    return convert(_ChannelsLast(copy.deepcopy(model.network).cpu().eval()), model)

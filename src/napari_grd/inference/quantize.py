@@ -1,8 +1,8 @@
 """Networks in whole numbers of 8 bits: post-training quantisation of an OpenVINO model.
 
-What ranges the activations have is measured on the model's calibration
-patches. Preparing that takes seconds, so what came out of it is kept in the
-user's cache, under a name that depends on all that decides it.
+Convolutions alone are quantised. What ranges their inputs have is measured on
+the model's calibration patches. That takes seconds, so what came out of it is
+kept in the user's cache, under a name that depends on all that decides it.
 """
 
 import hashlib
@@ -24,7 +24,9 @@ from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.io.optional import require
 from napari_grd.models import Model
 
-_RECIPE = 1  # to be counted up when quantize() changes what it makes
+_CONVOLUTIONS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData")
+_ROUNDED_IN_VAIN = ("Add", "Interpolate")
+_RECIPE = 3  # to be counted up when quantize() changes what it makes
 
 
 def quantize(graph: Any, model: Model) -> Any:
@@ -33,8 +35,8 @@ def quantize(graph: Any, model: Model) -> Any:
     Parameters
     ----------
     graph : openvino.Model
-        From :func:`napari_grd.inference.openvino_graph.convert`, of a module
-        that calls the network ``self.network``. It is changed.
+        From :func:`napari_grd.inference.openvino_graph.convert`; something may
+        follow the network. It is changed.
     model : Model
         Whose network it is; its calibration patches are used.
 
@@ -54,8 +56,7 @@ def quantize(graph: Any, model: Model) -> Any:
             graph,
             nncf.Dataset(patches),
             subset_size=len(patches),
-            # Operations of the surroundings have no module in their name.
-            ignored_scope=nncf.IgnoredScope(patterns=["(aten|prim)::.*"], validate=False),
+            ignored_scope=nncf.IgnoredScope(names=sorted(_left_alone(graph)), validate=False),
         )
 
 
@@ -68,6 +69,26 @@ def quantized(graph: Any, model: Model) -> Any:
         found = quantize(graph, model)
         _write(to_bytes(found), *files)
     return found
+
+
+def _left_alone(graph: Any) -> set[str]:
+    """Names of the operations that stay as they are.
+
+    The last convolution and all that follows it, as its output is the embedding
+    itself. And what is not a convolution but would be rounded for its own sake:
+    a sum or an interpolation gets no faster by it, and its inputs less exact.
+    """
+    names = {node.get_friendly_name() for node in graph.get_ops() if node.get_type_name() in _ROUNDED_IN_VAIN}
+    seen: set[str] = set()
+    queue = list(graph.get_results())
+    while queue:
+        node = queue.pop()
+        if node.get_friendly_name() in seen or node.get_type_name() == "ShapeOf":  # sizes lead back into the network
+            continue
+        seen.add(node.get_friendly_name())
+        if node.get_type_name() not in _CONVOLUTIONS:
+            queue += [value.get_node() for value in node.input_values()]
+    return names | seen
 
 
 def _key(graph: Any, model: Model) -> str:
