@@ -4,7 +4,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,6 +43,19 @@ def median_ms(function: Callable[[], object], repeats: int) -> float:
         function()
         times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times)
+
+
+def interleaved_ms(functions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median times in milliseconds of functions that take turns, so that other work on the machine slows all alike."""
+    for function in functions.values():
+        function()
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            times[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(found) for name, found in times.items()}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], digits: int = 0) -> str:
