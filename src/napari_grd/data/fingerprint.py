@@ -2,12 +2,13 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.models import Model
+if TYPE_CHECKING:  # a hash of pixels does not need torch
+    from napari_grd.models import Model
 
 
 def image_key(array: NDArray[Any]) -> str:
@@ -43,7 +44,7 @@ def file_key(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def model_fingerprint(model: Model) -> str:
+def model_fingerprint(model: "Model") -> str:
     """A hash of all that decides a model's outputs: its config and its weights.
 
     The card and the PCA basis are left out: they say how a model does and how
