@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import DistillConfig, PartitionConfig, SegmentConfig, TrainConfig
+from napari_grd.corrections import Corrections, ImageRef, load_corrections, save_corrections, training_labels
 from napari_grd.distillation.recipes import iter_distill as _iter_distill
 from napari_grd.distillation.recipes import iter_train
 from napari_grd.export.bioimageio_import import read_package
@@ -38,9 +39,11 @@ from napari_grd.teachers.base import Teacher, TeacherInfo
 from napari_grd.teachers.registry import TeacherLike, as_teacher, load_teacher, teachers
 
 __all__ = [
+    "Corrections",
     "DistillConfig",
     "Errors",
     "Event",
+    "ImageRef",
     "InstanceGraph",
     "Metrics",
     "Model",
@@ -71,15 +74,18 @@ __all__ = [
     "iter_predict",
     "iter_segment",
     "iter_train",
+    "load_corrections",
     "load_model",
     "load_teacher",
     "measure",
     "partition",
     "predict",
+    "save_corrections",
     "save_model",
     "segment",
     "teachers",
     "train",
+    "training_labels",
 ]
 
 OnEvent = Callable[[Event], None]

@@ -55,6 +55,10 @@ class ModelFileError(GrdError):
     """A model file cannot be read."""
 
 
+class CorrectionError(GrdError, ValueError):
+    """A correction, or a file of them, cannot be used, or is of another image."""
+
+
 class OutputError(GrdError):
     """A result cannot be written."""
 

@@ -1,0 +1,30 @@
+"""What a person corrected: its record, its file, what it says to the student."""
+
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.journal import Journal, open_journal
+from napari_grd.corrections.kinds import Accept, Add, Correction, Cut, Draw, Erase, Join, Pick, Remove, Split
+from napari_grd.corrections.lessons import training_labels
+from napari_grd.corrections.region import Region
+
+__all__ = [
+    "Accept",
+    "Add",
+    "Correction",
+    "Corrections",
+    "Cut",
+    "Draw",
+    "Erase",
+    "ImageRef",
+    "Join",
+    "Journal",
+    "Pick",
+    "Region",
+    "Remove",
+    "Split",
+    "load_corrections",
+    "open_journal",
+    "save_corrections",
+    "training_labels",
+]

@@ -1,0 +1,219 @@
+"""The corrections of one image, in the order they were made.
+
+What is kept is, for every correction ever made, whether it counts and since
+when. Everything else follows from that: the order, undo and redo, and how
+two collections merge (for each correction the newer word counts). So a file
+and a journal of half the same corrections merge as two persons' files do, and
+what is replayed twice changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Correction
+from napari_grd.errors import CorrectionError
+
+_TICK = timedelta(microseconds=1)
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(3000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The last word on a correction.
+
+    Attributes
+    ----------
+    correction : Correction
+        With its time.
+    counts : bool
+        False once it was undone.
+    changed : datetime
+        When that was decided: when it was made, undone or redone.
+    """
+
+    correction: Correction
+    counts: bool
+    changed: datetime
+
+    @property
+    def time(self) -> datetime:
+        """When the correction was made."""
+        if self.correction.time is None:
+            raise CorrectionError("A correction has no time.", "Hand it to Corrections.add, which gives it one.")
+        return self.correction.time
+
+    def newer(self, other: "Entry") -> "Entry":
+        """The last word of two on one correction, whichever is asked."""
+        return max(self, other, key=lambda entry: (entry.changed, entry.counts, repr(entry.correction)))
+
+
+class Corrections:
+    """Corrections of one image.
+
+    Parameters
+    ----------
+    image : ImageRef
+        Which image they are of.
+    corrections : iterable of Correction
+        They are added in this order.
+
+    Raises
+    ------
+    CorrectionError
+        If one does not fit the image.
+
+    Notes
+    -----
+    Iterating gives those that count, oldest first. Two collections are equal
+    if they are of the same image and these are equal.
+
+    Examples
+    --------
+    >>> from napari_grd.corrections import ImageRef, Join
+    >>> corrections = Corrections(ImageRef((64, 64)))
+    >>> _ = corrections.add(Join([(5, 5), (5, 20)]))
+    >>> _ = corrections.undo()
+    >>> len(corrections), corrections.redo().kind, len(corrections)
+    (0, 'join', 1)
+    """
+
+    def __init__(self, image: ImageRef, corrections: Iterable[Correction] = ()) -> None:
+        self.image = image
+        self._entries: dict[str, Entry] = {}
+        self._ordered: tuple[Correction, ...] | None = None
+        self._latest = _START
+        for correction in corrections:
+            self.add(correction)
+
+    def __iter__(self) -> Iterator[Correction]:
+        if self._ordered is None:
+            counting = [entry for entry in self._entries.values() if entry.counts]
+            counting.sort(key=lambda entry: (entry.time, entry.correction.id))
+            self._ordered = tuple(entry.correction for entry in counting)
+        return iter(self._ordered)
+
+    def __len__(self) -> int:
+        return sum(entry.counts for entry in self._entries.values())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Corrections):
+            return NotImplemented
+        return self.image == other.image and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        return f"Corrections({len(self)} of {self.image})"
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The last word on every correction ever made, undone ones too, oldest first."""
+        return tuple(sorted(self._entries.values(), key=lambda entry: (entry.time, entry.correction.id)))
+
+    @property
+    def planes(self) -> tuple[tuple[int, ...], ...]:
+        """The planes with corrections, sorted."""
+        return tuple(sorted({correction.plane for correction in self}))
+
+    def of_plane(self, plane: tuple[int, ...] = ()) -> tuple[Correction, ...]:
+        """The corrections of one plane, oldest first."""
+        return tuple(correction for correction in self if correction.plane == tuple(plane))
+
+    def add(self, correction: Correction) -> Correction:
+        """Add a correction.
+
+        Returns
+        -------
+        Correction
+            As it was added: its time is set, or moved behind everything that was done before.
+
+        Raises
+        ------
+        CorrectionError
+            If it does not fit the image, or was added before.
+        """
+        return self.put(self.to_add(correction)).correction
+
+    def undo(self) -> Correction | None:
+        """Take the last correction back and return it; None if there is none."""
+        entry = self.to_undo()
+        return None if entry is None else self.put(entry).correction
+
+    def redo(self) -> Correction | None:
+        """Let the correction undone last count again and return it.
+
+        None if there is none, or one was added since.
+        """
+        entry = self.to_redo()
+        return None if entry is None else self.put(entry).correction
+
+    def to_add(self, correction: Correction) -> Entry:
+        """What :meth:`add` would :meth:`put`: for who writes it down first."""
+        if correction.id in self._entries:
+            raise CorrectionError(f"The correction {correction.id} was added before.", "Make a new one.")
+        self.image.check(correction)
+        timed = replace(correction, time=self._next_time(correction.time))
+        assert timed.time is not None
+        return Entry(timed, True, timed.time)
+
+    def to_undo(self) -> Entry | None:
+        """What :meth:`undo` would :meth:`put`; None if there is nothing to undo."""
+        last = next(reversed(tuple(self)), None)
+        return None if last is None else Entry(last, False, self._next_time())
+
+    def to_redo(self) -> Entry | None:
+        """What :meth:`redo` would :meth:`put`; None if there is nothing to redo."""
+        # Whatever was undone before the newest correction was made was given up by making that.
+        newest = max((entry.time for entry in self._entries.values()), default=_START)
+        undone = [entry for entry in self._entries.values() if not entry.counts and entry.changed > newest]
+        if not undone:
+            return None
+        last = max(undone, key=lambda entry: (entry.changed, entry.correction.id))
+        return Entry(last.correction, True, self._next_time())
+
+    def put(self, entry: Entry) -> Entry:
+        """Take in a word on a correction, unless a newer one is known.
+
+        Raises
+        ------
+        CorrectionError
+            If the correction does not fit the image, or has no time.
+        """
+        self.image.check(entry.correction)
+        if not entry.time <= entry.changed < _END:
+            raise CorrectionError(
+                f"The correction {entry.correction.id} was undone or redone before it was made, or in the far future.",
+                "Mend its times.",
+            )
+        known = self._entries.get(entry.correction.id)
+        self._entries[entry.correction.id] = entry if known is None else entry.newer(known)
+        self._ordered = None
+        self._latest = max(self._latest, entry.changed)
+        return entry
+
+    def merge(self, other: "Corrections") -> "Corrections":
+        """All corrections of both, in the order of their times; neither changes.
+
+        It does not matter which is merged with which, nor how often: of a
+        correction that both have, the newer word counts, e.g. that it was undone.
+
+        Raises
+        ------
+        CorrectionError
+            If they are of two images.
+        """
+        merged = Corrections(self.image.merged(other.image))
+        for entry in (*self.entries, *other.entries):
+            merged.put(entry)
+        return merged
+
+    def copy(self) -> "Corrections":
+        """A copy that stays as it is when this one changes."""
+        return self.merge(self)
+
+    def _next_time(self, wanted: datetime | None = None) -> datetime:
+        """Now, or just after all that is known: clocks go back, and are too coarse."""
+        return max(wanted or datetime.now(UTC), self._latest + _TICK)

@@ -1,0 +1,132 @@
+"""What a student can learn from corrections."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.draw import line
+
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.kinds import Accept, Correction, Cut, Draw, Erase, Join, Remove
+from napari_grd.data.inputs import IGNORED, as_labels
+
+_NEXT_TO = np.ones((3, 3), bool)
+
+
+def training_labels(
+    corrections: Corrections, labels: Any, plane: tuple[int, ...] = (), *, rim: int = 3
+) -> NDArray[np.int64]:
+    """What a person vouches for in a plane, as labels to train on.
+
+    Known are the objects that were accepted (as they were then, unless they
+    were corrected later) and those that a correction touched (as they are
+    now), a narrow rim of background around both, and what was erased. Nothing
+    else is: neither other objects nor the background far from these.
+
+    Parameters
+    ----------
+    corrections : Corrections
+        Of the image.
+    labels : integer array, shape (H, W)
+        The plane as it is segmented now, with the corrections in it; 0 is background.
+    plane : tuple of int
+        Which plane.
+    rim : int
+        Width of the rim in pixels.
+
+    Returns
+    -------
+    int64 array, shape (H, W)
+        Objects keep their numbers; one that was accepted and looks different
+        now gets a new one. 0 is known background, and
+        :data:`~napari_grd.data.inputs.IGNORED` (-1) all that nobody vouches for.
+
+    Raises
+    ------
+    LabelError
+        If the labels are none, or not of the image's height and width.
+
+    Examples
+    --------
+    >>> from napari_grd.corrections import Accept, ImageRef, Region
+    >>> labels = np.array([[1, 1, 0, 0, 0, 2]])
+    >>> accepted = Accept((0, 0), Region([(0, 0, 2)]))
+    >>> training_labels(Corrections(ImageRef((1, 6)), [accepted]), labels, rim=2).tolist()
+    [[1, 1, 0, 0, -1, -1]]
+    """
+    found = as_labels(labels, corrections.image.plane_shape)
+    made = corrections.of_plane(plane)
+    standing = _standing(made)
+    corrected = {number for one in made if not isinstance(one, Accept) for number in _objects(one, found)} - {0}
+    known = np.where(np.isin(found, sorted(corrected)), found, IGNORED)
+    free = int(found.max()) + 1
+    for accepted in standing:
+        number = int(found[accepted.pixel])
+        same = (
+            accepted.region.area == np.count_nonzero(found == number)
+            and (found[accepted.region.mask(found.shape)] == number).all()
+        )
+        if not number or not same:
+            number, free = free, free + 1
+        accepted.region.paint(known, number)
+    objects = known > 0
+    if rim > 0 and objects.any():
+        around = ndimage.binary_dilation(objects, _NEXT_TO, iterations=rim)
+        known[around & ~objects & (found == 0)] = 0
+    for one in made:
+        if isinstance(one, Erase | Remove):
+            erased = one.region.mask(found.shape)
+            known[erased & ~objects & (found == 0)] = 0
+    return known
+
+
+def _objects(correction: Correction, labels: NDArray[np.int64]) -> list[int]:
+    """The objects that a correction was about, as they are numbered now."""
+    numbers = [int(labels[pixel]) for pixel in correction.pixels]
+    if isinstance(correction, Draw) and correction.pixel is None:
+        numbers += _most(labels[correction.region.mask(labels.shape)])
+    if isinstance(correction, Join | Cut):
+        passed = _passed(correction.stroke, labels.shape)
+        if isinstance(correction, Cut):
+            passed = ndimage.binary_dilation(passed, _NEXT_TO)
+        numbers += _most(labels[passed])
+    return numbers
+
+
+def _most(numbers: NDArray[np.int64]) -> list[int]:
+    """Those that are at least a tenth of all: a stroke pokes into neighbours, too."""
+    found, counts = np.unique(numbers[numbers > 0], return_counts=True)
+    return [int(number) for number in found[counts * 10 >= counts.sum()]]
+
+
+def _passed(stroke: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The pixels that a stroke passes; what lies outside is left out."""
+    passed = np.zeros(shape, bool)
+    corners = np.rint(stroke).astype(np.int64).tolist()
+    for (y0, x0), (y1, x1) in pairwise(corners):
+        y, x = line(y0, x0, y1, x1)  # type: ignore[no-untyped-call]
+        inside = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
+        passed[y[inside], x[inside]] = True
+    return passed
+
+
+def _standing(made: Sequence[Correction]) -> list[Accept]:
+    """The acceptances that no later correction took back by touching the object."""
+    standing = []
+    for index, one in enumerate(made):
+        if isinstance(one, Accept):
+            mask = one.region.mask(one.region.box[2:])
+            if not any(_touches(later, one, mask) for later in made[index + 1 :]):
+                standing.append(one)
+    return standing
+
+
+def _touches(later: Correction, accepted: Accept, mask: NDArray[np.bool_]) -> bool:
+    if isinstance(later, Join | Cut):
+        return bool((_passed(later.stroke, mask.shape) & mask).any())
+    if any(pixel in accepted.region for pixel in later.pixels):
+        return True
+    return later.area is not None and later.area.overlaps(accepted.region)

@@ -1,0 +1,147 @@
+"""A set of pixels of one plane, small: as runs along x."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.errors import CorrectionError
+
+MAX_SIDE = 1 << 24
+"""Largest coordinate of a pixel; float64 tells eighths of a pixel apart far beyond it."""
+MAX_RUNS = 1 << 21
+"""Runs of one region: every other pixel of a plane of 2048 x 2048."""
+
+Run = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Region:
+    """Pixels of one plane, at least one.
+
+    Equal sets of pixels are equal regions, however they were given.
+
+    Attributes
+    ----------
+    runs : tuple of (y, x, length)
+        Sorted, and as long as they can be: no two overlap or touch along x.
+
+    Raises
+    ------
+    CorrectionError
+        If there is no pixel, or a number is not one of a pixel.
+
+    Examples
+    --------
+    >>> Region([(4, 3, 2), (4, 5, 1), (2, 0, 1)])
+    Region(runs=((2, 0, 1), (4, 3, 3)))
+    """
+
+    runs: tuple[Run, ...]
+
+    def __init__(self, runs: Iterable[Sequence[int]]) -> None:
+        merged = _merged(_checked(list(runs)))
+        if len(merged) > MAX_RUNS:
+            raise CorrectionError(f"A region falls into {len(merged)} runs of pixels.", f"Keep it below {MAX_RUNS}.")
+        object.__setattr__(self, "runs", merged)
+
+    @classmethod
+    def from_mask(cls, mask: NDArray[Any], origin: tuple[int, int] = (0, 0)) -> "Region":
+        """The pixels that are true in a mask, shape (H, W), whose first pixel lies at ``origin`` (y, x).
+
+        Examples
+        --------
+        >>> Region.from_mask(np.eye(2, dtype=bool), origin=(10, 20)).runs
+        ((10, 20, 1), (11, 21, 1))
+        """
+        mask = np.asarray(mask, bool)
+        if mask.ndim != 2:
+            raise CorrectionError(f"A mask has shape {mask.shape}.", "Pass the mask of one plane, (height, width).")
+        steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).view(np.int8), axis=1)
+        starts, ends = np.argwhere(steps == 1), np.argwhere(steps == -1)
+        return cls(np.column_stack([starts + origin, ends[:, 1] - starts[:, 1]]).tolist())
+
+    @classmethod
+    def from_pixels(cls, pixels: NDArray[Any]) -> "Region":
+        """The given pixels, integers of shape (N, 2): y, x."""
+        return cls([(y, x, 1) for y, x in np.asarray(pixels).tolist()])
+
+    def paint(self, plane: NDArray[Any], value: Any) -> None:
+        """Write a value into the pixels of an array of shape (H, W); what lies outside is left out."""
+        height, width = plane.shape
+        for y, x, length in self.runs:
+            if y < height and x < width:
+                plane[y, x : x + length] = value
+
+    def mask(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """The region as a mask of the given shape (H, W).
+
+        Examples
+        --------
+        >>> Region([(0, 1, 2)]).mask((1, 3)).tolist()
+        [[False, True, True]]
+        """
+        found = np.zeros(shape, bool)
+        self.paint(found, True)
+        return found
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return sum(length for _, _, length in self.runs)
+
+    @cached_property
+    def box(self) -> tuple[int, int, int, int]:
+        """First row and column, and those behind the last: y0, x0, y1, x1."""
+        return (
+            self.runs[0][0],
+            min(x for _, x, _ in self.runs),
+            self.runs[-1][0] + 1,
+            max(x + length for _, x, length in self.runs),
+        )
+
+    def __contains__(self, pixel: tuple[int, int]) -> bool:
+        return any(y == pixel[0] and x <= pixel[1] < x + length for y, x, length in self.runs)
+
+    def overlaps(self, other: "Region") -> bool:
+        """Whether the two have a pixel in common."""
+        y0, x0, y1, x1 = self.box
+        v0, u0, v1, u1 = other.box
+        if y0 >= v1 or v0 >= y1 or x0 >= u1 or u0 >= x1:
+            return False
+        rows: dict[int, list[tuple[int, int]]] = {}
+        for y, x, length in other.runs:
+            rows.setdefault(y, []).append((x, x + length))
+        return any(x < end and start < x + length for y, x, length in self.runs for start, end in rows.get(y, ()))
+
+
+def _checked(runs: list[Sequence[int]]) -> NDArray[np.int64]:
+    if not runs:
+        raise CorrectionError("A region has no pixels.", "Give at least one pixel.")
+    try:
+        found = np.asarray(runs)
+    except (ValueError, OverflowError):
+        found = np.empty(0, object)
+    if found.dtype.kind not in "iu" or found.ndim != 2 or found.shape[1] != 3:
+        raise CorrectionError("The runs of a region are not all three integers.", "Give y, x and length of each run.")
+    if found.min() < 0 or int(found.max()) > MAX_SIDE or found[:, 2].min() < 1:
+        bad = found[(found < 0).any(axis=1) | (found > MAX_SIDE).any(axis=1) | (found[:, 2] < 1)][0]
+        raise CorrectionError(
+            f"A run of a region is y, x, length = {tuple(bad.tolist())}.",
+            f"Coordinates are from 0 to {MAX_SIDE}, a run has at least one pixel.",
+        )
+    return found.astype(np.int64)
+
+
+def _merged(runs: NDArray[np.int64]) -> tuple[Run, ...]:
+    merged: list[Run] = []
+    for y, x, length in runs[np.lexsort((runs[:, 1], runs[:, 0]))].tolist():
+        if merged and merged[-1][0] == y and x <= merged[-1][1] + merged[-1][2]:
+            start = merged[-1][1]
+            merged[-1] = (y, start, max(merged[-1][2], x + length - start))
+        else:
+            merged.append((y, x, length))
+    return tuple(merged)
