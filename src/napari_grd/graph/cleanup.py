@@ -9,6 +9,8 @@ from numba import njit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from napari_grd.graph.pairs import merge_unless_apart
+
 Labels = npt.NDArray[np.int32]
 _Ids = npt.NDArray[np.int64]
 _Sums = npt.NDArray[np.float64]
@@ -16,7 +18,11 @@ _LOW = 0xFFFFFFFF
 
 
 def merge_fragments(
-    labels: Labels, attractive: npt.NDArray[np.float32], vectors: npt.NDArray[np.int64], min_size: int
+    labels: Labels,
+    attractive: npt.NDArray[np.float32],
+    vectors: npt.NDArray[np.int64],
+    min_size: int,
+    kept: _Ids | None = None,
 ) -> Labels:
     """Merge objects that are too small into a neighbour, or remove them.
 
@@ -36,6 +42,8 @@ def merge_fragments(
         The offsets.
     min_size : int
         Objects with fewer pixels are fragments.
+    kept : array of int, optional
+        Labels that are no fragments, however small; fragments may join them, one or many.
 
     Returns
     -------
@@ -50,6 +58,8 @@ def merge_fragments(
     array([[[1, 1, 1, 1, 0, 0]]], dtype=int32)
     """
     sizes = np.bincount(labels.reshape(-1))
+    if kept is not None:
+        sizes[kept] = np.maximum(sizes[kept], min_size)
     small = sizes < min_size
     small[0] = False
     if not small.any():
@@ -80,6 +90,52 @@ def merge_fragments(
         apart = first != second
         first, second, affinity, count = first[apart], second[apart], affinity[apart], count[apart]
     groups[small[groups]] = 0
+    result: Labels = groups.astype(np.int32)[labels]
+    return result
+
+
+def merge_slivers(
+    labels: Labels,
+    attractive: npt.NDArray[np.float32],
+    vectors: npt.NDArray[np.int64],
+    min_size: int,
+    slivers: _Ids,
+    apart: _Ids,
+) -> Labels:
+    """Merge objects that are small because of constraints into a neighbour that they are not kept apart from.
+
+    Parameters
+    ----------
+    labels, attractive, vectors, min_size
+        See :func:`merge_fragments`.
+    slivers : array of int
+        Labels that are merged if they are small; they stay if no neighbour may take them.
+    apart : (N, 2) array of int
+        Labels that must not become one.
+
+    Returns
+    -------
+    int32 array, shape (Z, Y, X)
+        New labels, not consecutive.
+
+    Examples
+    --------
+    >>> labels = np.array([[[1, 1, 2, 3, 3]]], np.int32)
+    >>> affinities = np.array([[[[0, 1, 0.9, 0.2, 1]]]], np.float32)
+    >>> merge_slivers(labels, affinities, np.array([[0, 0, -1]]), 2, np.array([2]), np.array([[1, 2]]))
+    array([[[1, 1, 2, 2, 2]]], dtype=int32)
+    """
+    sizes = np.bincount(labels.reshape(-1))
+    small = np.zeros(len(sizes), np.bool_)
+    small[slivers] = sizes[slivers] < min_size
+    small[0] = False
+    if not small.any():
+        return labels
+    pairs, affinity = _contacts(labels, attractive, vectors, small, 2 * len(attractive) * int(sizes[small].sum()))
+    first, second, total, count = _added_up(pairs >> 32, pairs & _LOW, affinity, np.ones(len(pairs)))
+    order = np.argsort(-total / count, kind="stable")
+    contacts = zip(first[order].tolist(), second[order].tolist(), strict=True)
+    groups = merge_unless_apart(contacts, apart.tolist(), sizes, small=min_size)
     result: Labels = groups.astype(np.int32)[labels]
     return result
 

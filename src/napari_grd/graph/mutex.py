@@ -34,6 +34,9 @@ _NO_EDGE = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW = np.uint64(0xFFFFFFFF)
 _SMALLEST_TABLE = 1024
 
+Pairs = npt.NDArray[np.int64]
+NO_PAIRS: Pairs = np.empty((0, 2), np.int64)
+
 
 def mutex_watershed(
     attractive: npt.NDArray[np.float32],
@@ -42,6 +45,8 @@ def mutex_watershed(
     mask: npt.NDArray[np.bool_],
     strides: Triple,
     bias: float,
+    together: Pairs = NO_PAIRS,
+    apart: Pairs = NO_PAIRS,
 ) -> npt.NDArray[np.int32]:
     """Clusters of the pixels in the mask.
 
@@ -60,6 +65,10 @@ def mutex_watershed(
     bias : float
         Added to the attractive weights A, subtracted from the repulsive ones
         1 - A. An edge without a positive weight is ignored.
+    together, apart : int64 arrays, shape (M, 2) and (N, 2), optional
+        Attractive and repulsive edges that come before all others, between
+        positions in the flat volume. Linked pixels have to be in the mask, and
+        none may be linked and kept apart at once.
 
     Returns
     -------
@@ -88,9 +97,11 @@ def mutex_watershed(
     edges, repulsions = _edges(attractive, repulsive, vectors, mask, strides, np.float32(bias), shift)
     jumps = vectors @ np.array([mask.shape[1] * mask.shape[2], mask.shape[2], 1])
     parents = np.arange(mask.size, dtype=np.int32)
-    edges = _contract(edges, parents, len(attractive), jumps, shift)
+    if len(together):
+        _link(parents, together)
+    edges = _contract(edges, parents, len(attractive), jumps, shift, apart.reshape(-1))
     edges.sort()
-    _solve(edges, parents, repulsions, len(attractive), jumps, shift)
+    _solve(edges, parents, repulsions, len(attractive), jumps, shift, apart)
     labels: npt.NDArray[np.int32] = _number(parents, mask)
     return labels
 
@@ -152,11 +163,22 @@ def _find(parents, node):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _contract(edges, parents, near, jumps, shift):  # type: ignore[no-untyped-def]
+def _link(parents, together):  # type: ignore[no-untyped-def]
+    """Join pairs of pixels, leaving every pixel with its root, the first pixel of its cluster."""
+    for i in range(len(together)):
+        a, b = _find(parents, together[i, 0]), _find(parents, together[i, 1])
+        parents[max(a, b)] = min(a, b)
+    for node in range(len(parents)):
+        parents[node] = parents[parents[node]]
+
+
+@njit(nogil=True, cache=True)
+def _contract(edges, parents, near, jumps, shift, wary):  # type: ignore[no-untyped-def]
     """Join, in ``parents``, what is certain to be joined; the edges that are left, in any order.
 
     The heaviest edge that leaves a cluster comes before all others that do, so
-    until then no part of the cluster can have been excluded from anything outside.
+    until then no part of the cluster can have been excluded from anything outside,
+    unless it holds a ``wary`` pixel, which was kept apart from another beforehand.
     """
     heaviest = np.empty(len(parents), np.uint64)
     while True:
@@ -171,6 +193,8 @@ def _contract(edges, parents, near, jumps, shift):  # type: ignore[no-untyped-de
                 heaviest[a] = min(heaviest[a], edge)
                 heaviest[b] = min(heaviest[b], edge)
         edges = edges[:left]
+        for pixel in wary:
+            heaviest[parents[pixel]] = _NO_EDGE
         joined = 0
         for edge in heaviest:
             if edge != _NO_EDGE:
@@ -224,18 +248,21 @@ def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _solve(edges, parents, repulsions, near, jumps, shift):  # type: ignore[no-untyped-def]
-    """Work through all edges, heaviest first, joining in the union-find forest ``parents``."""
+def _solve(edges, parents, repulsions, near, jumps, shift, apart):  # type: ignore[no-untyped-def]
+    """Work through all edges, first ``apart``, then the heaviest, joining in the union-find forest ``parents``."""
     sizes = np.ones(len(parents), np.int32)
     # Which clusters a root excludes: the table answers for a pair, a linked list enumerates.
     # Lists may name absorbed clusters and are resolved when they are walked.
     table, used = np.zeros(_SMALLEST_TABLE, np.uint64), 0
     first = np.full(len(parents), -1, np.int32)
-    following = np.empty(2 * repulsions, np.int32)
-    excluded = np.empty(2 * repulsions, np.int32)
+    following = np.empty(2 * (repulsions + len(apart)), np.int32)
+    excluded = np.empty(2 * (repulsions + len(apart)), np.int32)
     links = 0
-    for edge in edges:
-        pixel, partner, offset = _ends(edge, jumps, shift)
+    for i in range(-len(apart), len(edges)):
+        if i < 0:
+            pixel, partner, offset = apart[i, 0], apart[i, 1], near
+        else:
+            pixel, partner, offset = _ends(edges[i], jumps, shift)
         a, b = _find(parents, pixel), _find(parents, partner)
         if a == b:
             continue

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from napari_grd.config import PartitionConfig
 from napari_grd.errors import ImageError
-from napari_grd.graph.cleanup import fill_holes, merge_fragments, number
+from napari_grd.graph.cleanup import fill_holes, merge_fragments, merge_slivers, number
+from napari_grd.graph.constraints import Constraints, GridConstraints
 from napari_grd.graph.cosine import affinities_channels_last
-from napari_grd.graph.mutex import mutex_watershed
+from napari_grd.graph.mutex import NO_PAIRS, mutex_watershed
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.graph.volume import as_triple, as_vectors, as_volume
 
@@ -27,6 +28,7 @@ def partition(
     offsets: Sequence[Offset],
     foreground: npt.NDArray[Any] | None,
     config: PartitionConfig,
+    constraints: Constraints | None = None,
 ) -> npt.NDArray[np.uint32]:
     """Instances from affinities.
 
@@ -41,6 +43,8 @@ def partition(
         Probability in [0, 1] (or a mask); None: every pixel belongs to an object.
     config : PartitionConfig
         Threshold, bias, stride and clean-up.
+    constraints : Constraints, optional
+        What a person said: edges that come before all others, and hold in the result.
 
     Returns
     -------
@@ -52,14 +56,15 @@ def partition(
     Raises
     ------
     ImageError
-        If shapes do not fit each other, or there are NaN.
+        If shapes do not fit each other, there are NaN, or a constraint is outside the image.
 
     Notes
     -----
     Edges of equal weight are taken in raster order, then in the order of the
     offsets, so the labels are a function of the input alone. Fragments under
     ``min_size`` join the neighbour they have the highest mean affinity with;
-    those without a neighbour are removed. See :mod:`napari_grd.graph.mutex` and
+    those without a neighbour are removed, unless they are constrained. Linked
+    pixels that no stroke connects may make an object of several parts. See :mod:`napari_grd.graph.mutex` and
     :mod:`napari_grd.graph.cleanup`; METHOD 13 is what the paper's code does.
 
     Examples
@@ -80,8 +85,9 @@ def partition(
     _check_finite(affinities, "affinities")
     ndim = len(shape)
     grid = (slice(None, None, config.stride),) * ndim
-    mask = _mask(foreground, shape, config)
-    return _partition(affinities[:ndim], affinities[(slice(ndim, None), *grid)], offsets, mask, config)
+    given = None if constraints is None else constraints.on_grid(shape)
+    mask = _mask(foreground, shape, config, given)
+    return _partition(affinities[:ndim], affinities[(slice(ndim, None), *grid)], offsets, mask, config, given)
 
 
 def partition_embedding(
@@ -89,6 +95,7 @@ def partition_embedding(
     offsets: Sequence[Offset],
     foreground: npt.NDArray[Any] | None,
     config: PartitionConfig,
+    constraints: Constraints | None = None,
 ) -> npt.NDArray[np.uint32]:
     """Instances from an embedding, computing no more affinities than it takes.
 
@@ -99,7 +106,7 @@ def partition_embedding(
     ----------
     embedding : float32 array, shape (\\*S, C)
         Raw embedding, channels last, 2D or 3D.
-    offsets, foreground, config
+    offsets, foreground, config, constraints
         See :func:`partition`.
 
     Returns
@@ -110,7 +117,7 @@ def partition_embedding(
     Raises
     ------
     ImageError
-        If shapes do not fit each other, or the embedding has NaN in the foreground.
+        If shapes do not fit each other, the embedding has NaN in the foreground, or a constraint is outside.
 
     Examples
     --------
@@ -123,12 +130,13 @@ def partition_embedding(
     shape = embedding.shape[:-1]
     _check(shape, offsets, foreground)
     ndim = len(shape)
-    mask = _mask(foreground, shape, config)
+    given = None if constraints is None else constraints.on_grid(shape)
+    mask = _mask(foreground, shape, config, given)
     attractive = affinities_channels_last(embedding, offsets[:ndim], mask=mask)
     repulsive = affinities_channels_last(embedding, offsets[ndim:], mask=mask, stride=config.stride)
     _check_finite(attractive, "embedding's affinities")
     _check_finite(repulsive, "embedding's affinities")
-    return _partition(attractive, repulsive, offsets, mask, config)
+    return _partition(attractive, repulsive, offsets, mask, config, given)
 
 
 def warm_up() -> None:
@@ -165,13 +173,15 @@ def _check_finite(values: npt.NDArray[Any], name: str) -> None:
 
 
 def _mask(
-    foreground: npt.NDArray[Any] | None, shape: tuple[int, ...], config: PartitionConfig
+    foreground: npt.NDArray[Any] | None, shape: tuple[int, ...], config: PartitionConfig, given: GridConstraints | None
 ) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_]
     if foreground is None:
-        return np.ones(shape, np.bool_)
-    _check_finite(foreground, "foreground values")
-    mask: npt.NDArray[np.bool_] = foreground > config.foreground_threshold
-    return mask
+        mask = np.ones(shape, np.bool_)
+    else:
+        _check_finite(foreground, "foreground values")
+        mask = foreground > config.foreground_threshold
+    return mask if given is None else given.masked(mask)
 
 
 def _partition(
@@ -180,6 +190,7 @@ def _partition(
     offsets: Sequence[Offset],
     mask: npt.NDArray[np.bool_],
     config: PartitionConfig,
+    given: GridConstraints | None,
 ) -> npt.NDArray[np.uint32]:
     """From the affinities that count: attractive ones everywhere, repulsive ones on the grid."""
     ndim = mask.ndim
@@ -187,10 +198,20 @@ def _partition(
     far = as_volume(repulsive, ndim, axis=1)
     vectors = as_vectors(offsets)
     strides = as_triple((config.stride,) * ndim, 1)
-    labels = mutex_watershed(near, far, vectors, as_volume(mask, ndim), strides, config.bias)
+    links, cuts = (NO_PAIRS, NO_PAIRS) if given is None else (given.together, given.apart)
+    labels = mutex_watershed(near, far, vectors, as_volume(mask, ndim), strides, config.bias, links, cuts)
+    kept = None
+    if given is not None:
+        parted = labels.reshape(-1)[given.apart].astype(np.int64)
+        labels = merge_slivers(labels, near, vectors, config.min_size, parted.reshape(-1), parted)
+        kept = np.unique(labels.reshape(-1)[np.append(given.apart, given.on)]).astype(np.int64)
     if config.min_size > 1:
-        labels = merge_fragments(labels, near, vectors, config.min_size)
+        labels = merge_fragments(labels, near, vectors, config.min_size, kept)
     if config.max_hole:
         fill_holes(labels, config.max_hole, ndim == 2)
+    if given is not None:
+        # What was filled may be background by hand, or kept apart from the object around it.
+        named = np.append(given.apart, given.off)
+        labels.flat[named[~mask.flat[named]]] = 0
     numbered: npt.NDArray[np.uint32] = number(labels)
     return numbered.reshape(mask.shape)

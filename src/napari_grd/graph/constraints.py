@@ -1,0 +1,289 @@
+"""What a person says about an image: which pixels belong together, which do not.
+
+Corrections are edges of the affinity graph that come before all others. Each
+gesture makes :class:`Constraints`, and :meth:`Constraints.merged_with` adds them
+up, the later word against the earlier one.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_grd.errors import ConfigError, ImageError
+from napari_grd.graph.pairs import Groups, keys, unordered
+from napari_grd.graph.strokes import Pixels, rasterise, sides
+
+_REACH = 3  # along a cut, each pixel is kept apart from this many before and after the one it faces
+_POKE = 0.25  # an object counts as cut where the stroke in it is this long, in units of the root of its size
+
+
+@dataclass(frozen=True, eq=False)
+class Constraints:
+    """Pairs of pixels that are, or are not, in one instance, and pixels set by hand.
+
+    Attributes
+    ----------
+    ndim : {2, 3}
+        Axes of the image.
+    together : (M, 2, ndim) int64
+        Pairs in one instance; what they name is foreground.
+    apart : (N, 2, ndim) int64
+        Pairs that are not in one instance; one of them may be background.
+    foreground, background : (P, ndim), (Q, ndim) int64
+        Pixels that belong to an instance, or to none, whatever the network says.
+
+    Raises
+    ------
+    ConfigError
+        If they contradict each other; the message names the pixels.
+    ImageError
+        If an array has the wrong shape, or a pixel a negative coordinate.
+
+    Examples
+    --------
+    >>> gestures = Constraints.join_stroke([(0, 0), (0, 9)]).merged_with(Constraints.split_points((0, 0), (5, 5)))
+    >>> len(gestures.together), len(gestures.apart)
+    (9, 1)
+    """
+
+    ndim: int = 2
+    together: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
+    apart: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
+    foreground: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
+    background: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __post_init__(self) -> None:
+        for name, row in (("together", 2), ("apart", 2), ("foreground", 1), ("background", 1)):
+            object.__setattr__(self, name, _pixels(getattr(self, name), (row, self.ndim)[2 - row :], name))
+        groups = Groups(keys(self.together))
+        wrong = groups.join(keys(self.apart)) | (self.apart[:, 0] == self.apart[:, 1]).all(axis=1)
+        if wrong.any():
+            a, b = self.apart[wrong][0].tolist()
+            raise ConfigError(f"The pixels {a} and {b} are linked and kept apart at once.", "Drop one of the two.")
+        both = np.isin(keys(self.background), keys(self.on))
+        if both.any():
+            raise ConfigError(
+                f"The pixel {self.background[both][0].tolist()} is foreground and background at once.",
+                "Drop one of the two.",
+            )
+
+    @classmethod
+    def join_stroke(cls, points: ArrayLike, shape: tuple[int, ...] | None = None) -> "Constraints":
+        """A stroke over pieces of one instance: all its pixels are foreground and belong together.
+
+        Parameters
+        ----------
+        points : (N, ndim) array
+            Corners of the stroke, in pixels.
+        shape : tuple of int, optional
+            Of the image; what leaves it is left out.
+
+        Examples
+        --------
+        >>> Constraints.join_stroke([(1, 1), (1, 3)]).together.tolist()
+        [[[1, 1], [1, 2]], [[1, 2], [1, 3]]]
+        """
+        path = rasterise(points)
+        links = np.stack([path[:-1], path[1:]], axis=1)
+        if shape is not None:
+            path, links = path[_inside(path, shape)], links[_inside(links, shape).all(axis=1)]
+        return cls(np.shape(points)[1], together=links, foreground=path)
+
+    @classmethod
+    def cut_stroke(
+        cls, points: ArrayLike, shape: tuple[int, ...], labels: NDArray[np.integer] | None = None
+    ) -> "Constraints":
+        """A stroke along a border: what faces each other across it is kept apart.
+
+        Parameters
+        ----------
+        points : (N, ndim) array
+            Corners of the stroke, in pixels; in a volume all in one plane.
+        shape : tuple of int
+            Of the image; what leaves it is left out.
+        labels : integer array, shape ``shape``, optional
+            What is seen while drawing: an object that the stroke only pokes into
+            (shorter than a quarter of the root of its size, while more of the
+            stroke lies in another) is not cut.
+
+        Notes
+        -----
+        The stroke passes between pixels. Each pixel beside it is kept apart from
+        the one it faces and from that one's next three along the stroke, so the
+        two sides differ along all of it even where the object goes on around an end.
+
+        Examples
+        --------
+        >>> Constraints.cut_stroke([(0, 1.5), (1, 1.5)], (4, 4)).apart.tolist()
+        [[[1, 2], [1, 1]]]
+        """
+        left, right = sides(points)
+        facing = np.stack([left, right], axis=1)
+        # A pixel with the stroke on both its sides says only what it faces.
+        twice = np.any(np.isin(keys(facing), np.intersect1d(keys(left), keys(right))), axis=1)
+        pairs = [facing]
+        for step in range(1, _REACH + 1):
+            clear = np.logical_not(twice[step:] | twice[:-step])
+            pairs.append(np.stack([left[step:], right[:-step]], axis=1)[clear])
+            pairs.append(np.stack([left[:-step], right[step:]], axis=1)[clear])
+        apart = np.concatenate(pairs)
+        apart = apart[_inside(apart, shape).all(axis=1)]
+        if labels is not None:
+            apart = apart[~_poked(apart, facing[_inside(facing, shape).all(axis=1)], labels)]
+        return cls(np.shape(points)[1], apart=apart)
+
+    @classmethod
+    def split_points(cls, a: ArrayLike, b: ArrayLike) -> "Constraints":
+        """Two pixels in two instances.
+
+        Examples
+        --------
+        >>> Constraints.split_points((1, 2), (3, 4)).apart.tolist()
+        [[[1, 2], [3, 4]]]
+        """
+        pair = np.rint(np.array([a, b], np.float64)).astype(np.int64)
+        return cls(pair.shape[1], apart=pair[None])
+
+    @cached_property
+    def on(self) -> Pixels:
+        """Pixels that are foreground because they are set or linked, ``(N, ndim)``."""
+        return np.unique(np.concatenate([self.foreground, self.together.reshape(-1, self.ndim)]), axis=0)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """All pixels that are named, ``(N, ndim)``."""
+        return np.unique(np.concatenate([self.on, self.background, self.apart.reshape(-1, self.ndim)]), axis=0)
+
+    def merged_with(self, later: "Constraints") -> "Constraints":
+        """Both together; where they contradict each other, ``later`` counts.
+
+        * A pixel set later is what it was set to later; links of a pixel that is
+          now background are gone.
+        * A cut across an earlier stroke undoes the links it crosses. If both
+          sides are still linked some other way, that whole group of links goes.
+        * A link across an earlier cut undoes the whole cut (all of the pairs
+          that hang together with those it contradicts), as a joined
+          object would otherwise leave the pixels along the cut out.
+
+        Parameters
+        ----------
+        later : Constraints
+            Of the same number of axes.
+
+        Raises
+        ------
+        ConfigError
+            If one is of a plane and the other of a volume.
+
+        Examples
+        --------
+        >>> cut = Constraints.cut_stroke([(0, 1.5), (8, 1.5)], (8, 4))
+        >>> join = Constraints.join_stroke([(3, 0), (3, 3)])
+        >>> len(cut.merged_with(join).apart), len(join.merged_with(cut).together)
+        (0, 2)
+        """
+        if later.ndim != self.ndim:
+            raise ConfigError(
+                f"Constraints of {self.ndim} and of {later.ndim} axes cannot be merged.", "Use those of one image."
+            )
+        together = self.together[~np.isin(keys(self.together), keys(later.background)).any(axis=1)]
+        together = together[~_isin_pairs(together, later.apart)]
+        groups = Groups(np.concatenate([keys(together), keys(later.together)]))
+        wrong = keys(later.apart)[groups.join(keys(later.apart))]
+        together = together[~np.isin(groups.of(keys(together[:, 0])), groups.of(wrong[:, 0]))]
+
+        groups = Groups(np.concatenate([keys(together), keys(later.together)]))
+        undone = groups.join(keys(self.apart))
+        cuts = Groups(keys(self.apart)).of(keys(self.apart[:, 0]))
+        apart = self.apart[~np.isin(cuts, cuts[undone])]
+
+        foreground = self.foreground[~np.isin(keys(self.foreground), keys(later.background))]
+        background = self.background[~np.isin(keys(self.background), keys(later.on))]
+        return Constraints(
+            self.ndim,
+            together=np.concatenate([together, later.together]),
+            apart=np.concatenate([apart, later.apart]),
+            foreground=np.concatenate([foreground, later.foreground]),
+            background=np.concatenate([background, later.background]),
+        )
+
+    def on_grid(self, shape: tuple[int, ...]) -> "GridConstraints":
+        """The same for an image of this shape, as positions in the flat image.
+
+        Raises
+        ------
+        ImageError
+            If a pixel is outside, or the image has another number of axes.
+        """
+        if len(shape) != self.ndim:
+            raise ImageError(f"Constraints of {self.ndim} axes do not fit an image of shape {shape}.", "Use its own.")
+        outside = self.pixels[~_inside(self.pixels, shape)]
+        if len(outside):
+            raise ImageError(
+                f"The constraint at {outside[0].tolist()} is outside an image of shape {shape}.",
+                "Pass the image's shape when a stroke is made.",
+            )
+        steps = np.cumprod((1, *shape[:0:-1]))[::-1]
+        return GridConstraints(self.together @ steps, self.apart @ steps, self.on @ steps, self.background @ steps)
+
+
+@dataclass(frozen=True, eq=False)
+class GridConstraints:
+    """Constraints of one image; pixels are positions in the flat image.
+
+    Attributes
+    ----------
+    together, apart : (M, 2), (N, 2) int64
+    on, off : (P,), (Q,) int64
+        Foreground and background set by hand; what is linked is in ``on``.
+    """
+
+    together: Pixels
+    apart: Pixels
+    on: Pixels
+    off: Pixels
+
+    def masked(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The foreground with what is set by hand."""
+        result = mask.copy()
+        result.flat[self.on] = True
+        result.flat[self.off] = False
+        return result
+
+
+def _pixels(values: ArrayLike, row: tuple[int, ...], name: str) -> Pixels:
+    pixels = np.asarray(values, np.int64)
+    if pixels.size == 0:
+        return np.empty((0, *row), np.int64)
+    if pixels.shape[1:] != row:
+        raise ImageError(f"The pixels of {name!r} have shape {pixels.shape}.", f"Pass rows of shape {row}.")
+    if pixels.min() < 0:
+        raise ImageError(f"A pixel of {name!r} has the coordinate {pixels.min()}.", "Pass pixels of the image.")
+    return pixels
+
+
+def _inside(pixels: Pixels, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = np.all((pixels >= 0) & (pixels < np.array(shape)), axis=-1)
+    return inside
+
+
+def _isin_pairs(pairs: Pixels, others: Pixels) -> NDArray[np.bool_]:
+    """Which of the pairs are among the others, in either order."""
+    known = unordered(keys(others))
+    return np.array([tuple(sorted(pair)) in known for pair in keys(pairs).tolist()], np.bool_)
+
+
+def _poked(apart: Pixels, facing: Pixels, labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Which pairs lie in an object that the stroke only pokes into."""
+    first, second = (labels[tuple(facing[:, end].T)] for end in (0, 1))
+    ids, length = np.unique(first[(first == second) & (first > 0)], return_counts=True)
+    pokes = [
+        label
+        for label, count in zip(ids, length, strict=True)
+        if count < length.max() and count < _POKE * np.sqrt(np.count_nonzero(labels == label))
+    ]
+    a, b = (labels[tuple(apart[:, end].T)] for end in (0, 1))
+    poked: NDArray[np.bool_] = (a == b) & np.isin(a, pokes)
+    return poked

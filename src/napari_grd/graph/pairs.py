@@ -1,0 +1,116 @@
+"""Pairs of pixels as numbers, and the groups that pairs make."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+Ids = NDArray[np.int64]
+_AXIS_BITS = 21  # three axes in one integer
+
+
+def keys(pixels: Ids) -> Ids:
+    """One number a pixel, whatever the image: ``(..., ndim)`` to ``(...)``.
+
+    Examples
+    --------
+    >>> keys(np.array([[0, 5], [1, 0]])).tolist()
+    [5, 2097152]
+    """
+    ndim = pixels.shape[-1]
+    result: Ids = (pixels << (_AXIS_BITS * np.arange(ndim - 1, -1, -1))).sum(axis=-1)
+    return result
+
+
+def unordered(pairs: Ids) -> set[tuple[int, int]]:
+    """The pairs ``(N, 2)`` as a set, the smaller number first."""
+    return set(map(tuple, np.sort(pairs, axis=1).tolist()))
+
+
+class Groups:
+    """What hangs together by links.
+
+    Parameters
+    ----------
+    links : (M, 2) int64
+        Pairs of numbers.
+
+    Examples
+    --------
+    >>> groups = Groups(np.array([[3, 5], [5, 9], [1, 2]]))
+    >>> groups.join(np.array([[3, 9], [3, 1], [7, 7]])).tolist()
+    [True, False, False]
+    """
+
+    def __init__(self, links: Ids) -> None:
+        self._members, ends = np.unique(links.reshape(-1), return_inverse=True)
+        ends = ends.reshape(-1, 2)
+        size = len(self._members)
+        graph = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(max(size, 1),) * 2)
+        self._group: Ids = connected_components(graph, directed=False)[1].astype(np.int64)
+
+    def of(self, numbers: Ids) -> Ids:
+        """The group of each number, -1 for numbers without a link."""
+        if not len(self._members):
+            return np.full(numbers.shape, -1)
+        at = np.minimum(np.searchsorted(self._members, numbers), len(self._members) - 1)
+        return np.where(self._members[at] == numbers, self._group[at], -1)
+
+    def join(self, pairs: Ids) -> NDArray[np.bool_]:
+        """Whether both numbers of each pair ``(N, 2)`` are in one group."""
+        first, second = self.of(pairs[:, 0]), self.of(pairs[:, 1])
+        joined: NDArray[np.bool_] = (first == second) & (first >= 0)
+        return joined
+
+
+def merge_unless_apart(
+    contacts: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]], sizes: Ids, small: int | None = None
+) -> Ids:
+    """Merge things that touch, in this order, unless the whole of them are kept apart.
+
+    Parameters
+    ----------
+    contacts : iterable of (int, int)
+        Which to merge, the most urgent first.
+    apart : iterable of (int, int)
+        Things that must not end in one cluster.
+    sizes : (N,) int64
+        Of the things.
+    small : int, optional
+        Merge only where one of the two is smaller than this.
+
+    Returns
+    -------
+    (N,) int64
+        For each thing one that stands for its cluster.
+
+    Examples
+    --------
+    >>> merge_unless_apart([(0, 1), (1, 2)], [(0, 2)], np.ones(3, np.int64)).tolist()
+    [0, 0, 2]
+    """
+    cluster, total = list(range(len(sizes))), sizes.tolist()
+    enemies: dict[int, set[int]] = {}
+
+    def find(thing: int) -> int:
+        while cluster[thing] != thing:
+            cluster[thing] = cluster[cluster[thing]]
+            thing = cluster[thing]
+        return thing
+
+    for a, b in apart:
+        enemies.setdefault(a, set()).add(b)
+        enemies.setdefault(b, set()).add(a)
+    for a, b in contacts:
+        a, b = sorted((find(a), find(b)))
+        if a == b or b in enemies.get(a, ()) or (small is not None and min(total[a], total[b]) >= small):
+            continue
+        cluster[b] = a
+        total[a] += total[b]
+        for enemy in enemies.pop(b, ()):
+            enemies[enemy].discard(b)
+            enemies[enemy].add(a)
+            enemies.setdefault(a, set()).add(enemy)
+    return np.array([find(thing) for thing in range(len(cluster))], np.int64)
