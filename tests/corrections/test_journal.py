@@ -18,6 +18,7 @@ from napari_grd.corrections import (
     Join,
     Journal,
     Region,
+    lines,
     load_corrections,
     open_journal,
     save_corrections,
@@ -160,8 +161,8 @@ def test_what_cannot_be_written_is_not_accepted(
     with open_journal(tmp_path / NAME, image) as journal:
         journal.add(stroke(0))
         with monkeypatch.context() as patch:
-            patch.setattr(module.os, "write", half_then_full())
-            with pytest.raises(OutputError, match=r"stack.*No space left.*not accepted.*Free some space"):
+            patch.setattr(lines.os, "write", half_then_full())
+            with pytest.raises(OutputError, match=r"stack.*No space left.*Free some space"):
                 journal.add(stroke(1))
         assert len(journal.corrections) == 1
         journal.add(stroke(2))
@@ -189,12 +190,36 @@ def test_a_journal_that_may_be_broken_takes_no_more(
 
     with open_journal(tmp_path / NAME, image) as journal:
         with monkeypatch.context() as patch:
-            patch.setattr(module.os, "fsync", fail)
+            patch.setattr(lines.os, "fsync", fail)
             with pytest.raises(OutputError, match="Input/output"):
                 journal.add(stroke(0))
         with pytest.raises(OutputError, match=r"closed.*Open it again"):
             journal.add(stroke(1))
         assert len(journal.corrections) == 0
+
+
+def test_compacting_onto_a_full_disk_loses_nothing(
+    image: ImageRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_journal(tmp_path / NAME, image) as journal:
+        journal.add(stroke(0))
+        with monkeypatch.context() as patch:
+            patch.setattr(lines.os, "write", half_then_full())
+            with pytest.raises(OutputError, match="No space left"):
+                journal.compact()
+        with pytest.raises(OutputError, match="closed"):
+            journal.add(stroke(1))  # a journal without its first line could not be read
+        assert len(reopened(journal, image)) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are POSIX here")
+def test_one_program_at_a_time(image: ImageRef, tmp_path: Path) -> None:
+    with open_journal(tmp_path / NAME, image) as journal:
+        with pytest.raises(OutputError, match=r"open in another window.*Close"):
+            open_journal(tmp_path / NAME, image)
+        journal.add(stroke(0))
+    with open_journal(tmp_path / NAME, image) as again:
+        assert len(again.corrections) == 1
 
 
 def test_a_missing_folder_is_named(image: ImageRef, tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from napari_grd.corrections.collection import Entry
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import KINDS, MAX_POINTS, Cut, Join, Pick, Split
+from napari_grd.corrections.kinds import KINDS, Cut, Join, Pick, Split
 from napari_grd.corrections.outline import fill, polygons
 from napari_grd.corrections.region import MAX_SIDE, Region
+from napari_grd.corrections.values import MAX_POINTS
 from napari_grd.errors import CorrectionError
 
 _REMEDY = "Compare it with docs/corrections.md, or ask for the original file."

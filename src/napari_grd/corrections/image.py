@@ -133,7 +133,7 @@ class ImageRef:
         plane = correction.plane
         if len(plane) != len(sizes) or any(at >= size for at, size in zip(plane, sizes, strict=True)):
             raise CorrectionError(
-                f"A {correction.kind} is of plane {plane}, which {self} does not have.",
+                f"The correction {correction.kind!r} is of plane {plane}, which {self} does not have.",
                 f"Give the index along {', '.join(self.axes[:-2])}." if sizes else "Leave the plane out.",
             )
         ends = [(y + 1, x + 1) for y, x in correction.pixels]
@@ -142,7 +142,7 @@ class ImageRef:
         for y, x in ends:
             if y > self.shape[-2] or x > self.shape[-1]:
                 raise CorrectionError(
-                    f"A {correction.kind} has the pixel ({y - 1}, {x - 1}), which {self} does not have.",
+                    f"The correction {correction.kind!r} has the pixel ({y - 1}, {x - 1}), which {self} does not have.",
                     "Give y and x in pixels of the image at full resolution.",
                 )
 

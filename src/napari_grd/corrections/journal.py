@@ -7,7 +7,6 @@ the GeoJSON file already: a kill between writing that and emptying the
 journal costs nothing.
 """
 
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +26,8 @@ from napari_grd.corrections.files import (
 )
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
-from napari_grd.errors import CorrectionError, OutputError
+from napari_grd.corrections.lines import LineFile, flush_folder
+from napari_grd.errors import CorrectionError
 
 JOURNAL_SUFFIX = ".grd-corrections.journal"
 
@@ -43,21 +43,15 @@ class Journal:
         What was accepted. Change it through the journal.
     path : Path
         The GeoJSON file.
-    journal_path : Path
-        The journal, beside it.
     dropped : str or None
         A sentence for the user if the last line was cut short and left out.
     """
 
-    def __init__(
-        self, path: Path, journal_path: Path, corrections: Corrections, file: int, size: int, dropped: str | None
-    ) -> None:
+    def __init__(self, path: Path, corrections: Corrections, lines: LineFile, dropped: str | None = None) -> None:
         self.path = path
-        self.journal_path = journal_path
         self.corrections = corrections
         self.dropped = dropped
-        self._file: int | None = file
-        self._size = size
+        self._lines = lines
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +60,11 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal, beside the GeoJSON file."""
+        return self._lines.path
 
     def add(self, correction: Correction) -> Correction:
         """:meth:`Corrections.add`; when this returns, it is on the disk.
@@ -114,16 +113,14 @@ class Journal:
         Raises
         ------
         OutputError
-            If it cannot be written. The journal is then as it was.
+            If one of the two cannot be written. Nothing is lost then.
         """
         self._fold(self.corrections)
         return self.path
 
     def close(self) -> None:
-        """Close the file; nothing needs saving."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        """Close the journal; nothing needs saving."""
+        self._lines.close()
 
     def _decide(self, entry: Entry | None) -> Correction | None:
         if entry is None:
@@ -131,46 +128,15 @@ class Journal:
         self._write({"changed": entry.changed.isoformat(), "counts": entry.counts, "id": entry.correction.id})
         return self.corrections.put(entry).correction
 
-    def _fold(self, corrections: Corrections) -> None:
-        self._open()
-        save_corrections(corrections, self.path)
-        _flush_folder(self.path.parent)  # the new name has to be on the disk before the lines are gone
-        self._restart(corrections.image)
-
-    def _restart(self, image: ImageRef) -> None:
-        self._truncate(0)
-        self._write({"format": FORMAT, "image": image_to_json(image)})
-
-    def _open(self) -> int:
-        if self._file is None:
-            raise OutputError(f"{str(self.journal_path)!r} is closed.", "Open it again.")
-        return self._file
-
     def _write(self, content: dict[str, Any]) -> None:
-        if self._size > _LARGE:
+        if self._lines.size > _LARGE:
             self._fold(self.corrections)
-        file = self._open()
-        line = to_json(content).encode("utf-8") + b"\n"
-        try:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[os.write(file, rest) :]
-            os.fsync(file)
-        except OSError as error:
-            self._truncate(self._size)
-            raise _failed(self.journal_path, error) from error
-        self._size += len(line)
+        self._lines.append(to_json(content).encode("utf-8"))
 
-    def _truncate(self, size: int) -> None:
-        file = self._open()
-        try:
-            os.ftruncate(file, size)
-            os.fsync(file)
-        except OSError as error:
-            # Where the file now ends is unknown: what was appended could be read as part of a broken line.
-            self.close()
-            raise _failed(self.journal_path, error) from error
-        self._size = size
+    def _fold(self, corrections: Corrections) -> None:
+        save_corrections(corrections, self.path)
+        flush_folder(self.path.parent)  # the new name has to be on the disk before the lines are gone
+        self._lines.restart(_header(corrections.image))
 
 
 def open_journal(path: str | Path, image: ImageRef) -> Journal:
@@ -196,11 +162,7 @@ def open_journal(path: str | Path, image: ImageRef) -> Journal:
     CorrectionError
         If the file or the journal is damaged elsewhere, or of another image.
     OutputError
-        If the journal cannot be written.
-
-    Notes
-    -----
-    One program at a time may have it open.
+        If the journal cannot be written, or another program has it open.
 
     Examples
     --------
@@ -215,86 +177,55 @@ def open_journal(path: str | Path, image: ImageRef) -> Journal:
     1
     """
     path = Path(path)
-    corrections = load_corrections(path, image) if path.exists() else Corrections(image)
-    stem = path.name.removesuffix(SUFFIX) if path.name.endswith(SUFFIX) else path.name
-    journal_path = path.with_name(stem + JOURNAL_SUFFIX)
-    kept, dropped = _recover(journal_path, corrections)
+    lines = LineFile(path.with_name(path.name.removesuffix(SUFFIX) + JOURNAL_SUFFIX))
     try:
-        file = os.open(journal_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
-        _flush_folder(journal_path.parent)
-    except OSError as error:
-        raise _failed(journal_path, error) from error
-    journal = Journal(path, journal_path, corrections, file, kept, dropped)
-    try:
-        if kept:
-            journal._truncate(kept)  # a line is never appended to a torn one
-        else:
-            journal._restart(corrections.image)
+        corrections = load_corrections(path, image) if path.exists() else Corrections(image)
+        found, torn = lines.read(MAX_BYTES)
+        _replay(found, corrections, lines.path)
+        if not found:
+            lines.restart(_header(corrections.image))
     except BaseException:
-        journal.close()
+        lines.close()
         raise
-    return journal
+    cut = f"The last line of {str(lines.path)!r} was cut short and left out; it had not been accepted."
+    return Journal(path, corrections, lines, cut if torn else None)
 
 
-def _recover(path: Path, corrections: Corrections) -> tuple[int, str | None]:
-    """Put the lines of a journal into corrections: bytes of whole lines, and what to say if more followed."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        return 0, None
-    except OSError as error:
-        raise CorrectionError(
-            f"{str(path)!r} cannot be read ({error.strerror or error}).", "Close it elsewhere."
-        ) from None
-    if len(text) > MAX_BYTES:
-        raise CorrectionError(f"{str(path)!r} has more than {MAX_BYTES} bytes.", "Move it away, and ask us for help.")
-    whole = text.rfind(b"\n") + 1
-    lines = text[:whole].splitlines()
+def _header(image: ImageRef) -> bytes:
+    return to_json({"format": FORMAT, "image": image_to_json(image)}).encode("utf-8")
+
+
+def _replay(lines: list[bytes], corrections: Corrections, path: Path) -> None:
+    """Put the lines of a journal into corrections."""
     known = {entry.correction.id: entry.correction for entry in corrections.entries}
     for number, line in enumerate(lines, start=1):
         try:
-            _replay(parse_json(line), number, corrections, known)
+            content = parse_json(line)
+            if not isinstance(content, dict):
+                raise CorrectionError(f"it is {content!r:.80}, not an object.", "")
+            if number == 1:
+                _check_header(content, corrections)
+            else:
+                entry = _entry(content, corrections.image, known)
+                known[entry.correction.id] = corrections.put(entry).correction
         except CorrectionError as error:
             raise CorrectionError(
                 f"Line {number} of {str(path)!r}: {error.problem}",
-                f"{error.remedy} Without that line, the others can be read.",
+                error.remedy if number == 1 else f"{error.remedy} The other lines can be read without it.".strip(),
             ) from None
-    if whole == len(text):
-        return whole, None
-    return whole, f"The last line of {str(path)!r} was cut short and left out; it had not been accepted."
 
 
-def _replay(content: Any, number: int, corrections: Corrections, known: dict[str, Correction]) -> None:
-    if not isinstance(content, dict):
-        raise CorrectionError("it is not an object.", "")
-    if number == 1:
-        if content.get("format") != FORMAT:
-            raise CorrectionError(f"the format is {content.get('format')!r:.80}, not {FORMAT}.", "Update napari-grd.")
-        corrections.image = corrections.image.merged(image_from_json(content.get("image")))
-    elif "feature" in content:
-        correction = corrections.put(from_feature(content["feature"], corrections.image)).correction
-        known[correction.id] = correction
-    else:
-        changed, counts = parse_time(content.get("changed"), "changed"), content.get("counts")
-        about = known.get(str(content.get("id")))
-        if about is None or not isinstance(counts, bool):
-            raise CorrectionError(f"it is about no correction before it ({content!r:.80}).", "")
-        corrections.put(Entry(about, counts, changed))
+def _check_header(content: dict[str, Any], corrections: Corrections) -> None:
+    if content.get("format") != FORMAT:
+        raise CorrectionError(f"the format is {content.get('format')!r:.80}, not {FORMAT}.", "Update napari-grd.")
+    corrections.image = corrections.image.merged(image_from_json(content.get("image")))
 
 
-def _flush_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened, and its entries are written through
-        return
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-def _failed(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{str(path)!r} cannot be written ({error.strerror or error}), so the correction was not accepted.",
-        "Free some space, or save the corrections elsewhere.",
-    )
+def _entry(content: dict[str, Any], image: ImageRef, known: dict[str, Correction]) -> Entry:
+    if "feature" in content:
+        return from_feature(content["feature"], image)
+    changed, counts = parse_time(content.get("changed"), "changed"), content.get("counts")
+    about = known.get(str(content.get("id")))
+    if about is None or not isinstance(counts, bool):
+        raise CorrectionError(f"it is about no correction before it ({content!r:.80}).", "")
+    return Entry(about, counts, changed)

@@ -5,24 +5,26 @@ integers; a stroke runs through points with pixel centres at whole numbers,
 as in napari, and may leave the image.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from napari_grd.corrections.region import MAX_SIDE, Region
+from napari_grd.corrections.region import Region
+from napari_grd.corrections.values import (
+    Pixel,
+    Point,
+    as_author,
+    as_id,
+    as_number,
+    as_pixel,
+    as_plane,
+    as_region,
+    as_stroke,
+    as_time,
+)
 from napari_grd.errors import CorrectionError
-
-Pixel = tuple[int, int]
-Point = tuple[float, float]
-
-MAX_POINTS = 100_000
-"""Points of one stroke."""
-
-_MAX_AUTHOR = 200
-_YEARS = range(1970, 3000)  # leaves room for "just after the last one"
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,12 @@ class Correction:
     author: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        self._set("plane", tuple(_index(self, "plane", value) for value in _items(self, "plane", 0, 8)))
-        try:
-            self._set("id", str(UUID(self.id)))
-        except (ValueError, AttributeError, TypeError):
-            raise _wrong(self, "id", "a UUID") from None
+        self._check("plane", as_plane)
+        self._check("id", as_id)
         if self.time is not None:
-            if not isinstance(self.time, datetime) or self.time.year not in _YEARS:
-                raise _wrong(self, "time", f"a date from {_YEARS[0]} to {_YEARS[-1]}")
-            zoned = self.time if self.time.tzinfo is not None else self.time.replace(tzinfo=UTC)
-            self._set("time", zoned.astimezone(UTC))
-        if self.author is not None and not (isinstance(self.author, str) and len(self.author) <= _MAX_AUTHOR):
-            raise _wrong(self, "author", f"a text of at most {_MAX_AUTHOR} characters")
+            self._check("time", as_time)
+        if self.author is not None:
+            self._check("author", as_author)
 
     @property
     def kind(self) -> str:
@@ -81,8 +77,8 @@ class Correction:
         """The pixels it is about, if it is about pixels."""
         return None
 
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
+    def _check(self, name: str, check: Callable[[Any, str], Any]) -> None:
+        object.__setattr__(self, name, check(getattr(self, name), f"{name} of the correction {self.kind!r}"))
 
 
 @dataclass(frozen=True)
@@ -94,8 +90,8 @@ class _AtObject(Correction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_pixel(self, "pixel")
-        _check_region(self)
+        self._check("pixel", as_pixel)
+        self._check("region", as_region)
 
     @property
     def pixels(self) -> tuple[Pixel, ...]:
@@ -129,9 +125,7 @@ class Pick(_AtObject):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.growth, bool) or not isinstance(self.growth, int | float) or not math.isfinite(self.growth):
-            raise _wrong(self, "growth", "a finite number")
-        self._set("growth", float(self.growth))
+        self._check("growth", as_number)
 
 
 @dataclass(frozen=True)
@@ -167,8 +161,7 @@ class _Stroke(Correction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        points = [_point(self, point) for point in _items(self, "stroke", 2, MAX_POINTS)]
-        self._set("stroke", tuple(points))
+        self._check("stroke", as_stroke)
 
 
 @dataclass(frozen=True)
@@ -190,10 +183,10 @@ class Split(Correction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_pixel(self, "first")
-        _check_pixel(self, "second")
+        self._check("first", as_pixel)
+        self._check("second", as_pixel)
         if self.first == self.second:
-            raise _wrong(self, "second", f"another pixel than the first, {self.first}")
+            raise CorrectionError(f"A split has {self.first} twice.", "Give pixels of two objects.")
 
     @property
     def pixels(self) -> tuple[Pixel, ...]:
@@ -209,9 +202,9 @@ class _Painted(Correction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_region(self)
+        self._check("region", as_region)
         if self.pixel is not None:
-            _check_pixel(self, "pixel")
+            self._check("pixel", as_pixel)
 
     @property
     def pixels(self) -> tuple[Pixel, ...]:
@@ -235,43 +228,3 @@ class Erase(_Painted):
 KINDS: dict[str, type[Correction]] = {
     kind.__name__.lower(): kind for kind in (Pick, Add, Remove, Accept, Join, Cut, Split, Draw, Erase)
 }
-
-
-def _wrong(correction: Correction, name: str, wanted: str) -> CorrectionError:
-    given = repr(getattr(correction, name, None))
-    given = given if len(given) <= 80 else f"{given[:77]}..."
-    return CorrectionError(f"{name} of a {correction.kind} is {given}.", f"Give {wanted}.")
-
-
-def _items(correction: Correction, name: str, low: int, high: int) -> Sequence[Any]:
-    values = getattr(correction, name)
-    if isinstance(values, str | bytes) or not hasattr(values, "__len__") or not low <= len(values) <= high:
-        raise _wrong(correction, name, f"{low} to {high} of them, in a tuple")
-    return list(values)
-
-
-def _index(correction: Correction, name: str, value: Any) -> int:
-    # numpy's integers are welcome, its floats and Python's bools are not.
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= int(value) <= MAX_SIDE:
-        raise _wrong(correction, name, f"whole numbers from 0 to {MAX_SIDE}")
-    return int(value)
-
-
-def _check_pixel(correction: Correction, name: str) -> None:
-    pixel = tuple(_index(correction, name, value) for value in _items(correction, name, 2, 2))
-    object.__setattr__(correction, name, pixel)
-
-
-def _check_region(correction: Any) -> None:
-    if not isinstance(correction.region, Region):
-        raise _wrong(correction, "region", "a Region, e.g. of Region.from_mask(mask)")
-
-
-def _point(correction: Correction, point: Any) -> Point:
-    try:
-        y, x = (round(float(value) * 8) / 8 for value in point)
-    except (TypeError, ValueError, OverflowError):
-        raise _wrong(correction, "stroke", "points of two finite numbers, y and x") from None
-    if max(abs(y), abs(x)) > MAX_SIDE:
-        raise _wrong(correction, "stroke", f"points within {MAX_SIDE} pixels")
-    return y, x

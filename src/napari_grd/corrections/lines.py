@@ -1,0 +1,170 @@
+"""A file of lines that only grows, and survives a kill at any time."""
+
+import os
+import sys
+from pathlib import Path
+
+from napari_grd.errors import OutputError
+
+
+class LineFile:
+    """Lines of bytes; each is on the disk, whole, before :meth:`append` returns.
+
+    On POSIX systems the file is locked for as long as it is open, so that no
+    other program appends what this one then empties. The system ends the lock
+    with the process, however that ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is made if there is none.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    size : int
+        Bytes of all whole lines.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or another program has it open.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = LineFile(Path(folder) / "lines")
+    ...     file.append(b"one")
+    ...     file.close()
+    ...     _ = file.path.write_bytes(file.path.read_bytes() + b"tw")  # killed while it wrote "two"
+    ...     file = LineFile(file.path)
+    ...     print(file.read())
+    ...     file.close()
+    ([b'one'], True)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._file: int | None = None
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+            _lock(self._file)
+            flush_folder(path.parent)
+        except BlockingIOError:
+            self.close()
+            raise OutputError(
+                f"{str(path)!r} is open in another window or program.", "Close the image there first."
+            ) from None
+        except OSError as error:
+            self.close()
+            raise self._failed(error) from error
+
+    def read(self, limit: int | None = None) -> tuple[list[bytes], bool]:
+        """All whole lines, and whether a cut one followed, which is removed.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be read, or has more than ``limit`` bytes.
+        """
+        found = os.fstat(self._opened()).st_size
+        if limit is not None and found > limit:
+            raise OutputError(f"{str(self.path)!r} has {found} bytes, more than {limit}.", "Move it away.")
+        try:
+            text = self.path.read_bytes()
+        except OSError as error:
+            raise self._failed(error) from error
+        whole, newline, torn = text.rpartition(b"\n")
+        self.size = len(whole) + len(newline)
+        if torn:
+            self._truncate(self.size)  # else the next line would be appended to it
+        return whole.split(b"\n") if newline else [], bool(torn)
+
+    def append(self, line: bytes) -> None:
+        """Add a line.
+
+        Raises
+        ------
+        OutputError
+            If it could not be written. It is then not in the file. If even that
+            is unsure, the file is closed.
+        """
+        file = self._opened()
+        try:
+            rest = memoryview(line + b"\n")
+            while rest:
+                rest = rest[os.write(file, rest) :]
+            os.fsync(file)
+        except OSError as error:
+            self._truncate(self.size)
+            raise self._failed(error) from error
+        self.size += len(line) + 1
+
+    def restart(self, line: bytes) -> None:
+        """Empty the file and write its first line.
+
+        Raises
+        ------
+        OutputError
+            If that fails; the file is then closed, as it may lack that line.
+        """
+        self._truncate(0)
+        try:
+            self.append(line)
+        except OutputError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; nothing needs saving."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _opened(self) -> int:
+        if self._file is None:
+            raise OutputError(f"{str(self.path)!r} is closed.", "Open it again.")
+        return self._file
+
+    def _truncate(self, size: int) -> None:
+        file = self._opened()
+        try:
+            os.ftruncate(file, size)
+            os.fsync(file)
+        except OSError as error:
+            self.close()
+            raise self._failed(error) from error
+        self.size = size
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{str(self.path)!r} cannot be written ({error.strerror or error}).",
+            "Free some space, or choose another folder.",
+        )
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names of files in a folder on the disk, too."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened, and its entries are written through
+        return
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> None:
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # some network file systems have no locks
+        return
