@@ -22,7 +22,7 @@ def rows(pixels):
     return set(map(tuple, pixels.reshape(len(pixels), np.prod(pixels.shape[1:])).tolist()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(gestures, min_size=1, max_size=5))
 def test_the_last_word_counts_and_nothing_contradicts(said):
     merged = Constraints()

@@ -37,7 +37,7 @@ def assert_holds(labels, constraints):
     assert not labels.flat[here.off].any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([0.0, 0.3, 1.0]),

@@ -10,7 +10,7 @@ from napari_grd.graph.strokes import rasterise, sides
 points = st.lists(st.tuples(st.floats(-5, 40), st.floats(-5, 40)), min_size=1, max_size=6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(points)
 def test_a_raster_goes_from_neighbour_to_neighbour(stroke):
     path = rasterise(stroke)
@@ -25,7 +25,7 @@ def test_a_raster_in_a_volume():
     np.testing.assert_array_equal(path[-1], (2, 4, 6))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(points)
 def test_what_faces_each_other_is_neighbours(stroke):
     left, right = sides(stroke)

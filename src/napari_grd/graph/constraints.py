@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_grd.errors import ConfigError, ImageError
+from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.pairs import Groups, keys, unordered
-from napari_grd.graph.strokes import Pixels, rasterise, sides
+from napari_grd.graph.strokes import Pixels, pairs_across, rasterise
 
-_REACH = 3  # along a cut, each pixel is kept apart from this many before and after the one it faces
 _POKE = 0.25  # an object counts as cut where the stroke in it is this long, in units of the root of its size
 
 
@@ -119,16 +119,7 @@ class Constraints:
         >>> Constraints.cut_stroke([(0, 1.5), (1, 1.5)], (4, 4)).apart.tolist()
         [[[1, 2], [1, 1]]]
         """
-        left, right = sides(points)
-        facing = np.stack([left, right], axis=1)
-        # A pixel with the stroke on both its sides says only what it faces.
-        twice = np.any(np.isin(keys(facing), np.intersect1d(keys(left), keys(right))), axis=1)
-        pairs = [facing]
-        for step in range(1, _REACH + 1):
-            clear = np.logical_not(twice[step:] | twice[:-step])
-            pairs.append(np.stack([left[step:], right[:-step]], axis=1)[clear])
-            pairs.append(np.stack([left[:-step], right[step:]], axis=1)[clear])
-        apart = np.concatenate(pairs)
+        apart, facing = pairs_across(points)
         apart = apart[_inside(apart, shape).all(axis=1)]
         if labels is not None:
             apart = apart[~_poked(apart, facing[_inside(facing, shape).all(axis=1)], labels)]
@@ -149,12 +140,12 @@ class Constraints:
     @cached_property
     def on(self) -> Pixels:
         """Pixels that are foreground because they are set or linked, ``(N, ndim)``."""
-        return np.unique(np.concatenate([self.foreground, self.together.reshape(-1, self.ndim)]), axis=0)
+        return _distinct(np.concatenate([self.foreground, self.together.reshape(-1, self.ndim)]))
 
     @cached_property
     def pixels(self) -> Pixels:
         """All pixels that are named, ``(N, ndim)``."""
-        return np.unique(np.concatenate([self.on, self.background, self.apart.reshape(-1, self.ndim)]), axis=0)
+        return _distinct(np.concatenate([self.on, self.background, self.apart.reshape(-1, self.ndim)]))
 
     def merged_with(self, later: "Constraints") -> "Constraints":
         """Both together; where they contradict each other, ``later`` counts.
@@ -195,9 +186,11 @@ class Constraints:
         together = together[~np.isin(groups.of(keys(together[:, 0])), groups.of(wrong[:, 0]))]
 
         groups = Groups(np.concatenate([keys(together), keys(later.together)]))
-        undone = groups.join(keys(self.apart))
-        cuts = Groups(keys(self.apart)).of(keys(self.apart[:, 0]))
-        apart = self.apart[~np.isin(cuts, cuts[undone])]
+        apart = self.apart
+        undone = groups.join(keys(apart))
+        if undone.any():
+            cuts = Groups(keys(apart)).of(keys(apart[:, 0]))
+            apart = apart[~np.isin(cuts, cuts[undone])]
 
         foreground = self.foreground[~np.isin(keys(self.foreground), keys(later.background))]
         background = self.background[~np.isin(keys(self.background), keys(later.on))]
@@ -209,7 +202,7 @@ class Constraints:
             background=np.concatenate([background, later.background]),
         )
 
-    def on_grid(self, shape: tuple[int, ...]) -> "GridConstraints":
+    def on_grid(self, shape: tuple[int, ...]) -> GridConstraints:
         """The same for an image of this shape, as positions in the flat image.
 
         Raises
@@ -219,38 +212,15 @@ class Constraints:
         """
         if len(shape) != self.ndim:
             raise ImageError(f"Constraints of {self.ndim} axes do not fit an image of shape {shape}.", "Use its own.")
-        outside = self.pixels[~_inside(self.pixels, shape)]
-        if len(outside):
-            raise ImageError(
-                f"The constraint at {outside[0].tolist()} is outside an image of shape {shape}.",
-                "Pass the image's shape when a stroke is made.",
-            )
+        for pixels in (self.together, self.apart, self.foreground, self.background):
+            outside = pixels[~_inside(pixels, shape)]
+            if len(outside):
+                raise ImageError(
+                    f"The constraint at {outside[0].tolist()} is outside an image of shape {shape}.",
+                    "Pass the image's shape when a stroke is made.",
+                )
         steps = np.cumprod((1, *shape[:0:-1]))[::-1]
         return GridConstraints(self.together @ steps, self.apart @ steps, self.on @ steps, self.background @ steps)
-
-
-@dataclass(frozen=True, eq=False)
-class GridConstraints:
-    """Constraints of one image; pixels are positions in the flat image.
-
-    Attributes
-    ----------
-    together, apart : (M, 2), (N, 2) int64
-    on, off : (P,), (Q,) int64
-        Foreground and background set by hand; what is linked is in ``on``.
-    """
-
-    together: Pixels
-    apart: Pixels
-    on: Pixels
-    off: Pixels
-
-    def masked(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The foreground with what is set by hand."""
-        result = mask.copy()
-        result.flat[self.on] = True
-        result.flat[self.off] = False
-        return result
 
 
 def _pixels(values: ArrayLike, row: tuple[int, ...], name: str) -> Pixels:
@@ -262,6 +232,10 @@ def _pixels(values: ArrayLike, row: tuple[int, ...], name: str) -> Pixels:
     if pixels.min() < 0:
         raise ImageError(f"A pixel of {name!r} has the coordinate {pixels.min()}.", "Pass pixels of the image.")
     return pixels
+
+
+def _distinct(pixels: Pixels) -> Pixels:
+    return pixels[np.unique(keys(pixels), return_index=True)[1]]
 
 
 def _inside(pixels: Pixels, shape: tuple[int, ...]) -> NDArray[np.bool_]:

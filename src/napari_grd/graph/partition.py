@@ -16,8 +16,9 @@ import numpy.typing as npt
 from napari_grd.config import PartitionConfig
 from napari_grd.errors import ImageError
 from napari_grd.graph.cleanup import fill_holes, merge_fragments, merge_slivers, number
-from napari_grd.graph.constraints import Constraints, GridConstraints
+from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.cosine import affinities_channels_last
+from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.mutex import NO_PAIRS, mutex_watershed
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.graph.volume import as_triple, as_vectors, as_volume

@@ -15,8 +15,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_grd.errors import ImageError, LabelError
-from napari_grd.graph.constraints import Constraints, GridConstraints
+from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.flood import contacts, divide, step_changes
+from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.pairs import Groups, merge_unless_apart
 from napari_grd.graph.volume import as_triple, as_volume
 

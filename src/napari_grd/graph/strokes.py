@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_grd.errors import ImageError
+from napari_grd.graph.pairs import keys
 
 Pixels = NDArray[np.int64]
 # A trembling hand closes loops of a few pixels, which would each cut out a speck.
 _LONGEST_TREMBLE = 8
+_REACH = 3
 
 
 def rasterise(points: ArrayLike) -> Pixels:
@@ -93,6 +95,40 @@ def sides(points: ArrayLike) -> tuple[Pixels, Pixels]:
     right = np.where(along_x == forward, high, low)
     plane = np.broadcast_to(depth[:1].astype(np.int64), (len(left), depth.shape[1]))
     return np.concatenate([plane, left], axis=1), np.concatenate([plane, right], axis=1)
+
+
+def pairs_across(points: ArrayLike) -> tuple[Pixels, Pixels]:
+    """What a cut along a stroke keeps apart.
+
+    Parameters
+    ----------
+    points : (N, ndim) array
+        See :func:`sides`.
+
+    Returns
+    -------
+    apart : (M, 2, ndim) int64
+        Each pixel beside the stroke with the one it faces, and with those that face
+        its three neighbours before and after along the stroke.
+    facing : (K, 2, ndim) int64
+        The first of these alone, one for each step of the stroke.
+
+    Examples
+    --------
+    >>> apart, facing = pairs_across([(0, 1.5), (2, 1.5)])
+    >>> len(apart), facing.tolist()
+    (4, [[[1, 2], [1, 1]], [[2, 2], [2, 1]]])
+    """
+    left, right = sides(points)
+    facing = np.stack([left, right], axis=1)
+    # A pixel with the stroke on both its sides says only what it faces.
+    twice = np.any(np.isin(keys(facing), np.intersect1d(keys(left), keys(right))), axis=1)
+    pairs = [facing]
+    for step in range(1, _REACH + 1):
+        clear = np.logical_not(twice[step:] | twice[:-step])
+        pairs.append(np.stack([left[step:], right[:-step]], axis=1)[clear])
+        pairs.append(np.stack([left[:-step], right[step:]], axis=1)[clear])
+    return np.concatenate(pairs), facing
 
 
 def _checked(points: ArrayLike) -> NDArray[np.float64]:

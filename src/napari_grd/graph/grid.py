@@ -1,0 +1,32 @@
+"""Constraints as the compiled loops take them: for one image, by positions in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class GridConstraints:
+    """Constraints of one image; pixels are positions in the flat image.
+
+    Attributes
+    ----------
+    together, apart : (M, 2), (N, 2) int64
+    on, off : (P,), (Q,) int64
+        Foreground and background set by hand; what is linked is in ``on``.
+    """
+
+    together: _Positions
+    apart: _Positions
+    on: _Positions
+    off: _Positions
+
+    def masked(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The foreground with what is set by hand."""
+        result = mask.copy()
+        result.flat[self.on] = True
+        result.flat[self.off] = False
+        return result
