@@ -3,7 +3,7 @@
     GRD_DATA=... python benchmarks/teacher.py --out runs/teacher
 
 The validation images take no part: there is no early stopping, the last
-averaged weights count. Killed, it goes on where it stopped.
+averaged weights count, and are scored once. Killed, it goes on where it stopped.
 """
 
 import argparse
@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 import napari_grd.api as grd
-from common import FLUORESCENCE, ORIGIN, load
+from common import FLUORESCENCE, ORIGIN, load, score
 from napari_grd.config import AugmentConfig, NetworkConfig, OptimConfig, TrainConfig
+from reporting import table
 
 
 def main() -> None:
@@ -33,6 +34,7 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--name", help="write NAME.grd.safetensors too, in float16, to be built in")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -61,8 +63,17 @@ def main() -> None:
         start=args.start,
         on_event=on_event,
     )
-    model = model.with_card(name=args.out.name, trained_on=tuple(ORIGIN[name] for name in args.sets))
+    scores = score(model, sets)
+    model = model.with_card(
+        name=args.name or args.out.name,
+        trained_on=tuple(ORIGIN[name] for name in args.sets),
+        scores={f"{data}/{metric}": round(v, 4) for data, s in scores.items() for metric, v in s.items()},
+    )
     print(grd.save_model(model, args.out / "teacher.grd.safetensors"))
+    if args.name:
+        print(grd.save_model(model, args.out / args.name, half=True))
+    rows = [[data, *found.values()] for data, found in scores.items()]
+    print(table(["set", *(name.upper() for name in next(iter(scores.values())))], rows, digits=3))
 
 
 if __name__ == "__main__":

@@ -177,9 +177,11 @@ def test_many_tensors_that_do_not_fit_are_listed_in_short(path: Path) -> None:
     assert len(str(caught.value)) < 500
 
 
-def test_builtin_models_carry_their_own_name() -> None:
+def test_builtin_models_carry_their_own_name_and_are_small() -> None:
     for name, path in builtin_paths().items():
-        assert read_card(path)[1].name == name
+        card = read_card(path)[1]
+        assert card.name == name
+        assert path.stat().st_size <= (12e6 if card.kind == "teacher" else 1.3e6)
 
 
 def test_a_name_or_a_path_is_resolved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
