@@ -19,6 +19,8 @@ from napari_grd.teachers.base import Teacher
 from napari_grd.teachers.check import check_prediction
 from napari_grd.teachers.registry import load_teacher
 
+pytestmark = pytest.mark.tensorflow
+
 IMAGE, LABELS = nuclei_2d(np.random.default_rng(0), (90, 112))
 RAYS = 32
 Build = Callable[..., Any]
@@ -111,20 +113,20 @@ def test_nothing_is_downloaded_unasked(monkeypatch: pytest.MonkeyPatch, tmp_path
     with pytest.raises(ModelFileError, match=rf"fluo' is not .*{tmp_path}.*fluo\.zip' is missing.*https://.*download"):
         load_teacher("stardist")
     with pytest.raises(ModelFileError, match="OSError: no network"):
-        load_teacher("stardist", download=True)
+        adapter.load_here("2D_versatile_fluo", download=True)
 
 
 def test_what_is_no_model(model: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"named '2D_nuclei'.*2D_versatile_fluo"):
-        adapter.load("2D_nuclei")
+        adapter.load_here("2D_nuclei", download=False)
     with pytest.raises(ModelFileError, match=r"holds no weights of StarDist"):
-        adapter.load(tmp_path)
+        adapter.load_here(str(tmp_path), download=False)
     (tmp_path / "weights_best.h5").write_text("no weights")
     with pytest.raises(ModelFileError, match=r"cannot load.*config\.json"):
-        adapter.load(tmp_path)
+        adapter.load_here(str(tmp_path), download=False)
     (tmp_path / "config.json").write_text((model.logdir / "config.json").read_text())
     with pytest.raises(ModelFileError, match="cannot load"):
-        adapter.load(tmp_path)
+        adapter.load_here(str(tmp_path), download=False)
 
 
 def test_channels_are_checked(build: Build, model: Any) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import ConfigError, ImageError, ModelFileError
+from napari_grd.teachers.apart import ApartTeacher
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
 from napari_grd.teachers.soft import affinities_from_distances
 
@@ -196,8 +197,11 @@ def load(
     prob_threshold: float | None = None,
     nms_threshold: float | None = None,
     download: bool = False,
-) -> StarDistTeacher:
+) -> "StarDistTeacher | ApartTeacher":
     """Make a teacher of a pretrained StarDist model, the folder of one's own, or a ``StarDist2D``.
+
+    What is named is loaded in a process of its own: TensorFlow does not stand the graphics driver of a window. A
+    ``StarDist2D`` is asked where it is.
 
     Raises
     ------
@@ -206,13 +210,20 @@ def load(
     ModelFileError
         If it is not on this machine and may not be downloaded, or cannot be loaded.
     """
-    return StarDistTeacher(
-        _open(str(model), download) if isinstance(model, str | Path) else model,
-        channels=channels,
-        percentiles=percentiles,
-        prob_threshold=prob_threshold,
-        nms_threshold=nms_threshold,
-    )
+    settings = {
+        "channels": channels,
+        "percentiles": percentiles,
+        "prob_threshold": prob_threshold,
+        "nms_threshold": nms_threshold,
+    }
+    if isinstance(model, str | Path):
+        return ApartTeacher(__name__, {"model": str(model), "download": download} | settings)
+    return StarDistTeacher(model, **settings)
+
+
+def load_here(model: str, download: bool, **settings: Any) -> StarDistTeacher:
+    """Make a teacher of a pretrained model or a folder in this process; for :class:`~.apart.ApartTeacher`."""
+    return StarDistTeacher(_open(model, download), **settings)
 
 
 def _open(source: str, download: bool) -> Any:
