@@ -210,7 +210,7 @@ def load(
     ModelFileError
         If it is not on this machine and may not be downloaded, or cannot be loaded.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "channels": channels,
         "percentiles": percentiles,
         "prob_threshold": prob_threshold,
