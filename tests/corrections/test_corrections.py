@@ -60,6 +60,7 @@ def test_times_are_kept_in_utc() -> None:
         (lambda: Cut([(0, 0), (0, float("inf"))]), r"stroke of the correction 'cut'"),
         (lambda: Cut([(0, 0), (0, 1e12)]), r"stroke of the correction 'cut'.*within"),
         (lambda: Cut([(0, 0), (0, 1, 2)]), r"stroke of the correction 'cut'.*y and x"),
+        (lambda: Cut([(0, 0), (0, 3e6), (0, 0)]), "cut' passes 6000000 pixels"),
         (lambda: Cut([(0, 0), "ab"]), r"stroke of the correction 'cut'"),
         (lambda: Split((1, 2), [1, 2]), r"split has \(1, 2\) twice"),
         (lambda: Draw(PIXEL, (0,)), "pixel of the correction 'draw'"),

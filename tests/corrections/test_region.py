@@ -27,6 +27,16 @@ def test_a_set_of_pixels_is_one_region_however_given() -> None:
     assert (3, 9) not in region
 
 
+def test_pixels_and_back(regions: st.SearchStrategy[Region]) -> None:
+    @quick
+    @given(regions)
+    def check(region: Region) -> None:
+        assert np.array_equal(region.pixels, np.argwhere(region.mask(SHAPE)))
+        assert Region.from_pixels(region.pixels) == region
+
+    check()
+
+
 def test_paint_leaves_out_what_is_outside() -> None:
     plane = np.zeros((2, 3), int)
     Region([(1, 2, 5), (7, 0, 1), (0, 8, 2)]).paint(plane, 9)

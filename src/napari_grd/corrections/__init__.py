@@ -1,6 +1,7 @@
-"""What a person corrected: its record, its file, what it says to the student."""
+"""What a person corrected: its record, its file, what it says to the graph and to the student."""
 
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.edges import constraints_of
 from napari_grd.corrections.files import load_corrections, save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import Journal, open_journal
@@ -23,6 +24,7 @@ __all__ = [
     "Region",
     "Remove",
     "Split",
+    "constraints_of",
     "load_corrections",
     "open_journal",
     "save_corrections",

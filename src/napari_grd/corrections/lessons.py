@@ -1,17 +1,16 @@
 """What a student can learn from corrections."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.draw import line
 
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.kinds import Accept, Correction, Cut, Draw, Erase, Join, Remove
 from napari_grd.data.inputs import IGNORED, as_labels
+from napari_grd.graph.strokes import rasterise
 
 _NEXT_TO = np.ones((3, 3), bool)
 
@@ -104,12 +103,10 @@ def _most(numbers: NDArray[np.int64]) -> list[int]:
 
 def _passed(stroke: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The pixels that a stroke passes; what lies outside is left out."""
+    path = rasterise(stroke)
+    path = path[np.all((path >= 0) & (path < shape), axis=1)]
     passed = np.zeros(shape, bool)
-    corners = np.rint(stroke).astype(np.int64).tolist()
-    for (y0, x0), (y1, x1) in pairwise(corners):
-        y, x = line(y0, x0, y1, x1)  # type: ignore[no-untyped-call]
-        inside = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
-        passed[y[inside], x[inside]] = True
+    passed[tuple(path.T)] = True
     return passed
 
 

@@ -89,6 +89,20 @@ class Region:
         return found
 
     @property
+    def pixels(self) -> NDArray[np.int64]:
+        """The pixels, shape (N, 2): y, x in raster order.
+
+        Examples
+        --------
+        >>> Region([(4, 5, 2)]).pixels.tolist()
+        [[4, 5], [4, 6]]
+        """
+        rows, starts, lengths = np.array(self.runs).T
+        ends = np.cumsum(lengths)
+        columns = np.arange(ends[-1]) - np.repeat(ends - lengths - starts, lengths)
+        return np.stack([np.repeat(rows, lengths), columns], axis=1)
+
+    @property
     def area(self) -> int:
         """Number of pixels."""
         return sum(length for _, _, length in self.runs)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,8 @@ Point = tuple[float, float]
 
 MAX_POINTS = 100_000
 """Points of one stroke."""
+MAX_LENGTH = 1 << 22
+"""Pixels that one stroke passes; each of them becomes a link."""
 
 _MAX_AXES, _MAX_AUTHOR = 8, 200
 _YEARS = range(1970, 3000)  # leaves room for "just after the last one"
@@ -38,7 +41,11 @@ def as_plane(value: Any, what: str) -> tuple[int, ...]:
 
 def as_stroke(value: Any, what: str) -> tuple[Point, ...]:
     """At least two points y, x, rounded to an eighth of a pixel."""
-    return tuple(_point(point, what) for point in _items(value, what, 2, MAX_POINTS))
+    points = [_point(point, what) for point in _items(value, what, 2, MAX_POINTS)]
+    length = sum(abs(y1 - y0) + abs(x1 - x0) for (y0, x0), (y1, x1) in pairwise(points))
+    if length > MAX_LENGTH:
+        raise CorrectionError(f"The {what} passes {length:.0f} pixels.", f"Keep it below {MAX_LENGTH}.")
+    return tuple(points)
 
 
 def as_region(value: Any, what: str) -> Region:

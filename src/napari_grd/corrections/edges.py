@@ -1,0 +1,147 @@
+"""What corrections say to the graph: edges that come before all others."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.kinds import Accept, Add, Correction, Cut, Draw, Erase, Join, Pick, Remove, Split
+from napari_grd.corrections.region import Region
+from napari_grd.graph.constraints import Constraints
+from napari_grd.graph.pairs import keys
+
+_SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+Shape = tuple[int, int]
+
+
+def constraints_of(
+    corrections: Corrections, plane: tuple[int, ...] = (), labels: NDArray[np.integer[Any]] | None = None
+) -> Constraints:
+    """The corrections of a plane as constraints, the later word against the earlier one.
+
+    Parameters
+    ----------
+    corrections : Corrections
+        Of the image.
+    plane : tuple of int
+        Which plane.
+    labels : integer array, shape (H, W), optional
+        Objects of the plane: those a cut only pokes into are then not cut.
+
+    Returns
+    -------
+    Constraints
+        In y, x.
+
+    Notes
+    -----
+    =================================  ==================================================================
+    a join, a cut, a split             what :class:`~napari_grd.graph.constraints.Constraints` makes of it
+    a pick, an acceptance, drawn anew  the pixels are linked, and kept apart from those beside them
+    added, drawn on an object          the pixels are linked with each other and with the object's pixel
+    removed                            each of the pixels is kept apart from the object's pixel
+    erased                             the pixels are background
+    =================================  ==================================================================
+
+    Examples
+    --------
+    >>> from napari_grd.corrections import ImageRef
+    >>> made = Corrections(ImageRef((9, 9)), [Join([(1, 1), (1, 3)]), Split((1, 1), (5, 5))])
+    >>> found = constraints_of(made)
+    >>> len(found.together), len(found.apart)
+    (2, 1)
+    """
+    shape = corrections.image.plane_shape
+    found, together = Constraints(), _Together()
+    for correction in corrections.of_plane(plane):
+        if isinstance(correction, Cut):
+            said = Constraints.cut_stroke(correction.stroke, shape, labels)
+        else:
+            said = _MADE[type(correction)](correction, shape)
+        if not together.take(said):
+            found = found.merged_with(together.end())
+            together.take(said)
+    return found.merged_with(together.end())
+
+
+class _Together:
+    """Constraints that name no pixel twice: merging, which takes its time, is for those that could contradict."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parts: list[Constraints] = [Constraints()]
+        self._named: set[int] = set()
+
+    def take(self, said: Constraints) -> bool:
+        """Take it in, unless a pixel is named already."""
+        named = keys(said.pixels).tolist()
+        if not self._named.isdisjoint(named):
+            return False
+        self._named.update(named)
+        self._parts.append(said)
+        return True
+
+    def end(self) -> Constraints:
+        """All of them as one; begins anew."""
+        parts = self._parts
+        joined = Constraints(
+            together=np.concatenate([part.together for part in parts]),
+            apart=np.concatenate([part.apart for part in parts]),
+            foreground=np.concatenate([part.foreground for part in parts]),
+            background=np.concatenate([part.background for part in parts]),
+        )
+        self._begin()
+        return joined
+
+
+def _whole(region: Region, shape: Shape) -> Constraints:
+    """An object of its own: linked, and kept apart from all pixels beside it."""
+    inside = region.pixels
+    mask = region.mask(shape)
+    pairs = []
+    for side in _SIDES:
+        beside = inside + side
+        there = np.all((beside >= 0) & (beside < shape), axis=1)
+        there[there] = ~mask[tuple(beside[there].T)]
+        pairs.append(np.stack([inside, beside], axis=1)[there])
+    return Constraints(together=_chain(inside), apart=np.concatenate(pairs), foreground=inside)
+
+
+def _part(region: Region, pixel: tuple[int, int]) -> Constraints:
+    """Pixels that belong to the object at a pixel."""
+    inside = region.pixels
+    return Constraints(together=_chain(np.concatenate([[pixel], inside])), foreground=inside)
+
+
+def _without(region: Region, pixel: tuple[int, int]) -> Constraints:
+    """Pixels that do not belong to the object at a pixel."""
+    inside = region.pixels
+    inside = inside[(inside != pixel).any(axis=1)]
+    return Constraints(apart=np.stack([inside, np.broadcast_to(pixel, inside.shape)], axis=1))
+
+
+def _drawn(correction: Draw, shape: Shape) -> Constraints:
+    if correction.pixel is None:
+        return _whole(correction.region, shape)
+    return _part(correction.region, correction.pixel)
+
+
+def _chain(pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.stack([pixels[:-1], pixels[1:]], axis=1)
+
+
+_MADE: dict[type[Correction], Callable[[Any, Shape], Constraints]] = {
+    Join: lambda one, shape: Constraints.join_stroke(one.stroke, shape),
+    Split: lambda one, shape: Constraints.split_points(one.first, one.second),
+    Pick: lambda one, shape: _whole(one.region, shape),
+    Accept: lambda one, shape: _whole(one.region, shape),
+    Draw: _drawn,
+    Add: lambda one, shape: _part(one.region, one.pixel),
+    Remove: lambda one, shape: _without(one.region, one.pixel),
+    Erase: lambda one, shape: Constraints(background=one.region.pixels),
+}
