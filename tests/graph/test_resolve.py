@@ -106,6 +106,22 @@ def test_parts_that_share_an_id_go_on_sharing_it():
     assert (result[labels > 0] == 3).all()
 
 
+def test_no_end_of_a_cut_becomes_a_piece_of_its_own():
+    embedding = np.random.default_rng(0).normal(size=(*SHAPE, 8)).astype(np.float32)  # says nothing
+    cut = Constraints.cut_stroke([(25, 20), (29, 30), (27, 42)], SHAPE)
+    result = resolve(np.ones(SHAPE, np.uint32), embedding, cut, cut.pixels)
+    assert_holds(result, cut)
+    assert np.unique(result).tolist() == [1, 2]
+
+
+def test_a_cut_that_pokes_into_the_next_object_makes_two_pieces_of_one():
+    _, labels, embedding = scene()
+    labels[24:30, 20] = labels[30:40, 10:30] = 9
+    cut = Constraints.cut_stroke([(3, 20), (32, 20)], SHAPE, labels)
+    result = resolve(labels, embedding, cut, cut.pixels)
+    assert len(np.unique(result)) == len(np.unique(labels)) + 1
+
+
 strokes = st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)), min_size=2, max_size=4)
 
 

@@ -16,7 +16,7 @@ from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.pairs import Groups, keys, unordered
 from napari_grd.graph.strokes import Pixels, pairs_across, rasterise
 
-_POKE = 0.25  # an object counts as cut where the stroke in it is this long, in units of the root of its size
+_POKE = 0.35  # an object counts as cut where the stroke in it is this long, in units of the root of its size
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class Constraints:
             Of the image; what leaves it is left out.
         labels : integer array, shape ``shape``, optional
             What is seen while drawing: an object that the stroke only pokes into
-            (shorter than a quarter of the root of its size, while more of the
+            (shorter than a third of the root of its size, while more of the
             stroke lies in another) is not cut.
 
         Notes

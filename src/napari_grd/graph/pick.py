@@ -16,7 +16,7 @@ def instance_at(
     embedding: NDArray[np.float32],
     foreground: NDArray[np.float32] | None,
     pixel: tuple[int, int],
-    threshold: float = 0.8,
+    threshold: float = 0.4,
     *,
     growth: float = 0.0,
     foreground_threshold: float = 0.5,
@@ -32,7 +32,7 @@ def instance_at(
         Probability in [0, 1]; None: all of it is foreground.
     pixel : (int, int)
         Row and column.
-    threshold : float, default 0.8
+    threshold : float, default 0.4
         Least cosine (median of 3 x 3 pixels) with the mean embedding of the 3 x 3 pixels around this one.
     growth : float, default 0
         Notches of a mouse wheel. Each multiplies the difference that is allowed, ``1 - threshold``,

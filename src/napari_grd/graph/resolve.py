@@ -218,12 +218,27 @@ def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: G
     pairs, index = np.unique(pairs, return_inverse=True)
     pairs = pairs[np.argsort(-np.bincount(index, alike, len(pairs)), kind="stable")]
     touching = np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1)
+    firm = np.concatenate([links, _along(live, groups.shape)])
     merges = np.concatenate(
-        [cells.flat[links.reshape(-1)].reshape(-1, 2), touching, _strays(cells, seeds.max(), old, given.off)]
+        [cells.flat[firm.reshape(-1)].reshape(-1, 2), touching, _strays(cells, seeds.max(), old, given.off)]
     )
     apart = cells.flat[live.reshape(-1)].reshape(-1, 2)
     clusters = merge_unless_apart(merges.tolist(), apart.tolist(), np.bincount(cells.reshape(-1)))
     return clusters.astype(np.int32)[cells]
+
+
+def _along(apart: Ids, shape: tuple[int, ...]) -> Ids:
+    """Neighbours that are kept apart from the same pixel: they are on one side of a cut.
+
+    Merged before anything else, so that no end of a side goes to the other one around the end of the cut.
+    """
+    pairs = np.concatenate([apart, apart[:, ::-1]])
+    pairs = pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
+    before, after = pairs[:-1], pairs[1:]
+    where = np.stack(np.unravel_index(pairs[:, 0], shape), axis=-1)
+    near = np.all(np.abs(np.diff(where, axis=0)) <= 1, axis=1) & (before[:, 1] == after[:, 1])
+    along: Ids = np.stack([before[:, 0], after[:, 0]], axis=1)[near]
+    return along
 
 
 def _strays(cells: Cells, seeds: int, old: Labels, off: Ids) -> Ids:
