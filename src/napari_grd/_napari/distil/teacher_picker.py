@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     Installed = tuple[TeacherInfo, tuple[TeacherOption, ...]]
 
 _NOT_PLUGINS = ("model", "labels", "several")  # the first two have entries of their own, the third needs options
-_FIRST = "nuclei-teacher"  # the built-in model that was made to teach
 _LABELS_TEXT = (
     "Labels teach through an assistant: a larger network learns them first, then teaches the student. "
     "Choose them beside their images."
@@ -65,7 +64,6 @@ class TeacherPicker(QWidget):
         self.kind.addItem("A model", "model")
         self.kind.addItem("Labels layers (ground truth)", "labels")
         self.models = ModelCombo(panel, "The model that teaches; its file may come from a colleague or another machine")
-        self.models.set_name(_FIRST)
         self.options = TeacherOptions()
         self.options.hide()
         self.facts = QLabel()
