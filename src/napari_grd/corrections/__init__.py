@@ -1,7 +1,7 @@
 """What a person corrected: its record, its file, what it says to the graph and to the student."""
 
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.edges import constraints_of
+from napari_grd.corrections.edges import constraints_of, constraints_of_one
 from napari_grd.corrections.files import load_corrections, save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import Journal, open_journal
@@ -25,6 +25,7 @@ __all__ = [
     "Remove",
     "Split",
     "constraints_of",
+    "constraints_of_one",
     "load_corrections",
     "open_journal",
     "save_corrections",

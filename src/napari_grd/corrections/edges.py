@@ -57,14 +57,35 @@ def constraints_of(
     shape = corrections.image.plane_shape
     found, together = Constraints(), _Together()
     for correction in corrections.of_plane(plane):
-        if isinstance(correction, Cut):
-            said = Constraints.cut_stroke(correction.stroke, shape, labels)
-        else:
-            said = _MADE[type(correction)](correction, shape)
+        said = constraints_of_one(correction, shape, labels)
         if not together.take(said):
             found = found.merged_with(together.end())
             together.take(said)
     return found.merged_with(together.end())
+
+
+def constraints_of_one(
+    correction: Correction, shape: Shape, labels: NDArray[np.integer[Any]] | None = None
+) -> Constraints:
+    """What one correction says, for who merges it with what was said before.
+
+    Parameters
+    ----------
+    correction : Correction
+        Its plane is not looked at.
+    shape : (int, int)
+        Height and width of the plane; a stroke outside says nothing.
+    labels : integer array, shape (H, W), optional
+        See :func:`constraints_of`.
+
+    Examples
+    --------
+    >>> len(constraints_of_one(Join([(1, 1), (1, 3)]), (9, 9)).together)
+    2
+    """
+    if isinstance(correction, Cut):
+        return Constraints.cut_stroke(correction.stroke, shape, labels)
+    return _MADE[type(correction)](correction, shape)
 
 
 class _Together:
@@ -79,7 +100,8 @@ class _Together:
 
     def take(self, said: Constraints) -> bool:
         """Take it in, unless a pixel is named already."""
-        named = keys(said.pixels).tolist()
+        ends = (said.together.reshape(-1, 2), said.apart.reshape(-1, 2), said.foreground, said.background)
+        named = keys(np.concatenate(ends)).tolist()
         if not self._named.isdisjoint(named):
             return False
         self._named.update(named)
@@ -102,12 +124,14 @@ class _Together:
 def _whole(region: Region, shape: Shape) -> Constraints:
     """An object of its own: linked, and kept apart from all pixels beside it."""
     inside = region.pixels
-    mask = region.mask(shape)
+    numbers = keys(inside)  # sorted, as the pixels are
     pairs = []
     for side in _SIDES:
         beside = inside + side
         there = np.all((beside >= 0) & (beside < shape), axis=1)
-        there[there] = ~mask[tuple(beside[there].T)]
+        wanted = keys(beside)
+        at = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
+        there &= numbers[at] != wanted
         pairs.append(np.stack([inside, beside], axis=1)[there])
     return Constraints(together=_chain(inside), apart=np.concatenate(pairs), foreground=inside)
 
