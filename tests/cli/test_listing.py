@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-VERBS = ("demo", "train", "distill", "segment", "evaluate", "info", "models", "teachers")
+VERBS = ("demo", "train", "distill", "segment", "evaluate", "export", "calibrate", "info", "models", "teachers")
 
 
 def test_help_lists_the_verbs_without_importing_torch() -> None:

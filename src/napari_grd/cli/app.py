@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 import napari_grd
-from napari_grd.cli import evaluating, listing, segmenting, training
+from napari_grd.cli import evaluating, exporting, listing, segmenting, training
 from napari_grd.errors import GrdError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command("train")(training.train)
 app.command("distill")(training.distill)
 app.command("segment")(segmenting.segment)
 app.command("evaluate")(evaluating.evaluate)
+app.command("export")(exporting.export)
+app.command("calibrate")(exporting.calibrate)
 app.command("info")(listing.info)
 app.command("models")(listing.models)
 app.command("teachers")(listing.teachers)

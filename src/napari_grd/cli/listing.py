@@ -9,14 +9,22 @@ from napari_grd.cli.output import print_table
 from napari_grd.errors import ConfigError
 
 
-def info(model: Annotated[str, typer.Argument(help="A model file, or the name of a built-in model.")]) -> None:
+def info(
+    model: Annotated[str, typer.Argument(help="A model file or package, or the name of a built-in model.")],
+) -> None:
     """Print what a model is, how well it does, and its settings."""
     import yaml
 
+    from napari_grd.export.bioimageio_import import read_package
     from napari_grd.io.builtin import resolve_model
     from napari_grd.io.model_file import read_card
 
-    config, card = read_card(resolve_model(model))
+    path = resolve_model(model)
+    if path.suffix == ".zip":
+        packed = read_package(path)
+        config, card = packed.config, packed.card
+    else:
+        config, card = read_card(path)
     facts = {name: value for name, value in card.model_dump(mode="json").items() if value not in ("", None, [], {})}
     text = yaml.safe_dump({"card": facts, "config": config.model_dump(mode="json")}, sort_keys=False, width=100)
     Console(soft_wrap=True).print(text, markup=False, highlight=False, end="")
