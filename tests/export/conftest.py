@@ -11,7 +11,7 @@ from napari_grd.models import Model, ModelCard, ModelConfig
 @pytest.fixture(scope="session")
 def model() -> Model:
     torch.manual_seed(0)
-    config = ModelConfig(network=NetworkConfig(widths=(2, 2, 3, 3, 4), embedding=4), object_diameter=20)
+    config = ModelConfig(network=NetworkConfig(widths=(2, 4, 8, 8, 8), embedding=4), object_diameter=20)
     card = ModelCard(
         name="tiny µ", summary="Random weights.", scores={"ap50": 0.5}, restrictions="Not for sale.", trained_on=("it",)
     )

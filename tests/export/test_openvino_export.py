@@ -49,9 +49,8 @@ def test_int8_is_near_and_only_the_network_is_changed(model):
     graph = from_bytes(*small)
     assert graph.get_rt_info(["napari_grd", "precision"]).astype(str) == "int8"
     rounded = [op.get_friendly_name() for op in graph.get_ops() if op.get_type_name() == "FakeQuantize"]
-    assert len(rounded) > 20
-    affinities = graph.output("affinities").get_node()
-    assert not [op for op in rounded if "normalize" in op or "linalg" in op], affinities
+    assert len(rounded) > 10
+    assert not [name for name in rounded if name.startswith("aten::")]  # nothing outside of the network
     image = np.random.default_rng(0).random((1, 1, 64, 64), np.float32)
     for value, expected in zip(run(graph, image), run(from_bytes(*plain), image), strict=True):
         assert np.abs(value - expected).mean() < 0.1
