@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 import napari_grd.api as grd
+from builtin import RECIPES
 from common import FLUORESCENCE, ORIGIN, load, score
 from napari_grd.config import AugmentConfig, NetworkConfig, OptimConfig, TrainConfig
 from reporting import table
@@ -34,7 +35,9 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--name", help="write NAME.grd.safetensors too, in float16, to be built in")
+    parser.add_argument(
+        "--name", choices=[f"{name}-teacher" for name in RECIPES], help="write it in float16, too, to be built in"
+    )
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -71,6 +74,8 @@ def main() -> None:
     )
     print(grd.save_model(model, args.out / "teacher.grd.safetensors"))
     if args.name:
+        about = RECIPES[args.name.removesuffix("-teacher")]
+        model = model.with_card(summary=f"{about.summary}; large, made to teach", limits=about.limits)
         print(grd.save_model(model, args.out / args.name, half=True))
     rows = [[data, *found.values()] for data, found in scores.items()]
     print(table(["set", *(name.upper() for name in next(iter(scores.values())))], rows, digits=3))

@@ -8,6 +8,7 @@ import pytest
 
 from napari_grd._napari.state import state_of
 from napari_grd.errors import ConfigError
+from napari_grd.io.builtin import builtin_paths
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 
@@ -22,9 +23,10 @@ def test_models_are_added_under_unique_names_and_loaded_when_asked_for(viewer: A
     told: list[list[str]] = []
     state.events.names.connect(told.append)
     model = Model.create(ModelConfig(), ModelCard(name="nuclei"))
-    assert state.names == ["nuclei"]
+    builtin = list(builtin_paths())
+    assert state.names == builtin
     assert state.add(model) == "nuclei (2)"
-    assert told == [["nuclei", "nuclei (2)"]]
+    assert told == [[*builtin, "nuclei (2)"]]
     assert state.get("nuclei (2)") is model
     assert state.get("nuclei").card.name == "nuclei"
     assert state.get("nuclei") is state.get("nuclei")
@@ -39,7 +41,7 @@ def test_the_student_changes_once_and_must_be_known(viewer: Any) -> None:
     state.student = "mine"
     state.student = "mine"
     assert told == ["mine"]
-    with pytest.raises(ConfigError, match=r"'other'.*nuclei, mine"):
+    with pytest.raises(ConfigError, match=r"'other'.*nuclei,.* mine"):
         state.student = "other"
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ModelFileError
-from napari_grd.io.builtin import builtin_paths, resolve_model
+from napari_grd.io.builtin import TEACHER, builtin_paths, resolve_model
 from napari_grd.io.model_file import SUFFIX, load_model, read_card, save_model
 from napari_grd.models import Model, ModelCard, ModelConfig
 
@@ -182,6 +182,12 @@ def test_builtin_models_carry_their_own_name_and_are_small() -> None:
         card = read_card(path)[1]
         assert card.name == name
         assert path.stat().st_size <= (12e6 if card.kind == "teacher" else 1.3e6)
+
+
+def test_the_first_builtin_model_is_a_student_and_one_can_teach() -> None:
+    cards = [read_card(path)[1] for path in builtin_paths().values()]
+    assert cards[0].kind == "student"
+    assert read_card(builtin_paths()[TEACHER])[1].kind == "teacher"
 
 
 def test_a_name_or_a_path_is_resolved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,9 @@ from napari_grd.errors import ModelFileError
 SUFFIX = ".grd.safetensors"
 """How the name of a model file ends."""
 
+TEACHER = "nuclei-teacher"
+"""The built-in model that is large enough to teach."""
+
 
 def builtin_paths() -> dict[str, Path]:
     """Built-in models: name (the file's, without suffix) to file, sorted by name.
@@ -18,7 +21,8 @@ def builtin_paths() -> dict[str, Path]:
     True
     """
     folder = Path(str(resources.files("napari_grd"))) / "builtin"
-    return {path.name.removesuffix(SUFFIX): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    found = {path.name.removesuffix(SUFFIX): path for path in folder.glob(f"*{SUFFIX}")}
+    return dict(sorted(found.items()))
 
 
 def resolve_model(source: str | Path) -> Path:

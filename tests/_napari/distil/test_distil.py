@@ -12,7 +12,7 @@ from napari_grd._napari.distil.widget import DistilWidget
 from napari_grd._napari.settings import Settings
 from napari_grd.config import DistillConfig
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.io.builtin import builtin_paths
+from napari_grd.io.builtin import TEACHER, builtin_paths
 from napari_grd.io.model_file import load_model
 from napari_grd.models import Model
 
@@ -56,6 +56,10 @@ def widget(viewer: Any, nuclei: Any, model: Model, tmp_path: Path, monkeypatch: 
     widget.form.set_value(QUICK)
     widget.runs.setText(str(tmp_path / "runs"))
     return widget
+
+
+def test_the_builtin_teacher_is_offered_first(viewer: Any) -> None:
+    assert DistilWidget(viewer).teacher.models.name() == TEACHER
 
 
 def wait_for(qtbot: Any, widget: DistilWidget, text: str) -> None:

@@ -11,6 +11,7 @@ from napari_grd._napari.distil.teacher_options import TeacherOptions
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import message_of, run_call
+from napari_grd.io.builtin import TEACHER
 
 if TYPE_CHECKING:
     from napari_grd.models import Model, ModelCard, ModelConfig
@@ -64,6 +65,7 @@ class TeacherPicker(QWidget):
         self.kind.addItem("A model", "model")
         self.kind.addItem("Labels layers (ground truth)", "labels")
         self.models = ModelCombo(panel, "The model that teaches; its file may come from a colleague or another machine")
+        self.models.set_name(TEACHER)
         self.options = TeacherOptions()
         self.options.hide()
         self.facts = QLabel()
