@@ -90,5 +90,5 @@ def test_distil_again_for_these_images(nuclei: tuple[Any, Any], tmp_path: Path, 
 
 
 def test_an_unknown_model_lists_the_known() -> None:
-    with pytest.raises(ModelFileError, match=r"'nuclej'.*Built-in models: nuclei"):
+    with pytest.raises(ModelFileError, match=r"'nuclej'.*Models: nuclei"):
         grd.load_model("nuclej")

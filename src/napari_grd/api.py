@@ -27,9 +27,11 @@ from napari_grd.graph.instances import InstanceGraph, instance_graph
 from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, iter_segment, predict, segment
-from napari_grd.io.builtin import builtin_paths, resolve_model
+from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.model_file import load_model as _load_model
 from napari_grd.io.model_file import read_card, save_model
+from napari_grd.io.remote import fetch_model
+from napari_grd.io.resolve import resolve_model
 from napari_grd.jobs import Event, Job, Metrics, Preview, Progress, Saved, drain
 from napari_grd.measure.objects import iter_measure, measure
 from napari_grd.measure.table import ObjectTable
@@ -67,6 +69,7 @@ __all__ = [
     "embed",
     "evaluate",
     "export_model",
+    "fetch_model",
     "find_errors",
     "instance_graph",
     "iter_distill",
@@ -103,8 +106,8 @@ def load_model(source: str | Path) -> Model:
     Parameters
     ----------
     source : str or Path
-        ``"nuclei"``, or the path of a ``.grd.safetensors`` file or of a ``.zip``
-        of :func:`export_model`.
+        ``"nuclei"``, the name of a model of :func:`fetch_model`, or the path of a
+        ``.grd.safetensors`` file or of a ``.zip`` of :func:`export_model`.
 
     Raises
     ------

@@ -1,12 +1,25 @@
 """Help, info, models, teachers, and how errors look."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-VERBS = ("demo", "train", "distill", "segment", "evaluate", "export", "calibrate", "info", "models", "teachers")
+VERBS = (
+    "demo",
+    "train",
+    "distill",
+    "segment",
+    "evaluate",
+    "export",
+    "calibrate",
+    "info",
+    "models",
+    "fetch",
+    "teachers",
+)
 
 
 def test_help_lists_the_verbs_without_importing_torch() -> None:
@@ -39,6 +52,21 @@ def test_info_prints_card_and_config(call, model_file: Path) -> None:
     assert shown.code == 0
     assert "name: a-model" in shown.out
     assert "in_channels: 1" in shown.out
+
+
+def test_a_model_is_fetched_only_after_a_yes(call, monkeypatch, tmp_path) -> None:
+    url, path = "https://models.example/mine", tmp_path / "models.txt"
+    path.write_text(f"mine {'0' * 64} {url}")
+    monkeypatch.setenv("NAPARI_GRD_MODELS", str(path))
+    asked: list[str] = []
+    monkeypatch.setattr("napari_grd.io.remote.fetch_model", lambda name: asked.append(name) or tmp_path / name)
+    assert url in call("models").out
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    refused = call("fetch", "mine")
+    assert f"Download mine from {url}?" in refused.out
+    assert (refused.code, asked) == (1, [])
+    assert "mine is at" in call("fetch", "mine", "--yes").out
+    assert asked == ["mine"]
 
 
 def test_models_and_teachers_are_listed(call) -> None:

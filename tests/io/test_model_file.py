@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ModelFileError
-from napari_grd.io.builtin import TEACHER, builtin_paths, resolve_model
+from napari_grd.io.builtin import TEACHER, builtin_paths
 from napari_grd.io.model_file import SUFFIX, load_model, read_card, save_model
+from napari_grd.io.resolve import resolve_model
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 
@@ -191,11 +192,11 @@ def test_the_first_builtin_model_is_a_student_and_one_can_teach() -> None:
 
 
 def test_a_name_or_a_path_is_resolved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_grd.io.builtin.builtin_paths", lambda: {"tiny": Path("/builtin/tiny")})
+    monkeypatch.setattr("napari_grd.io.resolve.builtin_paths", lambda: {"tiny": Path("/builtin/tiny")})
     monkeypatch.chdir(path.parent)
     Path("tiny").touch()
     assert resolve_model("tiny") == Path("/builtin/tiny")
     assert resolve_model("./tiny") == Path("tiny")
     assert resolve_model(str(path)) == path
-    with pytest.raises(ModelFileError, match=r"'tinny'.*Built-in models: tiny"):
+    with pytest.raises(ModelFileError, match=r"'tinny'.*Models: tiny"):
         resolve_model("tinny")

@@ -124,7 +124,7 @@ def test_options_can_be_typed(name: str, texts: dict[str, str], values: tuple[An
 
 def test_a_model_or_its_file_becomes_a_teacher(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save_model(model, tmp_path / "tiny")
-    monkeypatch.setattr("napari_grd.io.builtin.builtin_paths", lambda: {"builtin": path})
+    monkeypatch.setattr("napari_grd.io.resolve.builtin_paths", lambda: {"builtin": path})
     monkeypatch.setattr(registry, "builtin_paths", lambda: {"builtin": path})
     made = [as_teacher(source) for source in (model, path, str(path), "builtin")]
     assert all(isinstance(teacher, EmbeddingTeacher) for teacher in made)
@@ -182,7 +182,7 @@ def load(threshold: int = 5):
 @pytest.mark.usefixtures("plugins")
 def test_what_cannot_become_a_teacher(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"named 'nucleo'.*Teachers: model, labels, .*absent, blank, broken\..*Built-in models"
+        ConfigError, match=r"named 'nucleo'.*Teachers: model, labels, .*absent, blank, broken\..*Models: nuclei"
     ):
         as_teacher("nucleo")
     with pytest.raises(ConfigError, match="A int is not a teacher"):

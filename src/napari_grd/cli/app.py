@@ -29,6 +29,7 @@ app.command("export")(exporting.export)
 app.command("calibrate")(exporting.calibrate)
 app.command("info")(listing.info)
 app.command("models")(listing.models)
+app.command("fetch")(listing.fetch)
 app.command("teachers")(listing.teachers)
 
 

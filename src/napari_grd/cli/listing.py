@@ -16,8 +16,8 @@ def info(
     import yaml
 
     from napari_grd.export.bioimageio_import import read_package
-    from napari_grd.io.builtin import resolve_model
     from napari_grd.io.model_file import read_card
+    from napari_grd.io.resolve import resolve_model
 
     path = resolve_model(model)
     if path.suffix == ".zip":
@@ -31,15 +31,32 @@ def info(
 
 
 def models() -> None:
-    """List the built-in models."""
+    """List the built-in models, and those at addresses of yours."""
     from napari_grd.api import builtin_models
+    from napari_grd.io.remote import list_path, remote_models
 
-    cards = builtin_models()
-    if not cards:
-        typer.echo("There are no built-in models in this installation.")
-        return
-    rows = [[card.name, card.summary, card.licence, f"{card.parameters:,}"] for card in cards]
+    rows = [[card.name, card.summary, card.licence, f"{card.parameters:,}"] for card in builtin_models()]
     print_table("Built-in models", ["name", "summary", "licence", "parameters"], rows, left=3)
+    listed = [[one.name, one.url, "yes" if one.here else "no"] for one in remote_models().values()]
+    if listed:
+        print_table(f"Models of {list_path()}", ["name", "address", "fetched"], listed, left=3)
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="A name of your list of models.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Download a model from the address in your list of models, and check it.
+
+    The list is models.txt in napari-grd's configuration folder, or the file that NAPARI_GRD_MODELS names: one model
+    a line, NAME SHA256 ADDRESS.
+    """
+    from napari_grd.io.remote import fetch_model, remote_models
+
+    known = remote_models().get(name)
+    if known is not None and not known.here and not yes:
+        typer.confirm(f"Download {name} from {known.url}?", abort=True)
+    Console(soft_wrap=True).print(f"{name} is at {fetch_model(name)}", markup=False, highlight=False)
 
 
 def teachers(name: Annotated[str | None, typer.Argument(help="Of one teacher: list its options.")] = None) -> None:

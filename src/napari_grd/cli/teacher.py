@@ -26,9 +26,11 @@ def load_named(given: Sequence[str], options: Sequence[str] = ()) -> "Teacher | 
     GrdError
         If there is no such teacher, or it does not take these options.
     """
-    from napari_grd.io.builtin import builtin_paths, resolve_model
+    from napari_grd.io.builtin import builtin_paths
     from napari_grd.io.model_file import load_model
     from napari_grd.io.rdf import is_zoo_package
+    from napari_grd.io.remote import remote_models
+    from napari_grd.io.resolve import resolve_model
     from napari_grd.teachers.options import parse_options
     from napari_grd.teachers.registry import as_teacher, load_teacher, options_of, teachers
 
@@ -42,7 +44,9 @@ def load_named(given: Sequence[str], options: Sequence[str] = ()) -> "Teacher | 
         texts = _pairs("--teacher-option", options, "Write --teacher-option name=value, each name once.")
         return load_teacher(only, **parse_options(only, options_of(only), texts))
     if not more and ("=" not in only or Path(only).exists()):
-        is_model = only in builtin_paths() or (Path(only).is_file() and not is_zoo_package(Path(only)))
+        is_model = only in {**builtin_paths(), **remote_models()} or (
+            Path(only).is_file() and not is_zoo_package(Path(only))
+        )
         return load_model(resolve_model(only)) if is_model else as_teacher(only)
     return as_teacher(_pairs("--teacher", given, "Write --teacher name=source for each, with different names."))
 

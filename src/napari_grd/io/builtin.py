@@ -3,8 +3,6 @@
 from importlib import resources
 from pathlib import Path
 
-from napari_grd.errors import ModelFileError
-
 SUFFIX = ".grd.safetensors"
 """How the name of a model file ends."""
 
@@ -23,34 +21,3 @@ def builtin_paths() -> dict[str, Path]:
     folder = Path(str(resources.files("napari_grd"))) / "builtin"
     found = {path.name.removesuffix(SUFFIX): path for path in folder.glob(f"*{SUFFIX}")}
     return dict(sorted(found.items()))
-
-
-def resolve_model(source: str | Path) -> Path:
-    """The file of a model that is named by a built-in name or by its path.
-
-    Parameters
-    ----------
-    source : str or Path
-        A string that is a built-in name means that model, even beside a file
-        of the same name: write ``"./name"`` for that one.
-
-    Returns
-    -------
-    Path
-        An existing file.
-
-    Raises
-    ------
-    ModelFileError
-        If it is neither; the message lists the built-in names.
-    """
-    builtin = builtin_paths()
-    if isinstance(source, str) and source in builtin:
-        return builtin[source]
-    path = Path(source)
-    if path.is_file():
-        return path
-    names = f"Built-in models: {', '.join(builtin)}." if builtin else "There are no built-in models."
-    raise ModelFileError(
-        f"There is no built-in model and no file named {str(source)!r}.", f"Check the name or path. {names}"
-    )

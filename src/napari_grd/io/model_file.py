@@ -105,7 +105,7 @@ def load_model(path: str | Path) -> Model:
     ----------
     path : str or Path
         The file. For the name of a built-in model, see
-        :func:`napari_grd.io.builtin.resolve_model`.
+        :func:`napari_grd.io.resolve.resolve_model`.
 
     Returns
     -------

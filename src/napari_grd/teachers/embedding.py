@@ -12,8 +12,8 @@ from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import model_fingerprint
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import predict
-from napari_grd.io.builtin import resolve_model
 from napari_grd.io.model_file import load_model
+from napari_grd.io.resolve import resolve_model
 from napari_grd.models import Model
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
 

@@ -15,6 +15,7 @@ from napari_grd.errors import ConfigError, GrdError
 from napari_grd.export.bioimageio_import import is_own_package, read_package
 from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.rdf import is_zoo_package
+from napari_grd.io.remote import remote_models
 from napari_grd.models import Model
 from napari_grd.teachers.base import Teacher, TeacherInfo, TeacherSource
 from napari_grd.teachers.function import is_reference
@@ -140,8 +141,9 @@ def as_teacher(source: TeacherLike | Mapping[str, TeacherLike]) -> Teacher:
             f"A {type(source).__name__} is not a teacher.",
             "Pass a Teacher, a Model, a function, the name of one, or a path.",
         )
-    builtin, plugins = builtin_paths(), [name for name in _entry_points() if name not in _BUILTIN]
-    if isinstance(source, str) and source in builtin:
+    models = [*builtin_paths(), *remote_models()]
+    plugins = [name for name in _entry_points() if name not in _BUILTIN]
+    if isinstance(source, str) and source in models:
         return load_teacher("model", source=source)
     if isinstance(source, str) and source in plugins:
         return load_teacher(source)
@@ -151,8 +153,8 @@ def as_teacher(source: TeacherLike | Mapping[str, TeacherLike]) -> Teacher:
         if is_reference(str(source)):
             return load_teacher("callable", function=str(source))
         raise ConfigError(
-            f"There is no teacher, built-in model, file or folder named {str(source)!r}.",
-            f"Teachers: {', '.join([*_BUILTIN, *plugins])}. Built-in models: {', '.join(builtin) or 'none'}.",
+            f"There is no teacher, model, file or folder named {str(source)!r}.",
+            f"Teachers: {', '.join([*_BUILTIN, *plugins])}. Models: {', '.join(models)}.",
         )
     if is_zoo_package(Path(source)):
         if is_own_package(source):

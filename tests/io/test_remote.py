@@ -1,0 +1,96 @@
+"""Models at addresses of the user's, fetched from a server in this process."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+import napari_grd.api as grd
+from napari_grd.errors import ModelFileError
+from napari_grd.io.builtin import builtin_paths
+from napari_grd.io.remote import VARIABLE, fetch_model, list_path, remote_models
+from napari_grd.io.resolve import resolve_model
+
+STUDENT = builtin_paths()["nuclei"]
+SHA = hashlib.sha256(STUDENT.read_bytes()).hexdigest()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """An address under which the built-in models lie."""
+    made = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(STUDENT.parent)))
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{made.server_port}"
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+@pytest.fixture
+def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty list of models; what is fetched goes below the test's folder."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "models.txt"))
+    monkeypatch.setattr("napari_grd.io.remote.user_data_path", lambda *_, **__: tmp_path / "data")
+    return tmp_path / "models.txt"
+
+
+def test_without_a_list_there_is_none(listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert remote_models() == {}
+    with pytest.raises(ModelFileError, match="no model named 'mine'"):
+        fetch_model("mine")
+    monkeypatch.delenv(VARIABLE)
+    assert list_path().name == "models.txt"
+
+
+def test_a_model_is_fetched_when_asked_for_and_then_has_a_name(listed: Path, server: str) -> None:
+    listed.write_text(f"# ours\n\nmine {SHA.upper()} {server}/{STUDENT.name}\n")
+    assert not remote_models()["mine"].here
+    with pytest.raises(ModelFileError, match=r"was not fetched from http.*Run: napari-grd fetch mine"):
+        grd.load_model("mine")
+    path = grd.fetch_model("mine")
+    assert path.read_bytes() == STUDENT.read_bytes()
+    assert resolve_model("mine") == path
+    listed.write_text(f"mine {SHA} http://127.0.0.1:9/gone")
+    assert fetch_model("mine") == path, "what is here is not fetched again"
+
+
+def test_another_file_than_the_listed_one_is_not_kept(listed: Path, server: str) -> None:
+    listed.write_text(f"mine {'0' * 64} {server}/{STUDENT.name}")
+    with pytest.raises(ModelFileError, match="is not the file whose checksum"):
+        fetch_model("mine")
+    assert not [path for path in listed.parent.rglob("*") if path.is_file() and path != listed]
+
+
+@pytest.mark.parametrize("address", ["{server}/nothing", "http://127.0.0.1:9/model"])
+def test_what_cannot_be_reached_is_said(listed: Path, server: str, address: str) -> None:
+    listed.write_text(f"mine {SHA} {address.format(server=server)}")
+    with pytest.raises(ModelFileError, match=r"cannot be reached .*Try again"):
+        fetch_model("mine")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("mine", "1 words in line 1"),
+        ("mine 12ab https://a.example/m", "no SHA-256"),
+        (f"mine {SHA} file:///etc/passwd", "is no address"),
+        (f"../mine {SHA} https://a.example/m", "odd characters"),
+        (f"nuclei {SHA} https://a.example/m", "is taken"),
+        (f"a {SHA} https://a.example/m\na {SHA} https://a.example/m", "line 2"),
+        ("\udcff", "cannot be read"),
+    ],
+)
+def test_a_bad_list_is_refused_with_its_line(listed: Path, line: str, words: str) -> None:
+    listed.write_bytes(line.encode(errors="surrogateescape"))
+    with pytest.raises(ModelFileError, match=words):
+        remote_models()
