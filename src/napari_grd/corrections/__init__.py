@@ -2,25 +2,33 @@
 
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.edges import constraints_of, constraints_of_one
+from napari_grd.corrections.editor import Change, Editor
+from napari_grd.corrections.evidence import Evidence, PlaneEvidence, Predictions
 from napari_grd.corrections.files import load_corrections, save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import Journal, open_journal
 from napari_grd.corrections.kinds import Accept, Add, Correction, Cut, Draw, Erase, Join, Pick, Remove, Split
 from napari_grd.corrections.lessons import training_labels
 from napari_grd.corrections.region import Region
+from napari_grd.corrections.replay import replay
 
 __all__ = [
     "Accept",
     "Add",
+    "Change",
     "Correction",
     "Corrections",
     "Cut",
     "Draw",
+    "Editor",
     "Erase",
+    "Evidence",
     "ImageRef",
     "Join",
     "Journal",
     "Pick",
+    "PlaneEvidence",
+    "Predictions",
     "Region",
     "Remove",
     "Split",
@@ -28,6 +36,7 @@ __all__ = [
     "constraints_of_one",
     "load_corrections",
     "open_journal",
+    "replay",
     "save_corrections",
     "training_labels",
 ]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.kinds import Accept, Add, Correction, Cut, Draw, Erase, Join, Pick, Remove, Split
 from napari_grd.corrections.region import Region
+from napari_grd.corrections.said import Said
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.pairs import keys
 
@@ -54,14 +55,10 @@ def constraints_of(
     >>> len(found.together), len(found.apart)
     (2, 1)
     """
-    shape = corrections.image.plane_shape
-    found, together = Constraints(), _Together()
+    said = Said()
     for correction in corrections.of_plane(plane):
-        said = constraints_of_one(correction, shape, labels)
-        if not together.take(said):
-            found = found.merged_with(together.end())
-            together.take(said)
-    return found.merged_with(together.end())
+        said = said.then(constraints_of_one(correction, corrections.image.plane_shape, labels))
+    return said.constraints
 
 
 def constraints_of_one(
@@ -86,39 +83,6 @@ def constraints_of_one(
     if isinstance(correction, Cut):
         return Constraints.cut_stroke(correction.stroke, shape, labels)
     return _MADE[type(correction)](correction, shape)
-
-
-class _Together:
-    """Constraints that name no pixel twice: merging, which takes its time, is for those that could contradict."""
-
-    def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
-        self._parts: list[Constraints] = [Constraints()]
-        self._named: set[int] = set()
-
-    def take(self, said: Constraints) -> bool:
-        """Take it in, unless a pixel is named already."""
-        ends = (said.together.reshape(-1, 2), said.apart.reshape(-1, 2), said.foreground, said.background)
-        named = keys(np.concatenate(ends)).tolist()
-        if not self._named.isdisjoint(named):
-            return False
-        self._named.update(named)
-        self._parts.append(said)
-        return True
-
-    def end(self) -> Constraints:
-        """All of them as one; begins anew."""
-        parts = self._parts
-        joined = Constraints(
-            together=np.concatenate([part.together for part in parts]),
-            apart=np.concatenate([part.apart for part in parts]),
-            foreground=np.concatenate([part.foreground for part in parts]),
-            background=np.concatenate([part.background for part in parts]),
-        )
-        self._begin()
-        return joined
 
 
 def _whole(region: Region, shape: Shape) -> Constraints:

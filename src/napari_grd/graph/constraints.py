@@ -5,6 +5,7 @@ gesture makes :class:`Constraints`, and :meth:`Constraints.merged_with` adds the
 up, the later word against the earlier one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.graph.grid import GridConstraints
-from napari_grd.graph.pairs import Groups, keys, unordered
+from napari_grd.graph.merging import remaining
+from napari_grd.graph.pairs import Groups, keys
 from napari_grd.graph.strokes import Pixels, pairs_across, rasterise
 
 _POKE = 0.35  # an object counts as cut where the stroke in it is this long, in units of the root of its size
@@ -179,28 +181,57 @@ class Constraints:
             raise ConfigError(
                 f"Constraints of {self.ndim} and of {later.ndim} axes cannot be merged.", "Use those of one image."
             )
-        together = self.together[~np.isin(keys(self.together), keys(later.background)).any(axis=1)]
-        together = together[~_isin_pairs(together, later.apart)]
-        groups = Groups(np.concatenate([keys(together), keys(later.together)]))
-        wrong = keys(later.apart)[groups.join(keys(later.apart))]
-        together = together[~np.isin(groups.of(keys(together[:, 0])), groups.of(wrong[:, 0]))]
+        (left,) = remaining([self], later)
+        return Constraints.union([left, later], self.ndim)
 
-        groups = Groups(np.concatenate([keys(together), keys(later.together)]))
-        apart = self.apart
-        undone = groups.join(keys(apart))
-        if undone.any():
-            cuts = Groups(keys(apart)).of(keys(apart[:, 0]))
-            apart = apart[~np.isin(cuts, cuts[undone])]
+    @classmethod
+    def union(cls, parts: "Sequence[Constraints]", ndim: int = 2) -> "Constraints":
+        """All of them at once, where they are known not to contradict each other, as those that were merged.
 
-        foreground = self.foreground[~np.isin(keys(self.foreground), keys(later.background))]
-        background = self.background[~np.isin(keys(self.background), keys(later.on))]
-        return Constraints(
-            self.ndim,
-            together=np.concatenate([together, later.together]),
-            apart=np.concatenate([apart, later.apart]),
-            foreground=np.concatenate([foreground, later.foreground]),
-            background=np.concatenate([background, later.background]),
+        Parameters
+        ----------
+        parts : sequence of Constraints
+            Of ``ndim`` axes.
+        """
+        empty = cls(ndim)
+        names = ("together", "apart", "foreground", "background")
+        return empty.without_check(
+            **{name: np.concatenate([getattr(part, name) for part in (empty, *parts)]) for name in names}
         )
+
+    def without_check(self, **pixels: Pixels) -> "Constraints":
+        """The same with other pixels, known to be right: looking for contradictions takes longest of all.
+
+        Parameters
+        ----------
+        **pixels : int64 array
+            By the name of the attribute, in its shape.
+        """
+        result = object.__new__(Constraints)
+        for name in ("ndim", "together", "apart", "foreground", "background"):
+            object.__setattr__(result, name, pixels.get(name, getattr(self, name)))
+        return result
+
+    def cropped(self, start: ArrayLike, stop: ArrayLike) -> "Constraints":
+        """Those of a box, in its coordinates; links and pairs that leave it are left out.
+
+        Parameters
+        ----------
+        start, stop : (ndim,) array of int
+            First pixel of the box, and the one behind its last. ``(-y, -x)`` and a shape
+            bring back to the image what was cropped at ``(y, x)``.
+
+        Examples
+        --------
+        >>> Constraints.split_points((5, 5), (6, 6)).cropped((4, 4), (8, 8)).apart.tolist()
+        [[[1, 1], [2, 2]]]
+        """
+        first, size = np.asarray(start, np.int64), np.subtract(stop, start)
+        kept = {}
+        for name, axes in (("together", (1, 2)), ("apart", (1, 2)), ("foreground", 1), ("background", 1)):
+            pixels = getattr(self, name) - first
+            kept[name] = pixels[((pixels >= 0) & (pixels < size)).all(axis=axes)]
+        return self.without_check(**kept)
 
     def on_grid(self, shape: tuple[int, ...]) -> GridConstraints:
         """The same for an image of this shape, as positions in the flat image.
@@ -241,12 +272,6 @@ def _distinct(pixels: Pixels) -> Pixels:
 def _inside(pixels: Pixels, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     inside: NDArray[np.bool_] = np.all((pixels >= 0) & (pixels < np.array(shape)), axis=-1)
     return inside
-
-
-def _isin_pairs(pairs: Pixels, others: Pixels) -> NDArray[np.bool_]:
-    """Which of the pairs are among the others, in either order."""
-    known = unordered(keys(others))
-    return np.array([tuple(sorted(pair)) in known for pair in keys(pairs).tolist()], np.bool_)
 
 
 def _poked(apart: Pixels, facing: Pixels, labels: NDArray[np.integer]) -> NDArray[np.bool_]:

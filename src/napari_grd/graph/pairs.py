@@ -1,11 +1,11 @@
 """Pairs of pixels as numbers, and the groups that pairs make."""
 
 from collections.abc import Iterable
+from typing import no_type_check
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Ids = NDArray[np.int64]
 _AXIS_BITS = 21  # three axes in one integer
@@ -46,10 +46,7 @@ class Groups:
 
     def __init__(self, links: Ids) -> None:
         self._members, ends = np.unique(links.reshape(-1), return_inverse=True)
-        ends = ends.reshape(-1, 2)
-        size = len(self._members)
-        graph = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(max(size, 1),) * 2)
-        self._group: Ids = connected_components(graph, directed=False)[1].astype(np.int64)
+        self._group: Ids = _joined(ends.reshape(-1, 2), len(self._members))
 
     def of(self, numbers: Ids) -> Ids:
         """The group of each number, -1 for numbers without a link."""
@@ -63,6 +60,25 @@ class Groups:
         first, second = self.of(pairs[:, 0]), self.of(pairs[:, 1])
         joined: NDArray[np.bool_] = (first == second) & (first >= 0)
         return joined
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def _joined(links, size):
+    """For each of the numbers below ``size`` the smallest that hangs together with it."""
+    group = np.arange(size)
+    for at in range(len(links)):
+        a, b = links[at]
+        while group[a] != a:
+            group[a] = group[group[a]]
+            a = group[a]
+        while group[b] != b:
+            group[b] = group[group[b]]
+            b = group[b]
+        group[max(a, b)] = min(a, b)
+    for number in range(size):  # what it points to is smaller, and final
+        group[number] = group[group[number]]
+    return group
 
 
 def merge_unless_apart(

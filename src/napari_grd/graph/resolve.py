@@ -112,6 +112,33 @@ def resolve(
     return result
 
 
+def reach(labels: Labels, constraints: Constraints, touched: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
+    """What :func:`resolve` would solve again: nothing else changes, so a crop that holds it is enough.
+
+    Parameters
+    ----------
+    labels, constraints, touched
+        See :func:`resolve`.
+
+    Returns
+    -------
+    ids : (N,) int64
+        Objects, sorted.
+    pixels : (M, ndim) int64
+        Background that is foreground by hand and hangs together with them.
+
+    Examples
+    --------
+    >>> join = Constraints.join_stroke([(0, 0), (0, 3)])
+    >>> ids, pixels = reach(np.array([[7, 0, 9, 9]], np.uint32), join, np.array([[0, 0]]))
+    >>> ids.tolist(), pixels.tolist()
+    ([7, 9], [[0, 1]])
+    """
+    places = Constraints(labels.ndim, foreground=touched).on_grid(labels.shape).on
+    scope = _scope(labels.reshape(-1), constraints.on_grid(labels.shape), places)
+    return scope.ids, np.stack(np.unravel_index(scope.pixels, labels.shape), axis=-1)
+
+
 def warm_up() -> None:
     """Compile (or load from the cache) everything here, so that the first correction does not wait."""
     split = Constraints.split_points((1, 1), (1, 4))

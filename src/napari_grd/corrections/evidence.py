@@ -1,0 +1,86 @@
+"""What a network said about the planes of an image, for the corrections that ask the embedding."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.errors import ImageError
+from napari_grd.inference.prediction import Prediction
+from napari_grd.inference.rescale import nearest
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneEvidence:
+    """What a network said about a plane, on the grid of its labels.
+
+    Attributes
+    ----------
+    embedding : (H, W, C) float32
+        Raw embedding, channels last.
+    foreground : (H, W) float32 or None
+        Probability in [0, 1].
+
+    Raises
+    ------
+    ImageError
+        If the two do not fit each other.
+    """
+
+    embedding: NDArray[np.float32]
+    foreground: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.embedding.shape
+        if len(shape) != 3 or (self.foreground is not None and self.foreground.shape != shape[:2]):
+            found = None if self.foreground is None else self.foreground.shape
+            raise ImageError(
+                f"The embedding has shape {shape}, the foreground {found}.",
+                "Pass a plane (y, x, channel) and its foreground (y, x).",
+            )
+
+    @classmethod
+    def of(cls, prediction: Prediction) -> "PlaneEvidence":
+        """A prediction of one plane, brought to the image's grid by nearest neighbour, as its labels are."""
+        embedding, foreground = np.moveaxis(prediction.embedding, 0, -1), prediction.foreground
+        if embedding.shape[:2] != prediction.shape:
+            embedding = nearest(embedding, (*prediction.shape, embedding.shape[-1]))
+            foreground = None if foreground is None else nearest(foreground, prediction.shape)
+        return cls(embedding, foreground)
+
+
+class Evidence(Protocol):
+    """What a network said, one plane at a time."""
+
+    def of(self, plane: tuple[int, ...]) -> PlaneEvidence | None:
+        """The plane at this index of the axes before y and x; None: nothing is known of it."""
+
+
+@dataclass(eq=False)
+class Predictions:
+    """Evidence that was computed before: predictions by plane.
+
+    Examples
+    --------
+    >>> Predictions().of(()) is None
+    True
+    """
+
+    _planes: dict[tuple[int, ...], PlaneEvidence] = field(default_factory=dict)
+
+    @classmethod
+    def of_prediction(cls, prediction: Prediction, before: tuple[int, ...] = ()) -> "Predictions":
+        """A prediction of a plane, or of a stack through a 2D model; ``before`` is the index along axes before it."""
+        found = cls()
+        found.put(before, prediction)
+        return found
+
+    def put(self, plane: tuple[int, ...], prediction: Prediction) -> None:
+        """Take in a prediction of this plane, or of the stack whose planes begin with this index."""
+        for number, each in enumerate(prediction.planes()):
+            self._planes[(*plane, number) if prediction.is_stack else tuple(plane)] = PlaneEvidence.of(each)
+
+    def of(self, plane: tuple[int, ...]) -> PlaneEvidence | None:
+        """What is known of a plane."""
+        return self._planes.get(tuple(plane))
