@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from napari.layers import Image, Labels
 
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd.io.model_file import save_model
+from napari_grd.io.remote import VARIABLE
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 
@@ -49,10 +51,45 @@ def test_a_model_file_is_opened_and_picked(viewer: Any, qtbot: Any, tmp_path: Pa
     combo = ModelCombo(panel, "the model")
     assert combo.name() == "nuclei"
     path = save_model(Model.create(ModelConfig(), ModelCard(name="mine")), tmp_path / "mine.grd.safetensors")
-    with qtbot.waitSignal(combo.changed):
+    with qtbot.waitSignal(combo.changed, timeout=60_000):  # it imports torch
         combo.open_file(str(path))
     assert combo.name() == "mine"
-    assert panel.state.names == ["nuclei", "mine"]
+    assert panel.state.names[-1] == "mine"
+
+
+@pytest.mark.parametrize("answer", [False, True])
+def test_a_listed_model_is_downloaded_after_a_yes(
+    viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool
+) -> None:
+    path = save_model(Model.create(ModelConfig(), ModelCard(name="ours")), tmp_path / "ours.grd.safetensors")
+    (tmp_path / "models.txt").write_text(f"ours {'0' * 64} https://models.example/ours")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "models.txt"))
+    monkeypatch.setattr("napari_grd._napari.pickers.fetch_model", lambda _name: path)
+    monkeypatch.setattr("napari_grd._napari.pickers.may_download", lambda _parent, _model: answer)
+    panel = Panel(viewer)
+    qtbot.addWidget(panel)
+    combo = ModelCombo(panel, "the model")
+    combo.setCurrentText("ours (download…)")
+    if answer:
+        qtbot.waitUntil(lambda: combo.name() == "ours", timeout=60_000)
+        assert panel.message.text() == "ours is downloaded."
+        assert combo.findText("ours (download…)") < 0
+    else:
+        assert combo.name() == "nuclei"
+        assert panel.state.names[-1] != "ours"
+
+
+def test_a_list_of_models_that_cannot_be_used_is_told(
+    viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models.txt").write_text("ours")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "models.txt"))
+    told: list[str] = []
+    monkeypatch.setattr("napari_grd._napari.remote.show_warning", told.append)
+    panel = Panel(viewer)
+    qtbot.addWidget(panel)
+    assert ModelCombo(panel, "the model").name() == "nuclei"
+    assert "1 words in line 1" in told[0]
 
 
 def test_a_broken_model_file_is_told_and_nothing_changes(viewer: Any, qtbot: Any, tmp_path: Path) -> None:
@@ -62,7 +99,7 @@ def test_a_broken_model_file_is_told_and_nothing_changes(viewer: Any, qtbot: Any
     broken = tmp_path / "broken.grd.safetensors"
     broken.write_bytes(b"not a model")
     combo.open_file(str(broken))
-    qtbot.waitUntil(lambda: "broken.grd.safetensors" in panel.message.text())
+    qtbot.waitUntil(lambda: "broken.grd.safetensors" in panel.message.text(), timeout=60_000)
     assert combo.name() == "nuclei"
 
 

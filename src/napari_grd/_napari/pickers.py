@@ -1,5 +1,7 @@
 """Pickers that follow what they pick from: layers, and models."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from napari.layers import Layer
@@ -7,10 +9,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_grd._napari.panel import Panel
+from napari_grd._napari.remote import listed_models, may_download
 from napari_grd._napari.worker import run_call
 from napari_grd.io.builtin import SUFFIX
+from napari_grd.io.remote import fetch_model
 
 _OPEN = "Open a model file…"
+_DOWNLOAD = "download:"
 
 
 class LayerCombo(QComboBox):
@@ -74,7 +79,7 @@ class LayerCombo(QComboBox):
 
 
 class ModelCombo(QComboBox):
-    """Picks one of the viewer's models, or opens a file.
+    """Picks one of the viewer's models, opens a file, or downloads what the user has listed, after a question.
 
     Parameters
     ----------
@@ -104,7 +109,7 @@ class ModelCombo(QComboBox):
     def name(self) -> str | None:
         """Name of the picked model, for ``State.get``."""
         found: str | None = self.currentData()
-        return None if found == _OPEN else found
+        return None if found is None or found == _OPEN or found.startswith(_DOWNLOAD) else found
 
     def set_name(self, name: str | None) -> None:
         """Pick a model by name."""
@@ -120,6 +125,9 @@ class ModelCombo(QComboBox):
             self.addItem(self._none, None)
         for name in self._panel.state.names:
             self.addItem(name, name)
+        self._remote = {one.name: one for one in listed_models().values() if one.name not in self._panel.state.names}
+        for name in self._remote:
+            self.addItem(f"{name} (download…)", _DOWNLOAD + name)
         self.addItem(_OPEN, _OPEN)
         self.set_name(before)
         self.blockSignals(False)
@@ -128,6 +136,12 @@ class ModelCombo(QComboBox):
         if self.currentData() == _OPEN:
             self.set_name(self._last)
             self._open()
+        elif str(self.currentData()).startswith(_DOWNLOAD):
+            chosen = self._remote[self.currentData().removeprefix(_DOWNLOAD)]
+            self.set_name(self._last)
+            if may_download(self, chosen):
+                self._panel.say(f"Downloading {chosen.name}…")
+                self._take(lambda: fetch_model(chosen.name), f"{chosen.name} is downloaded.")
         elif self.name() != self._last:
             self._last = self.name()
             self.changed.emit()
@@ -139,13 +153,19 @@ class ModelCombo(QComboBox):
 
     def open_file(self, path: str) -> None:
         """Load a model file in a worker, add it to the viewer's models and pick it."""
+        self._take(lambda: path)
+
+    def _take(self, find: Callable[[], str | Path], done: str = "") -> None:
+        """Find a file and load it, both in a worker; say something when it is done."""
 
         def load() -> Any:
             from napari_grd.api import load_model  # imports torch
 
-            return load_model(path)
+            return load_model(find())
 
         def loaded(model: Any) -> None:
+            if done:
+                self._panel.say(done)
             self.set_name(self._panel.state.add(model))
 
         self._panel.track(run_call(load, on_done=loaded, on_error=self._panel.show_error))

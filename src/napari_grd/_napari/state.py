@@ -5,8 +5,10 @@ from weakref import WeakKeyDictionary
 
 from psygnal import Signal, SignalGroup
 
+from napari_grd._napari.remote import listed_models
 from napari_grd.errors import ConfigError
 from napari_grd.io.builtin import builtin_paths
+from napari_grd.io.resolve import resolve_model
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -23,19 +25,21 @@ class StateSignals(SignalGroup):
 class State:
     """Models by name, the live student, and whether Live is on.
 
-    Making one imports nothing heavy; a built-in model is loaded when it is
-    first asked for.
+    Making one imports nothing heavy; a built-in or fetched model is loaded when
+    it is first asked for.
     """
 
     def __init__(self) -> None:
         self.events = StateSignals()
-        self._models: dict[str, Model | None] = dict.fromkeys(builtin_paths())
+        self._models: dict[str, Model | None] = dict.fromkeys(
+            [*builtin_paths(), *(name for name, model in listed_models().items() if model.here)]
+        )
         self._student: str | None = next(iter(self._models), None)
         self._live = False
 
     @property
     def names(self) -> list[str]:
-        """All models that can be chosen: built in, then opened or distilled ones."""
+        """All models that can be chosen: built in, then fetched, opened or distilled ones."""
         return list(self._models)
 
     def add(self, model: "Model", name: str | None = None) -> str:
@@ -49,7 +53,7 @@ class State:
         return unique
 
     def get(self, name: str) -> "Model":
-        """A model by name. The first call for a built-in one takes seconds: make it in a worker.
+        """A model by name. The first call for one that is not loaded takes seconds: make it in a worker.
 
         Raises
         ------
@@ -64,7 +68,7 @@ class State:
         if model is None:
             from napari_grd.io.model_file import load_model  # imports torch
 
-            model = self._models[name] = load_model(builtin_paths()[name]).with_card(name=name)
+            model = self._models[name] = load_model(resolve_model(name)).with_card(name=name)
         return model
 
     @property
