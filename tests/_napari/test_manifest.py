@@ -39,7 +39,14 @@ def test_every_command_is_offered_somewhere(manifest: Any) -> None:
     kinds = (parts.widgets, parts.readers, parts.writers, parts.sample_data)
     offered = {part.command for kind in kinds for part in kind}
     assert offered == {command.id for command in parts.commands}
-    assert {widget.display_name for widget in parts.widgets} == {"Live", "Distil", "Inspect", "Measure", "Evaluate"}
+    assert {widget.display_name for widget in parts.widgets} == {
+        "Live",
+        "Correct",
+        "Distil",
+        "Inspect",
+        "Measure",
+        "Evaluate",
+    }
     assert set(parts.menus) >= {"napari/layers/segment", "napari/layers/visualize"}
 
 

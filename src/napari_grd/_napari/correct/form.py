@@ -1,0 +1,109 @@
+"""What is corrected, and which model's embedding helps."""
+
+from typing import Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QWidget
+
+from napari_grd._napari.channels import ChannelPickers
+from napari_grd._napari.correct.subject import Subject
+from napari_grd._napari.panel import Panel
+from napari_grd._napari.pickers import LayerCombo, ModelCombo
+from napari_grd.errors import ImageError, LabelError
+
+_NO_MODEL = "none (strokes and painting only)"
+
+
+class CorrectForm(QWidget):
+    """Labels, their image, and a model.
+
+    Parameters
+    ----------
+    panel : Panel
+        Whose viewer and models these are.
+    """
+
+    changed = Signal()
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__()
+        self._panel = panel
+        self.labels = LayerCombo(panel, (Labels,), "The segmentation to correct; a live one is made permanent first.")
+        self.image = LayerCombo(panel, (Image,), "The image that was segmented.")
+        self.model = ModelCombo(
+            panel, "The model whose embedding tells what belongs together; the one that learns.", none=_NO_MODEL
+        )
+        self.channels = ChannelPickers(panel)
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Labels", self.labels)
+        form.addRow("Image", self.image)
+        form.addRow("Model", self.model)
+        form.addRow(self.channels)
+        self.model.set_name(panel.state.student)
+        self.labels.changed.connect(self._labels_changed)
+        self.image.changed.connect(self._image_changed)
+        self.model.changed.connect(self._image_changed)
+        self.channels.changed.connect(self.changed)
+        self._labels_changed()
+
+    def made_by(self) -> dict[str, Any]:
+        """Who made the labels, as far as it is known."""
+        layer = self.labels.layer()
+        found = {} if layer is None else layer.metadata.get("napari_grd", {})
+        return found if isinstance(found, dict) else {}
+
+    def subject(self, layer: Labels | None = None) -> Subject:
+        """What was chosen.
+
+        Parameters
+        ----------
+        layer : Labels, optional
+            In the place of the picked labels.
+
+        Raises
+        ------
+        GrdError
+            If something is missing, or labels and image do not fit each other.
+        """
+        labels, image = layer or self.labels.layer(), self.image.layer()
+        if labels is None:
+            raise LabelError("There are no labels to correct.", "Segment an image with Live, or open its labels.")
+        if image is None:
+            raise ImageError("There is no image.", "Open the image that was segmented.")
+        channels = self.channels.channels()
+        if self.model.name() is not None and channels is None:
+            raise ImageError(f"It is not clear which channels of {image.name!r} the model reads.", "Choose them above.")
+        return Subject.of(labels, image, channels)
+
+    def offer_channels(self, count: int) -> None:
+        """A model that takes so many channels is used."""
+        image = self.image.layer()
+        self.channels.set_image(image, count if image is not None else 0)
+
+    def _labels_changed(self) -> None:
+        """Labels of a model bring their image and model along."""
+        layer, made_by = self.labels.layer(), self.made_by()
+        card = made_by.get("model")
+        name = card.get("name") if isinstance(card, dict) else None
+        if name in self._panel.state.names:
+            self.model.set_name(name)
+        if layer is not None:
+            fitting = [one for one in self._panel.viewer.layers if isinstance(one, Image) and _fits(layer, one)]
+            named = [one for one in fitting if layer.name.startswith(one.name)]
+            if fitting and self.image.layer() not in (named or fitting):
+                self.image.set_layer((named or fitting)[-1])
+        self._image_changed()
+
+    def _image_changed(self) -> None:
+        self.offer_channels(1)
+        self.changed.emit()
+
+
+def _fits(labels: Labels, image: Image) -> bool:
+    try:
+        Subject.of(labels, image)
+    except (LabelError, ImageError):
+        return False
+    return True

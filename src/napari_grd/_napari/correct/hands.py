@@ -1,0 +1,141 @@
+"""Which tool is in hand: its gesture, its key, and napari's own mode that goes with it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QTimer
+
+from napari_grd._napari.correct.gestures import Accepting, Gesture, Picking, Stroking
+from napari_grd._napari.correct.keys import LayerKeys
+from napari_grd._napari.correct.palette import colour_of
+from napari_grd._napari.correct.pointer import Pointer
+from napari_grd._napari.correct.session import Session
+from napari_grd._napari.correct.tools import TEXTS, Tool
+from napari_grd.corrections import Correction, Cut, Join
+
+_MODES = {Tool.DRAW: "paint", Tool.ERASE: "erase"}
+_OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon": Tool.DRAW}
+_COLOURS = {Tool.PICK: "pick", Tool.JOIN: "join", Tool.CUT: "cut", Tool.ACCEPT: "accept"}
+
+
+class Hands:
+    """Takes up tools for one session until :meth:`stop`.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    session : Session
+    said : callable
+        Called with every correction that is made with the mouse.
+    told : callable
+        Called with what there is to say about a click or stroke.
+    taken : callable
+        Called with the tool that is in hand, whoever took it up.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        session: Session,
+        *,
+        said: Callable[[Correction], object],
+        told: Callable[[str], object],
+        taken: Callable[[Tool], object],
+    ) -> None:
+        self._viewer = viewer
+        self._session = session
+        self._layer = session.layer
+        self._taken = taken
+        self._taking = False
+        self.tool = Tool.NAVIGATE
+        self.picking = Picking(session, session.piece)
+        self._gestures: dict[Tool, Gesture] = {
+            Tool.PICK: self.picking,
+            Tool.JOIN: Stroking(session, Join),
+            Tool.CUT: Stroking(session, Cut),
+            Tool.ACCEPT: Accepting(session),
+        }
+        self.pointer = Pointer(viewer, session.subject, said, told)
+        self.keys = LayerKeys(self._layer)
+        for tool, text in TEXTS.items():
+            self.keys.bind(text.key, partial(self.take, tool))
+        self.keys.bind("Escape", self.forget)
+        self.keys.bind_hold("Space", lambda: self._hold(True), lambda: self._hold(False))
+        self._away = QTimer()
+        self._away.setSingleShot(True)
+        self._away.timeout.connect(self._put_away)
+        self._layer.events.mode.connect(self._mode_changed)
+        viewer.layers.selection.events.active.connect(self._active_changed)
+
+    def take(self, tool: Tool) -> None:
+        """Take up a tool, and select the layer that it works on."""
+        self.tool = tool
+        self._taking = True
+        try:
+            if tool is not Tool.NAVIGATE:
+                self._viewer.layers.selection.active = self._layer
+            self._layer.mode = _MODES.get(tool, "pan_zoom")
+            self.pointer.use(self._gestures.get(tool), colour_of(_COLOURS.get(tool, "")))
+        finally:
+            self._taking = False
+        if tool is Tool.DRAW:
+            self._choose_label()
+        self._taken(tool)
+
+    def forget(self) -> None:
+        """Drop what was begun; with nothing begun, put the tool away."""
+        gesture = self._gestures.get(self.tool)
+        if gesture is not None and gesture.busy:
+            gesture.forget()
+            self.pointer.renew()
+        else:
+            self.take(Tool.NAVIGATE)
+
+    def changed(self) -> None:
+        """Labels have changed, by whatever means."""
+        self.pointer.renew()
+
+    def stop(self) -> None:
+        """Give mouse and keys back."""
+        self._away.stop()
+        self._viewer.layers.selection.events.active.disconnect(self._active_changed)
+        self._layer.events.mode.disconnect(self._mode_changed)
+        self._layer.mode = "pan_zoom"
+        self.pointer.stop()
+        self.keys.release()
+
+    def _choose_label(self) -> None:
+        """Go on with the picked object, or begin a new one."""
+        plane = self._session.subject.current_plane(self._viewer)
+        number = self.picking.picked_object(plane) or self._session.free_number()
+        self._layer.selected_label = number
+
+    def _hold(self, on: bool) -> None:
+        self._taking = True
+        try:
+            self._layer.mode = "pan_zoom" if on else _MODES.get(self.tool, "pan_zoom")
+            self.pointer.hold(on)
+        finally:
+            self._taking = False
+
+    def _mode_changed(self, _event: Any) -> None:
+        """Napari's own buttons and keys take up tools, too."""
+        if self._taking:
+            return
+        mode = str(self._layer.mode)
+        tool = _OF_MODE.get(mode, Tool.NAVIGATE)
+        if tool is self.tool or (mode == "pick" and self.tool is Tool.DRAW):
+            return
+        self.tool = tool
+        self.pointer.use(None)
+        self._taken(tool)
+
+    def _active_changed(self, _event: Any) -> None:
+        # Whoever adds a layer and selects the one before again means nothing by it.
+        if self.tool is not Tool.NAVIGATE:
+            self._away.start()
+
+    def _put_away(self) -> None:
+        if self._viewer.layers.selection.active is not self._layer:
+            self.take(Tool.NAVIGATE)

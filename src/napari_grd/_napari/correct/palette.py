@@ -1,0 +1,47 @@
+"""Colours of corrections, the same in the layer, in the legend and under the pointer."""
+
+# Okabe and Ito's, which colour-blind people tell apart.
+COLOURS = {
+    "pick": "#56b4e9",
+    "add": "#56b4e9",
+    "draw": "#56b4e9",
+    "join": "#f0e442",
+    "cut": "#d55e00",
+    "split": "#d55e00",
+    "remove": "#cc79a7",
+    "erase": "#cc79a7",
+    "accept": "#009e73",
+}
+"""Kind of a correction to colour."""
+
+LEGEND = (
+    ("accept", ("accept",), "verified"),
+    ("pick", ("pick", "add", "draw"), "picked or drawn"),
+    ("join", ("join",), "joined"),
+    ("cut", ("cut", "split"), "cut"),
+    ("erase", ("remove", "erase"), "taken away"),
+)
+"""Lines of the legend: whose colour, which kinds, in words."""
+
+WORDS = {
+    "pick": "the pick",
+    "add": "the addition",
+    "remove": "the removal",
+    "join": "the join",
+    "cut": "the cut",
+    "split": "the cut",
+    "draw": "the drawing",
+    "erase": "the erasure",
+    "accept": "the acceptance",
+}
+"""Kind of a correction in words, after "Undo"."""
+
+
+def colour_of(kind: str) -> str:
+    """The colour of a kind, grey for one that has none."""
+    return COLOURS.get(kind, "#999999")
+
+
+def words_of(kind: str) -> str:
+    """A kind in words, after "Undo"."""
+    return WORDS.get(kind, f"the {kind}")

@@ -1,0 +1,76 @@
+"""Where the corrections of an image are kept."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari.layers import Image
+from platformdirs import user_data_path
+
+from napari_grd.corrections import ImageRef
+from napari_grd.corrections.files import SUFFIX
+
+_FOLDER = "corrections"
+
+
+@dataclass(frozen=True)
+class FilePlace:
+    """The file of corrections.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder exists.
+    why : str
+        Why it does not lie beside the image; empty if it does.
+    """
+
+    path: Path
+    why: str = ""
+
+
+def file_of(image: Image) -> Path | None:
+    """The file or folder that a layer was opened from; None if there is none on this machine."""
+    found = image.source.path
+    if not isinstance(found, str | Path) or not str(found):
+        return None
+    path = Path(found)
+    return path if path.exists() else None
+
+
+def place_of(image: Image, ref: ImageRef) -> FilePlace:
+    """Beside the image, or, where that cannot be, in the user's folder for data."""
+    path = file_of(image)
+    if path is not None and os.access(path.parent, os.W_OK):
+        return FilePlace(path.with_name(path.stem + SUFFIX))
+    why = "The image is not a file on this machine." if path is None else "The image's folder cannot be written to."
+    folder = user_data_path("napari-grd", appauthor=False) / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    # Two images may have one name.
+    told_by = ref.key[:12] if ref.key is not None else "x".join(map(str, ref.shape))
+    name = re.sub(r"[^\w.-]+", "_", image.name)[:80]
+    return FilePlace(folder / f"{name}-{told_by}{SUFFIX}", why)
+
+
+def reference(image: Image, shape: tuple[int, ...], axes: str, *, largest: int = 1 << 30) -> ImageRef:
+    """What tells an image from others; reads all of it, unless that is more than ``largest`` bytes.
+
+    Parameters
+    ----------
+    image : Image
+        Its finest level is looked at.
+    shape, axes
+        Of the labels.
+    largest : int
+        Bytes. Larger images are told apart by name and shape.
+    """
+    import numpy as np
+
+    from napari_grd.data.fingerprint import image_key
+
+    data = image.data[0] if image.multiscale else image.data
+    path = file_of(image)
+    name = image.name if path is None else path.name
+    size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
+    return ImageRef(shape, axes, name, image_key(np.asarray(data)) if size <= largest else None)

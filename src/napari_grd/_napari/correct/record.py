@@ -1,0 +1,92 @@
+"""The layer that shows what was corrected: strokes as lines, objects as outlines."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from napari.layers import Shapes
+from numpy.typing import NDArray
+
+from napari_grd._napari.correct.palette import colour_of
+from napari_grd._napari.correct.subject import Subject
+from napari_grd.corrections import Correction, Cut, Join, Split
+from napari_grd.corrections.outline import polygons
+
+_WIDTH = 0.8  # pixels
+_SMOOTH = 0.7  # pixels that a drawn outline may leave the pixels' edges
+_LOOK = {"face_color": "transparent", "edge_width": _WIDTH}
+
+
+class Record:
+    """A Shapes layer in step with the corrections, for looking at.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    subject : Subject
+    """
+
+    def __init__(self, viewer: Any, subject: Subject) -> None:
+        self._viewer = viewer
+        self._subject = subject
+        self._ids: list[str] = []
+        self.layer: Shapes | None = None
+
+    def show(self, corrections: Iterable[Correction]) -> None:
+        """Show these and no others; what is shown already is left alone."""
+        wanted = {one.id: one for one in corrections}
+        if self.layer is None or self.layer not in self._viewer.layers:
+            self._make(wanted)
+            return
+        gone = {row for row, known in enumerate(self._ids) if known not in wanted}
+        if gone:
+            self.layer.selected_data = gone
+            self.layer.remove_selected()
+            self._ids = [known for row, known in enumerate(self._ids) if row not in gone]
+        known = set(self._ids)
+        new = [one for number, one in wanted.items() if number not in known]
+        if new:
+            lines = [self._lines(one) for one in new]
+            colours = [colour_of(one.kind) for one in new]
+            self.layer.add(lines, shape_type=[_shape_of(one) for one in new], edge_color=colours, **_LOOK)
+            self._ids += [one.id for one in new]
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        layer, self.layer, self._ids = self.layer, None, []
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+
+    def _make(self, wanted: dict[str, Correction]) -> None:
+        layers, active = self._viewer.layers, self._viewer.layers.selection.active
+        found = list(wanted.values())
+        look: dict[str, Any] = {"ndim": self._subject.layer.ndim, "name": f"corrections of {self._subject.layer.name}"}
+        if found:
+            look |= {"shape_type": [_shape_of(one) for one in found], "edge_color": [colour_of(o.kind) for o in found]}
+        lines = [self._lines(one) for one in found] or None
+        self.layer = Shapes(lines, **look, **_LOOK, **self._subject.options())
+        self._ids = list(wanted)
+        layers.insert(layers.index(self._subject.layer) + 1, self.layer)
+        self.layer.editable = False
+        layers.selection.active = active
+
+    def _lines(self, correction: Correction) -> NDArray[np.float64]:
+        return self._subject.lift(_points(correction), correction.plane)
+
+
+def _shape_of(correction: Correction) -> str:
+    return "polygon" if correction.area is not None else "path"
+
+
+def _points(correction: Correction) -> NDArray[np.float64]:
+    """A line, or the outer ring of the largest part of a region, in y, x with pixel centres at whole numbers."""
+    if isinstance(correction, Join | Cut):
+        return np.array(correction.stroke, float)
+    if isinstance(correction, Split) or correction.area is None:
+        return np.array(correction.pixels, float)
+    from skimage.measure import approximate_polygon  # at the first outline: it takes a while
+
+    rings = [part[0] for part in polygons(correction.area)]
+    ring = np.array(max(rings, key=len), float)[:, ::-1] - 0.5
+    smooth: NDArray[np.float64] = approximate_polygon(ring, _SMOOTH)  # type: ignore[no-untyped-call]
+    return (smooth if len(smooth) > 3 else ring)[:-1]

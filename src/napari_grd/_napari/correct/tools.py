@@ -1,0 +1,57 @@
+"""The tools: what each is called, its key, and what to say about it."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True)
+class ToolText:
+    """A tool in words.
+
+    Attributes
+    ----------
+    label : str
+        On the button.
+    key : str
+        That takes it up while the labels are the selected layer.
+    hint : str
+        How it is used; the tooltip, and the line below the buttons while it is in hand.
+    """
+
+    label: str
+    key: str
+    hint: str
+
+
+class Tool(Enum):
+    """What can be in hand."""
+
+    NAVIGATE = "navigate"
+    PICK = "pick"
+    JOIN = "join"
+    CUT = "cut"
+    DRAW = "draw"
+    ERASE = "erase"
+    ACCEPT = "accept"
+
+
+TEXTS = {
+    Tool.NAVIGATE: ToolText("Navigate", "Z", "Drag to move, wheel to zoom. With any tool: hold Space to navigate."),
+    Tool.PICK: ToolText(
+        "Pick",
+        "K",
+        "Click: what is outlined becomes an object. Shift-click adds it to the picked object, Alt- or Ctrl-click takes"
+        " it away. The wheel grows and shrinks it.",
+    ),
+    Tool.JOIN: ToolText("Join", "J", "Drag across the pieces of one object, or click one and then the other."),
+    Tool.CUT: ToolText("Cut", "C", "Drag along the border of two objects, or click in one and then in the other."),
+    Tool.DRAW: ToolText(
+        "Draw", "D", "Paint with napari's brush. M: a new object, L: pick the object to go on with, [ and ]: the brush."
+    ),
+    Tool.ERASE: ToolText("Erase", "E", "Paint background with napari's brush. [ and ]: the brush."),
+    Tool.ACCEPT: ToolText("Accept", "A", "Click objects that are right. They are verified, and a student learns them."),
+}
+"""Every tool in words, in the order of the buttons."""
+
+NEXT_KEY = "N"
+UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"

@@ -1,0 +1,210 @@
+"""The Correct widget: a person's word on a segmentation, at once and for good."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QWidget
+
+from napari_grd._napari.correct.bench import Bench
+from napari_grd._napari.correct.form import CorrectForm
+from napari_grd._napari.correct.tools import Tool
+from napari_grd._napari.job_bar import JobBar
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.settings import settings
+from napari_grd._napari.worker import Running, run_job
+from napari_grd.errors import GrdError
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+    from napari_grd._napari.correct.opening import Opened, Order
+    from napari_grd._napari.correct.subject import Plane
+    from napari_grd.jobs import Job
+
+_START, _DONE = "Correct these labels", "Done"
+_EMPTY = "Segment an image with Live, or open an image and its labels, to begin."
+
+
+class CorrectWidget(Panel):
+    """Correct a segmentation, and let the model learn from it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(viewer)
+        self.form = CorrectForm(self)
+        self.start = button(_START, "", self._start_or_end)
+        self.bar = JobBar("Stop; what was corrected stays.")
+        self.bench = Bench(self)
+        self._opening: Running[Opened] | None = None
+        self._asking: Running[None] | None = None
+        self._asked: set[Plane] = set()
+        parts: tuple[QWidget, ...] = (self.form, self.start, self.bar, self.bench, self.message)
+        for part in parts:
+            self.body.addWidget(part)
+        self.bench.hide()
+        self.form.changed.connect(self._describe)
+        self.follow(self.viewer.dims.events.current_step, self._plane_changed)
+        self.follow(self.viewer.dims.events.ndisplay, self._display_changed)
+        self.follow(self.viewer.layers.events.removed, self._removed)
+        self.when_gone(partial(_close, self.bench))
+        self._describe()
+
+    def _start_or_end(self) -> None:
+        if self.bench.session is not None:
+            self.end()
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        try:
+            order = self._order()
+        except GrdError as error:
+            self.show_error(error)
+            return
+        self.say("")
+        self.start.setEnabled(False)
+        self.form.setEnabled(False)
+        self._opening = run_job(
+            partial(_open, order, self.state.get),
+            on_event=self.bar.show_event,
+            on_done=self._opened,
+            on_error=self._not_opened,
+            on_stopped=partial(self._not_opened, None),
+        )
+        self.track(self._opening)
+        self.bar.start(self._opening)
+
+    def _order(self) -> "Order":
+        from napari_grd._napari.correct.opening import Order, config_of  # imports torch
+
+        chosen = settings()
+        config = config_of(self.form.made_by(), chosen.device, 1 if self.state.live else chosen.threads)
+        return Order(self.form.subject(), self.form.model.name(), config)
+
+    def _opened(self, opened: "Opened") -> None:
+        self._opening = None
+        self.bar.finish()
+        if opened.order.subject.layer not in self.viewer.layers:
+            opened.journal.close()
+            self._not_opened(None)
+            return
+        self.bench.open(opened)
+        self.bench.show()
+        self.start.setEnabled(True)
+        self.start.setText(_DONE)
+        self.start.setToolTip("Put the tools away. Labels and corrections stay as they are.")
+        if opened.journal.dropped:
+            self.say(opened.journal.dropped, "warning")
+        elif opened.found:
+            self.say(f"{opened.found} corrections of this image were found and made again. Undo takes them back.")
+        self._asked.clear()
+        self._ask_about_plane()
+
+    def _not_opened(self, error: BaseException | None) -> None:
+        self._opening = None
+        self.bar.finish()
+        self.start.setEnabled(True)
+        self.form.setEnabled(True)
+        if error is not None:
+            self.show_error(error)
+
+    def end(self) -> None:
+        """Put the tools away; what was corrected stays."""
+        if self._asking is not None:
+            self._asking.silence()
+            self._asking.stop()
+            self._asking = None
+            self.bar.finish()
+        self.bench.hide()
+        self.form.setEnabled(True)
+        self.start.setText(_START)
+        try:
+            self.bench.close()
+        except GrdError as error:
+            self.show_error(error)
+        self._describe()
+
+    # What the network says about the plane that is seen
+
+    def _ask_about_plane(self) -> None:
+        session = self.bench.session
+        if session is None or self._asking is not None:
+            return
+        plane, opened = session.subject.current_plane(self.viewer), session.opened
+        if opened.order.model is None or plane in self._asked or opened.evidence.of(plane) is not None:
+            return
+        self._asked.add(plane)
+        self._asking = run_job(
+            partial(_ask, opened, plane, self.state.get),
+            on_event=self.bar.show_event,
+            on_done=lambda _none: self._answered(),
+            on_error=self._not_answered,
+            on_stopped=self._answered,
+        )
+        self.track(self._asking)
+        self.bar.start(self._asking)
+
+    def _answered(self) -> None:
+        self._asking = None
+        self.bar.finish()
+        if self.bench.hands is not None:
+            self.bench.hands.changed()
+        self._ask_about_plane()  # the sliders may have moved on
+
+    def _not_answered(self, error: BaseException) -> None:
+        self._asking = None
+        self.bar.finish()
+        self.show_error(error)
+
+    def _plane_changed(self, _event: Any = None) -> None:
+        self.bench.look()
+        self._ask_about_plane()
+
+    # The viewer
+
+    def _display_changed(self, _event: Any = None) -> None:
+        if self.bench.hands is not None and self.viewer.dims.ndisplay == 3:
+            self.bench.hands.take(Tool.NAVIGATE)
+            self.say("Corrections are made in 2D. Switch the display back to 2D to go on.", "warning")
+        elif self.bench.session is not None:
+            self.say("")
+
+    def _removed(self, event: Any) -> None:
+        session = self.bench.session
+        if session is not None and event.value in (session.layer, session.subject.source.layer):
+            self.end()
+            self.say(
+                f"The layer {event.value.name!r} was removed, so correcting ended. Its corrections are kept.", "warning"
+            )
+
+    def _describe(self) -> None:
+        """Say what is missing."""
+        if self.bench.session is not None or self._opening is not None:
+            return
+        ready = self.form.labels.layer() is not None and self.form.image.layer() is not None
+        self.start.setEnabled(ready)
+        self.start.setToolTip("Open the tools for these labels." if ready else _EMPTY)
+        if not ready:
+            self.say(_EMPTY)
+        elif self.message.text() == _EMPTY:
+            self.say("")
+
+
+def _open(order: "Order", get_model: Any) -> "Job[Opened]":
+    from napari_grd._napari.correct.opening import iter_open
+
+    return iter_open(order, get_model)
+
+
+def _ask(opened: "Opened", plane: "Plane", get_model: Any) -> "Job[None]":
+    from napari_grd._napari.correct.opening import iter_evidence
+
+    return iter_evidence(opened.order, plane, opened.evidence, get_model)
+
+
+def _close(bench: Bench) -> None:
+    bench.close()

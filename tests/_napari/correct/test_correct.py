@@ -1,0 +1,252 @@
+"""Every gesture in a real viewer, with the mouse, from the canvas to the labels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_grd._napari.correct.tools import Tool
+from napari_grd.corrections import load_corrections
+
+SHIFT, ALT, CTRL = (
+    Qt.KeyboardModifier.ShiftModifier,
+    Qt.KeyboardModifier.AltModifier,
+    Qt.KeyboardModifier.ControlModifier,
+)
+
+
+def kinds(widget: Any) -> list[str]:
+    return [one.kind for one in widget.bench.session.corrections]
+
+
+def number(layer: Any, pixel: tuple[int, ...]) -> int:
+    return int(layer.data[pixel])
+
+
+@pytest.fixture
+def layer(viewer: Any, picture: Any, blocks: Any) -> Any:
+    viewer.add_image(picture, name="cells", scale=(0.5, 0.5), translate=(3, 5), units="um")
+    return viewer.add_labels(blocks, name="blocks", scale=(0.5, 0.5), translate=(3, 5), units="um")
+
+
+def test_join_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    centre = widget.viewer.scene.camera.center
+    hand.key(Qt.Key.Key_J)
+    assert widget.bench.tools.buttons[Tool.JOIN].isChecked()
+    hand.drag([(20, 20), (21, 30), (22, 45)])
+    assert kinds(widget) == ["join"]
+    assert number(layer, (15, 15)) == number(layer, (15, 45))
+    np.testing.assert_array_equal(layer.data[50:], blocks[50:])
+    assert widget.viewer.scene.camera.center == centre
+    hand.key(Qt.Key.Key_Z, CTRL)
+    np.testing.assert_array_equal(layer.data, blocks)
+    assert "join" in widget.bench.steps.redo.toolTip()
+    hand.key(Qt.Key.Key_Z, CTRL | SHIFT)
+    assert number(layer, (15, 15)) == number(layer, (15, 45))
+
+
+def test_cut_by_stroke_and_by_two_clicks(correct: Any, mouse: Any, layer: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_C)
+    hand.drag([(58, 30), (70, 30), (82, 30)])
+    assert number(layer, (70, 25)) != number(layer, (70, 35))
+    assert number(layer, (70, 25)) > 0
+    assert number(layer, (70, 35)) > 0
+    hand.click((20, 15))
+    assert "other" in widget.bench.hint.text()
+    hand.click((35, 25))
+    assert kinds(widget) == ["cut", "split"]
+    assert number(layer, (20, 15)) != number(layer, (35, 25))
+    assert number(layer, (70, 50)) == 4
+
+
+def test_space_pans_while_a_stroke_tool_is_in_hand(correct: Any, mouse: Any, layer: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_C)
+    hand.hold(Qt.Key.Key_Space, True)
+    before = widget.viewer.scene.camera.center
+    hand.drag([(20, 20), (30, 30), (40, 40)])
+    assert not kinds(widget)
+    assert widget.viewer.scene.camera.center != before
+    hand.hold(Qt.Key.Key_Space, False)
+    hand.drag([(58, 30), (82, 30)])
+    assert kinds(widget) == ["cut"]
+
+
+def test_pick_follows_the_mouse_and_takes_what_is_outlined(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_K)
+    hand.move((70, 30))
+    preview = widget.bench.hands.pointer.preview.layer
+    assert len(preview.data) == 2 * (20 + 20)
+    zoom = widget.viewer.scene.camera.zoom
+    hand.wheel((70, 30), -4)
+    assert 0 < len(preview.data) < 80
+    assert widget.viewer.scene.camera.zoom == zoom
+    hand.click((70, 30))
+    assert kinds(widget) == ["pick"]
+    assert 0 < np.count_nonzero(layer.data == number(layer, (70, 30))) < 400
+    np.testing.assert_array_equal(layer.data[:50], blocks[:50])
+
+
+def test_shift_adds_and_alt_takes_away(correct: Any, mouse: Any, layer: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_K)
+    hand.click((70, 30))
+    assert "Object 3 is picked" in widget.bench.hint.text()
+    assert not kinds(widget)
+    hand.click((70, 50), SHIFT)
+    assert kinds(widget) == ["add"]
+    assert number(layer, (70, 30)) == number(layer, (70, 50)) != 0
+    hand.click((20, 40), ALT)
+    assert kinds(widget) == ["add", "erase"]
+    assert not (layer.data[10:40, 30:50]).any()
+    assert number(layer, (20, 20)) == 1
+
+
+def test_accept_counts_until_the_object_changes(correct: Any, mouse: Any, layer: Any, qtbot: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_A)
+    hand.click((70, 30))
+    hand.click((70, 50))
+    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "2 of 4 verified")
+    record = widget.viewer.layers["corrections of blocks"]
+    assert list(record.shape_type) == ["polygon", "polygon"]
+    assert not record.editable
+    hand.key(Qt.Key.Key_J)
+    hand.drag([(70, 30), (70, 50)])
+    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "0 of 3 verified")
+    assert list(record.shape_type) == ["path"]
+    hand.key(Qt.Key.Key_Z, CTRL)
+    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "2 of 4 verified")
+
+
+def test_painting_is_a_correction(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_D)
+    assert str(layer.mode) == "paint"
+    layer.brush_size = 6
+    hand.drag([(90, 80), (90, 90), (90, 100)])
+    assert kinds(widget) == ["draw"]
+    assert number(layer, (90, 90)) == layer.selected_label == 5
+    hand.drag([(90, 100), (85, 100)])  # goes on with it
+    assert number(layer, (85, 100)) == 5
+    hand.key(Qt.Key.Key_E)
+    assert widget.bench.tools.buttons[Tool.ERASE].isChecked()
+    hand.drag([(25, 25), (25, 35)])
+    assert kinds(widget) == ["draw", "draw", "erase", "erase"]
+    assert number(layer, (25, 30)) == 0
+    hand.key(Qt.Key.Key_Z, CTRL)
+    assert kinds(widget) == ["draw", "draw"]
+    np.testing.assert_array_equal(layer.data[:50], blocks[:50])
+    hand.key(Qt.Key.Key_Z, CTRL)
+    hand.key(Qt.Key.Key_Z, CTRL)
+    np.testing.assert_array_equal(layer.data, blocks)
+    hand.key(Qt.Key.Key_Z)
+    assert widget.bench.hands.tool is Tool.NAVIGATE
+    assert str(layer.mode) == "pan_zoom"
+
+
+def test_corrections_are_in_a_file_at_once_and_come_back(
+    correct: Any, mouse: Any, layer: Any, blocks: Any, data_folder: Any, viewer: Any, qtbot: Any
+) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_J)
+    hand.drag([(20, 20), (22, 45)])
+    (journal,) = data_folder.glob("*.journal")
+    assert '"kind":"join"' in journal.read_text().replace(" ", "")
+    assert str(data_folder) in widget.bench.files.where.text()
+    joined = layer.data.copy()
+    widget.start.click()
+    (path,) = data_folder.glob("*.geojson")
+    assert len(load_corrections(path)) == 1
+    assert layer.mouse_pan
+    assert not layer.keymap
+
+    layer.data = blocks
+    widget.start.click()
+    qtbot.waitUntil(lambda: widget.bench.session is not None, timeout=60_000)
+    np.testing.assert_array_equal(layer.data, joined)
+    assert "1 correction" in widget.message.text()
+
+
+def test_a_layer_that_goes_ends_it(correct: Any, layer: Any, viewer: Any, mouse: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_C)
+    viewer.layers.remove(layer)
+    assert widget.bench.session is None
+    assert "removed" in widget.message.text()
+    assert [one.name for one in viewer.layers] == ["cells"]
+    assert [one.__name__ for one in viewer.mouse_drag_callbacks] == ["drag_to_zoom"]  # napari's own
+
+
+def test_another_layer_puts_the_tool_away(correct: Any, layer: Any, viewer: Any, mouse: Any, qtbot: Any) -> None:
+    widget = correct()
+    mouse(layer).key(Qt.Key.Key_C)
+    assert not layer.mouse_pan
+    viewer.layers.selection.active = viewer.layers["cells"]
+    qtbot.waitUntil(lambda: widget.bench.hands.tool is Tool.NAVIGATE)
+    assert layer.mouse_pan
+    assert viewer.scene.camera.mouse_pan
+
+
+def test_in_3d_it_says_what_to_do(correct: Any, layer: Any, viewer: Any) -> None:
+    widget = correct()
+    viewer.dims.ndisplay = 3
+    assert "2D" in widget.message.text()
+    widget.bench.tools.buttons[Tool.CUT].click()
+    assert widget.bench.hands.tool is Tool.NAVIGATE
+    viewer.dims.ndisplay = 2
+    assert not widget.message.text()
+
+
+def test_planes_are_corrected_one_by_one(
+    correct: Any, viewer: Any, mouse: Any, picture: Any, blocks: Any, qtbot: Any
+) -> None:
+    labels = np.stack([blocks, blocks, blocks])
+    viewer.add_image(np.stack([picture] * 3), name="series", axis_labels=("t", "y", "x"))
+    layer = viewer.add_labels(labels.copy(), name="series instances", axis_labels=("t", "y", "x"))
+    viewer.dims.set_current_step(0, 1)
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_J)
+    hand.drag([(1, 20, 20), (1, 22, 45)])
+    (made,) = widget.bench.session.corrections
+    assert made.plane == (1,)
+    assert widget.bench.session.corrections.image.axes == "tyx"
+    np.testing.assert_array_equal(layer.data[[0, 2]], labels[[0, 2]])
+    viewer.dims.set_current_step(0, 2)
+    qtbot.waitUntil(lambda: widget.bench.session.opened.evidence.of((2,)) is not None, timeout=60_000)
+    hand.key(Qt.Key.Key_Z, CTRL)
+    assert viewer.dims.current_step[0] == 1  # one sees what was undone
+    np.testing.assert_array_equal(layer.data, labels)
+
+
+def test_without_a_model_strokes_work(correct: Any, layer: Any, mouse: Any) -> None:
+    widget = correct(model=False)
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_C)
+    hand.drag([(58, 30), (82, 30)])
+    assert kinds(widget) == ["cut"]
+
+
+def test_it_says_what_is_missing(correct: Any, viewer: Any, picture: Any, blocks: Any) -> None:
+    widget = correct(start=False)
+    assert "Live" in widget.message.text()
+    assert not widget.start.isEnabled()
+    viewer.add_image(picture)
+    viewer.add_labels(blocks[:50])
+    assert widget.start.isEnabled()
+    widget.start.click()
+    assert "shape" in widget.message.text()
