@@ -1,10 +1,11 @@
 """Distil a built-in student and score it against its teacher.
 
-    GRD_DATA=... python benchmarks/builtin.py nuclei --teacher runs/teacher/teacher.grd.safetensors
+    GRD_DATA=... python benchmarks/builtin.py nuclei --teacher runs/teacher/teacher.grd.safetensors --undistilled
 
 All training images of its sets, with their labels; the validation images only
-score the result. Killed, it goes on where it stopped. The file it writes goes
-to ``src/napari_grd/builtin``.
+score the result. ``--undistilled`` also trains the same network for as many
+steps without a teacher. Killed, it goes on where it stopped. The file it writes
+goes to ``src/napari_grd/builtin``.
 """
 
 import argparse
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("name", choices=list(RECIPES))
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="a student whose training goes on")
+    parser.add_argument("--undistilled", action="store_true", help="also train it without the teacher, for its card")
     parser.add_argument("--out", type=Path, default=None, help="default: runs/builtin-NAME")
     parser.add_argument("--cache", type=Path, default=Path("runs/teacher-cache"))
     parser.add_argument("--steps", type=int, default=2000)
@@ -70,7 +72,8 @@ def main() -> None:
     sets = [load(name) for name in recipe.sets]
     pairs = [pair for data in sets for pair in data.train]
     teacher = grd.load_model(args.teacher)
-    augment = AugmentConfig(scale=0.5, scale_range=WIDEST)
+    images, labels = [image for image, _ in pairs], [labels for _, labels in pairs]
+    common = {"steps": args.steps, "device": args.device, "augment": AugmentConfig(scale=0.5, scale_range=WIDEST)}
 
     def on_event(event: Any) -> None:
         if isinstance(event, grd.Metrics) and event.step % 50 == 0:
@@ -78,9 +81,9 @@ def main() -> None:
 
     student = grd.distill(
         teacher,
-        [image for image, _ in pairs],
-        [labels for _, labels in pairs],
-        grd.DistillConfig(steps=args.steps, device=args.device, weights=WEIGHTS, augment=augment),
+        images,
+        labels,
+        grd.DistillConfig(weights=WEIGHTS, **common),
         axes=sets[0].axes,
         validation=0.0,
         out_dir=out,
@@ -89,11 +92,22 @@ def main() -> None:
         on_event=on_event,
     )
     scores = {"teacher": score(teacher, sets), "student": score(student, sets)}
+    if args.undistilled:
+        config = grd.TrainConfig(network=grd.DistillConfig().network, **common)
+        alone = grd.train(
+            images, labels, config, axes=sets[0].axes, validation=0.0, out_dir=out / "undistilled", on_event=on_event
+        )
+        scores["undistilled"] = score(alone, sets)
     student = student.with_card(
         name=args.name,
         summary=recipe.summary,
         trained_on=tuple(ORIGIN[name] for name in recipe.sets),
-        scores={f"{data}/{metric}": round(v, 4) for data, s in scores["student"].items() for metric, v in s.items()},
+        scores={
+            f"{data}/{metric}" + ("" if who == "student" else f" of the {who}"): round(value, 4)
+            for who, found in scores.items()
+            for data, metrics in found.items()
+            for metric, value in metrics.items()
+        },
         limits=recipe.limits,
     )
     print(grd.save_model(student, out / f"{args.name}.grd.safetensors"))
@@ -102,8 +116,10 @@ def main() -> None:
     for data in scores["teacher"]:
         for metric in ("ap50", "aji", "sbd", "pq"):
             top, own = scores["teacher"][data][metric], scores["student"][data][metric]
-            rows.append([data, metric.upper(), top, own, f"{100 * own / top:.1f} %"])
-    print(table(["set", "metric", "teacher", "student", "student / teacher"], rows, digits=3))
+            alone_too = [scores["undistilled"][data][metric]] if args.undistilled else []
+            rows.append([data, metric.upper(), top, *alone_too, own, f"{100 * own / top:.1f} %"])
+    heads = ["set", "metric", "teacher", *(["undistilled"] if args.undistilled else []), "student", "student / teacher"]
+    print(table(heads, rows, digits=3))
 
 
 if __name__ == "__main__":
