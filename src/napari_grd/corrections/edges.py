@@ -92,12 +92,12 @@ def _whole(region: Region, shape: Shape) -> Constraints:
     pairs = []
     for side in _SIDES:
         beside = inside + side
-        there = np.all((beside >= 0) & (beside < shape), axis=1)
+        there = (beside >= 0).all(axis=1) & (beside < shape).all(axis=1)
         wanted = keys(beside)
         at = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
         there &= numbers[at] != wanted
-        pairs.append(np.stack([inside, beside], axis=1)[there])
-    return Constraints(together=_chain(inside), apart=np.concatenate(pairs), foreground=inside)
+        pairs.append(np.stack([inside[there], beside[there]], axis=1))
+    return Constraints().without_check(together=_chain(inside), apart=np.concatenate(pairs), foreground=inside)
 
 
 def _part(region: Region, pixel: tuple[int, int]) -> Constraints:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.merging import remaining
-from napari_grd.graph.pairs import keys
+from napari_grd.graph.pairs import Ids, distinct, keys
 
 Box = tuple[int, int, int, int]
 """First row and column, and those behind the last: y0, x0, y1, x1."""
@@ -32,7 +32,7 @@ class Said:
     """
 
     parts: "tuple[_Part, ...]" = ()
-    _boxes: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 4), np.int64))
+    _boxes: Ids = field(default_factory=lambda: np.empty((0, 4), np.int64))
 
     @property
     def constraints(self) -> Constraints:
@@ -48,11 +48,12 @@ class Said:
         new = _Part(later)
         if not len(new.named):
             return self
-        concerned = self._concerned(new)
+        concerned = [] if self._agrees(new) else self._concerned(new)
         changed = remaining([self.parts[at].constraints for at in concerned], later)
         parts = list(self.parts)
         for at, left in zip(concerned, changed, strict=True):
-            parts[at] = _Part(left)
+            if left is not parts[at].constraints:
+                parts[at] = _Part(left)
         parts = [part for part in (*parts, new) if len(part.named)]
         return Said(tuple(parts), np.array([part.box for part in parts], np.int64))
 
@@ -63,24 +64,45 @@ class Said:
         found: list[int] = np.flatnonzero(meets).tolist()
         return found
 
+    def _agrees(self, new: "_Part") -> bool:
+        """Whether nothing can contradict it, which is soon seen of objects side by side."""
+        named = [self.parts[at] for at in self._naming(new.box, new.named)]
+        linked = [part for part in named if _meet(part.linked, new.named)]
+        return not any(
+            _meet(part.linked, new.linked)
+            or _both(part.linked, new.apart)
+            or _both(new.linked, part.apart)
+            or _meet(part.off, new.on)
+            or _meet(part.on, new.off)
+            for part in named
+        ) and not any(
+            _meet(self.parts[at].linked, part.linked)
+            for part in linked
+            for at in self._meeting(part.box)
+            if self.parts[at] is not part
+        )
+
     def _concerned(self, new: "_Part") -> list[int]:
         """Gestures that a later one could take something back from.
 
-        They name a pixel that it names, or one that hangs together with it by links.
+        They name a pixel that it names, or are linked with one that does. Where it links what was linked
+        before, it could also join what others keep apart.
         """
-        taken: set[int] = set()
-        followed: set[int] = set()
-        todo: list[tuple[Box, NDArray[np.int64]]] = [(new.box, new.named)]
+        taken = self._naming(new.box, new.named)
+        linked = {at for at in taken if _meet(self.parts[at].linked, new.named)}
+        todo = list(linked)
         while todo:
-            box, pixels = todo.pop()
-            for at in self._meeting(box):
-                if at in followed or not _meet(self.parts[at].named, pixels):
-                    continue
-                taken.add(at)
-                if _meet(self.parts[at].linked, pixels):
-                    followed.add(at)
-                    todo.append((self.parts[at].box, self.parts[at].linked))
-        return sorted(taken)
+            part = self.parts[todo.pop()]
+            more = {at for at in self._meeting(part.box) if _meet(self.parts[at].linked, part.linked)} - linked
+            linked |= more
+            todo += more
+        if any(_meet(self.parts[at].linked, new.linked) for at in linked):
+            for at in linked:
+                taken |= self._naming(self.parts[at].box, self.parts[at].linked)
+        return sorted(taken | linked)
+
+    def _naming(self, box: Box, pixels: Ids) -> set[int]:
+        return {at for at in self._meeting(box) if _meet(self.parts[at].named, pixels)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,22 +112,37 @@ class _Part:
     constraints: Constraints
 
     @cached_property
-    def named(self) -> NDArray[np.int64]:
+    def named(self) -> Ids:
         """Numbers of all its pixels."""
-        return keys(self.constraints.pixels)
+        return distinct(keys(self.constraints.named))
 
     @cached_property
-    def linked(self) -> NDArray[np.int64]:
+    def linked(self) -> Ids:
         """Numbers of those that are linked."""
-        return np.unique(keys(self.constraints.together))
+        return distinct(keys(self.constraints.together))
+
+    @cached_property
+    def on(self) -> Ids:
+        """Numbers of foreground set by hand."""
+        return distinct(np.append(self.linked, keys(self.constraints.foreground)))
+
+    @cached_property
+    def off(self) -> Ids:
+        """Numbers of background set by hand."""
+        return distinct(keys(self.constraints.background))
+
+    @cached_property
+    def apart(self) -> Ids:
+        """Pairs that are kept apart, ``(N, 2)``."""
+        return keys(self.constraints.apart)
 
     @cached_property
     def box(self) -> Box:
         """Around them."""
-        return box_of(self.constraints.pixels)
+        return box_of(self.constraints.named)
 
 
-def box_of(pixels: NDArray[np.int64]) -> Box:
+def box_of(pixels: Ids) -> Box:
     """The box around pixels ``(N, 2)``, at least one.
 
     Examples
@@ -129,11 +166,22 @@ def around(boxes: Sequence[Box]) -> Box:
     return min(y0), min(x0), max(y1), max(x1)
 
 
-def _meet(first: NDArray[np.int64], second: NDArray[np.int64]) -> bool:
+def _among(known: Ids, numbers: Ids) -> NDArray[np.bool_]:
+    """Which numbers are in a sorted array."""
+    if not len(known):
+        return np.zeros(numbers.shape, bool)
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, numbers), len(known) - 1)] == numbers
+    return found
+
+
+def _meet(first: Ids, second: Ids) -> bool:
     """Whether two sorted arrays have a number in common."""
-    if len(first) > len(second):
-        first, second = second, first
-    if not len(first):
+    if not (len(first) and len(second)) or first[0] > second[-1] or second[0] > first[-1]:
         return False
-    at = np.minimum(np.searchsorted(second, first), len(second) - 1)
-    return bool((second[at] == first).any())
+    return bool((_among(first, second) if len(second) < len(first) else _among(second, first)).any())
+
+
+def _both(known: Ids, pairs: Ids) -> bool:
+    """Whether both numbers of a pair are in a sorted array."""
+    first, second = _among(known, pairs).T
+    return bool((first & second).any())

@@ -144,10 +144,16 @@ class Constraints:
         """Pixels that are foreground because they are set or linked, ``(N, ndim)``."""
         return _distinct(np.concatenate([self.foreground, self.together.reshape(-1, self.ndim)]))
 
+    @property
+    def named(self) -> Pixels:
+        """All pixels that are named, as often as they are, ``(N, ndim)``."""
+        ends = (each.reshape(-1, self.ndim) for each in (self.together, self.apart))
+        return np.concatenate([*ends, self.foreground, self.background])
+
     @cached_property
     def pixels(self) -> Pixels:
         """All pixels that are named, ``(N, ndim)``."""
-        return _distinct(np.concatenate([self.on, self.background, self.apart.reshape(-1, self.ndim)]))
+        return _distinct(self.named)
 
     def merged_with(self, later: "Constraints") -> "Constraints":
         """Both together; where they contradict each other, ``later`` counts.

@@ -35,32 +35,35 @@ def remaining(parts: "Sequence[Constraints]", later: "Constraints") -> "list[Con
     >>> len(left.apart)
     0
     """
-    off, apart = keys(later.background), keys(later.apart)
-    together = [_unless(part.together, np.logical_or(*np.isin(keys(part.together), off).T)) for part in parts]
-    together = [_unless(pairs, _isin_pairs(keys(pairs), apart)) for pairs in together]
-    groups = _groups(together, later)
+    off, on, apart = keys(later.background), keys(later.on), keys(later.apart)
+    links = [keys(part.together) for part in parts]
+    gone = [np.logical_or(*np.isin(pairs, off).T) | _isin_pairs(pairs, apart) for pairs in links]
+    groups = _groups(links, gone, later)
     wrong = groups.of(apart[groups.join(apart)][:, 0])
-    together = [_unless(pairs, np.isin(groups.of(keys(pairs[:, 0])), wrong)) for pairs in together]
-
-    groups = _groups(together, later)
-    on = keys(later.on)
+    if len(wrong):
+        gone = [out | np.isin(groups.of(pairs[:, 0]), wrong) for pairs, out in zip(links, gone, strict=True)]
+        groups = _groups(links, gone, later)
     return [
-        part.without_check(
-            together=pairs,
-            apart=_unless(part.apart, _undone(keys(part.apart), groups)),
-            foreground=_unless(part.foreground, np.isin(keys(part.foreground), off)),
-            background=_unless(part.background, np.isin(keys(part.background), on)),
+        _without(
+            part,
+            together=out,
+            apart=_undone(keys(part.apart), groups),
+            foreground=np.isin(keys(part.foreground), off),
+            background=np.isin(keys(part.background), on),
         )
-        for part, pairs in zip(parts, together, strict=True)
+        for part, out in zip(parts, gone, strict=True)
     ]
 
 
-def _unless(pixels: Ids, gone: NDArray[np.bool_]) -> Ids:
-    return pixels[~gone]
+def _without(part: "Constraints", **gone: NDArray[np.bool_]) -> "Constraints":
+    if not any(out.any() for out in gone.values()):
+        return part
+    return part.without_check(**{name: getattr(part, name)[~out] for name, out in gone.items()})
 
 
-def _groups(together: Sequence[Ids], later: "Constraints") -> Groups:
-    return Groups(np.concatenate([keys(pairs) for pairs in (*together, later.together)]))
+def _groups(links: Sequence[Ids], gone: Sequence[NDArray[np.bool_]], later: "Constraints") -> Groups:
+    left = [pairs[~out] for pairs, out in zip(links, gone, strict=True)]
+    return Groups(np.concatenate([*left, keys(later.together)]))
 
 
 def _undone(apart: Ids, groups: Groups) -> NDArray[np.bool_]:

@@ -19,9 +19,23 @@ def keys(pixels: Ids) -> Ids:
     >>> keys(np.array([[0, 5], [1, 0]])).tolist()
     [5, 2097152]
     """
-    ndim = pixels.shape[-1]
-    result: Ids = (pixels << (_AXIS_BITS * np.arange(ndim - 1, -1, -1))).sum(axis=-1)
+    result = pixels[..., 0].copy()
+    for axis in range(1, pixels.shape[-1]):
+        result <<= _AXIS_BITS
+        result |= pixels[..., axis]
     return result
+
+
+def distinct(numbers: Ids) -> Ids:
+    """Sorted, each once; on numbers that come nearly sorted far faster than numpy's own, which hashes.
+
+    Examples
+    --------
+    >>> distinct(np.array([3, 1, 3])).tolist()
+    [1, 3]
+    """
+    ordered = np.sort(numbers, axis=None)
+    return ordered[np.append(np.ones(min(len(ordered), 1), bool), ordered[1:] != ordered[:-1])]
 
 
 def unordered(pairs: Ids) -> set[tuple[int, int]]:
@@ -45,8 +59,8 @@ class Groups:
     """
 
     def __init__(self, links: Ids) -> None:
-        self._members, ends = np.unique(links.reshape(-1), return_inverse=True)
-        self._group: Ids = _joined(ends.reshape(-1, 2), len(self._members))
+        self._members = distinct(links)
+        self._group: Ids = _joined(np.searchsorted(self._members, links), len(self._members))
 
     def of(self, numbers: Ids) -> Ids:
         """The group of each number, -1 for numbers without a link."""
