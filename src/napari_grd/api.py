@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from napari_grd.config import DistillConfig, PartitionConfig, SegmentConfig, TrainConfig
 from napari_grd.corrections import Corrections, ImageRef, load_corrections, save_corrections, training_labels
+from napari_grd.corrections.replay import iter_segment_corrected as iter_segment
+from napari_grd.corrections.replay import segment_corrected as segment
 from napari_grd.distillation.recipes import iter_distill as _iter_distill
 from napari_grd.distillation.recipes import iter_train
 from napari_grd.export.bioimageio_import import read_package
@@ -26,7 +28,7 @@ from napari_grd.export.formats import export_model
 from napari_grd.graph.instances import InstanceGraph, instance_graph
 from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
-from napari_grd.inference.segment import affinities, embed, iter_predict, iter_segment, predict, segment
+from napari_grd.inference.segment import affinities, embed, iter_predict, predict
 from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.model_file import load_model as _load_model
 from napari_grd.io.model_file import read_card, save_model

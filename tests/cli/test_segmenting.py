@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_grd.corrections import Corrections, Draw, ImageRef, Region, save_corrections
 from napari_grd.io.images import read_image
 
 TORCH = ("--runtime", "torch", "--precision", "f32")
@@ -93,3 +94,17 @@ def test_real_labels_score_one_against_themselves(call, real_data: Path) -> None
     folder = real_data / "usiigaci_phase" / "labels"
     file = sorted(folder.iterdir())[0]
     assert call("evaluate", file, file).code == 0
+
+
+def test_corrections_are_made_on_the_labels(call, model_file: Path, dataset: Path, tmp_path: Path) -> None:
+    path = dataset / "images" / "0.tif"
+    corrections = Corrections(ImageRef.of(read_image(path)), [Draw(Region([(3, 4, 30)]))])
+    file = save_corrections(corrections, tmp_path / "0.grd-corrections.geojson")
+    common = ("--model", model_file, "--out", tmp_path / "out", "--corrections", file, *TORCH)
+    done = call("segment", path, *common)
+    assert done.code == 0, done.err
+    labels = read_image(tmp_path / "out" / "0.tif")
+    assert (labels == labels[3, 4]).sum() == 30
+    refused = call("segment", dataset, *common, "--force")
+    assert refused.code == 2
+    assert "there are 5" in refused.err

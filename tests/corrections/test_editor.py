@@ -1,17 +1,34 @@
 """The headless editor."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_grd.corrections import (
+    Accept,
+    Add,
     Correction,
     Corrections,
+    Cut,
+    Draw,
     Editor,
+    Erase,
     ImageRef,
+    Join,
+    Pick,
     PlaneEvidence,
+    Predictions,
+    Region,
+    Remove,
+    Split,
+    constraints_of,
+    open_journal,
     replay,
 )
+from napari_grd.errors import CorrectionError, LabelError
 from napari_grd.graph.constraints import Constraints
 
 SHAPE = (24, 32)
@@ -88,3 +105,122 @@ def assert_steps(made: list[Correction]) -> None:
 
 def test_whatever_is_said_holds_and_is_undone_exactly(any_corrections: st.SearchStrategy[list[Correction]]) -> None:
     settings(max_examples=60, deadline=None)(given(any_corrections)(assert_steps))()
+
+
+def region_of(labels: np.ndarray, label: int) -> Region:
+    return Region.from_mask(labels == label)
+
+
+def test_an_acceptance_freezes_exactly_these_pixels() -> None:
+    edited = editor()
+    change = edited.apply(Accept((3, 3), region_of(tiles(), 1)))
+    assert change.ids == ()
+    most = Region(region_of(tiles(), 2).runs[:5])
+    edited.apply(Accept((1, 10), most))
+    assert region_of(edited.labels, 2) == most
+    assert edited.labels[6, 10] == 13  # the rest
+    np.testing.assert_array_equal(edited.labels == 1, tiles() == 1)
+
+
+def test_a_pick_takes_an_object_with_its_id_and_leaves_no_specks() -> None:
+    edited = editor()
+    smaller = Region.from_mask(tiles()[:7, :7] == 1, (0, 0))
+    edited.apply(Pick((3, 3), smaller))
+    assert (edited.labels == 1).sum() == smaller.area == 49
+    assert not edited.labels[7, :7].any()  # the row that was left of it
+
+
+def test_adding_takes_from_others_and_removing_gives_to_the_background() -> None:
+    edited = editor()
+    edited.apply(Add((3, 3), Region([(3, 8, 2)])))
+    assert edited.labels[3, 8] == 1
+    edited.apply(Remove((3, 3), Region([(3, 0, 1)])))
+    assert edited.labels[3, 0] == 0
+    assert edited.labels[3, 3] == 1
+    edited.apply(Draw(Region([(3, 20, 3)]), (3, 3)))
+    assert (edited.labels[3, 20:23] == 1).all()
+
+
+def test_what_erasing_cuts_off_is_an_object_of_its_own() -> None:
+    edited = editor()
+    change = edited.apply(Erase(Region.from_mask(np.ones((8, 1), bool), (0, 3)), (0, 0)))
+    assert len(np.unique(edited.labels[:7, :7])) == 3
+    assert change.ids == (1, 13)
+
+
+def test_ids_never_come_back_in_another_plane() -> None:
+    edited = editor_of_stack()
+    first = edited.apply(Draw(Region([(7, 29, 2)]), plane=(0,)))
+    second = edited.apply(Draw(Region([(7, 29, 2)]), plane=(1,)))
+    assert first.ids == (25,)
+    assert second.ids == (26,)
+
+
+def test_what_was_undone_in_the_file_is_made_when_redone(tmp_path: Path) -> None:
+    path = tmp_path / "a.grd-corrections.geojson"
+    with open_journal(path, ImageRef(SHAPE)) as journal:
+        journal.add(Join([(3, 3), (3, 11)]))
+        journal.undo()
+    with open_journal(path, ImageRef(SHAPE)) as journal:
+        edited = Editor(tiles(), journal, Predictions())
+        assert edited.undoable is None
+        assert edited.redoable is not None
+        assert edited.redo() is not None
+        assert edited.labels[3, 3] == edited.labels[3, 11]
+        assert edited.undo() is not None
+        np.testing.assert_array_equal(edited.labels, tiles())
+
+
+def test_corrections_changed_by_something_else_are_noticed() -> None:
+    edited = editor()
+    edited.corrections.add(Join([(3, 3), (3, 11)]))
+    with pytest.raises(CorrectionError, match="something else"):
+        edited.undo()
+
+
+def test_all_that_is_said_at_once_is_what_was_said_step_by_step(
+    any_corrections: st.SearchStrategy[list[Correction]],
+) -> None:
+    @settings(max_examples=30, deadline=None)
+    @given(any_corrections)
+    def check(made: list[Correction]) -> None:
+        without_cuts = [one for one in made if not isinstance(one, Cut)]  # they look at the labels
+        edited = Editor(stack(), Corrections(IMAGE, without_cuts), Predictions())
+        for plane in edited.corrections.planes:
+            whole, steps = constraints_of(edited.corrections, plane), edited.said(plane)
+            np.testing.assert_array_equal(whole.pixels, steps.pixels)
+            assert len(whole.apart) == len(steps.apart)
+
+    check()
+
+
+def test_a_click_picks_the_object_there_or_what_the_embedding_gives() -> None:
+    edited = editor()
+    candidate = edited.candidate((3, 3))
+    assert candidate == region_of(tiles(), 1)
+    grown, shrunk = edited.candidate((3, 3), growth=2), edited.candidate((3, 3), growth=-2)
+    assert grown is not None
+    assert shrunk is not None
+    assert grown.area >= candidate.area > shrunk.area
+    evidence = Known(tiles())
+    missing = np.where(tiles() == 6, 0, tiles())
+    found = Editor(missing, Corrections(ImageRef(SHAPE)), evidence).candidate((11, 11))
+    assert found is not None
+    assert found.area >= 0.8 * (tiles() == 6).sum()
+    assert Editor(missing, Corrections(ImageRef(SHAPE)), Predictions()).candidate((11, 11)) is None
+
+
+def test_labels_of_another_shape_and_pixels_outside_are_refused() -> None:
+    with pytest.raises(LabelError, match="shape"):
+        Editor(tiles()[:-1], Corrections(ImageRef(SHAPE)), Predictions())
+    with pytest.raises(CorrectionError, match="no pixel"):
+        editor().object_at((99, 0))
+    assert editor().object_at((0, 0)) == 1
+
+
+def test_two_clicks_part_an_object_along_its_border() -> None:
+    merged = np.where(tiles() == 2, 1, tiles())
+    edited = Editor(merged, Corrections(ImageRef(SHAPE)), Known(tiles()))
+    edited.apply(Split((3, 1), (3, 13)))
+    part = edited.labels == edited.labels[3, 1]
+    assert (part & (tiles() == 1)).sum() >= 0.9 * part.sum()

@@ -15,6 +15,7 @@ from napari_grd.errors import DataError, GrdError, OutputError
 from napari_grd.jobs import Job, Saved, Stopwatch, relay
 
 if TYPE_CHECKING:
+    from napari_grd.corrections import Corrections
     from napari_grd.models import Model
 
 _SEGMENT = {
@@ -37,6 +38,9 @@ def segment(
     axes: Annotated[
         str | None, typer.Option(help="Axes of every image. \\[default: from the model and the file]")
     ] = None,
+    corrections: Annotated[
+        Path | None, typer.Option(help="A file of corrections of the one image, made on its labels.")
+    ] = None,
     outlines: Annotated[bool, typer.Option("--outlines", help="Also write a PNG with the objects outlined.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out images that have labels.")] = False,
@@ -45,11 +49,14 @@ def segment(
     if outlines and axes is not None and "z" in axes:
         raise OutputError(f"--outlines draws planes, but the axes are {axes!r}.", "Leave --outlines out.")
     images = _find(inputs)
+    if corrections is not None and len(images) != 1:
+        raise DataError(f"--corrections is of one image, but there are {len(images)}.", "Segment that one alone.")
     todo = _planned(images, out, force=force, skip_existing=skip_existing, outlines=outlines)
 
     import napari_grd.api as grd
     from napari_grd.io.atomic import make_folder
 
+    said = None if corrections is None else grd.load_corrections(corrections)
     loaded = grd.load_model(model)
     # What is said of the partition changes the model's own settings, not the defaults.
     config = settings.build(SegmentConfig(partition=loaded.config.partition))
@@ -57,7 +64,7 @@ def segment(
     written: list[Path] = []
     try:
         run(
-            _iter_segment(loaded, todo, config, axes, outlines, written),
+            _iter_segment(loaded, todo, config, axes, said, outlines, written),
             resume="Run the same command with --skip-existing to go on.",
         )
     finally:
@@ -106,12 +113,13 @@ def _iter_segment(
     plan: Sequence[tuple[Path, Path]],
     config: SegmentConfig,
     axes: str | None,
+    corrections: "Corrections | None",
     outlines: bool,
     written: list[Path],
 ) -> Job[None]:
     import napari_grd
+    from napari_grd.corrections.replay import iter_segment_corrected
     from napari_grd.inference.runtime import runtime_for
-    from napari_grd.inference.segment import iter_segment
     from napari_grd.io.images import read_image, write_labels
 
     watch = Stopwatch("Segmenting images", len(plan))
@@ -119,7 +127,7 @@ def _iter_segment(
         yield watch.progress(done)
         try:
             image = read_image(path)
-            job = iter_segment(model, image, config, axes=axes)
+            job = iter_segment_corrected(model, image, config, corrections=corrections, axes=axes)
             if len(plan) > 1:  # of many images, only how far the whole is
                 whole = watch.progress(done)
                 job = relay(job, lambda _event, whole=whole: whole)  # type: ignore[misc]

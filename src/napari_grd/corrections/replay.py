@@ -1,13 +1,23 @@
 """Corrections on another segmentation of the same image."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.config import SegmentConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.evidence import Evidence
+from napari_grd.corrections.evidence import Evidence, Predictions
+from napari_grd.data.fingerprint import image_key
+from napari_grd.errors import CorrectionError
+from napari_grd.inference.background import in_background
+from napari_grd.inference.prediction import Prediction
+from napari_grd.inference.segment import iter_segment
+from napari_grd.inference.task import Range
+from napari_grd.jobs import Event, Job, Progress, drain
+from napari_grd.models import Model
 
 
 def replay(labels: Any, evidence: Evidence, corrections: Corrections) -> NDArray[np.uint32]:
@@ -40,3 +50,95 @@ def replay(labels: Any, evidence: Evidence, corrections: Corrections) -> NDArray
     [[1, 1, 1, 1]]
     """
     return Editor(labels, corrections, evidence).labels
+
+
+def iter_segment_corrected(
+    model: Model,
+    image: Any,
+    config: SegmentConfig | None = None,
+    *,
+    corrections: Corrections | None = None,
+    axes: str | None = None,
+    intensity_range: Range | None = None,
+) -> Job[NDArray[np.uint32]]:
+    """:func:`segment_corrected` as a job.
+
+    Of a stack, embeddings of only those planes are kept in memory that have corrections.
+    """
+    if corrections is None:
+        return (yield from iter_segment(model, image, config, axes=axes, intensity_range=intensity_range))
+    _check_image(corrections, image)
+    evidence = Predictions()
+    wanted = set(corrections.planes)
+
+    def keep(number: int, prediction: Prediction) -> None:
+        plane = (number,) if len(corrections.image.shape) > 2 else ()
+        if plane in wanted:
+            evidence.put(plane, prediction)
+
+    labels = yield from iter_segment(model, image, config, axes=axes, intensity_range=intensity_range, on_plane=keep)
+    if labels.shape != corrections.image.shape:
+        raise _other_image(corrections, f"of shape {labels.shape}")
+    correcting = Progress("Correcting", 0, 1)
+    return (yield from in_background(lambda: replay(labels, evidence, corrections), lambda: correcting))
+
+
+def segment_corrected(
+    model: Model,
+    image: Any,
+    config: SegmentConfig | None = None,
+    *,
+    corrections: Corrections | None = None,
+    axes: str | None = None,
+    intensity_range: Range | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> NDArray[np.uint32]:
+    """Find the instances in an image, and make a person's corrections in them.
+
+    Parameters
+    ----------
+    model, image, config, axes, intensity_range, on_event, cancelled
+        See :func:`~napari_grd.inference.segment.predict`. A time series goes plane by plane, as ``axes="zyx"``.
+    corrections : Corrections, optional
+        Of this image. They hold in the result, plane by plane.
+
+    Returns
+    -------
+    uint32 array of the image's spatial shape
+        Consecutive from 1 without corrections; 0 is background. Planes of a stack share no label.
+
+    Raises
+    ------
+    CorrectionError
+        If the corrections are of another image.
+    ImageError, ConfigError, Cancelled
+        See :func:`~napari_grd.inference.segment.predict`.
+
+    Examples
+    --------
+    >>> from napari_grd.corrections import Draw, ImageRef, Region
+    >>> from napari_grd.models import ModelConfig
+    >>> model, image = Model.create(ModelConfig()), np.zeros((40, 50))
+    >>> drawn = Corrections(ImageRef.of(image), [Draw(Region([(3, 4, 5)]))])
+    >>> labels = segment_corrected(model, image, SegmentConfig(runtime="torch"), corrections=drawn)
+    >>> int((labels == labels[3, 4]).sum())
+    5
+    """
+    job = iter_segment_corrected(
+        model, image, config, corrections=corrections, axes=axes, intensity_range=intensity_range
+    )
+    return drain(job, on_event, cancelled)
+
+
+def _check_image(corrections: Corrections, image: Any) -> None:
+    key = corrections.image.key
+    if key is not None and image_key(np.asarray(image)) != key:
+        raise _other_image(corrections, "with other pixels")
+
+
+def _other_image(corrections: Corrections, found: str) -> CorrectionError:
+    return CorrectionError(
+        f"The corrections are of {corrections.image}, this image is one {found}.",
+        "Pass the image they were made on, with its axes.",
+    )

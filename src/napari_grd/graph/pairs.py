@@ -19,7 +19,7 @@ def keys(pixels: Ids) -> Ids:
     >>> keys(np.array([[0, 5], [1, 0]])).tolist()
     [5, 2097152]
     """
-    result = pixels[..., 0].copy()
+    result: Ids = pixels[..., 0].copy()
     for axis in range(1, pixels.shape[-1]):
         result <<= _AXIS_BITS
         result |= pixels[..., axis]
@@ -34,8 +34,8 @@ def distinct(numbers: Ids) -> Ids:
     >>> distinct(np.array([3, 1, 3])).tolist()
     [1, 3]
     """
-    ordered = np.sort(numbers, axis=None)
-    return ordered[np.append(np.ones(min(len(ordered), 1), bool), ordered[1:] != ordered[:-1])]
+    ordered: Ids = np.sort(numbers, axis=None)
+    return ordered[np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))]
 
 
 def unordered(pairs: Ids) -> set[tuple[int, int]]:

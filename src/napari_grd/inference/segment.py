@@ -39,10 +39,11 @@ def iter_segment(
     *,
     axes: str | None = None,
     intensity_range: Range | None = None,
+    on_plane: Callable[[int, Prediction], None] | None = None,
 ) -> Job[NDArray[np.uint32]]:
     """:func:`segment` as a job: yields Progress at least twice a second and after each tile and plane.
 
-    Of a stack, the embedding of only one plane is in memory at a time.
+    Of a stack, the embedding of only one plane is in memory at a time; ``on_plane`` is called with its number and it.
     """
     config = config or SegmentConfig()
     task = yield from prepare(model, image, config, axes, intensity_range)
@@ -52,6 +53,8 @@ def iter_segment(
     for number, plane in enumerate(task.planes):
         done = number * steps
         prediction = yield from task.predict_plane(plane, watch, done)
+        if on_plane is not None:
+            on_plane(number, prediction)
         planes.append((yield from _partition(prediction, config, watch.progress(done + steps - 1))))
         yield watch.progress(done + steps)
     return join_planes(planes) if task.is_stack else planes[0]
