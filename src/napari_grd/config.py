@@ -243,3 +243,27 @@ class DistillConfig(TrainConfig):
         description="agreement of turned views below which a teacher's instances are ignored, 0 to keep all;"
         " the teacher is asked four times",
     )
+
+
+class FineTuneConfig(Config):
+    """Learning from a few corrected objects, within a time that one waits for."""
+
+    seconds: float | None = Field(
+        45.0, gt=0, description="time after which it ends, None for the steps alone (then it is repeatable)"
+    )
+    steps: int = Field(500, ge=1, description="optimiser steps, if the time lasts")
+    lr: float = Field(5e-3, gt=0, description="peak learning rate")
+    batch: int = Field(5, ge=2, description="patches in a step, corrected and replayed ones")
+    patch: int = Field(96, ge=32, description="side of a patch in pixels of the network's grid")
+    replay: float = Field(
+        0.4, ge=0, lt=1, description="share of the patches that replay what the model knows, 0 to let it forget"
+    )
+    object_diameter: float | None = Field(
+        None,
+        gt=0,
+        description="typical object diameter in the corrected images in pixels, as for segmenting them;"
+        " they are rescaled to what the model knows",
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
+    seed: int = Field(0, ge=0, description="start of all random numbers")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 import napari_grd
-from napari_grd.cli import evaluating, exporting, listing, segmenting, training
+from napari_grd.cli import evaluating, exporting, learning, listing, segmenting, training
 from napari_grd.errors import GrdError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ _debug = False
 app.command("demo")(training.demo)
 app.command("train")(training.train)
 app.command("distill")(training.distill)
+app.command("fine-tune")(learning.fine_tune)
 app.command("segment")(segmenting.segment)
 app.command("evaluate")(evaluating.evaluate)
 app.command("export")(exporting.export)

@@ -4,6 +4,7 @@ The terms themselves are pure functions in :mod:`.losses`; here they are given
 their inputs, weighted and added up (METHOD 11).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -47,11 +48,25 @@ class Objective:
         Weights, and what label 0 means.
     offsets : tuple of Offset
         The pairs of the affinity graph.
+    normalize : {"pixels", "valid"}
+        As for :func:`~napari_grd.distillation.losses.affinity_loss`, against
+        labels. By valid pairs, a few known pixels in a patch weigh as much as many.
+    rarest : float
+        Largest weight of a pair against labels; by default what balances joined and separated pairs.
     """
 
-    def __init__(self, config: TrainConfig, offsets: tuple[Offset, ...]) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        offsets: tuple[Offset, ...],
+        *,
+        normalize: losses.Normalize = "pixels",
+        rarest: float = math.inf,
+    ) -> None:
         self.config = config
         self.offsets = offsets
+        self._normalize = normalize
+        self._rarest = rarest
         self._weights = {"affinity": 1.0, "foreground": config.foreground_weight}
 
     def __call__(self, embedding: Tensor, logit: Tensor | None, batch: Batch, step: int) -> dict[str, Tensor]:
@@ -80,7 +95,7 @@ class Objective:
     def _terms(self, step: _Step) -> dict[str, Tensor]:
         """The unweighted terms by name."""
         wanted, valid, balance = self._pairs(step)
-        terms = {"affinity": losses.affinity_loss(step.affinities, wanted, balance, valid)}
+        terms = {"affinity": losses.affinity_loss(step.affinities, wanted, balance, valid, self._normalize)}
         if step.logit is not None:
             labels = step.batch.labels
             terms["foreground"] = _cross_entropy(step.logit, (labels > 0).float(), labels >= 0)
@@ -91,7 +106,7 @@ class Objective:
         labels = step.batch.labels
         wanted = affinities_from_labels(labels, self.offsets, background="equal")
         valid = step.valid & self._both(labels > 0) if self.config.background == "ignore" else step.valid
-        return wanted, valid, class_weights(wanted, valid)
+        return wanted, valid, class_weights(wanted, valid).clamp(max=self._rarest)
 
     def _both(self, pixels: Tensor) -> Tensor:
         """Pairs (B, K, *S) of which both ends are among the pixels (B, *S)."""

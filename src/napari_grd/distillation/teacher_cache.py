@@ -121,9 +121,9 @@ class TeacherCache:
         arrays: dict[str, NDArray[Any]] = {"labels": prediction.labels}
         if prediction.confidence is not None:
             arrays["confidence"] = prediction.confidence.astype(np.float16)
-        layout = _layout(prediction)
+        layout = layout_of(prediction)
         if layout is not None:
-            arrays["output"] = _stack(prediction, layout)
+            arrays["output"] = stacked(prediction, layout)
         attributes: dict[str, Any] = {
             _EMBEDDING: 0 if layout is None else layout.embedding,
             _AFFINITIES: 0 if layout is None else layout.affinities,
@@ -184,7 +184,7 @@ def prune(folder: Path, limit: int) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-def _layout(prediction: TeacherPrediction) -> TeacherLayout | None:
+def layout_of(prediction: TeacherPrediction) -> TeacherLayout | None:
     """What is kept: embeddings, or what else is soft.
 
     Affinities follow from embeddings. Of the rest all is kept or nothing, so
@@ -197,8 +197,9 @@ def _layout(prediction: TeacherPrediction) -> TeacherLayout | None:
     return TeacherLayout(affinities=len(default_offsets(prediction.labels.ndim)), foreground=True)
 
 
-def _stack(prediction: TeacherPrediction, layout: TeacherLayout) -> NDArray[np.float16]:
-    stacked = np.full((layout.channels, *prediction.labels.shape), np.nan, np.float16)
+def stacked(prediction: TeacherPrediction, layout: TeacherLayout) -> NDArray[np.float16]:
+    """What a teacher says as one array ``(E, *S)``; NaN is what it does not say."""
+    output = np.full((layout.channels, *prediction.labels.shape), np.nan, np.float16)
     embeddings = prediction.embeddings
     if embeddings is not None:
         if not np.abs(embeddings).max() < np.finfo(np.float16).max:
@@ -206,9 +207,9 @@ def _stack(prediction: TeacherPrediction, layout: TeacherLayout) -> NDArray[np.f
                 f"The teacher's embeddings reach {np.abs(embeddings).max():g}, beyond what float16 can hold.",
                 "Use a teacher whose training converged.",
             )
-        stacked[: layout.embedding] = embeddings
+        output[: layout.embedding] = embeddings
     if layout.pairs is not None and prediction.affinities is not None:
-        stacked[layout.pairs] = prediction.affinities
+        output[layout.pairs] = prediction.affinities
     if layout.foreground and prediction.foreground is not None:
-        stacked[-1] = prediction.foreground
-    return stacked
+        output[-1] = prediction.foreground
+    return output

@@ -45,7 +45,7 @@ class TorchRuntime:
         padded, inside = pad_to_stride(image, self._stride)
         x = torch.from_numpy(padded)[None].to(self._device, memory_format=self._layout)
         autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        with autocast, _cpu_threads(self._threads), _exact_convolutions(self.precision == "f32"):
+        with autocast, cpu_threads(self._threads), _exact_convolutions(self.precision == "f32"):
             output = self._network(x)[0].movedim(0, -1)
         result: NDArray[np.float32] = output.float().cpu().numpy()[inside]
         return result.copy() if take is None else take(result)
@@ -94,7 +94,8 @@ def has_bf16(device: torch.device) -> bool:
 
 
 @contextmanager
-def _cpu_threads(count: int) -> Iterator[None]:
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use so many CPU threads for a while; 0 leaves its own setting."""
     if not count:
         yield
         return

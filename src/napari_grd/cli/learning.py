@@ -1,0 +1,79 @@
+"""The verb fine-tune."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_grd.cli.monitor import run
+from napari_grd.cli.output import print_files, print_note, print_table
+from napari_grd.cli.settings import Settings, takes_settings
+from napari_grd.config import FineTuneConfig, SegmentConfig
+from napari_grd.errors import CorrectionError, OutputError
+
+_FINE_TUNE = {
+    "--seconds": "seconds",
+    "--steps": "steps",
+    "--lr": "lr",
+    "--replay-share": "replay",
+    "--diameter": "object_diameter",
+    "--device": "device",
+    "--threads": "threads",
+    "--seed": "seed",
+}
+
+
+@takes_settings(FineTuneConfig(), _FINE_TUNE)
+def fine_tune(
+    settings: Settings[FineTuneConfig],
+    model: Annotated[str, typer.Argument(help="A model file, or the name of a built-in model. It is left as it is.")],
+    images: Annotated[list[Path], typer.Argument(help="The corrected images.")],
+    corrections: Annotated[list[Path], typer.Option(help="Corrections of each image, in the same order; repeatable.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the tuned model goes.")],
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Labels of each image with the corrections in them; repeatable."
+            " \\[default: segmented here, which takes objects that were drawn, picked or accepted]"
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of images that the model was made for, to forget less. \\[default: simulated nuclei]"
+        ),
+    ] = None,
+    axes: Annotated[str | None, typer.Option(help="Axes of every image. \\[default: those of its corrections]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
+) -> None:
+    """Let a model learn corrected objects, in about a minute, without forgetting what it knows."""
+    config = settings.build()
+    for what, files in (("corrections", corrections), ("labels", labels)):
+        if files is not None and len(files) != len(images):
+            raise CorrectionError(
+                f"There are {len(images)} images and {len(files)} files of {what}.",
+                f"Give --{what} once for each image.",
+            )
+    if out.exists() and not force:
+        raise OutputError(f"{str(out)!r} exists already.", "Use --force to overwrite it, or choose another name.")
+
+    import napari_grd.api as grd
+    from napari_grd.io.images import read_image, read_pairs
+
+    before = grd.load_model(model)
+    arrays = [read_image(path) for path in images]
+    made = [grd.load_corrections(path) for path in corrections]
+    segmented = None if labels is None else [read_image(path) for path in labels]
+    known = None if replay is None else [read_image(pair.image) for pair in read_pairs(replay)]
+    job = grd.iter_fine_tune(before, arrays, made, segmented, config, axes=axes, replay=known)
+    after = run(job, resume="Nothing was kept; run the same command again.")
+    path = grd.save_model(after, out)
+    view = SegmentConfig(object_diameter=config.object_diameter, threads=config.threads)
+    seen = grd.before_after(before, after, arrays, made, segmented, view, axes=axes)
+    rows = [
+        [name.upper(), f"{getattr(seen.before, name):.3f}", f"{getattr(seen.after, name):.3f}"]
+        for name in ("ap50", "aji", "sbd")
+    ]
+    print_table(f"On the {seen.objects} objects it learned from", ["score", "before", "after"], rows)
+    print_note("How well it does on other images these scores do not tell.")
+    print_files([path])

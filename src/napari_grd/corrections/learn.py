@@ -1,0 +1,233 @@
+"""From corrected images to the known pixels that a student learns from, and a fair look at what it learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import FineTuneConfig, SegmentConfig
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Accept, Correction, Draw, Pick
+from napari_grd.corrections.lessons import training_labels
+from napari_grd.data.inputs import as_image
+from napari_grd.distillation.fine_tune import iter_fit_known
+from napari_grd.errors import CorrectionError, GrdError, LabelError
+from napari_grd.inference.segment import segment
+from napari_grd.jobs import Job
+from napari_grd.metrics import Scores, evaluate
+from napari_grd.models import Model
+from napari_grd.teachers.base import Teacher
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One corrected plane.
+
+    Attributes
+    ----------
+    image : (C, H, W) array
+        Intensities as they were read.
+    labels : (H, W) int64
+        What is known, see :func:`~napari_grd.corrections.lessons.training_labels`.
+    """
+
+    image: NDArray[Any]
+    labels: NDArray[np.int64]
+
+    @property
+    def objects(self) -> int:
+        """How many objects are known."""
+        return len(np.unique(self.labels[self.labels > 0]))
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """How well two models do on what is known of corrected images.
+
+    Attributes
+    ----------
+    before, after : Scores
+        Objects that lie mostly on pixels nobody vouches for do not count.
+    objects : int
+        Known objects.
+    """
+
+    before: Scores
+    after: Scores
+    objects: int
+
+
+def lessons(model: Model, images: Any, corrections: Any, labels: Any, axes: str | None = None) -> list[Lesson]:
+    """The corrected planes of images, with what is known in them.
+
+    Parameters
+    ----------
+    model : Model
+        Who is to learn.
+    images : array or sequence of arrays
+        One bare array is one image, which can be a stack or a series.
+    corrections : Corrections or sequence of Corrections
+        One for each image.
+    labels : array, sequence of (array or None), or None
+        For each image its segmentation with the corrections in it. None: it is
+        segmented here, and what was drawn, picked or accepted is put into it.
+    axes : str, optional
+        Axes of every image, a letter an axis, ``c`` for channels. Default: those
+        of its corrections, and channels first or last if there is one more.
+
+    Returns
+    -------
+    list of Lesson
+
+    Raises
+    ------
+    CorrectionError
+        If there is nothing to learn from, or corrections are of another image.
+    ImageError, LabelError
+        If an image does not fit the model, or labels do not fit an image.
+    """
+    images = [images] if hasattr(images, "ndim") else list(images)
+    corrections = [corrections] if isinstance(corrections, Corrections) else list(corrections)
+    labels = [None] * len(images) if labels is None else [labels] if hasattr(labels, "ndim") else list(labels)
+    if not len(images) == len(corrections) == len(labels):
+        raise CorrectionError(
+            f"There are {len(images)} images, {len(corrections)} sets of corrections and {len(labels)} label images.",
+            "Give one of each for every image.",
+        )
+    found = []
+    for number, (image, made, segmented) in enumerate(zip(images, corrections, labels, strict=True)):
+        try:
+            found += _planes(model, image, made, segmented, axes)
+        except GrdError as error:
+            raise type(error)(f"Image {number}: {error.problem}", error.remedy) from error
+    if not any(lesson.objects for lesson in found):
+        raise CorrectionError(
+            f"The corrections of {len(images)} images leave no object to learn from.",
+            "Accept, draw or correct some objects first; undone corrections do not count.",
+        )
+    return found
+
+
+def iter_fine_tune(
+    model: Model,
+    images: Any,
+    corrections: Any,
+    labels: Any,
+    config: FineTuneConfig | None = None,
+    *,
+    axes: str | None = None,
+    teacher: Teacher | None = None,
+    replay: Sequence[Any] | None = None,
+    out_dir: str | Path | None = None,
+) -> Job[Model]:
+    """Let a model learn from corrected images, as a job.
+
+    See :func:`napari_grd.api.fine_tune`, which says what the parameters are.
+    """
+    found = lessons(model, images, corrections, labels, axes)
+    return (
+        yield from iter_fit_known(
+            model,
+            [lesson.image for lesson in found],
+            [lesson.labels for lesson in found],
+            config,
+            teacher=teacher,
+            replay=replay,
+            replay_axes=axes,
+            out_dir=out_dir,
+        )
+    )
+
+
+def before_after(
+    before: Model,
+    after: Model,
+    images: Any,
+    corrections: Any,
+    labels: Any,
+    config: SegmentConfig | None = None,
+    *,
+    axes: str | None = None,
+) -> BeforeAfter:
+    """Score a model before and after it learned, on what is known of corrected images.
+
+    What is found counts if at least half of it lies on known pixels, and then
+    all of it does: a blob over a known object and its unknown neighbours is
+    no match for the object. On images that were learned from, this says what
+    the model took in, not what it will do elsewhere: for that, give images
+    with corrections that it has not seen.
+
+    Parameters
+    ----------
+    before, after : Model
+        Two models of the same channels.
+    images, corrections, labels, axes
+        As for :func:`lessons`.
+    config : SegmentConfig, optional
+        How both segment.
+
+    Returns
+    -------
+    BeforeAfter
+    """
+    found = lessons(before, images, corrections, labels, axes)
+    return BeforeAfter(
+        _score(before, found, config), _score(after, found, config), objects=sum(one.objects for one in found)
+    )
+
+
+def _score(model: Model, found: Sequence[Lesson], config: SegmentConfig | None) -> Scores:
+    seen = [_on_known(segment(model, one.image, config, axes="cyx"), one.labels) for one in found]
+    return evaluate(seen, [np.maximum(one.labels, 0) for one in found])
+
+
+def _planes(model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None) -> list[Lesson]:
+    if not isinstance(made, Corrections):
+        raise CorrectionError(f"A {type(made).__name__} is no set of corrections.", "Give Corrections, one an image.")
+    axes = axes or _axes(image, made.image, model.config.in_channels)
+    made.image.merged(ImageRef.of(image, axes, hashed=made.image.key is not None))
+    channels = axes.find("c")
+    first = image if channels < 0 else np.moveaxis(image, channels, -3)
+    if segmented is not None and np.shape(segmented) != made.image.shape:
+        raise LabelError(
+            f"The labels have shape {np.shape(segmented)}, the corrections are of {made.image}.",
+            "Give the labels of this image.",
+        )
+    found = []
+    for plane in made.planes:
+        shown = as_image(first[plane], "yx" if channels < 0 else "cyx", in_channels=model.config.in_channels)
+        labels = _with_regions(model, shown, made.of_plane(plane)) if segmented is None else segmented[plane]
+        found.append(Lesson(shown, training_labels(made, labels, plane)))
+    return found
+
+
+def _with_regions(model: Model, image: NDArray[Any], made: Sequence[Correction]) -> NDArray[np.int64]:
+    """A segmentation with those corrections in it that say themselves which pixels an object has."""
+    labels = segment(model, image, axes="cyx").astype(np.int64)
+    for number, one in enumerate(made, start=int(labels.max()) + 1):
+        whole = isinstance(one, Accept | Pick) or (isinstance(one, Draw) and one.pixel is None)
+        if not whole or one.area is None:
+            raise CorrectionError(
+                f"What the correction {one.kind!r} makes of an object is not known without labels.",
+                "Give the labels with the corrections in them.",
+            )
+        one.area.paint(labels, number)
+    return labels
+
+
+def _axes(image: Any, reference: ImageRef, channels: int) -> str:
+    if np.ndim(image) == len(reference.axes) + 1:
+        if np.shape(image)[-1] == channels:
+            return f"{reference.axes}c"
+        return f"{reference.axes[:-2]}c{reference.axes[-2:]}"
+    return reference.axes
+
+
+def _on_known(found: NDArray[Any], known: NDArray[np.int64]) -> NDArray[Any]:
+    counts = np.bincount(found.ravel())
+    inside = np.bincount(found[known >= 0], minlength=len(counts))
+    return np.where((2 * inside >= counts)[found], found, 0)

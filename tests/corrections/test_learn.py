@@ -1,0 +1,94 @@
+"""From corrections to what is learned, and errors on the way."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import napari_grd.api as grd
+from napari_grd.config import NetworkConfig
+from napari_grd.corrections import Accept, Corrections, Draw, ImageRef, Join, Region
+from napari_grd.corrections.learn import lessons
+from napari_grd.data.simulate import nuclei_2d
+from napari_grd.errors import Cancelled, CorrectionError, LabelError
+from napari_grd.models import Model, ModelConfig
+
+IMAGE, LABELS = nuclei_2d(np.random.default_rng(0), (96, 96), 8)
+RIGHT = LABELS == 1
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    return Model.create(ModelConfig(network=NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8)))
+
+
+def accepted(image: Any = IMAGE, axes: str | None = None, plane: tuple[int, ...] = ()) -> Corrections:
+    pixel = tuple(int(at) for at in np.argwhere(RIGHT)[0])
+    return Corrections(ImageRef.of(image, axes), [Accept(pixel, Region.from_mask(RIGHT), plane=plane)])
+
+
+def test_a_plane_of_a_series_with_channels(model: Model) -> None:
+    series = np.stack([IMAGE, IMAGE + 1])[:, None]
+    labels = np.stack([LABELS, LABELS])
+    (lesson,) = lessons(model, series, accepted(series, "tcyx", (1,)), labels)
+    assert lesson.image.shape == (1, 96, 96)
+    assert (lesson.image[0] == IMAGE + 1).all()
+    assert lesson.objects == 1
+    assert ((lesson.labels == 1) == RIGHT).all()
+
+
+def test_without_labels_regions_are_put_into_a_segmentation(model: Model) -> None:
+    drawn = Corrections(ImageRef.of(IMAGE), [Draw(Region.from_mask(RIGHT)), Draw(Region.from_mask(LABELS == 2))])
+    (lesson,) = lessons(model, IMAGE, drawn, None)
+    assert lesson.objects == 2
+    with pytest.raises(CorrectionError, match="'join'"):
+        lessons(model, IMAGE, Corrections(ImageRef.of(IMAGE), [Join([(5, 5), (9, 9)])]), None)
+
+
+def test_corrections_of_another_image_are_refused(model: Model) -> None:
+    with pytest.raises(CorrectionError, match="Image 0"):
+        lessons(model, IMAGE + 1, accepted(), LABELS)
+
+
+def test_other_mistakes_are_named(model: Model) -> None:
+    with pytest.raises(CorrectionError, match="no object"):
+        lessons(model, IMAGE, Corrections(ImageRef.of(IMAGE)), LABELS)
+    with pytest.raises(CorrectionError, match="2 images"):
+        lessons(model, [IMAGE, IMAGE], [accepted()], [LABELS, LABELS])
+    with pytest.raises(CorrectionError, match="str"):
+        lessons(model, IMAGE, ["file"], LABELS)
+    with pytest.raises(LabelError, match="shape"):
+        lessons(model, IMAGE, accepted(), LABELS[:50])
+
+
+def test_undone_corrections_do_not_count(model: Model) -> None:
+    made = accepted()
+    made.undo()
+    with pytest.raises(CorrectionError, match="undone"):
+        lessons(model, IMAGE, made, LABELS)
+
+
+def test_fine_tuning_can_be_cancelled(model: Model) -> None:
+    with pytest.raises(Cancelled):
+        grd.fine_tune(model, IMAGE, accepted(), LABELS, cancelled=lambda: True)
+
+
+def test_only_known_objects_are_scored() -> None:
+    """A perfect and an imperfect prediction, both made by a network that is not asked."""
+    known = np.where(LABELS == 1, 1, -1)
+    found = np.where(LABELS > 0, LABELS, 0)
+    from napari_grd.corrections.learn import _on_known
+
+    assert set(np.unique(_on_known(found, known))) == {0, 1}
+    merged = np.where(LABELS > 0, 7, 0)  # one blob over everything is no match for one object
+    assert not _on_known(merged, known).any()
+
+
+def test_before_and_after(model: Model) -> None:
+    nuclei = grd.load_model("nuclei")
+    seen = grd.before_after(model, nuclei, IMAGE, accepted(), LABELS)
+    assert seen.objects == 1
+    assert seen.after.ap50 == 1.0
+    assert seen.before.ap50 < 1.0
