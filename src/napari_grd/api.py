@@ -356,7 +356,7 @@ def fine_tune(
         all else is masked, not background.
     labels : array or sequence of arrays, optional
         For each image its segmentation with the corrections in it, of the spatial shape of the image. Default: it is
-        segmented here, and what was drawn, picked or accepted is put into it.
+        segmented here and the corrections are replayed on it.
     config : FineTuneConfig, optional
         The recipe: how long, how much of it is replay, and at which object diameter.
     axes : str, optional

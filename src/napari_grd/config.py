@@ -251,12 +251,12 @@ class FineTuneConfig(Config):
     seconds: float | None = Field(
         45.0, gt=0, description="time after which it ends, None for the steps alone (then it is repeatable)"
     )
-    steps: int = Field(500, ge=1, description="optimiser steps, if the time lasts")
-    lr: float = Field(5e-3, gt=0, description="peak learning rate")
-    batch: int = Field(5, ge=2, description="patches in a step, corrected and replayed ones")
+    steps: int = Field(300, ge=1, description="optimiser steps, if the time lasts")
+    lr: float = Field(3e-3, gt=0, description="peak learning rate")
+    batch: int = Field(4, ge=2, description="patches in a step, corrected and replayed ones")
     patch: int = Field(96, ge=32, description="side of a patch in pixels of the network's grid")
     replay: float = Field(
-        0.4, ge=0, lt=1, description="share of the patches that replay what the model knows, 0 to let it forget"
+        0.5, ge=0, lt=1, description="share of the patches that replay what the model knows, 0 to let it forget"
     )
     object_diameter: float | None = Field(
         None,

@@ -8,8 +8,8 @@ import torch
 
 import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
-from napari_grd.corrections import Accept, Corrections, Draw, ImageRef, Join, Region
-from napari_grd.corrections.learn import lessons
+from napari_grd.corrections import Accept, Corrections, Draw, ImageRef, Region
+from napari_grd.corrections.learn import _on_known, lessons
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import Cancelled, CorrectionError, LabelError
 from napari_grd.models import Model, ModelConfig
@@ -39,12 +39,10 @@ def test_a_plane_of_a_series_with_channels(model: Model) -> None:
     assert ((lesson.labels == 1) == RIGHT).all()
 
 
-def test_without_labels_regions_are_put_into_a_segmentation(model: Model) -> None:
+def test_without_labels_corrections_are_replayed_on_a_segmentation(model: Model) -> None:
     drawn = Corrections(ImageRef.of(IMAGE), [Draw(Region.from_mask(RIGHT)), Draw(Region.from_mask(LABELS == 2))])
     (lesson,) = lessons(model, IMAGE, drawn, None)
     assert lesson.objects == 2
-    with pytest.raises(CorrectionError, match="'join'"):
-        lessons(model, IMAGE, Corrections(ImageRef.of(IMAGE), [Join([(5, 5), (9, 9)])]), None)
 
 
 def test_corrections_of_another_image_are_refused(model: Model) -> None:
@@ -79,8 +77,6 @@ def test_only_known_objects_are_scored() -> None:
     """A perfect and an imperfect prediction, both made by a network that is not asked."""
     known = np.where(LABELS == 1, 1, -1)
     found = np.where(LABELS > 0, LABELS, 0)
-    from napari_grd.corrections.learn import _on_known
-
     assert set(np.unique(_on_known(found, known))) == {0, 1}
     merged = np.where(LABELS > 0, 7, 0)  # one blob over everything is no match for one object
     assert not _on_known(merged, known).any()

@@ -34,7 +34,7 @@ def fine_tune(
         list[Path] | None,
         typer.Option(
             help="Labels of each image with the corrections in them; repeatable."
-            " \\[default: segmented here, which takes objects that were drawn, picked or accepted]"
+            " \\[default: segmented here, and the corrections replayed on it]"
         ),
     ] = None,
     replay: Annotated[

@@ -1,6 +1,6 @@
 """From corrected images to the known pixels that a student learns from, and a fair look at what it learned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.evidence import Predictions
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import Accept, Correction, Draw, Pick
 from napari_grd.corrections.lessons import training_labels
+from napari_grd.corrections.replay import replay as replay_corrections
 from napari_grd.data.inputs import as_image
 from napari_grd.distillation.fine_tune import iter_fit_known
 from napari_grd.errors import CorrectionError, GrdError, LabelError
-from napari_grd.inference.segment import segment
+from napari_grd.inference.prediction import partition_prediction
+from napari_grd.inference.segment import predict, segment
 from napari_grd.jobs import Job
 from napari_grd.metrics import Scores, evaluate
 from napari_grd.models import Model
@@ -74,7 +76,7 @@ def lessons(model: Model, images: Any, corrections: Any, labels: Any, axes: str 
         One for each image.
     labels : array, sequence of (array or None), or None
         For each image its segmentation with the corrections in it. None: it is
-        segmented here, and what was drawn, picked or accepted is put into it.
+        segmented here and the corrections are replayed on it.
     axes : str, optional
         Axes of every image, a letter an axis, ``c`` for channels. Default: those
         of its corrections, and channels first or last if there is one more.
@@ -197,26 +199,23 @@ def _planes(model: Model, image: Any, made: Corrections, segmented: Any, axes: s
             f"The labels have shape {np.shape(segmented)}, the corrections are of {made.image}.",
             "Give the labels of this image.",
         )
-    found = []
-    for plane in made.planes:
-        shown = as_image(first[plane], "yx" if channels < 0 else "cyx", in_channels=model.config.in_channels)
-        labels = _with_regions(model, shown, made.of_plane(plane)) if segmented is None else segmented[plane]
-        found.append(Lesson(shown, training_labels(made, labels, plane)))
-    return found
+    planes = {
+        plane: as_image(first[plane], "yx" if channels < 0 else "cyx", in_channels=model.config.in_channels)
+        for plane in made.planes
+    }
+    labels = _segmented(model, planes, made) if segmented is None else segmented
+    return [Lesson(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]
 
 
-def _with_regions(model: Model, image: NDArray[Any], made: Sequence[Correction]) -> NDArray[np.int64]:
-    """A segmentation with those corrections in it that say themselves which pixels an object has."""
-    labels = segment(model, image, axes="cyx").astype(np.int64)
-    for number, one in enumerate(made, start=int(labels.max()) + 1):
-        whole = isinstance(one, Accept | Pick) or (isinstance(one, Draw) and one.pixel is None)
-        if not whole or one.area is None:
-            raise CorrectionError(
-                f"What the correction {one.kind!r} makes of an object is not known without labels.",
-                "Give the labels with the corrections in them.",
-            )
-        one.area.paint(labels, number)
-    return labels
+def _segmented(model: Model, planes: Mapping[tuple[int, ...], NDArray[Any]], made: Corrections) -> NDArray[np.uint32]:
+    """A segmentation of the corrected planes with the corrections in it; other planes are empty."""
+    labels = np.zeros(made.image.shape, np.uint32)
+    said = Predictions()
+    for plane, image in planes.items():
+        prediction = predict(model, image, axes="cyx")
+        said.put(plane, prediction)
+        labels[plane] = partition_prediction(prediction)
+    return replay_corrections(labels, said, made)
 
 
 def _axes(image: Any, reference: ImageRef, channels: int) -> str:

@@ -109,7 +109,7 @@ def iter_fit_known(
         terms = step(clock.step, min(1.0, clock.share))
         average.update_parameters(network)
         clock.step += 1
-        if clock.step % _LOG_EVERY == 0:
+        if clock.step % _LOG_EVERY == 1:
             yield Metrics(clock.step, terms)
         yield clock.progress()
     yield Progress(LEARN, _THOUSAND, _THOUSAND, 0.0)

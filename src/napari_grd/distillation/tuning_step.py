@@ -17,7 +17,7 @@ from napari_grd.models import Model
 
 # The teacher's soft word is replayed, not its instances: those would only sharpen it. The terms across images cost
 # a third of the step.
-GRAPHS = LossWeights(affinity=0, agd=4, agd_balanced=True, node=0.02, edge=0.1, agd_inter=0, igd_inter=0)
+GRAPHS = LossWeights(affinity=0, agd=8, agd_balanced=True, node=0.02, edge=0.1, agd_inter=0, igd_inter=0)
 # Around single objects separated pairs are all rim. Balanced, they would break what is not learned yet into pieces.
 _RAREST = 1.5
 _TURNS = AugmentConfig(rotate=0, scale=0, elastic=0, intensity=0, noise=0, blur=0)  # what the teacher said stays true

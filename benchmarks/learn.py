@@ -1,0 +1,68 @@
+"""Learn from 20 corrections on images the student was not made for, and see what it has forgotten.
+
+    GRD_DATA=... python benchmarks/learn.py
+
+The simulated user draws 20 objects on one training image of ``usiigaci_phase``.
+The validation images of that set are the untouched ones; those of the nuclei
+sets tell what was forgotten. With ``--rehearsal``, training images take their places.
+"""
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+import napari_grd.api as grd
+from common import FLUORESCENCE, Dataset, load, score
+from napari_grd.corrections import Draw, Region
+from reporting import hardware, table
+
+FOREIGN, IMAGE, OBJECTS, DIAMETER = "usiigaci_phase", 3, 20, 45
+REPLAYED = 16  # of the training images of each nuclei set
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rehearsal", action="store_true")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, help="so many steps, however long they take")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    foreign, nuclei = load(FOREIGN, rehearsal=args.rehearsal), [load(n, rehearsal=args.rehearsal) for n in FLUORESCENCE]
+    image, corrections = corrected(foreign)
+    config = grd.FineTuneConfig(object_diameter=DIAMETER, threads=args.threads)
+    if args.steps:
+        config = config.replace(seconds=None, steps=args.steps)
+    before = grd.load_model("nuclei")
+    known = [image for data in nuclei for image, _ in data.train[:: max(1, len(data.train) // REPLAYED)][:REPLAYED]]
+    rows = [["before", "-", "-", *scores(before, foreign, nuclei)]]
+    for what, replay in (("simulated nuclei", None), (f"{len(known)} images of its own", known)):
+        start = time.monotonic()
+        after = grd.fine_tune(before, image, corrections, config=config, replay=replay)
+        seconds = time.monotonic() - start
+        steps = after.card.recipe["fine_tune"]["steps_taken"]
+        rows.append([f"after, replaying {what}", steps, f"{seconds:.0f}", *scores(after, foreign, nuclei)])
+    print(hardware(), "\n")
+    print(table(["AP50", "steps", "seconds", f"{FOREIGN}, untouched", *FLUORESCENCE], rows, digits=3))
+
+
+def corrected(data: Dataset) -> tuple[np.ndarray[Any, Any], grd.Corrections]:
+    """One training image, on which somebody drew some objects."""
+    image, labels = data.train[IMAGE]
+    drawn = np.random.default_rng(0).permutation(np.unique(labels)[1:])[:OBJECTS]
+    return image, grd.Corrections(
+        grd.ImageRef.of(image), [Draw(Region.from_mask(labels == number)) for number in drawn]
+    )
+
+
+def scores(model: grd.Model, foreign: Dataset, nuclei: list[Dataset]) -> list[float]:
+    """AP50 of the untouched images, at the scale of their objects, and of the sets the student was made for."""
+    view = grd.SegmentConfig(object_diameter=DIAMETER)
+    found = score(model, [foreign], view) | score(model, nuclei)
+    return [values["ap50"] for values in found.values()]
+
+
+if __name__ == "__main__":
+    main()
