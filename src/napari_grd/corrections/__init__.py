@@ -1,6 +1,7 @@
 """What a person corrected: its record, its file, what it says to the graph and to the student."""
 
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.doubt import Doubt, doubts
 from napari_grd.corrections.edges import constraints_of, constraints_of_one
 from napari_grd.corrections.editor import Change, Editor
 from napari_grd.corrections.evidence import Evidence, PlaneEvidence, Predictions
@@ -19,6 +20,7 @@ __all__ = [
     "Correction",
     "Corrections",
     "Cut",
+    "Doubt",
     "Draw",
     "Editor",
     "Erase",
@@ -34,6 +36,7 @@ __all__ = [
     "Split",
     "constraints_of",
     "constraints_of_one",
+    "doubts",
     "load_corrections",
     "open_journal",
     "replay",

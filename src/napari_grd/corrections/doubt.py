@@ -1,0 +1,152 @@
+"""Which objects a person should look at first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_grd.corrections.evidence import Evidence, PlaneEvidence
+from napari_grd.errors import LabelError
+from napari_grd.graph.cosine import affinities_channels_last
+from napari_grd.io.label_values import stored_type
+from napari_grd.teachers.confidence import agreement
+
+Plane = tuple[int, ...]
+Labels = NDArray[np.integer[Any]]
+Values = NDArray[np.float64]
+
+_BEFORE = ((-1, 0), (0, -1))
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How doubtful an object is.
+
+    Attributes
+    ----------
+    plane : tuple of int
+        Index of the plane.
+    id : int
+        Its label.
+    pixel : (int, int)
+        Row and column of the pixel of the object that lies deepest in it.
+    score : float
+        From 0, certain, to 1.
+    reason : str
+        What speaks most against it, for a person to read.
+    """
+
+    plane: Plane
+    id: int
+    pixel: tuple[int, int]
+    score: float
+    reason: str
+
+
+def doubts(labels: Any, evidence: Evidence, *, teacher_labels: Any = None, turned: Sequence[Any] = ()) -> list[Doubt]:
+    """All objects, the most doubtful first.
+
+    Parameters
+    ----------
+    labels : integer array, shape (*planes, H, W)
+        A segmentation, 0 is background.
+    evidence : Evidence
+        What the network said; of planes it does not know, nothing is said about borders.
+    teacher_labels : integer array, shape of the labels, optional
+        What the teacher finds in the image.
+    turned : sequence of integer arrays, shape of the labels
+        What the model finds in the turned or mirrored image, turned back.
+
+    Returns
+    -------
+    list of Doubt
+        By score, then by plane and id.
+
+    Raises
+    ------
+    LabelError
+        If an array is no label image, or has another shape.
+
+    Notes
+    -----
+    Each of these is between 0 and 1, and the score is the probability that at least one is a true alarm, if
+    they were independent: ``1 - (1 - border) (1 - teacher) (1 - turned)``.
+
+    * *border*: the mean affinity, clipped at 0, of the object's pixels with neighbours that are not
+      of it. A border that can be trusted is one that the embedding shows.
+    * *teacher*: 1 minus the intersection over union with the teacher's best match.
+    * *turned*: 1 minus that with the best match in the turned images, on average.
+
+    Examples
+    --------
+    >>> from napari_grd.corrections.evidence import PlaneEvidence, Predictions
+    >>> doubts(np.array([[1, 1, 0, 2]]), Predictions(), teacher_labels=np.array([[5, 5, 0, 0]]))[0]
+    Doubt(plane=(), id=2, pixel=(0, 3), score=1.0, reason='the teacher sees something else here')
+    """
+    given = np.asarray(labels)
+    others = [np.asarray(other) for other in (*([] if teacher_labels is None else [teacher_labels]), *turned)]
+    for each in (given, *others):
+        stored_type(each)
+        if each.shape != given.shape:
+            raise LabelError(f"Labels have the shapes {given.shape} and {each.shape}.", "Pass those of one image.")
+    found: list[Doubt] = []
+    for plane in np.ndindex(given.shape[:-2]):
+        teacher = None if teacher_labels is None else others[0][plane]
+        views = [other[plane] for other in others[len(others) - len(turned) :]]
+        found += _of_plane(plane, given[plane], evidence.of(plane), teacher, views)
+    return sorted(found, key=lambda doubt: (-doubt.score, doubt.plane, doubt.id))
+
+
+def _of_plane(
+    plane: Plane, labels: Labels, evidence: PlaneEvidence | None, teacher: Labels | None, turned: Sequence[Labels]
+) -> Iterator[Doubt]:
+    ids, flat = np.unique(labels, return_inverse=True)
+    index = flat.reshape(labels.shape)
+    parts = {}
+    if evidence is not None:
+        parts["its border hardly shows"] = _across(index, len(ids), evidence.embedding)
+    if teacher is not None:
+        parts["the teacher sees something else here"] = _missed(labels, index, [teacher])
+    if turned:
+        parts["in the turned image it looks different"] = _missed(labels, index, turned)
+    values = np.stack([np.zeros(len(ids)), *parts.values()])
+    scores = 1 - np.prod(1 - values, axis=0)
+    depth = ndimage.distance_transform_edt(_inside(index))
+    deepest = ndimage.maximum_position(depth, index, range(len(ids)))
+    reasons = ["nothing speaks against it", *parts]
+    for at, label in enumerate(ids.tolist()):
+        if label:
+            row, column = (int(place) for place in deepest[at])
+            reason = reasons[int(values[:, at].argmax())]
+            yield Doubt(plane, label, (row, column), float(scores[at]), reason)
+
+
+def _across(index: NDArray[np.int64], count: int, embedding: NDArray[np.float32]) -> Values:
+    """Mean affinity of each label's pixels with direct neighbours of another one."""
+    total, pairs = np.zeros(count), np.zeros(count)
+    for before, affinity in zip(_BEFORE, affinities_channels_last(embedding, _BEFORE), strict=True):
+        here = np.s_[-before[0] :, -before[1] :]
+        there = np.s_[: before[0] or None, : before[1] or None]
+        border = index[here] != index[there]
+        across = np.clip(affinity[here][border], 0, 1)
+        for side in (index[here][border], index[there][border]):
+            total += np.bincount(side, across, count)
+            pairs += np.bincount(side, minlength=count)
+    mean: Values = total / np.maximum(pairs, 1)
+    return mean
+
+
+def _missed(labels: Labels, index: NDArray[np.int64], others: Sequence[Labels]) -> Values:
+    """1 minus how well each label is found again."""
+    result: Values = np.zeros(int(index.max()) + 1)
+    result[index] = 1 - agreement(labels, others)
+    return result
+
+
+def _inside(index: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Pixels whose neighbours are all of the same label, so that depths count from every border."""
+    inside: NDArray[np.bool_] = ndimage.minimum_filter(index, 3) == ndimage.maximum_filter(index, 3)
+    return inside
