@@ -57,7 +57,7 @@ def gestures(rng: np.random.Generator, known: list[Correction]) -> list[Correcti
     y, x = one.pixel
     y0, x0, y1, x1 = one.region.box
     near = min(known, key=lambda other: (other is one, abs(other.pixel[0] - y) + abs(other.pixel[1] - x)))
-    row = [run for run in one.region.runs if run[0] == y][0]
+    row = next(run for run in one.region.runs if run[0] == y)
     made = [
         Join([one.pixel, near.pixel]),
         Cut([(y0 - 2, x), (y1 + 1, x)]),

@@ -1,5 +1,9 @@
 """The headless editor."""
 
+import signal
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +228,30 @@ def test_two_clicks_part_an_object_along_its_border() -> None:
     edited.apply(Split((3, 1), (3, 13)))
     part = edited.labels == edited.labels[3, 1]
     assert (part & (tiles() == 1)).sum() >= 0.9 * part.sum()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
+def test_a_killed_editor_comes_back_with_the_labels_it_showed(tmp_path: Path) -> None:
+    path = tmp_path / "a.grd-corrections.geojson"
+    code = (
+        "import itertools, sys, zlib\n"
+        "import numpy as np\n"
+        "from napari_grd.corrections import Draw, Editor, Erase, ImageRef, Predictions, Region, open_journal\n"
+        "with open_journal(sys.argv[1], ImageRef((24, 32))) as journal:\n"
+        "    editor = Editor(np.zeros((24, 32), int), journal, Predictions())\n"
+        "    for count in itertools.count():\n"
+        "        kind = Erase if count % 3 == 2 else Draw\n"
+        "        editor.apply(kind(Region([(count % 24, count % 20, 5)])))\n"
+        "        print(count, zlib.crc32(editor.labels), flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        shown = [writer.stdout.readline() for _ in range(25)]
+        writer.kill()
+        shown += [line for line in writer.stdout if line.endswith("\n")]
+    with open_journal(path, ImageRef((24, 32))) as journal:
+        again = Editor(np.zeros((24, 32), int), journal, Predictions())
+        while len(again.corrections) > len(shown):  # made, but never shown
+            again.undo()
+        assert len(again.corrections) == len(shown)
+        assert zlib.crc32(again.labels.tobytes()) == int(shown[-1].split()[1])
