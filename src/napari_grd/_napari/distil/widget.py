@@ -14,7 +14,7 @@ from napari_grd._napari.distil.form import ConfigForm
 from napari_grd._napari.distil.job import Order, iter_order, read_settings
 from napari_grd._napari.distil.pieces import hold_out
 from napari_grd._napari.distil.preview import PreviewLayers
-from napari_grd._napari.distil.save_button import SaveButton
+from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.distil.scroll import ColumnScroll
 from napari_grd._napari.distil.student_picker import StudentPicker
 from napari_grd._napari.distil.teacher_picker import TeacherPicker
