@@ -1,6 +1,6 @@
 """Pictures of every widget on a real image, for the README and the tutorial.
 
-    GRD_DATA=... python tests/with_display.py python docs/screenshots.py [live distil inspect measure evaluate]
+    GRD_DATA=... python tests/with_display.py python docs/screenshots.py [live correct distil inspect measure evaluate]
 
 Opens napari, docks one widget after another under the name it has in the menu,
 presses its button, waits for what comes of it, and writes
@@ -29,8 +29,11 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QDockWidget, QScrollArea, QWidget
 
 import napari_grd.api as grd
+from napari_grd._napari.correct.gestures import Sketch
+from napari_grd._napari.correct.palette import COLOURS
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.worker import stop_all
+from napari_grd.corrections import Accept, Cut, Region
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.images import read_image
 
@@ -117,12 +120,44 @@ def evaluate(viewer: Any, field: Field) -> Iterator[None]:
     yield
 
 
+def correct(viewer: Any, field: Field) -> Iterator[None]:
+    """Verified objects, a cut and a join, and what the next click would pick."""
+    layer = show(viewer, field)
+    labels = viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="nuclei instances")
+    widget = dock(viewer, "Correct")
+    press(widget, "Correct these labels")
+    wait_until(lambda: widget.bench.session is not None and idle(widget))
+    zoom(viewer, layer, 2)
+    objects = measured(labels.data)
+    for number in list(objects)[20:50:2]:
+        widget.bench.say([objects[number]])
+    largest = max(objects.values(), key=lambda one: one.region.area)
+    y0, x0, y1, x1 = largest.region.box
+    widget.bench.say([Cut([(y0 - 2, (x0 + x1) / 2), (y1 + 1, (x0 + x1) / 2)])])
+    press(widget, "Pick  K")
+    picked = objects[list(objects)[51]].region
+    widget.bench.hands.pointer.preview.show(Sketch(picked), (), COLOURS["pick"])
+    viewer.layers.selection.active = labels
+    yield
+    press(widget, "Done")
+
+
 SCENES: dict[str, Callable[[Any, Field], Iterator[None]]] = {
-    scene.__name__: scene for scene in (live, distil, inspect, measure, evaluate)
+    scene.__name__: scene for scene in (live, correct, distil, inspect, measure, evaluate)
 }
 
 
 # What a person does
+
+
+def measured(labels: np.ndarray[Any, Any]) -> dict[int, Accept]:
+    """Every object as it would be accepted."""
+    found = {}
+    for number in np.unique(labels[labels > 0]).tolist():
+        region = Region.from_mask(labels == number)
+        y, x, length = region.runs[len(region.runs) // 2]
+        found[number] = Accept((y, x + length // 2), region)
+    return found
 
 
 def show(viewer: Any, field: Field) -> Image:

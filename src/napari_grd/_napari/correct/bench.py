@@ -1,5 +1,6 @@
 """The part of the widget that is there while a layer is corrected: tools, steps, doubts, files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_grd._napari.correct.files_row import FilesRow
 from napari_grd._napari.correct.hands import Hands
+from napari_grd._napari.correct.learn_part import LearnPart
 from napari_grd._napari.correct.record import Record
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.steps import Steps
@@ -29,9 +31,11 @@ class Bench(QWidget):
     ----------
     panel : Panel
         Shows messages.
+    kept : callable
+        Called with the name of a model that has learned, if it is kept.
     """
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, kept: Callable[[str], object]) -> None:
         super().__init__()
         self._panel = panel
         self._viewer = panel.viewer
@@ -43,11 +47,11 @@ class Bench(QWidget):
         self.hint.setWordWrap(True)
         self.steps = Steps(self.undo, self.redo)
         self.files = FilesRow(self._save, self._load)
+        self.learn = LearnPart(panel, kept)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for part in (self.tools, self.hint, self.steps, heading("Corrections"), self.files):
+        for part in (self.tools, self.hint, self.steps, heading("Learn"), self.learn, heading("Corrections"), self.files):
             column.addWidget(part)
-        self.column = column
         self.tools.chosen.connect(self._choose)
         # What was clicked is to be seen first.
         self._later = QTimer(self, singleShot=True, interval=0)
@@ -72,20 +76,21 @@ class Bench(QWidget):
             self.tools.allow(tool, "" if paintable else "napari cannot paint into the pyramid of a large image.")
         self.files.show_place(opened.place)
         self._tool_taken(Tool.NAVIGATE)
+        self.learn.set_session(self.session)
         self.describe()
 
-    def close(self) -> bool:
+    def close(self) -> None:
         """End with these labels; they stay as they are."""
         hands, session, record = self.hands, self.session, self._record
         self.hands = self.session = self._record = None
         self._later.stop()
+        self.learn.set_session(None)
         if hands is not None:
             hands.stop()
         if record is not None:
             record.remove()
         if session is not None:
             session.close()
-        return True
 
     def say(self, corrections: list[Correction]) -> None:
         """Make corrections, and show what came of them."""
@@ -127,6 +132,7 @@ class Bench(QWidget):
         self.steps.show_counts(corrections, len(session.verified.objects(plane)), session.objects(plane))
         standing = [one for one in corrections if not isinstance(one, Accept) or session.verified.holds(one)]
         self._record.show(standing)
+        self.learn.describe()
 
     def _choose(self, tool: Tool) -> None:
         if self.hands is None:

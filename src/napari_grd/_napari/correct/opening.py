@@ -60,6 +60,10 @@ class Recent:
             self._planes.move_to_end(tuple(plane))
         return found
 
+    def clear(self) -> None:
+        """Forget all: another model is asked from now on."""
+        self._planes.clear()
+
     def put(self, plane: Plane, evidence: PlaneEvidence) -> None:
         """Keep what was said about a plane, and drop what was not asked for longest if that is too much."""
         self._planes[plane] = evidence

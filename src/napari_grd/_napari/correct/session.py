@@ -81,6 +81,12 @@ class Session:
         """The object at a pixel, 0: none."""
         return self.editor.object_at(pixel, plane)
 
+    @property
+    def lessons(self) -> int:
+        """About how many objects a model could learn from."""
+        accepted = sum(self.verified.holds(one) for one in self.corrections)
+        return accepted + sum(one.kind != "accept" for one in self.corrections)
+
     def objects(self, plane: Plane) -> int:
         """How many objects a plane has."""
         found = np.unique(self.editor.labels[plane])

@@ -1,5 +1,6 @@
 """The Correct widget: a person's word on a segmentation, at once and for good."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ class CorrectWidget(Panel):
         self.form = CorrectForm(self)
         self.start = button(_START, "", self._start_or_end)
         self.bar = JobBar("Stop; what was corrected stays.")
-        self.bench = Bench(self)
+        self.bench = Bench(self, self._model_kept)
         self._opening: Running[Opened] | None = None
         self._asking: Running[None] | None = None
         self._asked: set[Plane] = set()
@@ -159,6 +160,17 @@ class CorrectWidget(Panel):
         self._asking = None
         self.bar.finish()
         self.show_error(error)
+
+    def _model_kept(self, name: str) -> None:
+        """A model that has learned is asked from now on."""
+        self.form.model.set_name(name)
+        session = self.bench.session
+        if session is not None:
+            session.opened.order = replace(session.opened.order, model=name)
+            session.opened.evidence.clear()
+            self._asked.clear()
+            self._ask_about_plane()
+        self.say(f"{name} has learned and is used from now on, in Live too. Save it with Save as….")
 
     def _plane_changed(self, _event: Any = None) -> None:
         self.bench.look()

@@ -1,0 +1,224 @@
+"""Learn: the model trains on what was corrected, and one decides whether to keep what came of it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_grd._napari.correct.session import Session
+from napari_grd._napari.job_bar import JobBar
+from napari_grd._napari.outputs import output_options, provenance
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.save_button import SaveButton
+from napari_grd._napari.settings import settings
+from napari_grd._napari.worker import Running, run_job
+from napari_grd.config import FineTuneConfig
+
+if TYPE_CHECKING:
+    from napari_grd._napari.correct.learning import Learned, Lessons
+    from napari_grd.jobs import Job
+    from napari_grd.models import Model
+
+LEAST = 3
+"""Corrected objects from which on there is something to learn."""
+
+_ZERO = np.zeros(2)
+_TIP = "Train the model on verified and corrected objects, about a minute, in the background. It forgets nothing."
+
+
+class LearnPart(QWidget):
+    """The button, what it came to, and Keep or Revert.
+
+    Parameters
+    ----------
+    panel : Panel
+        Shows messages; its models get the one that has learned.
+    kept : callable
+        Called with the name of a model that is kept.
+    config : FineTuneConfig, optional
+        How to learn.
+    """
+
+    def __init__(self, panel: Panel, kept: Callable[[str], object], config: FineTuneConfig | None = None) -> None:
+        super().__init__()
+        self._panel = panel
+        self._kept = kept
+        self.config = config or FineTuneConfig()
+        self._session: Session | None = None
+        self._running: Running[Learned] | None = None
+        self._learned: Learned | None = None
+        self._layers: dict[str, Labels] = {}
+        self.start = button("Learn", _TIP, self._start)
+        self.bar = JobBar("Stop; the model stays as it was.")
+        self.scores = QLabel()
+        self.scores.setToolTip("Average precision on the objects that were corrected, before and after.")
+        self.save = SaveButton(panel)
+        self._views = {name: self._view(name) for name in ("before", "after")}
+        group = QButtonGroup(self)
+        self.keep = button("Keep", "Use the model that has learned from now on, here and in Live.", self._keep)
+        self.revert = button("Revert", "Go on with the model as it was.", self._revert)
+        first, second = QHBoxLayout(), QHBoxLayout()
+        for view in self._views.values():
+            group.addButton(view)
+            first.addWidget(view)
+        for part in (self.keep, self.revert):
+            second.addWidget(part)
+        self.choice = QWidget()
+        inner = QVBoxLayout(self.choice)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(self.scores)
+        inner.addLayout(first)
+        inner.addLayout(second)
+        row = QHBoxLayout()
+        row.addWidget(self.start, 1)
+        row.addWidget(self.save)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self.bar)
+        column.addWidget(self.choice)
+        self.choice.hide()
+        self.save.hide()
+
+    def set_session(self, session: Session | None) -> None:
+        """Learn from another session, or from none."""
+        if self._running is not None:
+            self._running.silence()
+            self._running.stop()
+            self._running = None
+        self.bar.finish()
+        self._forget()
+        self._session = session
+        self.describe()
+
+    def describe(self) -> None:
+        """Offer to learn, or say why not."""
+        problem = self._problem()
+        self.start.setEnabled(not problem)
+        self.start.setToolTip(problem or _TIP)
+        self.start.setText("Learn" if not problem or self._running is not None else f"Learn ({problem})")
+
+    def _problem(self) -> str:
+        if self._session is None:
+            return "nothing is corrected"
+        if self._running is not None:
+            return "it is learning"
+        if self._learned is not None:
+            return "keep or revert first"
+        if self._session.opened.order.model is None:
+            return "no model is chosen"
+        missing = LEAST - self._session.lessons
+        return "" if missing <= 0 else f"{missing} more object{'s' if missing > 1 else ''} to correct or accept"
+
+    def _start(self) -> None:
+        if self._session is None:
+            return
+        from napari_grd._napari.correct.learning import Lessons
+
+        session, chosen = self._session, settings()
+        order, corrections = session.opened.order, list(session.corrections)
+        lessons = Lessons(
+            order,
+            session.subject.current_plane(self._panel.viewer),
+            corrections,
+            {plane: session.labels[plane].copy() for plane in session.corrections.planes},
+            self.config.replace(
+                device=chosen.device, threads=order.config.threads, object_diameter=order.config.object_diameter
+            ),
+        )
+        self._running = run_job(
+            partial(_learn, lessons, self._panel.state.get),
+            on_event=self.bar.show_event,
+            on_done=self._done,
+            on_error=self._failed,
+            on_stopped=self._end,
+        )
+        self._panel.track(self._running)
+        self.bar.start(self._running)
+        self.describe()
+
+    def _end(self) -> None:
+        self._running = None
+        self.bar.finish()
+        self.describe()
+
+    def _failed(self, error: BaseException) -> None:
+        self._end()
+        self._panel.show_error(error)
+
+    def _done(self, learned: "Learned") -> None:
+        self._learned = learned
+        self._end()
+        if self._session is None:
+            return
+        before, after = learned.scores.before, learned.scores.after
+        rows = "".join(
+            f"<tr><td>AP {level:.2f}&nbsp;&nbsp;</td><td>{before.ap[level]:.2f}</td>"
+            f"<td>&nbsp;→&nbsp;</td><td><b>{after.ap[level]:.2f}</b></td></tr>"
+            for level in (0.5, 0.75)
+        )
+        self.scores.setText(f"On {learned.scores.objects} corrected objects:<table>{rows}</table>")
+        self._show(learned)
+        self.choice.show()
+
+    def _show(self, learned: "Learned") -> None:
+        """Both results beside the corrected labels, which stay as they are."""
+        assert self._session is not None
+        subject, layers = self._session.subject, self._panel.viewer.layers
+        active = layers.selection.active
+        start = subject.lift(_ZERO, learned.plane)
+        for name, labels in (("before", learned.before), ("after", learned.after)):
+            options = output_options(subject.layer, start=start.tolist(), made_by=provenance(learned.model))
+            data = labels.reshape((1,) * (subject.layer.ndim - 2) + labels.shape)
+            layer = Labels(data, name=f"{subject.layer.name} {name} learning", **options)
+            layer.contour = 2
+            layers.append(layer)
+            self._layers[name] = layer
+        layers.selection.active = active
+        self._views["after"].setChecked(True)
+        self._toggle("after")
+
+    def _view(self, name: str) -> QPushButton:
+        made = QPushButton(name.capitalize())
+        made.setCheckable(True)
+        made.setToolTip(f"The plane as the model segments it {name} learning, as outlines.")
+        made.clicked.connect(lambda _checked=False: self._toggle(name))
+        return made
+
+    def _toggle(self, shown: str) -> None:
+        for name, layer in self._layers.items():
+            layer.visible = name == shown
+
+    def _keep(self) -> None:
+        if self._learned is None:
+            return
+        model = self._learned.model
+        self._forget()
+        name = self._panel.state.add(model)
+        self._panel.state.student = name
+        self.save.offer(model)
+        self.save.show()
+        self._kept(name)
+        self.describe()
+
+    def _revert(self) -> None:
+        self._forget()
+        self.describe()
+
+    def _forget(self) -> None:
+        self._learned = None
+        self.choice.hide()
+        while self._layers:
+            _, layer = self._layers.popitem()
+            if layer in self._panel.viewer.layers:
+                self._panel.viewer.layers.remove(layer)
+
+
+def _learn(lessons: "Lessons", get_model: "Callable[[str], Model]") -> "Job[Learned]":
+    from napari_grd._napari.correct.learning import iter_learn
+
+    assert lessons.order.model is not None
+    return iter_learn(lessons, get_model(lessons.order.model))
