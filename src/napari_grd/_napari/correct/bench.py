@@ -50,7 +50,15 @@ class Bench(QWidget):
         self.learn = LearnPart(panel, kept)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for part in (self.tools, self.hint, self.steps, heading("Learn"), self.learn, heading("Corrections"), self.files):
+        for part in (
+            self.tools,
+            self.hint,
+            self.steps,
+            heading("Learn"),
+            self.learn,
+            heading("Corrections"),
+            self.files,
+        ):
             column.addWidget(part)
         self.tools.chosen.connect(self._choose)
         # What was clicked is to be seen first.

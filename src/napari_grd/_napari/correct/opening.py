@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_grd._napari.correct.place import FilePlace, place_of, reference
 from napari_grd._napari.correct.subject import Subject
+from napari_grd._napari.labels_layers import labels_layer
+from napari_grd._napari.outputs import provenance
 from napari_grd.config import SegmentConfig
 from napari_grd.corrections import Journal, open_journal
 from napari_grd.corrections.editor import Editor
@@ -18,6 +21,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.inference.segment import iter_predict
 from napari_grd.jobs import Job, Progress
 from napari_grd.live.source import plane_range
+from napari_grd.live.whole import iter_segment_whole
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -149,6 +153,33 @@ def iter_evidence(order: Order, plane: Plane, evidence: Recent, get_model: "Call
     )
     prediction = yield from iter_predict(model, pixels, order.config, axes="cyx", intensity_range=value_range)
     evidence.put(plane, PlaneEvidence.of(prediction))
+
+
+def iter_permanent(order: Order, made_by: Mapping[str, Any], get_model: "Callable[[str], Model]") -> Job[Labels]:
+    """Everything that Live would show, as Live is set now.
+
+    Parameters
+    ----------
+    order : Order
+        Image, model and device.
+    made_by : mapping
+        Of the live layer.
+
+    Raises
+    ------
+    GrdError
+        If there is no model, or the image cannot be read by it.
+    """
+    if order.model is None:
+        raise ConfigError("A live segmentation has a model, and none is chosen.", "Choose the model of Live.")
+    yield Progress("Making the live segmentation permanent", 0, 1)
+    known = made_by.get("config")
+    config = SegmentConfig.model_validate(known) if isinstance(known, Mapping) else order.config
+    config = config.replace(device=order.config.device, threads=order.config.threads)
+    source, model = order.subject.source, get_model(order.model)
+    labels, level = yield from iter_segment_whole(source, model, config, region=None, linked=True)
+    name = f"{source.layer.name} instances"
+    return labels_layer(source, level, labels, name=name, made_by=provenance(model, config))
 
 
 def read_plane(subject: Subject, plane: Plane) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from napari_grd._napari.correct.subject import Subject
 from napari_grd.corrections import Correction, Cut, Join, Split
 from napari_grd.corrections.outline import polygons
 
-_WIDTH = 0.8  # pixels
+_WIDTH = 1.6  # pixels
 _SMOOTH = 0.7  # pixels that a drawn outline may leave the pixels' edges
 _LOOK = {"face_color": "transparent", "edge_width": _WIDTH}
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
 from napari_grd._napari.correct.bench import Bench
@@ -16,6 +17,8 @@ from napari_grd._napari.worker import Running, run_job
 from napari_grd.errors import GrdError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import napari.viewer
 
     from napari_grd._napari.correct.opening import Opened, Order
@@ -40,7 +43,7 @@ class CorrectWidget(Panel):
         self.start = button(_START, "", self._start_or_end)
         self.bar = JobBar("Stop; what was corrected stays.")
         self.bench = Bench(self, self._model_kept)
-        self._opening: Running[Opened] | None = None
+        self._opening: Running[Any] | None = None
         self._asking: Running[None] | None = None
         self._asked: set[Plane] = set()
         parts: tuple[QWidget, ...] = (self.form, self.start, self.bar, self.bench, self.message)
@@ -69,15 +72,30 @@ class CorrectWidget(Panel):
         self.say("")
         self.start.setEnabled(False)
         self.form.setEnabled(False)
+        made_by = self.form.made_by()
+        live = bool(made_by.get("live"))
+        make: Callable[[], Job[Any]] = (
+            partial(_keep, order, made_by, self.state.get) if live else partial(_open, order, self.state.get)
+        )
         self._opening = run_job(
-            partial(_open, order, self.state.get),
+            make,
             on_event=self.bar.show_event,
-            on_done=self._opened,
+            on_done=self._made_permanent if live else self._opened,
             on_error=self._not_opened,
             on_stopped=partial(self._not_opened, None),
         )
         self.track(self._opening)
         self.bar.start(self._opening)
+
+    def _made_permanent(self, layer: Labels) -> None:
+        """Go on with what the live segmentation has become."""
+        self._not_opened(None)
+        live = self.form.labels.layer()
+        self.viewer.add_layer(layer)
+        if live is not None:
+            live.visible = False
+        self.form.labels.set_layer(layer)
+        self._begin()
 
     def _order(self) -> "Order":
         from napari_grd._napari.correct.opening import Order, config_of  # imports torch
@@ -210,6 +228,12 @@ def _open(order: "Order", get_model: Any) -> "Job[Opened]":
     from napari_grd._napari.correct.opening import iter_open
 
     return iter_open(order, get_model)
+
+
+def _keep(order: "Order", made_by: "Mapping[str, Any]", get_model: Any) -> "Job[Labels]":
+    from napari_grd._napari.correct.opening import iter_permanent
+
+    return iter_permanent(order, made_by, get_model)
 
 
 def _ask(opened: "Opened", plane: "Plane", get_model: Any) -> "Job[None]":

@@ -14,12 +14,12 @@ from napari_grd._napari.distil.form import ConfigForm
 from napari_grd._napari.distil.job import Order, iter_order, read_settings
 from napari_grd._napari.distil.pieces import hold_out
 from napari_grd._napari.distil.preview import PreviewLayers
-from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.distil.scroll import ColumnScroll
 from napari_grd._napari.distil.student_picker import StudentPicker
 from napari_grd._napari.distil.teacher_picker import TeacherPicker
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.panel import Panel, button, heading
+from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
 from napari_grd._napari.turns import Turns
 from napari_grd._napari.worker import Running, message_of, run_call, run_job

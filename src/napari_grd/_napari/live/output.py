@@ -7,14 +7,10 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_grd._napari.outputs import output_options
-from napari_grd._napari.source import ImageSource
+from napari_grd._napari.labels_layers import labels_layer
 
 if TYPE_CHECKING:
     from napari_grd.live.session import LiveUpdate
-
-_PLAIN = 2048**2  # pixels of a plane above which napari gets a pyramid, so that it draws only what is visible
-_COARSEST = 512  # rows or columns at which a pyramid may end
 
 
 class LiveOutput:
@@ -68,53 +64,3 @@ class LiveOutput:
             return False
         self.layer = self._canvas = None
         return True
-
-
-def labels_layer(
-    source: ImageSource, level: int, labels: NDArray[np.uint32], *, name: str, made_by: Mapping[str, Any]
-) -> Labels:
-    """A layer that shows labels of a source where the source lies.
-
-    Parameters
-    ----------
-    source : ImageSource
-        What was segmented.
-    level : int
-        The level of its pyramid that the labels belong to.
-    labels : (*planes, H, W) uint32
-        They are shown, not copied: what is written there is seen at the next refresh.
-    name : str
-        Name of the layer.
-    made_by : mapping
-        Provenance, see :func:`napari_grd._napari.outputs.provenance`.
-    """
-    layer, channels = source.layer, source.channel_axis
-    axes = [axis for axis in range(layer.ndim) if axis != channels]
-    data = np.moveaxis(labels, (-2, -1), [axes.index(axis) for axis in source.spatial_axes])
-    factors = [source.factors(level)[axis] if axis in source.spatial_axes else 1.0 for axis in axes]
-    if channels:
-        # Axes of layers are matched from the last one, so this one has to be
-        # kept if others lie before it: as a single position as long as all channels.
-        data = np.expand_dims(data, channels)
-        axes.insert(channels, channels)
-        factors.insert(channels, _length(source, channels))
-    options = output_options(layer, axes=axes, factors=factors, made_by=made_by)
-    spatial = [axes.index(axis) for axis in source.spatial_axes]
-    pyramid = _pyramid(data, spatial)
-    several = len(pyramid) > 1
-    return Labels(pyramid if several else data, multiscale=several, name=name, **options)
-
-
-def _length(source: ImageSource, axis: int) -> int:
-    data = source.layer.data[0] if source.layer.multiscale else source.layer.data
-    return int(data.shape[axis])
-
-
-def _pyramid(data: NDArray[np.uint32], spatial: list[int]) -> list[NDArray[np.uint32]]:
-    """Every second, fourth, ... pixel of the same memory, down to what fits a screen."""
-    levels = [data]
-    if data.shape[spatial[0]] * data.shape[spatial[1]] > _PLAIN:
-        while max(levels[-1].shape[axis] for axis in spatial) > 2 * _COARSEST:
-            every_second = tuple(slice(None, None, 2 if axis in spatial else 1) for axis in range(data.ndim))
-            levels.append(levels[-1][every_second])
-    return levels

@@ -8,7 +8,7 @@ from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QVBoxLayout, QWidget
 
 from napari_grd._napari.job_bar import JobBar
-from napari_grd._napari.live.output import labels_layer
+from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.pickers import LayerCombo

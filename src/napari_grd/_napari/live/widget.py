@@ -147,7 +147,7 @@ class LiveWidget(Panel):
 
     def _config(self, model: "Model") -> SegmentConfig:
         config = self.form.segment_config(model)
-        self._made_by = provenance(model, config)
+        self._made_by = provenance(model, config, live=True)  # others make it permanent first
         return config
 
     # The image
