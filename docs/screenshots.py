@@ -27,6 +27,7 @@ from PIL import Image as Picture
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QDockWidget, QScrollArea, QWidget
+from tifffile import imwrite
 
 import napari_grd.api as grd
 from napari_grd._napari.correct.gestures import Sketch
@@ -122,24 +123,28 @@ def evaluate(viewer: Any, field: Field) -> Iterator[None]:
 
 def correct(viewer: Any, field: Field) -> Iterator[None]:
     """Verified objects, a cut and a join, and what the next click would pick."""
-    layer = show(viewer, field)
+    folder = tempfile.TemporaryDirectory(prefix="napari-grd-")  # the corrections will lie beside the image
+    imwrite(Path(folder.name) / "nuclei.tif", field.image)
+    (layer,) = viewer.open(Path(folder.name) / "nuclei.tif", plugin="napari")
+    layer.contrast_limits = np.percentile(field.image, (0.5, 99.8)).tolist()
     labels = viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="nuclei instances")
     widget = dock(viewer, "Correct")
     press(widget, "Correct these labels")
     wait_until(lambda: widget.bench.session is not None and idle(widget))
-    zoom(viewer, layer, 2)
+    zoom(viewer, layer, 3)
     objects = measured(labels.data)
-    for number in list(objects)[20:50:2]:
-        widget.bench.say([objects[number]])
-    largest = max(objects.values(), key=lambda one: one.region.area)
-    y0, x0, y1, x1 = largest.region.box
+    middle = np.array(labels.data.shape) / 2
+    near = sorted(objects.values(), key=lambda one: float(np.hypot(*(one.pixel - middle))))
+    for one in near[2:14]:
+        widget.bench.say([one])
+    y0, x0, y1, x1 = near[1].region.box
     widget.bench.say([Cut([(y0 - 2, (x0 + x1) / 2), (y1 + 1, (x0 + x1) / 2)])])
     press(widget, "Pick  K")
-    picked = objects[list(objects)[51]].region
-    widget.bench.hands.pointer.preview.show(Sketch(picked), (), COLOURS["pick"])
+    widget.bench.hands.pointer.preview.show(Sketch(near[0].region), (), COLOURS["pick"])
     viewer.layers.selection.active = labels
     yield
     press(widget, "Done")
+    folder.cleanup()
 
 
 SCENES: dict[str, Callable[[Any, Field], Iterator[None]]] = {
