@@ -139,6 +139,9 @@ def correct(viewer: Any, field: Field) -> Iterator[None]:
         widget.bench.say([one])
     y0, x0, y1, x1 = near[1].region.box
     widget.bench.say([Cut([(y0 - 2, (x0 + x1) / 2), (y1 + 1, (x0 + x1) / 2)])])
+    widget.bench.doubtful.go_on()
+    wait_until(lambda: not widget.bench.doubtful.reason.isHidden())
+    zoom(viewer, layer, 3)
     press(widget, "Pick  K")
     widget.bench.hands.pointer.preview.show(Sketch(near[0].region), (), COLOURS["pick"])
     viewer.layers.selection.active = labels

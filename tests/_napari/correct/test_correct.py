@@ -250,3 +250,19 @@ def test_it_says_what_is_missing(correct: Any, viewer: Any, picture: Any, blocks
     assert widget.start.isEnabled()
     widget.start.click()
     assert "shape" in widget.message.text()
+
+
+def test_the_next_doubtful_object_is_shown_and_said_why(correct: Any, layer: Any, mouse: Any, qtbot: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    seen = []
+    for _ in range(4):
+        hand.key(Qt.Key.Key_N)
+        qtbot.waitUntil(lambda: widget.bench.doubtful._asking is None, timeout=60_000)
+        seen.append(layer.selected_label)
+        assert f"Object {seen[-1]}: " in widget.bench.doubtful.reason.text()
+        middle = layer.world_to_data(widget.viewer.scene.camera.center[-2:])
+        assert number(layer, tuple(np.round(middle).astype(int))) == seen[-1]
+    assert sorted(seen) == [1, 2, 3, 4]
+    hand.key(Qt.Key.Key_N)
+    assert "last one" in widget.bench.doubtful.reason.text()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_grd._napari.correct.doubtful import Doubtful, centre_on
 from napari_grd._napari.correct.files_row import FilesRow
 from napari_grd._napari.correct.hands import Hands
 from napari_grd._napari.correct.learn_part import LearnPart
@@ -15,13 +16,14 @@ from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.steps import Steps
 from napari_grd._napari.correct.subject import Plane
 from napari_grd._napari.correct.tool_row import ToolRow
-from napari_grd._napari.correct.tools import REDO_KEY, TEXTS, UNDO_KEY, Tool
+from napari_grd._napari.correct.tools import NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
 from napari_grd._napari.panel import Panel, heading
 from napari_grd.corrections import Accept, Correction, load_corrections, save_corrections
 from napari_grd.errors import GrdError
 
 if TYPE_CHECKING:
     from napari_grd._napari.correct.opening import Opened
+    from napari_grd.corrections.doubt import Doubt
 
 
 class Bench(QWidget):
@@ -46,6 +48,7 @@ class Bench(QWidget):
         self.hint = QLabel()
         self.hint.setWordWrap(True)
         self.steps = Steps(self.undo, self.redo)
+        self.doubtful = Doubtful(panel, self._show_doubt)
         self.files = FilesRow(self._save, self._load)
         self.learn = LearnPart(panel, kept)
         column = QVBoxLayout(self)
@@ -54,6 +57,7 @@ class Bench(QWidget):
             self.tools,
             self.hint,
             self.steps,
+            self.doubtful,
             heading("Learn"),
             self.learn,
             heading("Corrections"),
@@ -84,6 +88,8 @@ class Bench(QWidget):
             self.tools.allow(tool, "" if paintable else "napari cannot paint into the pyramid of a large image.")
         self.files.show_place(opened.place)
         self._tool_taken(Tool.NAVIGATE)
+        self.hands.keys.bind(NEXT_KEY, self.doubtful.go_on)
+        self.doubtful.set_session(self.session)
         self.learn.set_session(self.session)
         self.describe()
 
@@ -93,6 +99,7 @@ class Bench(QWidget):
         self.hands = self.session = self._record = None
         self._later.stop()
         self.learn.set_session(None)
+        self.doubtful.set_session(None)
         if hands is not None:
             hands.stop()
         if record is not None:
@@ -154,6 +161,10 @@ class Bench(QWidget):
     def _tool_taken(self, tool: Tool) -> None:
         self.tools.show_tool(tool)
         self.hint.setText(TEXTS[tool].hint)
+
+    def _show_doubt(self, doubt: "Doubt") -> None:
+        if self.session is not None:
+            centre_on(self._viewer, self.session, doubt)
 
     def _told(self, text: str) -> None:
         tool = Tool.NAVIGATE if self.hands is None else self.hands.tool

@@ -1,0 +1,129 @@
+"""One doubtful object after the other, the least certain first."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_grd._napari.correct.session import Session
+from napari_grd._napari.correct.tools import NEXT_KEY
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.worker import Running, run_call
+
+if TYPE_CHECKING:
+    from napari_grd.corrections.doubt import Doubt
+
+_APPEARS = 12  # an object's diameter, at least, is this part of the view
+_TIP = f"Go to the least certain object of this plane that is not verified yet, and say why.  (key {NEXT_KEY})"
+
+
+class Doubtful(QWidget):
+    """Walks through the objects of the plane that is seen.
+
+    Objects are asked about when the walk begins, and again on another plane; those that were verified or have
+    changed meanwhile are passed over.
+
+    Parameters
+    ----------
+    panel : Panel
+        Shows messages.
+    found : callable
+        Called with the object that the walk has come to.
+    """
+
+    def __init__(self, panel: Panel, found: "Callable[[Doubt], object]") -> None:
+        super().__init__()
+        self._panel = panel
+        self._viewer = panel.viewer
+        self._found = found
+        self._session: Session | None = None
+        self._asking: Running[list[Doubt]] | None = None
+        self._left: list[Doubt] = []
+        self._of: Any = None
+        self.next = button(f"Next doubtful object  {NEXT_KEY}", _TIP, self.go_on)
+        self.reason = QLabel()
+        self.reason.setWordWrap(True)
+        self.reason.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.next)
+        column.addWidget(self.reason)
+
+    def set_session(self, session: Session | None) -> None:
+        """Walk through other labels, or through none."""
+        if self._asking is not None:
+            self._asking.silence()
+        self._session, self._asking, self._left, self._of = session, None, [], None
+        self.next.setEnabled(True)
+        self._tell("")
+
+    def go_on(self) -> None:
+        """Go to the next one."""
+        session = self._session
+        if session is None or self._asking is not None:
+            return
+        plane = session.subject.current_plane(self._viewer)
+        evidence = session.opened.evidence.of(plane)
+        if evidence is None:
+            self._tell("What the model says about this plane is not known yet, so every object is as certain as any.")
+            return
+        if self._of == (plane, evidence):
+            self._show_next()
+            return
+        labels = session.labels[plane].copy()
+
+        def ask() -> "list[Doubt]":
+            from napari_grd.corrections.doubt import doubts
+            from napari_grd.corrections.evidence import Predictions
+
+            known = Predictions({(): evidence})
+            return doubts(labels, known)
+
+        self._of = (plane, evidence)
+        self.next.setEnabled(False)
+        self._asking = run_call(ask, on_done=self._answered, on_error=self._failed)
+        self._panel.track(self._asking)
+
+    def _answered(self, found: "list[Doubt]") -> None:
+        self._asking = None
+        self.next.setEnabled(True)
+        self._left = found
+        self._show_next()
+
+    def _failed(self, error: BaseException) -> None:
+        self._asking = self._of = None
+        self.next.setEnabled(True)
+        self._panel.show_error(error)
+
+    def _show_next(self) -> None:
+        session = self._session
+        if session is None:
+            return
+        plane = self._of[0]
+        verified = session.verified.objects(plane)
+        while self._left:
+            doubt = self._left.pop(0)
+            if doubt.id not in verified and session.object_at(doubt.pixel, plane) == doubt.id:
+                self._tell(f"Object {doubt.id}: {doubt.reason} ({doubt.score:.0%} doubtful).")
+                self._found(doubt)
+                return
+        self._of = None
+        self._tell("That was the last one: all others of this plane are verified or were seen. N begins anew.")
+
+    def _tell(self, text: str) -> None:
+        self.reason.setText(text)
+        self.reason.setVisible(bool(text))
+
+
+def centre_on(viewer: Any, session: Session, doubt: "Doubt") -> None:
+    """Bring an object to the middle of the view, at a zoom at which it is seen well, and select it."""
+    layer = session.layer
+    plane = session.subject.current_plane(viewer)
+    world = np.asarray(layer.data_to_world(session.subject.lift(np.array(doubt.pixel, float), plane)), float)
+    size = max(float(np.sqrt(np.count_nonzero(session.labels[plane] == doubt.id))), 1.0) * session.subject.pixel_size
+    wanted = min(viewer.canvas.size) / (_APPEARS * size)
+    camera = viewer.scene.camera
+    camera.center = (*camera.center[:-2], world[-2], world[-1])
+    camera.zoom = max(camera.zoom, wanted)
+    layer.selected_label = doubt.id
