@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_grd._napari.live import output as live_output
+from napari_grd._napari import labels_layers
 from napari_grd._napari.live.controls import PartitionControls
 from napari_grd._napari.live.output import LiveOutput, labels_layer
 from napari_grd._napari.looks import displayed_axes, look_of
@@ -47,7 +47,7 @@ def test_other_axes_can_be_on_display(viewer: Any) -> None:
 def test_labels_of_a_large_plane_are_drawn_from_a_pyramid_of_the_same_memory(
     viewer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_output, "_PLAIN", 1000)
+    monkeypatch.setattr(labels_layers, "_PLAIN", 1000)
     image = viewer.add_image(np.zeros((2, 3000, 2500), np.uint8))
     labels = np.zeros((2, 3000, 2500), np.uint32)
     layer = labels_layer(ImageSource(image), 0, labels, name="large", made_by={})

@@ -6,9 +6,10 @@ from typing import Any
 
 from qtpy.QtCore import QTimer
 
-from napari_grd._napari.correct.gestures import Accepting, Gesture, Picking, Stroking
+from napari_grd._napari.correct.gestures import Accepting, Gesture, Stroking
 from napari_grd._napari.correct.keys import LayerKeys
 from napari_grd._napari.correct.palette import colour_of
+from napari_grd._napari.correct.picking import Picking
 from napari_grd._napari.correct.pointer import Pointer
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tools import TEXTS, Tool

@@ -1,0 +1,41 @@
+"""Corrections beside the image, and those of a colleague."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tifffile import imwrite
+
+from napari_grd.corrections import Corrections, ImageRef, Join, save_corrections
+
+
+def test_they_lie_beside_the_image_and_a_colleagues_are_added(
+    correct: Any, viewer: Any, picture: Any, blocks: Any, tmp_path: Path
+) -> None:
+    imwrite(tmp_path / "plate3.tif", picture)
+    viewer.open(tmp_path / "plate3.tif", plugin="napari")
+    layer = viewer.add_labels(blocks)
+    widget = correct(model=False)
+    assert widget.bench.files.where.text().endswith("plate3.grd-corrections.geojson.")
+    assert (tmp_path / "plate3.grd-corrections.journal").exists()
+    other = Corrections(ImageRef.of(picture), [Join([(20, 20), (22, 45)])])
+    widget.bench._load(save_corrections(other, tmp_path / "ada.grd-corrections.geojson"))
+    assert "Added 1" in widget.message.text()
+    assert layer.data[20, 20] == layer.data[22, 45]
+    widget.bench.undo()
+    np.testing.assert_array_equal(layer.data, blocks)
+    wrong = Corrections(ImageRef.of(picture[:50]), [Join([(20, 20), (22, 45)])])
+    widget.bench._load(save_corrections(wrong, tmp_path / "wrong.grd-corrections.geojson"))
+    assert "not of" in widget.message.text()
+    widget.start.click()
+    assert (tmp_path / "plate3.grd-corrections.geojson").exists()
+
+
+def test_nothing_is_left_behind_where_nothing_was_said(
+    correct: Any, viewer: Any, picture: Any, blocks: Any, data_folder: Path
+) -> None:
+    viewer.add_image(picture)
+    viewer.add_labels(blocks)
+    widget = correct(model=False)
+    widget.start.click()
+    assert not list(data_folder.iterdir())
