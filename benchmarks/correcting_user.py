@@ -50,14 +50,14 @@ class State:
 class User:
     """Corrects one image.
 
-    ``clicks`` parts objects with two clicks instead of a stroke. What a gesture did not mend is taken back and
-    painted; the gesture counts all the same.
+    ``way``: "strokes", "two clicks" (to part objects), or "brush" (nothing else, to compare with). What a gesture did
+    not mend is taken back and painted; the gesture counts all the same.
     """
 
     editor: Editor
     truth: np.ndarray
     min_size: int
-    clicks: bool = False
+    way: str = "strokes"
     made: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     hopeless: set[int] = field(default_factory=set)
@@ -72,7 +72,7 @@ class User:
                 self._make(Erase(Region.from_mask(self.editor.labels == state.spurious[0])))
                 continue
             worst = state.missed[0]
-            if worst in self.hopeless:
+            if worst in self.hopeless or self.way == "brush":
                 self._make(Draw(Region.from_mask(self.truth == worst)))
                 continue
             gesture = self._gesture(worst)
@@ -116,7 +116,7 @@ class User:
     def _part(self, label: int, worst: int, merged: list[int]) -> Correction:
         part = self.editor.labels == label
         here, others = part & (self.truth == worst), part & np.isin(self.truth, merged)
-        if self.clicks:
+        if self.way == "two clicks":
             nearest = min(merged, key=lambda other: _gap(here, part & (self.truth == other)))
             return Split(_middle(here), _middle(part & (self.truth == nearest)))
         stroke = _border(here, others)

@@ -113,43 +113,32 @@ def timings(model: grd.Model, folder: Path, rounds: int) -> None:
 def simulated(model: grd.Model, data: Dataset, limit: int) -> None:
     """How many corrections it takes."""
     rows = []
-    for name, clicks in (("strokes", False), ("two clicks", True)):
+    for name in ("strokes", "two clicks", "brush"):
         made: Counter[str] = Counter()
         failed: Counter[str] = Counter()
-        wrong, mended, repaints, aps = 0, 0, 0, []
+        wrong, mended, aps = 0, 0, []
         for image, reference in data.validation[:limit]:
             prediction = grd.predict(model, image, axes=data.axes)
             labels = grd.partition(prediction)
             truth = without_small(reference, data.min_size)
             before = State(labels, truth, data.min_size)
             editor = Editor(labels, Corrections(ImageRef(labels.shape)), Predictions.of_prediction(prediction))
-            user = User(editor, truth, data.min_size, clicks)
+            user = User(editor, truth, data.min_size, name)
             user.correct(GOAL)
             after = State(editor.labels, truth, data.min_size)
             made += user.made
             failed += user.failed
             wrong += before.wrong
             mended += before.wrong - after.wrong
-            repaints += needed(before)
             aps.append((before.ap, after.ap))
         total = sum(made.values())
         kinds = ", ".join(f"{kind} {count}" for kind, count in made.most_common())
         tried = ", ".join(f"{kind} {count}" for kind, count in failed.most_common()) or "none"
         first, last = np.mean(aps, axis=0)
         each = total / mended if mended else 0.0
-        rows.append([name, len(aps), first, last, wrong, mended, total, each, repaints, kinds, tried])
-    header = ["parts with", "images", "AP75 before", "after", "wrong objects", "mended", "corrections"]
-    print(table([*header, "each", "repaintings", "made", "of no use"], rows, 3))
-
-
-def needed(state: State) -> int:
-    """Objects to repaint, the largest first, until the goal is reached."""
-    pairs = round(state.ap * state.total)
-    for count in range(state.wrong + 1):
-        # Repainting one object makes a pair; what was in its place is gone in the best case.
-        if (pairs + count) / max(state.total - count, pairs + count) >= GOAL:
-            return count
-    return state.wrong
+        rows.append([name, len(aps), first, last, wrong, mended, total, each, kinds, tried])
+    header = ["with", "images", "AP75 before", "after", "wrong objects", "mended", "corrections"]
+    print(table([*header, "each", "made", "of no use"], rows, 3))
 
 
 def doubtful(model: grd.Model, data: Dataset, limit: int) -> None:

@@ -2,7 +2,8 @@
 
 A step between neighbours costs 1 where the embedding changes little and much
 more where it changes as at a border: without a border in the way the pieces meet
-half-way, otherwise at the border. (A watershed or a mutex watershed in its place
+half-way, otherwise at the border. Where the region is narrow a step costs more, too, so that
+pieces of different sizes meet at a waist. (A watershed or a mutex watershed in its place
 lets one noisy pixel decide: the other side can end with a few pixels.)
 """
 
@@ -12,8 +13,10 @@ from typing import no_type_check
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+from scipy import ndimage
 
-_COSTLIEST = np.float32(1e4)
+_COSTLIEST = np.float32(100)
+_NARROW = 10.0
 _LEAST_CHANGE = np.float32(1e-3)
 _EPS = 1e-12
 
@@ -46,8 +49,38 @@ def step_changes(embedding: npt.NDArray[np.float32], region: npt.NDArray[np.bool
     return changes
 
 
+def narrowness(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """How much more a step costs because the region is narrow there.
+
+    Parameters
+    ----------
+    groups : int32 array, shape (Z, Y, X)
+        0: not part of the region.
+
+    Returns
+    -------
+    float32 array, shape (Z, Y, X)
+        0 where the region is deepest, and inversely proportional to the distance from its rim.
+
+    Examples
+    --------
+    >>> narrowness(np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], np.int32))[0, 1].round(1).tolist()
+    [4.099999904632568, 0.0, 4.099999904632568]
+    """
+    # A plane is no slice: it has a rim only along axes that have an extent.
+    rims = [(int(size > 1),) * 2 for size in groups.shape]
+    depth = ndimage.distance_transform_edt(np.pad(groups > 0, rims))
+    inner = depth[tuple(slice(rim, size + rim) for (rim, _), size in zip(rims, groups.shape, strict=True))]
+    cost = _NARROW * (inner.max() / np.maximum(inner, 1) - 1)
+    return np.where(groups > 0, cost, 0).astype(np.float32)
+
+
 def divide(
-    changes: npt.NDArray[np.float32], groups: npt.NDArray[np.int32], seeds: npt.NDArray[np.int32], typical: float
+    changes: npt.NDArray[np.float32],
+    groups: npt.NDArray[np.int32],
+    seeds: npt.NDArray[np.int32],
+    typical: float,
+    narrow: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.int32]:
     """Cells around seeds.
 
@@ -61,6 +94,8 @@ def divide(
         Numbers from 1 on pixels that are in a group, 0 for those that are to be given to one.
     typical : float
         Change between two pixels of one object.
+    narrow : float32 array, shape (Z, Y, X)
+        See :func:`narrowness`.
 
     Returns
     -------
@@ -71,10 +106,11 @@ def divide(
     Examples
     --------
     >>> seeds = np.array([[[1, 0, 0, 0, 2]]], np.int32)
-    >>> divide(np.zeros((3, 1, 1, 5), np.float32), np.ones((1, 1, 5), np.int32), seeds, 0.0).tolist()
+    >>> everywhere, flat = np.ones((1, 1, 5), np.int32), np.zeros((1, 1, 5), np.float32)
+    >>> divide(np.zeros((3, 1, 1, 5), np.float32), everywhere, seeds, 0.0, flat).tolist()
     [[[1, 1, 1, 2, 2]]]
     """
-    cells: npt.NDArray[np.int32] = _divide(changes, groups, seeds, max(np.float32(typical), _LEAST_CHANGE))
+    cells: npt.NDArray[np.int32] = _divide(changes, groups, seeds, max(np.float32(typical), _LEAST_CHANGE), narrow)
     return cells
 
 
@@ -126,7 +162,7 @@ def _changes(unit, region):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 @no_type_check
-def _divide(changes, groups, seeds, typical):
+def _divide(changes, groups, seeds, typical, narrow):
     depth, height, width = groups.shape
     cells = np.zeros(groups.shape, np.int32)
     distance = np.full(groups.shape, np.float32(np.inf))
@@ -154,7 +190,7 @@ def _divide(changes, groups, seeds, typical):
                     if groups[nz, ny, nx] != groups[z, y, x]:
                         continue
                     change = changes[axis, max(z, nz), max(y, ny), max(x, nx)] / typical
-                    farther = reached + min(np.float32(1) + change * change, _COSTLIEST)
+                    farther = reached + np.float32(1) + min(change * change, _COSTLIEST) + narrow[nz, ny, nx]
                     if farther < distance[nz, ny, nx]:
                         distance[nz, ny, nx] = farther
                         cells[nz, ny, nx] = cells[z, y, x]

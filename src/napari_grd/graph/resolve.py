@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.constraints import Constraints
-from napari_grd.graph.flood import contacts, divide, step_changes
+from napari_grd.graph.flood import contacts, divide, narrowness, step_changes
 from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.pairs import Groups, merge_unless_apart
 from napari_grd.graph.volume import as_triple, as_volume
@@ -231,6 +231,7 @@ def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: G
     live = given.apart[(ends[:, 0] == ends[:, 1]) & (ends[:, 0] > 0)]
     links = given.together[(groups.flat[given.together.reshape(-1)] > 0).reshape(-1, 2).all(axis=1)]
     seeds, changes, typical = np.zeros(groups.shape, np.int32), np.zeros((3, *groups.shape), np.float32), 0.0
+    narrow = np.zeros(groups.shape, np.float32)
     if len(live):
         parted = np.isin(groups, groups.flat[live[:, 0]])
         linked = np.unique(links)
@@ -239,7 +240,8 @@ def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: G
         seeds.flat[pixels] = np.unique(np.where(bond >= 0, -1 - bond, pixels), return_inverse=True)[1].reshape(-1) + 1
         changes = step_changes(embedding, groups > 0)
         typical = float(np.median(changes[:, parted]))
-    cells = divide(changes, groups, seeds, typical)
+        narrow = narrowness(groups)
+    cells = divide(changes, groups, seeds, typical, narrow)
 
     pairs, alike = contacts(cells, groups, changes)
     pairs, index = np.unique(pairs, return_inverse=True)
