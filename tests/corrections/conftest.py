@@ -18,10 +18,12 @@ from napari_grd.corrections import (
     Erase,
     ImageRef,
     Join,
+    Link,
     Pick,
     Region,
     Remove,
     Split,
+    Unlink,
 )
 
 IMAGE = ImageRef((3, 24, 32), "zyx", "stack.tif")
@@ -54,7 +56,18 @@ def _any_correction() -> st.SearchStrategy[Correction]:
         *(st.builds(kind, stroke=_STROKES, **_COMMON) for kind in (Join, Cut)),
         *(st.builds(kind, **painted) for kind in (Draw, Erase)),
         st.builds(Split, first=st.just((0, 0)), second=_PIXELS.filter(any), **_COMMON),
+        *(_links(kind) for kind in (Link, Unlink)),
     )
+
+
+@st.composite
+def _links(draw: Any, kind: type[Link] | type[Unlink]) -> Correction:
+    first, second = draw(st.permutations(range(3)))[:2]
+    common = {name: values for name, values in _COMMON.items() if name != "plane"}
+    made: Correction = draw(
+        st.builds(kind, first=_PIXELS, second=_PIXELS, other=st.just((second,)), plane=st.just((first,)), **common)
+    )
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +109,8 @@ def one_of_each() -> Callable[[], Corrections]:
                 Split((0, 0), (3, 3), **common),
                 Draw(region, **common),
                 Erase(region, (4, 5), **common),
+                Link((1, 2), (3, 4), (2,), **common),
+                Unlink((1, 2), (3, 4), (0,), **common),
                 Join([(0, 0), (0, 1)], plane=(2,)),
             ],
         )

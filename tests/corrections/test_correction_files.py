@@ -31,7 +31,7 @@ Make = Callable[[], Corrections]
 
 def test_every_kind_survives(one_of_each: Make, tmp_path: Path) -> None:
     made = one_of_each()
-    assert len({one.kind for one in made}) == 9
+    assert len({one.kind for one in made}) == 11
     found = load_corrections(save_corrections(made, tmp_path / NAME), made.image)
     assert found == made
     assert found.entries == made.entries

@@ -89,10 +89,11 @@ def assert_steps(made: list[Correction]) -> None:
         before = edited.labels.copy()
         change = edited.apply(correction)
         outside = np.ones(IMAGE.shape, bool)
-        outside[(*change.plane, *change.window)] = False
+        for part in (change, *change.elsewhere):
+            outside[(*part.plane, *part.window)] = False
+            now, then = edited.labels[part.plane], before[part.plane]
+            assert {*now[now != then].tolist(), *then[now != then].tolist()} - {0} == set(part.ids)
         np.testing.assert_array_equal(edited.labels[outside], before[outside])
-        differ = edited.labels != before
-        assert {*edited.labels[differ].tolist(), *before[differ].tolist()} - {0} == set(change.ids)
         for plane in edited.corrections.planes:
             assert_holds(edited.labels[plane], edited.said(plane))
         states.append(edited.labels.copy())

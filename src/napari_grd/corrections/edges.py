@@ -7,7 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Accept, Add, Correction, Cut, Draw, Erase, Join, Pick, Remove, Split
+from napari_grd.corrections.kinds import (
+    Accept,
+    Add,
+    Correction,
+    Cut,
+    Draw,
+    Erase,
+    Join,
+    Link,
+    Pick,
+    Remove,
+    Split,
+    Unlink,
+)
 from napari_grd.corrections.region import Region
 from napari_grd.corrections.said import Said
 from napari_grd.graph.constraints import Constraints
@@ -45,6 +58,7 @@ def constraints_of(
     added, drawn on an object          the pixels are linked with each other and with the object's pixel
     removed                            each of the pixels is kept apart from the object's pixel
     erased                             the pixels are background
+    a link, an unlink                  nothing: they are about ids, not about pixels
     =================================  ==================================================================
 
     Examples
@@ -132,4 +146,6 @@ _MADE: dict[type[Correction], Callable[[Any, Shape], Constraints]] = {
     Add: lambda one, shape: _part(one.region, one.pixel),
     Remove: lambda one, shape: _without(one.region, one.pixel),
     Erase: lambda one, shape: Constraints(background=one.region.pixels),
+    Link: lambda one, shape: Constraints(),
+    Unlink: lambda one, shape: Constraints(),
 }

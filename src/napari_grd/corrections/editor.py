@@ -1,46 +1,28 @@
 """Labels under correction: gestures in, changes out."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.corrections.candidate import grown, picked
+from napari_grd.corrections.change import Change, Part, Step
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.evidence import Evidence
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import Journal
-from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.kinds import Correction, Link, Unlink
+from napari_grd.corrections.links import new_ids, rename
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.region import Region
 from napari_grd.corrections.said import Said
-from napari_grd.corrections.solve import Solved, solve
+from napari_grd.corrections.solve import solve
 from napari_grd.errors import CorrectionError, LabelError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.io.label_values import stored_type
 
 Plane = tuple[int, ...]
 Labels = NDArray[np.uint32]
-
-
-@dataclass(frozen=True)
-class Change:
-    """Where labels may differ now.
-
-    Attributes
-    ----------
-    plane : tuple of int
-        Index of the plane.
-    window : (slice, slice)
-        Rows and columns; empty if nothing changed.
-    ids : tuple of int
-        Objects that gained or lost pixels there, sorted.
-    """
-
-    plane: Plane
-    window: tuple[slice, slice]
-    ids: tuple[int, ...]
 
 
 class Editor:
@@ -86,8 +68,8 @@ class Editor:
         self._largest = int(self.labels.max())
         self._planes: dict[Plane, PlaneLabels] = {}
         self._said: dict[Plane, Said] = {}
-        self._done: list[_Step] = []
-        self._undone: list[_Step] = []
+        self._done: list[Step] = []
+        self._undone: list[Step] = []
         for correction in self.corrections:
             self._make(correction)
 
@@ -134,9 +116,10 @@ class Editor:
         self._corrections.undo()
         step = self._done.pop()
         self._undone.append(step)
-        self._said[step.plane] = step.said
-        self._plane(step.plane).write(step.solved.box, step.solved.before)
-        return _change(step.plane, step.solved)
+        for part in step.parts:
+            self._said[part.plane] = part.before
+            self._plane(part.plane).write(part.solved.box, part.solved.before)
+        return step.change
 
     def redo(self) -> Change | None:
         """Make the correction undone last again; None if there is none, or one was applied since."""
@@ -150,9 +133,10 @@ class Editor:
             return self._make(redone)
         step = self._undone.pop()
         self._done.append(step)
-        self._said[step.plane] = step.solved.said
-        self._plane(step.plane).write(step.solved.box, step.solved.after)
-        return _change(step.plane, step.solved)
+        for part in step.parts:
+            self._said[part.plane] = part.solved.said
+            self._plane(part.plane).write(part.solved.box, part.solved.after)
+        return step.change
 
     def object_at(self, pixel: tuple[int, int], plane: Plane = ()) -> int:
         """The object at a pixel, 0 for background.
@@ -194,20 +178,37 @@ class Editor:
         return grown(here, evidence, pixel, growth)
 
     def _make(self, correction: Correction) -> Change:
+        if isinstance(correction, Link | Unlink):
+            step = Step(correction.id, self._through(correction))
+        else:
+            step = Step(correction.id, (self._solved(correction),))
+        for part in step.parts:
+            self._said[part.plane] = part.solved.said
+            self._largest = max(self._largest, int(part.solved.after.max(initial=0)))
+        self._done.append(step)
+        return step.change
+
+    def _solved(self, correction: Correction) -> Part:
         plane = correction.plane
         said = self._said.get(plane, Said())
-        solved = solve(self._plane(plane), said, correction, self._evidence.of(plane), self._largest)
-        self._said[plane] = solved.said
-        self._done.append(_Step(correction.id, plane, said, solved))
-        self._largest = max(self._largest, int(solved.after.max(initial=0)))
-        return _change(plane, solved)
+        return Part(plane, said, solve(self._plane(plane), said, correction, self._evidence.of(plane), self._largest))
+
+    def _through(self, correction: Link | Unlink) -> tuple[Part, ...]:
+        ids = new_ids(correction, self.labels, lambda plane, label: self._plane(plane).holds(label), self._largest + 1)
+        # The plane that was clicked last comes first, whether it changes or not.
+        planes = sorted({correction.other, *ids}, key=lambda plane: (plane != correction.other, plane))
+        said = [self._said.get(plane, Said()) for plane in planes]
+        return tuple(
+            Part(plane, now, rename(self._plane(plane), now, ids.get(plane, {})))
+            for plane, now in zip(planes, said, strict=True)
+        )
 
     def _plane(self, plane: Plane) -> PlaneLabels:
         if plane not in self._planes:
             self._planes[plane] = PlaneLabels(self.labels[plane])
         return self._planes[plane]
 
-    def _expect(self, correction: Correction, steps: "list[_Step]") -> None:
+    def _expect(self, correction: Correction, steps: list[Step]) -> None:
         if not steps or steps[-1].id != correction.id:
             raise CorrectionError(
                 "The corrections were changed by something else than the editor.", "Make a new editor of them."
@@ -220,23 +221,6 @@ class Editor:
                 f"The labels of shape {shape} have no pixel {tuple(pixel)} in the plane {tuple(plane)}.",
                 "Give y and x in pixels of the image at full resolution.",
             )
-
-
-@dataclass(frozen=True, eq=False)
-class _Step:
-    """A correction that was made, with all that it takes to undo it."""
-
-    id: str
-    plane: Plane
-    said: Said
-    solved: Solved
-
-
-def _change(plane: Plane, solved: Solved) -> Change:
-    y0, x0, y1, x1 = solved.box
-    differ = solved.before != solved.after
-    ids = np.union1d(solved.before[differ], solved.after[differ])
-    return Change(plane, (slice(y0, y1), slice(x0, x1)), tuple(ids[ids > 0].tolist()))
 
 
 def _collection(corrections: Corrections | Journal) -> Corrections:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_grd.corrections.collection import Entry
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import KINDS, Cut, Join, Pick, Split
+from napari_grd.corrections.kinds import KINDS, Cut, Join, Link, Pick, Split, Unlink
 from napari_grd.corrections.outline import fill, polygons
 from napari_grd.corrections.region import MAX_SIDE, Region
 from napari_grd.corrections.values import MAX_POINTS
@@ -50,6 +50,8 @@ def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
         properties["pixel"] = list(correction.pixels[0][::-1])
     if isinstance(correction, Pick):
         properties["growth"] = correction.growth
+    if isinstance(correction, Link | Unlink):
+        properties["other"] = list(correction.other)
     geometry = _geometry(correction)
     if correction.plane:
         geometry["plane"] = {"c": -1, "z": 0, "t": 0} | dict(zip(image.axes, correction.plane, strict=False))
@@ -91,11 +93,13 @@ def from_feature(feature: Any, image: ImageRef, *, counts: bool = True, order: i
     }
     if issubclass(kind, Join | Cut):
         values["stroke"] = (_points(geometry, "LineString") - 0.5)[:, ::-1].tolist()
-    elif issubclass(kind, Split):
+    elif issubclass(kind, Split | Link | Unlink):
         pixels = np.floor(_points(geometry, "MultiPoint")[:, ::-1]).astype(np.int64).tolist()
         if len(pixels) != 2:
-            raise CorrectionError(f"it has {len(pixels)} points.", "A split has two.")
+            raise CorrectionError(f"it has {len(pixels)} points.", f"A correction {name!r} has two.")
         values["first"], values["second"] = pixels
+        if issubclass(kind, Link | Unlink):
+            values["other"] = _list(properties.get("other"), "'other'")
     else:
         values["region"] = _region(geometry, image.plane_shape)
         if "pixel" in properties:
@@ -125,8 +129,8 @@ def parse_time(text: Any, name: str) -> datetime:
 def _geometry(correction: Any) -> dict[str, Any]:
     if isinstance(correction, Join | Cut):
         return {"type": "LineString", "coordinates": [[x + 0.5, y + 0.5] for y, x in correction.stroke]}
-    if isinstance(correction, Split):
-        return {"type": "MultiPoint", "coordinates": [[x + 0.5, y + 0.5] for y, x in correction.pixels]}
+    if isinstance(correction, Split | Link | Unlink):
+        return {"type": "MultiPoint", "coordinates": [[x + 0.5, y + 0.5] for _, (y, x) in correction.places]}
     found = polygons(correction.region)
     if len(found) == 1:
         return {"type": "Polygon", "coordinates": found[0]}

@@ -130,13 +130,13 @@ class ImageRef:
             If its plane or a pixel lies outside.
         """
         sizes = self.shape[:-2]
-        plane = correction.plane
-        if len(plane) != len(sizes) or any(at >= size for at, size in zip(plane, sizes, strict=True)):
-            raise CorrectionError(
-                f"The correction {correction.kind!r} is of plane {plane}, which {self} does not have.",
-                f"Give the index along {', '.join(self.axes[:-2])}." if sizes else "Leave the plane out.",
-            )
-        ends = [(y + 1, x + 1) for y, x in correction.pixels]
+        for plane in (correction.plane, *(plane for plane, _ in correction.places)):
+            if len(plane) != len(sizes) or any(at >= size for at, size in zip(plane, sizes, strict=True)):
+                raise CorrectionError(
+                    f"The correction {correction.kind!r} is of plane {plane}, which {self} does not have.",
+                    f"Give the index along {', '.join(self.axes[:-2])}." if sizes else "Leave the plane out.",
+                )
+        ends = [(y + 1, x + 1) for _, (y, x) in correction.places]
         if correction.area is not None:
             ends.append(correction.area.box[2:])
         for y, x in ends:

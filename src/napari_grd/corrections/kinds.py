@@ -69,8 +69,13 @@ class Correction:
 
     @property
     def pixels(self) -> tuple[Pixel, ...]:
-        """Pixels that stand for objects."""
+        """Pixels of its plane that stand for objects, where it says what these look like."""
         return ()
+
+    @property
+    def places(self) -> tuple[tuple[tuple[int, ...], Pixel], ...]:
+        """All pixels that stand for objects, with their planes."""
+        return tuple((self.plane, pixel) for pixel in self.pixels)
 
     @property
     def area(self) -> Region | None:
@@ -225,6 +230,57 @@ class Erase(_Painted):
     """Painted: these pixels are background. ``pixel`` lies in what is left of the object; None: nothing is."""
 
 
+@dataclass(frozen=True)
+class _Through(Correction):
+    """A correction of how planes go together; what objects look like in a plane it leaves alone.
+
+    Attributes
+    ----------
+    first : (int, int)
+        A pixel of an object in ``plane``.
+    second : (int, int)
+        A pixel of an object in the plane ``other``.
+    other : tuple of int
+        Index of the second plane, along one axis before or behind the first.
+    """
+
+    first: Pixel
+    second: Pixel
+    other: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("first", as_pixel)
+        self._check("second", as_pixel)
+        self._check("other", as_plane)
+        same_axes = len(self.plane) == len(self.other)
+        if not same_axes or sum(a != b for a, b in zip(self.plane, self.other, strict=True)) != 1:
+            raise CorrectionError(
+                f"The planes of the correction {self.kind!r} are {self.plane} and {self.other}.",
+                "Give two planes of a stack or series that differ along one axis.",
+            )
+
+    @property
+    def places(self) -> tuple[tuple[tuple[int, ...], Pixel], ...]:
+        return ((self.plane, self.first), (self.other, self.second))
+
+
+@dataclass(frozen=True)
+class Link(_Through):
+    """Two objects in two planes are one.
+
+    Examples
+    --------
+    >>> Link((5, 6), (5, 7), (3,), plane=(2,)).places
+    (((2,), (5, 6)), ((3,), (5, 7)))
+    """
+
+
+@dataclass(frozen=True)
+class Unlink(_Through):
+    """Two objects in two planes are two, though they have one number."""
+
+
 KINDS: dict[str, type[Correction]] = {
-    kind.__name__.lower(): kind for kind in (Pick, Add, Remove, Accept, Join, Cut, Split, Draw, Erase)
+    kind.__name__.lower(): kind for kind in (Pick, Add, Remove, Accept, Join, Cut, Split, Draw, Erase, Link, Unlink)
 }

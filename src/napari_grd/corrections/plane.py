@@ -33,6 +33,11 @@ class PlaneLabels:
         """A box that holds the whole object; None if there is none."""
         return self._boxes.get(label)
 
+    def holds(self, label: int) -> bool:
+        """Whether there is an object."""
+        box = self.box(label)  # which may be left of one that is gone
+        return box is not None and bool((self.cut_out(box) == label).any())
+
     def cut_out(self, box: Box) -> Labels:
         """A copy of a part."""
         y0, x0, y1, x1 = box

@@ -12,12 +12,12 @@ from napari_grd._napari.correct.objects import Pixel, piece_at
 from napari_grd._napari.correct.painting import painted
 from napari_grd._napari.correct.subject import Plane
 from napari_grd._napari.correct.verified import Verified
-from napari_grd.corrections import Corrections
+from napari_grd.corrections import Accept, Corrections, Link, Unlink
 
 if TYPE_CHECKING:
     from napari_grd._napari.correct.opening import Opened
     from napari_grd.corrections import Correction, Region
-    from napari_grd.corrections.editor import Change
+    from napari_grd.corrections.change import Change
 
 
 class Session:
@@ -32,7 +32,7 @@ class Session:
     said : callable
         Called with the corrections that a stroke of napari's brush means; nothing is painted before they are applied.
     changed : callable
-        Called with the plane after every change.
+        Called with the plane after every change; of a link, the second one.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Session:
     def lessons(self) -> int:
         """About how many objects a model could learn from."""
         accepted = sum(self.verified.holds(one) for one in self.corrections)
-        return accepted + sum(one.kind != "accept" for one in self.corrections)
+        return accepted + sum(not isinstance(one, Accept | Link | Unlink) for one in self.corrections)
 
     def objects(self, plane: Plane) -> int:
         """How many objects a plane has."""
@@ -181,7 +181,10 @@ class Session:
         return plane
 
     def _show(self, change: "Change") -> None:
-        self._shown[change.plane][change.window] = self.editor.labels[change.plane][change.window]
+        for part in (change, *change.elsewhere):
+            self._shown[part.plane][part.window] = self.editor.labels[part.plane][part.window]
+        for part in change.elsewhere:
+            self._look_at(part.plane)
         self.layer.refresh(extent=False, highlight=False, thumbnail=False)
 
     def _tell(self, plane: Plane) -> None:

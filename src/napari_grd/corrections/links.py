@@ -1,0 +1,93 @@
+"""Links through planes: objects get other ids, and keep their pixels.
+
+In no plane do two objects become one, so whatever was said of a plane still holds.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.corrections.kinds import Link, Unlink
+from napari_grd.corrections.plane import PlaneLabels
+from napari_grd.corrections.said import Said, around
+from napari_grd.corrections.solve import Solved
+
+Plane = tuple[int, ...]
+
+
+def new_ids(
+    correction: Link | Unlink, labels: NDArray[np.integer[Any]], holds: Callable[[Plane, int], bool], fresh: int
+) -> dict[Plane, dict[int, int]]:
+    """Which objects get another id, plane by plane.
+
+    Parameters
+    ----------
+    correction : Link or Unlink
+        It fits the labels.
+    labels : integer array, shape (*planes, H, W)
+        0 is background.
+    holds : callable
+        Whether a plane has an object of an id.
+    fresh : int
+        An id that is free.
+
+    Returns
+    -------
+    dict of plane to dict of int
+        The new id for each old one that changes; empty if all is as the correction says, or a pixel is background.
+
+    Notes
+    -----
+    A link gives the second object the first one's id: from its plane onward, away from the first plane, and
+    in planes between the two that have only the second. Where another object has this id there, that one gets the fresh
+    id, from that plane onward. An unlink gives the object the fresh id, from the second plane onward.
+
+    Examples
+    --------
+    >>> labels = np.array([[[1, 0]], [[2, 1]], [[2, 1]]])
+    >>> link = Link((0, 0), (0, 0), (1,), plane=(0,))
+    >>> new_ids(link, labels, lambda plane, label: label in labels[plane], 3)
+    {(1,): {2: 1, 1: 3}, (2,): {2: 1, 1: 3}}
+    """
+    first, second = (int(labels[(*plane, *pixel)]) for plane, pixel in correction.places)
+    if not first or not second or (first == second) == isinstance(correction, Link):
+        return {}
+    between, onward = _planes(correction, labels.shape)
+    if isinstance(correction, Unlink):
+        return {plane: {first: fresh} for plane in onward if holds(plane, first)}
+    free = takewhile(lambda plane: not holds(plane, first), reversed(between))
+    found = {plane: {second: first} for plane in (*free, *onward) if holds(plane, second)}
+    met = False
+    for plane in onward:
+        there = holds(plane, first)
+        met = met or (there and plane in found)
+        if met and there:
+            found.setdefault(plane, {})[first] = fresh
+    return found
+
+
+def rename(plane: PlaneLabels, said: Said, ids: Mapping[int, int]) -> Solved:
+    """Give objects of a plane, which is changed in place, other ids, all at once."""
+    boxes = [each for each in map(plane.box, ids) if each is not None]
+    box = around(boxes) if boxes else (0, 0, 0, 0)
+    before = plane.cut_out(box)
+    after = before.copy()
+    for old, new in ids.items():
+        after[before == old] = new
+    plane.write(box, after)
+    return Solved(said, box, before, after)
+
+
+def _planes(correction: Link | Unlink, shape: tuple[int, ...]) -> tuple[list[Plane], list[Plane]]:
+    """The planes between the two, and those from the second onward, both away from the first."""
+    start, end = correction.plane, correction.other
+    axis = next(axis for axis, (a, b) in enumerate(zip(start, end, strict=True)) if a != b)
+    step = 1 if end[axis] > start[axis] else -1
+
+    def along(begin: int, stop: int) -> list[Plane]:
+        return [(*end[:axis], at, *end[axis + 1 :]) for at in range(begin, stop, step)]
+
+    return along(start[axis] + step, end[axis]), along(end[axis], shape[axis] if step > 0 else -1)
