@@ -49,7 +49,7 @@ class Bench(QWidget):
         self.hint.setWordWrap(True)
         self.steps = Steps(self.undo, self.redo)
         self.doubtful = Doubtful(panel, self._show_doubt)
-        self.files = FilesRow(self._save, self._load)
+        self.files = FilesRow(self._save, self.load)
         self.learn = LearnPart(panel, kept)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -190,7 +190,8 @@ class Bench(QWidget):
         if self.session is not None:
             self._try(lambda: f"Saved as {save_corrections(self._corrections(), path)}")
 
-    def _load(self, path: Path) -> None:
+    def load(self, path: Path) -> None:
+        """Add the corrections of a file, and say how many."""
         if self.session is not None:
             self._try(lambda: self._merge(path))
 

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_grd._napari.correct.subject import Subject
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
 from napari_grd.config import SegmentConfig
-from napari_grd.corrections import Journal, open_journal
+from napari_grd.corrections import Journal, load_corrections, open_journal
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.evidence import PlaneEvidence
 from napari_grd.errors import ConfigError
@@ -107,8 +108,16 @@ class Opened:
         return self.editor
 
 
-def iter_open(order: Order, get_model: "Callable[[str], Model]") -> Job[Opened]:
+def iter_open(order: Order, get_model: "Callable[[str], Model]", added: Path | None = None) -> Job[Opened]:
     """Read the labels, open the corrections, and make those that there are.
+
+    Parameters
+    ----------
+    order : Order
+    get_model : callable
+        Gives the model of a name.
+    added : Path, optional
+        A file of corrections to add to those of the image.
 
     Raises
     ------
@@ -122,6 +131,8 @@ def iter_open(order: Order, get_model: "Callable[[str], Model]") -> Job[Opened]:
     place = place_of(subject.source.layer, ref)
     journal = open_journal(place.path, ref)
     try:
+        if added is not None:
+            journal.merge(load_corrections(added, ref))
         evidence = Recent()
         for plane in journal.corrections.planes:
             yield from iter_evidence(order, plane, evidence, get_model)

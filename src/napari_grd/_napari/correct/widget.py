@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
+from napari_grd._napari.correct import work
 from napari_grd._napari.correct.bench import Bench
 from napari_grd._napari.correct.form import CorrectForm
 from napari_grd._napari.correct.tools import Tool
@@ -17,12 +18,13 @@ from napari_grd._napari.worker import Running, run_job
 from napari_grd.errors import GrdError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from pathlib import Path
 
     import napari.viewer
 
     from napari_grd._napari.correct.opening import Opened, Order
-    from napari_grd._napari.correct.subject import Plane
+    from napari_grd._napari.correct.subject import Plane, Subject
     from napari_grd.jobs import Job
 
 _START, _DONE = "Correct these labels", "Done"
@@ -63,7 +65,27 @@ class CorrectWidget(Panel):
         else:
             self._begin()
 
-    def _begin(self) -> None:
+    def add_file(self, path: "Path", subject: "Subject") -> None:
+        """Add the corrections of a file to the labels that they are of; opens the tools for these.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        subject : Subject
+            Labels and image.
+        """
+        session = self.bench.session
+        if self._opening is not None or (session is not None and session.layer is not subject.layer):
+            self.say(f"Press {_DONE} first, then drop {path.name!r} again: it is of {subject.layer.name!r}.", "warning")
+        elif session is not None:
+            self.bench.load(path)
+        else:
+            self.form.labels.set_layer(subject.layer)
+            self.form.image.set_layer(subject.source.layer)
+            self._begin(path)
+
+    def _begin(self, added: "Path | None" = None) -> None:
         try:
             order = self._order()
         except GrdError as error:
@@ -75,19 +97,21 @@ class CorrectWidget(Panel):
         made_by = self.form.made_by()
         live = bool(made_by.get("live"))
         make: Callable[[], Job[Any]] = (
-            partial(_keep, order, made_by, self.state.get) if live else partial(_open, order, self.state.get)
+            partial(work.keep, order, made_by, self.state.get)
+            if live
+            else partial(work.open_labels, order, self.state.get, added)
         )
         self._opening = run_job(
             make,
             on_event=self.bar.show_event,
-            on_done=self._made_permanent if live else self._opened,
+            on_done=partial(self._made_permanent, added) if live else self._opened,
             on_error=self._not_opened,
             on_stopped=partial(self._not_opened, None),
         )
         self.track(self._opening)
         self.bar.start(self._opening)
 
-    def _made_permanent(self, layer: Labels) -> None:
+    def _made_permanent(self, added: "Path | None", layer: Labels) -> None:
         """Go on with what the live segmentation has become."""
         self._not_opened(None)
         live = self.form.labels.layer()
@@ -95,7 +119,7 @@ class CorrectWidget(Panel):
         if live is not None:
             live.visible = False
         self.form.labels.set_layer(layer)
-        self._begin()
+        self._begin(added)
 
     def _order(self) -> "Order":
         from napari_grd._napari.correct.opening import Order, config_of  # imports torch
@@ -158,7 +182,7 @@ class CorrectWidget(Panel):
             return
         self._asked.add(plane)
         self._asking = run_job(
-            partial(_ask, opened, plane, self.state.get),
+            partial(work.ask, opened, plane, self.state.get),
             on_event=self.bar.show_event,
             on_done=lambda _none: self._answered(),
             on_error=self._not_answered,
@@ -222,24 +246,6 @@ class CorrectWidget(Panel):
             self.say(_EMPTY)
         elif self.message.text() == _EMPTY:
             self.say("")
-
-
-def _open(order: "Order", get_model: Any) -> "Job[Opened]":
-    from napari_grd._napari.correct.opening import iter_open
-
-    return iter_open(order, get_model)
-
-
-def _keep(order: "Order", made_by: "Mapping[str, Any]", get_model: Any) -> "Job[Labels]":
-    from napari_grd._napari.correct.opening import iter_permanent
-
-    return iter_permanent(order, made_by, get_model)
-
-
-def _ask(opened: "Opened", plane: "Plane", get_model: Any) -> "Job[None]":
-    from napari_grd._napari.correct.opening import iter_evidence
-
-    return iter_evidence(opened.order, plane, opened.evidence, get_model)
 
 
 def _close(bench: Bench) -> None:

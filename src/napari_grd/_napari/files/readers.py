@@ -29,6 +29,13 @@ def get_model_reader(path: Paths) -> Reader | None:
     return _read_models if all(name.lower().endswith(SUFFIX) for name in _listed(path)) else None
 
 
+def get_corrections_reader(path: Paths) -> Reader | None:
+    """A reader for files of corrections; the labels they are of are opened for correcting, with them made."""
+    from napari_grd.corrections.files import SUFFIX  # imports numba
+
+    return _read_corrections if all(name.lower().endswith(SUFFIX) for name in _listed(path)) else None
+
+
 def get_ome_zarr_reader(path: Paths) -> Reader | None:
     """A reader for OME-Zarr, and for other Zarr folders, which it leaves to napari; None for anything else."""
     if all(is_ome_zarr(name) for name in _listed(path)):
@@ -68,6 +75,18 @@ def _adopt(viewer: Any, model: Any) -> None:
     card = model.card
     trained = f", trained on {'; '.join(card.trained_on)}" if card.trained_on else ""
     show_info(f"{name} is now the live student: {card.parameters:,} parameters{trained}. {card.summary}".strip())
+
+
+def _read_corrections(paths: Paths) -> list[Any]:
+    from napari_grd._napari.correct.dropped import correct_with
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        show_warning("Open a viewer first, with the image and the labels that the corrections are of.")
+        return NO_LAYER
+    for path in _listed(paths):
+        correct_with(viewer, Path(path))
+    return NO_LAYER
 
 
 def _read_zarrs(paths: Paths) -> list[Any]:

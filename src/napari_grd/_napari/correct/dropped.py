@@ -1,0 +1,82 @@
+"""A file of corrections that was dropped on napari, and the layers it belongs to."""
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_warning
+
+from napari_grd._napari.correct.place import reference
+from napari_grd._napari.correct.subject import Subject
+from napari_grd._napari.correct.widget import CorrectWidget
+from napari_grd._napari.docks import show_panel
+from napari_grd._napari.worker import notify_error, run_call
+from napari_grd.corrections import ImageRef, load_corrections
+from napari_grd.errors import CorrectionError, GrdError
+
+
+def correct_with(viewer: Any, path: Path) -> None:
+    """Open the Correct widget on the labels that a file is about, with its corrections added.
+
+    Says what to do where no labels of the viewer belong to it.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    path : Path
+        The file.
+    """
+    subjects = _subjects(viewer)
+    run_call(partial(_belonging, path, subjects), on_done=partial(_open, viewer, path), on_error=notify_error)
+
+
+def _subjects(viewer: Any) -> list[Subject]:
+    """All labels with all images that fit them; the selected layer and what lies on top come first."""
+    active = viewer.layers.selection.active
+    topmost = list(reversed(viewer.layers))
+    layers = sorted(topmost, key=lambda layer: (layer is not active, _is_live(layer)))
+    images = [layer for layer in layers if isinstance(layer, Image)]
+    found = []
+    for labels in (layer for layer in layers if isinstance(layer, Labels)):
+        for image in images:
+            try:
+                found.append(Subject.of(labels, image))
+            except GrdError:
+                continue
+    return found
+
+
+def _is_live(layer: Any) -> bool:
+    """Whether it is what Live shows; what was made permanent is preferred to it."""
+    made_by = layer.metadata.get("napari_grd", {})
+    return isinstance(made_by, dict) and bool(made_by.get("live"))
+
+
+def _belonging(path: Path, subjects: Iterable[Subject]) -> Subject:
+    """The labels that the corrections of a file are of."""
+    corrections = load_corrections(path)
+    known: dict[Image, ImageRef] = {}
+    for subject in subjects:
+        image = subject.source.layer
+        if (subject.shape, subject.axes) != (corrections.image.shape, corrections.image.axes):
+            continue
+        if image not in known:  # it is read to the end for that
+            known[image] = reference(image, subject.shape, subject.axes)
+        try:
+            corrections.image.merged(known[image])
+        except CorrectionError:
+            continue
+        return subject
+    raise CorrectionError(
+        f"{path.name!r} has corrections of {corrections.image}, of which no labels are open.",
+        "Open that image and its labels, or segment it with Live, and drop the file again.",
+    )
+
+
+def _open(viewer: Any, path: Path, subject: Subject) -> None:
+    if subject.layer not in viewer.layers or subject.source.layer not in viewer.layers:
+        show_warning(f"The layers that {path.name!r} belongs to were removed. Open them, and drop the file again.")
+        return
+    show_panel(viewer, CorrectWidget, "Correct").add_file(path, subject)
