@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_grd.config import DistillConfig
-from napari_grd.distillation.prepare import check_images, check_some_instances, object_diameter, split
+from napari_grd.config import DistillConfig, PartitionConfig
+from napari_grd.distillation.prepare import check_images, check_some_instances, object_diameter, smallest_object, split
 from napari_grd.errors import ConfigError, DataError, ImageError, LabelError
 
 Make = Callable[..., DistillConfig]
@@ -84,3 +84,10 @@ def test_diameter_of_a_disk() -> None:
     disk = ((y - 30) ** 2 + (x - 30) ** 2 < 15**2).astype(int)
     assert object_diameter([None, disk]) == pytest.approx(30, abs=0.5)
     assert object_diameter([disk * 0]) is None
+
+
+def test_what_is_smaller_than_nearly_all_objects_is_no_object() -> None:
+    labels = np.kron(np.arange(1, 41).reshape(5, 8), np.ones((10, 10), int))
+    labels[1:10, :10] = 0  # ten pixels are left of the first one
+    assert smallest_object([None, labels, np.full((4, 4), -1)]) == 50
+    assert smallest_object([labels * 0]) == PartitionConfig().min_size

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.config import NormalizationConfig, TrainConfig
+from napari_grd.config import NormalizationConfig, PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import as_image, as_labels
 from napari_grd.data.normalize import intensity_range, normalize
@@ -144,11 +144,29 @@ def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]
 
 def object_diameter(labels: Sequence[NDArray[Any] | None]) -> float | None:
     """Median diameter in pixels of a circle with an object's area; None without objects."""
+    sizes = _areas(labels)
+    return float(np.sqrt(4 / np.pi * np.median(sizes))) if len(sizes) else None
+
+
+def smallest_object(labels: Sequence[NDArray[Any] | None]) -> int:
+    """Half of the area that one object of twenty is smaller than, in pixels, and no less than `PartitionConfig` says.
+
+    What a network calls an object and is smaller still is a piece of one: an
+    unsure network breaks large cells into many.
+
+    Examples
+    --------
+    >>> smallest_object([np.ones((40, 40), int)])
+    800
+    """
+    least, sizes = PartitionConfig().min_size, _areas(labels)
+    return max(least, int(np.percentile(sizes, 5) / 2)) if len(sizes) else least
+
+
+def _areas(labels: Sequence[NDArray[Any] | None]) -> NDArray[np.int64]:
     areas = [np.bincount(found[found > 0])[1:] for found in labels if found is not None and (found > 0).any()]
-    if not areas:
-        return None
-    sizes = np.concatenate(areas)
-    return float(np.sqrt(4 / np.pi * np.median(sizes[sizes > 0])))
+    sizes = np.concatenate([np.empty(0, np.int64), *areas])
+    return sizes[sizes > 0]
 
 
 def _as_list(arrays: Any) -> list[Any]:

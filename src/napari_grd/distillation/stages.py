@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from napari_grd.config import TrainConfig
+from napari_grd.config import PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.distillation import parallel
 from napari_grd.distillation.course import ASK
 from napari_grd.distillation.finish import finish, model_path, so_far_path
-from napari_grd.distillation.prepare import ImageSet, object_diameter
+from napari_grd.distillation.prepare import ImageSet, object_diameter, smallest_object
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.trainer import best_so_far
 from napari_grd.distillation.validation import Validator
@@ -136,6 +136,7 @@ def iter_fit(
         in_channels=data.in_channels,
         foreground=config.background == "class",
         normalization=config.normalization,
+        partition=PartitionConfig(min_size=smallest_object(data.labels)),
         object_diameter=object_diameter(data.labels),
     )
     with torch.random.fork_rng(devices=[]):  # a library must not reseed its caller
