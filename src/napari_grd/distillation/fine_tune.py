@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 import napari_grd
 from napari_grd.config import FineTuneConfig, SegmentConfig
@@ -115,10 +117,21 @@ def iter_fit_known(
     yield Progress(LEARN, _THOUSAND, _THOUSAND, 0.0)
     network.load_state_dict(average.module.state_dict())
     network.to("cpu").eval()
+    _blend(model.network, network, config.blend)
     tuned = tuned.with_card(**_card(model, config, len(windows), len(images), teacher, clock.step))
     if folder is not None:
         yield Saved(save_model(tuned, model_path(folder, KIND)), kind="model")
     return tuned
+
+
+@torch.no_grad()
+def _blend(before: nn.Module, after: nn.Module, share: float) -> None:
+    """Go only a part of the way: most of what was learned comes with the first half, most forgetting with the second.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+    """
+    for old, new in zip(before.parameters(), after.parameters(), strict=True):
+        new.lerp_(old.to(new), 1 - share)
 
 
 class _Clock:

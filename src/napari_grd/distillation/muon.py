@@ -2,8 +2,8 @@
 
 Adam scales each weight alone, and a few hundred steps then go where the
 gradient is largest, again and again. Muon makes the update of a matrix
-orthogonal, so that weak directions move as far as strong ones: a network
-learns in fewer steps and is pushed less far from where it was.
+orthogonal, so that weak directions move as far as strong ones, and a loss
+falls in fewer steps.
 """
 
 import torch
