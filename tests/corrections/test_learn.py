@@ -8,7 +8,7 @@ import torch
 
 import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
-from napari_grd.corrections import Accept, Corrections, Draw, ImageRef, Region
+from napari_grd.corrections import Accept, Corrections, Draw, ImageRef, Link, Region
 from napari_grd.corrections.learn import _on_known, lessons
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import Cancelled, CorrectionError, LabelError
@@ -37,6 +37,14 @@ def test_a_plane_of_a_series_with_channels(model: Model) -> None:
     assert (lesson.image[0] == IMAGE + 1).all()
     assert lesson.objects == 1
     assert ((lesson.labels == 1) == RIGHT).all()
+
+
+def test_planes_with_nothing_but_links_are_no_lesson(model: Model) -> None:
+    stack, labels = np.stack([IMAGE, IMAGE + 1]), np.stack([LABELS, LABELS])
+    made = accepted(stack, "zyx", (1,))
+    made.add(Link((0, 0), (0, 0), (1,), plane=(0,)))
+    (lesson,) = lessons(model, stack, made, labels)
+    assert (lesson.image == IMAGE + 1).all()
 
 
 def test_without_labels_corrections_are_replayed_on_a_segmentation(model: Model) -> None:

@@ -12,6 +12,7 @@ from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.evidence import Predictions
 from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Link, Unlink
 from napari_grd.corrections.lessons import training_labels
 from napari_grd.corrections.replay import replay as replay_corrections
 from napari_grd.data.inputs import as_image
@@ -201,7 +202,7 @@ def _planes(model: Model, image: Any, made: Corrections, segmented: Any, axes: s
         )
     planes = {
         plane: as_image(first[plane], "yx" if channels < 0 else "cyx", in_channels=model.config.in_channels)
-        for plane in made.planes
+        for plane in sorted({one.plane for one in made if not isinstance(one, Link | Unlink)})
     }
     labels = _segmented(model, planes, made) if segmented is None else segmented
     return [Lesson(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]

@@ -86,6 +86,8 @@ class Bench(QWidget):
         paintable = not self.session.layer.multiscale
         for tool in (Tool.DRAW, Tool.ERASE):
             self.tools.allow(tool, "" if paintable else "napari cannot paint into the pyramid of a large image.")
+        stacked = len(self.session.subject.shape) > 2
+        self.tools.allow(Tool.LINK, "" if stacked else "There is one plane only; links are for stacks and series.")
         self.files.show_place(opened.place)
         self._tool_taken(Tool.NAVIGATE)
         self.hands.keys.bind(NEXT_KEY, self.doubtful.go_on)

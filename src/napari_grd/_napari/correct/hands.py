@@ -8,6 +8,7 @@ from qtpy.QtCore import QTimer
 
 from napari_grd._napari.correct.gestures import Accepting, Gesture, Stroking
 from napari_grd._napari.correct.keys import LayerKeys
+from napari_grd._napari.correct.linking import Linking
 from napari_grd._napari.correct.palette import colour_of
 from napari_grd._napari.correct.picking import Picking
 from napari_grd._napari.correct.pointer import Pointer
@@ -17,7 +18,7 @@ from napari_grd.corrections import Correction, Cut, Join
 
 _MODES = {Tool.DRAW: "paint", Tool.ERASE: "erase"}
 _OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon": Tool.DRAW}
-_COLOURS = {Tool.PICK: "pick", Tool.JOIN: "join", Tool.CUT: "cut", Tool.ACCEPT: "accept"}
+_COLOURS = {Tool.PICK: "pick", Tool.JOIN: "join", Tool.CUT: "cut", Tool.ACCEPT: "accept", Tool.LINK: "link"}
 
 
 class Hands:
@@ -56,6 +57,7 @@ class Hands:
             Tool.JOIN: Stroking(session, Join),
             Tool.CUT: Stroking(session, Cut),
             Tool.ACCEPT: Accepting(session),
+            Tool.LINK: Linking(session),
         }
         self.pointer = Pointer(viewer, session.subject, said, told)
         self.keys = LayerKeys(self._layer)

@@ -11,6 +11,8 @@ COLOURS = {
     "remove": "#cc79a7",
     "erase": "#cc79a7",
     "accept": "#009e73",
+    "link": "#0072b2",
+    "unlink": "#e69f00",
 }
 """Kind of a correction to colour."""
 
@@ -20,6 +22,8 @@ LEGEND = (
     ("join", ("join",), "joined"),
     ("cut", ("cut", "split"), "cut"),
     ("erase", ("remove", "erase"), "taken away"),
+    ("link", ("link",), "linked"),
+    ("unlink", ("unlink",), "unlinked"),
 )
 """Lines of the legend: whose colour, which kinds, in words."""
 
@@ -33,6 +37,8 @@ WORDS = {
     "draw": "the drawing",
     "erase": "the erasure",
     "accept": "the acceptance",
+    "link": "the link",
+    "unlink": "the unlinking",
 }
 """Kind of a correction in words, after "Undo"."""
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_grd._napari.correct.palette import colour_of
 from napari_grd._napari.correct.subject import Subject
-from napari_grd.corrections import Correction, Cut, Join, Split
+from napari_grd.corrections import Correction, Cut, Join, Link, Split, Unlink
 from napari_grd.corrections.outline import polygons
 
 _WIDTH = 1.6  # pixels
@@ -71,6 +71,8 @@ class Record:
         layers.selection.active = active
 
     def _lines(self, correction: Correction) -> NDArray[np.float64]:
+        if isinstance(correction, Link | Unlink):
+            return np.array([self._subject.lift(np.array(pixel), plane) for plane, pixel in correction.places])
         return self._subject.lift(_points(correction), correction.plane)
 
 

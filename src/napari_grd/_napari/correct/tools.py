@@ -33,6 +33,7 @@ class Tool(Enum):
     DRAW = "draw"
     ERASE = "erase"
     ACCEPT = "accept"
+    LINK = "link"
 
 
 TEXTS = {
@@ -50,6 +51,12 @@ TEXTS = {
     ),
     Tool.ERASE: ToolText("Erase", "E", "Paint background with napari's brush. [ and ]: the brush."),
     Tool.ACCEPT: ToolText("Accept", "A", "Click objects that are right. They are verified, and a student learns them."),
+    Tool.LINK: ToolText(
+        "Link",
+        "T",
+        "Click an object, go to another plane, and click there: they are one object, from there on."
+        " With an Alt- or Ctrl-click they are two.",
+    ),
 }
 """Every tool in words, in the order of the buttons."""
 
