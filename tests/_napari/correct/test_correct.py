@@ -117,16 +117,16 @@ def test_accept_counts_until_the_object_changes(correct: Any, mouse: Any, layer:
     hand.key(Qt.Key.Key_A)
     hand.click((70, 30))
     hand.click((70, 50))
-    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "2 of 4 verified")
+    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "2 of 4 verified", timeout=60_000)
     record = widget.viewer.layers["corrections of blocks"]
     assert list(record.shape_type) == ["polygon", "polygon"]
     assert not record.editable
     hand.key(Qt.Key.Key_J)
     hand.drag([(70, 30), (70, 50)])
-    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "0 of 3 verified")
+    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "0 of 3 verified", timeout=60_000)
     assert list(record.shape_type) == ["path"]
     hand.key(Qt.Key.Key_Z, CTRL)
-    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "2 of 4 verified")
+    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "2 of 4 verified", timeout=60_000)
 
 
 def test_painting_is_a_correction(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
@@ -196,7 +196,7 @@ def test_another_layer_puts_the_tool_away(correct: Any, layer: Any, viewer: Any,
     mouse(layer).key(Qt.Key.Key_C)
     assert not layer.mouse_pan
     viewer.layers.selection.active = viewer.layers["cells"]
-    qtbot.waitUntil(lambda: widget.bench.hands.tool is Tool.NAVIGATE)
+    qtbot.waitUntil(lambda: widget.bench.hands.tool is Tool.NAVIGATE, timeout=60_000)
     assert layer.mouse_pan
     assert viewer.scene.camera.mouse_pan
 
