@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_grd._napari.panel import Panel
-from napari_grd._napari.remote import listed_models, may_download
+from napari_grd._napari.remote import may_download
 from napari_grd._napari.worker import run_call
 from napari_grd.io.builtin import SUFFIX
 from napari_grd.io.remote import fetch_model
@@ -125,8 +125,7 @@ class ModelCombo(QComboBox):
             self.addItem(self._none, None)
         for name in self._panel.state.names:
             self.addItem(name, name)
-        self._remote = {one.name: one for one in listed_models().values() if one.name not in self._panel.state.names}
-        for name in self._remote:
+        for name in (name for name in self._panel.state.remote if name not in self._panel.state.names):
             self.addItem(f"{name} (download…)", _DOWNLOAD + name)
         self.addItem(_OPEN, _OPEN)
         self.set_name(before)
@@ -137,7 +136,7 @@ class ModelCombo(QComboBox):
             self.set_name(self._last)
             self._open()
         elif str(self.currentData()).startswith(_DOWNLOAD):
-            chosen = self._remote[self.currentData().removeprefix(_DOWNLOAD)]
+            chosen = self._panel.state.remote[self.currentData().removeprefix(_DOWNLOAD)]
             self.set_name(self._last)
             if may_download(self, chosen):
                 self._panel.say(f"Downloading {chosen.name}…")

@@ -31,8 +31,9 @@ class State:
 
     def __init__(self) -> None:
         self.events = StateSignals()
+        self.remote = listed_models()  # once: a list that cannot be used is not told again by every picker
         self._models: dict[str, Model | None] = dict.fromkeys(
-            [*builtin_paths(), *(name for name, model in listed_models().items() if model.here)]
+            [*builtin_paths(), *(name for name, model in self.remote.items() if model.here)]
         )
         self._student: str | None = next(iter(self._models), None)
         self._live = False
