@@ -104,6 +104,12 @@ class PartitionConfig(Config):
     bias: float = Field(0.0, ge=-0.9, le=0.9, description="positive merges, negative splits")
     stride: int = Field(5, ge=1, description="every how many pixels a long-range edge is used")
     min_size: int = Field(16, ge=0, description="objects with fewer pixels join a neighbour, or are removed")
+    crumb: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="a piece with less than this share of the pixels of a neighbour it clings to joins it",
+    )
     max_hole: int = Field(16, ge=0, description="holes inside an object up to this many pixels are filled")
 
 

@@ -18,6 +18,7 @@ from napari_grd.errors import ImageError
 from napari_grd.graph.cleanup import fill_holes, merge_fragments, merge_slivers, number
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.cosine import affinities_channels_last
+from napari_grd.graph.crumbs import merge_crumbs
 from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.mutex import NO_PAIRS, mutex_watershed
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
@@ -64,7 +65,8 @@ def partition(
     Edges of equal weight are taken in raster order, then in the order of the
     offsets, so the labels are a function of the input alone. Fragments under
     ``min_size`` join the neighbour they have the highest mean affinity with;
-    those without a neighbour are removed, unless they are constrained. Linked
+    those without a neighbour are removed, unless they are constrained. Larger ones join a
+    neighbour beside which they are small, see :func:`~napari_grd.graph.crumbs.merge_crumbs`. Linked
     pixels that no stroke connects may make an object of several parts. See :mod:`napari_grd.graph.mutex` and
     :mod:`napari_grd.graph.cleanup`; METHOD 13 is what the paper's code does.
 
@@ -208,6 +210,8 @@ def _partition(
         kept = np.unique(labels.reshape(-1)[np.append(given.apart, given.on)]).astype(np.int64)
     if config.min_size > 1:
         labels = merge_fragments(labels, near, vectors, config.min_size, kept)
+    if config.crumb:
+        labels = merge_crumbs(labels, near, vectors, config.crumb, kept)
     if config.max_hole:
         fill_holes(labels, config.max_hole, ndim == 2)
     if given is not None:
