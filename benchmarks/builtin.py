@@ -5,11 +5,13 @@
 All training images of its sets, with their labels; the validation images only
 score the result. ``--undistilled`` also trains the same network for as many
 steps without a teacher. Killed, it goes on where it stopped. The file it writes
-goes to ``src/napari_grd/builtin``.
+goes to ``src/napari_grd/builtin``. ``--again`` trains nothing: it takes what an
+earlier run left, gives all models the partition that they would be given today,
+and scores them anew.
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ import torch
 
 import napari_grd.api as grd
 from common import FLUORESCENCE, ORIGIN, load, score
-from napari_grd.config import AugmentConfig, LossWeights
+from napari_grd.config import AugmentConfig, LossWeights, PartitionConfig
+from napari_grd.distillation.prepare import smallest_object
 from reporting import hardware, table
 
 # A fifth of the paper's weights for the relation terms: in a training this short they drown the class-weighted borders
@@ -60,6 +63,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="a student whose training goes on")
     parser.add_argument("--undistilled", action="store_true", help="also train it without the teacher, for its card")
+    parser.add_argument("--again", action="store_true", help="train nothing, score what is there once more")
     parser.add_argument("--out", type=Path, default=None, help="default: runs/builtin-NAME")
     parser.add_argument("--cache", type=Path, default=Path("runs/teacher-cache"))
     parser.add_argument("--steps", type=int, default=2000)
@@ -79,25 +83,34 @@ def main() -> None:
         if isinstance(event, grd.Metrics) and event.step % 50 == 0:
             print(f"step {event.step}, loss {event.values['loss']:.3f}", flush=True)
 
-    student = grd.distill(
-        teacher,
-        images,
-        labels,
-        grd.DistillConfig(weights=WEIGHTS, **common),
-        axes=sets[0].axes,
-        validation=0.0,
-        out_dir=out,
-        cache_dir=args.cache,
-        start=args.start,
-        on_event=on_event,
-    )
-    scores = {"teacher": score(teacher, sets), "student": score(student, sets)}
+    if args.again:
+        student = grd.load_model(out / "student.grd.safetensors")
+    else:
+        student = grd.distill(
+            teacher,
+            images,
+            labels,
+            grd.DistillConfig(weights=WEIGHTS, **common),
+            axes=sets[0].axes,
+            validation=0.0,
+            out_dir=out,
+            cache_dir=args.cache,
+            start=args.start,
+            on_event=on_event,
+        )
+    partition = PartitionConfig(min_size=smallest_object(labels))
+    student = partitioned(student, partition)
+    scores = {"teacher": score(partitioned(teacher, partition), sets), "student": score(student, sets)}
     if args.undistilled:
         config = grd.TrainConfig(network=grd.DistillConfig().network, **common)
-        alone = grd.train(
-            images, labels, config, axes=sets[0].axes, validation=0.0, out_dir=out / "undistilled", on_event=on_event
-        )
-        scores["undistilled"] = score(alone, sets)
+        folder = out / "undistilled"
+        if args.again:
+            alone = grd.load_model(folder / "teacher.grd.safetensors")
+        else:
+            alone = grd.train(
+                images, labels, config, axes=sets[0].axes, validation=0.0, out_dir=folder, on_event=on_event
+            )
+        scores["undistilled"] = score(partitioned(alone, partition), sets)
     student = student.with_card(
         name=args.name,
         summary=recipe.summary,
@@ -120,6 +133,11 @@ def main() -> None:
             rows.append([data, metric.upper(), top, *alone_too, own, f"{100 * own / top:.1f} %"])
     heads = ["set", "metric", "teacher", *(["undistilled"] if args.undistilled else []), "student", "student / teacher"]
     print(table(heads, rows, digits=3))
+
+
+def partitioned(model: grd.Model, partition: PartitionConfig) -> grd.Model:
+    """The same network with other settings of the partition."""
+    return replace(model, config=model.config.replace(partition=partition))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ class PartitionConfig(Config):
 
     foreground_threshold: float = Field(0.5, gt=0, lt=1, description="a pixel is foreground above this probability")
     bias: float = Field(0.0, ge=-0.9, le=0.9, description="positive merges, negative splits")
-    stride: int = Field(5, ge=1, description="every how many pixels a long-range edge is used")
+    stride: int = Field(3, ge=1, description="every how many pixels a long-range edge is used")
     min_size: int = Field(16, ge=0, description="objects with fewer pixels join a neighbour, or are removed")
     crumb: float = Field(
         0.3,

@@ -55,7 +55,7 @@ def test_it_describes_itself(package):
     assert scaling["kwargs"] == {"axes": ["y", "x"], "min_percentile": 1.0, "max_percentile": 99.8}
     own = described["config"]["napari_grd"]
     assert own["postprocessing"]["method"] == "mutex watershed"
-    assert own["postprocessing"]["stride"] == 5
+    assert own["postprocessing"]["stride"] == 3
     assert described["outputs"][2]["axes"][1]["channel_names"][-1] == "x_minus_27"
     assert "Not for sale." in text
     assert "0.500" in text
