@@ -40,11 +40,15 @@ def distil(teacher: BioimageioTeacher, data: Dataset, options: argparse.Namespac
         patch=options.patch,
         seed=options.seed,
         assistant=AssistantConfig(
-            network=NetworkConfig(widths=tuple(options.assistant_widths)), steps=options.assistant_steps
+            use=not options.direct,
+            network=NetworkConfig(widths=tuple(options.assistant_widths)),
+            steps=options.assistant_steps,
         ),
     )
     images = [image for image, _ in data.train]
-    return grd.distill(teacher, images, config=config, validation=0.0, out_dir=options.out, on_event=_show)
+    return grd.distill(
+        teacher, images, config=config, validation=0.0, out_dir=options.out, start=options.start, on_event=_show
+    )
 
 
 def _show(event: grd.Event) -> None:
@@ -62,6 +66,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=6000, help="of the student")
     parser.add_argument("--assistant-steps", type=int, default=3000)
     parser.add_argument("--assistant-widths", type=int, nargs=5, default=(16, 32, 64, 128, 256))
+    parser.add_argument("--direct", action="store_true", help="without an assistant")
+    parser.add_argument("--start", type=Path, help="a student whose training goes on")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
