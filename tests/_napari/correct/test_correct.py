@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_grd._napari.correct import doubting
 from napari_grd._napari.correct.tools import Tool
+from napari_grd._napari.state import state_of
 from napari_grd.corrections import load_corrections
+from napari_grd.teachers.confidence import VIEWS, turned
 
 SHIFT, ALT, CTRL = (
     Qt.KeyboardModifier.ShiftModifier,
@@ -266,3 +269,32 @@ def test_the_next_doubtful_object_is_shown_and_said_why(correct: Any, layer: Any
     assert sorted(seen) == [1, 2, 3, 4]
     hand.key(Qt.Key.Key_N)
     assert "last one" in widget.bench.doubtful.reason.text()
+
+
+def test_views_and_another_model_tell_what_is_doubtful(
+    correct: Any, layer: Any, viewer: Any, tiny: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model finds nothing of object 3 in the turned plane, and another one nothing of object 2."""
+    widget = correct()
+    doubtful = widget.bench.doubtful
+    looked: list[Any] = []
+
+    def found(prediction: Any, _config: Any) -> Any:
+        looked.append(prediction.shape)
+        missed = 3 if len(looked) <= 3 else 2
+        labels = np.where(layer.data == missed, 0, layer.data)
+        return turned(labels, *[*VIEWS, (0, False)][len(looked) - 1])
+
+    monkeypatch.setattr(doubting, "partition_prediction", found)
+    doubtful.turned.setChecked(True)
+    doubtful.next.click()
+    qtbot.waitUntil(lambda: doubtful._asking is None, timeout=60_000)
+    assert "Object 3: in the turned image it looks different" in doubtful.reason.text()
+    assert looked == [(96, 112), (112, 96), (96, 112)]
+    doubtful.turned.setChecked(False)
+    doubtful.other.set_name(state_of(viewer).add(tiny, "its teacher"))
+    assert not doubtful.reason.text(), "the walk begins anew"
+    doubtful.next.click()
+    qtbot.waitUntil(lambda: doubtful._asking is None, timeout=60_000)
+    assert "Object 2: the teacher sees something else here" in doubtful.reason.text()
+    assert looked[3:] == [(96, 112)]

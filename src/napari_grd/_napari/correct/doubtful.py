@@ -1,20 +1,30 @@
 """One doubtful object after the other, the least certain first."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_grd._napari.correct import work
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tools import NEXT_KEY
 from napari_grd._napari.panel import Panel, button
-from napari_grd._napari.worker import Running, run_call
+from napari_grd._napari.pickers import ModelCombo
+from napari_grd._napari.worker import Running, run_job
+from napari_grd.jobs import Event, Progress
 
 if TYPE_CHECKING:
+    from napari_grd._napari.correct.doubting import Question
     from napari_grd.corrections.doubt import Doubt
 
 _APPEARS = 12  # an object's diameter, at least, is this part of the view
+_TURNED = (
+    "Ask the model about this plane turned and mirrored, too: what it then sees differently is doubtful. It finds more"
+    " of what is wrong, and takes three more looks of the network."
+)
+_OTHER = "Objects that this model sees differently are doubtful, say, the teacher of the one that segmented."
 _TIP = f"Go to the least certain object of this plane that is not verified yet, and say why.  (key {NEXT_KEY})"
 
 
@@ -42,19 +52,35 @@ class Doubtful(QWidget):
         self._left: list[Doubt] = []
         self._of: Any = None
         self.next = button(f"Next doubtful object  {NEXT_KEY}", _TIP, self.go_on)
+        self.turned = QCheckBox("Look at it turned and mirrored, too")
+        self.turned.setToolTip(_TURNED)
+        self.turned.toggled.connect(self._begin_anew)
+        self.other = ModelCombo(panel, _OTHER, none="no other model")
+        self.other.changed.connect(self._begin_anew)
         self.reason = QLabel()
         self.reason.setWordWrap(True)
         self.reason.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.next)
+        column.addWidget(self.turned)
+        form = QFormLayout()
+        form.addRow("Compare with", self.other)
+        column.addLayout(form)
         column.addWidget(self.reason)
 
     def set_session(self, session: Session | None) -> None:
         """Walk through other labels, or through none."""
+        self._session = session
+        self._begin_anew()
+        self.turned.setEnabled(session is not None and session.opened.order.model is not None)
+
+    def _begin_anew(self, *_: Any) -> None:
+        """Ask again at the next press."""
         if self._asking is not None:
             self._asking.silence()
-        self._session, self._asking, self._left, self._of = session, None, [], None
+            self._asking.stop()
+        self._asking, self._left, self._of = None, [], None
         self.next.setEnabled(True)
         self._tell("")
 
@@ -71,19 +97,27 @@ class Doubtful(QWidget):
         if self._of == (plane, evidence):
             self._show_next()
             return
-        labels = session.labels[plane].copy()
+        labels, order = session.labels[plane].copy(), session.opened.order
+        turned, other = self.turned.isChecked(), self.other.name()
 
-        def ask() -> "list[Doubt]":
-            from napari_grd.corrections.doubt import doubts
-            from napari_grd.corrections.evidence import Predictions
+        def question() -> "Question":
+            from napari_grd._napari.correct.doubting import Question  # imports torch
 
-            known = Predictions({(): evidence})
-            return doubts(labels, known)
+            return Question(order, plane, labels, evidence, turned, other)
 
         self._of = (plane, evidence)
         self.next.setEnabled(False)
-        self._asking = run_call(ask, on_done=self._answered, on_error=self._failed)
+        self._asking = run_job(
+            partial(work.doubt, question, self._panel.state.get),
+            on_event=self._say_stage,
+            on_done=self._answered,
+            on_error=self._failed,
+        )
         self._panel.track(self._asking)
+
+    def _say_stage(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self._tell(f"{event.stage}…")
 
     def _answered(self, found: "list[Doubt]") -> None:
         self._asking = None

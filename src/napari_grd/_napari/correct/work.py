@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari.layers import Labels
 
+    from napari_grd._napari.correct.doubting import Question
     from napari_grd._napari.correct.opening import Opened, Order
     from napari_grd._napari.correct.subject import Plane
+    from napari_grd.corrections.doubt import Doubt
     from napari_grd.jobs import Job
     from napari_grd.models import Model
 
@@ -34,3 +36,10 @@ def ask(opened: "Opened", plane: "Plane", get_model: "GetModel") -> "Job[None]":
     from napari_grd._napari.correct.opening import iter_evidence
 
     return iter_evidence(opened.order, plane, opened.evidence, get_model)
+
+
+def doubt(question: "Callable[[], Question]", get_model: "GetModel") -> "Job[list[Doubt]]":
+    """See :func:`napari_grd._napari.correct.doubting.iter_doubts`."""
+    from napari_grd._napari.correct.doubting import iter_doubts
+
+    return iter_doubts(question(), get_model)
