@@ -32,7 +32,7 @@ def region(number: int) -> Region:
     return Region.from_mask(np.equal(LABELS, number))
 
 
-def taught(*made: Correction, labels: np.ndarray = LABELS, rim: int = 2) -> np.ndarray:
+def taught(*made: Correction, labels: np.ndarray = LABELS, rim: int | None = 2) -> np.ndarray:
     found = training_labels(Corrections(IMAGE, made), labels, rim=rim)
     assert found.dtype == np.int64
     return found
@@ -56,6 +56,16 @@ def test_an_accepted_object_and_its_rim_are_known() -> None:
     assert (found[LABELS == 4] == -1).all(), "a neighbour that nobody looked at is not background"
     assert (found[LABELS == 9] == -1).all()
     assert (taught(Accept((10, 10), region(3)), rim=0) != 0).all()
+
+
+@pytest.mark.parametrize(("side", "width"), [(10, 3), (32, 6)])
+def test_the_rim_is_wider_around_large_objects(side: int, width: int) -> None:
+    labels = np.zeros((40, 60), int)
+    labels[:side, :side] = 1
+    found = taught(Accept((4, 4), Region.from_mask(labels == 1)), labels=labels, rim=None)
+    rim = np.zeros(labels.shape, bool)
+    rim[: side + width, : side + width] = True
+    assert np.array_equal(found == 0, rim & (labels == 0))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a student can learn from corrections."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,11 @@ from napari_grd.data.inputs import IGNORED, as_labels
 from napari_grd.graph.strokes import rasterise
 
 _NEXT_TO = np.ones((3, 3), bool)
+_NARROWEST = 3  # pixels of background around what is known
 
 
 def training_labels(
-    corrections: Corrections, labels: Any, plane: tuple[int, ...] = (), *, rim: int = 3
+    corrections: Corrections, labels: Any, plane: tuple[int, ...] = (), *, rim: int | None = None
 ) -> NDArray[np.int64]:
     """What a person vouches for in a plane, as labels to train on.
 
@@ -33,8 +35,10 @@ def training_labels(
         The plane as it is segmented now, with the corrections in it; 0 is background.
     plane : tuple of int
         Which plane.
-    rim : int
-        Width of the rim in pixels.
+    rim : int, optional
+        Width of the rim in pixels. Default: a sixth of the mean diameter of the
+        objects, and no less than 3. From a narrower one a student does not learn where
+        large objects end.
 
     Returns
     -------
@@ -72,14 +76,21 @@ def training_labels(
             number, free = free, free + 1
         accepted.region.paint(known, number)
     objects = known > 0
-    if rim > 0 and objects.any():
-        around = ndimage.binary_dilation(objects, _NEXT_TO, iterations=rim)
+    width = _rim(known) if rim is None else rim
+    if width > 0 and objects.any():
+        around = ndimage.binary_dilation(objects, _NEXT_TO, iterations=width)
         known[around & ~objects & (found == 0)] = 0
     for one in made:
         if isinstance(one, Erase | Remove):
             erased = one.region.mask(found.shape)
             known[erased & ~objects & (found == 0)] = 0
     return known
+
+
+def _rim(known: NDArray[np.int64]) -> int:
+    _, areas = np.unique(known[known > 0], return_counts=True)
+    diameter = 2 * math.sqrt(areas.mean() / math.pi) if len(areas) else 0.0
+    return max(_NARROWEST, round(diameter / 6))
 
 
 def _objects(correction: Correction, labels: NDArray[np.int64]) -> list[int]:
