@@ -19,23 +19,21 @@ from numpy.typing import NDArray
 
 from napari_grd.config import DistillConfig, FineTuneConfig, PartitionConfig, SegmentConfig, TrainConfig
 from napari_grd.corrections import Corrections, ImageRef, load_corrections, save_corrections, training_labels
+from napari_grd.corrections.fine_tune import fine_tune, iter_fine_tune
 from napari_grd.corrections.learn import BeforeAfter, before_after
-from napari_grd.corrections.learn import iter_fine_tune as _iter_fine_tune
 from napari_grd.corrections.replay import iter_segment_corrected as iter_segment
 from napari_grd.corrections.replay import segment_corrected as segment
 from napari_grd.distillation.recipes import iter_distill as _iter_distill
 from napari_grd.distillation.recipes import iter_train
-from napari_grd.export.bioimageio_import import read_package
 from napari_grd.export.formats import export_model
+from napari_grd.export.loading import load_model
 from napari_grd.graph.instances import InstanceGraph, instance_graph
 from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, predict
 from napari_grd.io.builtin import builtin_paths
-from napari_grd.io.model_file import load_model as _load_model
 from napari_grd.io.model_file import read_card, save_model
 from napari_grd.io.remote import fetch_model
-from napari_grd.io.resolve import resolve_model
 from napari_grd.jobs import Event, Job, Metrics, Preview, Progress, Saved, drain
 from napari_grd.measure.objects import iter_measure, measure
 from napari_grd.measure.table import ObjectTable
@@ -107,30 +105,6 @@ Cancelled = Callable[[], bool]
 def builtin_models() -> list[ModelCard]:
     """Cards of the models that come with the package; ``card.name`` is what :func:`load_model` takes."""
     return [read_card(path)[1].replace(name=name) for name, path in builtin_paths().items()]
-
-
-def load_model(source: str | Path) -> Model:
-    """Load a built-in model by name, a model file, or a bioimage.io package that was made of one.
-
-    Parameters
-    ----------
-    source : str or Path
-        ``"nuclei"``, the name of a model of :func:`fetch_model`, or the path of a
-        ``.grd.safetensors`` file or of a ``.zip`` of :func:`export_model`.
-
-    Raises
-    ------
-    ModelFileError
-        If there is no such model, its file cannot be read, or the package is of
-        another model: that is a teacher.
-
-    Examples
-    --------
-    >>> load_model("nuclei").config.in_channels
-    1
-    """
-    path = resolve_model(source)
-    return read_package(path) if path.suffix == ".zip" else _load_model(path)
 
 
 def train(
@@ -299,107 +273,6 @@ def distill(
         cache_dir=cache_dir,
         teacher_of=teacher_of,
         start=start,
-    )
-    return drain(job, on_event, cancelled)
-
-
-def iter_fine_tune(
-    model: Model | str | Path,
-    images: Any,
-    corrections: Corrections | Sequence[Corrections],
-    labels: Any = None,
-    config: FineTuneConfig | None = None,
-    *,
-    axes: str | None = None,
-    teacher: TeacherLike | None = None,
-    replay: Any = None,
-    out_dir: str | Path | None = None,
-) -> Job[Model]:
-    """:func:`fine_tune` as a job."""
-    return _iter_fine_tune(
-        model if isinstance(model, Model) else load_model(model),
-        images,
-        corrections,
-        labels,
-        config,
-        axes=axes,
-        teacher=None if teacher is None else as_teacher(teacher),
-        replay=replay,
-        out_dir=out_dir,
-    )
-
-
-def fine_tune(
-    model: Model | str | Path,
-    images: Any,
-    corrections: Corrections | Sequence[Corrections],
-    labels: Any = None,
-    config: FineTuneConfig | None = None,
-    *,
-    axes: str | None = None,
-    teacher: TeacherLike | None = None,
-    replay: Any = None,
-    out_dir: str | Path | None = None,
-    on_event: OnEvent | None = None,
-    cancelled: Cancelled | None = None,
-) -> Model:
-    """Let a model learn what a person corrected, without forgetting what it knows.
-
-    Parameters
-    ----------
-    model : Model, str or Path
-        The model, or what :func:`load_model` takes. It stays as it is: to revert is to go on with it.
-    images : array or sequence of arrays
-        One bare array is one image, which can be a stack or a series.
-    corrections : Corrections or sequence of Corrections
-        One for each image. Only what :func:`training_labels` makes of them counts:
-        all else is masked, not background.
-    labels : array or sequence of arrays, optional
-        For each image its segmentation with the corrections in it, of the spatial shape of the image. Default: it is
-        segmented here and the corrections are replayed on it.
-    config : FineTuneConfig, optional
-        The recipe: how long, how much of it is replay, and at which object diameter.
-    axes : str, optional
-        Axes of every image, a letter an axis. Default: those of its corrections,
-        and channels first or last if there is one more.
-    teacher : Teacher, Model, str or Path, optional
-        Whose graphs stay in the loss on replayed images. Default: the model as it was.
-    replay : array or sequence of arrays, optional
-        Images of what the model was made for, without labels; they say better than simulated nuclei, the default,
-        what not to forget.
-    out_dir : path, optional
-        Where ``tuned.grd.safetensors`` goes.
-    on_event, cancelled : callable, optional
-        As for :func:`train`.
-
-    Returns
-    -------
-    Model
-        A new one, whose card says what it was tuned with.
-
-    Raises
-    ------
-    CorrectionError
-        If there is nothing to learn from, or corrections are of another image.
-    GrdError
-        If images, labels or settings cannot be used.
-    Cancelled
-        If ``cancelled`` answered true.
-
-    Examples
-    --------
-    >>> from napari_grd.corrections import Accept, Region
-    >>> from napari_grd.data.simulate import nuclei_2d
-    >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
-    >>> right = labels == labels[64, 64] if labels[64, 64] else labels == 1
-    >>> pixel = tuple(int(at) for at in np.argwhere(right)[0])
-    >>> corrections = Corrections(ImageRef.of(image), [Accept(pixel, Region.from_mask(right))])
-    >>> tuned = fine_tune("nuclei", image, corrections, labels, FineTuneConfig(steps=2))
-    >>> tuned.card.recipe["fine_tune"]["steps_taken"]
-    2
-    """
-    job = iter_fine_tune(
-        model, images, corrections, labels, config, axes=axes, teacher=teacher, replay=replay, out_dir=out_dir
     )
     return drain(job, on_event, cancelled)
 

@@ -115,7 +115,7 @@ def lessons(model: Model, images: Any, corrections: Any, labels: Any, axes: str 
     return found
 
 
-def iter_fine_tune(
+def iter_learn(
     model: Model,
     images: Any,
     corrections: Any,

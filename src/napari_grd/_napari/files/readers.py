@@ -50,13 +50,10 @@ def get_bioio_reader(path: Paths) -> Reader | None:
 
 
 def _read_models(paths: Paths) -> list[Any]:
-    viewer = napari.current_viewer()
-    if viewer is None:
-        show_warning("Open a viewer first: a model becomes the live student of one.")
-        return NO_LAYER
-    for path in _listed(paths):
+    def take(viewer: Any, path: str) -> None:
         run_call(partial(_load_model, path), on_done=partial(_adopt, viewer))
-    return NO_LAYER
+
+    return _take_in(paths, take, "Open a viewer first: a model becomes the live student of one.")
 
 
 def _load_model(path: str) -> Any:
@@ -80,12 +77,20 @@ def _adopt(viewer: Any, model: Any) -> None:
 def _read_corrections(paths: Paths) -> list[Any]:
     from napari_grd._napari.correct.dropped import correct_with
 
+    def take(viewer: Any, path: str) -> None:
+        correct_with(viewer, Path(path))
+
+    return _take_in(paths, take, "Open a viewer first, with the image and the labels that the corrections are of.")
+
+
+def _take_in(paths: Paths, take: Callable[[Any, str], None], no_viewer: str) -> list[Any]:
+    """Give files that are no layers to the viewer."""
     viewer = napari.current_viewer()
     if viewer is None:
-        show_warning("Open a viewer first, with the image and the labels that the corrections are of.")
+        show_warning(no_viewer)
         return NO_LAYER
     for path in _listed(paths):
-        correct_with(viewer, Path(path))
+        take(viewer, path)
     return NO_LAYER
 
 
