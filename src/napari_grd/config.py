@@ -257,7 +257,7 @@ class FineTuneConfig(Config):
     seconds: float | None = Field(
         50.0, gt=0, description="time after which it ends, None for the steps alone (then it is repeatable)"
     )
-    steps: int = Field(200, ge=1, description="optimiser steps, if the time lasts")
+    steps: int = Field(300, ge=1, description="optimiser steps, if the time lasts")
     lr: float = Field(4e-3, gt=0, description="peak learning rate")
     batch: int = Field(4, ge=2, description="patches in a step, corrected and replayed ones")
     patch: int = Field(96, ge=32, description="side of a patch in pixels of the network's grid")
@@ -265,7 +265,7 @@ class FineTuneConfig(Config):
         0.5, ge=0, lt=1, description="share of the patches that replay what the model knows, 0 to let it forget"
     )
     blend: float = Field(
-        0.6, gt=0, le=1, description="how far the weights go from what they were to what was learned, 1 is all the way"
+        0.85, gt=0, le=1, description="how far the weights go from what they were to what was learned, 1 is all the way"
     )
     object_diameter: float | None = Field(
         None,
