@@ -298,3 +298,45 @@ def test_views_and_another_model_tell_what_is_doubtful(
     qtbot.waitUntil(lambda: doubtful._asking is None, timeout=60_000)
     assert "Object 2: the teacher sees something else here" in doubtful.reason.text()
     assert looked[3:] == [(96, 112)]
+
+
+def test_the_channel_that_was_chosen_is_read(
+    correct: Any, viewer: Any, picture: Any, blocks: Any, mouse: Any, qtbot: Any
+) -> None:
+    channels = np.stack([np.full_like(picture, 7), picture])
+    viewer.add_image(channels, name="cells", axis_labels=("c", "y", "x"))
+    layer = viewer.add_labels(blocks, name="blocks", axis_labels=("y", "x"))
+    widget = correct(start=False)
+    (picker,) = widget.form.channels._pickers
+    read = {}
+    for index in (0, 1):
+        picker.setCurrentIndex(index + 1)  # the first entry asks to choose
+        widget.start.click()
+        qtbot.waitUntil(lambda: widget.bench.session is not None and widget.bar.isHidden(), timeout=60_000)
+        read[index] = widget.bench.session.opened.evidence.of(()).embedding
+        assert widget.bench.session.subject.source.channels[0].index == index
+        if index == 0:
+            widget.start.click()
+    assert not np.array_equal(read[0], read[1])
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_A)
+    hand.click((70, 30))
+    assert kinds(widget) == ["accept"]
+
+
+def test_a_turned_layer_is_corrected_where_it_is_seen(
+    correct: Any, viewer: Any, picture: Any, blocks: Any, mouse: Any
+) -> None:
+    seen = {"scale": (0.5, 0.5), "translate": (3, 5), "rotate": 30}
+    viewer.add_image(picture, name="cells", **seen)
+    layer = viewer.add_labels(blocks, name="blocks", **seen)
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_C)
+    hand.drag([(58, 30), (70, 30), (82, 30)])
+    assert kinds(widget) == ["cut"]
+    assert 0 != number(layer, (70, 25)) != number(layer, (70, 35)) != 0
+    hand.key(Qt.Key.Key_A)
+    hand.click((70, 50))
+    assert widget.bench.session.corrections.planes == ((),)
+    assert [one.pixel for one in widget.bench.session.corrections if one.kind == "accept"] == [(70, 50)]

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from tifffile import imwrite
 
-from napari_grd.corrections import Corrections, ImageRef, Join, save_corrections
+from napari_grd._napari.correct import place
+from napari_grd.corrections import Corrections, ImageRef, Join, load_corrections, save_corrections
 
 
 def test_they_lie_beside_the_image_and_a_colleagues_are_added(
@@ -39,3 +41,26 @@ def test_nothing_is_left_behind_where_nothing_was_said(
     widget = correct(model=False)
     widget.start.click()
     assert not list(data_folder.iterdir())
+
+
+def test_where_the_folder_cannot_be_written_they_go_to_the_users(
+    correct: Any,
+    viewer: Any,
+    picture: Any,
+    blocks: Any,
+    tmp_path: Path,
+    data_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "shared").mkdir()
+    imwrite(tmp_path / "shared" / "plate3.tif", picture)
+    viewer.open(tmp_path / "shared" / "plate3.tif", plugin="napari")
+    viewer.add_labels(blocks)
+    monkeypatch.setattr(place.os, "access", lambda *_args: False)  # root can write anywhere, whatever the mode
+    widget = correct(model=False)
+    assert "cannot be written to" in widget.bench.files.where.text()
+    widget.bench.say([Join([(20, 20), (22, 45)])])
+    widget.start.click()
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["plate3.tif"]
+    (kept,) = data_folder.glob("plate3*.geojson")
+    assert [one.kind for one in load_corrections(kept)] == ["join"]

@@ -67,3 +67,19 @@ def test_revert_leaves_everything_as_it_was(learning: Any, blocks: Any, viewer: 
     assert state_of(viewer).names == names
     assert "blocks after learning" not in viewer.layers
     assert part.start.isEnabled()
+
+
+def test_learning_is_stopped_and_nothing_is_lost(learning: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
+    accept(learning, blocks, 3)
+    part, names = learning.bench.learn, state_of(viewer).names
+    part.config = FineTuneConfig(steps=100_000, seconds=None, patch=64)
+    part.start.click()
+    qtbot.waitUntil(lambda: "Learning" in part.bar.text.text(), timeout=120_000)
+    part.bar.stop.click()
+    qtbot.waitUntil(lambda: part._running is None, timeout=120_000)
+    assert state_of(viewer).names == names
+    assert "blocks after learning" not in viewer.layers
+    assert len(learning.bench.session.corrections) == 3
+    assert part.start.isEnabled()
+    part.config = FineTuneConfig(steps=2, seconds=None, patch=64)
+    assert "3 corrected objects" in learn(learning, qtbot).scores.text()
