@@ -7,7 +7,6 @@ next doubtful one is looked for. Writes ``docs/images/correcting.gif``.
 """
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,8 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 from qtpy.QtTest import QTest
 from scipy import ndimage
-from screenshots import Field, dock, idle, measured, press, read_field, wait_until, window
-from tifffile import imwrite
+from screenshots import Field, measured, press, read_field, to_correct, wait_until, window
 
-import napari_grd.api as grd
 from napari_grd._napari.correct.gestures import Sketch
 from napari_grd._napari.correct.palette import COLOURS
 from napari_grd._napari.worker import stop_all
@@ -35,15 +32,8 @@ Array = np.ndarray[Any, Any]
 
 def correcting(viewer: Any, field: Field) -> Iterator[str]:
     """One frame a caption."""
-    folder = tempfile.TemporaryDirectory(prefix="napari-grd-")  # the corrections will lie beside the image
-    imwrite(Path(folder.name) / "nuclei.tif", field.image)
-    (layer,) = viewer.open(Path(folder.name) / "nuclei.tif", plugin="napari")
-    layer.contrast_limits = np.percentile(field.image, (0.5, 99.8)).tolist()
-    labels = viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="nuclei instances")
+    folder, _, labels, widget = to_correct(viewer, field)
     labels.contour = 2
-    widget = dock(viewer, "Correct")
-    press(widget, "Correct these labels")
-    wait_until(lambda: widget.bench.session is not None and idle(widget))
     bench = widget.bench
     line = border(np.asarray(labels.data), field.labels)
     viewer.scene.camera.center = tuple(np.mean(line, axis=0))

@@ -22,7 +22,7 @@ from typing import Any
 
 import napari
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from PIL import Image as Picture
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -123,14 +123,7 @@ def evaluate(viewer: Any, field: Field) -> Iterator[None]:
 
 def correct(viewer: Any, field: Field) -> Iterator[None]:
     """Verified objects, a cut and a join, and what the next click would pick."""
-    folder = tempfile.TemporaryDirectory(prefix="napari-grd-")  # the corrections will lie beside the image
-    imwrite(Path(folder.name) / "nuclei.tif", field.image)
-    (layer,) = viewer.open(Path(folder.name) / "nuclei.tif", plugin="napari")
-    layer.contrast_limits = np.percentile(field.image, (0.5, 99.8)).tolist()
-    labels = viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="nuclei instances")
-    widget = dock(viewer, "Correct")
-    press(widget, "Correct these labels")
-    wait_until(lambda: widget.bench.session is not None and idle(widget))
+    folder, layer, labels, widget = to_correct(viewer, field)
     zoom(viewer, layer, 3)
     objects = measured(labels.data)
     middle = np.array(labels.data.shape) / 2
@@ -166,6 +159,19 @@ def measured(labels: np.ndarray[Any, Any]) -> dict[int, Accept]:
         y, x, length = region.runs[len(region.runs) // 2]
         found[number] = Accept((y, x + length // 2), region)
     return found
+
+
+def to_correct(viewer: Any, field: Field) -> tuple[tempfile.TemporaryDirectory[str], Image, Labels, Any]:
+    """The image in a folder of its own, beside which the corrections will lie, its layers, and Correct, begun."""
+    folder = tempfile.TemporaryDirectory(prefix="napari-grd-")
+    imwrite(Path(folder.name) / "nuclei.tif", field.image)
+    (layer,) = viewer.open(Path(folder.name) / "nuclei.tif", plugin="napari")
+    layer.contrast_limits = np.percentile(field.image, (0.5, 99.8)).tolist()
+    labels = viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="nuclei instances")
+    widget = dock(viewer, "Correct")
+    press(widget, "Correct these labels")
+    wait_until(lambda: widget.bench.session is not None and idle(widget))
+    return folder, layer, labels, widget
 
 
 def show(viewer: Any, field: Field) -> Image:
