@@ -26,7 +26,7 @@ from napari_grd.corrections.replay import segment_corrected as segment
 from napari_grd.distillation.recipes import iter_distill as _iter_distill
 from napari_grd.distillation.recipes import iter_train
 from napari_grd.export.formats import export_model
-from napari_grd.export.loading import load_model
+from napari_grd.export.loading import as_model, load_model
 from napari_grd.graph.instances import InstanceGraph, instance_graph
 from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
@@ -162,7 +162,13 @@ def train(
     >>> model = train([image], [labels], TrainConfig(steps=2, batch=1, patch=64))
     """
     job = iter_train(
-        images, labels, config, axes=axes, validation=validation, out_dir=out_dir, start=_maybe_load(start)
+        images,
+        labels,
+        config,
+        axes=axes,
+        validation=validation,
+        out_dir=out_dir,
+        start=None if start is None else as_model(start),
     )
     return drain(job, on_event, cancelled)
 
@@ -191,7 +197,7 @@ def iter_distill(
         out_dir=out_dir,
         cache_dir=cache_dir,
         teacher_of=teacher_of,
-        start=_maybe_load(start),
+        start=None if start is None else as_model(start),
     )
 
 
@@ -293,7 +299,3 @@ def partition(prediction: Prediction, config: PartitionConfig | None = None) -> 
         Labels at the shape of the image.
     """
     return partition_prediction(prediction, config)
-
-
-def _maybe_load(source: Model | str | Path | None) -> Model | None:
-    return source if source is None or isinstance(source, Model) else load_model(source)

@@ -7,7 +7,7 @@ from typing import Any
 from napari_grd.config import FineTuneConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.learn import iter_learn
-from napari_grd.export.loading import load_model
+from napari_grd.export.loading import as_model
 from napari_grd.jobs import Event, Job, drain
 from napari_grd.models import Model
 from napari_grd.teachers.registry import TeacherLike, as_teacher
@@ -27,7 +27,7 @@ def iter_fine_tune(
 ) -> Job[Model]:
     """:func:`fine_tune` as a job."""
     return iter_learn(
-        model if isinstance(model, Model) else load_model(model),
+        as_model(model),
         images,
         corrections,
         labels,

@@ -30,3 +30,8 @@ def load_model(source: str | Path) -> Model:
     """
     path = resolve_model(source)
     return read_package(path) if path.suffix == ".zip" else _load_model(path)
+
+
+def as_model(source: Model | str | Path) -> Model:
+    """A model as it is, or what :func:`load_model` makes of anything else."""
+    return source if isinstance(source, Model) else load_model(source)

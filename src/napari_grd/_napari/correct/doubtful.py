@@ -16,7 +16,6 @@ from napari_grd._napari.worker import Running, run_job
 from napari_grd.jobs import Event, Progress
 
 if TYPE_CHECKING:
-    from napari_grd._napari.correct.doubting import Question
     from napari_grd.corrections.doubt import Doubt
 
 _APPEARS = 12  # an object's diameter, at least, is this part of the view
@@ -97,14 +96,10 @@ class Doubtful(QWidget):
         if self._of == (plane, evidence):
             self._show_next()
             return
+        from napari_grd._napari.correct.doubting import Question  # imports torch, which the evidence took already
+
         labels, order = session.labels[plane].copy(), session.opened.order
-        turned, other = self.turned.isChecked(), self.other.name()
-
-        def question() -> "Question":
-            from napari_grd._napari.correct.doubting import Question  # imports torch
-
-            return Question(order, plane, labels, evidence, turned, other)
-
+        question = Question(order, plane, labels, evidence, self.turned.isChecked(), self.other.name())
         self._of = (plane, evidence)
         self.next.setEnabled(False)
         self._asking = run_job(

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd._napari.correct.opening import Order, Plane, read_plane
+from napari_grd._napari.correct.opening import Order, Plane, seen_by
+from napari_grd.config import SegmentConfig
 from napari_grd.corrections.doubt import Doubt, doubts
 from napari_grd.corrections.evidence import PlaneEvidence, Predictions
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict
+from napari_grd.inference.task import Range
 from napari_grd.jobs import Job, Progress
-from napari_grd.live.source import plane_range
 from napari_grd.teachers.confidence import VIEWS, turned, turned_back
 
 if TYPE_CHECKING:
@@ -61,28 +62,24 @@ def iter_doubts(question: Question, get_model: "Callable[[str], Model]") -> Job[
     GrdError
         If a model cannot read the image.
     """
-    views, other = [], None
-    if question.turned and question.order.model is not None:
-        model = get_model(question.order.model)
+    order, views, other = question.order, [], None
+    if question.turned and order.model is not None:
+        model = get_model(order.model)
+        pixels, value_range = seen_by(model, order.subject, question.plane)
         for number, view in enumerate(VIEWS):
             yield Progress("Looking at it turned and mirrored", number, len(VIEWS))
-            found = yield from _iter_segment(question, model, view)
+            found = yield from _iter_segment(model, turned(pixels, *view), order.config, value_range)
             views.append(turned_back(found, *view))
     if question.other is not None:
         yield Progress(f"Asking {question.other}", 0, 1)
-        other = yield from _iter_segment(question, get_model(question.other), (0, False))
+        model = get_model(question.other)
+        pixels, value_range = seen_by(model, order.subject, question.plane)
+        other = yield from _iter_segment(model, pixels, order.config, value_range)
     return doubts(question.labels, Predictions({(): question.evidence}), teacher_labels=other, turned=views)
 
 
-def _iter_segment(question: Question, model: "Model", view: tuple[int, bool]) -> Job[NDArray[Any]]:
-    order = question.order
-    pixels = turned(read_plane(order.subject, question.plane), *view)
-    value_range = plane_range(
-        order.subject.source,
-        order.subject.level,
-        question.plane,
-        model.config.in_channels,
-        model.config.normalization,
-    )
-    prediction = yield from iter_predict(model, pixels, order.config, axes="cyx", intensity_range=value_range)
-    return partition_prediction(prediction, order.config)
+def _iter_segment(
+    model: "Model", pixels: NDArray[Any], config: SegmentConfig, value_range: Range
+) -> Job[NDArray[np.uint32]]:
+    prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=value_range)
+    return partition_prediction(prediction, config)

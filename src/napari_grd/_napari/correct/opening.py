@@ -20,6 +20,7 @@ from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.evidence import PlaneEvidence
 from napari_grd.errors import ConfigError
 from napari_grd.inference.segment import iter_predict
+from napari_grd.inference.task import Range
 from napari_grd.jobs import Job, Progress
 from napari_grd.live.source import plane_range
 from napari_grd.live.whole import iter_segment_whole
@@ -155,13 +156,8 @@ def iter_evidence(order: Order, plane: Plane, evidence: Recent, get_model: "Call
         return
     yield Progress(f"Loading {order.model}", 0, 1)
     model = get_model(order.model)
-    if model.config.ndim != 2:
-        raise ConfigError(f"The model {order.model!r} works in 3D.", "Choose a 2D model: planes are corrected.")
     yield Progress("Reading the image", 0, 1)
-    pixels = read_plane(order.subject, plane)
-    value_range = plane_range(
-        order.subject.source, order.subject.level, plane, model.config.in_channels, model.config.normalization
-    )
+    pixels, value_range = seen_by(model, order.subject, plane)
     prediction = yield from iter_predict(model, pixels, order.config, axes="cyx", intensity_range=value_range)
     evidence.put(plane, PlaneEvidence.of(prediction))
 
@@ -191,6 +187,20 @@ def iter_permanent(order: Order, made_by: Mapping[str, Any], get_model: "Callabl
     labels, level = yield from iter_segment_whole(source, model, config, region=None, linked=True)
     name = f"{source.layer.name} instances"
     return labels_layer(source, level, labels, name=name, made_by=provenance(model, config))
+
+
+def seen_by(model: "Model", subject: Subject, plane: Plane) -> tuple[NDArray[Any], Range]:
+    """The image under a plane, ``(C, H, W)``, and the range of its values, as a model takes them.
+
+    Raises
+    ------
+    ConfigError
+        If the model is none for planes.
+    """
+    if model.config.ndim != 2:
+        raise ConfigError(f"The model {model.card.name!r} works in 3D.", "Choose a 2D model: planes are corrected.")
+    found = plane_range(subject.source, subject.level, plane, model.config.in_channels, model.config.normalization)
+    return read_plane(subject, plane), found
 
 
 def read_plane(subject: Subject, plane: Plane) -> NDArray[Any]:

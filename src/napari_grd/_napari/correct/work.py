@@ -38,8 +38,8 @@ def ask(opened: "Opened", plane: "Plane", get_model: "GetModel") -> "Job[None]":
     return iter_evidence(opened.order, plane, opened.evidence, get_model)
 
 
-def doubt(question: "Callable[[], Question]", get_model: "GetModel") -> "Job[list[Doubt]]":
+def doubt(question: "Question", get_model: "GetModel") -> "Job[list[Doubt]]":
     """See :func:`napari_grd._napari.correct.doubting.iter_doubts`."""
     from napari_grd._napari.correct.doubting import iter_doubts
 
-    return iter_doubts(question(), get_model)
+    return iter_doubts(question, get_model)
