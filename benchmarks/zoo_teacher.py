@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import napari_grd.api as grd
+from builtin import WIDEST
 from common import Dataset, load, score
-from napari_grd.config import AssistantConfig, DistillConfig, NetworkConfig
+from napari_grd.config import AssistantConfig, AugmentConfig, DistillConfig, NetworkConfig
 from napari_grd.teachers.bioimageio import BioimageioTeacher
 from reporting import hardware, table
 
@@ -39,6 +40,8 @@ def distil(teacher: BioimageioTeacher, data: Dataset, options: argparse.Namespac
         batch=options.batch,
         patch=options.patch,
         seed=options.seed,
+        # Large nuclei, which the teacher parts well, also teach how small ones are parted.
+        augment=AugmentConfig(scale=0.5, scale_range=WIDEST),
         assistant=AssistantConfig(
             use=not options.direct,
             network=NetworkConfig(widths=tuple(options.assistant_widths)),

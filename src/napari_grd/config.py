@@ -208,7 +208,9 @@ class LossWeights(Config):
     affinity: float = Field(1.0, ge=0, description="affinities against labels")
     agd: float = Field(10.0, ge=0, description="affinity graph, within an image")
     agd_balanced: bool = Field(
-        False, description="weigh rare (separating) pairs in agd as the labels do; the paper weighs all pairs alike"
+        False,
+        description="weigh rare (separating) pairs in agd as the labels do; the paper weighs all pairs alike;"
+        " soft affinities are always weighed so",
     )
     node: float = Field(0.1, ge=0, description="instance graph nodes, within an image")
     edge: float = Field(0.1, ge=0, description="instance graph edges, within an image")
@@ -248,6 +250,12 @@ class DistillConfig(TrainConfig):
         le=1,
         description="agreement of turned views below which a teacher's instances are ignored, 0 to keep all;"
         " the teacher is asked four times",
+    )
+    labelled_share: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="share of the patches from images with labels, where few have them; 0 to draw all images alike",
     )
 
 

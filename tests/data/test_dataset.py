@@ -1,5 +1,6 @@
 """A batch is a function of seed, step and rank."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,13 @@ def test_without_a_teacher(examples: list[Example]) -> None:
 
 def test_more_patches_than_images(examples: list[Example]) -> None:
     assert sampler(examples[:1], batch=4).batch(0).image.shape[0] == 4
+
+
+def test_heavy_examples_are_drawn_more_often(examples: list[Example]) -> None:
+    heavy = [replace(examples[0], weight=6.0), *examples[1:]]
+    drawn = np.bincount([sampler(heavy, batch=1).batch(step).sources[0] for step in range(400)], minlength=3) / 400
+    assert drawn == pytest.approx([0.75, 0.125, 0.125], abs=0.06)
+    assert all(set(sampler(heavy, batch=3).batch(step).sources) == {0, 1, 2} for step in range(5))
 
 
 def test_what_a_teacher_does_not_say_is_nan(examples: list[Example]) -> None:

@@ -83,6 +83,19 @@ def test_labels_alone_can_be_distilled_directly(nuclei: Any, small: Make) -> Non
     assert direct.card.restrictions == ""
 
 
+def test_the_share_of_labelled_images_changes_what_is_learned(nuclei: Any, small: Make) -> None:
+    images, labels = nuclei
+    few = [labels[0], *[None] * (len(images) - 1)]
+
+    def losses(share: float) -> list[float]:
+        events: list[Any] = []
+        config = small(labelled_share=share, **{"assistant.use": False})
+        drain(iter_distill(BrightTeacher(), images, few, config, validation=0.0), events.append)
+        return [e.values["loss"] for e in events if isinstance(e, Metrics) and e.kind == "train"]
+
+    assert losses(0.9) != losses(0.0)
+
+
 def test_what_a_training_began_with_binds_too(nuclei: Any, small: Make) -> None:
     start = drain(iter_train(*nuclei, small(steps=1))).with_card(restrictions="No redistribution.")
     assert drain(iter_train(*nuclei, small(steps=1), start=start)).card.restrictions == "No redistribution."

@@ -209,7 +209,8 @@ def test_soft_affinities_teach_without_embeddings(small: Make) -> None:
     assert terms.keys() == {"affinity", "foreground", "agd", "teacher_foreground", "loss"}
     valid = valid_mask((32, 32), OFFSETS_2D)
     ours = affinities_from_embedding(embedding, OFFSETS_2D)
-    assert torch.equal(terms["agd"], losses.affinity_distillation(ours, batch.teacher[:, :10], valid))
+    balance = class_weights(affinities_from_labels(batch.labels, OFFSETS_2D), valid)
+    assert torch.equal(terms["agd"], losses.affinity_loss(ours, batch.teacher[:, :10], balance, valid))
     assert len(objective.bank) == 0
 
 

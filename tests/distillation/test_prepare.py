@@ -91,3 +91,23 @@ def test_what_is_smaller_than_nearly_all_objects_is_no_object() -> None:
     labels[1:10, :10] = 0  # ten pixels are left of the first one
     assert smallest_object([None, labels, np.full((4, 4), -1)]) == 50
     assert smallest_object([labels * 0]) == PartitionConfig().min_size
+
+
+def test_few_labelled_images_are_drawn_more_often(small: Make) -> None:
+    known = np.ones((64, 64), int)
+    data = check_images([image()] * 6, [known, None, None, None, known, None], small(), None)
+    favoured = data.favouring_labelled(0.5)
+    assert favoured.weights == pytest.approx((0.25, 0.125, 0.125, 0.125, 0.25, 0.125))
+    taught = favoured.take([0, 1, 5]).with_labels([known] * 3)
+    examples = taught.examples(small().normalization)
+    assert [example.weight for example in examples] == pytest.approx([0.25, 0.125, 0.125])
+    validated, held = split(favoured, 0.5)
+    assert held is not None
+    assert len(held) == 1
+    assert validated.weights == pytest.approx((*[0.125] * 3, 0.25, 0.125))
+
+
+@pytest.mark.parametrize("count", [0, 2, 3, 4])
+def test_images_are_drawn_alike_if_none_all_or_enough_have_labels(count: int, small: Make) -> None:
+    labels = [np.ones((64, 64), int)] * count + [None] * (4 - count)
+    assert check_images([image()] * 4, labels, small(), None).favouring_labelled(0.5).weights is None

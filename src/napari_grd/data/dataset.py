@@ -70,12 +70,15 @@ class Example:
     teacher : array-like (E, *S) or None
         Cached teacher output, see :class:`TeacherLayout`. Any array that can be
         sliced. NaN, or None, is nothing said.
+    weight : float
+        How often it is drawn, against the others.
     """
 
     name: str
     image: np.ndarray
     labels: np.ndarray
     teacher: Any = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,9 @@ class PatchSampler:
         layout: TeacherLayout | None = None,
     ) -> None:
         self.examples = list(examples)
+        weights = np.array([example.weight for example in self.examples], float)
+        # None where all weigh alike: numpy draws other numbers with odds, even equal ones.
+        self._odds = None if (weights == weights[:1]).all() else weights / weights.sum()
         self._batch = batch
         self._patch = patch
         self._augment = augment
@@ -145,7 +151,7 @@ class PatchSampler:
         rng = np.random.default_rng((self._seed, step, rank))
         n = len(self.examples)
         # Without replacement while there are enough: the bank compares *different* images.
-        sources = tuple(int(i) for i in rng.choice(n, size=self._batch, replace=n < self._batch))
+        sources = tuple(int(i) for i in rng.choice(n, size=self._batch, replace=n < self._batch, p=self._odds))
         patches = [self._cut(rng, self.examples[i]) for i in sources]
         return Batch(
             torch.from_numpy(np.stack([p.image for p in patches])),

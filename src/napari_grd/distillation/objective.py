@@ -125,7 +125,7 @@ class DistillationObjective(Objective):
 
     A teacher with embeddings is imitated by all six terms. One that gives soft
     affinities and foreground only is imitated in these: "agd" takes its
-    affinities as they are, and there are no nodes to compare.
+    affinities as they are, balanced as against labels, and there are no nodes to compare.
 
     Parameters
     ----------
@@ -179,7 +179,9 @@ class DistillationObjective(Objective):
                 assert affinities is not None
                 valid = valid & affinities.isfinite()
                 wanted = affinities.nan_to_num()  # masked NaN would still reach the gradient
-        if not self._use.agd_balanced:
+        # The paper weighs all pairs alike, but its teacher gives embeddings. Soft affinities part as few pairs as the
+        # labels they are made of: weighed alike, these are learned last, and touching objects merge.
+        if embedding is not None and not self._use.agd_balanced:
             return losses.affinity_distillation(step.affinities, wanted, valid)
         _, _, balance = self._pairs(step)
         return losses.affinity_loss(step.affinities, wanted, balance, valid)

@@ -25,10 +25,13 @@ class ImageSet:
         Intensities as given, channels first.
     labels : tuple of (ndarray (*S) of int64, or None)
         Instances, with :data:`~napari_grd.data.inputs.IGNORED` pixels; None for an unlabelled image.
+    weights : tuple of float, or None
+        How often patches are drawn from each image, against the others; None: from all alike.
     """
 
     images: tuple[NDArray[Any], ...]
     labels: tuple[NDArray[np.int64] | None, ...]
+    weights: tuple[float, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -40,7 +43,27 @@ class ImageSet:
 
     def take(self, indices: Sequence[int]) -> "ImageSet":
         """The set of some of the images."""
-        return ImageSet(tuple(self.images[i] for i in indices), tuple(self.labels[i] for i in indices))
+        weights = None if self.weights is None else tuple(self.weights[i] for i in indices)
+        return ImageSet(tuple(self.images[i] for i in indices), tuple(self.labels[i] for i in indices), weights)
+
+    def favouring_labelled(self, share: float) -> "ImageSet":
+        """The same images; labelled ones are drawn that often, if there are fewer.
+
+        Five labelled images among a hundred would hardly be seen beside what a
+        teacher says of the others, and it is they who are right.
+
+        Examples
+        --------
+        >>> labels = (np.ones((8, 8), int), None, None)
+        >>> ImageSet((np.zeros((1, 8, 8)),) * 3, labels).favouring_labelled(0.5).weights
+        (0.5, 0.25, 0.25)
+        """
+        known = sum(labels is not None for labels in self.labels)
+        unknown = len(self) - known
+        if not known or known >= share * len(self):
+            return self
+        each = {True: share / known, False: (1 - share) / unknown}
+        return replace(self, weights=tuple(each[labels is not None] for labels in self.labels))
 
     def with_labels(self, labels: Sequence[NDArray[Any]]) -> "ImageSet":
         """The same images; unlabelled ones take the given labels."""
@@ -58,7 +81,8 @@ class ImageSet:
             if labels is None:
                 raise LabelError(f"Image {i} has no labels.", "Give labels, or distil from a teacher.")
             normalized = normalize(image, intensity_range(image, config))
-            found.append(Example(f"image {i}", normalized, labels, output))
+            weight = 1.0 if self.weights is None else self.weights[i]
+            found.append(Example(f"image {i}", normalized, labels, output, weight))
         return found
 
 

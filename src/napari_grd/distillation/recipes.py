@@ -169,6 +169,7 @@ def _distill(
             cache = folder / CACHE
         else:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        data = data.favouring_labelled(config.labelled_share)  # while it is known which these are
         data, held, predictions = yield from iter_ask(teacher, data, held, cache, confidence=config.confidence)
         check_some_instances(data)
         if not teacher.gives_embeddings and config.assistant.use:
