@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import napari_grd.api as grd
-from builtin import WIDEST
+from builtin import WEIGHTS, WIDEST
 from common import Dataset, load, score
 from napari_grd.config import AssistantConfig, AugmentConfig, DistillConfig, NetworkConfig
 from napari_grd.teachers.bioimageio import BioimageioTeacher
@@ -40,6 +40,7 @@ def distil(teacher: BioimageioTeacher, data: Dataset, options: argparse.Namespac
         batch=options.batch,
         patch=options.patch,
         seed=options.seed,
+        weights=WEIGHTS.replace(agd=options.agd),
         # Large nuclei, which the teacher parts well, also teach how small ones are parted.
         augment=AugmentConfig(scale=0.5, scale_range=WIDEST),
         assistant=AssistantConfig(
@@ -66,10 +67,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--threshold", type=float, default=0.7, help="of the teacher's foreground, settled in rehearsal"
     )
+    parser.add_argument("--scales", type=float, nargs="+", default=(1.0,), help="at which the teacher sees the images")
     parser.add_argument("--steps", type=int, default=6000, help="of the student")
     parser.add_argument("--assistant-steps", type=int, default=3000)
     parser.add_argument("--assistant-widths", type=int, nargs=5, default=(16, 32, 64, 128, 256))
     parser.add_argument("--direct", action="store_true", help="without an assistant")
+    parser.add_argument("--agd", type=float, default=WEIGHTS.agd, help="weight of the affinity graph")
     parser.add_argument("--start", type=Path, help="a student whose training goes on")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--patch", type=int, default=128)
@@ -80,8 +83,12 @@ def main(arguments: list[str] | None = None) -> None:
 
     data = load(DATA, rehearsal=options.rehearsal)
     guessed = BioimageioTeacher(options.model)
-    teacher = BioimageioTeacher(options.model, guessed.recipe.replace(foreground_threshold=options.threshold))
-    rows: dict[str, dict[str, float]] = {f"{teacher.name} + {teacher.recipe.method}": score_teacher(teacher, data)}
+    recipe = guessed.recipe.replace(foreground_threshold=options.threshold, scales=tuple(options.scales))
+    teacher = BioimageioTeacher(options.model, recipe)
+    plain = BioimageioTeacher(options.model, recipe.replace(scales=(1.0,)))
+    rows: dict[str, dict[str, float]] = {f"{plain.name} + {recipe.method}": score_teacher(plain, data)}
+    if recipe != plain.recipe:
+        rows[f"the same at scales {', '.join(f'{scale:g}' for scale in recipe.scales)}"] = score_teacher(teacher, data)
     if not options.teacher_only:
         student = distil(teacher, data, options)
         rows[f"student, {options.steps} steps, no label"] = score(student, [data])[DATA]

@@ -91,6 +91,36 @@ def test_the_library_prepares_the_image(make_zoo_model: Any) -> None:
     assert found.labels.max() == 2
 
 
+def test_what_it_says_at_several_scales_is_averaged(make_zoo_model: Any) -> None:
+    image = np.kron([[0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], np.ones((16, 16)))[None].astype(np.float32)
+    folder = make_zoo_model(reach=4)  # blurs over 9 pixels, whatever it is shown
+
+    def width(*scales: float) -> float:
+        found = load(folder, ZooRecipe(channels={"out": ("foreground",)}, scales=scales)).predict(image)
+        assert found.foreground.shape == image.shape[1:]
+        assert found.labels.max() == 1
+        return float(np.count_nonzero((found.foreground > 0.05) & (found.foreground < 0.95)))
+
+    assert width(2) < width(1, 2) <= width(1)
+    once, twice = (load(folder, ZooRecipe(channels={"out": ("foreground",)}, scales=s)) for s in [(1,), (1, 1)])
+    np.testing.assert_allclose(once.predict(image).foreground, twice.predict(image).foreground, atol=1e-6)
+    assert once.fingerprint != twice.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("kinds", "scales", "message"),
+    [
+        (("flow", "flow", "foreground"), (1, 2), "not flow"),
+        (("label",), (2,), "not label"),
+        (("foreground",), (), "scales"),
+        (("foreground",), (9,), "scales"),
+    ],
+)
+def test_scales_that_mean_nothing(kinds: Any, scales: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ZooRecipe(channels={"out": kinds}, scales=scales)
+
+
 def test_a_mask_is_split_at_its_neck(make_zoo_model: Any) -> None:
     y, x = np.mgrid[:48, :80]
     touching = ((np.hypot(y - 24, x - 24) < 14) | (np.hypot(y - 24, x - 50) < 14)).astype(np.float32)

@@ -6,7 +6,7 @@ says it, and :func:`guess_recipe` writes one where names leave no doubt.
 """
 
 import re
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,11 @@ class ZooRecipe(Config):
     boundary_threshold: float = Field(0.5, gt=0, lt=1, description="seeds lie where the boundary is below this")
     depth: float = Field(0.5, gt=0, description="watershed without boundary: how deep a neck splits, in pixels")
     min_size: int = Field(16, ge=0, description="objects with fewer pixels are removed")
+    scales: tuple[Annotated[float, Field(ge=0.25, le=4)], ...] = Field(
+        (1.0,),
+        min_length=1,
+        description="sizes at which the model sees an image, against its own; what it says of them is averaged",
+    )
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
@@ -82,6 +87,8 @@ class ZooRecipe(Config):
             raise ValueError("affinities need their offsets")
         if self.method not in _possible(kinds):
             raise ValueError(f"instances={self.instances!r} cannot be made of {', '.join(sorted(kinds))}")
+        if self.scales != (1.0,) and (other := _flat(kinds) - {"foreground", "boundary", "ignore"}):
+            raise ValueError(f"at other scales only foreground and boundary keep their meaning, not {min(other)}")
         return self
 
     @property
@@ -191,9 +198,13 @@ def read_channel(kind: str, plane: NDArray[Any], name: str) -> tuple[str, NDArra
     return kind, values
 
 
+def _flat(kinds: set[Kind]) -> set[str]:
+    return {kind.removesuffix("_logit") for kind in kinds}
+
+
 def _possible(kinds: set[Kind]) -> list[Method]:
     """Ways to make instances of such channels, the best first."""
-    flat = {kind.removesuffix("_logit") for kind in kinds}
+    flat = _flat(kinds)
     ways: list[tuple[Method, bool]] = [
         ("labels", "label" in flat),
         ("embedding", "embedding" in flat),
