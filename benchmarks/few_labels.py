@@ -64,7 +64,8 @@ def teacher_of(labelled: int, sets: list[Dataset], args: argparse.Namespace) -> 
     if args.teacher is not None:
         return grd.load_model(args.teacher)
     folder = args.out / f"teacher_{labelled}-labels_{args.teacher_steps}-steps"
-    config = TrainConfig(network=AssistantConfig().network, steps=args.teacher_steps, device=args.device)
+    network = AssistantConfig().network.replace(widths=tuple(args.teacher_widths))
+    config = TrainConfig(network=network, steps=args.teacher_steps, device=args.device)
     known = labelled_only(*few_labels(sets, labelled))
     model = grd.train(*known, config, axes=sets[0].axes, validation=0.0, out_dir=folder, on_event=say(folder.name))
     target = args.out / f"{folder.name}.json"
@@ -111,6 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", help="a model; default: one is trained on the same few labels")
     parser.add_argument("--teacher-steps", type=int, default=1500)
+    parser.add_argument("--teacher-widths", type=int, nargs=5, default=(16, 32, 64, 128, 256))
     parser.add_argument("--labelled", nargs="+", type=int, default=[0, 5, 10, 20])
     parser.add_argument("--confidence", type=float, default=0.7)
     parser.add_argument("--device", default="auto")
