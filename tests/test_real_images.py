@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import napari_grd.api as grd
+from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
 from napari_grd.io.images import read_image, read_pairs
 
 pytestmark = pytest.mark.real
@@ -19,6 +20,19 @@ def test_the_builtin_student_on_validation_images(real_data: Path, name: str, mi
     found = [grd.segment(model, read_image(pair.image)) for pair in pairs]
     references = [read_image(pair.labels) for pair in pairs if pair.labels is not None]
     assert grd.evaluate(found, references, min_size=min_size).ap50 > ap50
+
+
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_the_builtin_student_at_other_magnifications(real_data: Path, factor: float) -> None:
+    model = grd.load_model("nuclei")
+    found, references = [], []
+    for pair in read_pairs(real_data / "bbbc039_nuclei", strict=True)[::25]:
+        assert pair.labels is not None
+        image, labels = read_image(pair.image), read_image(pair.labels)
+        shape = grid_shape(labels.shape, factor)
+        found.append(grd.segment(model, rescale_image(image[None].astype(np.float32), shape)[0]))
+        references.append(nearest(labels, shape))
+    assert grd.evaluate(found, references, min_size=round(60 * factor**2)).ap50 > 0.75
 
 
 def test_bf16_finds_what_f32_finds(real_data: Path) -> None:
