@@ -19,8 +19,9 @@ from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.graph.partition import partition_embedding
 from napari_grd.inference.rescale import grid_shape, rescale_image
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
+from napari_grd.teachers.bioimageio_guess import guess_recipe
 from napari_grd.teachers.bioimageio_model import INSTALL, open_zoo_model
-from napari_grd.teachers.bioimageio_recipe import ZooRecipe, guess_recipe, read_channel
+from napari_grd.teachers.bioimageio_recipe import ZooRecipe, read_channel
 from napari_grd.teachers.bioimageio_run import ZooRunner
 from napari_grd.teachers.flows import follow_flows
 from napari_grd.teachers.instances import (
@@ -45,7 +46,7 @@ class BioimageioTeacher:
         A zip, a folder or a ``bioimageio.yaml``; with ``download`` also an id of the zoo.
     recipe : ZooRecipe, optional
         What its outputs mean; default: guessed from their names, see
-        :func:`~napari_grd.teachers.bioimageio_recipe.guess_recipe`.
+        :func:`~napari_grd.teachers.bioimageio_guess.guess_recipe`.
     weights, download, trust_code, device
         See :func:`~napari_grd.teachers.bioimageio_model.open_zoo_model`.
 
