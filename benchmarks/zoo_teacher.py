@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import napari_grd.api as grd
-from builtin import WEIGHTS, WIDEST
+from builtin import WEIGHTS, WIDEST, partitioned
 from common import Dataset, load, score
 from napari_grd.config import AssistantConfig, AugmentConfig, DistillConfig, NetworkConfig
 from napari_grd.teachers.bioimageio import BioimageioTeacher
@@ -50,9 +50,14 @@ def distil(teacher: BioimageioTeacher, data: Dataset, options: argparse.Namespac
         ),
     )
     images = [image for image, _ in data.train]
-    return grd.distill(
+    student = grd.distill(
         teacher, images, config=config, validation=0.0, out_dir=options.out, start=options.start, on_event=_show
     )
+    # It has learned the teacher's probability, and so draws the line where the teacher does.
+    partition = student.config.partition.replace(foreground_threshold=options.threshold)
+    student = partitioned(student, partition)
+    grd.save_model(student, options.out / "student.grd.safetensors")
+    return student
 
 
 def _show(event: grd.Event) -> None:
