@@ -36,6 +36,9 @@ class Recipe:
     sets: tuple[str, ...]
     summary: str
     limits: str
+    # Of the partition, settled on training images.
+    foreground: float = 0.5
+    smallest: float = 1.0  # times what `smallest_object` says
 
 
 RECIPES = {
@@ -53,6 +56,8 @@ RECIPES = {
         ("usiigaci_phase",),
         "Cells in phase contrast, irregular and touching, one channel",
         "Trained on one cell line (T98G) and one microscope at 10x: expect to distil again for others.",
+        foreground=0.6,
+        smallest=2.0,  # it breaks up cells that it is unsure of
     ),
 }
 
@@ -98,7 +103,8 @@ def main() -> None:
             start=args.start,
             on_event=on_event,
         )
-    partition = PartitionConfig(min_size=smallest_object(labels))
+    min_size = round(recipe.smallest * smallest_object(labels))
+    partition = PartitionConfig(min_size=min_size, foreground_threshold=recipe.foreground)
     student = partitioned(student, partition)
     scores = {"teacher": score(partitioned(teacher, partition), sets), "student": score(student, sets)}
     if args.undistilled:
