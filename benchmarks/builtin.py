@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="a student whose training goes on")
     parser.add_argument("--undistilled", action="store_true", help="also train it without the teacher, for its card")
+    parser.add_argument("--undistilled-steps", type=int, help="default: as many as --steps")
     parser.add_argument("--again", action="store_true", help="train nothing, score what is there once more")
     parser.add_argument("--out", type=Path, default=None, help="default: runs/builtin-NAME")
     parser.add_argument("--cache", type=Path, default=Path("runs/teacher-cache"))
@@ -108,7 +109,8 @@ def main() -> None:
     student = partitioned(student, partition)
     scores = {"teacher": score(partitioned(teacher, partition), sets), "student": score(student, sets)}
     if args.undistilled:
-        config = grd.TrainConfig(network=grd.DistillConfig().network, **common)
+        steps = args.undistilled_steps or args.steps
+        config = grd.TrainConfig(network=grd.DistillConfig().network, **common | {"steps": steps})
         folder = out / "undistilled"
         if args.again:
             alone = grd.load_model(folder / "teacher.grd.safetensors")
