@@ -4,6 +4,7 @@ They run under Xvfb (``xvfb-run -a pytest``) or on a real screen. Without one
 they fail rather than skip: a GUI that nobody looked at is not tested.
 """
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,15 @@ import pytest
 
 from napari_grd._napari.worker import stop_all
 from napari_grd.io import builtin, model_file
+
+
+def pytest_sessionfinish() -> None:
+    """Remove what closed viewers left.
+
+    Their canvases are in reference cycles, and hold an OpenGL context: one that
+    outlives the application takes the process down at its very end.
+    """
+    gc.collect()
 
 
 @pytest.fixture
