@@ -18,8 +18,10 @@ from common import FLUORESCENCE, Dataset, load
 from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
 from reporting import hardware, table
 
+Pairs = list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
 
-def magnified(data: Dataset, factor: float) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+
+def magnified(data: Dataset, factor: float) -> Pairs:
     """The validation images, (Y, X) float32, and their labels at another size."""
     found = []
     for image, labels in data.validation:
@@ -28,14 +30,11 @@ def magnified(data: Dataset, factor: float) -> list[tuple[np.ndarray[Any, Any], 
     return found
 
 
-def score(model: grd.Model, data: Dataset, factor: float, *, told: bool) -> tuple[float, float]:
+def score(model: grd.Model, pairs: Pairs, diameter: float | None, min_size: int) -> tuple[float, float]:
     """AP50 and AJI."""
-    known = model.config.object_diameter
-    assert known is not None, "a model that knows its objects' diameter"
-    config = grd.SegmentConfig(object_diameter=known * factor if told else None)
-    pairs = magnified(data, factor)
+    config = grd.SegmentConfig(object_diameter=diameter)
     found = [grd.segment(model, image, config) for image, _ in pairs]
-    scores = grd.evaluate(found, [labels for _, labels in pairs], min_size=round(data.min_size * factor**2))
+    scores = grd.evaluate(found, [labels for _, labels in pairs], min_size=min_size)
     return scores.ap50, scores.aji
 
 
@@ -47,10 +46,13 @@ def main() -> None:
     parser.add_argument("--rehearsal", action="store_true", help="leave the validation images unread")
     args = parser.parse_args()
     model = grd.load_model(args.model)
+    known = model.config.object_diameter
+    assert known is not None, "a model that knows its objects' diameter"
     rows = []
     for data in (load(name, rehearsal=args.rehearsal) for name in args.sets):
         for factor in args.factors:
-            values = [value for told in (False, True) for value in score(model, data, factor, told=told)]
+            pairs, min_size = magnified(data, factor), round(data.min_size * factor**2)
+            values = [value for told in (None, known * factor) for value in score(model, pairs, told, min_size)]
             rows.append([data.name, f"{factor:g}", *values])
     print(hardware(), "\n")
     print(table(["set", "magnified", "AP50", "AJI", "AP50, diameter told", "AJI, diameter told"], rows, digits=3))

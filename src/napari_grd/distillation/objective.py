@@ -37,6 +37,7 @@ class _Step:
     affinities: Tensor  # (B, K, *S) float32, of the embedding
     valid: Tensor  # (B, K, *S) bool, pairs within the patch of which no end is ignored
     logit: Tensor | None  # (B, *S)
+    known: tuple[Tensor, Tensor, Tensor]  # of the labels: affinities, which of them count, and balancing weights
 
 
 class Objective:
@@ -88,24 +89,24 @@ class Objective:
         embedding = embedding.float()
         affinities = affinities_from_embedding(embedding, self.offsets)
         valid = self._both(batch.labels >= 0)
-        terms = self._terms(_Step(step, batch, embedding, affinities, valid, logit))
+        known = self._pairs(batch.labels, valid)
+        terms = self._terms(_Step(step, batch, embedding, affinities, valid, logit, known))
         terms["loss"] = torch.stack([self._weights[name] * value for name, value in terms.items()]).sum()
         return terms
 
     def _terms(self, step: _Step) -> dict[str, Tensor]:
         """The unweighted terms by name."""
-        wanted, valid, balance = self._pairs(step)
+        wanted, valid, balance = step.known
         terms = {"affinity": losses.affinity_loss(step.affinities, wanted, balance, valid, self._normalize)}
         if step.logit is not None:
             labels = step.batch.labels
             terms["foreground"] = _cross_entropy(step.logit, (labels > 0).float(), labels >= 0)
         return terms
 
-    def _pairs(self, step: _Step) -> tuple[Tensor, Tensor, Tensor]:
+    def _pairs(self, labels: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Affinities of the labels, which of them count, and weights that balance joined and separated pairs."""
-        labels = step.batch.labels
         wanted = affinities_from_labels(labels, self.offsets, background="equal")
-        valid = step.valid & self._both(labels > 0) if self.config.background == "ignore" else step.valid
+        valid = valid & self._both(labels > 0) if self.config.background == "ignore" else valid
         return wanted, valid, class_weights(wanted, valid).clamp(max=self._rarest)
 
     def _both(self, pixels: Tensor) -> Tensor:
@@ -183,7 +184,7 @@ class DistillationObjective(Objective):
         # labels they are made of: weighed alike, these are learned last, and touching objects merge.
         if embedding is not None and not self._use.agd_balanced:
             return losses.affinity_distillation(step.affinities, wanted, valid)
-        _, _, balance = self._pairs(step)
+        _, _, balance = step.known
         return losses.affinity_loss(step.affinities, wanted, balance, valid)
 
     def _relations(self, step: _Step, teacher: Tensor) -> dict[str, Tensor]:
