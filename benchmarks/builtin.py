@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="default: runs/builtin-NAME")
     parser.add_argument("--cache", type=Path, default=Path("runs/teacher-cache"))
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0, help="another one for each leg that goes on with --start")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
@@ -83,7 +84,12 @@ def main() -> None:
     pairs = [pair for data in sets for pair in data.train]
     teacher = grd.load_model(args.teacher)
     images, labels = [image for image, _ in pairs], [labels for _, labels in pairs]
-    common = {"steps": args.steps, "device": args.device, "augment": AugmentConfig(scale=0.5, scale_range=WIDEST)}
+    common = {
+        "steps": args.steps,
+        "device": args.device,
+        "seed": args.seed,
+        "augment": AugmentConfig(scale=0.5, scale_range=WIDEST),
+    }
 
     def on_event(event: Any) -> None:
         if isinstance(event, grd.Metrics) and event.step % 50 == 0:

@@ -62,6 +62,18 @@ def test_a_model_that_takes_multiples(make_zoo_model: Any, shape: tuple[int, int
     np.testing.assert_array_equal(found.foreground, image[0])
 
 
+def test_a_half_is_where_its_recipe_draws_the_line(make_zoo_model: Any, circles: Any) -> None:
+    folder, image = make_zoo_model(size=64, halo=8, reach=4), circles[0]
+    recipe = ZooRecipe(channels={"out": ("foreground",)}, instances="components", foreground_threshold=0.8, min_size=0)
+    found = load(folder, recipe).predict(image)
+    plain = load(folder, recipe.replace(foreground_threshold=0.5)).predict(image)
+    np.testing.assert_array_equal(found.foreground > 0.5, found.labels > 0)
+    assert 0 < np.count_nonzero(found.labels) < np.count_nonzero(plain.labels)
+    sure = np.abs(found.foreground - 0.5) > 0.3  # of neighbours that are not, one may be foreground and the other not
+    above = found.labels[1:] == found.labels[:-1]
+    np.testing.assert_array_equal((found.affinities[0, 1:] > 0.5)[sure[1:]], above[sure[1:]])
+
+
 def test_large_images_go_in_windows(make_zoo_model: Any, monkeypatch: pytest.MonkeyPatch, circles: Any) -> None:
     monkeypatch.setattr("napari_grd.teachers.bioimageio_run._LARGEST", 32)
     image = circles[0]

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from napari_grd.graph.affinities import affinities_from_labels, valid_mask
 from napari_grd.graph.offsets import default_offsets
-from napari_grd.teachers.soft import affinities_from_distances, affinities_from_flows, affinities_from_probability
+from napari_grd.teachers.soft import (
+    affinities_from_distances,
+    affinities_from_flows,
+    affinities_from_probability,
+    centred,
+)
 
 SHAPE = (40, 48)
 
@@ -160,3 +165,23 @@ def test_centres_are_no_borders() -> None:
     flows = np.zeros((2, 3, 9), np.float32)
     flows[1] = np.sign(4 - np.arange(9))
     np.testing.assert_array_equal(affinities_from_flows(labels, flows, np.ones((3, 9), np.float32))[1, :, 1:], 1)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=20), st.floats(0.02, 0.98))
+def test_a_centred_probability_is_a_half_at_the_threshold(values: list[float], threshold: float) -> None:
+    given_, line = np.array(sorted(values), np.float32), np.float32(threshold)
+    found = centred(given_, threshold)
+    assert found.dtype == np.float32
+    assert np.all((found >= 0) & (found <= 1))
+    assert np.all(np.diff(found) >= 0)
+    assert np.all(found[given_ > line + 1e-3] > 0.5)
+    assert np.all(found[given_ < line - 1e-3] < 0.5)
+    assert centred(np.float32([0, threshold, 1]), threshold) == pytest.approx([0, 0.5, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_line_at_the_end_of_the_scale_leaves_probabilities(threshold: float) -> None:
+    found = centred(np.float32([0, 0.5, 1]), threshold)
+    assert np.isfinite(found).all()
+    assert found[0] == 0
+    assert found[2] == 1

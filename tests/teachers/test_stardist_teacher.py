@@ -67,7 +67,7 @@ def test_the_real_network_answers(build: Build, channels: int) -> None:
     check_prediction(prediction, IMAGE.shape)
     assert prediction.labels.max() > 3
     assert prediction.foreground is not None
-    assert np.all(prediction.foreground[prediction.labels > 0] > 0.1)
+    assert np.all(prediction.foreground[prediction.labels > 0] > 0.5)
 
 
 def test_a_folder_gives_the_same_as_the_model(model: Any) -> None:

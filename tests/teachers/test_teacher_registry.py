@@ -101,7 +101,7 @@ def test_an_unavailable_teacher_says_why(name: str, words: str) -> None:
 def test_an_unknown_teacher_and_missing_options() -> None:
     with pytest.raises(ConfigError, match=r"'modle'.*model, labels, cellpose, stardist, bioimageio, callable"):
         load_teacher("modle")
-    with pytest.raises(ConfigError, match=r"missing a required argument: 'source'.*It takes: source, config"):
+    with pytest.raises(ConfigError, match=r"missing a required argument: 'source'.*takes: source, object_diameter"):
         load_teacher("model")
 
 

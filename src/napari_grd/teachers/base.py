@@ -31,7 +31,8 @@ class TeacherPrediction:
     labels : (*S) uint32
         One number an instance, 0 is background.
     foreground : (*S) float32 or None
-        Probability in [0, 1] of being part of an instance.
+        Probability in [0, 1] of being part of an instance, above a half where the teacher sees one; see
+        :func:`~napari_grd.teachers.soft.centred`.
     embeddings : (C, *S) float32 or None
         Raw embeddings, whose cosines are affinities.
     affinities : (K, *S) float32 or None

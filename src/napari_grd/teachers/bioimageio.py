@@ -32,7 +32,7 @@ from napari_grd.teachers.instances import (
     split_by_shape,
 )
 from napari_grd.teachers.licences import restrictions_of
-from napari_grd.teachers.soft import affinities_from_flows, affinities_from_probability
+from napari_grd.teachers.soft import affinities_from_flows, affinities_from_probability, centred
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -104,7 +104,9 @@ class BioimageioTeacher:
     @property
     def fingerprint(self) -> str:
         """A hash of description, weights and recipe; the device changes results by rounding only."""
-        return hashlib.blake2b(f"{self._digest}|{self.recipe.model_dump_json()}".encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(
+            f"{self._digest}|{self.recipe.model_dump_json()}|centred".encode(), digest_size=16
+        ).hexdigest()
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
         """Instances, and what else the model says, of an image of any size.
@@ -127,7 +129,9 @@ class BioimageioTeacher:
         """
         found = self._seen(image)
         labels = self._labels(found)
-        foreground = found["foreground"][0] if "foreground" in found else None
+        foreground = None
+        if "foreground" in found:
+            foreground = centred(found["foreground"][0], self.recipe.foreground_threshold)
         return TeacherPrediction(
             labels, foreground, found.get("embedding"), self._affinities(found, labels, foreground)
         )

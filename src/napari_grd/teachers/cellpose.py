@@ -70,7 +70,7 @@ class CellposeTeacher:
         self.weights = weights
         self._generation = _installed()
         self._channels = channels
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "diameter": diameter,
             "flow_threshold": flow_threshold,
             "cellprob_threshold": cellprob_threshold,
@@ -103,7 +103,7 @@ class CellposeTeacher:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of version, weights and settings."""
-        parts = (version("cellpose"), file_key(self.weights), self._channels, self._settings)
+        parts = (version("cellpose"), file_key(self.weights), self._channels, self._settings, "centred")
         return hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
@@ -131,7 +131,8 @@ class CellposeTeacher:
         )
         shape = image.shape[1:]
         labels = np.asarray(masks, np.uint32).reshape(shape)  # an axis of one pixel is squeezed away
-        foreground = expit(np.asarray(logits, np.float32)).reshape(shape)
+        threshold = self._settings["cellprob_threshold"]
+        foreground = expit(np.asarray(logits, np.float32) - threshold).reshape(shape)  # as `soft.centred` does
         flows = np.asarray(flows, np.float32).reshape(2, *shape) / _FLOW_UNIT
         return TeacherPrediction(labels, foreground, affinities=affinities_from_flows(labels, flows, foreground))
 

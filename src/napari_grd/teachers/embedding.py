@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import model_fingerprint
 from napari_grd.inference.prediction import partition_prediction
+from napari_grd.inference.rescale import rescale_image
 from napari_grd.inference.segment import predict
 from napari_grd.io.model_file import load_model
 from napari_grd.io.resolve import resolve_model
 from napari_grd.models import Model
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
+from napari_grd.teachers.soft import centred
 
 
 class EmbeddingTeacher:
@@ -26,15 +28,15 @@ class EmbeddingTeacher:
     model : Model
         The teacher's network.
     config : SegmentConfig, optional
-        How it is run. Object diameter and pixel size are passed over: embeddings
-        are compared pixel by pixel with the student's, so the image keeps its scale.
+        How it is run. Told an object diameter or a pixel size, the model sees the image
+        at the size it knows, and what it says is brought back to the image's own pixels.
     """
 
     gives_embeddings = True
 
     def __init__(self, model: Model, config: SegmentConfig | None = None) -> None:
         self.model = model
-        self.config = (config or SegmentConfig()).replace(object_diameter=None, pixel_size=None)
+        self.config = config or SegmentConfig()
 
     @property
     def name(self) -> str:
@@ -48,18 +50,20 @@ class EmbeddingTeacher:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of weights, model settings, runtime, precision and partition.
+        """A hash of weights, model settings, runtime, precision, partition and the scale it was told.
 
         Device, threads and tiling are left out: they change results by no more
         than rounding.
         """
         partition = self.config.partition or self.model.config.partition
-        parts = (
+        parts = [
             model_fingerprint(self.model),
             self.config.runtime,
             self.config.precision,
             partition.model_dump_json(),
-        )
+        ]
+        told = self.config.model_dump(include={"object_diameter", "pixel_size"}, exclude_none=True)
+        parts += [f"{name} {value}" for name, value in told.items()]
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
@@ -79,11 +83,17 @@ class EmbeddingTeacher:
         ------
         ImageError
             If the image does not fit the model.
+        ConfigError
+            If a scale is told to a model that does not know its own.
         """
         axes = "c" + "zyx"[-(np.ndim(image) - 1) :]
         prediction = predict(self.model, image, self.config, axes=axes)
-        labels = partition_prediction(prediction, self.config.partition)
-        return TeacherPrediction(labels, prediction.foreground, prediction.embedding)
+        partition = self.config.partition or self.model.config.partition
+        labels = partition_prediction(prediction, partition)
+        embedding, foreground = rescale_image(prediction.embedding, labels.shape), prediction.foreground
+        if foreground is not None:
+            foreground = centred(rescale_image(foreground[None], labels.shape)[0], partition.foreground_threshold)
+        return TeacherPrediction(labels, foreground, embedding)
 
 
 def info() -> TeacherInfo:
@@ -94,12 +104,15 @@ def info() -> TeacherInfo:
         licence="the model's, see its card",
         options={
             "source": "a model, the name of a built-in one, or the path of a model file",
+            "object_diameter": "typical object diameter in the images, in pixels, if not that of its training images",
             "config": "a SegmentConfig: how it is run",
         },
     )
 
 
-def load(source: Model | str | Path, config: SegmentConfig | None = None) -> EmbeddingTeacher:
+def load(
+    source: Model | str | Path, object_diameter: float | None = None, config: SegmentConfig | None = None
+) -> EmbeddingTeacher:
     """Make a teacher of a model.
 
     Raises
@@ -108,4 +121,6 @@ def load(source: Model | str | Path, config: SegmentConfig | None = None) -> Emb
         If there is no such model, or its file cannot be read.
     """
     model = source if isinstance(source, Model) else load_model(resolve_model(source))
+    if object_diameter is not None:
+        config = (config or SegmentConfig()).replace(object_diameter=object_diameter)
     return EmbeddingTeacher(model, config)

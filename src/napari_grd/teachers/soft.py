@@ -33,8 +33,40 @@ Float = NDArray[np.float32]
 _TRUST_IN_LABELS = 0.6
 """Over a half: flows say how sure the labels are, they do not overrule them."""
 
+_LEAST_THRESHOLD = 0.01
+"""Of a teacher that takes all or nothing for foreground, the odds would be 0 or infinite."""
+
 _BLUR = 3
 """Pixels over which a network smears the turn of flows at a border."""
+
+
+def centred(probability: Float, threshold: float) -> Float:
+    """A probability that is a half where the teacher draws its line, so that its student, too, draws it there.
+
+    The odds are divided by those of the threshold; the order of pixels, 0 and 1 stay as they are.
+
+    Parameters
+    ----------
+    probability : (*S) float32
+        In [0, 1], of being part of an instance.
+    threshold : float
+        Above it, the teacher calls a pixel foreground; in (0, 1).
+
+    Returns
+    -------
+    (*S) float32
+
+    Examples
+    --------
+    >>> centred(np.array([0, 0.25, 0.75, 1], np.float32), 0.75).tolist()
+    [0.0, 0.10000000149011612, 0.5, 1.0]
+    """
+    if threshold == 0.5:
+        return probability
+    threshold = min(max(threshold, _LEAST_THRESHOLD), 1 - _LEAST_THRESHOLD)
+    inside = probability * (1 - threshold)
+    result: Float = (inside / (inside + (1 - probability) * threshold)).astype(np.float32)
+    return result
 
 
 def affinities_from_probability(labels: NDArray[Any], foreground: Float) -> Float:

@@ -16,7 +16,7 @@ from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import ConfigError, ImageError, ModelFileError
 from napari_grd.teachers.apart import ApartTeacher
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
-from napari_grd.teachers.soft import affinities_from_distances
+from napari_grd.teachers.soft import affinities_from_distances, centred
 
 INSTALL = 'pip install "napari-grd[stardist]"'
 MONUSEG = "Non-commercial use only: among the training images are those of MoNuSeg, under CC BY-NC-SA 4.0."
@@ -76,7 +76,7 @@ class StarDistTeacher:
         network = {name: value for name, value in vars(self.model.config).items() if not name.startswith("train_")}
         # As JSON, for what was read from a file has lists for tuples.
         parts = [json.dumps(network, sort_keys=True), *map(image_key, self.model.keras_model.get_weights())]
-        parts += map(str, (self._channels, self._percentiles, self._thresholds))
+        parts += map(str, (self._channels, self._percentiles, self._thresholds, "centred"))
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
@@ -114,7 +114,7 @@ class StarDistTeacher:
         shape = labels.shape
         scores = np.concatenate([[0], found["prob"]]).astype(np.float32)
         own = upsample(probability, self.model.config.grid, shape)
-        foreground = np.where(labels > 0, scores[labels], own).clip(0, 1)
+        foreground = centred(np.where(labels > 0, scores[labels], own).clip(0, 1), prob_threshold)
         rays = np.moveaxis(upsample(distances, self.model.config.grid, shape), -1, 0)
         return TeacherPrediction(
             labels.astype(np.uint32), foreground, affinities=affinities_from_distances(rays, foreground)
