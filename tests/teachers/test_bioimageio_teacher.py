@@ -74,6 +74,15 @@ def test_a_half_is_where_its_recipe_draws_the_line(make_zoo_model: Any, circles:
     np.testing.assert_array_equal((found.affinities[0, 1:] > 0.5)[sure[1:]], above[sure[1:]])
 
 
+def test_threshold_and_scales_need_no_recipe(make_zoo_model: Any) -> None:
+    typed = {"source": str(make_zoo_model()), "foreground_threshold": "0.8", "scales": "1, 1.5"}
+    teacher = load_teacher("bioimageio", **parse_options("bioimageio", teacher_options(bioimageio), typed))
+    assert (teacher.recipe.foreground_threshold, teacher.recipe.scales) == (0.8, (1.0, 1.5))
+    assert teacher.recipe.channels == load(make_zoo_model()).recipe.channels
+    with pytest.raises(ConfigError, match="foreground_threshold"):
+        load(make_zoo_model(), foreground_threshold=1.5)
+
+
 def test_large_images_go_in_windows(make_zoo_model: Any, monkeypatch: pytest.MonkeyPatch, circles: Any) -> None:
     monkeypatch.setattr("napari_grd.teachers.bioimageio_run._LARGEST", 32)
     image = circles[0]

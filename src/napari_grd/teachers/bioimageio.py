@@ -232,6 +232,8 @@ def info() -> TeacherInfo:
         options={
             "source": "a zip, a folder or a bioimageio.yaml; with download=True also the id of a model",
             "recipe": "a ZooRecipe, or a YAML file with one: what its outputs mean; guessed if left out",
+            "foreground_threshold": "a pixel is foreground above this probability; default: the recipe's, or 0.5",
+            "scales": "sizes at which the model sees an image, against its own, e.g. 1.5; default: the recipe's, or 1",
             "weights": "which weights, e.g. onnx or torchscript; the best if left out",
             "download": "whether the model may be fetched from bioimage.io",
             "trust_code": "whether Python code in the package may run",
@@ -243,12 +245,16 @@ def info() -> TeacherInfo:
 def load(
     source: str | Path,
     recipe: ZooRecipe | str | Path | None = None,
+    foreground_threshold: float | None = None,
+    scales: tuple[float, ...] | None = None,
     weights: str | None = None,
     download: bool = False,
     trust_code: bool = False,
     device: str = "auto",
 ) -> BioimageioTeacher:
-    """Make a teacher of a model of the zoo; see :class:`BioimageioTeacher`. A recipe may lie in a YAML file.
+    """Make a teacher of a model of the zoo; see :class:`BioimageioTeacher`.
+
+    A recipe may lie in a YAML file. What is most often changed, threshold and scales, can be said without one.
 
     Raises
     ------
@@ -256,7 +262,10 @@ def load(
         If it cannot be used.
     """
     read = ZooRecipe.from_yaml(recipe) if isinstance(recipe, str | Path) else recipe
-    return BioimageioTeacher(source, read, weights=weights, download=download, trust_code=trust_code, device=device)
+    teacher = BioimageioTeacher(source, read, weights=weights, download=download, trust_code=trust_code, device=device)
+    said = {"foreground_threshold": foreground_threshold, "scales": scales}
+    teacher.recipe = teacher.recipe.replace(**{name: value for name, value in said.items() if value is not None})
+    return teacher
 
 
 def _is_there(package: str) -> bool:
