@@ -2,7 +2,8 @@
 
 The model is opened by :mod:`napari_grd.teachers.bioimageio_model`, which says what
 an untrusted package may do, run by :mod:`napari_grd.teachers.bioimageio_run`, and
-its outputs are read by a :class:`~napari_grd.teachers.bioimageio_recipe.ZooRecipe`.
+its outputs are read by :mod:`napari_grd.teachers.bioimageio_outputs`, as a
+:class:`~napari_grd.teachers.bioimageio_recipe.ZooRecipe` says.
 """
 
 import hashlib
@@ -13,28 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.config import PartitionConfig
 from napari_grd.errors import ConfigError
-from napari_grd.graph.offsets import OFFSETS_2D
-from napari_grd.graph.partition import partition_embedding
 from napari_grd.inference.rescale import grid_shape, rescale_image
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
 from napari_grd.teachers.bioimageio_guess import guess_recipe
 from napari_grd.teachers.bioimageio_model import INSTALL, open_zoo_model
-from napari_grd.teachers.bioimageio_recipe import ZooRecipe, read_channel
+from napari_grd.teachers.bioimageio_outputs import Outputs, instances_of, soft_affinities_of, sort_channels
+from napari_grd.teachers.bioimageio_recipe import ZooRecipe
 from napari_grd.teachers.bioimageio_run import ZooRunner
-from napari_grd.teachers.flows import follow_flows
-from napari_grd.teachers.instances import (
-    at_standard_offsets,
-    components,
-    split_by_affinities,
-    split_by_boundary,
-    split_by_shape,
-)
 from napari_grd.teachers.licences import restrictions_of
-from napari_grd.teachers.soft import affinities_from_flows, affinities_from_probability, centred
-
-Outputs = dict[str, NDArray[np.float32]]
+from napari_grd.teachers.soft import centred
 
 
 class BioimageioTeacher:
@@ -128,12 +117,12 @@ class BioimageioTeacher:
             If the image does not fit the model, or an output is not what the recipe says.
         """
         found = self._seen(image)
-        labels = self._labels(found)
+        labels = instances_of(found, self.recipe)
         foreground = None
         if "foreground" in found:
             foreground = centred(found["foreground"][0], self.recipe.foreground_threshold)
         return TeacherPrediction(
-            labels, foreground, found.get("embedding"), self._affinities(found, labels, foreground)
+            labels, foreground, found.get("embedding"), soft_affinities_of(found, self.recipe, labels, foreground)
         )
 
     def _seen(self, image: NDArray[Any]) -> Outputs:
@@ -145,79 +134,11 @@ class BioimageioTeacher:
         each = []
         for scale in self.recipe.scales:
             shown = image if scale == 1 else rescale_image(image.astype(np.float32), grid_shape(shape, scale))
-            found = self._sorted(self._run(shown))
+            found = sort_channels(self._run(shown), self.recipe, self.name)
             each.append({kind: rescale_image(planes, shape) for kind, planes in found.items()})
         if len(each) == 1:
             return each[0]
         return {kind: np.mean([found[kind] for found in each], axis=0, dtype=np.float32) for kind in each[0]}
-
-    def _sorted(self, outputs: dict[str, NDArray[Any]]) -> Outputs:
-        """Channels by what they are: (n, Y, X) of each kind, logits as probabilities, repulsion as affinity."""
-        found: dict[str, list[NDArray[np.float32]]] = {}
-        for name, kinds in self.recipe.channels.items():
-            planes = outputs.get(name)
-            if planes is None:
-                raise ConfigError(
-                    f"The output {name!r} of {self.name!r} is not an image of the input's size.",
-                    "Leave it out of the recipe.",
-                )
-            each = kinds * len(planes) if len(kinds) == 1 else kinds
-            if len(each) != len(planes):
-                raise ConfigError(
-                    f"The output {name!r} of {self.name!r} has {len(planes)} channels, the recipe names {len(kinds)}.",
-                    "Name the kind of each channel.",
-                )
-            for kind, plane in zip(each, planes, strict=True):
-                if kind != "ignore":
-                    meaning, values = read_channel(kind, plane, name)
-                    found.setdefault(meaning, []).append(values)
-        for kind in ("foreground", "boundary", "label"):
-            if len(found.get(kind, ())) > 1:
-                raise ConfigError(
-                    f"The recipe calls {len(found[kind])} channels of {self.name!r} {kind}.",
-                    "Keep one of them, and call the others 'ignore'.",
-                )
-        return {kind: np.stack(planes) for kind, planes in found.items()}
-
-    def _labels(self, found: Outputs) -> NDArray[np.uint32]:
-        recipe, method = self.recipe, self.recipe.method
-        threshold, min_size = recipe.foreground_threshold, recipe.min_size
-        foreground = found["foreground"][0] if "foreground" in found else None
-        if method == "labels":
-            labels: NDArray[np.uint32] = found["label"][0].astype(np.uint32)
-            return labels
-        if method == "mutex":
-            return split_by_affinities(
-                found["affinity"], recipe.offsets, foreground, threshold=threshold, min_size=min_size
-            )
-        if method == "embedding":
-            config = PartitionConfig(foreground_threshold=threshold, min_size=min_size)
-            embedding = np.ascontiguousarray(np.moveaxis(found["embedding"], 0, -1))
-            return partition_embedding(embedding, OFFSETS_2D, foreground, config)
-        assert foreground is not None  # all the others are made of it, as the recipe has checked
-        if method == "flow":
-            return follow_flows(found["flow"], foreground, threshold=threshold, min_size=min_size)
-        if method == "components":
-            return components(foreground, threshold=threshold, min_size=min_size)
-        if "boundary" in found:
-            boundary, edge = found["boundary"][0], recipe.boundary_threshold
-            return split_by_boundary(
-                foreground, boundary, threshold=threshold, boundary_threshold=edge, min_size=min_size
-            )
-        return split_by_shape(foreground, threshold=threshold, depth=recipe.depth, min_size=min_size)
-
-    def _affinities(
-        self, found: Outputs, labels: NDArray[np.uint32], foreground: NDArray[np.float32] | None
-    ) -> NDArray[np.float32] | None:
-        if "affinity" in found:
-            own = at_standard_offsets(found["affinity"], self.recipe.offsets, foreground)
-            if own is not None:
-                return own
-        if foreground is None:
-            return None
-        if "flow" in found:
-            return affinities_from_flows(labels, found["flow"], foreground)
-        return affinities_from_probability(labels, foreground)
 
 
 def info() -> TeacherInfo:
