@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from napari_grd.config import DistillConfig, TrainConfig
+from napari_grd.distillation.prepare import object_diameter
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.model_file import load_model
 from napari_grd.jobs import Metrics, Progress, Saved, drain
 from napari_grd.models import Model
-from napari_grd.teachers.embedding import EmbeddingTeacher
+from napari_grd.teachers.embedding import EmbeddingTeacher, load
 from napari_grd.teachers.labels import LabelTeacher
 
 Make = Callable[..., DistillConfig]
@@ -110,6 +111,18 @@ def test_a_training_begins_with_given_weights(nuclei: Any, small: Make, teacher:
         assert torch.allclose(value, before[name], atol=1e-6)
     for name, value in teacher.model.network.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_what_is_seen_enlarged_is_taught_on_the_pixels_of_the_image(
+    nuclei: Any, small: Make, teacher: EmbeddingTeacher
+) -> None:
+    model = teacher.model
+    assert model.config.object_diameter is not None
+    enlarged = load(model, model.config.object_diameter / 2)
+    config = small(network=model.config.network.model_dump())
+    student = drain(iter_distill(enlarged, nuclei[0], config=config, start=model, validation=0.0))
+    taught = object_diameter([enlarged.predict(image[None]).labels for image in nuclei[0]])
+    assert student.config.object_diameter == pytest.approx(taught)
 
 
 def test_a_training_does_not_begin_with_another_network(nuclei: Any, small: Make, teacher: EmbeddingTeacher) -> None:
