@@ -10,11 +10,12 @@ from napari.layers import Image, Labels
 from napari_grd._napari.distil.data import is_preview
 from napari_grd._napari.distil.widget import DistilWidget
 from napari_grd._napari.settings import Settings
-from napari_grd.config import DistillConfig
+from napari_grd.config import DistillConfig, SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.io.builtin import TEACHER, builtin_paths
 from napari_grd.io.model_file import load_model
 from napari_grd.models import Model
+from napari_grd.teachers.embedding import EmbeddingTeacher
 
 QUICK = DistillConfig().replace(
     steps=10,
@@ -242,6 +243,23 @@ def test_a_function_of_ones_own_teaches(widget: DistilWidget, qtbot: Any, tmp_pa
     wait_for(qtbot, widget, "Done")
     assert widget.order is not None
     assert load_model(widget.order.out / "student.grd.safetensors").card.teacher == "assistant of blobs"
+
+
+def test_a_model_that_is_told_a_diameter_sees_the_image_at_the_size_it_knows(
+    widget: DistilWidget, qtbot: Any, model: Model, tmp_path: Path
+) -> None:
+    qtbot.waitUntil(lambda: "object_diameter" in widget.teacher.options.editors, timeout=WAIT)
+    diameter = widget.teacher.options.editors["object_diameter"]
+    diameter.setText("small")
+    widget.distil.click()
+    qtbot.waitUntil(
+        lambda: "'object_diameter' of the teacher 'model' cannot be 'small'" in widget.message.text(), timeout=WAIT
+    )
+    diameter.setText("12")
+    widget.distil.click()
+    wait_for(qtbot, widget, "Done")
+    seen = EmbeddingTeacher(model, SegmentConfig(object_diameter=12)).fingerprint
+    assert [found.name for found in (tmp_path / "cache" / "teachers").iterdir()] == [seen]
 
 
 def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistilWidget, qtbot: Any) -> None:

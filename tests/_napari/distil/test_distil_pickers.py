@@ -16,6 +16,10 @@ from napari_grd.teachers.base import TeacherInfo
 from napari_grd.teachers.options import TeacherOption
 
 INSTALLED = {
+    "model": (
+        TeacherInfo("model", "A model."),
+        (TeacherOption("object_diameter", "in pixels", float | None, None, False),),
+    ),
     "stars": (
         TeacherInfo(
             "stars", "Star-convex shapes.", parameters=1_420_000, licence="BSD-3-Clause", restrictions="Not for sale."
@@ -62,8 +66,18 @@ def test_teachers_of_other_programs_are_offered_with_their_options(picker: Teach
         "installed", "stars", (("weights", "a.pt"), ("diameter", "30"), ("download", "true"))
     )
     assert len(changes) == 3
-    picker.kind.setCurrentIndex(0)
+    picker.kind.setCurrentIndex(picker.kind.findData("labels"))
     assert picker.options.editors == {}
+
+
+def test_a_model_can_be_told_how_large_the_objects_are(picker: TeacherPicker, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: "object_diameter" in picker.options.editors, timeout=20_000)
+    diameter = picker.options.editors["object_diameter"]
+    qtbot.waitUntil(lambda: "as it was trained" in diameter.placeholderText(), timeout=60_000)
+    assert picker.config is not None
+    assert diameter.placeholderText() == f"{picker.config.object_diameter:.0f}, as it was trained"
+    diameter.setText("12")
+    assert picker.choice() == TeacherChoice("model", "nuclei-teacher", (("object_diameter", "12"),))
 
 
 def test_of_teachers_that_are_not_there_it_is_said_what_to_install(picker: TeacherPicker) -> None:

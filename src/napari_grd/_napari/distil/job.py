@@ -192,16 +192,18 @@ def _all_or_none(labels: Labels) -> Labels | None:
 
 def _teacher(order: Order, model: "Model | None", pairs: list[tuple[Any, Any]], state: State) -> "Teacher":
     from napari_grd.config import SegmentConfig
-    from napari_grd.teachers.embedding import EmbeddingTeacher
     from napari_grd.teachers.labels import LabelTeacher
     from napari_grd.teachers.options import parse_options
     from napari_grd.teachers.registry import load_teacher, options_of
 
+    told = dict(order.teacher.options)
     if model is not None:
-        return EmbeddingTeacher(model, SegmentConfig(threads=threads_beside(state.live, order.threads)))
+        given = {"source": model, "config": SegmentConfig(threads=threads_beside(state.live, order.threads))}
+        options = tuple(option for option in options_of("model") if option.name not in given)
+        return load_teacher("model", **given, **parse_options("model", options, told))
     if order.teacher.kind == "installed":
         name = order.teacher.name
-        return load_teacher(name, **parse_options(name, options_of(name), dict(order.teacher.options)))
+        return load_teacher(name, **parse_options(name, options_of(name), told))
     missing = [piece.source.layer.name for piece in order.pieces if piece.labels is None]
     if missing:
         raise LabelError(

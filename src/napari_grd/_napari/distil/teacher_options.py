@@ -31,6 +31,12 @@ class TeacherOptions(QWidget):
         self.setVisible(bool(options))
         self.changed.emit()
 
+    def set_placeholder(self, name: str, text: str) -> None:
+        """What an option is if nothing is typed."""
+        editor = self.editors[name]
+        if isinstance(editor, QLineEdit):
+            editor.setPlaceholderText(text)
+
     def texts(self) -> tuple[tuple[str, str], ...]:
         """Name and text of each option that was given; parsed when the teacher is loaded."""
         found = []

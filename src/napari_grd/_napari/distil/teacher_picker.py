@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Installed = tuple[TeacherInfo, tuple[TeacherOption, ...]]
 
 _NOT_PLUGINS = ("model", "labels", "several")  # the first two have entries of their own, the third needs options
+_DIAMETER = "object_diameter"  # what can be told to a model; all else that it takes is asked for elsewhere
 _LABELS_TEXT = (
     "Labels teach through an assistant: a larger network learns them first, then teaches the student. "
     "Choose them beside their images."
@@ -38,7 +39,7 @@ class TeacherChoice:
     name : str
         Of the model or the teacher.
     options : tuple of (str, str)
-        What was typed for options of an installed teacher.
+        What was typed for the teacher's options.
     """
 
     kind: Literal["model", "labels", "installed"]
@@ -75,7 +76,7 @@ class TeacherPicker(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         for widget in (self.kind, self.models, self.facts, self.options):
             column.addWidget(widget)
-        self.kind.currentIndexChanged.connect(self._look_up)
+        self.kind.currentIndexChanged.connect(self._on_kind)
         self.models.changed.connect(self._look_up)
         self.options.changed.connect(self.changed)
         self._look_up()
@@ -86,13 +87,26 @@ class TeacherPicker(QWidget):
         kind = self.kind.currentData()
         if kind == "model":
             name = self.models.name()
-            return None if name is None else TeacherChoice("model", name)
+            return None if name is None else TeacherChoice("model", name, self.options.texts())
         if kind == "labels":
             return TeacherChoice("labels", "labels")
         return TeacherChoice("installed", kind, self.options.texts())
 
-    def _look_up(self, *_: Any) -> None:
+    def _on_kind(self) -> None:
+        self.config = None
+        self._show_options()
+        self._look_up()
+
+    def _show_options(self) -> None:
         self.options.show_options(self._known_options.get(self.kind.currentData(), ()))
+        self._show_known_diameter()
+
+    def _show_known_diameter(self) -> None:
+        if self.config is not None and _DIAMETER in self.options.editors:
+            known = self.config.object_diameter
+            self.options.set_placeholder(_DIAMETER, "not known" if known is None else f"{known:.0f}, as it was trained")
+
+    def _look_up(self, *_: Any) -> None:
         choice = self.choice()
         self.config = None
         self.models.setVisible(self.kind.currentData() == "model")
@@ -116,23 +130,32 @@ class TeacherPicker(QWidget):
         self.changed.emit()
 
     def _known(self, choice: TeacherChoice, model: "Model") -> None:
-        if choice != self.choice():
+        if not self._still(choice):
             return  # another was picked meanwhile
         self.config = model.config
+        self._show_known_diameter()
         self.facts.setText(describe(model.card, model.config))
         self.facts.setToolTip(model.card.limits and f"Known to be bad at: {model.card.limits}")
         self.changed.emit()
 
     def _unknown(self, choice: TeacherChoice, error: BaseException) -> None:
-        if choice == self.choice():
+        if self._still(choice):
             self.facts.setText(message_of(error))
+
+    def _still(self, choice: TeacherChoice) -> bool:
+        """Whether that teacher is picked, whatever it is told."""
+        now = self.choice()
+        return now is not None and (now.kind, now.name) == (choice.kind, choice.name)
 
     def _offer(self, found: "dict[str, Installed]") -> None:
         """Add the teachers of other programs; of those that are not there it is said what to install."""
         self._known_options = {name: options for name, (_, options) in found.items()}
         for name, (info, _) in found.items():
+            if name in _NOT_PLUGINS:
+                continue
             self.kind.addItem(name if info.available else f"{name} (not here)", name)
             self.kind.setItemData(self.kind.count() - 1, _facts(info), _FACTS_ROLE)
+        self._show_options()
 
 
 def describe(card: "ModelCard", config: "ModelConfig") -> str:
@@ -166,4 +189,7 @@ _FACTS_ROLE = 257  # Qt.UserRole + 1; the role itself holds the name
 def _installed() -> "dict[str, Installed]":
     from napari_grd.teachers.registry import options_of, teachers  # imports torch
 
-    return {name: (info, options_of(name)) for name, info in teachers().items() if name not in _NOT_PLUGINS}
+    found = {name: (info, options_of(name)) for name, info in teachers().items()}
+    model, options = found["model"]
+    told = tuple(option for option in options if option.name == _DIAMETER)
+    return {"model": (model, told)} | {name: both for name, both in found.items() if name not in _NOT_PLUGINS}
