@@ -268,7 +268,9 @@ def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistilWidget
     assert "trained on" in widget.teacher.facts.text()
     assert not widget.data.number.isVisible()
     qtbot.waitUntil(lambda: "on this CPU" in widget.cost.text(), timeout=WAIT)
-    assert "ms for 512 x 512" in widget.student.cost.text()
+    cost = widget.student.cost
+    assert "ms for 512 x 512" in cost.text()
+    qtbot.waitUntil(lambda: cost.height() >= cost.heightForWidth(cost.width()), timeout=WAIT)
     widget.student.choice.setCurrentIndex(1)
     qtbot.waitUntil(lambda: "1.18 M parameters" in widget.student.cost.text(), timeout=WAIT)
 

@@ -52,7 +52,7 @@ def picker(panel: Panel, qtbot: Any, monkeypatch: Any) -> TeacherPicker:
 
 def test_teachers_of_other_programs_are_offered_with_their_options(picker: TeacherPicker) -> None:
     picker.kind.setCurrentIndex(picker.kind.findData("stars"))
-    assert picker.facts.text() == "Star-convex shapes. 1.42 M parameters · BSD-3-Clause · Not for sale."
+    assert picker.facts.text() == "Star-convex shapes. 1.42 M parameters. Licence: BSD-3-Clause. Not for sale."
     assert list(picker.options.editors) == ["weights", "diameter", "download"]
     assert picker.choice() == TeacherChoice("installed", "stars", (("download", "false"),))
     weights, diameter, download = picker.options.editors.values()

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -139,7 +140,9 @@ class Curves(QWidget):
 def _close_all(plots: dict[str, Any]) -> None:
     # pyqtgraph's context menus belong to no widget and would outlive the plot.
     while plots:
-        plots.popitem()[1].close()
+        plot = plots.popitem()[1]
+        with suppress(RuntimeError):  # a script that ends without an event loop takes the menus away first
+            plot.close()
 
 
 def load_plotting() -> Any:

@@ -81,6 +81,7 @@ class StudentPicker(QWidget):
         self.cost.setText(
             f"{millions(parameters)} parameters, about {_ms(seconds)} ms for 512 x 512 pixels on this CPU"
         )
+        self.updateGeometry()  # else the form keeps the height that the text before had at its width
 
     def _picked(self, _index: int) -> None:
         self.other.setVisible(self.choice.currentData() is None)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from napari_grd.teachers.options import TeacherOption
 
 
+_BROWSE_WIDTH = 36  # pixels; the arrow of its menu stands beside the dots
+
+
 class TeacherOptions(QWidget):
     """Editors for a teacher's options; what is left empty keeps its default."""
 
@@ -73,6 +76,7 @@ def _with_browse(line: QLineEdit) -> QWidget:
     menu.addAction("A file…", lambda: _take(line, QFileDialog.getOpenFileName(line, "Open")[0]))
     menu.addAction("A folder…", lambda: _take(line, QFileDialog.getExistingDirectory(line, "Open")))
     button.setText("…")
+    button.setMinimumWidth(_BROWSE_WIDTH)
     button.setToolTip("Look for a file or a folder")
     button.setMenu(menu)
     button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)

@@ -167,9 +167,9 @@ def describe(card: "ModelCard", config: "ModelConfig") -> str:
 
 def _facts(info: "TeacherInfo") -> str:
     size = "" if info.parameters is None else f"{millions(info.parameters)} parameters"
-    facts = " · ".join(part for part in (size, info.licence, info.restrictions) if part)
-    missing = "" if info.available else f" Not available here: {info.reason}"
-    return f"{info.summary} {facts}{missing}".strip()
+    licence = info.licence and f"Licence: {info.licence.rstrip('.')}."
+    missing = "" if info.available else f"Not available here: {info.reason}"
+    return " ".join(part for part in (info.summary, size and f"{size}.", licence, info.restrictions, missing) if part)
 
 
 def millions(count: int) -> str:
