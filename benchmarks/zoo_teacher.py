@@ -44,7 +44,7 @@ def distil(teacher: Teacher, data: Dataset, options: argparse.Namespace) -> grd.
         steps=options.steps,
         weights=WEIGHTS.replace(agd=options.agd),
         assistant=AssistantConfig(
-            use=not options.direct,
+            use=options.assistant,
             network=NetworkConfig(widths=tuple(options.assistant_widths)),
             steps=options.assistant_steps,
         ),
@@ -91,19 +91,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("model", help="a zip or folder of the bioimage.io zoo")
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints, student and scores")
     parser.add_argument(
-        "--threshold", type=float, default=0.7, help="of the teacher's foreground, settled in rehearsal"
+        "--threshold", type=float, default=0.75, help="of the teacher's foreground, settled in rehearsal"
     )
-    parser.add_argument("--scales", type=float, nargs="+", default=(1.0,), help="at which the teacher sees the images")
+    parser.add_argument("--scales", type=float, nargs="+", default=(1.5,), help="at which the teacher sees the images")
     parser.add_argument("--steps", type=int, default=6000, help="of the student; 0: the one to --start with, as it is")
     parser.add_argument("--generations", type=int, default=2, help="how often the student then teaches itself")
     parser.add_argument("--generation-steps", type=int, default=4000)
     parser.add_argument("--enlarged", type=float, default=1.5, help="how large it sees the images when it teaches")
     parser.add_argument("--assistant-steps", type=int, default=3000)
     parser.add_argument("--assistant-widths", type=int, nargs=5, default=(16, 32, 64, 128, 256))
-    parser.add_argument("--direct", action="store_true", help="without an assistant")
+    parser.add_argument("--assistant", action="store_true", help="through an embedding network that is fitted first")
     parser.add_argument("--agd", type=float, default=WEIGHTS.agd, help="weight of the affinity graph of the zoo model")
     parser.add_argument("--start", type=Path, help="a student whose training goes on")
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rehearsal", action="store_true", help="leave the validation images unread")
