@@ -13,6 +13,8 @@ settled ones are run without it.
 
 Every finished run is a JSON file and every unfinished one a checkpoint, so a
 killed table goes on where it stopped. ``--print`` shows what is there.
+``--again`` trains nothing: it gives the models of finished runs the partition
+that they would be given today, and scores them anew.
 """
 
 import argparse
@@ -23,8 +25,10 @@ from statistics import mean
 from typing import Any
 
 import napari_grd.api as grd
+from builtin import partitioned
 from common import Dataset, score
-from napari_grd.config import DistillConfig, LossWeights, TrainConfig
+from napari_grd.config import DistillConfig, LossWeights, PartitionConfig, TrainConfig
+from napari_grd.distillation.prepare import smallest_object
 from reporting import hardware, table
 from series import add_arguments, few_labels, labelled_only, load_sets, prepare, results, run_all, say, spread
 
@@ -136,10 +140,13 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--methods", type=_names, default=list(ABLATION), help="separated by '; '")
     parser.add_argument("--few", type=int, default=None, help="labelled images of each set; all if not given")
+    parser.add_argument("--again", action="store_true", help="train nothing, score what is there once more")
     add_arguments(parser)
     args = parser.parse_args()
     prepare(args, "rehearsal" if args.rehearsal else "distillation")
-    if not args.print:
+    if args.again:
+        _again(args)
+    elif not args.print:
         _run(args)
     print(report(results(args), args))
 
@@ -151,6 +158,17 @@ def _run(args: argparse.Namespace) -> None:
     if not target.exists() and args.share.startswith("1/"):
         target.write_text(json.dumps({"scores": score(teacher, sets), "parameters": teacher.card.parameters}))
     run_all(args, plan(args), lambda run: train_one(run, teacher, sets, args))
+
+
+def _again(args: argparse.Namespace) -> None:
+    sets = load_sets(args)
+    known = [labels for labels in few_labels(sets, args.few)[1] if labels is not None]
+    partition = PartitionConfig(min_size=smallest_object(known))
+    for name, found in results(args).items():
+        kind = "teacher" if name == "teacher" or found["run"]["method"] == "none" else "student"
+        path = args.teacher if name == "teacher" else args.out / name / f"{kind}.grd.safetensors"
+        found["scores"] = score(partitioned(grd.load_model(path), partition), sets)
+        (args.out / f"{name}.json").write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
