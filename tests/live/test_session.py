@@ -62,7 +62,7 @@ def test_a_view_is_segmented_then_the_rest_is_filled_in(session, listener, nucle
     assert first.labels.shape == picture.shape
     assert first.seconds > 0
     assert last.labels[300:, 500:].any()
-    assert listener.busy[:2] == [PREPARING, SEGMENTING]
+    assert [what for what in listener.busy if what][:2] == [PREPARING, SEGMENTING]  # idle between them, if slow to look
     assert FILLING in listener.busy
 
 
