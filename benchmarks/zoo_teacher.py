@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
     teacher = grd.load_teacher(
         "bioimageio", source=options.model, foreground_threshold=options.threshold, scales=scales
     )
-    rows = {f"{plain.name} + watershed": score_teacher(plain, data)}
+    rows = {plain.name: score_teacher(plain, data)}
     if scales != (1.0,):
         rows[f"the same at scales {', '.join(f'{scale:g}' for scale in scales)}"] = score_teacher(teacher, data)
     if not options.teacher_only:

@@ -61,6 +61,7 @@ class EmbeddingTeacher:
             self.config.runtime,
             self.config.precision,
             partition.model_dump_json(),
+            "centred",
         ]
         told = self.config.model_dump(include={"object_diameter", "pixel_size"}, exclude_none=True)
         parts += [f"{name} {value}" for name, value in told.items()]
