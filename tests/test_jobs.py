@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_grd.errors import Cancelled, GrdError
-from napari_grd.jobs import Event, Job, Overall, Progress, Saved, Stopwatch, drain, relay
+from napari_grd.errors import Cancelled, GrdError, GrdWarning
+from napari_grd.jobs import Event, Job, Notice, Overall, Progress, Saved, Stopwatch, drain, relay
 
 
 class Recorder:
@@ -116,3 +116,19 @@ def test_a_stage_of_a_whole_shows_the_whole() -> None:
     assert (alone.share, alone.left, alone.over) == (1, 0, True)
     assert (part.share, part.left, part.over) == (0.5, 9, False)
     assert Progress("Nothing to do", 0, 0).over
+
+
+def _noticing() -> Job[str]:
+    yield Notice("The image is dark.")
+    return "done"
+
+
+def test_a_notice_is_an_event_and_a_warning() -> None:
+    events: list[Event] = []
+    with pytest.warns(GrdWarning, match="The image is dark"):
+        assert drain(_noticing(), events.append) == "done"
+    assert events == [Notice("The image is dark.")]
+
+
+def test_a_front_end_that_shows_notices_itself_gets_no_warning() -> None:
+    assert drain(_noticing(), warn=False) == "done"  # warnings are errors here

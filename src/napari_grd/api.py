@@ -25,6 +25,7 @@ from napari_grd.corrections.replay import iter_segment_corrected as iter_segment
 from napari_grd.corrections.replay import segment_corrected as segment
 from napari_grd.distillation.recipes import iter_distill as _iter_distill
 from napari_grd.distillation.recipes import iter_train
+from napari_grd.errors import GrdError, GrdWarning
 from napari_grd.export.formats import export_model
 from napari_grd.export.loading import as_model, load_model
 from napari_grd.graph.instances import InstanceGraph, instance_graph
@@ -34,7 +35,7 @@ from napari_grd.inference.segment import affinities, embed, iter_predict, predic
 from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.model_file import read_card, save_model
 from napari_grd.io.remote import fetch_model
-from napari_grd.jobs import Event, Job, Metrics, Preview, Progress, Saved, drain
+from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Progress, Saved, drain
 from napari_grd.measure.objects import iter_measure, measure
 from napari_grd.measure.table import ObjectTable
 from napari_grd.metrics import Errors, Scores, evaluate, find_errors
@@ -49,11 +50,14 @@ __all__ = [
     "Errors",
     "Event",
     "FineTuneConfig",
+    "GrdError",
+    "GrdWarning",
     "ImageRef",
     "InstanceGraph",
     "Metrics",
     "Model",
     "ModelCard",
+    "Notice",
     "ObjectTable",
     "PartitionConfig",
     "Prediction",

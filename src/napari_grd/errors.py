@@ -83,3 +83,7 @@ class Cancelled(GrdError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.checkpoint,))
+
+
+class GrdWarning(UserWarning):
+    """Base of all warnings: a result was computed, but the user should look at something."""

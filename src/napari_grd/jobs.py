@@ -7,12 +7,13 @@ a GUI worker relays events to its own thread. To cancel, stop iterating and
 """
 
 import time
+import warnings
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from napari_grd.errors import Cancelled
+from napari_grd.errors import Cancelled, GrdWarning
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,23 @@ class Saved:
     kind: str = "checkpoint"
 
 
-Event = Progress | Metrics | Preview | Saved
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know that does not stop the job.
+
+    Attributes
+    ----------
+    message : str
+        One or two full sentences: what was found and, where there is one, the remedy.
+    category : type of GrdWarning
+        The warning that :func:`drain` issues for it.
+    """
+
+    message: str
+    category: type[GrdWarning] = GrdWarning
+
+
+Event = Progress | Metrics | Preview | Saved | Notice
 Result = TypeVar("Result")
 Job = Generator[Event, None, Result]
 
@@ -175,6 +192,8 @@ def drain(
     job: Job[Result],
     on_event: Callable[[Event], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    *,
+    warn: bool = True,
 ) -> Result:
     """Run a job to its end and return its result.
 
@@ -186,6 +205,8 @@ def drain(
         Called with every event, in this thread.
     cancelled : callable, optional
         Polled at every event; a true answer stops the job.
+    warn : bool, default True
+        Whether a :class:`Notice` is also issued as a Python warning. A front end that shows notices itself says no.
 
     Returns
     -------
@@ -217,6 +238,8 @@ def drain(
                 return result
             if isinstance(event, Saved) and event.kind == "checkpoint":
                 checkpoint = event.path
+            if warn and isinstance(event, Notice):
+                warnings.warn(event.message, event.category, stacklevel=3)
             if on_event is not None:
                 on_event(event)
             if cancelled is not None and cancelled():

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from napari_grd.cli import monitor
 from napari_grd.cli.monitor import Monitor
-from napari_grd.jobs import Metrics, Overall, Progress, Saved
+from napari_grd.jobs import Metrics, Notice, Overall, Progress, Saved
 
 
 def draw(*events: object, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -85,3 +85,10 @@ def test_short_stages_are_not_shown() -> None:
         time.sleep(0.01)
         drawn.on_event(Progress("Reading", 2, 2))
     assert "Reading" not in text.getvalue()
+
+
+def test_a_notice_is_a_line() -> None:
+    text = io.StringIO()
+    with Monitor(Console(file=text, width=120)) as drawn:
+        drawn.on_event(Notice("Nothing stands out."))
+    assert text.getvalue().strip() == "Note: Nothing stands out."

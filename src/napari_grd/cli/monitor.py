@@ -13,7 +13,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from napari_grd.errors import Cancelled
-from napari_grd.jobs import Event, Job, Metrics, Progress, Result, Saved, drain
+from napari_grd.jobs import Event, Job, Metrics, Notice, Progress, Result, Saved, drain
 
 _PLAIN_EVERY = 10.0  # seconds between lines where the output is no terminal
 _PATIENCE = 0.5  # seconds a stage lasts before it gets a bar
@@ -41,7 +41,7 @@ def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Res
     console = Console(stderr=True)
     with _stop_signals(console) as stop, Monitor(console) as monitor:
         try:
-            return drain(job, monitor.on_event, lambda: stop.number is not None)
+            return drain(job, monitor.on_event, lambda: stop.number is not None, warn=False)
         except Cancelled:
             assert stop.number is not None
             number = stop.number
@@ -127,6 +127,8 @@ class Monitor:
             self._progress(event)
         elif isinstance(event, Metrics):
             self._metrics(event)
+        elif isinstance(event, Notice):
+            self._console.print(f"Note: {event.message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         elif isinstance(event, Saved) and event.kind == "model" and not self._within_whole():
             self._open.clear()
 
