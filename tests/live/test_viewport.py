@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_grd.live.viewport import Look, central_part, choose_level, visible_region
+from napari_grd.inference.source import choose_level
+from napari_grd.live.viewport import Look, central_part, visible_region
 
 sizes = st.integers(1, 3000)
 corners = st.floats(-4000, 4000)

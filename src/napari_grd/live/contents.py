@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.live.lattice import Lattice, origin_of, within
-from napari_grd.live.viewport import Box
+from napari_grd.inference.boxes import Box, origin_of, within
+from napari_grd.inference.lattice import Lattice
 
 DIGEST = np.dtype("S16")
 Digests = NDArray[np.bytes_]

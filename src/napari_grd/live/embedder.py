@@ -11,13 +11,13 @@ from scipy.special import expit
 
 from napari_grd.data.fingerprint import model_fingerprint
 from napari_grd.data.normalize import normalize
+from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of, within
+from napari_grd.inference.lattice import Lattice, by_distance, cover
 from napari_grd.inference.rescale import rescale_region
 from napari_grd.inference.runtime import Runtime
+from napari_grd.inference.source import Patch, PlaneSource, plane_range, read_patch
 from napari_grd.live.cache import CellCache
 from napari_grd.live.contents import DIGEST, Digests, block_digests, cell_keys
-from napari_grd.live.lattice import Lattice, by_distance, clipped, cover, origin_of, pieces, size_of, within
-from napari_grd.live.source import Patch, PlaneSource, plane_range, read_patch
-from napari_grd.live.viewport import Box
 from napari_grd.models import Model
 
 _DRAFT_HALO = 32  # grid pixels

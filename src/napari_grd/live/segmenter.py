@@ -13,15 +13,16 @@ import numpy as np
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.errors import ConfigError
 from napari_grd.graph.partition import partition_embedding
+from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of, within
+from napari_grd.inference.canvas import Canvas
+from napari_grd.inference.identity import Labels
+from napari_grd.inference.lattice import by_distance, lattice_for
 from napari_grd.inference.rescale import grid_shape, scale_factor
 from napari_grd.inference.runtime import runtime_for
+from napari_grd.inference.source import PlaneSource, choose_level
 from napari_grd.live.cache import CellCache
-from napari_grd.live.canvas import Canvas
 from napari_grd.live.embedder import Embedder, Excerpt
-from napari_grd.live.identity import Labels
-from napari_grd.live.lattice import by_distance, clipped, lattice_for, origin_of, pieces, size_of, within
-from napari_grd.live.source import PlaneSource
-from napari_grd.live.viewport import Box, Look, View, central_part, choose_level, visible_region
+from napari_grd.live.viewport import Look, View, central_part, visible_region
 from napari_grd.models import Model
 
 _VIEW_PIXELS = 2048**2  # of the network's grid that a view may have; a wider one is cut down to its middle

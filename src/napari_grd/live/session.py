@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.graph.partition import warm_up
+from napari_grd.inference.source import PlaneSource
 from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter, Painted
-from napari_grd.live.source import PlaneSource
 from napari_grd.live.viewport import Look, View
 from napari_grd.models import Model
 

@@ -6,13 +6,9 @@ nor a GUI: a widget may use it in the GUI thread.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-Box = tuple[slice, slice]
-"""Rows and columns, with explicit starts and stops."""
-
-_CLOSE = 1.05  # a level that is coarser by this much still serves: objects vary more in size
+from napari_grd.inference.boxes import Box
 
 
 @dataclass(frozen=True)
@@ -49,32 +45,6 @@ class Look:
     plane: tuple[int, ...]
     low: tuple[float, float]
     high: tuple[float, float]
-
-
-def choose_level(downsamples: Sequence[float], scale: float) -> int:
-    """The coarsest pyramid level that still has all the detail the network looks at.
-
-    Parameters
-    ----------
-    downsamples : sequence of float
-        Pixels of the finest level per pixel of each level, ascending.
-    scale : float
-        Pixels of the network's grid per pixel of the finest level.
-
-    Returns
-    -------
-    int
-        Does not depend on the zoom: objects keep the size the network knows.
-
-    Examples
-    --------
-    >>> choose_level([1, 2, 4, 8], scale=0.25)
-    2
-    >>> choose_level([1, 2], scale=1.5)
-    0
-    """
-    fitting = [level for level, factor in enumerate(downsamples) if factor * scale <= _CLOSE]
-    return max(fitting, default=0)
 
 
 def visible_region(look: Look, downsample: float, shape: tuple[int, int], *, multiple: int = 1) -> Box | None:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ImageError
+from napari_grd.inference.boxes import Box
+from napari_grd.inference.source import PlaneSource
 from napari_grd.jobs import Job, Stopwatch
 from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter
-from napari_grd.live.source import PlaneSource
-from napari_grd.live.viewport import Box
 from napari_grd.models import Model
 
 _CACHE = 256 * 2**20  # bytes; one block has to fit

@@ -20,9 +20,9 @@ from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.evidence import PlaneEvidence
 from napari_grd.errors import ConfigError
 from napari_grd.inference.segment import iter_predict
+from napari_grd.inference.source import plane_range
 from napari_grd.inference.task import Range
 from napari_grd.jobs import Job, Progress
-from napari_grd.live.source import plane_range
 from napari_grd.live.whole import iter_segment_whole
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from napari_grd.errors import GrdError, ImageError
 from napari_grd.graph.similarity import SimilarityMap
 from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.segment import iter_predict
+from napari_grd.inference.source import plane_range
 from napari_grd.jobs import Job, Progress
-from napari_grd.live.source import plane_range
 from napari_grd.models import Model
 
 _FROM_BELOW = ("affinities", "embedding", "boundaries", "edges", "nodes")  # the first two hide what is under them

@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from napari_grd.inference.boxes import pieces, size_of
+from napari_grd.inference.lattice import cover, lattice_for
 from napari_grd.inference.rescale import grid_shape
-from napari_grd.live.lattice import cover, lattice_for, pieces, size_of
 
 sides = st.integers(1, 400)
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=20))

@@ -1,4 +1,4 @@
-"""What the live engine asks of an image, and how it reads from it."""
+"""An image as planes with channels, whatever holds it, and how it is read part by part."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from napari_grd.config import NormalizationConfig
 from napari_grd.data.inputs import as_image
 from napari_grd.data.normalize import intensity_range
-from napari_grd.live.viewport import Box
+from napari_grd.inference.boxes import Box
 
 _READ = 16 * 2**20  # pixels that may be read to measure intensities
 _SIDE = 512  # of the samples of a plane that is larger
+_CLOSE = 1.05  # a level that is coarser by this much still serves: objects vary more in size
 
 
 class PlaneSource(Protocol):
@@ -124,3 +125,29 @@ def _samples(shape: Sequence[int], *, whole: bool) -> list[Box]:
         [slice(int(at), min(int(at) + _SIDE, size)) for at in begin] for begin, size in zip(starts, shape, strict=True)
     ]
     return list(product(spans[0], spans[1]))
+
+
+def choose_level(downsamples: Sequence[float], scale: float) -> int:
+    """The coarsest pyramid level that still has all the detail the network looks at.
+
+    Parameters
+    ----------
+    downsamples : sequence of float
+        Pixels of the finest level per pixel of each level, ascending.
+    scale : float
+        Pixels of the network's grid per pixel of the finest level.
+
+    Returns
+    -------
+    int
+        Does not depend on the zoom: objects keep the size the network knows.
+
+    Examples
+    --------
+    >>> choose_level([1, 2, 4, 8], scale=0.25)
+    2
+    >>> choose_level([1, 2], scale=1.5)
+    0
+    """
+    fitting = [level for level, factor in enumerate(downsamples) if factor * scale <= _CLOSE]
+    return max(fitting, default=0)

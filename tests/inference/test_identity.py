@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_grd.live.canvas import Canvas
-from napari_grd.live.identity import Identities, match
+from napari_grd.inference.canvas import Canvas
+from napari_grd.inference.identity import Identities, match
 
 labels = arrays(np.uint32, (6, 9), elements=st.integers(0, 6))
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.errors import ImageError
-from napari_grd.live.identity import Identities, Labels
-from napari_grd.live.viewport import Box
+from napari_grd.inference.boxes import Box
+from napari_grd.inference.identity import Identities, Labels
 
 _Plane = tuple[int, ...]
 

@@ -1,0 +1,57 @@
+"""Rectangles of pixels, grid pixels or cells.
+
+This file imports neither networks nor a GUI: a widget may use it in the GUI thread.
+"""
+
+from itertools import pairwise, product
+
+Box = tuple[slice, slice]
+"""Rows and columns, with explicit starts and stops."""
+
+
+def clipped(box: Box, shape: tuple[int, int], margin: int = 0, *, unit: int = 1) -> Box:
+    """A box in units of some pixels, grown by a margin of pixels on every side, as far as it lies inside a shape."""
+    rows, columns = (
+        slice(max(span.start * unit - margin, 0), min(span.stop * unit + margin, size))
+        for span, size in zip(box, shape, strict=True)
+    )
+    return rows, columns
+
+
+def size_of(box: Box) -> tuple[int, int]:
+    """Height and width of a box."""
+    return box[0].stop - box[0].start, box[1].stop - box[1].start
+
+
+def within(box: Box, origin: tuple[int, int]) -> Box:
+    """A box in coordinates that begin at an origin."""
+    rows, columns = (slice(span.start - at, span.stop - at) for span, at in zip(box, origin, strict=True))
+    return rows, columns
+
+
+def origin_of(box: Box) -> tuple[int, int]:
+    """First row and column of a box."""
+    return box[0].start, box[1].start
+
+
+def pieces(box: Box, limit: int) -> list[Box]:
+    """A box cut into about equal pieces of at most ``limit`` cells each.
+
+    Examples
+    --------
+    >>> pieces((slice(0, 4), slice(0, 9)), 20)
+    [(slice(0, 4, None), slice(0, 5, None)), (slice(0, 4, None), slice(5, 9, None))]
+    """
+    counts = [1, 1]
+    height, width = size_of(box)
+    while -(-height // counts[0]) * -(-width // counts[1]) > limit:
+        axis = 0 if height / counts[0] > width / counts[1] else 1
+        counts[axis] += 1
+    rows, columns = (_cut(span, count) for span, count in zip(box, counts, strict=True))
+    return list(product(rows, columns))
+
+
+def _cut(span: slice, count: int) -> list[slice]:
+    size = span.stop - span.start
+    edges = [span.start + -(-size * i // count) for i in range(count + 1)]
+    return [slice(*edge) for edge in pairwise(edges)]
