@@ -5,15 +5,14 @@ covers ``[x, x + 1] x [y, y + 1]``, and a pixel belongs to a polygon if its
 centre does. From a region to its polygons and back is exact.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_grd.corrections.region import MAX_RUNS, Region
 from napari_grd.errors import CorrectionError
+from napari_grd.io.outlines import mask_polygons
 
 Ring = list[list[int]]
 
@@ -40,13 +39,7 @@ def polygons(region: Region) -> list[list[Ring]]:
     mask = np.zeros((y1 - y0, x1 - x0), bool)
     for y, x, length in region.runs:
         mask[y - y0, x - x0 : x - x0 + length] = True
-    parts, _ = ndimage.label(mask)
-    found = []
-    for number, window in enumerate(ndimage.find_objects(parts), start=1):
-        origin = (y0 + window[0].start, x0 + window[1].start)
-        rings = list(_rings(parts[window] == number, origin))
-        found.append(sorted(rings, key=_area, reverse=True))  # the outer one is the only positive one
-    return found
+    return [[ring.tolist() for ring in polygon] for polygon in mask_polygons(mask, (y0, x0))]
 
 
 def fill(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> list[tuple[int, int, int]]:
@@ -88,43 +81,3 @@ def fill(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> list[t
     column = np.clip(np.ceil(x[order] - 0.5), 0, shape[1]).astype(np.int64)
     runs = np.column_stack([row[order][::2], column[::2], column[1::2] - column[::2]])
     return [(y, x, length) for y, x, length in runs[runs[:, 2] > 0].tolist()]
-
-
-def _rings(mask: NDArray[np.bool_], origin: tuple[int, int]) -> Iterator[Ring]:
-    """Outlines of one connected part, the inside to the right of the way with y pointing down."""
-    steps: dict[tuple[int, int], list[tuple[int, int]]] = {}  # from a corner of pixels: the steps that leave it
-    padded = np.pad(mask, 1)
-    inner = padded[1:-1, 1:-1]
-    sides = [
-        (padded[:-2, 1:-1], (0, 0), (0, 1)),  # the neighbour, where its edge begins, its step (y, x)
-        (padded[1:-1, 2:], (0, 1), (1, 0)),
-        (padded[2:, 1:-1], (1, 1), (0, -1)),
-        (padded[1:-1, :-2], (1, 0), (-1, 0)),
-    ]
-    for neighbour, begin, step in sides:
-        for y, x in (np.argwhere(inner & ~neighbour) + begin).tolist():
-            steps.setdefault((y, x), []).append(step)
-    while steps:
-        corner = begin = next(iter(steps))
-        heading = steps[corner][0]
-        ring: Ring = []
-        last: tuple[int, int] | None = None
-        while corner in steps:
-            leaving = steps[corner]
-            # Where pixels touch at a corner only, turning left keeps a ring from passing it twice.
-            left = (-heading[1], heading[0])
-            heading = left if len(leaving) == 2 and left in leaving else leaving[0]
-            leaving.remove(heading)
-            if not leaving:
-                del steps[corner]
-            if heading != last:
-                ring.append([corner[1] + origin[1], corner[0] + origin[0]])
-            last = heading
-            corner = (corner[0] + heading[0], corner[1] + heading[1])
-            if corner == begin:
-                break
-        yield [*ring, ring[0]]
-
-
-def _area(ring: Ring) -> int:
-    return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise(ring))
