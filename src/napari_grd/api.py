@@ -36,6 +36,7 @@ from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.model_file import read_card, save_model
 from napari_grd.io.remote import fetch_model
 from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Progress, Saved, drain
+from napari_grd.measure.filtering import filter_objects
 from napari_grd.measure.objects import iter_measure, measure
 from napari_grd.measure.table import ObjectTable
 from napari_grd.metrics import Errors, Scores, evaluate, find_errors
@@ -79,6 +80,7 @@ __all__ = [
     "evaluate",
     "export_model",
     "fetch_model",
+    "filter_objects",
     "find_errors",
     "fine_tune",
     "instance_graph",
