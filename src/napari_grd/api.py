@@ -34,6 +34,7 @@ from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, predict
 from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.model_file import read_card, save_model
+from napari_grd.io.objects.formats import export_objects, iter_export_objects
 from napari_grd.io.remote import fetch_model
 from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Progress, Saved, drain
 from napari_grd.measure.filtering import filter_objects
@@ -79,12 +80,14 @@ __all__ = [
     "embed",
     "evaluate",
     "export_model",
+    "export_objects",
     "fetch_model",
     "filter_objects",
     "find_errors",
     "fine_tune",
     "instance_graph",
     "iter_distill",
+    "iter_export_objects",
     "iter_fine_tune",
     "iter_measure",
     "iter_predict",

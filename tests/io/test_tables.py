@@ -3,10 +3,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet
 import pytest
 
-from napari_grd.errors import OutputError
-from napari_grd.io.tables import write_csv
+from napari_grd.errors import GrdError, OutputError
+from napari_grd.io import optional
+from napari_grd.io.tables import write_csv, write_parquet, write_table
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -47,3 +50,34 @@ def test_columns_of_different_length_write_nothing(tmp_path: Path) -> None:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="there is no folder"):
         write_csv(tmp_path / "no" / "table.csv", {"a": [1]})
+
+
+def test_pandas_reads_the_same_from_both(tmp_path: Path) -> None:
+    columns = {
+        "image": np.array(["a", "b ü"]),
+        "label": np.array([3, 2**31], np.uint32),
+        "area [µm²]": np.array([0.1, np.nan]),
+    }
+    made_by = {"version": "1", "unit": "µm"}
+    table = pd.read_parquet(write_table(tmp_path / "a.parquet", columns, made_by=made_by))
+    pd.testing.assert_frame_equal(table, pd.read_csv(write_table(tmp_path / "a.csv", columns)), check_dtype=False)
+    assert table["label"].dtype == np.uint32
+    assert list(table["image"]) == ["a", "b ü"]
+    assert np.isnan(table["area [µm²]"][1])
+    told = pyarrow.parquet.read_schema(tmp_path / "a.parquet").metadata[b"napari_grd"]
+    assert json.loads(told) == json.loads((tmp_path / "a.provenance.json").read_text("utf-8")) == made_by
+
+
+def test_a_name_that_tells_no_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"'a.xlsx'.*\.csv or \.parquet"):
+        write_table(tmp_path / "a.xlsx", {"a": [1]})
+
+
+def test_without_pyarrow_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(optional.importlib, "import_module", missing)
+    with pytest.raises(GrdError, match=r'pyarrow.*pip install "napari-grd\[parquet\]"'):
+        write_parquet(tmp_path / "a.parquet", {"a": [1]})
+    assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,7 @@ Polygon = list[Ring]
 # Headings: east along an upper edge, south along a right one, west along a lower one, north along a left one.
 _BEGIN_Y = np.array([0, 0, 1, 1])  # where an edge begins, seen from its pixel
 _BEGIN_X = np.array([0, 1, 1, 0])
+_BY_EDGES = ndimage.generate_binary_structure(2, 1)
 
 
 def mask_polygons(mask: NDArray[Any], origin: Sequence[int] = (0, 0)) -> list[Polygon]:
@@ -46,7 +47,7 @@ def mask_polygons(mask: NDArray[Any], origin: Sequence[int] = (0, 0)) -> list[Po
     mask = np.asarray(mask, bool)
     height, width = mask.shape[0] + 2, mask.shape[1] + 2  # a rim of background, so that every pixel has neighbors
     parts = np.zeros((height, width), np.int32)
-    count = ndimage.label(mask, output=parts[1:-1, 1:-1])
+    count = ndimage.label(mask, _BY_EDGES, output=parts[1:-1, 1:-1])
     parts = parts.ravel()
     inside = np.flatnonzero(parts)
     outward = np.array([-width, 1, width, -1])

@@ -1,0 +1,120 @@
+"""Objects as annotations of COCO, of one image or of many."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_grd import __version__
+from napari_grd.io.atomic import atomic_path
+from napari_grd.io.objects.source import LabelSource, PlaneObject
+from napari_grd.jobs import Job, Stopwatch
+
+
+class CocoDataset:
+    """Images with their annotations, in memory until they are written.
+
+    Every plane of a stack is an image of its own: all have the stack's file name, and "z", "t" and "c", from 0, beside
+    it. An object is one annotation a plane; its number is its "label".
+
+    An object without holes is given as polygons, which every reader knows; one with holes run-length encoded and not
+    compressed, as polygons of COCO have no holes. "iscrowd" is 0 for all: each is a single object.
+    """
+
+    def __init__(self) -> None:
+        self.images: list[dict[str, Any]] = []
+        self._annotations: list[str] = []  # as text: as lists of numbers they would take ten times the memory
+        self._categories: dict[str, int] = {}
+
+    def iter_add(self, source: LabelSource, class_of: Callable[[int], str]) -> Job[None]:
+        """Add an image or stack with its objects; all of it, or nothing if its labels cannot be used.
+
+        Parameters
+        ----------
+        source : LabelSource
+            The labels, and the file name of their image.
+        class_of : callable
+            The class of an object by its number; each becomes a category.
+
+        Raises
+        ------
+        LabelError
+            If a plane holds no labels.
+        """
+        planes = source.planes()
+        watch = Stopwatch("Writing COCO", len(planes))
+        height, width = source.shape
+        images: list[dict[str, Any]] = []
+        annotations: list[str] = []
+        for done, plane in enumerate(planes):
+            yield watch.progress(done)
+            number = len(self.images) + len(images) + 1
+            images.append({"id": number, "file_name": source.image, "width": width, "height": height} | plane)
+            for found in source.objects(plane):
+                name = class_of(found.label) or "object"
+                category = self._categories.setdefault(name, len(self._categories) + 1)
+                annotation = {
+                    "id": len(self._annotations) + len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": category,
+                    **_shape(found, height, width),
+                    "label": found.label,
+                }
+                annotations.append(json.dumps(annotation))
+        self.images += images
+        self._annotations += annotations
+        yield watch.progress(len(planes))
+
+    def write(self, path: str | Path) -> Path:
+        """Write all that was added.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        head: Mapping[str, Any] = {
+            "info": {"description": "Objects of label images", "version": f"napari-grd {__version__}"},
+            "licenses": [],
+            "images": self.images,
+            "categories": [
+                {"id": number, "name": name, "supercategory": ""} for name, number in self._categories.items()
+            ],
+        }
+        with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(head, ensure_ascii=False)[:-1] + ',\n"annotations": [\n')
+            file.write(",\n".join(self._annotations) + "\n]}\n")
+        return Path(path)
+
+
+def iter_write_coco(path: str | Path, source: LabelSource, class_of: Callable[[int], str]) -> Job[Path]:
+    """Write the objects of one image or stack; as :class:`CocoDataset` does of many."""
+    dataset = CocoDataset()
+    yield from dataset.iter_add(source, class_of)
+    return dataset.write(path)
+
+
+def _shape(found: PlaneObject, height: int, width: int) -> dict[str, Any]:
+    y, x = found.origin
+    rows, columns = found.mask.shape
+    segmentation: Any = (
+        {"size": [height, width], "counts": _run_lengths(found, height, width)}
+        if found.has_holes
+        else [outer[:-1].ravel().tolist() for (outer,) in found.polygons]
+    )
+    return {"segmentation": segmentation, "area": found.area, "bbox": [x, y, columns, rows], "iscrowd": 0}
+
+
+def _run_lengths(found: PlaneObject, height: int, width: int) -> list[int]:
+    """Lengths of runs outside and inside in turn, down the columns of the image."""
+    y, x = found.origin
+    columns, rows = np.nonzero(found.mask.T)
+    places = (columns + x) * height + rows + y
+    breaks = np.flatnonzero(np.diff(places) > 1)
+    starts = places[np.concatenate([[0], breaks + 1])]
+    stops = places[np.concatenate([breaks, [-1]])] + 1
+    edges = np.column_stack([starts, stops]).ravel()
+    counts: list[int] = np.diff(np.concatenate([[0], edges, [height * width]])).tolist()
+    return counts if counts[-1] else counts[:-1]

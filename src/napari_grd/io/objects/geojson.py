@@ -1,0 +1,79 @@
+"""Objects as GeoJSON, as QuPath reads and writes it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from napari_grd.io.atomic import atomic_path
+from napari_grd.io.objects.source import LabelSource
+from napari_grd.jobs import Job, Stopwatch
+
+
+def iter_write_geojson(path: str | Path, source: LabelSource, class_of: Callable[[int], str]) -> Job[Path]:
+    """Write a FeatureCollection of detections.
+
+    Each feature is an object of one plane: a Polygon or MultiPolygon in pixels of the image, with the plane as QuPath
+    has it (``{"c": -1, "z": 0, "t": 0}``, from 0), its class, its number as name, and its area. Ids depend on image,
+    number and plane alone.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    source : LabelSource
+        The labels.
+    class_of : callable
+        The class of an object by its number; "" for none.
+
+    Raises
+    ------
+    LabelError
+        If a plane holds no labels.
+    OutputError
+        If the file cannot be written.
+    """
+    planes = source.planes()
+    watch = Stopwatch("Writing GeoJSON", len(planes))
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write('{"type": "FeatureCollection", "features": [')
+        comma = "\n"
+        for done, plane in enumerate(planes):
+            yield watch.progress(done)
+            for feature in _features(source, plane, class_of):
+                file.write(comma + json.dumps(feature, ensure_ascii=False))
+                comma = ",\n"
+        file.write("\n]}\n")
+    yield watch.progress(len(planes))
+    return Path(path)
+
+
+def _features(
+    source: LabelSource, plane: Mapping[str, int], class_of: Callable[[int], str]
+) -> Iterator[dict[str, Any]]:
+    # QuPath's -1 is "all channels".
+    place = {"c": plane.get("c", -1), "z": plane.get("z", 0), "t": plane.get("t", 0)}
+    for found in source.objects(plane):
+        polygons = [[ring.tolist() for ring in polygon] for polygon in found.polygons]
+        geometry: dict[str, Any] = (
+            {"type": "Polygon", "coordinates": polygons[0]}
+            if len(polygons) == 1
+            else {"type": "MultiPolygon", "coordinates": polygons}
+        )
+        if plane:
+            geometry["plane"] = place
+        properties: dict[str, Any] = {"objectType": "detection", "name": str(found.label)}
+        if name := class_of(found.label):
+            properties["classification"] = {"name": name}
+        properties["measurements"] = {"Area px^2": found.area}
+        if source.micrometers is not None:
+            height, width = source.micrometers
+            properties["measurements"]["Area µm^2"] = found.area * height * width
+        key = f"napari-grd:{source.image}:{found.label}:{place['c']}:{place['z']}:{place['t']}"
+        yield {
+            "type": "Feature",
+            "id": str(uuid5(NAMESPACE_URL, key)),
+            "geometry": geometry,
+            "properties": properties,
+        }
