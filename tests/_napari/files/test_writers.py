@@ -1,5 +1,6 @@
 """Labels layers are saved with everything they know, and come back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import tifffile
 from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManager
+from pycocotools.coco import COCO
+from roifile import roiread
 
 from napari_grd._napari.files.readers import get_ome_zarr_reader
 from napari_grd._napari.files.writers import write_labels_ome_zarr
@@ -92,3 +95,34 @@ def test_nothing_foreign_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a.zarr").mkdir()
     with pytest.raises(OutputError, match="not written by napari-grd"):
         saved(make_layer(draw()), tmp_path / "a.zarr")
+
+
+def test_objects_go_to_imagej_qupath_and_coco(tmp_path: Path) -> None:
+    data = np.zeros((3, 20, 30), np.int32)
+    data[1, 4:9, 5:15] = 7
+    layer = make_layer(data)
+    (roi,) = roiread(saved(layer, tmp_path / "a.zip"))
+    assert (roi.name, roi.z_position, roi.left, roi.top, roi.right, roi.bottom) == ("0007-z2", 2, 5, 4, 15, 9)
+    (feature,) = json.loads(saved(layer, tmp_path / "a.geojson").read_text())["features"]
+    assert feature["geometry"]["plane"]["z"] == 1
+    assert feature["properties"]["measurements"] == {"Area px^2": 50, "Area µm^2": 50 * 0.25 * 0.5}
+    dataset = COCO(str(saved(layer, tmp_path / "a.json")))
+    assert [(one["file_name"], one["z"]) for one in dataset.imgs.values()] == [("cells", 0), ("cells", 1), ("cells", 2)]
+    assert [one["bbox"] for one in dataset.anns.values()] == [[5, 4, 10, 5]]
+
+
+def test_a_roi_file_takes_one_object(tmp_path: Path) -> None:
+    data = np.zeros((20, 30), np.int32)
+    data[4:9, 5:15] = 7
+    assert roiread(saved(Labels(data), tmp_path / "a.roi")).name == "0007"
+    with pytest.raises(OutputError, match=r"\.zip"):
+        saved(Labels(np.arange(600).reshape(20, 30)), tmp_path / "b.roi")
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".geojson", ".json"])
+def test_objects_of_a_pyramid_are_those_of_its_finest_level(tmp_path: Path, suffix: str) -> None:
+    data = np.zeros((20, 30), np.int32)
+    data[4:9, 5:15] = 7
+    pyramid = Labels([da.from_array(data), da.from_array(data[::2, ::2])], multiscale=True, name="cells")
+    finest = saved(Labels(data, name="cells"), tmp_path / f"a{suffix}")
+    assert saved(pyramid, tmp_path / f"b{suffix}").stat().st_size == finest.stat().st_size

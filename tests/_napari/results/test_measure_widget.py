@@ -1,9 +1,13 @@
 """The Measure widget in a real viewer: from the button to features and table."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from roifile import roiread
 
 import napari_grd.api as grd
 from napari_grd._napari.results.labelled import channels_under, geometry_options
@@ -138,6 +142,50 @@ def test_a_volume_with_one_axis_in_pixels_is_refused_but_its_planes_are_not(view
     with pytest.raises(LabelError, match=r"'z'.*pixel"):
         geometry_options(labels, per_plane=False)
     assert geometry_options(labels, per_plane=True)["unit"] == "µm"
+
+
+def test_cut_off_small_and_large_objects_are_left_out(
+    viewer: Any, widget: MeasureWidget, qtbot: Any, tmp_path: Path
+) -> None:
+    labels = viewer.add_labels(TRUTH, name="nuclei")
+    sizes = np.bincount(TRUTH.ravel())[1:]
+    widget.exclude_border.setChecked(True)
+    widget.min_size.setValue(int(np.median(sizes)))
+    widget.max_size.setValue(int(sizes.max()) - 1)
+    measured(widget, qtbot)
+    expected = grd.filter_objects(
+        TRUTH, exclude_border=True, min_size=int(np.median(sizes)), max_size=int(sizes.max()) - 1
+    )
+    kept = np.unique(expected[expected > 0])
+    assert 0 < len(kept) < len(sizes) - 1
+    np.testing.assert_array_equal(labels.features["index"], kept)
+    assert f"{len(sizes) - len(kept)} left out" in widget.message.text()
+    np.testing.assert_array_equal(labels.data, TRUTH)
+    table = viewer.window.dock_widgets[TABLE]
+    for name in ("a.zip", "a.parquet"):
+        table.write(tmp_path / name)
+        qtbot.waitUntil(lambda name=name: f"Saved {name}" in table.message.text(), timeout=30_000)
+    assert [roi.name for roi in roiread(tmp_path / "a.zip")] == [f"{label:04}" for label in kept]
+    np.testing.assert_array_equal(pd.read_parquet(tmp_path / "a.parquet")["label"], kept)
+    made_by = json.loads((tmp_path / "a.provenance.json").read_text())
+    assert made_by["objects"] == {
+        "border": "yx",
+        "min_size": int(np.median(sizes)),
+        "max_size": int(sizes.max()) - 1,
+    }
+
+
+def test_sizes_that_leave_nothing_are_told(viewer: Any, widget: MeasureWidget, qtbot: Any) -> None:
+    viewer.add_labels(TRUTH)
+    widget.min_size.setValue(50)
+    widget.max_size.setValue(10)
+    widget.go.click()
+    assert "10 pixels and the smallest 50" in widget.message.text()
+    widget.max_size.setValue(0)
+    widget.min_size.setValue(1_000_000)
+    measured(widget, qtbot)
+    assert "No objects" in widget.message.text()
+    assert "left out" in widget.message.text()
 
 
 def _config(channels: int) -> Any:

@@ -44,6 +44,12 @@ def layer_calibration(meta: Mapping[str, Any], ndim: int) -> Calibration:
     )
 
 
+def image_name(name: str, metadata: Mapping[str, Any] | None) -> str:
+    """The file or layer that labels belong to, as far as they know; else their own name."""
+    made = (metadata or {}).get("napari_grd", {})
+    return str(made.get("image") or name) if isinstance(made, Mapping) else name
+
+
 def is_turned(meta: Mapping[str, Any]) -> bool:
     """Whether a layer is rotated, sheared or moved in a way that a calibration cannot tell."""
     values = [np.asarray(meta.get(key, 0), float) for key in ("rotate", "shear", "affine")]

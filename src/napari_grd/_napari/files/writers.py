@@ -5,7 +5,9 @@ from typing import Any
 
 from napari.utils.notifications import show_warning
 
-from napari_grd._napari.files.calibrated import is_turned, layer_calibration
+from napari_grd._napari.files.calibrated import image_name, is_turned, layer_calibration
+from napari_grd.io.objects.formats import SUFFIXES as OBJECT_SUFFIXES
+from napari_grd.io.objects.formats import ObjectFormat, export_objects
 from napari_grd.io.ome_tiff import SUFFIXES
 from napari_grd.io.ome_tiff import write_labels_ome_tiff as write_tiff
 from napari_grd.io.ome_zarr_labels import write_labels_zarr
@@ -43,6 +45,32 @@ def write_labels_ome_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[st
     finest = _finest(data, meta)
     target = path if path.lower().endswith(SUFFIXES) else f"{path}{SUFFIXES[0]}"
     return [str(write_tiff(target, finest, layer_calibration(meta, finest.ndim), _provenance(meta)))]
+
+
+def write_labels_imagej(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save the objects of a Labels layer as ImageJ ROIs, ``.zip`` or of a single object ``.roi``.
+
+    Outlines are in pixels of the layer's data; a turn or a shift in the viewer does not move them.
+    """
+    return _write_objects(path, data, meta, "imagej")
+
+
+def write_labels_geojson(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save the objects of a Labels layer as GeoJSON for QuPath; in pixels, as :func:`write_labels_imagej`."""
+    return _write_objects(path, data, meta, "geojson")
+
+
+def write_labels_coco(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save the objects of a Labels layer as COCO annotations; in pixels, as :func:`write_labels_imagej`."""
+    return _write_objects(path, data, meta, "coco")
+
+
+def _write_objects(path: str, data: Any, meta: dict[str, Any], form: ObjectFormat) -> list[str]:
+    finest = data[0] if meta.get("multiscale") or isinstance(data, list | tuple) else data
+    known = (OBJECT_SUFFIXES[form], ".roi") if form == "imagej" else (OBJECT_SUFFIXES[form],)
+    target = path if path.lower().endswith(known) else f"{path}{known[0]}"
+    image = image_name(str(meta.get("name", "")), meta.get("metadata"))
+    return [str(export_objects(finest, target, form, image=image, calibration=layer_calibration(meta, finest.ndim)))]
 
 
 def _finest(data: Any, meta: dict[str, Any]) -> Any:

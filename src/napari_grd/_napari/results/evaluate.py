@@ -13,7 +13,7 @@ from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.results.error_layer import ErrorLegend, show_errors
 from napari_grd._napari.results.job_panel import JobPanel
 from napari_grd._napari.results.labelled import axis_names, finest, is_plane_by_plane, set_features
-from napari_grd._napari.results.saving import ask_for_csv, save_csv
+from napari_grd._napari.results.saving import TABLES, ask_for_file, save_table
 from napari_grd._napari.results.score_words import score_words
 from napari_grd._napari.results.table import result_table
 from napari_grd._napari.results.table_model import TableModel
@@ -87,7 +87,7 @@ class EvaluateWidget(JobPanel):
         self.view.setToolTip("All scores of this comparison.")
         self.view.verticalHeader().hide()
         self.view.horizontalHeader().setStretchLastSection(True)
-        self.save = button("Save scores…", "Write all scores to a CSV file.", self._ask_where)
+        self.save = button("Save scores…", "Write all scores to a CSV or Parquet file.", self._ask_where)
         self.save.setEnabled(False)
         self.body.addLayout(form)
         for part in (self.go, self.bar, self.message, heading("Errors"), self.legend, heading("Scores")):
@@ -150,9 +150,9 @@ class EvaluateWidget(JobPanel):
 
     def write(self, path: str | Path) -> None:
         """Write the scores to a file, in a worker."""
-        save_csv(self, path, self._scores, self._made_by)
+        save_table(self, path, self._scores, self._made_by)
 
     def _ask_where(self) -> None:
-        path = ask_for_csv(self, "GRD scores")
+        path = ask_for_file(self, "GRD scores", TABLES)
         if path is not None:
             self.write(path)

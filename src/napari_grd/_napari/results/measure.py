@@ -1,11 +1,15 @@
 """The Measure widget: numbers about every object of a Labels layer."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QCheckBox, QFormLayout
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox
 
 from napari_grd._napari.channels import ChannelPickers
+from napari_grd._napari.files.calibrated import image_name, layer_calibration
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.results.check_list import CheckList
 from napari_grd._napari.results.job_panel import JobPanel
@@ -16,13 +20,13 @@ from napari_grd._napari.results.labelled import (
     is_plane_by_plane,
     set_features,
 )
-from napari_grd._napari.results.measure_job import MeasureRequest, measure_job
+from napari_grd._napari.results.measure_job import Measured, MeasureRequest, measure_job
 from napari_grd._napari.results.table import result_table
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.worker import run_call
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, ImageError, LabelError
-from napari_grd.measure.table import ObjectTable
+from napari_grd.jobs import Job
 
 if TYPE_CHECKING:
     import napari
@@ -84,6 +88,17 @@ class MeasureWidget(JobPanel):
             "Ticked: every plane is measured for itself, with a row for each.\n"
             "Not ticked: an object reaches through the planes of z and is measured as a volume."
         )
+        self.exclude_border = QCheckBox("Leave out objects at the border")
+        self.exclude_border.setToolTip(
+            "Objects that touch the border of the image are cut off: their numbers are too small.\n"
+            "In a stack the border in y and x counts, not its first and last planes."
+        )
+        self.min_size = _size_box("any", "Objects with fewer pixels (of volumes: voxels) are left out.")
+        self.max_size = _size_box("any", "Objects with more pixels (of volumes: voxels) are left out.")
+        sizes = QHBoxLayout()
+        for part in (self.min_size, QLabel("to"), self.max_size, QLabel("pixels")):
+            sizes.addWidget(part)
+        sizes.addStretch(1)
         self.model = ModelCombo(
             self, "Adds the model's mean embedding of each object, and how sure it is.", none="none"
         )
@@ -92,6 +107,8 @@ class MeasureWidget(JobPanel):
         self.form = QFormLayout()
         self.form.addRow("Objects", self.labels)
         self.form.addRow("", self.per_plane)
+        self.form.addRow("", self.exclude_border)
+        self.form.addRow("Size from", sizes)
         self.form.addRow("Brightness in", self.channels)
         self.form.addRow("Model", self.model)
         self.form.addRow("Model looks at", self.image)
@@ -144,19 +161,28 @@ class MeasureWidget(JobPanel):
             raise LabelError("There are no objects to measure.", "Segment an image first, with Live or another tool.")
         request = self._request(layer)
 
-        def done(found: tuple[ObjectTable, dict[str, Any]]) -> str:
-            table, made_by = found
+        export = _exporter(layer)
+
+        def done(found: Measured) -> str:
+            table = found.table
             set_features(layer, table)
-            result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, table, made_by)
-            return f"{len(table):,} rows measured." if len(table) else f"There are no objects in {layer.name!r}."
+            shown = result_table(self.viewer, TABLE, _COLUMN_TIPS)
+            shown.set_table(layer, table, found.made_by, partial(export, found.labels))
+            without = f" {found.left_out:,} left out at the border or for their size." if found.left_out else ""
+            return (f"{len(table):,} rows measured." if len(table) else f"No objects in {layer.name!r}.") + without
 
         self.run(lambda: measure_job(request, self.state), done, [layer])
 
     def _request(self, layer: Labels) -> MeasureRequest:
+        from napari_grd.measure.filtering import object_filter  # imports skimage
+
         under = channels_under(self.viewer, layer)
         name = self.model.name()
         return MeasureRequest(
             labels=finest(layer),
+            objects=object_filter(
+                self.exclude_border.isChecked(), self.min_size.value(), self.max_size.value() or None
+            ),
             layer_name=layer.name,
             geometry=geometry_options(layer, self.per_plane.isChecked()),
             images={ticked: under[ticked] for ticked in self.channels.ticked() if ticked in under},
@@ -175,6 +201,30 @@ class MeasureWidget(JobPanel):
                 f"The model {name!r} takes {self._count} channels, and it is not clear which.", "Choose them."
             )
         return ImageSource(image, channels)
+
+
+def _size_box(nothing: str, tip: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(0, 1_000_000_000)
+    box.setSpecialValueText(nothing)
+    box.setToolTip(tip)
+    box.setMinimumWidth(70)
+    box.setMaximumWidth(110)
+    return box
+
+
+def _exporter(layer: Labels) -> Callable[[Any, str | Path], Job[Path]]:
+    """What writes objects of this layer, as it is now, for another program."""
+    meta = {name: getattr(layer, name) for name in ("axis_labels", "scale", "translate", "units")}
+    calibration = layer_calibration(meta, layer.ndim)
+    image = image_name(layer.name, layer.metadata)
+
+    def export(labels: Any, path: str | Path) -> Job[Path]:
+        from napari_grd.io.objects.formats import iter_export_objects  # imports scipy
+
+        return iter_export_objects(labels, path, image=image, calibration=calibration)
+
+    return export
 
 
 def _rescaling(layer: Labels) -> dict[str, Any]:

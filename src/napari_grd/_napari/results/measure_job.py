@@ -1,7 +1,8 @@
 """What is measured, fixed when the button was pressed, and the job that does it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_grd._napari.outputs import provenance
@@ -10,10 +11,11 @@ from napari_grd._napari.source import ImageSource
 from napari_grd._napari.state import State
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, ImageError
-from napari_grd.jobs import Job
+from napari_grd.jobs import Job, Stopwatch
 from napari_grd.measure.table import ObjectTable
 
 if TYPE_CHECKING:
+    from napari_grd.measure.filtering import FilteredLabels, ObjectFilter
     from napari_grd.measure.frame import PredictionSource
     from napari_grd.models import Model
 
@@ -26,6 +28,8 @@ class MeasureRequest:
     ----------
     labels : array
         Finest level of the layer's data.
+    objects : ObjectFilter
+        Which of its objects are measured.
     layer_name : str
         For provenance.
     geometry : mapping
@@ -41,6 +45,7 @@ class MeasureRequest:
     """
 
     labels: Any
+    objects: "ObjectFilter"
     layer_name: str
     geometry: Mapping[str, Any]
     images: Mapping[str, ChannelPixels]
@@ -49,15 +54,47 @@ class MeasureRequest:
     config: SegmentConfig
 
 
-def measure_job(request: MeasureRequest, state: State) -> Job[tuple[ObjectTable, dict[str, Any]]]:
-    """Measure, in a worker's thread; returns the table and its provenance."""
-    from napari_grd.measure.objects import iter_measure  # imports numba
+@dataclass(frozen=True)
+class Measured:
+    """What comes of a measurement.
+
+    Attributes
+    ----------
+    table : ObjectTable
+        The numbers.
+    made_by : mapping
+        Provenance.
+    labels : array
+        The objects that were measured.
+    left_out : int
+        How many were not.
+    """
+
+    table: ObjectTable
+    made_by: Mapping[str, Any]
+    labels: Any
+    left_out: int
+
+
+def measure_job(request: MeasureRequest, state: State) -> Job[Measured]:
+    """Measure, in a worker's thread."""
+    from napari_grd.inference.background import in_background  # imports numba
+    from napari_grd.measure.filtering import FilteredLabels
+    from napari_grd.measure.geometry import resolve_geometry
+    from napari_grd.measure.objects import iter_measure
 
     model, source = None, None
     if request.model_name is not None:
         model = state.get(request.model_name)
         source = _source(request, model)
-    table = yield from iter_measure(request.labels, request.images, source=source, **request.geometry)
+    labels, left_out = request.labels, 0
+    if request.objects:
+        geometry = resolve_geometry(tuple(labels.shape), **request.geometry)
+        labels = FilteredLabels(labels, request.objects, geometry)
+        watch = Stopwatch("Looking at borders and sizes", 1)
+        look = partial(_count_left_out, labels)
+        left_out = yield from in_background(look, partial(watch.progress, 0))
+    table = yield from iter_measure(labels, request.images, source=source, **request.geometry)
     made_by = provenance(
         model,
         request.config if model is not None else None,
@@ -65,8 +102,13 @@ def measure_job(request: MeasureRequest, state: State) -> Job[tuple[ObjectTable,
         channels=list(request.images),
         axes=dict(zip(request.geometry["axes"], request.geometry["scale"], strict=True)),
         unit=request.geometry["unit"] or "pixel",
+        objects=asdict(request.objects),
     )
-    return table, made_by
+    return Measured(table, made_by, labels, left_out)
+
+
+def _count_left_out(labels: "FilteredLabels") -> int:
+    return sum(len(labels.left_out(frame)) for frame in labels.geometry.frames())
 
 
 def _source(request: MeasureRequest, model: "Model") -> "PredictionSource":

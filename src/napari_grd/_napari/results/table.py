@@ -1,6 +1,6 @@
 """A table of objects, linked to their layer: click a row to see the object, click an object to see its row."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,17 @@ from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView
 
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.results.object_link import index_of, label_at, on_click, show_object
-from napari_grd._napari.results.saving import ask_for_csv, save_csv
+from napari_grd._napari.results.saving import (
+    OBJECTS,
+    TABLES,
+    ask_for_file,
+    is_table,
+    save_objects,
+    save_table,
+)
 from napari_grd._napari.results.table_model import TableModel
 from napari_grd._napari.state import unwrap
+from napari_grd.jobs import Job
 from napari_grd.measure.table import ObjectTable
 
 _SPARE = 12  # pixels beside a heading
@@ -50,13 +58,15 @@ class ResultTable(Panel):
         self._layer: Labels | None = None
         self._table = ObjectTable({}, np.zeros((0, 0), np.int64))
         self._made_by: Mapping[str, Any] = {}
+        self._objects: Callable[[str | Path], Job[Path]] | None = None
         self._link = ExitStack()  # the connection to the layer
         self.when_gone(self._link.close)
         self._moving = False  # what follows a click must not click back
         self.caption = QLabel()
         self.save = button(
-            "Save CSV…",
-            "Write all rows to a file for Excel, R or Python;\nhow they were made is written beside it.",
+            "Save…",
+            "Write all rows to a CSV or Parquet file for Excel, R or Python; how they were made is written beside it.\n"
+            "Measured objects can be saved as outlines too: for ImageJ, QuPath or readers of COCO.",
             self._ask_where,
         )
         row = QHBoxLayout()
@@ -81,7 +91,13 @@ class ResultTable(Panel):
         self.follow(self.viewer.layers.events.removed, self._on_removed)
         self._show()
 
-    def set_table(self, layer: Labels, table: ObjectTable, made_by: Mapping[str, Any]) -> None:
+    def set_table(
+        self,
+        layer: Labels,
+        table: ObjectTable,
+        made_by: Mapping[str, Any],
+        objects: Callable[[str | Path], Job[Path]] | None = None,
+    ) -> None:
         """Show the objects of a layer.
 
         Parameters
@@ -91,19 +107,25 @@ class ResultTable(Panel):
             Of the layer's data.
         made_by : mapping
             Goes into the file beside a saved table.
+        objects : callable, optional
+            Makes the job that writes the objects themselves to a file, for
+            another program. Default: only the table can be saved.
         """
         self._unlink()
-        self._layer, self._table, self._made_by = layer, table, made_by
+        self._layer, self._table, self._made_by, self._objects = layer, table, made_by, objects
         layer.events.selected_label.connect(self._on_selected_label)
         self._link.callback(layer.events.selected_label.disconnect, self._on_selected_label)
         self._show()
 
     def write(self, path: str | Path) -> None:
-        """Write the table to a file, in a worker."""
-        save_csv(self, path, self._table.columns, self._made_by)
+        """Write the table, or by the name of the file the objects, in a worker."""
+        if self._objects is not None and not is_table(path):
+            save_objects(self, path, self._objects)
+        else:
+            save_table(self, path, self._table.columns, self._made_by)
 
     def _ask_where(self) -> None:
-        path = ask_for_csv(self, self._title)
+        path = ask_for_file(self, self._title, TABLES if self._objects is None else TABLES | OBJECTS)
         if path is not None:
             self.write(path)
 
@@ -162,4 +184,4 @@ class ResultTable(Panel):
 
     def _unlink(self) -> None:
         self._link.close()
-        self._layer = None
+        self._layer = self._objects = None
