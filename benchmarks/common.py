@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 import napari_grd.api as grd
-from napari_grd.io.images import read_image, read_pairs
+from napari_grd.io.images import read_image
+from napari_grd.io.label_image import read_label_image
+from napari_grd.io.listing import read_pairs
 
 # Objects below these sizes are slivers of the annotation; scores ignore them on both sides.
 MIN_SIZE = {"bbbc039_nuclei": 60, "dsb2018_fluo": 30}
@@ -69,7 +71,7 @@ def load(name: str, *, rehearsal: bool = False) -> Dataset:
         if group in unread:
             continue
         assert pair.labels is not None
-        item = (read_image(pair.image), read_image(pair.labels))
+        item = (read_image(pair.image).pixels, read_label_image(pair.labels))
         (validation if group in held else train).append(item)
     return Dataset(name, train, validation)
 

@@ -31,7 +31,8 @@ import psutil
 from qtpy.QtCore import QCoreApplication, QEvent, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_grd.io.images import read_image, read_pairs
+from napari_grd.io.images import read_image
+from napari_grd.io.listing import read_pairs
 from reporting import hardware, table
 
 SIZE = 1400  # pixels of a plane: what is seen is an eighth of it
@@ -152,7 +153,7 @@ def mosaics() -> np.ndarray:
     root = os.environ.get("GRD_DATA")
     if not root:
         sys.exit("Set GRD_DATA to the folder of real images, e.g. GRD_DATA=/data/grd.")
-    images = [read_image(pair.image) for pair in read_pairs(Path(root) / "bbbc039_nuclei")]
+    images = [read_image(pair.image).pixels for pair in read_pairs(Path(root) / "bbbc039_nuclei")]
     planes = []
     for number in range(PLANES):
         rows = [np.concatenate(images[9 * number + 3 * row :][:3], axis=1)[:, :SIZE] for row in range(3)]

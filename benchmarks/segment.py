@@ -20,7 +20,9 @@ from napari_grd.data.normalize import intensity_range, normalize
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.segment import predict, segment
-from napari_grd.io.images import read_image, read_pairs
+from napari_grd.io.images import read_image
+from napari_grd.io.label_image import read_label_image
+from napari_grd.io.listing import read_pairs
 from napari_grd.io.model_file import load_model
 from napari_grd.models import Model, ModelConfig
 from napari_grd.models.resunet import TEACHER_WIDTHS
@@ -49,8 +51,8 @@ def mosaic(folder: Path, size: int) -> Scene:
     places = [(y, x) for y in range(0, size, CROP) for x in range(0, size, CROP)]
     for (y, x), pair in zip(places, read_pairs(folder)[::5], strict=False):
         here = np.s_[y : y + CROP, x : x + CROP]
-        image[here] = read_image(pair.image)[:CROP, :CROP]
-        ids = read_image(pair.labels)[:CROP, :CROP].astype(np.int64)
+        image[here] = read_image(pair.image).pixels[:CROP, :CROP]
+        ids = read_label_image(pair.labels)[:CROP, :CROP].astype(np.int64)
         labels[here] = np.where(ids > 0, ids + labels.max(), 0)
     return Scene(f"{size}² of bbbc039", image, labels)
 

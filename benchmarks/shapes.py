@@ -21,7 +21,8 @@ from common import MIN_SIZE
 from napari_grd.config import PartitionConfig
 from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.graph.partition import partition_embedding
-from napari_grd.io.images import read_image, read_pairs
+from napari_grd.io.label_image import read_label_image
+from napari_grd.io.listing import read_pairs
 from partition import CHANNELS, embedding_of
 from reporting import table
 
@@ -40,7 +41,7 @@ def planes(root: Path, name: str, limit: int) -> list[np.ndarray]:
     found = []
     for pair in read_pairs(root / name, strict=True)[:limit]:
         assert pair.labels is not None
-        labels = read_image(pair.labels).astype(np.int64)
+        labels = read_label_image(pair.labels).astype(np.int64)
         found += list(labels[::10]) if labels.ndim == 3 else [labels]
     return found
 

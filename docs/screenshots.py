@@ -37,6 +37,7 @@ from napari_grd._napari.worker import stop_all
 from napari_grd.corrections import Accept, Cut, Region
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.images import read_image
+from napari_grd.io.label_image import read_label_image
 
 FIELD = "IXMtest_H11_s6_w19DF4.tif"
 WINDOW = (1400, 900)
@@ -262,7 +263,7 @@ def read_field() -> Field:
     if not root:
         sys.exit("Set GRD_DATA to the folder of real images, e.g. GRD_DATA=/data/grd.")
     folder = Path(root) / "bbbc039_nuclei"
-    return Field(read_image(folder / "images" / FIELD), read_image(folder / "labels" / FIELD))
+    return Field(read_image(folder / "images" / FIELD).pixels, read_label_image(folder / "labels" / FIELD))
 
 
 def main() -> None:

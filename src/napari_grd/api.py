@@ -33,6 +33,10 @@ from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, predict
 from napari_grd.io.builtin import builtin_paths
+from napari_grd.io.image_data import Channel, ImageData
+from napari_grd.io.images import list_series, read_image
+from napari_grd.io.label_image import read_label_image
+from napari_grd.io.listing import find_images
 from napari_grd.io.model_file import read_card, save_model
 from napari_grd.io.objects.formats import export_objects, iter_export_objects
 from napari_grd.io.remote import fetch_model
@@ -47,6 +51,7 @@ from napari_grd.teachers.registry import TeacherLike, as_teacher, load_teacher, 
 
 __all__ = [
     "BeforeAfter",
+    "Channel",
     "Corrections",
     "DistillConfig",
     "Errors",
@@ -54,6 +59,7 @@ __all__ = [
     "FineTuneConfig",
     "GrdError",
     "GrdWarning",
+    "ImageData",
     "ImageRef",
     "InstanceGraph",
     "Metrics",
@@ -84,6 +90,7 @@ __all__ = [
     "fetch_model",
     "filter_objects",
     "find_errors",
+    "find_images",
     "fine_tune",
     "instance_graph",
     "iter_distill",
@@ -93,12 +100,15 @@ __all__ = [
     "iter_predict",
     "iter_segment",
     "iter_train",
+    "list_series",
     "load_corrections",
     "load_model",
     "load_teacher",
     "measure",
     "partition",
     "predict",
+    "read_image",
+    "read_label_image",
     "save_corrections",
     "save_model",
     "segment",

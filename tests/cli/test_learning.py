@@ -10,8 +10,8 @@ from napari_grd.io.images import read_image
 
 
 def corrected(dataset: Path, name: str = "0") -> Path:
-    image = read_image(dataset / "images" / f"{name}.tif")
-    mask = read_image(dataset / "labels" / f"{name}.tif") == 1
+    image = read_image(dataset / "images" / f"{name}.tif").pixels
+    mask = read_image(dataset / "labels" / f"{name}.tif").pixels == 1
     pixel = tuple(int(at) for at in np.argwhere(mask)[0])
     made = Corrections(ImageRef.of(image), [Accept(pixel, Region.from_mask(mask))])
     return save_corrections(made, dataset / f"{name}.grd-corrections.geojson")

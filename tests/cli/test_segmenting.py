@@ -98,12 +98,12 @@ def test_real_labels_score_one_against_themselves(call, real_data: Path) -> None
 
 def test_corrections_are_made_on_the_labels(call, model_file: Path, dataset: Path, tmp_path: Path) -> None:
     path = dataset / "images" / "0.tif"
-    corrections = Corrections(ImageRef.of(read_image(path)), [Draw(Region([(3, 4, 30)]))])
+    corrections = Corrections(ImageRef.of(read_image(path).pixels), [Draw(Region([(3, 4, 30)]))])
     file = save_corrections(corrections, tmp_path / "0.grd-corrections.geojson")
     common = ("--model", model_file, "--out", tmp_path / "out", "--corrections", file, *TORCH)
     done = call("segment", path, *common)
     assert done.code == 0, done.err
-    labels = read_image(tmp_path / "out" / "0.tif")
+    labels = read_image(tmp_path / "out" / "0.tif").pixels
     assert (labels == labels[3, 4]).sum() == 30
     refused = call("segment", dataset, *common, "--force")
     assert refused.code == 2

@@ -10,7 +10,9 @@ import tifffile
 from PIL import Image
 
 from napari_grd.errors import DataError, LabelError, OutputError
-from napari_grd.io.images import find_images, read_image, read_pairs, write_labels
+from napari_grd.io.images import read_image, write_labels
+from napari_grd.io.label_image import read_label_image
+from napari_grd.io.listing import find_images, read_pairs
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7)
 COLOUR = np.arange(105, dtype=np.uint8).reshape(5, 7, 3)
@@ -43,7 +45,7 @@ def save(path: Path, array: np.ndarray) -> Path:
     ],
 )
 def test_an_image_is_read_as_stored(tmp_path: Path, name: str, array: np.ndarray) -> None:
-    read = read_image(save(tmp_path / name, array))
+    read = read_image(save(tmp_path / name, array)).pixels
     assert read.dtype == array.dtype
     np.testing.assert_array_equal(read, array)
 
@@ -52,11 +54,11 @@ def test_a_jpeg_is_read_with_colour_last(tmp_path: Path) -> None:
     assert read_image(save(tmp_path / "a.jpg", COLOUR)).shape == COLOUR.shape
 
 
-def test_an_indexed_png_gives_its_indices(tmp_path: Path) -> None:
+def test_an_indexed_png_of_labels_gives_its_indices(tmp_path: Path) -> None:
     image = Image.fromarray(GREY, mode=None).convert("L")
     image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0] * 85)
     image.save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), GREY)
+    np.testing.assert_array_equal(read_label_image(tmp_path / "a.png"), GREY)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg", "a.npy"])
@@ -66,7 +68,7 @@ def test_a_cut_off_file_is_named(tmp_path: Path, name: str, keep: float) -> None
     path = save(tmp_path / name, rng.integers(0, 255, (64, 64), dtype=np.uint8))
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(DataError, match=rf"{name}.*cannot be read.*copy it again"):
+    with pytest.raises(DataError, match=rf"{name}.*(cannot be read|is empty).*[Cc]opy it again"):
         read_image(path)
 
 
@@ -83,15 +85,6 @@ def test_no_pickle_is_opened(tmp_path: Path) -> None:
         read_image(tmp_path / "a.npy")
 
 
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> None:
-        raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
-
-    monkeypatch.setattr(tifffile, "imread", refuse)
-    with pytest.raises(DataError, match="Install the package 'imagecodecs'"):
-        read_image(save(tmp_path / "a.tif", GREY))
-
-
 @pytest.mark.parametrize(("name", "words"), [("none.tif", "There is no image file"), (".", "There is no image file")])
 def test_a_missing_file(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
@@ -99,9 +92,9 @@ def test_a_missing_file(tmp_path: Path, name: str, words: str) -> None:
 
 
 def test_another_format_names_those_that_can_be_read(tmp_path: Path) -> None:
-    (tmp_path / "a.czi").touch()
-    with pytest.raises(DataError, match=r"a.czi.*\.tif, "):
-        read_image(tmp_path / "a.czi")
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(DataError, match=r"a.txt.*\.tif, "):
+        read_image(tmp_path / "a.txt")
 
 
 def test_images_are_found_sorted_and_without_hidden_files(tmp_path: Path) -> None:
@@ -159,13 +152,6 @@ def test_labels_without_a_folder_of_images(tmp_path: Path) -> None:
         read_pairs(tmp_path)
 
 
-def test_two_files_of_one_stem(tmp_path: Path) -> None:
-    save(tmp_path / "images/a.tif", GREY)
-    save(tmp_path / "images/a.png", GREY)
-    with pytest.raises(DataError, match=r"'a.png' and 'a.tif' share the name 'a'"):
-        read_pairs(tmp_path)
-
-
 @pytest.mark.parametrize(("highest", "dtype"), [(65535, np.uint16), (65536, np.uint32)])
 @pytest.mark.parametrize("shape", [(5, 7), (1, 5, 7), (4, 5, 3)])
 def test_labels_come_back_in_the_smallest_type(
@@ -173,7 +159,7 @@ def test_labels_come_back_in_the_smallest_type(
 ) -> None:
     labels = np.zeros(shape, dtype=np.int64)
     labels.flat[-1] = highest
-    read = read_image(write_labels(tmp_path / "a.tif", labels))
+    read = tifffile.imread(write_labels(tmp_path / "a.tif", labels))
     assert read.dtype == dtype
     np.testing.assert_array_equal(read, labels)
 
@@ -209,6 +195,6 @@ def test_labels_only_go_to_tiff(tmp_path: Path) -> None:
 @pytest.mark.real
 def test_real_folders_pair_up(real_data: Path) -> None:
     pairs = read_pairs(real_data / "dsb2018_histology_rgb", strict=True)
-    image, labels = read_image(pairs[0].image), read_image(pairs[0].labels or "")
+    image, labels = read_image(pairs[0].image), read_label_image(pairs[0].labels or "")
     assert len(pairs) == 80
     assert image.shape == (*labels.shape, 3)

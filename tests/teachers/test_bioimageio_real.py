@@ -7,7 +7,9 @@ import pytest
 
 import napari_grd.api as grd
 from napari_grd.config import AssistantConfig, DistillConfig, NetworkConfig
-from napari_grd.io.images import read_image, read_pairs
+from napari_grd.io.images import read_image
+from napari_grd.io.label_image import read_label_image
+from napari_grd.io.listing import read_pairs
 from napari_grd.teachers.bioimageio import BioimageioTeacher
 from napari_grd.teachers.registry import as_teacher
 
@@ -49,8 +51,8 @@ def test_it_segments_real_images(teacher: BioimageioTeacher, real_data: Path) ->
     found, wanted = [], []
     for pair in pairs:
         assert pair.labels is not None
-        found.append(teacher.predict(read_image(pair.image)[None]).labels)
-        wanted.append(read_image(pair.labels))
+        found.append(teacher.predict(read_image(pair.image).pixels[None]).labels)
+        wanted.append(read_label_image(pair.labels))
     assert grd.evaluate(found, wanted, min_size=30).ap50 > 0.5
 
 
@@ -60,6 +62,6 @@ def test_a_student_learns_from_it_without_any_label(teacher: BioimageioTeacher, 
     config = DistillConfig(
         steps=3, batch=1, patch=64, network=network, assistant=AssistantConfig(network=network, steps=3)
     )
-    images = [read_image(pair.image) for pair in pairs]
+    images = [read_image(pair.image).pixels for pair in pairs]
     student = grd.distill(teacher, images, config=config, validation=0.0)
     assert grd.segment(student, images[0]).shape == images[0].shape

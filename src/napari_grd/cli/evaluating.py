@@ -8,7 +8,7 @@ import typer
 from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_table
 from napari_grd.errors import DataError, GrdError
-from napari_grd.jobs import Job, Stopwatch
+from napari_grd.jobs import Job, Notice, Stopwatch
 
 _ALL = "all"
 
@@ -30,13 +30,17 @@ def evaluate(
 
 def _pairs(labels: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
     """Files that belong together, by name."""
-    if labels.is_dir() != reference.is_dir():
+    from napari_grd.io.listing import find_labels
+    from napari_grd.io.names import image_stem
+
+    folders = [path.is_dir() and path.suffix.lower() != ".zarr" for path in (labels, reference)]
+    if folders[0] != folders[1]:
         raise DataError(
             f"Of {str(labels)!r} and {str(reference)!r} one is a folder.", "Give two files, or two folders."
         )
-    if not labels.is_dir():
-        return {labels.stem: (labels, reference)}
-    found, true = _by_stem(labels), _by_stem(reference)
+    if not folders[0]:
+        return {image_stem(labels): (labels, reference)}
+    found, true = find_labels(labels), find_labels(reference)
     if missing := sorted(true.keys() ^ found.keys()):
         raise DataError(
             f"{len(missing)} of the label images are in one folder only, the first: {missing[0]!r}.",
@@ -45,23 +49,19 @@ def _pairs(labels: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
     return {name: (found[name], true[name]) for name in sorted(true)}
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    from napari_grd.io.images import find_images
-
-    # Overlays of "segment --outlines" lie beside the labels.
-    return {path.stem: path for path in find_images(folder) if not path.name.endswith("-outlines.png")}
-
-
 def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[dict[str, dict[str, float]]]:
     """Scores of each image by name, and of all together."""
-    from napari_grd.io.images import read_image
+    from napari_grd.io.label_image import read_labels
     from napari_grd.metrics import evaluate as score
 
     watch = Stopwatch("Evaluating", len(pairs) + 1)
     scores, found, true = {}, [], []
     for done, (name, files) in enumerate(pairs.items()):
         yield watch.progress(done)
-        one, other = map(read_image, files)
+        read = [read_labels(path) for path in files]
+        for note in dict.fromkeys(note for labels in read for note in labels.notes):
+            yield Notice(note)
+        one, other = (labels.pixels for labels in read)
         try:
             scores[name] = score(one, other, min_size=min_size).as_dict()
         except GrdError as error:

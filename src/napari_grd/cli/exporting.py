@@ -8,7 +8,7 @@ import typer
 from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files
 from napari_grd.errors import ConfigError, OutputError
-from napari_grd.jobs import Job, Stopwatch
+from napari_grd.jobs import Job
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -51,9 +51,10 @@ def export(
     loaded = grd.load_model(model)
     if int8 is not None:
         loaded = run(_iter_calibrate(loaded, int8, axes))
-    options: dict[str, Any] = {"image": None if image is None else read_image(image), "authors": author or ()}
+    options: dict[str, Any] = {"image": None, "authors": author or ()}
     if image is not None:
-        options["axes"] = axes
+        example = read_image(image, axes=axes)
+        options |= {"image": example.pixels, "axes": example.axes}
     options["licence"] = licence
     print_files([grd.export_model(loaded, out, chosen, int8=int8 is not None, **options)])  # type: ignore[arg-type]
 
@@ -75,17 +76,10 @@ def calibrate(
 
 def _iter_calibrate(model: "Model", folder: Path, axes: str | None) -> Job["Model"]:
     from napari_grd.inference.calibrate import PATCHES, calibrate
-    from napari_grd.io.images import read_image, read_pairs
+    from napari_grd.io.folders import iter_read
 
-    pairs = read_pairs(folder)
-    chosen = pairs[:: max(1, len(pairs) // PATCHES)][:PATCHES]
-    watch = Stopwatch("Reading images", len(chosen))
-    images = []
-    for done, pair in enumerate(chosen):
-        yield watch.progress(done)
-        images.append(read_image(pair.image))
-    yield watch.progress(len(chosen))
-    return calibrate(model, images, axes=axes)
+    found = yield from iter_read(folder, axes, most=PATCHES)
+    return calibrate(model, found.images, axes=found.axes)
 
 
 def _check_free(path: Path, force: bool) -> None:

@@ -58,18 +58,22 @@ def fine_tune(
         raise OutputError(f"{str(out)!r} exists already.", "Use --force to overwrite it, or choose another name.")
 
     import napari_grd.api as grd
-    from napari_grd.io.images import read_image, read_pairs
+    from napari_grd.io.folders import iter_read
+    from napari_grd.io.images import read_image
+    from napari_grd.io.label_image import read_label_image
 
     before = grd.load_model(model)
-    arrays = [read_image(path) for path in images]
+    read = [read_image(path, axes=axes) for path in images]
+    arrays = [image.pixels for image in read]
+    told = None if axes is None else read[0].axes
     made = [grd.load_corrections(path) for path in corrections]
-    segmented = None if labels is None else [read_image(path) for path in labels]
-    known = None if replay is None else [read_image(pair.image) for pair in read_pairs(replay)]
-    job = grd.iter_fine_tune(before, arrays, made, segmented, config, axes=axes, replay=known)
+    segmented = None if labels is None else [read_label_image(path) for path in labels]
+    known = None if replay is None else run(iter_read(replay)).images
+    job = grd.iter_fine_tune(before, arrays, made, segmented, config, axes=told, replay=known)
     after = run(job, resume="Nothing was kept; run the same command again.")
     path = grd.save_model(after, out)
     view = SegmentConfig(object_diameter=config.object_diameter, threads=config.threads)
-    seen = grd.before_after(before, after, arrays, made, segmented, view, axes=axes)
+    seen = grd.before_after(before, after, arrays, made, segmented, view, axes=told)
     rows = [
         [name.upper(), f"{getattr(seen.before, name):.3f}", f"{getattr(seen.after, name):.3f}"]
         for name in ("ap50", "aji", "sbd")

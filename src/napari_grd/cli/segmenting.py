@@ -72,18 +72,20 @@ def segment(
 
 
 def _find(inputs: Sequence[Path]) -> list[Path]:
-    from napari_grd.io.images import read_pairs
+    from napari_grd.io.listing import find_images
+    from napari_grd.io.names import image_stem
 
     found: list[Path] = []
     for path in inputs:
-        found += [pair.image for pair in read_pairs(path)] if path.is_dir() else [path]
+        found += find_images(path) if path.is_dir() and path.suffix.lower() != ".zarr" else [path]
     by_name: dict[str, Path] = {}
     for path in found:
-        if not path.is_file():
+        if not path.exists():
             raise DataError(f"There is no image {str(path)!r}.", "Check the path.")
-        if by_name.setdefault(path.stem, path) != path:
+        stem = image_stem(path)
+        if by_name.setdefault(stem, path) != path:
             raise DataError(
-                f"{str(by_name[path.stem])!r} and {str(path)!r} would both be written to '{path.stem}.tif'.",
+                f"{str(by_name[stem])!r} and {str(path)!r} would both be written to '{stem}.tif'.",
                 "Segment them into different folders.",
             )
     return list(by_name.values())
@@ -93,7 +95,9 @@ def _planned(
     images: Sequence[Path], out: Path, *, force: bool, skip_existing: bool, outlines: bool
 ) -> list[tuple[Path, Path]]:
     """Images with the files of their labels, without those to skip."""
-    plan = [(image, out / f"{image.stem}.tif") for image in images]
+    from napari_grd.io.names import image_stem
+
+    plan = [(image, out / f"{image_stem(image)}.tif") for image in images]
     if any(image.resolve() == target.resolve() for image, target in plan):
         raise OutputError(f"The labels would overwrite the images in {str(out)!r}.", "Choose another --out folder.")
     if skip_existing:
@@ -126,8 +130,10 @@ def _iter_segment(
     for done, (path, target) in enumerate(plan):
         yield watch.progress(done)
         try:
-            image = read_image(path)
-            job = iter_segment_corrected(model, image, config, corrections=corrections, axes=axes)
+            read = read_image(path, axes=axes)
+            image = read.pixels
+            axes_of = read.axes if "z" in read.axes else read.axes.replace("t", "z")
+            job = iter_segment_corrected(model, image, config, corrections=corrections, axes=axes_of)
             if len(plan) > 1:  # of many images, only how far the whole is
                 whole = watch.progress(done)
                 job = relay(job, lambda _event, whole=whole: whole)  # type: ignore[misc]
@@ -146,7 +152,7 @@ def _iter_segment(
         written.append(write_labels(target, labels, metadata))
         yield Saved(target, kind="labels")
         if outlines:
-            written.append(_write_outlines(_outline_path(target), image, labels, model, axes))
+            written.append(_write_outlines(_outline_path(target), image, labels, model, axes_of))
     yield watch.progress(len(plan))
 
 

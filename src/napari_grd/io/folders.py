@@ -1,40 +1,49 @@
-"""Folders of images, read whole."""
+"""Folders of images and labels, read whole, to train on."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.errors import DataError
-from napari_grd.io.images import read_image, read_pairs
-from napari_grd.jobs import Job, Stopwatch
-
-_PHOTO = (".png", ".jpg", ".jpeg")
+from napari_grd.errors import DataError, GrdError, LabelError
+from napari_grd.io.image_data import ImageData
+from napari_grd.io.images import read_image
+from napari_grd.io.label_image import LabelImage, read_labels
+from napari_grd.io.listing import ImagePair, list_pairs
+from napari_grd.jobs import Job, Notice, Stopwatch
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Images of a folder, in memory.
+    """Planes of the images of a folder, in memory.
 
     Attributes
     ----------
     names : list of str
-        Stems, sorted.
+        Stems, sorted; of the planes of a stack with their place in it.
     images : list of arrays
-        As stored.
+        In the type they are stored in.
     labels : list of (array or None)
         None where an image has no labels.
     axes : str
-        Axes of every image.
+        Axes of every image: ``yx``, ``yxc`` or ``cyx``.
+    sources : list of str
+        The stem of the file each one is from: planes of one stack are no strangers to each other.
     """
 
     names: list[str]
     images: list[NDArray[Any]]
     labels: list[NDArray[Any] | None]
     axes: str | None
+    sources: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            object.__setattr__(self, "sources", list(self.names))
 
     def take(self, indices: Sequence[int]) -> "ImageFolder":
         """The folder as if it held only some of its images."""
@@ -43,6 +52,7 @@ class ImageFolder:
             [self.images[i] for i in indices],
             [self.labels[i] for i in indices],
             self.axes,
+            [self.sources[i] for i in indices],
         )
 
     def labelled(self) -> "ImageFolder":
@@ -53,7 +63,8 @@ class ImageFolder:
         """Split into what is trained on and what is held out, the same every time.
 
         Of the labelled images (of all, if none is labelled), sorted by name, the first and
-        every ``1 / fraction``-th after it are held out; or of their groups.
+        every ``1 / fraction``-th after it are held out; or of their groups. All planes
+        of a stack are held out together; of a single stack, the last planes.
 
         Parameters
         ----------
@@ -72,8 +83,11 @@ class ImageFolder:
             raise DataError(f"The fraction to hold out is {fraction:g}.", "Give one above 0, up to 0.5.")
         places = list(range(len(self.images)))
         candidates = [i for i in places if self.labels[i] is not None] or places
-        groups = [_group(self.names[i], group) for i in places]
+        groups = [_group(self.sources[i], group) for i in places]
         found = list(dict.fromkeys(groups[i] for i in candidates))
+        if len(found) < 2 and group is None and len(candidates) > 1:  # planes of one stack
+            last = candidates[-max(1, round(fraction * len(candidates))) :]
+            return self.take([i for i in places if i not in last]), self.take(last)
         if len(found) < 2:
             raise DataError(
                 f"{len(found)} of {len(places)} images can be held out."
@@ -100,38 +114,150 @@ def _group(name: str, pattern: str | None) -> str:
         ) from None
 
 
-def iter_read(folder: Path, axes: str | None = None) -> Job[ImageFolder]:
-    """Read a folder's images and labels, as a job.
+def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None) -> Job[ImageFolder]:
+    """Read a folder's images and labels plane by plane, as a job.
+
+    Stacks and time series are taken apart into planes. A gray image among color
+    ones gets three equal channels. A file that cannot be read is named in a notice, and
+    the others are read; so is whatever else had to be guessed.
 
     Parameters
     ----------
     folder : Path
         With subfolders ``images`` and ``labels``, or only images.
     axes : str, optional
-        Axes of every image. Default: what the first image tells.
+        Axes of every image, a letter out of ``tczyx`` each. Default: what the files tell.
+    most : int, optional
+        Read that many of the images, evenly chosen, and no labels.
 
     Raises
     ------
     DataError
-        If the folder or a file in it cannot be used.
+        If the folder cannot be used, no file of it can be read, or images have different numbers of channels.
+    LabelError
+        If labels do not fit their image.
     """
-    pairs = read_pairs(folder)
+    listing = list_pairs(folder)
+    for note in listing.notes:
+        yield Notice(note)
+    pairs = listing.pairs
+    if most is not None:
+        pairs = tuple(replace(pair, labels=None) for pair in pairs[:: max(1, len(pairs) // most)][:most])
     watch = Stopwatch("Reading images", len(pairs))
-    images, labels = [], []
+    read: list[_Planes] = []
+    failed: GrdError | None = None
     for done, pair in enumerate(pairs):
         yield watch.progress(done)
-        images.append(read_image(pair.image))
-        labels.append(None if pair.labels is None else read_image(pair.labels))
+        try:
+            planes = _read(pair, axes)
+        except LabelError:
+            raise
+        except GrdError as error:
+            failed = error
+            yield Notice(f"{pair.image.name} was left out. {error}")
+            continue
+        for note in planes.notes:
+            yield Notice(note)
+        read.append(planes)
     yield watch.progress(len(pairs))
-    axes = axes or _axes(pairs[0].image, images[0], labels[0])
-    return ImageFolder([pair.name for pair in pairs], images, labels, axes)
+    if not read:
+        raise DataError(f"No image of {str(folder)!r} can be used.", str(failed))
+    return _joined(read)
 
 
-def _axes(path: Path, image: NDArray[Any], labels: NDArray[Any] | None) -> str | None:
-    if image.ndim == 2:
-        return "yx"
-    if path.suffix.lower() in _PHOTO:
-        return "yxc"
-    if labels is not None and image.ndim == 3:
-        return {image.shape[:-1]: "yxc", image.shape[1:]: "cyx"}.get(labels.shape)
-    return None
+@dataclass(frozen=True, eq=False)
+class _Planes:
+    """One file's planes, ``(y, x)``, ``(y, x, c)`` or ``(c, y, x)``."""
+
+    path: Path
+    name: str
+    axes: str
+    is_rgb: bool
+    places: list[str]
+    images: list[NDArray[Any]]
+    labels: list[NDArray[Any] | None]
+    notes: tuple[str, ...]
+
+    @property
+    def channels(self) -> int:
+        return self.images[0].shape[self.axes.index("c")] if "c" in self.axes else 1
+
+
+def _read(pair: ImagePair, axes: str | None) -> _Planes:
+    image = read_image(pair.image, axes=axes)
+    labels = None if pair.labels is None else read_labels(pair.labels)
+    notes = image.notes
+    guessed = not image.axes_known and axes is None and "c" not in image.axes
+    if guessed and labels is not None and labels.pixels.ndim == 2:
+        # One label image for all pages: they are channels of one picture.
+        image = replace(image, axes=image.axes.replace("z", "c"))
+        notes = tuple(note for note in notes if "does not say what its" not in note)
+    stacked = [axis for axis in image.axes if axis in "tz"]
+    if labels is not None:
+        labels = _fitting(labels, image, pair)
+        notes = (*notes, *labels.notes)
+    pixels = np.moveaxis(np.asarray(image.pixels), [image.axes.index(axis) for axis in stacked], range(len(stacked)))
+    left = "".join(axis for axis in image.axes if axis not in stacked)
+    if left not in ("yx", "yxc", "cyx"):  # x before y, as some programs have it
+        pixels = np.moveaxis(pixels, [len(stacked) + left.index(axis) for axis in "yx"], [-2, -1])
+        left = "cyx" if "c" in left else "yx"
+    places, images, found = [], [], []
+    for index in np.ndindex(*pixels.shape[: len(stacked)]):
+        plane = pixels[index]
+        truth = None if labels is None else labels.pixels[index]
+        if stacked and plane.min() == plane.max() and (truth is None or not truth.any()):
+            continue  # before and behind the sample
+        places.append("".join(f"_{axis}{number:03d}" for axis, number in zip(stacked, index, strict=True)))
+        images.append(np.ascontiguousarray(plane))
+        found.append(truth)
+    if not images:
+        raise DataError(f"All planes of {str(pair.image)!r} are constant.", "Leave it out.")
+    return _Planes(pair.image, pair.name, left, image.is_rgb, places, images, found, notes)
+
+
+def _fitting(labels: LabelImage, image: ImageData, pair: ImagePair) -> LabelImage:
+    """Labels in the order of the image's axes t, z, y, x."""
+    order = "".join(axis for axis in "tzyx" if axis in image.axes)
+    wanted = tuple(image.shape[image.axes.index(axis)] for axis in order)
+    pixels = labels.pixels
+    if sorted(labels.axes) == sorted(order):
+        pixels = pixels.transpose([labels.axes.index(axis) for axis in order])
+    if pixels.shape != wanted:
+        raise LabelError(
+            f"The labels {str(pair.labels)!r} have shape {labels.pixels.shape} (axes {labels.axes!r}), their image"
+            f" {pair.image.name} has {image.shape} (axes {image.axes!r}).",
+            "Labels have one number for each pixel and no axis of channels; name the image's axes if they are others.",
+        )
+    return replace(labels, pixels=pixels, axes=order)
+
+
+def _joined(read: list[_Planes]) -> ImageFolder:
+    """All planes in one layout."""
+    counts = [planes.channels for planes in read]
+    most = max(counts)
+    colored = all(planes.is_rgb for planes in read if planes.channels == most)
+    for planes in read:
+        if planes.channels not in (most, 1 if colored and most == 3 else most):
+            other = read[counts.index(most)]
+            raise DataError(
+                f"{str(planes.path)!r} has {planes.channels} channel(s), {other.path.name} has {most}.",
+                "Put images of the same channels into a folder.",
+            )
+    layouts = {planes.axes for planes in read}
+    axes = "yx" if most == 1 else "yxc" if layouts <= {"yx", "yxc"} else "cyx"
+    names, sources, images, labels = [], [], [], []
+    for planes in read:
+        for place, image, truth in zip(planes.places, planes.images, planes.labels, strict=True):
+            names.append(planes.name + place)
+            sources.append(planes.name)
+            images.append(_laid_out(image, planes.axes, axes, most))
+            labels.append(truth)
+    return ImageFolder(names, images, labels, axes, sources)
+
+
+def _laid_out(image: NDArray[Any], axes: str, wanted: str, channels: int) -> NDArray[Any]:
+    if axes == wanted:
+        return image
+    if axes == "yx":
+        return np.stack([image] * channels, axis=wanted.index("c"))
+    return np.ascontiguousarray(np.moveaxis(image, axes.index("c"), wanted.index("c")))

@@ -1,156 +1,254 @@
-"""Images and label images in files."""
+"""Reading images of all kinds, and writing label images."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
 
-from napari_grd.errors import DataError, OutputError
+from napari_grd.errors import DataError, GrdError, OutputError
 from napari_grd.io.atomic import atomic_path
+from napari_grd.io.calibration import Calibration
+from napari_grd.io.cellpose_seg import SUFFIX as SEG
+from napari_grd.io.image_data import Channel, ImageData
 from napari_grd.io.label_values import stored_type
+from napari_grd.io.layout import lay_out
+from napari_grd.io.names import ARRAY, COMPANION, PHOTO, SUFFIXES, TIFF, VENDOR, image_stem, named, suffix_of
+from napari_grd.io.ome_zarr import is_ome_zarr
 
-_TIFF = (".tif", ".tiff")
-_PHOTO = (".png", ".jpg", ".jpeg")
-SUFFIXES = (*_TIFF, *_PHOTO, ".npy")
+LAZY_BYTES = 256 * 2**20
+"""Images larger than this are read when their pixels are asked for, piece by piece."""
 
-_NAMED = 5  # as many files are named in a message
-
-
-@dataclass(frozen=True)
-class ImagePair:
-    """An image file and, if there is one, the file of its labels.
-
-    Attributes
-    ----------
-    name : str
-        The stem both files share.
-    image : Path
-        The image.
-    labels : Path or None
-        Its label image; None if it has none.
-    """
-
-    name: str
-    image: Path
-    labels: Path | None
+_ONE: tuple[str, ...] = ("0",)  # names of the images of a file that has one
+_MAGIC = {
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
+    b"\x89PNG": "photo",
+    b"\xff\xd8\xff": "photo",
+    b"GIF8": "photo",
+    b"BM": "photo",
+    b"RIFF": "photo",
+    b"\x93NUM": "array",
+}
 
 
-def read_image(path: str | Path) -> NDArray[Any]:
-    """Read an image or label image as it is stored.
+def read_image(path: str | Path, *, series: int | str | None = None, axes: str | None = None) -> ImageData:
+    """Read an image with all that its file says of it.
 
     Parameters
     ----------
     path : str or Path
-        A TIFF, PNG, JPEG or npy file. Of a TIFF with several series the first
-        is read, of a pyramid the full resolution.
+        A TIFF (OME-TIFF of one or several files, ImageJ, LSM, ...), PNG, JPEG, BMP,
+        GIF, WebP or npy file, an OME-Zarr (an image, a collection, a plate, a well), or a
+        microscope's own format where bioio is installed.
+    series : int or str, optional
+        Which of several images in it (positions, fields of a plate), by number or by a
+        name of :func:`list_series`. Default: the first; the notes say that there are more.
+    axes : str, optional
+        What its dimensions are, a letter out of ``tczyx`` for each, if the file does not
+        say so or is wrong; dimensions of length 1 may be left out.
 
     Returns
     -------
-    numpy.ndarray
-        In the file's own dtype and order of axes: colour stays last (``yxc``).
-        An indexed PNG gives its indices, not its colours: label images are
-        kept that way.
+    ImageData
+        Pixels in the type they are stored in, as viewers show them: palettes are turned into
+        colors, pictures the way their camera was held, transparency is dropped, and
+        gray that was stored as color is one channel. ``notes`` has what was guessed or is missing.
 
     Raises
     ------
     DataError
-        If there is no such file, or it is of another format, damaged or cut off.
+        If there is no such file or series, it is of another format, damaged or cut off,
+        planes of it are in files that are missing, or the axes do not fit.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.ome.tif"
+    ...     tifffile.imwrite(path, np.zeros((4, 64, 80), np.uint16), metadata={"axes": "TYX", "TimeIncrement": 30})
+    ...     image = read_image(path)
+    >>> image.name, image.axes, image.shape, image.calibration.scale, image.calibration.units[0]
+    ('a', 'tyx', (4, 64, 80), (30.0, 1.0, 1.0), 'second')
+    """
+    image = _read(Path(path), series, axes, shown=True)
+    if series is None and len(image.series_names) > 1:
+        names = image.series_names
+        more = f"{image.path.name} holds {len(names)} images ({named(names)}); this is the first, {names[0]!r}."
+        image = replace(image, notes=(more, *image.notes))
+    return image
+
+
+def read_stored(path: str | Path, *, axes: str | None = None) -> ImageData:
+    """As :func:`read_image`, but with the numbers of a palette and of white-is-zero images: what label images mean."""
+    return _read(Path(path), None, axes, shown=False)
+
+
+def _read(path: Path, series: int | str | None, axes: str | None, *, shown: bool) -> ImageData:
+    kind = _kind(path)
+    with _explained(path):
+        if series is None and kind in ("photo", "array"):
+            number, names = 0, _ONE
+        else:
+            names = _names(path, kind)
+            number = _number(path, series, names)
+        if kind == "tiff":
+            from napari_grd.io.read_tiff import read_tiff
+
+            image = read_tiff(path, number, axes=axes, lazy_bytes=LAZY_BYTES, shown=shown)
+        elif kind == "zarr":
+            from napari_grd.io.read_zarr import read_zarr
+
+            image = read_zarr(path, number, axes=axes)
+        elif kind == "vendor":
+            from napari_grd.io.vendor import read_vendor
+
+            image = read_vendor(path, number, axes=axes, lazy_bytes=LAZY_BYTES)
+        elif kind == "photo":
+            image = _photo(path, axes, shown)
+        else:
+            image = _array(path, axes)
+    return image
+
+
+def list_series(path: str | Path) -> tuple[str, ...]:
+    """Names of the images in a file: positions, scenes, fields of a plate; one where there is only one.
+
+    Thumbnails and the levels of pyramids are no images of their own.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
+    kind = _kind(path)
+    with _explained(path):
+        return _names(path, kind)
+
+
+def _kind(path: Path) -> str:
+    """How a file is to be read: by what it is, and only then by what it is called."""
+    if is_ome_zarr(path) or (path.is_dir() and suffix_of(path) == ".zarr"):
+        return "zarr"
     if not path.is_file():
-        raise DataError(f"There is no image file {str(path)!r}.", "Check the path.")
+        what = "is a folder, not an image" if path.is_dir() else "is not there"
+        raise DataError(f"There is no image file {str(path)!r}: it {what}.", "Check the path.")
+    suffix = suffix_of(path)
+    if path.name.lower().endswith(COMPANION):
+        return "tiff"
     if suffix not in SUFFIXES:
-        raise DataError(f"{str(path)!r} is not of a format that can be read.", f"Use one of: {', '.join(SUFFIXES)}.")
+        raise DataError(
+            f"{str(path)!r} is not of a format that can be read.",
+            f"Use one of: {', '.join(SUFFIXES[:3])}, ..., see Files and formats.",
+        )
+    if path.name.lower().endswith(SEG):
+        raise DataError(
+            f"{str(path)!r} is a file of results of Cellpose, not an image.", "Use it where labels are wanted."
+        )
+    if path.stat().st_size == 0:
+        raise DataError(f"The image file {str(path)!r} is empty (0 bytes).", "Copy it again, or leave it out.")
+    if suffix in VENDOR:
+        return "vendor"
+    with path.open("rb") as file:
+        head = file.read(4)
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    return "tiff" if suffix in TIFF else "photo" if suffix in PHOTO else "array" if suffix in ARRAY else "zarr"
+
+
+def _names(path: Path, kind: str) -> tuple[str, ...]:
+    if kind == "tiff":
+        from napari_grd.io.read_tiff import list_tiff
+
+        return list_tiff(path)
+    if kind == "zarr":
+        from napari_grd.io.read_zarr import list_zarr
+
+        return list_zarr(path)
+    if kind == "vendor":
+        from napari_grd.io.vendor import list_vendor
+
+        return list_vendor(path)
+    return _ONE
+
+
+def _number(path: Path, series: int | str | None, names: tuple[str, ...]) -> int:
+    if series is None:
+        return 0
+    if isinstance(series, str) and series in names:
+        return names.index(series)
+    number = int(series) if isinstance(series, int) or series.isdecimal() else -1
+    if not 0 <= number < len(names):
+        raise DataError(
+            f"{str(path)!r} has no series {series!r}.",
+            f"Give a number from 0 to {len(names) - 1}, or a name: {named(names)}.",
+        )
+    return number
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Whatever a damaged file makes the readers stumble over: struct.error, zlib.error, TypeError ..."""
     try:
-        if suffix in _TIFF:
-            return np.asarray(tifffile.imread(path))
-        if suffix in _PHOTO:
-            with Image.open(path) as file:
-                return np.asarray(file)
-        return np.asarray(np.load(path, allow_pickle=False))
-    # The readers let through whatever a damaged file makes them stumble over: struct.error, zlib.error, TypeError ...
+        yield
+    except GrdError:
+        raise
     except Exception as error:
-        remedy = (
-            "Install the package 'imagecodecs', which knows this compression."
-            if "imagecodecs" in str(error)
-            else "The file may be cut off or damaged: copy it again or leave it out."
-        )
-        raise DataError(f"The image file {str(path)!r} cannot be read ({error}).", remedy) from error
+        raise DataError(
+            f"The image file {str(path)!r} cannot be read ({type(error).__name__}: {error}).",
+            "The file may be cut off or damaged: copy it again or leave it out.",
+        ) from error
 
 
-def find_images(folder: str | Path) -> list[Path]:
-    """Image files that lie directly in a folder, sorted by name; hidden ones are left out.
+def _photo(path: Path, axes: str | None, shown: bool) -> ImageData:
+    from napari_grd.io.read_photo import read_photo
 
-    Raises
-    ------
-    DataError
-        If there is no such folder, or no image in it.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"The folder {str(folder)!r} {what}.", "Point to a folder of images.")
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    photo = read_photo(path, shown=shown)
+    return _plain(path, photo.pixels, photo.letters, axes, photo.notes, is_rgb=photo.is_rgb)
+
+
+def _array(path: Path, axes: str | None) -> ImageData:
+    pixels = np.asarray(np.load(path, allow_pickle=False))
+    if pixels.dtype.kind not in "buif":
+        raise DataError(f"{str(path)!r} holds values of type {pixels.dtype}.", "Save real numbers.")
+    if pixels.ndim < 2:
+        raise DataError(f"{str(path)!r} holds an array of shape {pixels.shape}.", "Save arrays with two axes or more.")
+    letters = "q" * (pixels.ndim - 2) + "yx"
+    colored = pixels.ndim > 2 and pixels.shape[-1] in (3, 4) and min(pixels.shape[-3:-1]) > 4
+    if colored:
+        letters = "q" * (pixels.ndim - 3) + "yxs"
+    note = ""
+    if colored and axes is None:
+        note = f"The last axis of {path.name}, of length {pixels.shape[-1]}, is taken for channels."
+    image = _plain(path, pixels, letters, axes, (note,), is_rgb=colored and pixels.shape[-1] == 3)
+    return replace(image, axes_known=axes is not None or pixels.ndim == 2)
+
+
+def _plain(
+    path: Path, pixels: NDArray[Any], letters: str, axes: str | None, notes: tuple[str, ...], *, is_rgb: bool
+) -> ImageData:
+    native = np.asarray(pixels, pixels.dtype.newbyteorder("="))
+    laid = lay_out(native, letters, axes, path.name)
+    count = laid.pixels.shape[laid.axes.index("c")] if "c" in laid.axes else 1
+    return ImageData(
+        pixels=laid.pixels,
+        axes=laid.axes,
+        calibration=Calibration.of(laid.axes),
+        channels=(Channel(),) * count,
+        name=image_stem(path),
+        path=path,
+        is_rgb=is_rgb and count == 3,
+        axes_known=laid.known,
+        notes=tuple(note for note in (*notes, laid.note) if note),
     )
-    if not found:
-        raise DataError(
-            f"The folder {str(folder)!r} holds no images.",
-            f"Put files ending in {', '.join(SUFFIXES)} there, or point to another folder.",
-        )
-    return found
-
-
-def read_pairs(folder: str | Path, *, strict: bool = False) -> list[ImagePair]:
-    """Images of a folder with the label images that belong to them.
-
-    Parameters
-    ----------
-    folder : str or Path
-        A folder with the subfolders ``images`` and ``labels``, in which files
-        of one pair share their stem (``images/a.png``, ``labels/a.tif``).
-        Without ``labels``, or without both, the images have no labels.
-    strict : bool, default False
-        Whether an image without labels is an error.
-
-    Returns
-    -------
-    list of ImagePair
-        Sorted by name.
-
-    Raises
-    ------
-    DataError
-        If a folder is missing or empty, labels lack their image, two files
-        share a stem, or (if ``strict``) an image lacks its labels.
-    """
-    folder = Path(folder)
-    images_folder, labels_folder = folder / "images", folder / "labels"
-    if labels_folder.is_dir() and not images_folder.is_dir():
-        raise DataError(
-            f"The folder {str(folder)!r} holds 'labels' but no 'images'.", "Put the images in a subfolder 'images'."
-        )
-    images = _by_stem(images_folder if images_folder.is_dir() else folder)
-    labels = _by_stem(labels_folder) if labels_folder.is_dir() else {}
-    if orphans := sorted(labels.keys() - images.keys()):
-        raise DataError(
-            f"In {str(folder)!r}, {len(orphans)} label image(s) have no image: {_listed(orphans)}.",
-            "Give image and labels the same name, or remove these labels.",
-        )
-    if strict and (bare := sorted(images.keys() - labels.keys())):
-        raise DataError(
-            f"In {str(folder)!r}, {len(bare)} image(s) have no labels: {_listed(bare)}.",
-            "Add a file of the same name in the subfolder 'labels', or remove these images.",
-        )
-    return [ImagePair(name, images[name], labels.get(name)) for name in sorted(images)]
 
 
 def write_labels(path: str | Path, labels: NDArray[Any], metadata: Mapping[str, Any] | None = None) -> Path:
@@ -180,7 +278,7 @@ def write_labels(path: str | Path, labels: NDArray[Any], metadata: Mapping[str, 
         If the file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in _TIFF:
+    if path.suffix.lower() not in TIFF[:2]:
         raise OutputError(f"Labels cannot be written to {str(path)!r}.", "Choose a file name that ends in .tif.")
     labels = np.asarray(labels)
     stored = labels.astype(stored_type(labels), copy=False)
@@ -188,20 +286,3 @@ def write_labels(path: str | Path, labels: NDArray[Any], metadata: Mapping[str, 
         # Without "minisblack", a last axis of 3 would be taken for colour.
         tifffile.imwrite(temporary, stored, compression="zlib", photometric="minisblack", metadata=dict(metadata or {}))
     return path
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in find_images(folder):
-        stem = path.stem.removesuffix(".ome")
-        if stem in found:
-            raise DataError(
-                f"In {str(folder)!r}, {found[stem].name!r} and {path.name!r} share the name {stem!r}.",
-                "Rename or remove one of them.",
-            )
-        found[stem] = path
-    return found
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -15,29 +15,11 @@ from napari_grd.errors import DataError, LabelError, OutputError
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.label_values import stored_type
+from napari_grd.io.units import LENGTHS, TIMES
 
 SUFFIXES = (".ome.tif", ".ome.tiff")
 
 _NAMESPACE = "napari_grd"
-_LENGTHS = {
-    "angstrom": "Å",
-    "picometer": "pm",
-    "nanometer": "nm",
-    "micrometer": "µm",
-    "millimeter": "mm",
-    "centimeter": "cm",
-    "meter": "m",
-    "inch": "in",
-}
-_TIMES = {
-    "nanosecond": "ns",
-    "microsecond": "µs",
-    "millisecond": "ms",
-    "second": "s",
-    "minute": "min",
-    "hour": "h",
-    "day": "d",
-}
 _SPATIAL = "ZYX"
 _LEADING = "TZC"
 
@@ -132,10 +114,10 @@ def _letters(axes: tuple[str, ...]) -> str:
 def _sizes(axes: str, calibration: Calibration) -> dict[str, Any]:
     sizes: dict[str, Any] = {}
     for letter, step, unit in zip(axes, calibration.scale, calibration.units, strict=True):
-        if letter in _SPATIAL and (symbol := _LENGTHS.get(unit or "", "pixel")) and (unit or step != 1):
+        if letter in _SPATIAL and (symbol := LENGTHS.get(unit or "", "pixel")) and (unit or step != 1):
             sizes |= {f"PhysicalSize{letter}": step, f"PhysicalSize{letter}Unit": symbol}
-        elif letter == "T" and unit in _TIMES:
-            sizes |= {"TimeIncrement": step, "TimeIncrementUnit": _TIMES[unit]}
+        elif letter == "T" and unit in TIMES:
+            sizes |= {"TimeIncrement": step, "TimeIncrementUnit": TIMES[unit]}
     return sizes
 
 
@@ -151,10 +133,10 @@ def _positions(axes: str, calibration: Calibration, shape: tuple[int, ...]) -> d
         ):
             if letter in _SPATIAL:
                 planes.setdefault(f"Position{letter}", []).append(start + number * step)
-                planes.setdefault(f"Position{letter}Unit", []).append(_LENGTHS.get(unit or "", "pixel"))
-            elif letter == "T" and unit in _TIMES:
+                planes.setdefault(f"Position{letter}Unit", []).append(LENGTHS.get(unit or "", "pixel"))
+            elif letter == "T" and unit in TIMES:
                 planes.setdefault("DeltaT", []).append(start + number * step)
-                planes.setdefault("DeltaTUnit", []).append(_TIMES[unit])
+                planes.setdefault("DeltaTUnit", []).append(TIMES[unit])
     return {"Plane": planes}
 
 

@@ -5,13 +5,17 @@ default, and nothing but metadata is read until a pixel is asked for.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_grd.errors import DataError
 from napari_grd.io.calibration import Calibration
+from napari_grd.io.image_data import Channel
+from napari_grd.io.names import image_stem, named
+from napari_grd.io.units import unit_name
 
 METADATA_FILES = ("zarr.json", ".zattrs")
 ZIPPED = ".ozx"
@@ -19,28 +23,6 @@ PROVENANCE = "napari_grd"
 
 _AXES = "tczyx"  # what versions before 0.3 always had
 _COLLECTION = "bioformats2raw.layout"
-
-
-@dataclass(frozen=True)
-class Channel:
-    """How a channel is to be shown.
-
-    Attributes
-    ----------
-    name : str
-        As the file calls it; empty if it does not.
-    color : str or None
-        Six hexadecimal digits, ``"00FF00"`` is green.
-    limits : (float, float) or None
-        Intensities shown as black and as full colour.
-    visible : bool
-        Whether it is to be seen at first.
-    """
-
-    name: str = ""
-    color: str | None = None
-    limits: tuple[float, float] | None = None
-    visible: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,6 +45,10 @@ class ZarrImage:
         Label images that belong to it.
     provenance : dict
         What wrote it, if napari-grd did; else empty.
+    colors : dict of int to (int, int, int, int)
+        Red, green, blue and opacity, 0 to 255, of label values that the file gives a color.
+    notes : tuple of str
+        What could not be read, in full sentences.
     """
 
     name: str
@@ -72,6 +58,8 @@ class ZarrImage:
     is_labels: bool
     labels: tuple["ZarrImage", ...]
     provenance: dict[str, Any]
+    colors: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def channel_axis(self) -> int | None:
@@ -106,7 +94,7 @@ def is_ome_zarr(path: str | Path) -> bool:
     path = Path(path)
     if path.suffix.lower() == ZIPPED:
         return path.is_file()
-    return bool(ome_metadata(path).keys() & {"multiscales", "labels", "plate", _COLLECTION})
+    return bool(ome_metadata(path).keys() & {"multiscales", "labels", "plate", "well", _COLLECTION})
 
 
 def group_folder(path: str | Path) -> Path:
@@ -121,7 +109,7 @@ def attributes_of(folder: str | Path) -> dict[str, Any]:
     for name in METADATA_FILES:
         try:
             content = json.loads((folder / name).read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if name == "zarr.json" and isinstance(content, dict):
             content = content.get("attributes")
@@ -130,41 +118,76 @@ def attributes_of(folder: str | Path) -> dict[str, Any]:
     return {}
 
 
-def stem(path: Path) -> str:
-    """What an OME-Zarr is called without its suffixes."""
-    return path.name.removesuffix(ZIPPED).removesuffix(".zarr").removesuffix(".ome")
-
-
-def read_ome_zarr(path: str | Path) -> tuple[ZarrImage, ...]:
-    """Open the images of an OME-Zarr.
+class OmeZarr:
+    """The images of an OME-Zarr; each is opened when it is asked for, for a plate has thousands.
 
     Parameters
     ----------
     path : str or Path
-        The folder of an image, of label images or of a collection of images
-        (as bioformats2raw writes them), the metadata file in it, or a zipped
-        one (``.ozx``).
+        The folder of an image, of label images, of a collection of images (as
+        bioformats2raw writes them), of a plate or of one of its wells; the
+        metadata file in it; or a zipped one (``.ozx``).
 
-    Returns
-    -------
-    tuple of ZarrImage
-        At least one.
+    Attributes
+    ----------
+    path : Path
+        The folder, or the zipped file.
+    names : tuple of str
+        What the images are called in the folder, ``A/1/0`` on a plate; at least one.
+    notes : tuple of str
+        What is listed and not there, in full sentences.
 
     Raises
     ------
     DataError
-        If there is no such folder, its metadata is missing or wrong, or it is a plate.
+        If there is no such folder, or its metadata is missing or wrong.
     """
-    import zarr  # half a second, which those who only ask what a folder is need not wait
-    from zarr.storage import ZipStore
 
-    path = group_folder(path)
-    if not path.exists():
-        raise DataError(f"There is no OME-Zarr {str(path)!r}.", "Check the path.")
+    def __init__(self, path: str | Path) -> None:
+        import zarr  # half a second, which those who only ask what a folder is need not wait
+        from zarr.storage import ZipStore
+
+        self.path = group_folder(path)
+        if not self.path.exists():
+            raise DataError(f"There is no OME-Zarr {str(self.path)!r}.", "Check the path.")
+        with _explained(self.path):
+            store = ZipStore(self.path, mode="r") if self.path.is_file() else self.path
+            self._group = zarr.open_group(store, mode="r")
+            listed, self._is_labels, self._prefix = _listed(self._group, self.path)
+            there = [key for key in listed if key == "" or _has(self._group, key)]
+        lost = [key for key in listed if key not in there]
+        self.names = tuple(key or image_stem(self.path) for key in there)
+        self._keys = there
+        self.notes: tuple[str, ...] = ()
+        if lost:
+            self.notes = (f"{self.path.name} lists {len(lost)} image(s) that are not there: {named(lost)}.",)
+        if not there:
+            raise DataError(f"The OME-Zarr {str(self.path)!r} holds no image.", "Choose another folder.")
+
+    def image(self, number: int) -> ZarrImage:
+        """One of the images.
+
+        Raises
+        ------
+        DataError
+            If its metadata is wrong.
+        """
+        key = self._keys[number]
+        name = f"{self._prefix} {key}" if self._prefix else self.names[number]
+        with _explained(self.path / key):
+            return _image(self._group[key] if key else self._group, name, is_labels=self._is_labels)
+
+
+def read_ome_zarr(path: str | Path) -> tuple[ZarrImage, ...]:
+    """Open all images of an OME-Zarr, see :class:`OmeZarr`."""
+    found = OmeZarr(path)
+    return tuple(found.image(number) for number in range(len(found.names)))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        store = ZipStore(path, mode="r") if path.is_file() else path
-        group = zarr.open_group(store, mode="r")
-        images = tuple(_images(group, path))
+        yield
     except DataError:
         raise
     # Metadata is whatever somebody wrote: the lists and dictionaries in it may be anything.
@@ -173,28 +196,43 @@ def read_ome_zarr(path: str | Path) -> tuple[ZarrImage, ...]:
             f"The OME-Zarr {str(path)!r} cannot be read ({type(error).__name__}: {error}).",
             "Its metadata may be damaged or cut off: copy the whole folder again.",
         ) from error
-    if not images:
-        raise DataError(f"The OME-Zarr {str(path)!r} holds no image.", "Choose another folder.")
-    return images
 
 
-def _images(group: Any, path: Path) -> list[ZarrImage]:
-    attributes = dict(group.attrs)
-    ome = _ome(attributes)
-    name = stem(path)
+def _listed(group: Any, path: Path) -> tuple[list[str], bool, str]:
+    """Keys of the images ("" is the group itself), whether they are labels, and what their names begin with."""
+    ome = _ome(dict(group.attrs))
+    stem = image_stem(path)
     if "plate" in ome:
-        raise DataError(
-            f"{str(path)!r} is a plate of many images.", "Open the folder of one of them, for example 'A/1/0' in it."
-        )
+        return _fields(group, ome["plate"]), False, stem
+    if "well" in ome:
+        return [str(image["path"]) for image in ome["well"]["images"]], False, f"{path.parent.name}/{stem}"
     if "multiscales" in ome:
-        return [_image(group, name)]
+        return [""], False, ""
     if "labels" in ome:
-        return [_image(group[key], key, is_labels=True) for key in ome["labels"]]
+        return [str(key) for key in ome["labels"]], True, ""
     if _COLLECTION in ome:
         series = _ome(dict(group["OME"].attrs)).get("series") if "OME" in group else None
         keys = series or sorted((key for key in group.group_keys() if key.isdecimal()), key=int)
-        return [_image(group[key], f"{name} {key}") for key in keys]
+        return [str(key) for key in keys], False, stem
     raise DataError(f"{str(path)!r} is a Zarr, but holds no OME metadata.", "Open one of the arrays in it.")
+
+
+def _fields(group: Any, plate: Mapping[str, Any]) -> list[str]:
+    """Fields of all wells, as paths below the plate; a well that is not there is one of them."""
+    found: list[str] = []
+    for well in plate.get("wells") or ():
+        place = str(well["path"])
+        images = _ome(dict(group[place].attrs)).get("well", {}).get("images") if _has(group, place) else None
+        found += [f"{place}/{image['path']}" for image in images] if images else [place]
+    return found
+
+
+def _has(group: Any, key: str) -> bool:
+    """Whether there is an image, or a group of it, at a path."""
+    try:
+        return "multiscales" in _ome(dict(group[key].attrs)) or "well" in _ome(dict(group[key].attrs))
+    except Exception:  # whatever the store makes of a missing or broken one
+        return False
 
 
 def _image(group: Any, name: str, *, is_labels: bool = False) -> ZarrImage:
@@ -203,7 +241,7 @@ def _image(group: Any, name: str, *, is_labels: bool = False) -> ZarrImage:
     scales: Mapping[str, Any] = ome["multiscales"][0]
     levels = tuple(group[dataset["path"]] for dataset in scales["datasets"])
     calibration = _calibration(scales, levels[0].ndim)
-    children = _ome(dict(group["labels"].attrs)).get("labels", ()) if "labels" in group else ()
+    labels, notes = _labels(group, name)
     count = levels[0].shape[calibration.axes.index("c")] if "c" in calibration.axes else 1
     return ZarrImage(
         name=name,
@@ -211,9 +249,38 @@ def _image(group: Any, name: str, *, is_labels: bool = False) -> ZarrImage:
         calibration=calibration,
         channels=_channels(ome.get("omero") or {}, count),
         is_labels=is_labels or "image-label" in ome,
-        labels=tuple(_image(group["labels"][key], key, is_labels=True) for key in children),
+        labels=labels,
         provenance=dict(attributes.get(PROVENANCE) or {}),
+        colors=_label_colors(ome.get("image-label")),
+        notes=notes,
     )
+
+
+def _labels(group: Any, name: str) -> tuple[tuple[ZarrImage, ...], tuple[str, ...]]:
+    """Label images of an image; one that is missing or damaged does not keep the others from being read."""
+    try:
+        children = [str(key) for key in _ome(dict(group["labels"].attrs)).get("labels", ())]
+    except KeyError:
+        return (), ()
+    found, lost = [], []
+    for key in children:
+        try:
+            found.append(_image(group["labels"][key], key, is_labels=True))
+        except Exception:  # as for the image itself
+            lost.append(key)
+    notes = (f"{name} lists label images that are missing or damaged: {named(lost)}.",) if lost else ()
+    return tuple(found), notes
+
+
+def _label_colors(stored: Any) -> dict[int, tuple[int, int, int, int]]:
+    colors: dict[int, tuple[int, int, int, int]] = {}
+    for entry in (stored.get("colors") if isinstance(stored, Mapping) else None) or ():
+        try:
+            red, green, blue, opacity = (min(255, max(0, int(value))) for value in entry["rgba"])
+            colors[int(entry["label-value"])] = (red, green, blue, opacity)
+        except (KeyError, TypeError, ValueError):
+            continue
+    return colors
 
 
 def _calibration(scales: Mapping[str, Any], ndim: int) -> Calibration:
@@ -221,7 +288,7 @@ def _calibration(scales: Mapping[str, Any], ndim: int) -> Calibration:
     axes = [axis if isinstance(axis, str) else axis["name"] for axis in listed]
     if len(axes) != ndim:
         raise ValueError(f"{len(axes)} axes are named for an array of {ndim}")
-    units = [None if isinstance(axis, str) else axis.get("unit") for axis in listed]
+    units = [None if isinstance(axis, str) else unit_name(str(axis.get("unit") or "")) for axis in listed]
     scale, translate = [1.0] * ndim, [0.0] * ndim
     # Those of the whole pyramid come after those of its level.
     steps = (scales["datasets"][0].get("coordinateTransformations") or []) + (

@@ -11,7 +11,8 @@ from napari_grd.errors import OutputError
 from napari_grd.io.atomic import atomic_folder
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.label_values import regions, stored_type
-from napari_grd.io.ome_zarr import PROVENANCE, attributes_of, stem
+from napari_grd.io.names import image_stem
+from napari_grd.io.ome_zarr import PROVENANCE, attributes_of
 
 _CHUNK = 512
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -73,7 +74,7 @@ def write_labels_zarr(
             {
                 "ome": {
                     "version": "0.5",
-                    "multiscales": [_multiscale(stem(path), calibration, levels)],
+                    "multiscales": [_multiscale(image_stem(path), calibration, levels)],
                     "image-label": {"version": "0.5"},
                 },
                 PROVENANCE: dict(provenance or {}),

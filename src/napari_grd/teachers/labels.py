@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from napari_grd.data.fingerprint import image_key
 from napari_grd.data.inputs import as_image, as_labels
 from napari_grd.errors import DataError, GrdError, ImageError, LabelError
-from napari_grd.io.images import read_image, read_pairs
+from napari_grd.io.folders import iter_read
+from napari_grd.jobs import drain
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
 
 
@@ -62,7 +63,7 @@ class LabelTeacher:
         ----------
         folder : str or Path
             With the subfolders ``images`` and ``labels``, see
-            :func:`napari_grd.io.images.read_pairs`. Images without labels are passed over.
+            :func:`napari_grd.io.folders.iter_read`. Images without labels are passed over.
         axes : str, optional
             Order of the images' axes.
 
@@ -72,13 +73,13 @@ class LabelTeacher:
             If the folder or a file cannot be used, or no image has labels.
         """
         teacher = cls((), name=Path(folder).resolve().name)
-        for pair in read_pairs(folder):
-            if pair.labels is None:
-                continue
+        # What is to be told of the files is told by whoever reads the images to teach.
+        known = drain(iter_read(Path(folder), axes), warn=False).labelled()
+        for name, image, labels in zip(known.names, known.images, known.labels, strict=True):
             try:
-                teacher._add(read_image(pair.image), read_image(pair.labels), axes)
+                teacher._add(image, labels, known.axes)
             except (ImageError, LabelError) as error:
-                raise type(error)(f"{str(pair.image)!r} with its labels: {error.problem}", error.remedy) from error
+                raise type(error)(f"{name!r} with its labels: {error.problem}", error.remedy) from error
         if not teacher._labels:
             raise DataError(
                 f"No image in {str(folder)!r} has labels to teach.",

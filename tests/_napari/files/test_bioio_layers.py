@@ -13,6 +13,7 @@ from napari.layers import Image
 from napari_grd._napari.files import bioio_layers as module
 from napari_grd._napari.files.bioio_layers import bioio_layers
 from napari_grd.errors import DataError
+from napari_grd.io import vendor
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:As of version 0.4.0, the parser argument is ignored:DeprecationWarning"  # bioio-ome-tiff asks ome-types so
@@ -64,7 +65,7 @@ def test_the_first_of_several_scenes_is_shown(tmp_path: Path, monkeypatch: pytes
 
 def test_what_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.czi").write_bytes(b"no such image")
-    monkeypatch.setattr(module, "find_spec", lambda _name: None)
+    monkeypatch.setattr(vendor, "find_spec", lambda _name: None)
     with pytest.raises(DataError, match="pip install bioio-czi"):
         bioio_layers(tmp_path / "a.czi")
     monkeypatch.setitem(sys.modules, "bioio", None)

@@ -140,8 +140,12 @@ def answer(question: Question) -> Answer:
 
 def _file_sizes(folder: Path) -> list[int]:
     """Pixels of each image of a folder, as if all were as large as the first."""
-    from napari_grd.io.images import read_image, read_pairs
+    from napari_grd.io.images import read_image
+    from napari_grd.io.listing import find_images
 
-    pairs = read_pairs(folder)
-    shape = sorted(read_image(pairs[0].image).shape)[-2:]
-    return [int(np.prod(shape))] * len(pairs)
+    paths = find_images(folder)
+    first = read_image(paths[0])
+    # Each plane of a stack is an image to learn from.
+    planes = int(np.prod([size for size, axis in zip(first.shape, first.axes, strict=True) if axis in "tz"]))
+    shape = [first.shape[first.axes.index(axis)] for axis in "yx"]
+    return [int(np.prod(shape))] * (len(paths) * planes)

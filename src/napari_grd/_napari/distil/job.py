@@ -166,7 +166,7 @@ def _read_folder(path: Path, channels: int) -> Job[tuple[Images, Labels, Images,
 
     def channels_first(image: NDArray[Any]) -> NDArray[Any]:
         if channels == 1 and found.axes == "yxc":  # a grey image that was stored in colour
-            return as_image(image[..., :3].mean(-1), "yx")
+            return as_image(image.mean(-1), "yx")
         return as_image(image, found.axes, in_channels=channels)
 
     return (

@@ -7,7 +7,8 @@ import dask.array as da
 import numpy as np
 
 from napari_grd._napari.files.calibrated import LayerData, layer_options
-from napari_grd.io.ome_zarr import Channel, ZarrImage
+from napari_grd.io.image_data import Channel
+from napari_grd.io.ome_zarr import ZarrImage
 
 _COLOURS = ("cyan", "magenta", "yellow", "red", "green", "blue")  # for channels that name none
 

@@ -1,0 +1,174 @@
+"""Label images as programs save them, brought to whole numbers."""
+
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.errors import DataError, GrdWarning, LabelError
+from napari_grd.io.cellpose_seg import SUFFIX as SEG
+from napari_grd.io.cellpose_seg import read_seg
+from napari_grd.io.image_data import ImageData
+from napari_grd.io.images import read_stored
+from napari_grd.io.layout import lay_out
+
+
+_TRUE = (1, 255, 65535)  # what programs write into a mask where there is something
+
+
+@dataclass(frozen=True, eq=False)
+class LabelImage:
+    """Object numbers of an image.
+
+    Attributes
+    ----------
+    pixels : ndarray
+        Integers; 0 is background, and -1 a pixel that nobody vouches for.
+    axes : str
+        What each dimension is, a letter out of ``tzyx``.
+    axes_known : bool
+        Whether the file says so.
+    notes : tuple of str
+        What was made of the file's numbers, in full sentences.
+    """
+
+    pixels: NDArray[Any] = field(repr=False)
+    axes: str
+    axes_known: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def read_labels(path: str | Path, *, axes: str | None = None) -> LabelImage:
+    """Read a label image, and say what was made of it.
+
+    Parameters
+    ----------
+    path : str or Path
+        An image file, an OME-Zarr of labels or with one label image, or a ``_seg.npy`` of Cellpose.
+    axes : str, optional
+        What its dimensions are, as for :func:`napari_grd.io.images.read_image`.
+
+    Returns
+    -------
+    LabelImage
+        Whole numbers stored as floating point are integers. A mask (1, 255 or 65535 beside
+        the background, in several pieces) has its connected parts numbered, in each plane of a
+        time series by itself. A background of -1 without any 0 becomes 0.
+
+    Raises
+    ------
+    DataError, LabelError
+        If the file cannot be read, is a color picture, or holds fractions or other negative numbers.
+    """
+    path = Path(path)
+    if path.name.lower().endswith(SEG):
+        stored = read_seg(path)
+        laid = lay_out(stored, "q" * (stored.ndim - 2) + "yx", axes, path.name)
+        pixels, letters, known = laid.pixels, laid.axes, laid.known
+    else:
+        image = _label_part(read_stored(path, axes=axes), path)
+        if "c" in image.axes and not image.axes_known and axes is None:  # an array whose last axis is short
+            image = replace(
+                image, axes="".join("zt"["z" in image.axes] if axis == "c" else axis for axis in image.axes)
+            )
+        if "c" in image.axes:
+            raise LabelError(
+                f"{str(path)!r} has {image.shape[image.axes.index('c')]} channels or colors, which are no labels.",
+                "Save one number for each object, without a channel axis.",
+            )
+        pixels, letters, known = np.asarray(image.pixels), image.axes, image.axes_known
+    numbers, notes = _whole_numbers(pixels, path)
+    numbers, said = _numbered(numbers, letters, path)
+    return LabelImage(numbers, letters, known, tuple(note for note in (*notes, said) if note))
+
+
+def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[Any]:
+    """Read a label image as an array of whole numbers.
+
+    As :func:`read_labels`, which has the axes too; what was made of the file's
+    numbers is a warning here.
+
+    Returns
+    -------
+    numpy.ndarray
+        Integers, without axes of length 1.
+
+    Warns
+    -----
+    GrdWarning
+        If the file is a mask whose parts were numbered, or its background is not 0.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder) / "a.npy", np.eye(3) * 7)
+    ...     read_label_image(Path(folder) / "a.npy")
+    array([[7, 0, 0],
+           [0, 7, 0],
+           [0, 0, 7]])
+    """
+    found = read_labels(path, axes=axes)
+    for note in found.notes:
+        warnings.warn(note, GrdWarning, stacklevel=2)
+    return found.pixels
+
+
+def _label_part(image: ImageData, path: Path) -> ImageData:
+    """Of an OME-Zarr image with labels, the labels."""
+    if not image.labels:
+        return image
+    if len(image.labels) > 1:
+        names = ", ".join(labels.name for labels in image.labels)
+        raise DataError(
+            f"{str(path)!r} has {len(image.labels)} label images ({names}).",
+            f"Choose one: {str(path / 'labels' / image.labels[0].name)!r}.",
+        )
+    return image.labels[0]
+
+
+def _whole_numbers(pixels: NDArray[Any], path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    if pixels.dtype.kind == "f":
+        nan = np.isnan(pixels)
+        whole = np.where(nan, 0, pixels)
+        if not (np.isfinite(whole).all() and (whole == np.round(whole)).all() and np.abs(whole).max(initial=0) < 2**53):
+            bad = whole[~np.isfinite(whole) | (whole != np.round(whole)) | (np.abs(whole) >= 2**53)]
+            raise LabelError(
+                f"{str(path)!r} holds the value {bad.flat[0]:g}, which is no object's number.",
+                "Save labels as whole numbers, one for each object.",
+            )
+        pixels = whole.astype(np.int64)
+    if pixels.dtype.kind not in "iu" or pixels.size == 0:
+        return pixels, ()
+    low = int(pixels.min())
+    if low < -1:
+        raise LabelError(
+            f"{str(path)!r} holds the negative number {low}.", "Use 0 for background and count from 1; -1 is unknown."
+        )
+    if low == -1 and not (pixels == 0).any():
+        note = f"{path.name} has no 0: -1 was taken for the background."
+        return np.where(pixels == -1, 0, pixels), (note,)
+    return pixels, ()
+
+
+def _numbered(pixels: NDArray[Any], axes: str, path: Path) -> tuple[NDArray[Any], str]:
+    """Number the parts of a mask."""
+    from skimage.measure import label
+
+    objects = pixels[pixels > 0]
+    if pixels.dtype != bool and (not objects.size or objects.min() != objects.max() or objects.flat[0] not in _TRUE):
+        return pixels, ""
+    at = axes.find("t")
+    planes = [pixels > 0] if at < 0 else list(np.moveaxis(pixels > 0, at, 0))
+    found: list[NDArray[Any]] = [label(plane, connectivity=1) for plane in planes]  # type: ignore[no-untyped-call]
+    count = max(int(part.max()) for part in found)
+    if count < 2 and pixels.dtype != bool:
+        return pixels, ""  # one object is one object
+    numbers = np.asarray(found[0] if at < 0 else np.moveaxis(np.stack(found), 0, at))
+    if pixels.dtype.kind == "i":  # unknown pixels stay
+        numbers = np.where(pixels < 0, pixels, numbers)
+    note = f"{path.name} is a mask: its {count} connected part(s) were numbered, so objects that touch are one."
+    return numbers.astype(np.int64), note if count else ""

@@ -1,0 +1,135 @@
+"""From the axes that a file names to ours: one letter out of ``tczyx`` each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from napari_grd.errors import DataError
+
+AXES = "tczyx"
+_UNKNOWN = "?"
+_MEANING = {"s": "c", "e": "c", "λ": "c"}  # samples of a color, and wavelengths
+_GUESSED = {"z": "z planes", "t": "time points", "c": "channels"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An array with its axes named.
+
+    Attributes
+    ----------
+    pixels : array
+        Without axes of length 1, but for y and x.
+    axes : str
+        A letter for each dimension.
+    known : bool
+        Whether the file, or the user, has named them all.
+    note : str
+        What was guessed; empty if nothing was.
+    """
+
+    pixels: Any
+    axes: str
+    known: bool = True
+    note: str = ""
+
+
+def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -> Layout:
+    """Name the axes of an array, and take out those that have length 1.
+
+    Parameters
+    ----------
+    pixels : array
+        numpy or dask.
+    letters : sequence of str
+        What the file says of each axis, in either case: t, c, z, y, x have their
+        meaning, s is a sample of a color; anything else is an axis of unknown meaning.
+    axes : str or None
+        What the user says instead.
+    where : str
+        The file, for messages.
+
+    Returns
+    -------
+    Layout
+
+    Raises
+    ------
+    DataError
+        If the user's axes do not fit, or more axes are unknown than there are letters left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lay_out(np.zeros((1, 5, 8, 9)), "TIYX", None, "a.tif").axes
+    'zyx'
+    """
+    if axes is not None:
+        return _told(pixels, letters, axes, where)
+    letters = [_MEANING.get(letter.lower(), letter.lower()) for letter in letters]
+    letters = [letter if letter in AXES else _UNKNOWN for letter in letters]
+    pixels, letters = _squeezed(pixels, letters)
+    pixels, letters = _one_channel_axis(pixels, letters)
+    guessed: list[str] = []
+    for at in range(len(letters) - 1, -1, -1):  # the axis beside the image plane is the likeliest to be z
+        if letters[at] == _UNKNOWN:
+            free = [letter for letter in "ztc" if letter not in letters]
+            if not free:
+                raise DataError(
+                    f"It is not clear what the axes of {where}, of shape {tuple(pixels.shape)}, are.",
+                    "Name them: axes='tzyx' for example, one letter out of 'tczyx' for each.",
+                )
+            letters[at] = free[0]
+            guessed.append(free[0])
+            count = pixels.shape[at]
+    if len(set(letters)) < len(letters) or not {"y", "x"} <= set(letters):
+        raise DataError(
+            f"The axes of {where}, {''.join(letters)!r}, do not name y and x once each.", "Name them: axes="
+        )
+    if not guessed:
+        return Layout(pixels, "".join(letters))
+    named = "".join(letters)
+    other = named.replace(guessed[-1], "t" if "t" not in named else "c")
+    note = (
+        f"{where} does not say what its {count} pages are: they are taken for {_GUESSED[guessed[-1]]} (axes {named!r})."
+        f" If they are something else, name the axes, {other!r} for example."
+    )
+    return Layout(pixels, named, known=False, note=note)
+
+
+def _told(pixels: Any, letters: Sequence[str], axes: str, where: str) -> Layout:
+    wanted = axes.lower()
+    bad = set(wanted) - set(AXES)
+    if bad or len(set(wanted)) < len(wanted) or not {"y", "x"} <= set(wanted):
+        raise DataError(
+            f"The axes {axes!r} are unknown.", "Use each of the letters t, c, z, y, x at most once, y and x always."
+        )
+    if len(wanted) != pixels.ndim:
+        names = [letter if letter.lower() in "yx" else _UNKNOWN for letter in letters]
+        pixels, _ = _squeezed(pixels, [name.lower() for name in names])
+    if len(wanted) != pixels.ndim:
+        shape = tuple(pixels.shape)
+        raise DataError(
+            f"The axes {axes!r} name {len(wanted)} dimensions, {where} of shape {shape} has {pixels.ndim}.",
+            "Name every axis once, or leave the axes out.",
+        )
+    pixels, kept = _squeezed(pixels, list(wanted))
+    return Layout(pixels, "".join(kept))
+
+
+def _squeezed(pixels: Any, letters: list[str]) -> tuple[Any, list[str]]:
+    drop = [at for at, letter in enumerate(letters) if letter not in "yx" and pixels.shape[at] == 1]
+    index = tuple(0 if at in drop else slice(None) for at in range(len(letters)))
+    return pixels[index] if drop else pixels, [letter for at, letter in enumerate(letters) if at not in drop]
+
+
+def _one_channel_axis(pixels: Any, letters: list[str]) -> tuple[Any, list[str]]:
+    """Channels of several colors each (``CZYXS``) become so many channels."""
+    if letters.count("c") < 2:
+        return pixels, letters
+    first, last = letters.index("c"), len(letters) - 1 - letters[::-1].index("c")
+    order = [at for at in range(len(letters)) if at != last]
+    order.insert(order.index(first) + 1, last)
+    moved = pixels.transpose(order)
+    shape = [*moved.shape[:first], moved.shape[first] * moved.shape[first + 1], *moved.shape[first + 2 :]]
+    return moved.reshape(shape), [letter for at, letter in enumerate(letters) if at != last]

@@ -1,0 +1,299 @@
+"""Which files of a folder are images, and which labels belong to them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from napari_grd.errors import DataError
+from napari_grd.io.cellpose_seg import SUFFIX as SEG
+from napari_grd.io.names import COMPANION, SUFFIXES, TIFF, image_stem, named, suffix_of
+from napari_grd.io.ome_zarr import METADATA_FILES
+
+_LABEL_FOLDERS = ("labels", "masks")
+_LABEL_ENDS = ("_cp_masks", "_masks", "_seg", "_labels")
+_PICTURES = ("-outlines", "_outlines", "_overlay", "_flows", "_cp_outlines", "_cp_output")
+
+
+@dataclass(frozen=True)
+class ImagePair:
+    """An image file and, if there is one, the file of its labels.
+
+    Attributes
+    ----------
+    name : str
+        The stem both files share.
+    image : Path
+        The image.
+    labels : Path or None
+        Its label image; None if it has none.
+    """
+
+    name: str
+    image: Path
+    labels: Path | None
+
+
+@dataclass(frozen=True)
+class FolderListing:
+    """Images of a folder.
+
+    Attributes
+    ----------
+    images : tuple of Path
+        Sorted; one for each data set, however many files that has.
+    notes : tuple of str
+        What was passed over though it is an image, in full sentences.
+    """
+
+    images: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PairListing:
+    """Images of a folder with their labels.
+
+    Attributes
+    ----------
+    pairs : tuple of ImagePair
+        Sorted by name.
+    notes : tuple of str
+        What was passed over, in full sentences.
+    """
+
+    pairs: tuple[ImagePair, ...]
+    notes: tuple[str, ...]
+
+
+def find_images(folder: str | Path, *, recursive: bool = False, pattern: str | None = None) -> list[Path]:
+    """Images of a folder, sorted by name: see :func:`list_images`, which also says what it passed over."""
+    return list(list_images(folder, recursive=recursive, pattern=pattern).images)
+
+
+def list_images(folder: str | Path, *, recursive: bool = False, pattern: str | None = None) -> FolderListing:
+    """Find the images of a folder among all that lies there.
+
+    Left out are hidden files, files of other kinds, what segmentation programs leave
+    beside images (``_seg.npy``, ``_masks``, ``_outlines`` of Cellpose, our
+    ``-outlines.png``) and folders called labels or masks. A folder ending in
+    ``.zarr`` is an image. Of files with one stem the most exact format is taken, and of a data
+    set in several OME-TIFFs the first file. A file of no bytes is listed: to read it says
+    what is wrong.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder. If it has a subfolder ``images``, the images in that are meant.
+    recursive : bool, default False
+        Whether folders in it are searched too.
+    pattern : str, optional
+        What names, or paths below the folder, have to match: ``*_ch1.tif``.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or no image in it.
+    """
+    root = _existing(folder)
+    if (root / "images").is_dir():
+        root = root / "images"
+    files = [path for path in _files(root, recursive) if not _is_leftover(path)]
+    if pattern is not None:
+        files = [p for p in files if fnmatch(p.name, pattern) or fnmatch(p.relative_to(root).as_posix(), pattern)]
+    images, notes = without_doubles(files)
+    if not images:
+        wanted = f"no images that match {pattern!r}" if pattern else "no images"
+        deeper = not recursive and any(_files(root, True))
+        raise DataError(
+            f"The folder {str(folder)!r} holds {wanted}.",
+            "There are some in its subfolders: search these too (recursive), or point to one of them."
+            if deeper
+            else f"Put files ending in {', '.join(SUFFIXES[:2])}, .png, ... there, or point to another folder.",
+        )
+    return FolderListing(tuple(images), tuple(notes))
+
+
+def without_doubles(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """One file for each image, and notes on those left out: twins in another format, further files of a data set.
+
+    Files are twins if they lie in one folder under one stem; files of one data set name each other.
+    """
+    notes: list[str] = []
+    best: dict[tuple[Path, str], Path] = {}
+    for path in sorted(files, key=_rank):
+        key = (path.parent, image_stem(path))
+        if key in best and path != best[key]:
+            notes.append(f"{path.name} was passed over, for {best[key].name} is the same image in a more exact format.")
+        best.setdefault(key, path)
+    kept = sorted(best.values())
+    sets: dict[Path, str] = {}
+    found: list[Path] = []
+    many = len(kept) > 1
+    for path in kept:
+        if path in sets:
+            continue
+        found.append(path)
+        if many and suffix_of(path) in TIFF and image_stem(path) != path.stem:
+            from napari_grd.io.tiff_file import files_of
+
+            sets |= {path.with_name(name): path.name for name in files_of(path)}
+    if taken := [path for path in kept if path not in found]:
+        notes.append(f"{len(taken)} file(s) belong to data sets of several files ({named(taken)}) and were joined.")
+    return found, notes
+
+
+def find_labels(folder: str | Path) -> dict[str, Path]:
+    """Label images that lie directly in a folder, by the stem of their image.
+
+    Those of Cellpose are called ``a_cp_masks.png`` or ``a_seg.npy`` for the image ``a``.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or no label image in it, or two files belong to one image.
+    """
+    root = _existing(folder)
+    files = [path for path in _files(root, False) if not _stem_ends(path, _PICTURES)]
+    if not files:
+        raise DataError(
+            f"The folder {str(folder)!r} holds no label images.",
+            f"Put files ending in {', '.join(SUFFIXES[:2])}, .png, ... there, or point to another folder.",
+        )
+    return _labels_by_stem(files)
+
+
+def read_pairs(folder: str | Path, *, strict: bool = False) -> list[ImagePair]:
+    """Images of a folder with their labels: see :func:`list_pairs`, which also says what it passed over."""
+    return list(list_pairs(folder, strict=strict).pairs)
+
+
+def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
+    """Images of a folder with the label images that belong to them.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder with the subfolders ``images`` and ``labels`` (or ``masks``), in which files
+        of one pair share their stem (``images/a.png``, ``labels/a.tif``). Without
+        ``labels``, what Cellpose saved beside the images counts as labels; without that
+        the images have none.
+    strict : bool, default False
+        Whether an image without labels is an error.
+
+    Returns
+    -------
+    PairListing
+
+    Raises
+    ------
+    DataError
+        If a folder is missing or empty, no label image has an image, or
+        (if ``strict``) an image lacks its labels.
+    """
+    root = _existing(folder)
+    labels_folder = next((root / name for name in _LABEL_FOLDERS if (root / name).is_dir()), None)
+    inside = root / "images" if (root / "images").is_dir() else root
+    if labels_folder is not None and inside == root and not _images_in(root):
+        raise DataError(
+            f"The folder {str(folder)!r} holds {labels_folder.name!r} but no 'images'.",
+            "Put the images in a subfolder 'images'.",
+        )
+    found = list_images(root)
+    images = {image_stem(path): path for path in found.images}
+    notes = list(found.notes)
+    if labels_folder is not None and any(_files(labels_folder, False)):
+        labels = find_labels(labels_folder)
+    else:
+        beside = [path for path in _files(inside, False) if _is_leftover(path) and _stem_ends(path, _LABEL_ENDS)]
+        labels = _labels_by_stem(beside)
+        if labels:
+            notes.append(f"The labels beside the images ({named(list(labels.values()))}) are taken for the true ones.")
+    if labels and not labels.keys() & images.keys():
+        raise DataError(
+            f"In {str(folder)!r}, {len(labels)} label image(s) have no image: {named(sorted(labels))}.",
+            "Give image and labels the same name, or remove these labels.",
+        )
+    if strict and (bare := sorted(images.keys() - labels.keys())):
+        raise DataError(
+            f"In {str(folder)!r}, {len(bare)} image(s) have no labels: {named(bare)}.",
+            "Add a file of the same name in the subfolder 'labels', or remove these images.",
+        )
+    if orphans := sorted(labels.keys() - images.keys()):
+        notes.append(f"{len(orphans)} label image(s) have no image and were passed over: {named(orphans)}.")
+    pairs = tuple(ImagePair(name, images[name], labels.get(name)) for name in sorted(images))
+    return PairListing(pairs, tuple(notes))
+
+
+def _existing(folder: str | Path) -> Path:
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DataError(f"The folder {str(folder)!r} {what}.", "Point to a folder of images.")
+    return folder
+
+
+def _files(root: Path, recursive: bool) -> Iterator[Path]:
+    """Files of formats that are read, Zarr folders among them."""
+    for place, folders, names in os.walk(root, followlinks=False):
+        here = Path(place)
+        zarrs = [name for name in folders if name.lower().endswith(".zarr")]
+        for name in (*names, *zarrs):
+            path = here / name
+            known = suffix_of(path) in SUFFIXES or name.lower().endswith(COMPANION)
+            ours = known and not name.startswith(".") and name not in METADATA_FILES
+            if ours and (name in zarrs or path.is_file() or path.is_symlink()):
+                yield path
+        folders[:] = sorted(
+            name
+            for name in folders
+            if recursive and name not in zarrs and not name.startswith(".") and name.lower() not in _LABEL_FOLDERS
+        )
+
+
+def _images_in(folder: Path) -> bool:
+    return any(not _is_leftover(path) for path in _files(folder, False))
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a segmentation program has made this of an image that lies beside it."""
+    if path.name.lower().endswith(SEG) or _stem_ends(path, ("_cp_masks", "-outlines", "_cp_outlines", "_cp_output")):
+        return True
+    stem = image_stem(path)
+    for end in (*_LABEL_ENDS, *_PICTURES):
+        if stem.lower().endswith(end):
+            # An image may be called so; a result has its image beside it.
+            return any(_same_stem(path.parent, stem[: -len(end)]))
+    return False
+
+
+def _same_stem(folder: Path, stem: str) -> Iterator[Path]:
+    return (path for path in folder.glob(f"{_escaped(stem)}.*") if image_stem(path) == stem)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
+
+
+def _stem_ends(path: Path, ends: tuple[str, ...]) -> bool:
+    return image_stem(path).lower().endswith(ends)
+
+
+def _labels_by_stem(files: Sequence[Path]) -> dict[str, Path]:
+    """Label files by what their image is called; of several for one image the most exact, and no pickle if possible."""
+    found: dict[str, Path] = {}
+    for path in sorted(files, key=lambda path: (path.name.lower().endswith(SEG), *_rank(path))):
+        stem = image_stem(path)
+        for end in _LABEL_ENDS:
+            if stem.lower().endswith(end) and len(stem) > len(end):
+                stem = stem[: -len(end)]
+                break
+        found.setdefault(stem, path)
+    return dict(sorted(found.items()))
+
+
+def _rank(path: Path) -> tuple[bool, int, str]:
+    """What comes first is taken: no empty file, then the most exact format."""
+    empty = path.is_file() and path.stat().st_size == 0
+    return (empty, -1 if path.name.lower().endswith(COMPANION) else SUFFIXES.index(suffix_of(path)), path.name)

@@ -1,0 +1,109 @@
+"""What files of images are called: suffixes that are read, and the one rule for the stem."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+TIFF = (".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".qptiff")
+PHOTO = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".jp2")
+ARRAY = (".npy",)
+ZARR = (".zarr", ".ozx")
+COMPANION = ".companion.ome"
+VENDOR = {
+    ".czi": "bioio-czi",
+    ".nd2": "bioio-nd2",
+    ".lif": "bioio-lif",
+    ".xlif": "bioio-lif",
+    ".lof": "bioio-lif",
+    ".dv": "bioio-dv",
+    ".r3d": "bioio-dv",
+    ".oib": "bioio-bioformats",
+    ".oif": "bioio-bioformats",
+    ".oir": "bioio-bioformats",
+    ".vsi": "bioio-bioformats",
+    ".zvi": "bioio-bioformats",
+    ".ims": "bioio-bioformats",
+}
+"""Microscopes' own formats, and the package that teaches bioio each of them."""
+
+SUFFIXES = (*TIFF, *ARRAY, *ZARR, *VENDOR, *PHOTO)
+"""What is read, the best first: of two files of one stem, the one whose suffix comes first is taken."""
+
+_OME = ".ome"
+_METADATA = ("zarr.json", ".zattrs", ".zgroup")
+
+
+def suffix_of(path: str | Path) -> str:
+    """The suffix in lower case, ``.tif`` for ``A.OME.TIF``."""
+    return Path(path).suffix.lower()
+
+
+def image_stem(path: str | Path) -> str:
+    """What an image is called without its folder and suffixes: the same everywhere.
+
+    Examples
+    --------
+    >>> [image_stem(name) for name in ("x.ome.tif", "X.OME.TIFF", "plate 1/A01_s1.png", "b.ome.zarr", "v1.2.tif")]
+    ['x', 'X', 'A01_s1', 'b', 'v1.2']
+    """
+    path = Path(path)
+    if path.name in _METADATA:  # the metadata file of a Zarr group stands for the group
+        path = path.parent
+    stem = path.name
+    if stem.lower().endswith(COMPANION):
+        return stem[: -len(COMPANION)] or stem
+    if suffix_of(path) in SUFFIXES or suffix_of(path) in (".ome", ".zip"):
+        stem = path.stem
+    else:
+        return path.stem
+    return stem[: -len(_OME)] if stem.lower().endswith(_OME) and len(stem) > len(_OME) else stem
+
+
+def file_name(text: str) -> str:
+    """A text as part of the name of a file: what file systems do not allow becomes an underscore.
+
+    Examples
+    --------
+    >>> file_name("A/1/0"), file_name("Pos 1: β")
+    ('A_1_0', 'Pos 1_ β')
+    """
+    safe = "".join("_" if letter in '<>:"/\\|?*' or ord(letter) < 32 else letter for letter in text)
+    return safe.strip(" .") or "_"
+
+
+def series_names(names: list[str]) -> tuple[str, ...]:
+    """Names of the images of a file, each of them a different one: an unnamed one is called by its number.
+
+    Examples
+    --------
+    >>> series_names(["a", "", "a"])
+    ('a', '1', 'a 2')
+    """
+    found: list[str] = []
+    for number, name in enumerate(names):
+        name = name.strip() or str(number)
+        while file_name(name) in map(file_name, found):
+            name = f"{name} {number}"
+        found.append(name)
+    return tuple(found)
+
+
+def image_name(path: str | Path, series: int, names: tuple[str, ...]) -> str:
+    """What one image of a file is called: the stem, with the series where there are several."""
+    path = Path(path)
+    stem = image_stem(path)
+    inside = [parent for parent in path.parents if parent.name.lower().endswith(ZARR[0])]
+    if inside and suffix_of(path) not in ZARR:  # a field of a plate, opened by itself
+        stem = file_name(f"{image_stem(inside[-1])}/{path.relative_to(inside[-1]).as_posix()}")
+    return stem if len(names) < 2 else f"{stem}_{file_name(names[series])}"
+
+
+def named(names: Sequence[object], most: int = 5) -> str:
+    """Some names for a message.
+
+    Examples
+    --------
+    >>> named("abcdefgh")
+    'a, b, c, d, e, ...'
+    """
+    texts = [name.name if isinstance(name, Path) else str(name) for name in names[: most + 1]]
+    return ", ".join(texts[:most]) + (", ..." if len(texts) > most else "")

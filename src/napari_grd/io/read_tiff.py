@@ -1,0 +1,210 @@
+"""Images in TIFF files: OME-TIFF, ImageJ hyperstacks, and all others."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.errors import DataError
+from napari_grd.io.colors import from_cmyk, shown_palette, without_alpha, without_equal_colors
+from napari_grd.io.image_data import Channel, ImageData
+from napari_grd.io.layout import lay_out
+from napari_grd.io.names import image_name, named, series_names
+from napari_grd.io.read_photo import read_photo, turn
+from napari_grd.io.tiff_file import OpenTiff, TiffImage, open_tiff
+from napari_grd.io.tiff_metadata import channels_of, steps_of
+
+_ALPHA = (1, 2)  # of the tag ExtraSamples
+
+
+@dataclass(frozen=True)
+class _Shown:
+    pixels: Any
+    letters: str
+    is_rgb: bool = False
+    color: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def list_tiff(path: Path) -> tuple[str, ...]:
+    """What the images in a TIFF are called."""
+    with open_tiff(path) as opened:
+        return series_names([image.name for image in opened.images])
+
+
+def read_tiff(path: Path, series: int, *, axes: str | None, lazy_bytes: int, shown: bool = True) -> ImageData:
+    """Read one image of a TIFF.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    series : int
+        Which of :func:`list_tiff`.
+    axes : str or None
+        What its axes are, if not what the file says.
+    lazy_bytes : int
+        Above this size the pixels are a dask array that reads the file when it is asked.
+    shown : bool, default True
+        Whether palettes give colors, and white-is-zero is inverted; label images mean their numbers.
+
+    Raises
+    ------
+    DataError
+        If planes are missing, or the axes do not fit.
+    """
+    with open_tiff(path, closing=False) as opened:
+        image = opened.images[series]
+        lazy = image.series.nbytes > lazy_bytes
+        try:
+            return _read(path, series, opened, axes, lazy=lazy, shown=shown)
+        finally:
+            if not lazy:
+                opened.file.close()
+
+
+def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: bool, shown: bool) -> ImageData:
+    image = opened.images[series]
+    found = _shown(path, image, lazy) if shown else _Shown(*_stored(image.series, lazy))
+    found, notes = _without_missing(found, image.series, opened, path)
+    if opened.missing and not notes:
+        notes = (f"{len(opened.missing)} of the files that {path.name} belongs to are missing, none of this image.",)
+    orientation = int(image.series.keyframe.tags.valueof("Orientation", 1) or 1)
+    y, x = found.letters.index("y"), found.letters.index("x")
+    laid = lay_out(turn(found.pixels, orientation, y, x), found.letters, axes, path.name)
+    steps = steps_of(opened.file, image.series, image.number)
+    count = laid.pixels.shape[laid.axes.index("c")] if "c" in laid.axes else 1
+    channels = channels_of(opened.file, image.series, image.number, count)
+    if found.is_rgb:
+        channels = (Channel(),) * count
+    elif found.color is not None and count == 1:
+        channels = (Channel(channels[0].name, found.color),)
+    names = series_names([one.name for one in opened.images])
+    return ImageData(
+        pixels=laid.pixels,
+        axes=laid.axes,
+        calibration=steps.calibration(laid.axes),
+        channels=channels,
+        name=image_name(path, series, names),
+        path=path,
+        series=series,
+        series_names=names,
+        is_rgb=found.is_rgb and count == 3,
+        axes_known=laid.known,
+        notes=tuple(note for note in (*opened.notes, *found.notes, *notes, laid.note) if note),
+    )
+
+
+def _stored(series: Any, lazy: bool) -> tuple[Any, str]:
+    """Pixels as they are stored, with the letters of their axes."""
+    letters = str(series.axes).lower()
+    if not lazy:
+        pixels = series.asarray()
+        return np.asarray(pixels, pixels.dtype.newbyteorder("=")), letters
+    import dask.array as da
+    import zarr
+
+    stored = zarr.open_array(series.aszarr(level=0), mode="r")
+    pixels = da.from_zarr(stored)
+    return pixels.astype(pixels.dtype.newbyteorder("=")), letters
+
+
+def _shown(path: Path, image: TiffImage, lazy: bool) -> _Shown:
+    """Pixels as viewers show them."""
+    page = image.series.keyframe
+    kind = page.photometric.name if hasattr(page.photometric, "name") else "MINISBLACK"
+    if kind in ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV") or (kind == "YCBCR" and not _decodes_to_rgb(page)):
+        photo = read_photo(path)
+        return _Shown(photo.pixels, photo.letters, photo.is_rgb, notes=photo.notes)
+    pixels, letters = _stored(image.series, lazy)
+    if kind == "PALETTE" and page.colormap is not None and pixels.dtype.kind == "u":
+        pixels, is_rgb, color = shown_palette(pixels, page.colormap, ramp=True)
+        return _Shown(pixels, letters + "s" if is_rgb else letters, is_rgb, color)
+    if kind == "MINISWHITE" and not (image.series.kind == "shaped" and pixels.dtype == bool):
+        # tifffile writes masks so, and means True where there is something.
+        pixels = ~pixels if pixels.dtype.kind in "bu" else pixels
+    if "s" not in letters:
+        return _Shown(pixels, letters)
+    return _shown_samples(pixels, letters, page, kind)
+
+
+def _decodes_to_rgb(page: Any) -> bool:
+    return bool(page.compression in (6, 7, 33003, 33004, 33005, 34712))  # JPEG and JPEG 2000 decode to red, green, blue
+
+
+def _shown_samples(pixels: Any, letters: str, page: Any, kind: str) -> _Shown:
+    at = letters.index("s")
+    order = [axis for axis in range(pixels.ndim) if axis != at] + [at]
+    last = pixels.transpose(order)
+    count = last.shape[-1]
+    alpha = [count - len(page.extrasamples) + n for n, extra in enumerate(page.extrasamples) if int(extra) in _ALPHA]
+    colors = {"RGB": 3, "YCBCR": 3, "SEPARATED": 4}.get(kind, 0)
+    note = ""
+    if len(alpha) == 1 and alpha[0] == count - 1 and count > 1:
+        last, note = without_alpha(last[..., :-1], last[..., -1])
+        count -= 1
+    elif kind == "RGB" and count == 4 and isinstance(last, np.ndarray) and _is_opaque(last[..., 3]):
+        last, count = last[..., :3], 3
+    notes = (note,) if note else ()
+    others = letters.replace("s", "")
+    if count == 1:
+        return _Shown(last[..., 0], others, notes=notes)
+    if kind == "SEPARATED" and count == 4 and last.dtype.kind == "u":
+        last, count, colors = from_cmyk(last), 3, 3
+    # Planar samples stay planar.
+    back = [*range(at), last.ndim - 1, *range(at, last.ndim - 1)]
+    if count != 3 or colors != 3:  # more channels than colors: each for itself
+        return _Shown(last.transpose(back), letters, notes=notes)
+    last, is_rgb = without_equal_colors(last)
+    if not is_rgb:
+        return _Shown(last, others, notes=notes)
+    return _Shown(last.transpose(back), letters, True, notes=notes)
+
+
+def _is_opaque(alpha: NDArray[Any]) -> bool:
+    return alpha.dtype.kind == "u" and bool((alpha == np.iinfo(alpha.dtype).max).all())
+
+
+def _without_missing(found: _Shown, series: Any, opened: OpenTiff, path: Path) -> tuple[_Shown, tuple[str, ...]]:
+    """What is there of a data set of which files are missing: tifffile gives zeros for the rest."""
+    if series.kind not in ("ome", "mmstack", "ndtiff"):
+        return found, ()
+    pages = list(series.pages)
+    absent = np.array([page is None for page in pages])
+    if not absent.any():
+        return found, ()
+    leading = [at for at, letter in enumerate(found.letters) if letter not in "yxs"]
+    shape = [found.pixels.shape[at] for at in leading]
+    reason = f"{path.name} names {len(opened.missing)} file(s) that are missing ({named(opened.missing)})"
+    if not opened.missing:
+        reason = f"{path.name} has {int((~absent).sum())} of the {len(pages)} planes that it names"
+    there = (
+        ~absent[: int(np.prod(shape))].reshape(shape) if len(pages) == int(np.prod(shape)) else np.zeros(shape, bool)
+    )
+    kept = [
+        np.flatnonzero(there.any(axis=tuple(k for k in range(there.ndim) if k != axis))) for axis in range(there.ndim)
+    ]
+    if not there.any() or not there[np.ix_(*kept)].all():
+        raise DataError(
+            f"{reason}, so that some planes of the image are not there.", "Put the missing files beside it."
+        )
+    pixels = found.pixels
+    parts = []
+    for axis, indices in zip(leading, kept, strict=True):
+        if len(indices) < pixels.shape[axis]:
+            parts.append(f"{len(indices)} of {pixels.shape[axis]} along {found.letters[axis]!r}")
+            pixels = (
+                pixels.take(indices, axis=axis) if isinstance(pixels, np.ndarray) else _taken(pixels, indices, axis)
+            )
+    said = f"{reason}: only what is there was read, {' and '.join(parts)}."
+    return _Shown(pixels, found.letters, found.is_rgb, found.color, found.notes), (said,)
+
+
+def _taken(pixels: Any, indices: NDArray[Any], axis: int) -> Any:
+    if isinstance(pixels, np.ndarray):
+        return pixels.take(indices, axis=axis)
+    import dask.array as da
+
+    return da.take(pixels, indices, axis=axis)

@@ -1,0 +1,226 @@
+"""Opening a TIFF: what belongs to it, and which pictures in it are images of their own."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import tifffile
+
+from napari_grd.errors import DataError
+from napari_grd.io.names import COMPANION
+from napari_grd.io.tiff_metadata import ome_root
+
+_SMALL = ("thumbnail", "label", "macro", "label image", "macro image", "overview")  # beside the scan of a slide
+_MOST_PAGES = 10_000_000
+
+
+@dataclass(frozen=True)
+class TiffImage:
+    """One of the images in a TIFF.
+
+    Attributes
+    ----------
+    series : tifffile.TiffPageSeries
+        Its pages at full resolution.
+    number : int
+        Its place in the file's own count, thumbnails included.
+    name : str
+        What the file calls it; may be empty.
+    """
+
+    series: Any
+    number: int
+    name: str
+
+
+@dataclass(frozen=True)
+class OpenTiff:
+    """A TIFF and what is in it.
+
+    Attributes
+    ----------
+    file : tifffile.TiffFile
+        The file.
+    images : tuple of TiffImage
+        At least one, without thumbnails and smaller copies.
+    notes : tuple of str
+        What was left out.
+    missing : tuple of str
+        Files that belong to the data set and are not there.
+    """
+
+    file: Any
+    images: tuple[TiffImage, ...]
+    notes: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@contextmanager
+def open_tiff(path: Path, *, closing: bool = True) -> Iterator[OpenTiff]:
+    """Open a TIFF, or the data set of several files that it belongs to.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or the ``.companion.ome`` of several.
+    closing : bool, default True
+        Whether the file is closed in the end; arrays that read it later need it.
+
+    Raises
+    ------
+    DataError
+        If there is no image in it, or its pages go in a circle.
+    """
+    path, described = _whole(path)
+    check_pages(path)
+    file = tifffile.TiffFile(path, omexml=described)
+    try:
+        missing, expected = _missing(file.ome_metadata, path) if file.is_ome else ((), 0)
+        yield _opened(file, path, missing, expected)
+    finally:
+        if closing:
+            file.close()
+
+
+def files_of(path: Path) -> tuple[str, ...]:
+    """Names of the files of the data set that a TIFF says it belongs to; empty if it is alone.
+
+    Nothing but the head of the file and its description is read.
+    """
+    try:
+        _, described = _whole(path)
+        if described is None:
+            with tifffile.TiffFile(path) as file:
+                described = file.ome_metadata if file.is_ome else None
+        names = _file_names(described) if described else ()
+    except Exception:  # what is wrong with it is said when it is read
+        return ()
+    return names if len(names) > 1 else ()
+
+
+def check_pages(path: Path) -> None:
+    """Refuse a file whose pages follow each other in a circle: readers would go round for ever.
+
+    Raises
+    ------
+    DataError
+        If they do.
+    """
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = {b"II": "<", b"MM": ">"}.get(head[:2])
+        if order is None or len(head) < 8:
+            return
+        big = struct.unpack(f"{order}H", head[2:4])[0] == 43
+        count, entry, link = ("Q", 20, "Q") if big else ("H", 12, "I")
+        (offset,) = struct.unpack(order + link, head[8:16] if big else head[4:8])
+        seen: set[int] = set()
+        while offset and len(seen) < _MOST_PAGES:
+            if offset in seen:
+                raise DataError(
+                    f"The pages of {str(path)!r} follow each other in a circle.",
+                    "The file is damaged: copy it again, or leave it out.",
+                )
+            seen.add(offset)
+            file.seek(offset)
+            tags = file.read(struct.calcsize(order + count))
+            if len(tags) < struct.calcsize(order + count):
+                return
+            file.seek(struct.unpack(order + count, tags)[0] * entry, 1)
+            following = file.read(struct.calcsize(order + link))
+            if len(following) < struct.calcsize(order + link):
+                return
+            (offset,) = struct.unpack(order + link, following)
+
+
+def _opened(file: Any, path: Path, missing: tuple[str, ...], expected: int) -> OpenTiff:
+    series = list(file.series)
+    if not series:
+        raise DataError(f"There is no image in {str(path)!r}.", "The file may be cut off or damaged: copy it again.")
+    kept = _without_copies(series, is_ome=series[0].kind == "ome")
+    images = tuple(TiffImage(series[number], number, str(series[number].name or "")) for number in kept)
+    notes = []
+    if left := len(series) - len(kept):
+        notes.append(f"{left} smaller picture(s) in {path.name} are thumbnails or copies and were left out.")
+    if series[0].kind == "ome" and len(series) < expected:
+        notes.append(f"{path.name} names {expected} images, of which {expected - len(series)} are not there.")
+    return OpenTiff(file, images, tuple(notes), missing)
+
+
+def _without_copies(series: list[Any], *, is_ome: bool) -> list[int]:
+    """Which series are images of their own: no thumbnails, no levels of a pyramid stored as further images."""
+    areas = [one.keyframe.imagelength * one.keyframe.imagewidth for one in series]
+    largest = series[areas.index(max(areas))].keyframe
+    kept = []
+    for number, one in enumerate(series):
+        page = one.keyframe
+        small = 2 * page.imagelength <= largest.imagelength + 1 and 2 * page.imagewidth <= largest.imagewidth + 1
+        named = str(one.name or "").strip().lower() in _SMALL
+        # In OME-TIFF every image is meant to be one; elsewhere a small picture of the same shape is a copy, and
+        # one that is tiny a thumbnail of some part.
+        same = abs(page.imagelength * largest.imagewidth / (page.imagewidth * largest.imagelength) - 1) < 0.05
+        tiny = 16 * page.imagelength * page.imagewidth <= largest.imagelength * largest.imagewidth
+        copy = page.is_reduced or named or (not is_ome and (same or tiny))
+        if not (small and copy):
+            kept.append(number)
+    return kept
+
+
+def _whole(path: Path) -> tuple[Path, str | None]:
+    """The file to open and the OME-XML to open it with, if that is not the file's own."""
+    if path.name.lower().endswith(COMPANION):
+        described = path.read_text("utf-8")
+        return _first_file(path, described), described
+    check_pages(path)
+    with tifffile.TiffFile(path) as file:
+        text = file.ome_metadata if file.is_ome else None
+    if not text:
+        return path, None
+    root = ome_root(text)
+    if (pointer := root.find("BinaryOnly")) is not None:
+        master = path.parent / Path(pointer.get("MetadataFile", "")).name
+        if not master.is_file():
+            raise DataError(
+                f"{str(path)!r} is one of several files, described in {master.name!r}, which is missing.",
+                "Put that file beside it.",
+            )
+        if master.name.lower().endswith(COMPANION):
+            return path, master.read_text("utf-8")
+        return master, None
+    names = _file_names(text)
+    if len(names) == 1 and names[0] != path.name and not (path.parent / names[0]).is_file():
+        # One file, and renamed: it still calls itself by its first name.
+        for element in root.iter("TiffData"):
+            for uuid in element.findall("UUID"):
+                element.remove(uuid)
+        return path, ElementTree.tostring(root, encoding="unicode")
+    return path, None
+
+
+def _first_file(companion: Path, described: str) -> Path:
+    names = _file_names(described)
+    for name in names:
+        if (companion.parent / name).is_file():
+            return companion.parent / name
+    raise DataError(
+        f"None of the {len(names)} files that {str(companion)!r} describes is there.", "Put them beside it."
+    )
+
+
+def _file_names(described: str) -> tuple[str, ...]:
+    """Files that an OME-XML says the planes are in, in its order."""
+    elements = ome_root(described).iter("UUID")
+    return tuple(dict.fromkeys(Path(name).name for element in elements if (name := element.get("FileName"))))
+
+
+def _missing(described: str | None, path: Path) -> tuple[tuple[str, ...], int]:
+    """Files of the data set that are not there, and how many images it has."""
+    if not described:
+        return (), 0
+    names = _file_names(described)
+    absent = tuple(name for name in names if not (path.parent / name).is_file()) if len(names) > 1 else ()
+    return absent, len(ome_root(described).findall("Image"))

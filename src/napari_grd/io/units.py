@@ -1,0 +1,60 @@
+"""Units of length and time: as files spell them, and as OME-Zarr does."""
+
+LENGTHS = {
+    "angstrom": "Å",
+    "picometer": "pm",
+    "nanometer": "nm",
+    "micrometer": "µm",
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "meter": "m",
+    "inch": "in",
+}
+TIMES = {
+    "nanosecond": "ns",
+    "microsecond": "µs",
+    "millisecond": "ms",
+    "second": "s",
+    "minute": "min",
+    "hour": "h",
+    "day": "d",
+}
+_OTHERS = {
+    "um": "micrometer",
+    "μm": "micrometer",  # the Greek letter, beside the sign for micro above
+    "micron": "micrometer",
+    "micrometre": "micrometer",
+    "nanometre": "nanometer",
+    "millimetre": "millimeter",
+    "centimetre": "centimeter",
+    "metre": "meter",
+    "in.": "inch",
+    "inche": "inch",
+    "ångström": "angstrom",
+    "sec": "second",
+    "msec": "millisecond",
+    "us": "microsecond",
+    "μs": "microsecond",
+    "hr": "hour",
+}
+# All that the specification lists.
+_SMALL = ("yocto", "zepto", "atto", "femto", "pico", "nano", "micro", "milli", "centi", "deci")
+_LARGE = ("hecto", "kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta")
+_LISTED = [*LENGTHS, *TIMES, "foot", "yard", "mile", "parsec"]
+_LISTED += [prefix + unit for prefix in (*_SMALL, *_LARGE) for unit in ("meter", "second")]
+_KNOWN = (
+    {name: name for name in _LISTED} | {symbol.lower(): name for name, symbol in (LENGTHS | TIMES).items()} | _OTHERS
+)
+
+
+def unit_name(text: str | None) -> str | None:
+    """A unit as OME-Zarr spells it; None for what is none, or no length or time.
+
+    Examples
+    --------
+    >>> [unit_name(text) for text in ("µm", "microns", "um", "sec", "pixel", None)]
+    ['micrometer', 'micrometer', 'micrometer', 'second', None, None]
+    """
+    text = (text or "").strip().strip("\0").lower()
+    text = text.encode().decode("unicode_escape", "replace").lower() if "\\u00" in text else text  # ImageJ's "\u00B5m"
+    return _KNOWN.get(text) or _KNOWN.get(text.removesuffix("s"))
