@@ -15,7 +15,6 @@ from napari_grd.io.image_data import ImageData
 from napari_grd.io.images import read_stored
 from napari_grd.io.layout import lay_out
 
-
 _TRUE = (1, 255, 65535)  # what programs write into a mask where there is something
 
 
