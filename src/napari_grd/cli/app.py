@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 import napari_grd
-from napari_grd.cli import evaluating, exporting, learning, listing, segmenting, training
+from napari_grd.cli import converting, evaluating, exporting, learning, listing, measuring, segmenting, training
 from napari_grd.errors import GrdError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command("train")(training.train)
 app.command("distill")(training.distill)
 app.command("fine-tune")(learning.fine_tune)
 app.command("segment")(segmenting.segment)
+app.command("measure")(measuring.measure)
+app.command("convert")(converting.convert)
 app.command("evaluate")(evaluating.evaluate)
 app.command("export")(exporting.export)
 app.command("calibrate")(exporting.calibrate)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.errors import DataError, GrdWarning, LabelError
+from napari_grd.io.calibration import Calibration
 from napari_grd.io.cellpose_seg import SUFFIX as SEG
 from napari_grd.io.cellpose_seg import read_seg
 from napari_grd.io.image_data import ImageData
@@ -28,6 +29,8 @@ class LabelImage:
         Integers; 0 is background, and -1 a pixel that nobody vouches for.
     axes : str
         What each dimension is, a letter out of ``tzyx``.
+    calibration : Calibration
+        Of these axes.
     axes_known : bool
         Whether the file says so.
     notes : tuple of str
@@ -36,6 +39,7 @@ class LabelImage:
 
     pixels: NDArray[Any] = field(repr=False)
     axes: str
+    calibration: Calibration
     axes_known: bool = True
     notes: tuple[str, ...] = ()
 
@@ -67,6 +71,7 @@ def read_labels(path: str | Path, *, axes: str | None = None) -> LabelImage:
         stored = read_seg(path)
         laid = lay_out(stored, "q" * (stored.ndim - 2) + "yx", axes, path.name)
         pixels, letters, known = laid.pixels, laid.axes, laid.known
+        place = Calibration.of(letters)
     else:
         image = _label_part(read_stored(path, axes=axes), path)
         if "c" in image.axes and not image.axes_known and axes is None:  # an array whose last axis is short
@@ -79,9 +84,10 @@ def read_labels(path: str | Path, *, axes: str | None = None) -> LabelImage:
                 "Save one number for each object, without a channel axis.",
             )
         pixels, letters, known = np.asarray(image.pixels), image.axes, image.axes_known
+        place = replace(image.calibration, axes=tuple(letters))
     numbers, notes = _whole_numbers(pixels, path)
     numbers, said = _numbered(numbers, letters, path)
-    return LabelImage(numbers, letters, known, tuple(note for note in (*notes, said) if note))
+    return LabelImage(numbers, letters, place, known, tuple(note for note in (*notes, said) if note))
 
 
 def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[Any]:

@@ -10,6 +10,17 @@ LENGTHS = {
     "meter": "m",
     "inch": "in",
 }
+MICROMETERS = {
+    "angstrom": 1e-4,
+    "picometer": 1e-6,
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "meter": 1e6,
+    "inch": 25_400.0,
+}
+"""How long the units of length are."""
 TIMES = {
     "nanosecond": "ns",
     "microsecond": "µs",

@@ -13,12 +13,12 @@ from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.label_values import stored_type
 from napari_grd.io.outlines import Polygon, mask_polygons
+from napari_grd.io.units import MICROMETERS
 
 LEADING = "tcz"
 """Axes that count planes."""
 
 _TABLE = 1 << 22  # numbers up to which a list with a place for each is no burden
-_MICROMETERS = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6, "µm": 1.0}
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def label_source(
 def _micrometers(calibration: Calibration | None) -> tuple[float, float] | None:
     if calibration is None:
         return None
-    factors = [_MICROMETERS.get(unit or "") for unit in calibration.units[-2:]]
+    factors = [MICROMETERS.get(unit or "") for unit in calibration.units[-2:]]
     if None in factors:
         return None
     height, width = (abs(step) * (factor or 1) for step, factor in zip(calibration.scale[-2:], factors, strict=True))

@@ -1,0 +1,39 @@
+"""Files that could not be used, while the others are done."""
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from napari_grd.errors import GrdError
+
+
+class Failures:
+    """What went wrong with which file, to be told at the end."""
+
+    def __init__(self) -> None:
+        self.told: dict[Path, str] = {}
+
+    def add(self, path: Path, error: GrdError) -> None:
+        """Take note of what was wrong with a file."""
+        text = str(error)
+        self.told[path] = text if path.name in text else f"{str(path)!r}: {text}"
+
+    def finish(self, total: int) -> None:
+        """Name the files on the error output and end with status 1; nothing if there are none.
+
+        Raises
+        ------
+        typer.Exit
+            If there are any.
+        """
+        if not self.told:
+            return
+        console = Console(stderr=True, soft_wrap=True)
+        for text in self.told.values():
+            console.print(f"Error: {text}", style="bold red", markup=False, highlight=False)
+        if total > 1:
+            rest = total - len(self.told)
+            text = f"{len(self.told)} of {total} files could not be used; {rest} {'was' if rest == 1 else 'were'} done."
+            console.print(text, style="yellow", markup=False, highlight=False)
+        raise typer.Exit(1)

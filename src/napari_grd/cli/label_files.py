@@ -1,0 +1,266 @@
+"""Label images that a command line names, with the images they belong to."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_grd.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from napari_grd.io.calibration import Calibration
+    from napari_grd.io.image_data import ImageData
+    from napari_grd.measure.filtering import FilteredLabels, ObjectFilter
+
+ExcludeBorder = Annotated[
+    bool, typer.Option("--exclude-border", help="Leave out objects that the border of the image cuts off.")
+]
+BorderAxes = Annotated[
+    str, typer.Option(help="What counts as border: with zyx also the first and last planes of a stack.")
+]
+MinSize = Annotated[int, typer.Option(help="Leave out objects with fewer pixels (of volumes: voxels).")]
+MaxSize = Annotated[int | None, typer.Option(help="Leave out objects with more pixels (of volumes: voxels).")]
+PerPlane = Annotated[
+    bool, typer.Option("--per-plane", help="Objects are of one plane each, not volumes through the planes of z.")
+]
+Axes = Annotated[str | None, typer.Option(help="Axes of the label images, e.g. tyx. \\[default: from the files]")]
+PixelSize = Annotated[
+    str | None, typer.Option(help="Size of a pixel in µm: one number, or Y,X or Z,Y,X. \\[default: from the files]")
+]
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A file of labels, and the image it belongs to if there is one.
+
+    Attributes
+    ----------
+    name : str
+        What both are called.
+    labels : Path
+        The label image.
+    image : Path or None
+        The image.
+    """
+
+    name: str
+    labels: Path
+    image: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelPixels:
+    """What was read of a :class:`LabelFile`, axes in the order of "tzyx".
+
+    Attributes
+    ----------
+    labels : array of int
+        Object numbers.
+    axes : str
+        A letter for each axis.
+    calibration : Calibration
+        Of these axes: what the label file says, or else its image.
+    channels : mapping of str to array
+        Each of the image's channels, with the axes of the labels.
+    notes : tuple of str
+        What the user should know, in full sentences.
+    """
+
+    labels: Any = field(repr=False)
+    axes: str
+    calibration: "Calibration"
+    channels: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+
+def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile], list[str], bool]:
+    """Files that belong together by their stems, notes on what was passed over, and whether a folder was given.
+
+    Raises
+    ------
+    DataError
+        If there is no label image, one of the two is a folder and the other is not, or no image fits any labels.
+    """
+    from napari_grd.io.listing import find_labels, list_images
+    from napari_grd.io.names import image_stem
+
+    many = _is_folder(labels)
+    if images is not None and _is_folder(images) != many:
+        raise DataError(f"Of {str(labels)!r} and {str(images)!r} one is a folder.", "Give two files, or two folders.")
+    if not many:
+        if not labels.exists():
+            raise DataError(f"There is no label image {str(labels)!r}.", "Check the path.")
+        return [LabelFile(image_stem(images or labels), labels, images)], [], False
+    inside = next((labels / name for name in ("labels", "masks") if (labels / name).is_dir()), labels)
+    if images is None and inside != labels and (labels / "images").is_dir():
+        images = labels / "images"
+    found = find_labels(inside)
+    if images is None:
+        return [LabelFile(name, path, None) for name, path in found.items()], [], True
+    listing = list_images(images)
+    known = {image_stem(path): path for path in listing.images}
+    if not known.keys() & found.keys():
+        raise DataError(
+            f"No image in {str(images)!r} has the name of a label image in {str(inside)!r}.",
+            "Give image and labels the same name.",
+        )
+    notes = list(listing.notes)
+    if bare := known.keys() - found.keys():
+        notes.append(f"{len(bare)} image(s) have no labels and were passed over, the first: {min(bare)!r}.")
+    return [LabelFile(name, path, known.get(name)) for name, path in found.items()], notes, True
+
+
+def read_label_file(
+    file: LabelFile, *, axes: str | None = None, pixel_size: tuple[float, ...] | None = None, with_image: bool = True
+) -> LabelPixels:
+    """Read labels, and the channels of their image if it is asked for.
+
+    Raises
+    ------
+    GrdError
+        If a file cannot be read, or the two do not fit.
+    """
+    import numpy as np
+
+    from napari_grd.io.images import read_image
+    from napari_grd.io.label_image import read_labels
+
+    read = read_labels(file.labels, axes=axes)
+    labels, letters, notes = read.pixels, read.axes, list(read.notes)
+    place = replace(read.calibration, axes=tuple(letters))
+    channels: Mapping[str, Any] = {}
+    if file.image is not None:
+        image = read_image(file.image)
+        notes += image.notes
+        rest = image.axes.replace("c", "")
+        if not read.axes_known and len(rest) == len(letters):
+            letters, place = rest, replace(place, axes=tuple(rest))
+        if set(rest) != set(letters):
+            raise DataError(
+                f"{file.labels.name} has the axes {letters} and {file.image.name} has {image.axes}.",
+                "Give the labels of this image; name the axes of the labels (--axes) if they are wrong.",
+            )
+        if not _says_size(place):
+            place = image.calibration
+        if with_image:
+            channels = _channels(image)
+    if labels.dtype.kind == "i" and labels.min(initial=0) < 0:
+        labels = np.where(labels < 0, 0, labels)
+        notes.append(f"Pixels of {file.labels.name} that are unknown (-1) are taken for background.")
+    order = sorted(letters, key="tczyx".index)
+    labels = np.transpose(labels, [letters.index(letter) for letter in order])
+    place = _picked(place, order)
+    if pixel_size is not None:
+        place = _sized(place, pixel_size)
+    return LabelPixels(labels, "".join(order), place, channels, tuple(dict.fromkeys(notes)))
+
+
+def object_options(exclude_border: bool, border_axes: str, min_size: int, max_size: int | None) -> "ObjectFilter":
+    """What the flags say about objects to keep.
+
+    Raises
+    ------
+    ConfigError
+        If a size or an axis cannot be.
+    """
+    from napari_grd.measure.filtering import object_filter
+
+    if not border_axes or set(border_axes) - set("zyx"):
+        raise ConfigError(f"--border-axes is {border_axes!r}.", "Write yx, or zyx for stacks.")
+    return object_filter(border_axes if exclude_border else False, min_size, max_size)
+
+
+def filtered(labels: Any, axes: str, objects: "ObjectFilter", per_plane: bool) -> "FilteredLabels":
+    """Labels without the objects that are left out; a border along z is only one of volumes."""
+    from napari_grd.measure.filtering import FilteredLabels
+    from napari_grd.measure.geometry import resolve_geometry
+
+    geometry = resolve_geometry(labels.shape, axes=axes, ndim=object_ndim(axes, per_plane))
+    border = "".join(axis for axis in objects.border if axis in geometry.object_axes)
+    return FilteredLabels(labels, replace(objects, border=border), geometry)
+
+
+def object_ndim(axes: str, per_plane: bool) -> int:
+    """Over how many axes an object extends."""
+    return 2 if per_plane or "z" not in axes else 3
+
+
+def parse_pixel_size(text: str | None) -> tuple[float, ...] | None:
+    """The numbers of ``--pixel-size``.
+
+    Raises
+    ------
+    ConfigError
+        If they are none, or not above 0.
+
+    Examples
+    --------
+    >>> parse_pixel_size("2,0.5,0.5")
+    (2.0, 0.5, 0.5)
+    """
+    if text is None:
+        return None
+    try:
+        steps = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        steps = ()
+    if not 1 <= len(steps) <= 3 or not all(0 < step < math.inf for step in steps):
+        raise ConfigError(
+            f"The pixel size {text!r} is not one in µm.",
+            "Write one number above 0, or one for each axis: 0.5,0.5 for y, x; 2,0.5,0.5 for z, y, x.",
+        )
+    return steps
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and path.suffix.lower() != ".zarr"
+
+
+def _channels(image: "ImageData") -> dict[str, Any]:
+    """Channels by name, axes in our order."""
+    import numpy as np
+
+    order = sorted(image.axes, key="ctzyx".index)
+    pixels: Any = np.transpose(image.pixels, [image.axes.index(letter) for letter in order])
+    if "c" not in image.axes:
+        return {image.channels[0].name or "intensity": pixels}
+    colors = ("red", "green", "blue") if image.is_rgb else ()
+    found: dict[str, Any] = {}
+    for number, channel in enumerate(image.channels):
+        name = channel.name or (colors[number] if colors else f"channel {number}")
+        found[name if name not in found else f"{name} ({number})"] = pixels[number]
+    return found
+
+
+def _says_size(place: "Calibration") -> bool:
+    return any(place.units) or any(step != 1 for step in place.scale)
+
+
+def _picked(place: "Calibration", order: list[str]) -> "Calibration":
+    """The calibration of these axes, in this order."""
+    at = [place.axes.index(letter) for letter in order]
+    return replace(
+        place,
+        axes=tuple(order),
+        scale=tuple(place.scale[i] for i in at),
+        translate=tuple(place.translate[i] for i in at),
+        units=tuple(place.units[i] for i in at),
+    )
+
+
+def _sized(place: "Calibration", steps: tuple[float, ...]) -> "Calibration":
+    space = [i for i, axis in enumerate(place.axes) if axis in "zyx"]
+    if len(steps) == 1:
+        steps *= len(space)
+    if len(steps) != len(space):
+        raise ConfigError(
+            f"--pixel-size has {len(steps)} numbers, and the axes are {''.join(place.axes)!r}.",
+            "Give one number, or one for each axis of space.",
+        )
+    scale, units, origin = list(place.scale), list(place.units), list(place.translate)
+    for i, step in zip(space, steps, strict=True):
+        scale[i], units[i], origin[i] = step, "micrometer", 0.0
+    return replace(place, scale=tuple(scale), units=tuple(units), translate=tuple(origin))

@@ -1,0 +1,214 @@
+"""The verb measure."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_grd.cli.failures import Failures
+from napari_grd.cli.label_files import (
+    Axes,
+    BorderAxes,
+    ExcludeBorder,
+    LabelFile,
+    LabelPixels,
+    MaxSize,
+    MinSize,
+    PerPlane,
+    PixelSize,
+    filtered,
+    find_label_files,
+    object_ndim,
+    object_options,
+    parse_pixel_size,
+    read_label_file,
+)
+from napari_grd.cli.monitor import run
+from napari_grd.cli.output import print_files, print_note, print_table
+from napari_grd.errors import DataError, GrdError, OutputError
+from napari_grd.jobs import Event, Job, Notice, Stopwatch, relay
+
+if TYPE_CHECKING:
+    from napari_grd.io.calibration import Calibration
+    from napari_grd.measure.filtering import ObjectFilter
+    from napari_grd.measure.table import ObjectTable
+
+_PLACES = ("label", "t", "z", "centroid", "box")  # columns that have no median worth telling
+
+
+def measure(
+    labels: Annotated[Path, typer.Argument(help="A label image, or a folder of them.")],
+    images: Annotated[
+        Path | None,
+        typer.Argument(help="The image, or a folder of images of the same names: measures their intensities too."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv, or .parquet.")] = Path("grd-objects.csv"),
+    per_plane: PerPlane = False,
+    exclude_border: ExcludeBorder = False,
+    border_axes: BorderAxes = "yx",
+    min_size: MinSize = 0,
+    max_size: MaxSize = None,
+    axes: Axes = None,
+    pixel_size: PixelSize = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
+) -> None:
+    """Measure size, shape and intensity of every object, into one table.
+
+    Sizes are in the units that the files tell. Where the table comes from is written beside it.
+    """
+    from napari_grd.io.atomic import make_folder
+    from napari_grd.io.tables import check_table_name, write_table
+
+    check_table_name(out)
+    if out.exists() and not force:
+        raise OutputError(f"{str(out)!r} exists already.", "Use --force to overwrite it, or choose another name.")
+    objects = object_options(exclude_border, border_axes, min_size, max_size)
+    size = parse_pixel_size(pixel_size)
+    files, notes, many = find_label_files(labels, images)
+    for note in notes:
+        print_note(note)
+    make_folder(out.parent)
+    failures = Failures()
+    measured = run(_iter_measure(files, objects, per_plane, axes, size, failures))
+    if measured:
+        columns = _joined(measured, many)
+        made_by = _made_by(labels, images, objects, per_plane, measured, failures)
+        path = write_table(out, columns, made_by=made_by)
+        _summarize(columns, len(measured), sum(one.left_out for one in measured))
+        print_files([path])
+    failures.finish(len(files))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The objects of one file."""
+
+    name: str
+    table: "ObjectTable"
+    calibration: "Calibration"
+    left_out: int
+
+
+def _iter_measure(
+    files: Sequence[LabelFile],
+    objects: "ObjectFilter",
+    per_plane: bool,
+    axes: str | None,
+    pixel_size: tuple[float, ...] | None,
+    failures: Failures,
+) -> Job[list[_Measured]]:
+    watch = Stopwatch("Measuring images", len(files))
+    needs_image = any(file.image is not None for file in files)
+    found = []
+    for done, file in enumerate(files):
+        whole = watch.progress(done)
+        yield whole
+
+        def change(event: Event, whole: Event = whole) -> Event:
+            return whole if len(files) > 1 and not isinstance(event, Notice) else event
+
+        try:
+            if needs_image and file.image is None:
+                raise DataError(f"There is no image for {file.labels.name}.", "Add it, or remove these labels.")
+            read = read_label_file(file, axes=axes, pixel_size=pixel_size)
+            for note in read.notes:
+                yield Notice(note)
+            found.append((yield from relay(_measure_file(file.name, read, objects, per_plane), change)))
+        except GrdError as error:
+            failures.add(file.labels, error)
+    yield watch.progress(len(files))
+    return found
+
+
+def _measure_file(name: str, read: LabelPixels, objects: "ObjectFilter", per_plane: bool) -> Job[_Measured]:
+    from napari_grd.measure.objects import iter_measure
+
+    ndim = object_ndim(read.axes, per_plane)
+    options, note = _units(read.calibration, ndim)
+    if note:
+        yield Notice(f"{name}: {note}")
+    labels, left_out = read.labels, 0
+    if objects:
+        labels = filtered(labels, read.axes, objects, per_plane)
+        left_out = sum(len(labels.left_out(frame)) for frame in labels.geometry.frames())
+    table = yield from iter_measure(labels, read.channels, axes=read.axes, ndim=ndim, **options)
+    return _Measured(name, table, read.calibration, left_out)
+
+
+def _units(place: "Calibration", ndim: int) -> tuple[dict[str, Any], str]:
+    """Step, origin and unit for measuring, in the unit of x, and what has to be told about them."""
+    from napari_grd.io.units import LENGTHS, MICROMETERS
+
+    units = place.units[-ndim:]
+    if not any(units):
+        return {"scale": place.scale, "translate": place.translate}, ""
+    lengths = [MICROMETERS.get(unit or "") for unit in units]
+    if None in lengths:
+        axis = place.axes[-ndim:][lengths.index(None)]
+        note = f"the pixel size along {axis} is not known, so sizes are in pixels. Give it with --pixel-size."
+        return {"unit": "px"}, note
+    factors = [1.0] * (len(place.axes) - ndim) + [(length or 1) / (lengths[-1] or 1) for length in lengths]
+    return {
+        "scale": tuple(abs(step) * factor for step, factor in zip(place.scale, factors, strict=True)),
+        "translate": tuple(start * factor for start, factor in zip(place.translate, factors, strict=True)),
+        "unit": LENGTHS[units[-1] or ""],
+    }, ""
+
+
+def _joined(measured: Sequence[_Measured], many: bool) -> dict[str, Any]:
+    """One table of all; a column that not every image has is empty for the others."""
+    import numpy as np
+
+    names = list(dict.fromkeys(name for one in measured for name in one.table.columns))
+    columns: dict[str, Any] = {}
+    if many:
+        columns["image"] = np.repeat([one.name for one in measured], [len(one.table) for one in measured])
+    for name in names:
+        everywhere = all(name in one.table.columns for one in measured)
+        parts = [
+            np.asarray(one.table.columns[name], None if everywhere else object)
+            if name in one.table.columns
+            else np.full(len(one.table), None)
+            for one in measured
+        ]
+        columns[name] = np.concatenate(parts)
+    return columns
+
+
+def _made_by(
+    labels: Path,
+    images: Path | None,
+    objects: "ObjectFilter",
+    per_plane: bool,
+    measured: Sequence[_Measured],
+    failures: Failures,
+) -> dict[str, Any]:
+    import napari_grd
+
+    return {
+        "program": f"napari-grd {napari_grd.__version__}",
+        "labels": str(labels),
+        "images": None if images is None else str(images),
+        "objects": asdict(objects),
+        "per_plane": per_plane,
+        "calibration": {one.name: asdict(one.calibration) for one in measured},
+        "failed": {str(path): text for path, text in failures.told.items()},
+    }
+
+
+def _summarize(columns: dict[str, Any], images: int, left_out: int) -> None:
+    import numpy as np
+
+    count = len(columns["label"])
+    rows = []
+    for name, values in columns.items():
+        if name != "image" and not name.startswith(_PLACES) and count:
+            numbers = values.astype(float)
+            if np.isfinite(numbers).any():
+                found = (np.nanmedian(numbers), np.nanmin(numbers), np.nanmax(numbers))
+                rows.append([name, *(f"{value:.4g}" for value in found)])
+    title = f"{count:,} object{'s' * (count != 1)} in {images:,} image{'s' * (images != 1)}"
+    without = f"{left_out:,} left out at the border or for their size" if left_out else ""
+    print_table(title, ["", "median", "least", "most"], rows, caption=without)
