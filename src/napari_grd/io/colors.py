@@ -32,7 +32,7 @@ def shown_palette(indices: Any, palette: NDArray[Any], *, ramp: bool) -> tuple[A
     """
     colors = np.asarray(palette)
     if colors.dtype.itemsize > 1:
-        colors = (colors.astype(np.uint32) * 255 + 32767) // 65535
+        colors = colors >> 8  # some write 256 times the byte, others 257 times
     colors = colors.astype(np.uint8)
     if ramp and _is_ramp(colors):
         return indices, False, None if _is_gray(colors) else "".join(f"{value:02X}" for value in colors[:, -1])

@@ -131,17 +131,17 @@ def without_doubles(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
     sets: dict[Path, str] = {}
     found: list[Path] = []
     many = len(kept) > 1
-    for path in kept:
+    for path in sorted(kept, key=lambda path: (not _is_companion(path), path)):
         if path in sets:
             continue
         found.append(path)
-        if many and suffix_of(path) in TIFF and image_stem(path) != path.stem:
+        if many and (_is_companion(path) or (suffix_of(path) in TIFF and image_stem(path) != path.stem)):
             from napari_grd.io.tiff_file import files_of
 
             sets |= {path.with_name(name): path.name for name in files_of(path)}
     if taken := [path for path in kept if path not in found]:
         notes.append(f"{len(taken)} file(s) belong to data sets of several files ({named(taken)}) and were joined.")
-    return found, notes
+    return sorted(found), notes
 
 
 def find_labels(folder: str | Path) -> dict[str, Path]:
@@ -241,7 +241,7 @@ def _files(root: Path, recursive: bool) -> Iterator[Path]:
         zarrs = [name for name in folders if name.lower().endswith(".zarr")]
         for name in (*names, *zarrs):
             path = here / name
-            known = suffix_of(path) in SUFFIXES or name.lower().endswith(COMPANION)
+            known = suffix_of(path) in SUFFIXES or _is_companion(path)
             ours = known and not name.startswith(".") and name not in METADATA_FILES
             if ours and (name in zarrs or path.is_file() or path.is_symlink()):
                 yield path
@@ -293,7 +293,11 @@ def _labels_by_stem(files: Sequence[Path]) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def _is_companion(path: Path) -> bool:
+    return path.name.lower().endswith(COMPANION)
+
+
 def _rank(path: Path) -> tuple[bool, int, str]:
     """What comes first is taken: no empty file, then the most exact format."""
     empty = path.is_file() and path.stat().st_size == 0
-    return (empty, -1 if path.name.lower().endswith(COMPANION) else SUFFIXES.index(suffix_of(path)), path.name)
+    return (empty, -1 if _is_companion(path) else SUFFIXES.index(suffix_of(path)), path.name)

@@ -1,6 +1,6 @@
 """Images in TIFF files: OME-TIFF, ImageJ hyperstacks, and all others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class _Shown:
     is_rgb: bool = False
     color: str | None = None
     notes: tuple[str, ...] = ()
+    sure: bool = True
 
 
 def list_tiff(path: Path) -> tuple[str, ...]:
@@ -55,18 +56,16 @@ def read_tiff(path: Path, series: int, *, axes: str | None, lazy_bytes: int, sho
     DataError
         If planes are missing, or the axes do not fit.
     """
-    with open_tiff(path, closing=False) as opened:
-        image = opened.images[series]
-        lazy = image.series.nbytes > lazy_bytes
-        try:
-            return _read(path, series, opened, axes, lazy=lazy, shown=shown)
-        finally:
-            if not lazy:
-                opened.file.close()
+    with open_tiff(path) as opened:
+        lazy = opened.images[series].series.nbytes > lazy_bytes
+        return _read(path, series, opened, axes, lazy=lazy, shown=shown)
 
 
 def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: bool, shown: bool) -> ImageData:
     image = opened.images[series]
+    _check_whole(opened, image, path)
+    # Whoever names the axes says whether samples are colors: three planes of a stack may pass for red, green and blue.
+    shown = shown and (axes is None or "c" in axes.lower() or "S" not in image.series.axes)
     found = _shown(path, image, lazy) if shown else _Shown(*_stored(image.series, lazy))
     found, notes = _without_missing(found, image.series, opened, path)
     if opened.missing and not notes:
@@ -92,9 +91,27 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
         series=series,
         series_names=names,
         is_rgb=found.is_rgb and count == 3,
-        axes_known=laid.known,
-        notes=tuple(note for note in (*opened.notes, *found.notes, *notes, laid.note) if note),
+        axes_known=laid.known and (found.sure or axes is not None),
+        notes=tuple(note for note in (*opened.notes, *found.notes, *notes, *_log(opened, path), laid.note) if note),
     )
+
+
+def _check_whole(opened: OpenTiff, image: TiffImage, path: Path) -> None:
+    """Refuse a hyperstack of ImageJ with one page for all planes, and its end cut off: one plane would be seen."""
+    said = (opened.file.imagej_metadata or {}) if opened.file.is_imagej else {}
+    if said.get("images", 1) == 1 or image.series.kind == "imagej" or len(opened.file.pages) > 1:
+        return
+    page = image.series.keyframe
+    if opened.file.filehandle.size - page.dataoffsets[0] >= 2 * page.nbytes:
+        raise DataError(
+            f"{str(path)!r} is cut off: it names {said['images']} planes.", "Copy it again, or leave it out."
+        )
+
+
+def _log(opened: OpenTiff, path: Path) -> list[str]:
+    """What tifffile stumbled over and nothing else has told yet."""
+    found = [text for text in opened.log if not (opened.missing and "failed to read" in text)]
+    return [f"{path.name} is not quite in order: {named(found, 2)}."] if found else []
 
 
 def _stored(series: Any, lazy: bool) -> tuple[Any, str]:
@@ -106,7 +123,8 @@ def _stored(series: Any, lazy: bool) -> tuple[Any, str]:
     import dask.array as da
     import zarr
 
-    stored = zarr.open_array(series.aszarr(level=0), mode="r")
+    # No file stays open in between: each piece opens the one it is in.
+    stored = zarr.open_array(series.aszarr(level=0, _openfiles=0), mode="r")
     pixels = da.from_zarr(stored)
     return pixels.astype(pixels.dtype.newbyteorder("=")), letters
 
@@ -127,7 +145,15 @@ def _shown(path: Path, image: TiffImage, lazy: bool) -> _Shown:
         pixels = ~pixels if pixels.dtype.kind in "bu" else pixels
     if "s" not in letters:
         return _Shown(pixels, letters)
-    return _shown_samples(pixels, letters, page, kind)
+    found = _shown_samples(pixels, letters, page, kind)
+    if image.series.kind == "shaped" and page.planarconfig == 2 and found.is_rgb:
+        note = (
+            f"{path.name} says that its {pixels.shape[letters.index('s')]} planes are red, green and blue. tifffile"
+            " writes that into stacks of 3 or 4 planes unless it is told what they are: if this is one, name its axes,"
+            " 'zyx' for example."
+        )
+        return replace(found, notes=(*found.notes, note), sure=False)
+    return found
 
 
 def _decodes_to_rgb(page: Any) -> bool:
@@ -142,6 +168,8 @@ def _shown_samples(pixels: Any, letters: str, page: Any, kind: str) -> _Shown:
     alpha = [count - len(page.extrasamples) + n for n, extra in enumerate(page.extrasamples) if int(extra) in _ALPHA]
     colors = {"RGB": 3, "YCBCR": 3, "SEPARATED": 4}.get(kind, 0)
     note = ""
+    if page.planarconfig == 2 and count == 4 and alpha and not _is_mask(last[..., 3]):
+        return _Shown(pixels, letters.replace("s", "q"))  # a stack of four planes that tifffile took for colors
     if len(alpha) == 1 and alpha[0] == count - 1 and count > 1:
         last, note = without_alpha(last[..., :-1], last[..., -1])
         count -= 1
@@ -161,6 +189,11 @@ def _shown_samples(pixels: Any, letters: str, page: Any, kind: str) -> _Shown:
     if not is_rgb:
         return _Shown(last, others, notes=notes)
     return _Shown(last.transpose(back), letters, True, notes=notes)
+
+
+def _is_mask(alpha: Any) -> bool:
+    """Whether these can be opacities; of a lazy array nobody knows."""
+    return not isinstance(alpha, np.ndarray) or len(np.unique(alpha)) <= 2
 
 
 def _is_opaque(alpha: NDArray[Any]) -> bool:

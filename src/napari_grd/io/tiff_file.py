@@ -1,6 +1,8 @@
 """Opening a TIFF: what belongs to it, and which pictures in it are images of their own."""
 
+import logging
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from xml.etree import ElementTree
 import tifffile
 
 from napari_grd.errors import DataError
-from napari_grd.io.names import COMPANION
+from napari_grd.io.names import COMPANION, suffix_of
 from napari_grd.io.tiff_metadata import ome_root
 
 _SMALL = ("thumbnail", "label", "macro", "label image", "macro image", "overview")  # beside the scan of a slide
@@ -51,39 +53,58 @@ class OpenTiff:
         What was left out.
     missing : tuple of str
         Files that belong to the data set and are not there.
+    log : list of str
+        What was not in order so far; it grows while pixels are read.
     """
 
     file: Any
     images: tuple[TiffImage, ...]
     notes: tuple[str, ...]
     missing: tuple[str, ...]
+    log: list[str]
+
+
+class _Log(logging.Handler):
+    """What tifffile stumbles over in this thread: it goes on, and says so in a log that nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self.messages.append(record.getMessage().partition("> ")[2] or record.getMessage())
 
 
 @contextmanager
-def open_tiff(path: Path, *, closing: bool = True) -> Iterator[OpenTiff]:
+def open_tiff(path: Path) -> Iterator[OpenTiff]:
     """Open a TIFF, or the data set of several files that it belongs to.
 
     Parameters
     ----------
     path : Path
         The file, or the ``.companion.ome`` of several.
-    closing : bool, default True
-        Whether the file is closed in the end; arrays that read it later need it.
 
     Raises
     ------
     DataError
-        If there is no image in it, or its pages go in a circle.
+        If there is no image in it, it is cut off, or its pages go in a circle.
     """
-    path, described = _whole(path)
-    check_pages(path)
-    file = tifffile.TiffFile(path, omexml=described)
+    logger = logging.getLogger("tifffile")
+    log = _Log()
+    logger.addHandler(log)
     try:
-        missing, expected = _missing(file.ome_metadata, path) if file.is_ome else ((), 0)
-        yield _opened(file, path, missing, expected)
-    finally:
-        if closing:
+        path, described = _whole(path)
+        check_pages(path)
+        file = tifffile.TiffFile(path, omexml=described)
+        try:
+            missing, expected = _missing(file.ome_metadata, path) if file.is_ome else ((), 0)
+            yield _opened(file, path, missing, expected, log.messages)
+        finally:
             file.close()
+    finally:
+        logger.removeHandler(log)
 
 
 def files_of(path: Path) -> tuple[str, ...]:
@@ -103,17 +124,18 @@ def files_of(path: Path) -> tuple[str, ...]:
 
 
 def check_pages(path: Path) -> None:
-    """Refuse a file whose pages follow each other in a circle: readers would go round for ever.
+    """Refuse a file whose pages follow each other in a circle, or out of the file: readers go round, or stop early.
 
     Raises
     ------
     DataError
         If they do.
     """
+    cut = DataError(f"{str(path)!r} is cut off: pages of it are missing.", "Copy it again, or leave it out.")
     with path.open("rb") as file:
         head = file.read(16)
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
-        if order is None or len(head) < 8:
+        if order is None or len(head) < 16 or suffix_of(path) == ".ndpi":  # which has offsets of its own kind
             return
         big = struct.unpack(f"{order}H", head[2:4])[0] == 43
         count, entry, link = ("Q", 20, "Q") if big else ("H", 12, "I")
@@ -129,15 +151,15 @@ def check_pages(path: Path) -> None:
             file.seek(offset)
             tags = file.read(struct.calcsize(order + count))
             if len(tags) < struct.calcsize(order + count):
-                return
+                raise cut
             file.seek(struct.unpack(order + count, tags)[0] * entry, 1)
             following = file.read(struct.calcsize(order + link))
             if len(following) < struct.calcsize(order + link):
-                return
+                raise cut
             (offset,) = struct.unpack(order + link, following)
 
 
-def _opened(file: Any, path: Path, missing: tuple[str, ...], expected: int) -> OpenTiff:
+def _opened(file: Any, path: Path, missing: tuple[str, ...], expected: int, log: list[str]) -> OpenTiff:
     series = list(file.series)
     if not series:
         raise DataError(f"There is no image in {str(path)!r}.", "The file may be cut off or damaged: copy it again.")
@@ -148,7 +170,7 @@ def _opened(file: Any, path: Path, missing: tuple[str, ...], expected: int) -> O
         notes.append(f"{left} smaller picture(s) in {path.name} are thumbnails or copies and were left out.")
     if series[0].kind == "ome" and len(series) < expected:
         notes.append(f"{path.name} names {expected} images, of which {expected - len(series)} are not there.")
-    return OpenTiff(file, images, tuple(notes), missing)
+    return OpenTiff(file, images, tuple(notes), missing, log)
 
 
 def _without_copies(series: list[Any], *, is_ome: bool) -> list[int]:
@@ -162,7 +184,8 @@ def _without_copies(series: list[Any], *, is_ome: bool) -> list[int]:
         named = str(one.name or "").strip().lower() in _SMALL
         # In OME-TIFF every image is meant to be one; elsewhere a small picture of the same shape is a copy, and
         # one that is tiny a thumbnail of some part.
-        same = abs(page.imagelength * largest.imagewidth / (page.imagewidth * largest.imagelength) - 1) < 0.05
+        height = page.imagewidth * largest.imagelength / largest.imagewidth
+        same = abs(page.imagelength - height) <= max(1, 0.05 * height)
         tiny = 16 * page.imagelength * page.imagewidth <= largest.imagelength * largest.imagewidth
         copy = page.is_reduced or named or (not is_ome and (same or tiny))
         if not (small and copy):

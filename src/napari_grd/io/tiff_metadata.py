@@ -1,6 +1,5 @@
 """What a TIFF says of its pixels: their size, the time between them, and the names of channels."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +10,6 @@ import numpy as np
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.image_data import Channel
 from napari_grd.io.units import TIMES, unit_name
-
-# It reports what it stumbles over to a log that nobody has set up, which prints it.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _INCH, _CENTIMETER = 2, 3  # of the tag ResolutionUnit
 _PRINTED = 19.5  # micrometers: fewer pixels to the inch than that are for printers (72, 300, 1200 dpi)
