@@ -33,6 +33,7 @@ from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, predict
 from napari_grd.io.builtin import builtin_paths
+from napari_grd.io.calibration import Calibration
 from napari_grd.io.image_data import Channel, ImageData
 from napari_grd.io.images import list_series, read_image
 from napari_grd.io.label_image import read_label_image
@@ -51,6 +52,7 @@ from napari_grd.teachers.registry import TeacherLike, as_teacher, load_teacher, 
 
 __all__ = [
     "BeforeAfter",
+    "Calibration",
     "Channel",
     "Corrections",
     "DistillConfig",

@@ -1,5 +1,6 @@
 """Which format is meant, and what cannot be written."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +57,15 @@ def test_a_stop_keeps_the_file_that_was_there(tmp_path: Path, suffix: str) -> No
         grd.export_objects(np.stack([PLANE] * 3), path, cancelled=lambda: True)
     assert path.read_text() == "before"
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(("axes", "image"), [("yx", "cyx"), ("yx", "yxc"), ("tyx", "tcyx"), ("tyx", "tyx")])
+def test_the_calibration_of_the_image_will_do(tmp_path: Path, axes: str, image: str) -> None:
+    unit = {"y": "micrometer", "x": "nanometer", "t": "second"}
+    step = {"y": 0.5, "x": 250, "t": 30}
+    place = Calibration.of(image, [step.get(axis, 1) for axis in image], units=[unit.get(axis) for axis in image])
+    labels = np.ones((1,) * (len(axes) - 2) + (4, 5), np.uint8)
+    path = grd.export_objects(labels, tmp_path / "a.geojson", calibration=place)
+    (feature,) = json.loads(path.read_text("utf-8"))["features"]
+    assert feature["properties"]["measurements"]["Area µm^2"] == 20 * 0.5 * 0.25
+    assert ("plane" in feature["geometry"]) == (len(axes) > 2)

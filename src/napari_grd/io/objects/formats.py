@@ -116,7 +116,8 @@ def export_objects(
     axes : sequence of str, optional
         A letter for each axis. Default: those of ``calibration``, or the end of "tzyx".
     calibration : Calibration, optional
-        Pixel size; GeoJSON then has the area in µm² too.
+        Of the labels or of their image, ``grd.read_image(path).calibration``;
+        GeoJSON then has the area in µm² too.
     class_name : str or mapping of int to str, default "object"
         Class of all objects, or of each by its number: QuPath's classification,
         COCO's category.

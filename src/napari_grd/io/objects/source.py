@@ -133,10 +133,7 @@ def label_source(
     shape = tuple(int(size) for size in labels.shape)
     if len(shape) < 2 or 0 in shape:
         raise LabelError(f"The labels have shape {shape}.", "Pass a label image with at least two axes and a pixel.")
-    if axes is None:
-        default = "tczyx" if len(shape) > 4 else "tzyx"[-len(shape) :]
-        axes = default if calibration is None else calibration.axes
-    names = tuple(axes)
+    names = _default_axes(len(shape), calibration) if axes is None else tuple(axes)
     if len(names) != len(shape) or len(set(names)) != len(names):
         raise ConfigError(
             f"The axes {names} do not name the {len(shape)} axes of labels of shape {shape}.", "Name every axis once."
@@ -149,11 +146,20 @@ def label_source(
     return LabelSource(labels, "".join(names), image, _micrometers(calibration))
 
 
+def _default_axes(count: int, calibration: Calibration | None) -> tuple[str, ...]:
+    if calibration is None:
+        return tuple("tczyx" if count > 4 else "tzyx"[-count:])
+    # That of an image with channels fits its labels, which have none.
+    channels = "c" in calibration.axes and len(calibration.axes) == count + 1
+    return tuple(axis for axis in calibration.axes if not (channels and axis == "c"))
+
+
 def _micrometers(calibration: Calibration | None) -> tuple[float, float] | None:
     if calibration is None:
         return None
-    factors = [MICROMETERS.get(unit or "") for unit in calibration.units[-2:]]
-    if None in factors:
-        return None
-    height, width = (abs(step) * (factor or 1) for step, factor in zip(calibration.scale[-2:], factors, strict=True))
-    return height, width
+    size = {
+        axis: abs(step) * MICROMETERS.get(unit or "", 0)
+        for axis, step, unit in zip(calibration.axes, calibration.scale, calibration.units, strict=True)
+    }
+    height, width = size.get("y", 0), size.get("x", 0)
+    return (height, width) if height and width else None
