@@ -131,6 +131,25 @@ def test_stacks_and_planes_share_a_table(call, tmp_path: Path) -> None:
         assert table["t"].dropna().tolist() == [0, 0, 0, 1, 1, 1]
 
 
+def test_labels_that_a_program_saved_beside_its_images_are_meant(call, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", draw() * 100)
+    tifffile.imwrite(tmp_path / "in" / "b.tif", draw() * 100)
+    tifffile.imwrite(tmp_path / "in" / "a_cp_masks.tif", draw())
+    done = call("measure", tmp_path / "in", "-o", tmp_path / "a.csv")
+    assert done.code == 0, done.err
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert table["image"].tolist() == ["a"] * 3
+    assert table["intensity mean"].tolist() == [300, 500, 900]
+
+
+def test_an_image_in_place_of_labels_is_told(call, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(100, 400, (90, 90)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", picture)
+    done = call("measure", tmp_path / "a.tif", "-o", tmp_path / "a.csv", "--min-size", 20)
+    assert "looks like an image, not like labels" in done.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -32,6 +32,10 @@ PixelSize = Annotated[
 ]
 
 
+_MANY = 64  # objects that a plane must have before it is doubted
+_SCATTERED = 3  # pieces an object
+
+
 @dataclass(frozen=True)
 class LabelFile:
     """A file of labels, and the image it belongs to if there is one.
@@ -97,6 +101,9 @@ def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile]
     inside = next((labels / name for name in ("labels", "masks") if (labels / name).is_dir()), labels)
     if images is None and inside != labels and (labels / "images").is_dir():
         images = labels / "images"
+    beside = _beside(labels) if inside == labels and images in (None, labels) else []
+    if beside:
+        return beside, [], True
     found = find_labels(inside)
     if images is None:
         return [LabelFile(name, path, None) for name, path in found.items()], [], True
@@ -150,6 +157,8 @@ def read_label_file(
     if labels.dtype.kind == "i" and labels.min(initial=0) < 0:
         labels = np.where(labels < 0, 0, labels)
         notes.append(f"Pixels of {file.labels.name} that are unknown (-1) are taken for background.")
+    if why := _not_labels(labels):
+        notes.append(f"{file.labels.name} looks like an image, not like labels: {why}.")
     order = sorted(letters, key="tczyx".index)
     labels = np.transpose(labels, [letters.index(letter) for letter in order])
     place = _picked(place, order)
@@ -213,6 +222,30 @@ def parse_pixel_size(text: str | None) -> tuple[float, ...] | None:
             "Write one number above 0, or one for each axis: 0.5,0.5 for y, x; 2,0.5,0.5 for z, y, x.",
         )
     return steps
+
+
+def _beside(folder: Path) -> list[LabelFile]:
+    """Labels that a program saved beside the images, by names that say so ("a_cp_masks.png" of "a.tif")."""
+    from napari_grd.io.listing import list_pairs
+
+    try:
+        pairs = list_pairs(folder).pairs
+    except DataError:  # there are no images
+        return []
+    return [LabelFile(pair.name, pair.labels, pair.image) for pair in pairs if pair.labels is not None]
+
+
+def _not_labels(labels: Any) -> str:
+    """What is wrong with an image that was given as labels: objects are of few pieces, grays of thousands."""
+    import numpy as np
+    from skimage.measure import label
+
+    plane = labels[tuple(length // 2 for length in labels.shape[:-2])]
+    count = len(np.unique(plane[plane > 0]))
+    if count < _MANY:
+        return ""
+    pieces = int(label(plane, background=0, connectivity=1).max())  # type: ignore[no-untyped-call]
+    return f"its {count:,} numbers lie in {pieces:,} pieces" if pieces > _SCATTERED * count else ""
 
 
 def _is_folder(path: Path) -> bool:

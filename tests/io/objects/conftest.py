@@ -7,14 +7,14 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-NUMBERS = [0, 0, 1, 2, 70_000]
+NUMBERS = [0, 0, 1, 2, 2**40]
 
 
 @pytest.fixture(scope="session")
 def planes() -> st.SearchStrategy[Any]:
     """Planes of a few objects with ragged outlines."""
     shapes = st.tuples(st.integers(1, 9), st.integers(1, 11))
-    return shapes.flatmap(lambda shape: arrays(np.uint32, shape, elements=st.sampled_from(NUMBERS)))
+    return shapes.flatmap(lambda shape: arrays(np.int64, shape, elements=st.sampled_from(NUMBERS)))
 
 
 def draw_objects() -> np.ndarray[Any, Any]:

@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.calibration import Calibration
-from napari_grd.io.label_values import stored_type
 from napari_grd.io.outlines import Polygon, mask_polygons
 from napari_grd.io.units import MICROMETERS
 
@@ -105,7 +104,10 @@ class LabelSource:
                 "The labels are a mask (bool), which does not tell instances apart.",
                 "Number its connected parts with skimage.measure.label.",
             )
-        stored_type(values)
+        if values.dtype.kind not in "iu":
+            raise LabelError(f"The labels are of type {values.dtype}.", "Pass an array of integers.")
+        if (low := int(values.min())) < 0:
+            raise LabelError(f"The labels hold the negative number {low}.", "Use 0 for background and count from 1.")
         ids = None
         if int(values.max()) > _TABLE:
             ids, values = np.unique(values, return_inverse=True)
