@@ -130,6 +130,7 @@ class SegmentConfig(Config):
     pixel_size: float | None = Field(
         None, gt=0, description="pixel size of the image in micrometres, an alternative to object_diameter"
     )
+    link: bool = Field(True, description="an object keeps its number through the planes of a stack or series")
     partition: PartitionConfig | None = Field(None, description="None: the settings stored in the model")
 
 

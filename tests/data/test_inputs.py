@@ -1,16 +1,20 @@
 """What enters is an image, or is refused with what to do."""
 
+from itertools import permutations
+
 import dask.array as da
 import numpy as np
 import pytest
+import torch
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_grd.data.inputs import AXES, as_image, as_labels, split_planes
+from napari_grd.data.inputs import as_image, as_labels, plane_axes, split_planes
 from napari_grd.errors import ImageError, LabelError
 
-SIZES = {"c": 3, "z": 5, "y": 7, "x": 11}
+ORDERS = ("yx", "cyx", "yxc", "zyx", "czyx", "zyxc")
+SIZES = {"t": 2, "c": 3, "z": 5, "y": 7, "x": 11}
 
 
 def image_with(axes):
@@ -24,7 +28,7 @@ def image_with(axes):
 
 
 @pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("axes", AXES)
+@pytest.mark.parametrize("axes", ORDERS)
 def test_channels_come_first(axes, named):
     expected, array = image_with(axes)
     ndim = len(axes.replace("c", ""))
@@ -72,9 +76,13 @@ def test_an_extra_axis_is_the_channel_only_if_one_end_fits(first, last, channels
         (np.zeros((3, 8, 8)), None, {}, "any channels"),
         (np.zeros((8, 8)), None, {"ndim": 3}, "not clear"),
         (np.zeros((8, 8)), "xy", {}, "unknown"),
+        (np.zeros((8, 8, 8)), "yyx", {}, "unknown"),
+        (np.zeros((8, 8, 8)), "zcx", {}, "unknown"),
+        (np.zeros((8, 8, 8)), "qyx", {}, "unknown"),
         (np.zeros((8, 8, 3)), "yx", {}, "name 2 dimensions"),
         (np.zeros((4, 8, 8)), "zyx", {}, "one plane at a time"),
         (np.zeros((8, 8)), "yx", {"ndim": 3}, "z-stack"),
+        (np.zeros((4, 8, 8)), "tyx", {"ndim": 3}, "without 't'"),
         (np.zeros((8, 8)), "yx", {"in_channels": 3}, "has 1 channel; the model takes 3"),
         (np.zeros((4, 8, 8)), "cyx", {"in_channels": 3}, "has 4 channels; the model takes 3"),
         (np.zeros((0, 8)), "yx", {}, "empty"),
@@ -97,19 +105,39 @@ def test_values_that_are_not_finite_are_refused_with_their_place(value):
         as_image(image, "yxc")
 
 
-@pytest.mark.parametrize("axes", ["zyx", "czyx", "zyxc"])
-def test_planes_of_a_stack(axes):
-    expected, array = image_with(axes)
-    planes = [as_image(plane, plane_axes) for plane, plane_axes in split_planes(array, axes)]
-    np.testing.assert_array_equal(np.stack(planes, axis=1), expected)
+@pytest.mark.parametrize("axes", ["".join(order) for n in (3, 4, 5) for order in permutations("tczyx", n)])
+def test_planes_of_every_order_of_axes(axes):
+    if not {"y", "x"} <= set(axes) or axes.index("y") > axes.index("x"):
+        return
+    sizes = [SIZES[axis] for axis in axes]
+    array = np.arange(np.prod(sizes)).reshape(sizes)
+    along = plane_axes(axes, 2)
+    named = {axis: np.arange(size) for axis, size in zip(axes, sizes, strict=True)}
+    parts = split_planes(array, axes)
+    assert len(parts) == np.prod([SIZES[axis] for axis in along])
+    for index, (plane, rest) in zip(np.ndindex(*(SIZES[axis] for axis in along)), parts, strict=True):
+        at = dict(zip(along, index, strict=True))
+        expected = array[np.ix_(*([at[axis]] if axis in at else named[axis] for axis in axes))]
+        channels = SIZES["c"] if "c" in axes else 1
+        order = [axes.index(axis) for axis in (*at, *(["c"] if "c" in axes else []), "y", "x")]
+        expected = expected.transpose(order).reshape(channels, SIZES["y"], SIZES["x"])
+        np.testing.assert_array_equal(as_image(plane, rest), expected)
 
 
-@pytest.mark.parametrize(("axes", "ndim"), [("yx", 2), ("yxc", 2), (None, 2), ("zyx", 3)])
+@pytest.mark.parametrize(("axes", "ndim"), [("cyx", 2), ("yxc", 2), (None, 2), ("zyx", 3)])
 def test_what_the_model_takes_whole_is_not_split(axes, ndim):
     array = np.zeros((4, 5, 6))
     [(same, same_axes)] = split_planes(array, axes, ndim=ndim)
     assert same is array
     assert same_axes == axes
+
+
+def test_other_libraries_arrays_are_read():
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    unknown = da.from_array(values, chunks=2)
+    unknown = unknown[unknown[:, 0] >= 0]  # dask does not know how many rows are left
+    for array in (torch.from_numpy(values), np.ma.masked_array(values), values.tolist(), unknown):
+        np.testing.assert_array_equal(as_image(array, None)[0], values)
 
 
 def test_labels_become_int64():

@@ -6,9 +6,9 @@ import pytest
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.data.normalize import intensity_range
 from napari_grd.errors import ConfigError, ImageError
-from napari_grd.inference import segment as module
+from napari_grd.inference import planes
 from napari_grd.inference.background import in_background
-from napari_grd.inference.prediction import partition_prediction
+from napari_grd.inference.prediction import label_plane, partition_prediction
 from napari_grd.inference.rescale import rescale_image, rescale_labels, scale_factor
 from napari_grd.inference.segment import affinities, embed, iter_segment, predict, segment
 from napari_grd.jobs import Progress, drain
@@ -60,7 +60,7 @@ def test_tiny_and_constant_images_give_a_result(model, shape, value):
 
 def test_stack_is_segmented_plane_by_plane(model):
     stack = np.random.default_rng(0).random((3, 40, 50), np.float32)
-    config = CONFIG.replace(partition=PartitionConfig(min_size=0, foreground_threshold=0.4))
+    config = CONFIG.replace(link=False, partition=PartitionConfig(min_size=0, foreground_threshold=0.4))
     labels = segment(model, stack, config, axes="zyx")
     planes = [segment(model, plane, config) for plane in stack]
     assert labels.shape == stack.shape
@@ -79,7 +79,7 @@ def test_stack_is_segmented_plane_by_plane(model):
 
 def test_a_stack_of_one_plane_stays_a_stack(model):
     assert segment(model, np.zeros((1, 20, 30)), CONFIG, axes="zyx").shape == (1, 20, 30)
-    with pytest.raises(ImageError, match="no planes"):
+    with pytest.raises(ImageError, match="no pixels"):
         segment(model, np.zeros((0, 20, 30)), CONFIG, axes="zyx")
 
 
@@ -146,7 +146,11 @@ def test_job_reports_every_tile_and_plane(model):
 
 
 def test_job_stays_answerable_during_a_long_partition(model, image, monkeypatch):
-    monkeypatch.setattr(module, "partition_prediction", lambda *_: time.sleep(0.7))
+    def slow(*given):
+        time.sleep(0.7)
+        return label_plane(*given)
+
+    monkeypatch.setattr(planes, "label_plane", slow)
     events = []
     drain(iter_segment(model, image, CONFIG), events.append)
     assert sum(event.done == 1 for event in events) >= 3

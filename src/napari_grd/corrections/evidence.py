@@ -78,8 +78,8 @@ class Predictions:
 
     def put(self, plane: tuple[int, ...], prediction: Prediction) -> None:
         """Take in a prediction of this plane, or of the stack whose planes begin with this index."""
-        for number, each in enumerate(prediction.planes()):
-            self._planes[(*plane, number) if prediction.is_stack else tuple(plane)] = PlaneEvidence.of(each)
+        for index, each in zip(np.ndindex(prediction.plane_shape), prediction.planes(), strict=True):
+            self._planes[(*plane, *index)] = PlaneEvidence.of(each)
 
     def of(self, plane: tuple[int, ...]) -> PlaneEvidence | None:
         """What is known of a plane."""

@@ -13,9 +13,8 @@ from napari_grd.corrections.evidence import Evidence, Predictions
 from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import CorrectionError
 from napari_grd.inference.background import in_background
-from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.segment import iter_segment
-from napari_grd.inference.task import Range
+from napari_grd.inference.statistics import PlaneStatistics, Range
 from napari_grd.jobs import Event, Job, Progress, drain
 from napari_grd.models import Model
 
@@ -59,7 +58,7 @@ def iter_segment_corrected(
     *,
     corrections: Corrections | None = None,
     axes: str | None = None,
-    intensity_range: Range | None = None,
+    intensity_range: Range | PlaneStatistics | None = None,
 ) -> Job[NDArray[np.uint32]]:
     """:func:`segment_corrected` as a job.
 
@@ -70,13 +69,15 @@ def iter_segment_corrected(
     _check_image(corrections, image)
     evidence = Predictions()
     wanted = set(corrections.planes)
-
-    def keep(number: int, prediction: Prediction) -> None:
-        plane = (number,) if len(corrections.image.shape) > 2 else ()
-        if plane in wanted:
-            evidence.put(plane, prediction)
-
-    labels = yield from iter_segment(model, image, config, axes=axes, intensity_range=intensity_range, on_plane=keep)
+    labels = yield from iter_segment(
+        model,
+        image,
+        config,
+        axes=axes,
+        intensity_range=intensity_range,
+        on_plane=evidence.put,
+        wanted=wanted.__contains__,
+    )
     if labels.shape != corrections.image.shape:
         raise _other_image(corrections, f"of shape {labels.shape}")
     correcting = Progress("Correcting", 0, 1)
@@ -90,7 +91,7 @@ def segment_corrected(
     *,
     corrections: Corrections | None = None,
     axes: str | None = None,
-    intensity_range: Range | None = None,
+    intensity_range: Range | PlaneStatistics | None = None,
     on_event: Callable[[Event], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> NDArray[np.uint32]:
@@ -99,14 +100,15 @@ def segment_corrected(
     Parameters
     ----------
     model, image, config, axes, intensity_range, on_event, cancelled
-        See :func:`~napari_grd.inference.segment.predict`. A time series goes plane by plane, as ``axes="zyx"``.
+        See :func:`~napari_grd.inference.segment.predict`.
     corrections : Corrections, optional
         Of this image. They hold in the result, plane by plane.
 
     Returns
     -------
-    uint32 array of the image's spatial shape
-        Consecutive from 1 without corrections; 0 is background. Planes of a stack share no label.
+    uint32 array of the image's shape without channels
+        Consecutive from 1 without corrections; 0 is background. In a stack or series (``axes`` with a z or t) an
+        object keeps its number from plane to plane where it overlaps itself, unless ``config.link`` is false.
 
     Raises
     ------

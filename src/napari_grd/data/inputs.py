@@ -4,6 +4,7 @@ What a user passes goes through here once; everything behind it works on
 ``(C, *S)`` arrays without asking again.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from napari_grd.errors import GrdError, ImageError, LabelError
 
-AXES = ("yx", "cyx", "yxc", "zyx", "czyx", "zyxc")
-"""How the axes of an image may be ordered."""
+AXES = "tczyx"
+"""Letters that name axes: time, channel, and the three of space. They may come in any order with y before x."""
 
 IGNORED = -1
 """Label of a pixel that nobody vouches for: in training no term of the loss looks at it, neither against
@@ -27,9 +28,9 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
     array : numpy, dask or zarr array, or nested sequences
         The image.
     axes : str or None
-        One of :data:`AXES`. None: the image has ``ndim`` spatial axes, and an
-        extra axis holds the channels if exactly one end of the array has length
-        ``in_channels``.
+        Letters out of :data:`AXES`, without t, and without z if ``ndim`` is 2. None: the image has
+        ``ndim`` spatial axes, and an extra axis holds the channels if exactly
+        one end of the array has length ``in_channels``.
     ndim : {2, 3}
         Spatial dimensions the model works in. For a stack and a 2D model see
         :func:`split_planes`.
@@ -57,57 +58,79 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
     >>> as_image(np.zeros((20, 30)), "yx").shape
     (1, 20, 30)
     """
-    shape, dtype = _shape_and_dtype(array, ImageError)
-    if dtype.kind not in "buif":
-        raise ImageError(f"The image has values of type {dtype}.", "Pass real numbers, e.g. uint8, uint16 or float32.")
+    array, shape = array_and_shape(array)
     if 0 in shape:
         raise ImageError(f"The image of shape {shape} is empty.", "Pass an image with at least one pixel.")
-    axes = _guess_axes(shape, ndim, in_channels) if axes is None else _checked_axes(axes, shape, ndim)
+    axes = guess_axes(shape, ndim, in_channels) if axes is None else check_axes(axes, shape)
+    spatial = _spatial(axes, ndim)
     channels = shape[axes.index("c")] if "c" in axes else 1
     if in_channels is not None and channels != in_channels:
-        raise ImageError(
-            f"The image of shape {shape}, axes {axes!r}, has {_channels(channels)}; the model takes {in_channels}.",
-            "Select the channels the model was trained on, or pass the axes in the order they have.",
-        )
+        raise wrong_channels(shape, axes, channels, in_channels)
     # Only now, as this may compute a dask graph or read a file.
     image = np.asarray(array)
-    image = np.moveaxis(image, axes.index("c"), 0) if "c" in axes else image[None]
-    image = np.ascontiguousarray(image, dtype=_working_dtype(dtype))
+    image = image.transpose([axes.index(axis) for axis in ("c" if "c" in axes else "") + spatial])
+    image = image if "c" in axes else image[None]
+    image = np.ascontiguousarray(image, dtype=_working_dtype(image.dtype))
     _check_finite(image)
     return image
 
 
 def split_planes(array: Any, axes: str | None, *, ndim: int = 2) -> list[tuple[Any, str | None]]:
-    """Split a stack into its planes, for a model that works in 2D.
+    """Split a stack or series into what a model takes at once.
 
     Parameters
     ----------
     array : numpy, dask or zarr array
         The image. A lazy array is indexed, not read whole.
     axes : str or None
-        One of :data:`AXES`, or None.
+        Letters out of :data:`AXES`, or None.
     ndim : {2, 3}
         Spatial dimensions the model works in.
 
     Returns
     -------
     list of (array, axes)
-        The planes along z, with the axes each has left, if the model is 2D and
-        the axes name z; else the array and axes as they were. Join the results
-        with ``numpy.stack`` along their z axis.
+        The planes along t and z (volumes along t if ``ndim`` is 3) in the order of the axes, with the axes that
+        each has left; the array and axes as they were if the axes name neither.
 
     Examples
     --------
     >>> [(plane.shape, axes) for plane, axes in split_planes(np.zeros((2, 20, 30)), "zyx")]
     [((20, 30), 'yx'), ((20, 30), 'yx')]
     """
-    if ndim != 2 or axes is None or "z" not in axes:
+    if axes is None:
         return [(array, axes)]
-    shape, _ = _shape_and_dtype(array, ImageError)
-    _checked_axes(axes, shape, ndim=3)
-    axis = axes.index("z")
-    before = (slice(None),) * axis
-    return [(array[(*before, index)], axes.replace("z", "")) for index in range(shape[axis])]
+    array, shape = array_and_shape(array)
+    along = plane_axes(check_axes(axes, shape), ndim)
+    if not along:
+        return [(array, axes)]
+    left = "".join(axis for axis in axes if axis not in along)
+    return [
+        (array[plane_index(axes, dict(zip(along, plane, strict=True)))], left)
+        for plane in np.ndindex(*(shape[axes.index(axis)] for axis in along))
+    ]
+
+
+def plane_axes(axes: str, ndim: int) -> str:
+    """Those axes along which an image is taken apart for a model of so many spatial dimensions, in their order.
+
+    Examples
+    --------
+    >>> plane_axes("tzcyx", 2), plane_axes("tzcyx", 3)
+    ('tz', 't')
+    """
+    return "".join(axis for axis in axes if axis not in ("cyx" if ndim == 2 else "czyx"))
+
+
+def plane_index(axes: str, at: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What to index an array with: whole axes, but for those that are named.
+
+    Examples
+    --------
+    >>> plane_index("tcyx", {"t": 3})
+    (3, slice(None, None, None), slice(None, None, None), slice(None, None, None))
+    """
+    return tuple(at.get(axis, slice(None)) for axis in axes)
 
 
 def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> NDArray[np.int64]:
@@ -164,32 +187,62 @@ def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> N
     return np.ascontiguousarray(values, dtype=np.int64)
 
 
-def _shape_and_dtype(array: Any, error: type[GrdError]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type, of a lazy array without reading it."""
-    if not (hasattr(array, "shape") and hasattr(array, "dtype")):
-        try:
-            array = np.asarray(array)
-        except ValueError as cause:
-            raise error(f"A {type(array).__name__} is not an array ({cause}).", "Pass a rectangular array.") from None
-    return tuple(int(size) for size in array.shape), np.dtype(array.dtype)
+def array_and_shape(array: Any) -> tuple[Any, tuple[int, ...]]:
+    """An image as an array that can be indexed, lazy if it was, and its shape.
+
+    Raises
+    ------
+    ImageError
+        If it is no array of real numbers, or does not know its shape.
+    """
+    if hasattr(array, "shape") and not _tells(array):
+        array = np.asarray(array)
+    shape, dtype = _shape_and_dtype(array, ImageError)
+    if dtype.kind not in "buif":
+        raise ImageError(f"The image has values of type {dtype}.", "Pass real numbers, e.g. uint8, uint16 or float32.")
+    known = hasattr(array, "shape") and hasattr(array, "dtype") and not isinstance(array, np.ndarray)
+    return (array if known else np.asarray(array)), shape  # a matrix would stay 2D when it is indexed
 
 
-def _checked_axes(axes: str, shape: tuple[int, ...], ndim: int) -> str:
-    if axes not in AXES:
-        raise ImageError(f"The axes {axes!r} are unknown.", f"Use one of {', '.join(map(repr, AXES))}.")
+def wrong_channels(shape: tuple[int, ...], axes: str, channels: int, in_channels: int) -> ImageError:
+    """The error where an image does not have the channels that a model takes."""
+    return ImageError(
+        f"The image of shape {shape}, axes {axes!r}, has {_channels(channels)}; the model takes {in_channels}.",
+        "Select the channels the model was trained on, or pass the axes in the order they have.",
+    )
+
+
+def check_axes(axes: str, shape: tuple[int, ...]) -> str:
+    """Check that axes name the dimensions of an image of this shape.
+
+    Raises
+    ------
+    ImageError
+        If there is another letter than those of :data:`AXES`, one twice, y or x is missing or x comes before y, or
+        there are more or fewer axes than dimensions.
+    """
+    named = isinstance(axes, str) and set(axes) <= set(AXES) and len(set(axes)) == len(axes)
+    if not named or not {"y", "x"} <= set(axes) or axes.index("y") > axes.index("x"):
+        raise ImageError(
+            f"The axes {axes!r} are unknown.",
+            "Name each axis of the image once by a letter: t (time), c (channel), z, y, x, y before x, as 'tzcyx'.",
+        )
     if len(axes) != len(shape):
         raise ImageError(
             f"The axes {axes!r} name {len(axes)} dimensions, the image of shape {shape} has {len(shape)}.",
             "Name every axis once.",
         )
-    spatial = len(axes.replace("c", ""))
-    if spatial != ndim:
-        remedy = "Pass one plane at a time." if ndim == 2 else "Pass a z-stack, with 'z' in the axes."
-        raise ImageError(f"The axes {axes!r} name {spatial} spatial axes, the model works in {ndim}D.", remedy)
     return axes
 
 
-def _guess_axes(shape: tuple[int, ...], ndim: int, in_channels: int | None) -> str:
+def guess_axes(shape: tuple[int, ...], ndim: int, in_channels: int | None) -> str:
+    """The axes of an image without a name: spatial ones and, if exactly one end has the model's channels, those.
+
+    Raises
+    ------
+    ImageError
+        If that does not tell.
+    """
     spatial = "zyx"[-ndim:]
     if len(shape) == ndim:
         return spatial
@@ -199,8 +252,44 @@ def _guess_axes(shape: tuple[int, ...], ndim: int, in_channels: int | None) -> s
     raise ImageError(
         f"It is not clear what the {len(shape)} axes of the image of shape {shape} are"
         f" (expected {ndim} spatial axes and {'any channels' if in_channels is None else _channels(in_channels)}).",
-        f"Name them with axes=, one of {', '.join(map(repr, AXES))}.",
+        "Name them with axes=, a letter each: t (time), c (channel), z, y, x, as 'zyx' or 'tzcyx'.",
     )
+
+
+def _spatial(axes: str, ndim: int) -> str:
+    """The spatial axes in the order that the model takes them."""
+    spatial = "".join(axis for axis in "tzyx" if axis in axes)
+    if spatial != "zyx"[-ndim:]:
+        remedy = "Pass one plane at a time." if ndim == 2 else "Pass a z-stack, with 'z' in the axes and without 't'."
+        raise ImageError(
+            f"The axes {axes!r} name {len(spatial)} axes beside channels, the model works in {ndim}D.", remedy
+        )
+    return spatial
+
+
+def _tells(array: Any) -> bool:
+    """Whether an array has a shape and a type that numpy knows: tensors and some lazy arrays do not."""
+    try:
+        np.dtype(array.dtype)
+        return all(int(size) >= 0 for size in array.shape)
+    except (TypeError, ValueError):
+        return False
+
+
+def _shape_and_dtype(array: Any, error: type[GrdError]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type, of a lazy array without reading it."""
+    if not (hasattr(array, "shape") and hasattr(array, "dtype")):
+        try:
+            array = np.asarray(array)
+        except ValueError as cause:
+            raise error(f"A {type(array).__name__} is not an array ({cause}).", "Pass a rectangular array.") from None
+    try:
+        return tuple(int(size) for size in array.shape), np.dtype(array.dtype)
+    except (TypeError, ValueError) as cause:
+        raise error(
+            f"A {type(array).__name__} of shape {array.shape} and type {array.dtype} cannot be used ({cause}).",
+            "Pass a numpy array.",
+        ) from None
 
 
 def _channels(count: int) -> str:

@@ -1,7 +1,6 @@
 """The labels of a whole image, filled in where somebody looked."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +60,7 @@ class Canvas:
             Which part.
         labels : uint32 array
             Numbered from 1. Objects keep the ids of those they overlap there
-            or, where nothing was, in the nearest plane that was painted.
+            or, where nothing was, in the nearest planes that were painted.
         core : (slice, slice), optional
             Part of ``labels`` that is to be written; objects that reach into it
             are written whole, of others nothing. Default: everything.
@@ -73,26 +72,26 @@ class Canvas:
         """
         target = self.labels[plane][box]
         taken = self._planes.pop(plane, np.zeros(0, np.int64))
-        previous = [target, *(self.labels[other][box] for other in self._nearest(plane))]
-        painted = self._identities.carry_on(labels, *previous, taken=taken)
-        found = np.unique(painted if core is None else painted[core])
-        found = found[found > 0]
+        previous = [*([target] if len(taken) else []), *(self.labels[other][box] for other in self._nearest(plane))]
+        ids = self._identities.assign(labels, *previous, taken=taken)
+        painted = ids[labels]
+        seen = np.zeros(len(ids), bool)
+        seen[(labels if core is None else labels[core]).ravel()] = True
+        seen[0] = False
+        found = ids[seen].astype(np.int64)
         if core is None:
             target[...] = painted
         else:
-            written = np.isin(painted, found)
+            written = seen[labels]
             written[core] = True
             np.copyto(target, painted, where=written)
         self._planes[plane] = np.union1d(taken, found)
         return len(found)
 
-    def _nearest(self, plane: _Plane) -> Iterator[_Plane]:
-        """The painted plane with the nearest indices, of several the one that was painted last."""
-        others = reversed(self._planes)
-        if not self._linked:
-            return
-        nearest = min(
-            others, key=lambda other: sum(abs(a - b) for a, b in zip(plane, other, strict=True)), default=None
-        )
-        if nearest is not None:
-            yield nearest
+    def _nearest(self, plane: _Plane) -> list[_Plane]:
+        """The painted planes with the nearest indices, several if they are as near; those painted last come first."""
+        if not self._linked or not self._planes:
+            return []
+        away = {other: sum(abs(a - b) for a, b in zip(plane, other, strict=True)) for other in reversed(self._planes)}
+        least = min(away.values())
+        return [other for other, distance in away.items() if distance == least][: 2 * len(plane)]

@@ -67,7 +67,12 @@ class Identities:
         self._next = 1
 
     def carry_on(self, labels: Labels, *previous: Labels, taken: Ids | None = None) -> Labels:
-        """Renumber objects so that they keep the ids of those they overlap.
+        """Renumber objects so that they keep the ids of those they overlap; see :meth:`assign`."""
+        result: Labels = self.assign(labels, *previous, taken=taken)[labels]
+        return result
+
+    def assign(self, labels: Labels, *previous: Labels, taken: Ids | None = None) -> NDArray[np.uint32]:
+        """The ids of objects, which are those of the objects they overlap.
 
         Parameters
         ----------
@@ -80,8 +85,8 @@ class Identities:
 
         Returns
         -------
-        uint32 array
-            Objects without a partner get ids that were never used.
+        (labels.max() + 1,) uint32
+            For each label its id, 0 for 0. Objects without a partner get ids that were never used.
         """
         ids = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
         barred = np.zeros(0, np.int64) if taken is None else taken
@@ -94,5 +99,4 @@ class Identities:
         fresh = np.flatnonzero(ids[1:] == 0) + 1
         ids[fresh] = self._next + np.arange(len(fresh))
         self._next += len(fresh)
-        result: Labels = ids.astype(np.uint32)[labels]
-        return result
+        return ids.astype(np.uint32)

@@ -1,6 +1,7 @@
 """What a network says about an image, before it is partitioned."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.partition import partition_embedding
-from napari_grd.inference.rescale import rescale_labels
+from napari_grd.inference.rescale import consecutive, rescale_labels
+from napari_grd.inference.statistics import PlaneStatistics
 from napari_grd.models import ModelConfig
 
 
@@ -33,6 +35,13 @@ class Prediction:
         Of the model that made it.
     precision : str
         "f32", "bf16" or "int8": what the network really ran in.
+    pixels : (C, *shape) array or None
+        The image it was made of, as stored; None if that is not at hand.
+    statistics : tuple of PlaneStatistics
+        What was measured of each of the :meth:`planes`, as a whole; empty if that is not known.
+    places : tuple of arrays of int, or None
+        For a part of a larger plane that is rescaled: for every row and column of ``shape`` the row or column of
+        the grid it lies in. None: the shape alone tells.
     """
 
     embedding: NDArray[np.float32] = field(repr=False)
@@ -41,20 +50,34 @@ class Prediction:
     shape: tuple[int, ...]
     config: ModelConfig
     precision: str
+    pixels: NDArray[Any] | None = field(default=None, repr=False)
+    statistics: tuple[PlaneStatistics, ...] = field(default=(), repr=False)
+    places: tuple[NDArray[np.intp], ...] | None = field(default=None, repr=False)
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Of a stack or series, the lengths of the axes in front of the planes'; else ``()``."""
+        return self.shape[: len(self.shape) - self.config.ndim]
 
     @property
     def is_stack(self) -> bool:
-        """Whether this is a stack of planes through a model that knows planes only."""
+        """Whether these are several planes, through a model that knows planes only."""
         return len(self.shape) > self.config.ndim
 
     def planes(self) -> "list[Prediction]":
-        """The planes of a stack, each a prediction; of anything else, itself."""
+        """The planes of a stack, each a prediction, in the order of their indices; of anything else, itself."""
         if not self.is_stack:
             return [self]
-        foregrounds = [None] * self.shape[0] if self.foreground is None else self.foreground
         return [
-            replace(self, embedding=self.embedding[:, z], foreground=foreground, shape=self.shape[1:])
-            for z, foreground in enumerate(foregrounds)
+            replace(
+                self,
+                embedding=self.embedding[:, *index],
+                foreground=None if self.foreground is None else self.foreground[index],
+                shape=self.shape[len(index) :],
+                pixels=None if self.pixels is None else self.pixels[:, *index],
+                statistics=self.statistics[number : number + 1],
+            )
+            for number, index in enumerate(np.ndindex(self.plane_shape))
         ]
 
     def affinities(self) -> NDArray[np.float32]:
@@ -69,7 +92,10 @@ class Prediction:
             affinities_channels_last(np.moveaxis(plane.embedding, 0, -1), self.config.offsets)
             for plane in self.planes()
         ]
-        return np.stack(planes, axis=1) if self.is_stack else planes[0]
+        if not self.is_stack:
+            return planes[0]
+        joined = np.stack(planes, axis=1)
+        return joined.reshape(len(joined), *self.plane_shape, *planes[0].shape[1:])
 
 
 def partition_prediction(
@@ -93,42 +119,51 @@ def partition_prediction(
     if isinstance(config, SegmentConfig):
         config = config.partition
     settings = config or prediction.config.partition
-    planes = [_partition_plane(plane, settings) for plane in prediction.planes()]
-    return join_planes(planes) if prediction.is_stack else planes[0]
-
-
-def join_planes(planes: list[NDArray[np.uint32]]) -> NDArray[np.uint32]:
-    """Stack label images along a new first axis, counting on from plane to plane.
-
-    Examples
-    --------
-    >>> join_planes([np.array([0, 1], np.uint32), np.array([1, 2], np.uint32)])
-    array([[0, 1],
-           [2, 3]], dtype=uint32)
-    """
-    joined = np.stack(planes)
+    labels = [label_plane(plane, settings) for plane in prediction.planes()]
+    if not prediction.is_stack:
+        return labels[0]
     count = 0
-    for plane in joined:
+    for plane in labels:
         found = int(plane.max())
         plane[plane > 0] += np.uint32(count)
         count += found
-    return joined
+    return np.stack(labels).reshape(prediction.shape)
 
 
-def join_predictions(planes: list[Prediction]) -> Prediction:
+def label_plane(prediction: Prediction, config: PartitionConfig) -> NDArray[np.uint32]:
+    """Turn the prediction of one plane, or of a part of one, into instances.
+
+    Everything that is segmented, by a script, in a folder or in the live view, becomes labels here.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of a plane, or of a volume. Its ``pixels`` and ``statistics`` say what it was made of.
+    config : PartitionConfig
+
+    Returns
+    -------
+    uint32 array of the prediction's shape
+        Consecutive from 1, 0 is background.
+    """
+    embedding = np.moveaxis(prediction.embedding, 0, -1)
+    labels = partition_embedding(embedding, prediction.config.offsets, prediction.foreground, config)
+    if prediction.places is not None:
+        return consecutive(labels[np.ix_(*prediction.places)])
+    return rescale_labels(labels, prediction.shape)
+
+
+def join_predictions(planes: list[Prediction], plane_shape: tuple[int, ...]) -> Prediction:
     """The stack of these planes; the inverse of :meth:`Prediction.planes`."""
     first = planes[0]
     channels_last = np.stack([np.moveaxis(plane.embedding, 0, -1) for plane in planes])
     probabilities = [plane.foreground for plane in planes if plane.foreground is not None]
+    pixels = [plane.pixels for plane in planes if plane.pixels is not None]
     return replace(
         first,
-        embedding=np.moveaxis(channels_last, -1, 0),
-        foreground=np.stack(probabilities) if probabilities else None,
-        shape=(len(planes), *first.shape),
+        embedding=np.moveaxis(channels_last.reshape(*plane_shape, *channels_last.shape[1:]), -1, 0),
+        foreground=np.stack(probabilities).reshape(*plane_shape, *probabilities[0].shape) if probabilities else None,
+        shape=(*plane_shape, *first.shape),
+        pixels=np.stack(pixels, axis=1).reshape(len(pixels[0]), *plane_shape, *first.shape) if pixels else None,
+        statistics=tuple(each for plane in planes for each in plane.statistics),
     )
-
-
-def _partition_plane(prediction: Prediction, config: PartitionConfig) -> NDArray[np.uint32]:
-    embedding = np.moveaxis(prediction.embedding, 0, -1)
-    labels = partition_embedding(embedding, prediction.config.offsets, prediction.foreground, config)
-    return rescale_labels(labels, prediction.shape)

@@ -18,7 +18,7 @@ _GAUSSIAN_REACH = 4.0  # standard deviations at which scipy cuts a Gaussian off
 Box = tuple[slice, ...]
 
 
-def scale_factor(model: ModelConfig, config: SegmentConfig) -> float:
+def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 1.0) -> float:
     """By how much an image has to grow for its objects to have the size the model knows.
 
     Parameters
@@ -27,11 +27,13 @@ def scale_factor(model: ModelConfig, config: SegmentConfig) -> float:
         Its ``object_diameter`` and ``pixel_size`` are those of the training data.
     config : SegmentConfig
         Its ``object_diameter`` or ``pixel_size`` is that of the image.
+    downsample : float
+        Pixels of the image per pixel of the level of it that is segmented.
 
     Returns
     -------
     float
-        Pixels of the network's grid per pixel of the image. A factor within
+        Pixels of the network's grid per pixel of that level. A factor within
         5 % of 1 is returned as exactly 1.
 
     Raises
@@ -57,7 +59,7 @@ def scale_factor(model: ModelConfig, config: SegmentConfig) -> float:
         name, given, known = "pixel_size", config.pixel_size, model.pixel_size
         factor = given / known if known else None
     else:
-        return 1.0
+        return _unless_close(downsample)
     if factor is None:
         raise ConfigError(
             f"{name} is {given}, but the model does not know the {name} of its training data.",
@@ -68,6 +70,10 @@ def scale_factor(model: ModelConfig, config: SegmentConfig) -> float:
             f"{name} is {given} and the model's is {known}: the image would be rescaled by {factor:.3g}.",
             f"Check {name}; factors from {_LIMITS[0]:g} to {_LIMITS[1]:g} are possible.",
         )
+    return _unless_close(factor * downsample)
+
+
+def _unless_close(factor: float) -> float:
     return 1.0 if abs(factor - 1) <= _CLOSE else factor
 
 
@@ -192,9 +198,22 @@ def rescale_labels(labels: NDArray[np.uint32], shape: tuple[int, ...]) -> NDArra
     """
     if labels.shape == shape:
         return labels
-    found, consecutive = np.unique(nearest(labels, shape), return_inverse=True)
-    result: NDArray[np.uint32] = (consecutive + int(found[0] > 0)).astype(np.uint32)
-    return result
+    return consecutive(nearest(labels, shape))
+
+
+def consecutive(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Number the objects from 1 without a gap, in the order of their numbers.
+
+    Examples
+    --------
+    >>> consecutive(np.array([[0, 7, 3]], np.uint32))
+    array([[0, 2, 1]], dtype=uint32)
+    """
+    present = np.zeros(int(labels.max(initial=0)) + 1, bool)
+    present[labels.ravel()] = True
+    present[0] = False
+    numbers: NDArray[np.uint32] = np.cumsum(present).astype(np.uint32)
+    return np.where(present, numbers, np.uint32(0))[labels]
 
 
 def nearest(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -1,16 +1,23 @@
 """From an image to its embedding, affinities and instances."""
 
+import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
+from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.background import in_background
-from napari_grd.inference.prediction import Prediction, join_planes, join_predictions, partition_prediction
-from napari_grd.inference.task import Range, prepare
-from napari_grd.jobs import Event, Job, Progress, Stopwatch, drain
+from napari_grd.inference.boxes import Box
+from napari_grd.inference.planes import OnPlane, Plane, iter_segment_planes
+from napari_grd.inference.prediction import Prediction, join_predictions, label_plane
+from napari_grd.inference.source import PlaneSource, read_patch
+from napari_grd.inference.statistics import PlaneStatistics, Range, SourceStatistics, given_statistics
+from napari_grd.inference.task import prepare
+from napari_grd.jobs import Event, Job, Stopwatch, drain
 from napari_grd.models import Model
 
 
@@ -20,16 +27,29 @@ def iter_predict(
     config: SegmentConfig | None = None,
     *,
     axes: str | None = None,
-    intensity_range: Range | None = None,
+    intensity_range: Range | PlaneStatistics | None = None,
 ) -> Job[Prediction]:
     """:func:`predict` as a job: yields Progress at least twice a second and after each tile."""
-    task = yield from prepare(model, image, config or SegmentConfig(), axes, intensity_range)
+    config = config or SegmentConfig()
+    known = model.config
+    source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
+    statistics = _statistics(source, model, intensity_range)
+    planes = np.ndindex(source.plane_shape)
+    first = _read_whole(source, next(planes), known.in_channels)  # a bad image is refused before anything is loaded
+    task = yield from prepare(model, source.shape(0), config)
     steps = len(task.tiles)
-    watch = Stopwatch("Predicting", task.count * steps)
-    planes = []
-    for number, plane in enumerate(task.planes):
-        planes.append((yield from task.predict_plane(plane, watch, number * steps)))
-    return join_predictions(planes) if task.is_stack else planes[0]
+    watch = Stopwatch("Predicting", math.prod(source.plane_shape) * steps)
+    predictions = []
+    for number, plane in enumerate(np.ndindex(source.plane_shape)):
+        done = number * steps
+        pixels = first
+        if number:
+            pixels = yield from in_background(
+                partial(_read_whole, source, plane, known.in_channels), partial(watch.progress, done)
+            )
+        measured = yield from in_background(partial(statistics.of, plane), partial(watch.progress, done))
+        predictions.append((yield from task.predict(pixels, measured, watch, done)))
+    return join_predictions(predictions, source.plane_shape) if source.plane_shape else predictions[0]
 
 
 def iter_segment(
@@ -38,26 +58,63 @@ def iter_segment(
     config: SegmentConfig | None = None,
     *,
     axes: str | None = None,
-    intensity_range: Range | None = None,
-    on_plane: Callable[[int, Prediction], None] | None = None,
+    intensity_range: Range | PlaneStatistics | None = None,
+    on_plane: OnPlane | None = None,
+    wanted: Callable[[Plane], bool] = lambda _plane: True,
 ) -> Job[NDArray[np.uint32]]:
     """:func:`segment` as a job: yields Progress at least twice a second and after each tile and plane.
 
-    Of a stack, the embedding of only one plane is in memory at a time; ``on_plane`` is called with its number and it.
+    ``on_plane`` is called with the index and the prediction of each plane that is ``wanted``; see
+    :func:`~napari_grd.inference.planes.iter_segment_planes`.
     """
     config = config or SegmentConfig()
-    task = yield from prepare(model, image, config, axes, intensity_range)
+    known = model.config
+    source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
+    statistics = given_statistics(intensity_range, known.in_channels)
+    if known.ndim == 2:
+        job = iter_segment_planes(
+            cast(PlaneSource, source), model, config, known=statistics, on_plane=on_plane, wanted=wanted
+        )
+        labels, _ = yield from job
+    else:
+        labels = yield from _iter_segment_volumes(model, source, config, intensity_range)
+    return source.restored(labels)
+
+
+def _iter_segment_volumes(
+    model: Model, source: ArraySource, config: SegmentConfig, intensity_range: Range | PlaneStatistics | None
+) -> Job[NDArray[np.uint32]]:
+    """Volumes, each as a whole; those of a series share no label."""
+    statistics = _statistics(source, model, intensity_range)
+    task = yield from prepare(model, source.shape(0), config)
     steps = len(task.tiles) + 1  # the partition counts as one more
-    watch = Stopwatch("Segmenting", task.count * steps)
-    planes = []
-    for number, plane in enumerate(task.planes):
+    watch = Stopwatch("Segmenting", math.prod(source.plane_shape) * steps)
+    labels = np.zeros((*source.plane_shape, *task.shape), np.uint32)
+    settings = config.partition or model.config.partition
+    count = 0
+    for number, index in enumerate(np.ndindex(source.plane_shape)):
         done = number * steps
-        prediction = yield from task.predict_plane(plane, watch, done)
-        if on_plane is not None:
-            on_plane(number, prediction)
-        planes.append((yield from _partition(prediction, config, watch.progress(done + steps - 1))))
+        pixels = _read_whole(source, index, model.config.in_channels)
+        prediction = yield from task.predict(pixels, statistics.of(index), watch, done)
+        beat = partial(watch.progress, done + steps - 1)
+        found = yield from in_background(partial(label_plane, prediction, settings), beat)
+        found[found > 0] += np.uint32(count)
+        count = max(count, int(found.max()))
+        labels[index] = found
         yield watch.progress(done + steps)
-    return join_planes(planes) if task.is_stack else planes[0]
+    return labels
+
+
+def _statistics(source: ArraySource, model: Model, given: Range | PlaneStatistics | None) -> SourceStatistics:
+    return SourceStatistics(
+        cast(PlaneSource, source), 0, model.config, given_statistics(given, model.config.in_channels)
+    )
+
+
+def _read_whole(source: ArraySource, plane: Plane, in_channels: int) -> NDArray[Any]:
+    """A plane or volume, ``(C, *S)``, checked."""
+    box = cast(Box, tuple(slice(0, size) for size in source.shape(0)))
+    return read_patch(cast(PlaneSource, source), 0, plane, box, in_channels).pixels
 
 
 def predict(
@@ -66,7 +123,7 @@ def predict(
     config: SegmentConfig | None = None,
     *,
     axes: str | None = None,
-    intensity_range: Range | None = None,
+    intensity_range: Range | PlaneStatistics | None = None,
     on_event: Callable[[Event], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Prediction:
@@ -77,13 +134,15 @@ def predict(
     model : Model
         The model; its network is left as it is.
     image : numpy, dask or zarr array
-        One image. A 2D model takes a stack (``axes`` with a z) plane by plane.
+        One image. A 2D model takes a stack or series (``axes`` with a z or t) plane by plane;
+        of a lazy array one plane, or one block of a large plane, is read at a time.
     config : SegmentConfig, optional
         Runtime, precision, tiles, and the size of objects or pixels.
-    axes : {"yx", "cyx", "yxc", "zyx", "czyx", "zyxc"}, optional
-        Order of the axes. None: the model's spatial axes, and an extra axis is
-        the channel if exactly one end of the image has the model's channels.
-    intensity_range : (C, 2) float32, optional
+    axes : str, optional
+        A letter an axis, out of t (time), c (channel), z, y and x, in any order with y before x, as "tzcyx".
+        None: the model's spatial axes, and an extra axis is the channel if
+        exactly one end of the image has the model's channels.
+    intensity_range : (C, 2) float32 or PlaneStatistics, optional
         Intensities that become 0 and 1. Default: percentiles of this image (of
         each plane of a stack); pass those of the whole image with a crop of it.
     on_event : callable, optional
@@ -94,7 +153,8 @@ def predict(
     Returns
     -------
     Prediction
-        Embedding ``(C, *grid)``, foreground ``(*grid)`` or None.
+        Embedding ``(C, *grid)``, foreground ``(*grid)`` or None; of a stack the axes of the planes come before the
+        grid's, in the image's order.
 
     Raises
     ------
@@ -122,18 +182,19 @@ def segment(
     config: SegmentConfig | None = None,
     *,
     axes: str | None = None,
-    intensity_range: Range | None = None,
+    intensity_range: Range | PlaneStatistics | None = None,
     on_event: Callable[[Event], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> NDArray[np.uint32]:
-    """Find the instances in an image: :func:`predict`, then partition.
+    """Find the instances in an image: :func:`predict`, then partition, block by block.
 
     Parameters and errors are those of :func:`predict`.
 
     Returns
     -------
-    uint32 array of the image's spatial shape
-        Consecutive from 1, 0 is background. Planes of a stack share no label.
+    uint32 array of the image's shape without channels
+        Consecutive from 1, 0 is background. With ``config.link`` an object keeps
+        its number from plane to plane, else planes share no number.
 
     Examples
     --------
@@ -178,7 +239,3 @@ def affinities(
 def _at_scale_1(model: Model, image: Any, config: SegmentConfig | None, axes: str | None) -> Prediction:
     config = (config or SegmentConfig()).replace(object_diameter=None, pixel_size=None)
     return predict(model, image, config, axes=axes)
-
-
-def _partition(prediction: Prediction, config: SegmentConfig, event: Progress) -> Job[NDArray[np.uint32]]:
-    return (yield from in_background(lambda: partition_prediction(prediction, config), lambda: event))

@@ -1,21 +1,15 @@
 """An image as planes with channels, whatever holds it, and how it is read part by part."""
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.config import NormalizationConfig
 from napari_grd.data.inputs import as_image
-from napari_grd.data.normalize import intensity_range
 from napari_grd.inference.boxes import Box
 
-_READ = 16 * 2**20  # pixels that may be read to measure intensities
-_SIDE = 512  # of the samples of a plane that is larger
 _CLOSE = 1.05  # a level that is coarser by this much still serves: objects vary more in size
 
 
@@ -77,54 +71,8 @@ def read_patch(source: PlaneSource, level: int, plane: tuple[int, ...], box: Box
         If the number of channels is not what the model takes, or values are not finite real numbers.
     """
     pixels = source.read(level, plane, box)
-    return Patch(as_image(pixels, "cyx", in_channels=in_channels), box)
-
-
-def plane_range(
-    source: PlaneSource, level: int, plane: tuple[int, ...], in_channels: int, config: NormalizationConfig
-) -> NDArray[np.float32]:
-    """The intensities of a whole plane that become 0 and 1.
-
-    Parameters
-    ----------
-    source : PlaneSource
-        The image.
-    level : int
-        The level that is segmented; for a huge plane a coarser one stands in
-        or, where there is none, samples spread evenly over the plane.
-    plane : tuple of int
-        Which plane.
-    in_channels : int
-        Channels the model takes.
-    config : NormalizationConfig
-        The model's.
-
-    Returns
-    -------
-    (C, 2) float32
-
-    Raises
-    ------
-    ImageError
-        As :func:`read_patch`.
-    """
-    fitting = [at for at in range(level, source.levels) if math.prod(source.shape(at)) <= _READ]
-    at = fitting[0] if fitting else source.levels - 1
-    boxes = _samples(source.shape(at), whole=bool(fitting))
-    parts = [read_patch(source, at, plane, box, in_channels).pixels for box in boxes]
-    joined = np.concatenate([part.reshape(len(part), 1, -1) for part in parts], axis=2) if len(parts) > 1 else parts[0]
-    return intensity_range(joined, config)
-
-
-def _samples(shape: Sequence[int], *, whole: bool) -> list[Box]:
-    if whole:
-        return [(slice(0, shape[0]), slice(0, shape[1]))]
-    count = math.isqrt(_READ) // _SIDE
-    starts = [np.linspace(0, max(size - _SIDE, 0), min(count, -(-size // _SIDE))).astype(int) for size in shape]
-    spans = [
-        [slice(int(at), min(int(at) + _SIDE, size)) for at in begin] for begin, size in zip(starts, shape, strict=True)
-    ]
-    return list(product(spans[0], spans[1]))
+    ndim = np.ndim(pixels) - 1
+    return Patch(as_image(pixels, "c" + "zyx"[-ndim:], ndim=ndim, in_channels=in_channels), box)
 
 
 def choose_level(downsamples: Sequence[float], scale: float) -> int:

@@ -1,8 +1,6 @@
-"""One image through one model, with every setting resolved."""
+"""One model on the planes of one image, with every setting resolved."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,108 +8,136 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from napari_grd.config import SegmentConfig
-from napari_grd.data.inputs import as_image, split_planes
-from napari_grd.data.normalize import intensity_range as measure_range
 from napari_grd.data.normalize import normalize
-from napari_grd.errors import ImageError
 from napari_grd.inference.background import in_background
+from napari_grd.inference.blocks import Block, is_whole, plan_blocks
+from napari_grd.inference.boxes import Box, origin_of, size_of, within
 from napari_grd.inference.prediction import Prediction
-from napari_grd.inference.rescale import grid_shape, rescale_image, scale_factor
+from napari_grd.inference.rescale import grid_shape, rescale_image, rescale_region, scale_factor
 from napari_grd.inference.runtime import Runtime, runtime_for
+from napari_grd.inference.statistics import PlaneStatistics
 from napari_grd.inference.tiling import Tile, plan_tiles, run_tiles
 from napari_grd.jobs import Job, Progress, Stopwatch
 from napari_grd.models import Model
 
-Range = NDArray[np.float32]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
-    """What is left to do: planes to predict, and how.
+    """A model made ready for planes (or volumes) of one shape.
 
     Attributes
     ----------
-    planes : iterator of (C, *S) array
-        Read and checked as they are asked for. A volume for a 3D model is one.
-    count : int
-        Number of planes.
-    is_stack : bool
-        Whether they are planes of one stack, even if there is only one.
     shape, grid : tuple of int
         Spatial shape of a plane, and of the network's grid for it.
+    scale : float
+        Pixels of the grid per pixel of the plane.
     """
 
     model: Model
     runtime: Runtime
-    planes: Iterator[NDArray[Any]]
-    count: int
-    is_stack: bool
+    config: SegmentConfig
     shape: tuple[int, ...]
     grid: tuple[int, ...]
     scale: float
-    tiles: list[Tile]
-    intensity_range: Range | None
 
-    def predict_plane(self, plane: NDArray[Any], watch: Stopwatch, done: int) -> Job[Prediction]:
-        """Normalise, rescale and run one plane; ``done`` units of the watch are finished already."""
-        config = self.model.config
+    @property
+    def tiles(self) -> list[Tile]:
+        """Of a whole plane."""
+        return self._tiles(self.grid)
+
+    def blocks(self, region: Box | None = None) -> list[Block]:
+        """What a plane, or a region of it in pixels, is segmented in."""
+        (height, width), (rows, columns) = self.shape, self.grid
+        return plan_blocks(
+            (height, width), (rows, columns), halo=self.config.halo, stride=self.model.stride, region=region
+        )
+
+    def steps(self, block: Block) -> int:
+        """Tiles of a block."""
+        return len(self._tiles(size_of(block.seen)))
+
+    def predict(
+        self, pixels: NDArray[Any], statistics: PlaneStatistics, watch: Stopwatch, done: int
+    ) -> Job[Prediction]:
+        """Normalize, rescale and run a whole plane ``(C, *S)``; ``done`` units of the watch are finished already."""
 
         def on_grid() -> NDArray[np.float32]:
-            found = self.intensity_range
-            if found is None:
-                found = measure_range(plane, config.normalization)
-            return rescale_image(normalize(plane, found), self.grid)
+            return rescale_image(normalize(pixels, statistics.range), self.grid)
 
         image = yield from in_background(on_grid, lambda: watch.progress(done))
+        embedding, logit = yield from self._run(image, watch, done)
+        return self._prediction(embedding, logit, self.shape, pixels, statistics)
+
+    def predict_block(
+        self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, watch: Stopwatch, done: int
+    ) -> Job[Prediction]:
+        """The same of a block, from the pixels ``(C, h, w)`` of its ``read``; the prediction is of its ``pixels``."""
+        if is_whole(block, self.grid):
+            return (yield from self.predict(pixels, statistics, watch, done))
+
+        def on_grid() -> NDArray[np.float32]:
+            image = normalize(pixels, statistics.range)
+            return rescale_region(image, block.read, self.shape, self.grid, block.seen)
+
+        image = yield from in_background(on_grid, lambda: watch.progress(done))
+        embedding, logit = yield from self._run(image, watch, done)
+        rows, columns = within(block.grid, origin_of(block.seen))
+        embedding = np.ascontiguousarray(embedding[rows, columns])
+        logit = None if logit is None else np.ascontiguousarray(logit[rows, columns])
+        inside = within(block.pixels, origin_of(block.read))
+        return self._prediction(
+            embedding, logit, size_of(block.pixels), pixels[:, *inside], statistics, places=block.places
+        )
+
+    def _run(
+        self, image: NDArray[np.float32], watch: Stopwatch, done: int
+    ) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
         channels = self.model.embedding_channels
-        embedding, logit = yield from run_tiles(self.runtime, image, self.tiles, channels, watch, done)
+        return (yield from run_tiles(self.runtime, image, self._tiles(image.shape[1:]), channels, watch, done))
+
+    def _tiles(self, grid: tuple[int, ...]) -> list[Tile]:
+        return plan_tiles(grid, tile=self.config.tile, halo=self.config.halo, stride=self.model.stride)
+
+    def _prediction(
+        self,
+        embedding: NDArray[np.float32],
+        logit: NDArray[np.float32] | None,
+        shape: tuple[int, ...],
+        pixels: NDArray[Any],
+        statistics: PlaneStatistics,
+        *,
+        places: tuple[NDArray[np.intp], ...] | None = None,
+    ) -> Prediction:
         return Prediction(
             np.moveaxis(embedding, -1, 0),
             None if logit is None else expit(logit),
             self.scale,
-            self.shape,
-            config,
+            shape,
+            self.model.config,
             self.runtime.precision,
+            pixels,
+            (statistics,),
+            places,
         )
 
 
-def prepare(
-    model: Model, image: Any, config: SegmentConfig, axes: str | None, intensity_range: Range | None
-) -> Job[Task]:
-    """Check an image and settings against a model, and get its runtime ready.
+def prepare(model: Model, shape: tuple[int, ...], config: SegmentConfig, *, downsample: float = 1.0) -> Job[Task]:
+    """Check settings against a model, and get its runtime ready.
 
-    Parameters and errors are those of :func:`napari_grd.inference.segment.predict`.
+    Parameters
+    ----------
+    model : Model
+    shape : tuple of int
+        Spatial shape of a plane (or volume) in pixels of the level that is segmented.
+    config : SegmentConfig
+    downsample : float
+        Pixels of the finest level, to which sizes in the settings refer, per pixel of that level.
+
+    Raises
+    ------
+    ConfigError
+        If the device is not there, or the image cannot be rescaled as asked.
     """
-    known = model.config
-    parts = split_planes(image, axes, ndim=known.ndim)
-    if not parts:
-        raise ImageError(f"The stack of shape {image.shape} has no planes.", "Pass an image with at least one pixel.")
-    images = (as_image(part, rest, ndim=known.ndim, in_channels=known.in_channels) for part, rest in parts)
-    first = next(images)
-    shape = first.shape[1:]
-    if intensity_range is not None:
-        intensity_range = _checked_range(intensity_range, known.in_channels)
-    scale = scale_factor(known, config)
-    grid = grid_shape(shape, scale)
+    scale = scale_factor(model.config, config, downsample)
     runtime = yield from in_background(lambda: runtime_for(model, config), lambda: Progress("Preparing", 0, 1))
-    return Task(
-        model,
-        runtime,
-        chain([first], images),
-        len(parts),
-        known.ndim == 2 and axes is not None and "z" in axes,
-        shape,
-        grid,
-        scale,
-        plan_tiles(grid, tile=config.tile, halo=config.halo, stride=model.stride),
-        intensity_range,
-    )
-
-
-def _checked_range(values: Range, channels: int) -> Range:
-    result = np.asarray(values, np.float32)
-    if result.shape != (channels, 2):
-        raise ImageError(
-            f"intensity_range has shape {result.shape}.", f"Pass low and high for each channel: ({channels}, 2)."
-        )
-    return result
+    return Task(model, runtime, config, shape, grid_shape(shape, scale), scale)

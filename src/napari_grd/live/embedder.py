@@ -15,18 +15,19 @@ from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of,
 from napari_grd.inference.lattice import Lattice, by_distance, cover
 from napari_grd.inference.rescale import rescale_region
 from napari_grd.inference.runtime import Runtime
-from napari_grd.inference.source import Patch, PlaneSource, plane_range, read_patch
+from napari_grd.inference.source import Patch, PlaneSource, read_patch
+from napari_grd.inference.statistics import PlaneStatistics, SourceStatistics
 from napari_grd.live.cache import CellCache
 from napari_grd.live.contents import DIGEST, Digests, block_digests, cell_keys
 from napari_grd.models import Model
 
 _DRAFT_HALO = 32  # grid pixels
-_REMEMBERED = 64  # planes whose intensities and contents are remembered
+_REMEMBERED = 64  # planes whose contents are remembered
 
 
 @dataclass(eq=False)
 class _Plane:
-    range: NDArray[np.float32]
+    statistics: PlaneStatistics
     digests: Digests  # of all its blocks of pixels, empty where nobody looked
 
 
@@ -47,7 +48,7 @@ class Excerpt:
     """
 
     patch: Patch
-    range: NDArray[np.float32] = field(repr=False)
+    statistics: PlaneStatistics = field(repr=False)
     cells: Box
     keys: NDArray[Any] = field(repr=False)
     drafts: NDArray[Any] = field(repr=False)
@@ -98,6 +99,7 @@ class Embedder:
         self._draft_halo = min(self._halo, -(-_DRAFT_HALO // model.stride) * model.stride)
         self._cache = cache
         self._planes: dict[tuple[int, ...], _Plane] = {}
+        self._statistics = SourceStatistics(source, level, model.config)
         places = (lattice.shape, lattice.grid) if lattice.rescaled else ()
         self._base = repr((model_fingerprint(model), runtime.precision, lattice.cell, *places)).encode()
         self._room = np.empty(0, np.float32)
@@ -125,12 +127,12 @@ class Embedder:
         if known is None or _changed(known.digests[blocks], digests):
             known = self._remember(plane)
         known.digests[blocks] = digests
-        base = self._base + repr(patch.pixels.dtype.str).encode() + known.range.tobytes()
+        base = self._base + repr(patch.pixels.dtype.str).encode() + known.statistics.range.tobytes()
         keys, drafts = (
             cell_keys(digests, blocks, lattice, cells, halo, base + bytes([number]))
             for number, halo in enumerate((self._halo, self._draft_halo))
         )
-        return Excerpt(patch, known.range, cells, keys, drafts)
+        return Excerpt(patch, known.statistics, cells, keys, drafts)
 
     def complete(self, excerpt: Excerpt, limit: int, *, draft: bool = False, first: Box | None = None) -> Iterator[Box]:
         """Run the network where outputs are missing; yields each piece of cells when it is there.
@@ -195,7 +197,7 @@ class Embedder:
         seen = clipped(inside, lattice.grid, halo)
         box = lattice.pixels_seen(excerpt.cells, halo)
         rows, columns = within(box, origin_of(excerpt.patch.box))
-        image = normalize(excerpt.patch.pixels[:, rows, columns], excerpt.range)
+        image = normalize(excerpt.patch.pixels[:, rows, columns], excerpt.statistics.range)
         shown = rescale_region(image, box, lattice.shape, lattice.grid, seen)
         cut = within(inside, origin_of(seen))
 
@@ -206,8 +208,7 @@ class Embedder:
         self._runtime(shown, keep)
 
     def _remember(self, plane: tuple[int, ...]) -> _Plane:
-        config = self._model.config
-        found = plane_range(self._source, self._level, plane, config.in_channels, config.normalization)
+        found = self._statistics.again(plane)
         self._planes.pop(plane, None)
         if len(self._planes) >= _REMEMBERED:
             self._planes.pop(next(iter(self._planes)))

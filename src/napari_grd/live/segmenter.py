@@ -12,11 +12,10 @@ import numpy as np
 
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.errors import ConfigError
-from napari_grd.graph.partition import partition_embedding
 from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of, within
 from napari_grd.inference.canvas import Canvas
-from napari_grd.inference.identity import Labels
 from napari_grd.inference.lattice import by_distance, lattice_for
+from napari_grd.inference.prediction import Prediction, label_plane
 from napari_grd.inference.rescale import grid_shape, scale_factor
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.source import PlaneSource, choose_level
@@ -29,7 +28,6 @@ _VIEW_PIXELS = 2048**2  # of the network's grid that a view may have; a wider on
 _VIEW_PIECE = 640**2  # grid pixels of a network call for the view; larger ones would keep newer views waiting
 _IDLE_PIECE = 256**2  # the same in idle time: whoever looks elsewhere meanwhile waits for one of these at most
 _BLOCK = 1024**2  # grid pixels partitioned together in idle time
-_WHOLE_BLOCK = 2048**2  # the same where nobody waits: most planes are one block
 _CONTEXT = 64  # grid pixels around such a block, so that the objects on its border are seen whole
 
 
@@ -109,16 +107,17 @@ class LiveSegmenter:
         self._downsample = source.downsample(self.level)
         shape = source.shape(self.level)
         factor = scale * self._downsample
-        height, width = grid_shape(shape, 1.0 if abs(factor - 1) < 0.05 else factor)
+        self._scale = 1.0 if abs(factor - 1) < 0.05 else factor
+        height, width = grid_shape(shape, self._scale)
         self._lattice = lattice_for(shape, (height, width), model.stride)
         full = (*source.plane_shape, *shape)
         fits = canvas is not None and canvas.labels.shape == full
         self.canvas = canvas if canvas is not None and fits else Canvas(source.plane_shape, shape, linked=linked)
         self._model = model
         self._cache = cache
-        self._embedder = Embedder(
-            source, self.level, self._lattice, model, runtime_for(model, config), config.halo, cache
-        )
+        runtime = runtime_for(model, config)
+        self._precision = runtime.precision
+        self._embedder = Embedder(source, self.level, self._lattice, model, runtime, config.halo, cache)
         # What was looked at last. Another partition of the very same look, a slider's, reads no pixels.
         self._seen: tuple[Look, Excerpt] | None = None
         # Cells whose labels come from a partition of a large area, by what they were made of.
@@ -187,17 +186,6 @@ class LiveSegmenter:
             if budget < 0:
                 return
             yield from self._block(look.plane, block, partition, _IDLE_PIECE, near=found[0])
-
-    def blocks(self, region: Box | None = None) -> list[Box]:
-        """The blocks of cells that :meth:`whole_block` takes for a plane, or for a region of it in pixels."""
-        cells = self._lattice.whole if region is None else self._lattice.cells_of(region)
-        return pieces(cells, self._in_cells(_WHOLE_BLOCK))
-
-    def whole_block(
-        self, plane: tuple[int, ...], block: Box, partition: PartitionConfig | None = None
-    ) -> Iterator[Painted | None]:
-        """Segment one of :meth:`blocks` of a plane; yields as :meth:`fill`."""
-        yield from self._block(plane, block, partition, _VIEW_PIECE)
 
     def prepare(self, look: Look) -> Iterator[None]:
         """Run the network on a view without painting it, for it may be looked at next; yields after each call."""
@@ -268,11 +256,20 @@ class LiveSegmenter:
             return
         yield None
         embedding, foreground = assembled
-        labels: Labels = partition_embedding(embedding, self._model.config.offsets, foreground, settings)
-        if self._lattice.rescaled:
-            labels = labels[np.ix_(*self._lattice.nearest(excerpt.cells))]
-        yield None
         box = self._lattice.pixels_of(excerpt.cells)
+        prediction = Prediction(
+            np.moveaxis(embedding, -1, 0),
+            foreground,
+            self._scale,
+            size_of(box),
+            self._model.config,
+            self._precision,
+            excerpt.patch.pixels[:, *within(box, origin_of(excerpt.patch.box))],
+            (excerpt.statistics,),
+            self._lattice.nearest(excerpt.cells) if self._lattice.rescaled else None,
+        )
+        labels = label_plane(prediction, settings)
+        yield None
         kept = None if core is None else within(self._lattice.pixels_of(core), origin_of(box))
         count = self.canvas.paint(plane, box, labels, core=kept)
         yield Painted(View(self.level, plane, box), count, idle, cut)

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.data.inputs import AXES, as_labels
+from napari_grd.data.inputs import as_labels
 from napari_grd.errors import ConfigError, GrdError, LabelError
 from napari_grd.teachers.base import TeacherInfo, TeacherPrediction
+
+_AXES = ("yx", "cyx", "yxc", "zyx", "czyx", "zyxc")
 
 
 class FunctionTeacher:
@@ -53,8 +55,8 @@ class FunctionTeacher:
     def __init__(self, function: Callable[..., Any], *, axes: str | None = None, version: str | None = None) -> None:
         if not callable(function):
             raise ConfigError(f"A {type(function).__name__} is no function.", "Pass a function from image to labels.")
-        if axes is not None and axes not in AXES:
-            raise ConfigError(f"The axes {axes!r} are unknown.", f"Use one of {', '.join(map(repr, AXES))}.")
+        if axes is not None and axes not in _AXES:
+            raise ConfigError(f"The axes {axes!r} are unknown.", f"Use one of {', '.join(map(repr, _AXES))}.")
         self.name = str(getattr(function, "__qualname__", type(function).__qualname__))
         self._function = function
         self._axes = axes

@@ -13,7 +13,7 @@ from napari_grd.corrections.doubt import Doubt, doubts
 from napari_grd.corrections.evidence import PlaneEvidence, Predictions
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict
-from napari_grd.inference.task import Range
+from napari_grd.inference.statistics import Range
 from napari_grd.jobs import Job, Progress
 from napari_grd.teachers.confidence import VIEWS, turned, turned_back
 

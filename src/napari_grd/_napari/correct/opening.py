@@ -19,11 +19,10 @@ from napari_grd.corrections import Journal, load_corrections, open_journal
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.evidence import PlaneEvidence
 from napari_grd.errors import ConfigError
+from napari_grd.inference.planes import iter_segment_planes
 from napari_grd.inference.segment import iter_predict
-from napari_grd.inference.source import plane_range
-from napari_grd.inference.task import Range
+from napari_grd.inference.statistics import Range, measure_plane
 from napari_grd.jobs import Job, Progress
-from napari_grd.live.whole import iter_segment_whole
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -184,7 +183,7 @@ def iter_permanent(order: Order, made_by: Mapping[str, Any], get_model: "Callabl
     config = SegmentConfig.model_validate(known) if isinstance(known, Mapping) else order.config
     config = config.replace(device=order.config.device, threads=order.config.threads)
     source, model = order.subject.source, get_model(order.model)
-    labels, level = yield from iter_segment_whole(source, model, config, region=None, linked=True)
+    labels, level = yield from iter_segment_planes(source, model, config)
     name = f"{source.layer.name} instances"
     return labels_layer(source, level, labels, name=name, made_by=provenance(model, config))
 
@@ -199,8 +198,8 @@ def seen_by(model: "Model", subject: Subject, plane: Plane) -> tuple[NDArray[Any
     """
     if model.config.ndim != 2:
         raise ConfigError(f"The model {model.card.name!r} works in 3D.", "Choose a 2D model: planes are corrected.")
-    found = plane_range(subject.source, subject.level, plane, model.config.in_channels, model.config.normalization)
-    return read_plane(subject, plane), found
+    found = measure_plane(subject.source, subject.level, plane, model.config.in_channels, model.config.normalization)
+    return read_plane(subject, plane), found.range
 
 
 def read_plane(subject: Subject, plane: Plane) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from napari_grd.errors import GrdError, ImageError
 from napari_grd.graph.similarity import SimilarityMap
 from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.segment import iter_predict
-from napari_grd.inference.source import plane_range
+from napari_grd.inference.statistics import measure_plane
 from napari_grd.jobs import Job, Progress
 from napari_grd.models import Model
 
@@ -103,15 +103,19 @@ def _see(request: Request, name: str, model: Model, memory: Memory) -> Job[Seen]
     around = _with_context(frame, config.halo, model.stride)
     pixels = source.read(0, frame.plane, around)
     # Of the whole plane, so that colours do not depend on the region that is looked at.
-    value_range = plane_range(source, 0, frame.plane, model.config.in_channels, model.config.normalization)
-    prediction: Prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=value_range)
+    measured = measure_plane(source, 0, frame.plane, model.config.in_channels, model.config.normalization)
+    prediction: Prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=measured)
     inner = tuple(
         slice(part.start - outer.start, part.stop - outer.start)
         for part, outer in zip(frame.region, around, strict=True)
     )
     foreground = None if prediction.foreground is None else prediction.foreground[inner]
     prediction = replace(
-        prediction, embedding=prediction.embedding[:, *inner], foreground=foreground, shape=frame.shape
+        prediction,
+        embedding=prediction.embedding[:, *inner],
+        foreground=foreground,
+        shape=frame.shape,
+        pixels=pixels[:, *inner],
     )
     seen = Seen(model, prediction)
     memory.put(key, seen, [channel.layer for channel in channels])

@@ -79,11 +79,11 @@ class PermanentPart(QWidget):
         linked = self.linked.isChecked()
 
         def make() -> Job[Labels]:
-            from napari_grd.live.whole import iter_segment_whole
+            from napari_grd.inference.planes import iter_segment_planes
 
-            source, model, config = order.source, order.model, order.config
+            source, model, config = order.source, order.model, order.config.replace(link=linked)
             region = None if areas is None else mask_of(areas, source.shape(0))
-            labels, level = yield from iter_segment_whole(source, model, config, region=region, linked=linked)
+            labels, level = yield from iter_segment_planes(source, model, config, region=region)
             made_by = provenance(model, config)
             return labels_layer(source, level, labels, name=f"{source.layer.name} instances", made_by=made_by)
 

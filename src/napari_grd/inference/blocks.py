@@ -1,0 +1,121 @@
+"""A plane cut into blocks that are segmented one at a time, so that memory does not grow with the plane.
+
+Each block is segmented with what surrounds it::
+
+    read      |<- halo ->|<- context ->|<------ core ------>|<- context ->|<- halo ->|
+    labels               |<---------------------------------------------->|
+    written              whole objects that reach into the core
+
+The halo is what the network has to see for the pixels at the edge of the labels;
+in the context objects on the border of the core are seen whole. A plane that
+fits into one block has neither.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of, within
+from napari_grd.inference.lattice import Lattice, lattice_for
+from napari_grd.inference.rescale import rescale_source
+
+_WHOLE = 2048**2  # grid pixels of a plane that is not cut
+_WHOLE_PIXELS = 4096**2  # pixels of it: where it shrinks for the network, there are more of them
+_SIDE = 2048  # of a block with all that surrounds it, where a plane is cut
+_CONTEXT = 64  # grid pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A part of a plane.
+
+    Attributes
+    ----------
+    core : (slice, slice)
+        Pixels whose objects are written.
+    pixels : (slice, slice)
+        Pixels that get labels: the core and its context.
+    grid : (slice, slice)
+        The same in pixels of the network's grid.
+    seen : (slice, slice)
+        Pixels of the grid that the network is shown.
+    read : (slice, slice)
+        Pixels of the image those are made from.
+    places : tuple of arrays of int, or None
+        For every row and column of ``pixels`` the row or column of ``grid`` it lies in; None if they are the same.
+    """
+
+    core: Box
+    pixels: Box
+    grid: Box
+    seen: Box
+    read: Box
+    places: tuple[NDArray[np.intp], ...] | None
+
+    @property
+    def inner(self) -> Box:
+        """The core within ``pixels``."""
+        return within(self.core, origin_of(self.pixels))
+
+
+def plan_blocks(
+    shape: tuple[int, int], grid: tuple[int, int], *, halo: int, stride: int, region: Box | None = None
+) -> list[Block]:
+    """Cut a plane into blocks.
+
+    Parameters
+    ----------
+    shape, grid : (int, int)
+        Of a plane in pixels, and of the network's grid for it.
+    halo : int
+        Grid pixels that the network has to see around what it is asked for.
+    stride : int
+        The network's.
+    region : (slice, slice), optional
+        Pixels that are wanted; default: all.
+
+    Returns
+    -------
+    list of Block
+        Their cores are disjoint and cover what is wanted.
+
+    Examples
+    --------
+    >>> [block.core for block in plan_blocks((2000, 2000), (2000, 2000), halo=80, stride=16)]
+    [(slice(0, 2000, None), slice(0, 2000, None))]
+    >>> len(plan_blocks((12000, 12000), (12000, 12000), halo=80, stride=16))
+    49
+    """
+    lattice = lattice_for(shape, grid, stride)
+    halo = -(-halo // stride) * stride
+    if shape[0] * shape[1] <= _WHOLE_PIXELS and grid[0] * grid[1] <= _WHOLE:
+        return [_block(lattice, lattice.whole, halo, whole=True)]
+    cells = lattice.whole if region is None else lattice.cells_of(region)
+    side = _SIDE - 2 * (halo + _CONTEXT)
+    shrunk = max(1.0, shape[0] / grid[0], shape[1] / grid[1])
+    side = max(2 * _CONTEXT, min(side, round(_SIDE * 2 / shrunk) - 2 * (halo + _CONTEXT)))
+    return [_block(lattice, part, halo) for part in pieces(cells, max(1, (side // lattice.cell) ** 2))]
+
+
+def _block(lattice: Lattice, cells: Box, halo: int, *, whole: bool = False) -> Block:
+    around = cells if whole else clipped(cells, lattice.cells, -(-_CONTEXT // lattice.cell))
+    grid = lattice.grid_of(around)
+    seen = clipped(grid, lattice.grid, halo)
+    read = seen
+    if lattice.rescaled:
+        rows, columns = rescale_source(seen, lattice.shape, lattice.grid)
+        read = rows, columns
+    return Block(
+        lattice.pixels_of(cells),
+        lattice.pixels_of(around),
+        grid,
+        seen,
+        read,
+        lattice.nearest(around) if lattice.rescaled else None,
+    )
+
+
+def is_whole(block: Block, grid: tuple[int, ...]) -> bool:
+    """Whether a block gives labels to a whole plane."""
+    return size_of(block.grid) == grid

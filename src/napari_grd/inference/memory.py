@@ -1,0 +1,123 @@
+"""What segmenting takes of the memory, told before it is taken."""
+
+import ctypes
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_grd.errors import ImageError
+from napari_grd.inference.blocks import Block
+from napari_grd.inference.boxes import size_of
+from napari_grd.jobs import Job, Notice
+from napari_grd.models import Model
+
+_MUCH = 0.5  # share of the available memory above which it is told
+_PER_VALUE = 12  # bytes for each value of a block's output: it is there as float32 up to three times
+_PER_TILE_PIXEL = 800  # bytes that a network takes for each pixel of a tile
+
+
+def segment_bytes(
+    model: Model, plane_shape: Sequence[int], shape: Sequence[int], blocks: Sequence[Block], tile: int
+) -> tuple[int, int]:
+    """What segmenting takes, as measured with the built-in students.
+
+    Returns
+    -------
+    labels, work : int
+        Bytes of the result, and of what is there beside it while a block is worked on.
+    """
+    labels = 4 * math.prod((*plane_shape, *shape))
+    values = model.embedding_channels + 2
+    seen = max((math.prod(size_of(block.seen)) for block in blocks), default=0)
+    read = max((math.prod(size_of(block.read)) for block in blocks), default=0)
+    work = _PER_VALUE * values * seen + 12 * model.config.in_channels * read
+    return labels, work + _PER_TILE_PIXEL * min(seen, (tile + 192) ** 2)
+
+
+def check_memory(
+    model: Model, plane_shape: Sequence[int], shape: Sequence[int], blocks: Sequence[Block], tile: int
+) -> Job[None]:
+    """Tell if segmenting takes much of the memory there is.
+
+    Yields
+    ------
+    Notice
+        If it takes more than half of what is available.
+
+    Raises
+    ------
+    ImageError
+        If the labels alone do not fit.
+    """
+    available = available_memory()
+    labels, work = segment_bytes(model, plane_shape, shape, blocks, tile)
+    if available is None or labels + work <= _MUCH * available:
+        return
+    planes = math.prod(plane_shape)
+    what = f"{planes} planes" if planes > 1 else "A plane"
+    size = f"{what} of {' x '.join(map(str, shape))} pixels"
+    if labels + work > available:
+        raise ImageError(
+            f"{size} cannot be segmented in {_gib(available)} of available memory: the labels take {_gib(labels)},"
+            f" the network and a block of {len(blocks)} take {_gib(work)}.",
+            "Segment fewer planes at a time, crop the image, or close other programs.",
+        )
+    yield Notice(
+        f"{size} will take about {_gib(labels + work)} of the {_gib(available)} of memory that are available"
+        f" ({_gib(labels)} of them for the labels)."
+    )
+
+
+def available_memory() -> int | None:
+    """Bytes of memory that can be had without swapping, None if the system does not tell."""
+    found = [value for value in (_of_system(), _of_group()) if value is not None]
+    return min(found, default=None)
+
+
+def _of_system() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    if sys.platform == "win32":
+        return _of_windows()
+    try:  # all there is: what is free without the caches that would be given back says too little
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _of_windows() -> int | None:
+    class Status(ctypes.Structure):
+        _fields_ = [
+            ("length", ctypes.c_uint32),
+            ("load", ctypes.c_uint32),
+            *((name, ctypes.c_uint64) for name in ("total", "free", "page", "page_free", "room", "room_free", "more")),
+        ]
+
+    status = Status(length=ctypes.sizeof(Status))
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined]
+        return None
+    return int(status.free)
+
+
+def _of_group() -> int | None:
+    """What a container leaves."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            root = Path("/sys/fs/cgroup")
+            return int((root / limit).read_text()) - int((root / used).read_text())
+        except (OSError, ValueError):  # no such file; "max"
+            continue
+    return None
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

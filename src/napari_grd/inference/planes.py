@@ -1,0 +1,175 @@
+"""Every plane of an image to linked labels, block by block: one path for scripts, folders and the window."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import SegmentConfig
+from napari_grd.errors import ConfigError
+from napari_grd.inference.background import in_background
+from napari_grd.inference.blocks import Block
+from napari_grd.inference.canvas import Canvas
+from napari_grd.inference.memory import check_memory
+from napari_grd.inference.prediction import Prediction, label_plane
+from napari_grd.inference.region import at_level, bounds, keep_inside
+from napari_grd.inference.rescale import scale_factor
+from napari_grd.inference.source import PlaneSource, choose_level, read_patch
+from napari_grd.inference.statistics import PlaneStatistics, SourceStatistics
+from napari_grd.inference.task import Task, prepare
+from napari_grd.jobs import Job, Stopwatch
+from napari_grd.models import Model
+
+Plane = tuple[int, ...]
+OnPlane = Callable[[Plane, Prediction], None]
+
+
+def iter_segment_planes(
+    source: PlaneSource,
+    model: Model,
+    config: SegmentConfig | None = None,
+    *,
+    region: NDArray[np.bool_] | None = None,
+    known: PlaneStatistics | None = None,
+    on_plane: OnPlane | None = None,
+    wanted: Callable[[Plane], bool] = lambda _plane: True,
+) -> Job[tuple[NDArray[np.uint32], int]]:
+    """Segment every plane of an image.
+
+    Parameters
+    ----------
+    source : PlaneSource
+        The image.
+    model : Model
+        A model for planes.
+    config : SegmentConfig, optional
+        ``link`` says whether an object keeps its number from plane to plane.
+    region : (H, W) bool, optional
+        At the finest level: only objects that lie in it with at least half of
+        their pixels are kept, in every plane.
+    known : PlaneStatistics, optional
+        Of every plane; default: each is measured.
+    on_plane : callable, optional
+        Called with the index and the prediction of each whole plane that is wanted.
+    wanted : callable, optional
+        Says whether a plane is.
+
+    Yields
+    ------
+    Progress
+        At least twice a second and after each tile.
+    Notice
+        If it takes much of the memory there is.
+
+    Returns
+    -------
+    labels : (*planes, H, W) uint32
+        At the level that was segmented. Consecutive from 1, 0 is background.
+    level : int
+        Which level of the pyramid that is.
+
+    Raises
+    ------
+    GrdError
+        If image, model and settings do not go together, or it takes more memory than there is.
+
+    Notes
+    -----
+    Memory holds the labels, and what the network says about one block of a plane. Only for ``on_plane`` a plane of
+    several blocks is predicted once more as a whole.
+    """
+    config = config or SegmentConfig()
+    if model.config.ndim != 2:
+        raise ConfigError(f"The model {model.card.name!r} takes volumes.", "Choose a model for planes.")
+    scale = scale_factor(model.config, config)
+    level = choose_level([source.downsample(at) for at in range(source.levels)], scale)
+    shape = source.shape(level)
+    task = yield from prepare(model, shape, config, downsample=source.downsample(level))
+    statistics = SourceStatistics(source, level, model.config, known)
+    inside = None if region is None else at_level(region, shape)
+    blocks = task.blocks(None if inside is None else bounds(inside))
+    planes: list[Plane] = list(np.ndindex(source.plane_shape))
+    yield from check_memory(model, source.plane_shape, shape, blocks, config.tile)
+    canvas = Canvas(source.plane_shape, shape, linked=config.link)
+    steps = sum(task.steps(block) + 1 for block in blocks)  # the partition counts as one more
+    watch = Stopwatch("Segmenting", len(planes) * steps)
+    done = 0
+    for plane in planes:
+        keep = on_plane if on_plane is not None and wanted(plane) else None
+        for block in blocks:
+            prediction = yield from _predict(task, source, level, plane, block, statistics, watch, done)
+            done += task.steps(block)
+            labels = yield from _label(prediction, config, watch, done)
+            canvas.paint(plane, block.pixels, labels, core=None if len(blocks) == 1 else block.inner)
+            if keep is not None and len(blocks) == 1:
+                keep(plane, prediction)
+            del prediction, labels  # else they would be there beside those of the next block
+            done += 1
+            yield watch.progress(done)
+        if keep is not None and len(blocks) > 1:
+            keep(plane, (yield from _predict_whole(task, source, level, plane, statistics, watch, done)))
+        if inside is not None:
+            keep_inside(canvas.labels[plane], inside)
+    return _numbered(canvas.labels), level
+
+
+def _predict(
+    task: Task,
+    source: PlaneSource,
+    level: int,
+    plane: Plane,
+    block: Block,
+    statistics: SourceStatistics,
+    watch: Stopwatch,
+    done: int,
+) -> Job[Prediction]:
+    channels = task.model.config.in_channels
+    patch = yield from in_background(
+        lambda: read_patch(source, level, plane, block.read, channels), lambda: watch.progress(done)
+    )
+    measured = yield from in_background(lambda: statistics.of(plane), lambda: watch.progress(done))
+    return (yield from task.predict_block(patch.pixels, block, measured, watch, done))
+
+
+def _predict_whole(
+    task: Task,
+    source: PlaneSource,
+    level: int,
+    plane: Plane,
+    statistics: SourceStatistics,
+    watch: Stopwatch,
+    done: int,
+) -> Job[Prediction]:
+    height, width = task.shape
+    box = slice(0, height), slice(0, width)
+    patch = read_patch(source, level, plane, box, task.model.config.in_channels)
+    # Tiles of the whole plane are not among the steps that were announced.
+    silent = Stopwatch(watch.stage, watch.total)
+    job = task.predict(patch.pixels, statistics.of(plane), silent, 0)
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            prediction: Prediction = end.value
+            return prediction
+        yield watch.progress(done)
+
+
+def _label(prediction: Prediction, config: SegmentConfig, watch: Stopwatch, done: int) -> Job[NDArray[np.uint32]]:
+    settings = config.partition or prediction.config.partition
+    return (yield from in_background(lambda: label_plane(prediction, settings), lambda: watch.progress(done)))
+
+
+def _numbered(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Numbers from 1 without a gap, in place: ids of objects that were replaced are missing."""
+    present = np.zeros(int(labels.max(initial=0)) + 1, bool)
+    planes = labels.reshape(-1, *labels.shape[-2:])
+    for plane in planes:
+        present[plane.ravel()] = True
+    present[0] = False
+    if present[1:].all():
+        return labels
+    numbers = np.where(present, np.cumsum(present), 0).astype(np.uint32)
+    for plane in planes:
+        plane[...] = numbers[plane]
+    return labels
