@@ -88,7 +88,7 @@ def test_changed_pixels_are_noticed_and_the_range_with_them(picture, nuclei, cou
     run(live.view(look(0, 0)))
     assert len(counting.calls) == 2
     excerpt = live._embedder.excerpt((), (slice(0, 2), slice(0, 2)))
-    np.testing.assert_array_equal(excerpt.range, intensity_range(image, nuclei.config.normalization))
+    np.testing.assert_array_equal(excerpt.statistics.range, intensity_range(image, nuclei.config.normalization))
 
 
 def test_the_slider_needs_no_network(picture, nuclei, counting, split):

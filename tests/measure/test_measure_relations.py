@@ -72,7 +72,7 @@ def test_mean_embeddings_are_the_nodes_of_the_instance_graph() -> None:
 
 
 def test_objects_that_reach_over_planes_are_the_sum_of_their_planes() -> None:
-    stack = join_predictions([prediction(seed) for seed in range(3)])
+    stack = join_predictions([prediction(seed) for seed in range(3)], (3,))
     labels = np.stack([some_labels(seed) for seed in range(3)])
     whole = measure(labels, prediction=stack).columns
     (third,) = np.flatnonzero(whole["label"] == 3)

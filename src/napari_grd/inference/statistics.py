@@ -7,7 +7,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,8 @@ def measure_plane(
     """
     fitting = [at for at in range(level, source.levels) if math.prod(source.shape(at)) <= _READ]
     at = fitting[0] if fitting else source.levels - 1
-    boxes = _samples(source.shape(at), whole=bool(fitting))
+    # A volume that its model takes as a whole is there as a whole, too.
+    boxes = _samples(source.shape(at), whole=bool(fitting) or len(source.shape(at)) == 3)
     parts = [read_patch(source, at, plane, box, in_channels).pixels for box in boxes]
     joined = np.concatenate([part.reshape(len(part), 1, -1) for part in parts], axis=2) if len(parts) > 1 else parts[0]
     return measure_pixels(joined, config)
@@ -138,7 +139,7 @@ def given_statistics(known: Range | PlaneStatistics | None, in_channels: int) ->
 
 def _samples(shape: Sequence[int], *, whole: bool) -> list[Box]:
     if whole:
-        return [(slice(0, shape[0]), slice(0, shape[1]))]
+        return [cast(Box, tuple(slice(0, size) for size in shape))]
     count = math.isqrt(_READ) // _SIDE
     starts = [np.linspace(0, max(size - _SIDE, 0), min(count, -(-size // _SIDE))).astype(int) for size in shape]
     spans = [
