@@ -12,7 +12,8 @@ from zarr.storage import LocalStore, ZipStore
 
 from napari_grd.errors import DataError
 from napari_grd.io.image_data import Channel
-from napari_grd.io.ome_zarr import is_ome_zarr, read_ome_zarr
+from napari_grd.io.ome_zarr import read_ome_zarr
+from napari_grd.io.ome_zarr_metadata import is_ome_zarr
 
 Make = Callable[..., Path]
 

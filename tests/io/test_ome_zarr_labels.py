@@ -9,8 +9,9 @@ import pytest
 
 from napari_grd.errors import LabelError, OutputError
 from napari_grd.io.calibration import Calibration
-from napari_grd.io.ome_zarr import is_ome_zarr, read_ome_zarr
+from napari_grd.io.ome_zarr import read_ome_zarr
 from napari_grd.io.ome_zarr_labels import write_labels_zarr
+from napari_grd.io.ome_zarr_metadata import is_ome_zarr
 
 UM = "micrometer"
 PLACE = Calibration.of("tzyx", (30, 2, 0.25, 0.5), (0, 10, 1, 2), ("second", UM, UM, UM))

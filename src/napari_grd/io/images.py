@@ -18,7 +18,7 @@ from napari_grd.io.image_data import Channel, ImageData
 from napari_grd.io.label_values import stored_type
 from napari_grd.io.layout import lay_out
 from napari_grd.io.names import ARRAY, COMPANION, PHOTO, SUFFIXES, TIFF, VENDOR, image_stem, named, suffix_of
-from napari_grd.io.ome_zarr import is_ome_zarr
+from napari_grd.io.ome_zarr_metadata import is_ome_zarr
 
 LAZY_BYTES = 256 * 2**20
 """Images larger than this are read when their pixels are asked for, piece by piece."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_grd.errors import DataError
 from napari_grd.io.cellpose_seg import SUFFIX as SEG
 from napari_grd.io.names import COMPANION, SUFFIXES, TIFF, image_stem, named, suffix_of
-from napari_grd.io.ome_zarr import METADATA_FILES
+from napari_grd.io.ome_zarr_metadata import METADATA_FILES
 
 _LABEL_FOLDERS = ("labels", "masks")
 _LABEL_ENDS = ("_cp_masks", "_masks", "_seg", "_labels")

@@ -12,7 +12,8 @@ from napari_grd.io.atomic import atomic_folder
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.label_values import regions, stored_type
 from napari_grd.io.names import image_stem
-from napari_grd.io.ome_zarr import PROVENANCE, attributes_of
+from napari_grd.io.ome_zarr import PROVENANCE
+from napari_grd.io.ome_zarr_metadata import attributes_of
 
 _CHUNK = 512
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}

@@ -65,8 +65,8 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
     image = opened.images[series]
     _check_whole(opened, image, path)
     # Whoever names the axes says whether samples are colors: three planes of a stack may pass for red, green and blue.
-    shown = shown and (axes is None or "c" in axes.lower() or "S" not in image.series.axes)
-    found = _shown(path, image, lazy) if shown else _Shown(*_stored(image.series, lazy))
+    raw = axes is not None and "c" not in axes.lower() and image.series.keyframe.planarconfig == 2
+    found = _Shown(*_stored(image.series, lazy)) if raw else _pixels(path, image, lazy, shown)
     found, notes = _without_missing(found, image.series, opened, path)
     if opened.missing and not notes:
         notes = (f"{len(opened.missing)} of the files that {path.name} belongs to are missing, none of this image.",)
@@ -129,31 +129,33 @@ def _stored(series: Any, lazy: bool) -> tuple[Any, str]:
     return pixels.astype(pixels.dtype.newbyteorder("=")), letters
 
 
-def _shown(path: Path, image: TiffImage, lazy: bool) -> _Shown:
-    """Pixels as viewers show them."""
+def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
+    """Pixels as viewers show them, or as label images mean them."""
     page = image.series.keyframe
     kind = page.photometric.name if hasattr(page.photometric, "name") else "MINISBLACK"
     if kind in ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV") or (kind == "YCBCR" and not _decodes_to_rgb(page)):
         photo = read_photo(path)
         return _Shown(photo.pixels, photo.letters, photo.is_rgb, notes=photo.notes)
     pixels, letters = _stored(image.series, lazy)
-    if kind == "PALETTE" and page.colormap is not None and pixels.dtype.kind == "u":
+    if shown and kind == "PALETTE" and page.colormap is not None and pixels.dtype.kind == "u":
         pixels, is_rgb, color = shown_palette(pixels, page.colormap, ramp=True)
         return _Shown(pixels, letters + "s" if is_rgb else letters, is_rgb, color)
-    if kind == "MINISWHITE" and not (image.series.kind == "shaped" and pixels.dtype == bool):
+    if shown and kind == "MINISWHITE" and not (image.series.kind == "shaped" and pixels.dtype == bool):
         # tifffile writes masks so, and means True where there is something.
         pixels = ~pixels if pixels.dtype.kind in "bu" else pixels
     if "s" not in letters:
         return _Shown(pixels, letters)
     found = _shown_samples(pixels, letters, page, kind)
-    if image.series.kind == "shaped" and page.planarconfig == 2 and found.is_rgb:
-        note = (
-            f"{path.name} says that its {pixels.shape[letters.index('s')]} planes are red, green and blue. tifffile"
-            " writes that into stacks of 3 or 4 planes unless it is told what they are: if this is one, name its axes,"
-            " 'zyx' for example."
-        )
-        return replace(found, notes=(*found.notes, note), sure=False)
-    return found
+    if not (found.is_rgb and page.planarconfig == 2 and image.series.kind == "shaped"):
+        return found
+    if not shown:  # labels have no colors
+        return _Shown(pixels, letters.replace("s", "q"))
+    note = (
+        f"{path.name} says that its {pixels.shape[letters.index('s')]} planes are red, green and blue. tifffile"
+        " writes that into stacks of 3 or 4 planes unless it is told what they are: if this is one, name its axes,"
+        " 'zyx' for example."
+    )
+    return replace(found, notes=(*found.notes, note), sure=False)
 
 
 def _decodes_to_rgb(page: Any) -> bool:

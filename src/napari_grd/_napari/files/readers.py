@@ -17,7 +17,7 @@ from napari_grd._napari.state import state_of
 from napari_grd._napari.worker import notify_error, run_call
 from napari_grd.errors import DataError, GrdError
 from napari_grd.io.builtin import SUFFIX
-from napari_grd.io.ome_zarr import group_folder, is_ome_zarr
+from napari_grd.io.ome_zarr_metadata import group_folder, is_ome_zarr
 
 Paths = str | Sequence[str]
 Reader = Callable[[Paths], list[Any]]
@@ -95,10 +95,15 @@ def _take_in(paths: Paths, take: Callable[[Any, str], None], no_viewer: str) -> 
 
 
 def _read_zarrs(paths: Paths) -> list[Any]:
-    from napari_grd._napari.files.zarr_layers import zarr_layers
-    from napari_grd.io.ome_zarr import read_ome_zarr
+    from napari_grd._napari.files.zarr_layers import open_zarr
 
-    return _layers(paths, lambda path: zarr_layers(read_ome_zarr(path)))
+    def read(path: str) -> list[Any]:
+        layers, notes = open_zarr(path)
+        for note in notes:
+            show_warning(note)
+        return layers
+
+    return _layers(paths, read)
 
 
 def _read_vendor_files(paths: Paths) -> list[Any]:

@@ -1,6 +1,7 @@
 """OME-Zarr images as napari layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -8,9 +9,46 @@ import numpy as np
 
 from napari_grd._napari.files.calibrated import LayerData, layer_options
 from napari_grd.io.image_data import Channel
-from napari_grd.io.ome_zarr import ZarrImage
+from napari_grd.io.ome_zarr import OmeZarr, ZarrImage
 
 _COLOURS = ("cyan", "magenta", "yellow", "red", "green", "blue")  # for channels that name none
+_UNNAMED = (0.6, 0.6, 0.6, 1.0)
+
+
+MOST_IMAGES = 16
+
+
+def open_zarr(path: str | Path) -> tuple[list[LayerData], list[str]]:
+    """Open an OME-Zarr lazily.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of an image, label images, a collection, a plate or a well. Of several images the first is
+        shown and the others are hidden; no more than 16 become layers.
+
+    Returns
+    -------
+    layers : list of (data, keyword arguments, kind)
+        As napari's readers return them.
+    notes : list of str
+        What could not be opened, and what was not.
+
+    Raises
+    ------
+    DataError
+        If there is no image in it that can be opened.
+    """
+    found = OmeZarr(path)
+    notes = list(found.notes)
+    images = [found.image(number) for number in range(min(len(found.names), MOST_IMAGES))]
+    if len(found.names) > MOST_IMAGES:
+        notes.append(
+            f"{found.path.name} holds {len(found.names)} images; the first {MOST_IMAGES} were opened."
+            f" Open the folder of one of them, for example {found.names[-1]!r} in it, to see others."
+        )
+    notes += [note for image in images for note in image.notes]
+    return zarr_layers(images), notes
 
 
 def zarr_layers(images: Sequence[ZarrImage]) -> list[LayerData]:
@@ -27,10 +65,14 @@ def zarr_layers(images: Sequence[ZarrImage]) -> list[LayerData]:
         As napari's readers return them. Pyramids are lists of dask arrays.
     """
     layers: list[LayerData] = []
-    for image in images:
+    for number, image in enumerate(images):
+        first = len(layers)
         prefix = f"{image.name}: " if len(images) > 1 else ""
         for part in (image, *image.labels):
             layers += _labels(part, prefix) if _is_labels(part) else _channels(part, prefix)
+        if number and not image.is_labels:  # fields of a plate lie upon each other
+            for _, options, _ in layers[first:]:
+                options["visible"] = False
     return layers
 
 
@@ -68,7 +110,8 @@ def _channels(image: ZarrImage, prefix: str) -> list[LayerData]:
     layers: list[LayerData] = []
     for index, (data, options) in enumerate(_parts(image)):
         channel = image.channels[index]
-        options["name"] = prefix + (channel.name or (f"{image.name} {index}" if count > 1 else image.name))
+        unnamed = f"{image.name} {index}" if count > 1 else image.name
+        options["name"] = prefix + channel.name if channel.name else unnamed
         layers.append((data, options | channel_options(channel, index, count), "image"))
     return layers
 
@@ -76,9 +119,19 @@ def _channels(image: ZarrImage, prefix: str) -> list[LayerData]:
 def _labels(image: ZarrImage, prefix: str) -> list[LayerData]:
     parts = _parts(image)
     names = [image.name] if len(parts) == 1 else [f"{image.name} {index}" for index in range(len(parts))]
+    colors = {"colormap": _label_colors(image.colors)} if image.colors else {}
     return [
-        (data, options | {"name": prefix + name}, "labels") for name, (data, options) in zip(names, parts, strict=True)
+        (data, options | colors | {"name": prefix + name}, "labels")
+        for name, (data, options) in zip(names, parts, strict=True)
     ]
+
+
+def _label_colors(colors: Mapping[int, tuple[int, int, int, int]]) -> Any:
+    """Labels in the colors of the file; those it does not name are gray."""
+    from napari.utils import DirectLabelColormap
+
+    known = {value: [part / 255 for part in color] for value, color in colors.items()}
+    return DirectLabelColormap(color_dict={None: _UNNAMED, 0: [0, 0, 0, 0]} | known)
 
 
 def _parts(image: ZarrImage) -> list[tuple[Any, dict[str, Any]]]:
