@@ -11,9 +11,11 @@ from scipy.spatial.distance import cdist
 Float = NDArray[np.float64]
 
 
-def place(rng: np.random.Generator, shape: tuple[int, ...], centers: list[Float], reach: Float) -> Float:
-    """A random centre; one in four is about ``reach`` (pixels along each axis) away from an earlier one."""
-    if centers and rng.random() < 0.25:
+def place(
+    rng: np.random.Generator, shape: tuple[int, ...], centers: list[Float], reach: Float, clumped: float = 0.25
+) -> Float:
+    """A random centre; a share ``clumped`` is about ``reach`` (pixels along each axis) away from an earlier one."""
+    if centers and rng.random() < clumped:
         direction = rng.normal(size=len(shape))
         direction /= np.linalg.norm(direction)
         near = centers[rng.integers(len(centers))] + rng.uniform(0.8, 1.2) * reach * direction
@@ -29,13 +31,15 @@ def radii(
     center: Float,
     size: float,
     stretch: tuple[float, ...],
+    longest: float = 1.9,
 ) -> Float:
     """Distance of a box's pixels from a centre, in units of the half axes of a randomly turned ellipsoid.
 
-    ``size`` is the mean half axis, ``stretch`` the length of a pixel along each axis.
+    ``size`` is the mean half axis, ``stretch`` the length of a pixel along each axis, ``longest`` how many times
+    as long as wide it is at most.
     """
     ndim = len(box_shape)
-    elongation = rng.uniform(1.0, 1.9)
+    elongation = rng.uniform(1.0, longest)
     half_axes = np.full(ndim, size / elongation ** (1 / ndim))
     half_axes[0] *= elongation
     turn, _ = np.linalg.qr(rng.normal(size=(ndim, ndim)))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure
 
+from napari_grd.data.kinds import CULTURE, VOLUME, NucleiKind
 from napari_grd.data.shapes import (
     Float,
     curved_voronoi,
@@ -34,7 +35,11 @@ _TRIES = 60  # places refused in a row before the plane counts as full
 
 
 def nuclei_2d(
-    rng: np.random.Generator, shape: tuple[int, int] = (256, 256), count: int | None = None
+    rng: np.random.Generator,
+    shape: tuple[int, int] = (256, 256),
+    count: int | None = None,
+    *,
+    kind: NucleiKind = CULTURE,
 ) -> tuple[UInt16, UInt16]:
     """Fluorescent nuclei, some of them touching, on a dark background.
 
@@ -45,8 +50,11 @@ def nuclei_2d(
     shape : (int, int)
         Height and width in pixels.
     count : int, optional
-        Nuclei wanted, by default one for every 2200 pixels. Fewer are drawn
-        where no more fit.
+        Nuclei wanted, by default as many as is usual for the kind (one for every
+        2200 pixels). Fewer are drawn where no more fit.
+    kind : NucleiKind
+        Size, density, brightness, texture and what the microscope does to them,
+        e.g. one of :data:`~napari_grd.data.kinds.NUCLEI`.
 
     Returns
     -------
@@ -64,7 +72,7 @@ def nuclei_2d(
     >>> int(labels.max()), image.shape
     (5, (128, 128))
     """
-    return _nuclei(rng, shape, count, radius=13.0, pixels_each=2200, stretch=(1.0, 1.0), blur=(0.9, 0.9))
+    return _nuclei(rng, shape, count, kind, stretch=(1.0, 1.0), lens=(1.0, 1.0))
 
 
 def nuclei_3d(
@@ -98,7 +106,7 @@ def nuclei_3d(
     >>> int(labels.max())
     3
     """
-    return _nuclei(rng, shape, count, radius=10.0, pixels_each=9000, stretch=(2.0, 1.0, 1.0), blur=(1.5, 1.2, 1.2))
+    return _nuclei(rng, shape, count, VOLUME, stretch=(2.0, 1.0, 1.0), lens=(1.25, 1.0, 1.0))
 
 
 def cells_2d(
@@ -172,30 +180,31 @@ def _nuclei(
     rng: np.random.Generator,
     shape: tuple[int, ...],
     count: int | None,
+    kind: NucleiKind,
     *,
-    radius: float,
-    pixels_each: int,
     stretch: tuple[float, ...],
-    blur: tuple[float, ...],
+    lens: tuple[float, ...],
 ) -> tuple[UInt16, UInt16]:
-    """Nuclei of a mean radius in pixels; ``stretch`` is the length of a pixel along each axis."""
-    count = _checked_count(shape, count, ndim=len(stretch), pixels_each=pixels_each)
+    """Nuclei of a kind; ``stretch`` is the length of a pixel along each axis, ``lens`` how much more it is blurred."""
+    count = _checked_count(shape, count, ndim=len(stretch), pixels_each=kind.pixels_each)
     labels = np.zeros(shape, np.uint16)
     signal = np.zeros(shape)
     # One rough field bends all outlines and one grains all of them: objects get shapes, not ellipses.
-    bend = 0.09 * smooth_noise(rng, shape, radius / 2.2 / np.asarray(stretch))
+    bend = 0.09 * smooth_noise(rng, shape, kind.radius / 2.2 / np.asarray(stretch))
     chromatin = 0.8 * smooth_noise(rng, shape, 1.1) + 0.6 * smooth_noise(rng, shape, 2.5)
     centers: list[Float] = []
     refused = 0
     while len(centers) < count and refused < _TRIES:
         condensed = rng.random() < 0.06  # about to divide, or dying: small and bright
-        size = radius * rng.lognormal(0.0, 0.15) * (0.55 if condensed else 1.0)
-        center = place(rng, shape, centers, 2 * radius / np.asarray(stretch))
+        size = kind.radius * rng.lognormal(0.0, kind.size_spread) * (0.55 if condensed else 1.0)
+        center = place(rng, shape, centers, 2 * kind.radius / np.asarray(stretch), kind.clumped)
+        # The longest half axis, bent outwards, has to fit.
+        reach = size * max(2.0, 1.35 * math.sqrt(kind.elongation))
         box = tuple(
-            slice(max(0, math.floor(at - 2 * size / step)), max(0, math.ceil(at + 2 * size / step)))
+            slice(max(0, math.floor(at - reach / step)), max(0, math.ceil(at + reach / step)))
             for at, step in zip(center, stretch, strict=True)
         )
-        depth = 1 - radii(rng, box, labels[box].shape, center, size, stretch) - bend[box]
+        depth = 1 - radii(rng, box, labels[box].shape, center, size, stretch, kind.elongation) - bend[box]
         inside = largest_piece(depth > 0)
         free = inside & (labels[box] == 0)
         # A sliver beyond the frame or behind a neighbour could not be told from noise.
@@ -205,11 +214,16 @@ def _nuclei(
         refused = 0
         centers.append(center)
         labels[box][free] = len(centers)
-        brightness = 420 * rng.lognormal(0.0, 0.25) * (2.2 if condensed else 1.0)
-        texture = np.clip(1 + rng.uniform(0.1, 0.22) * chromatin[box], 0.3, None)
+        brightness = kind.brightness * rng.lognormal(0.0, kind.brightness_spread) * (2.2 if condensed else 1.0)
+        texture = np.clip(1 + kind.texture * rng.uniform(0.1, 0.22) * chromatin[box], 0.3, None)
         # Nuclei are flat pillows: thickness, so brightness, rises fast at the rim. Overlaps add up.
         signal[box] += brightness * texture * np.clip(depth, 0, None) ** 0.22 * inside
-    return photograph(rng, signal, blur), labels
+    if kind.cytoplasm:
+        signal += kind.cytoplasm * np.clip(
+            smooth_noise(rng, shape, 12.0) + 0.5 * smooth_noise(rng, shape, 3.0), 0, None
+        )
+    blur = tuple(kind.blur * factor for factor in lens)
+    return photograph(rng, signal, blur, glow=kind.glow, shading=kind.shading, background=kind.background), labels
 
 
 def _checked_count(shape: tuple[int, ...], count: int | None, *, ndim: int, pixels_each: int) -> int:
@@ -223,14 +237,38 @@ def _checked_count(shape: tuple[int, ...], count: int | None, *, ndim: int, pixe
     return count
 
 
-def photograph(rng: np.random.Generator, signal: Float, blur: tuple[float, ...]) -> UInt16:
-    """What a camera behind a lens makes of the light ``(*S)``; ``blur`` is the lens' sigma in pixels of each axis."""
-    glow = ndimage.gaussian_filter(signal, (2.0, 14.0, 14.0)[-signal.ndim :])
+def photograph(
+    rng: np.random.Generator,
+    signal: Float,
+    blur: tuple[float, ...],
+    *,
+    glow: float = 0.06,
+    shading: float = 0.06,
+    background: float = 18.0,
+) -> UInt16:
+    """What a camera behind a lens makes of light.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all randomness.
+    signal : (*S) array
+        Photons expected at each pixel.
+    blur : tuple of float
+        Sigma of the lens in pixels of each axis.
+    glow : float
+        Share of the light that comes from out of focus.
+    shading : float
+        Share by which illumination differs between the middle and a side, at most.
+    background : float
+        Photons expected where there is nothing.
+    """
+    haze = ndimage.gaussian_filter(signal, (2.0, 14.0, 14.0)[-signal.ndim :])
     steps = [np.linspace(-1, 1, size) for size in signal.shape]
     tilt = sum(
         (rng.uniform(-1, 1) * axis for axis in np.meshgrid(*steps, indexing="ij", sparse=True)), start=np.zeros(())
     )
-    light = ndimage.gaussian_filter(signal, blur) * (1 + 0.06 * tilt) + 0.06 * glow + 18 + 6 * tilt
+    light = ndimage.gaussian_filter(signal, blur) * (1 + shading * tilt) + glow * haze + background * (1 + tilt / 3)
     counts = rng.poisson(np.clip(light, 0, None)) + rng.normal(_OFFSET, _READ_NOISE, signal.shape)
     image: UInt16 = np.clip(np.rint(counts), 0, np.iinfo(np.uint16).max).astype(np.uint16)
     return image
