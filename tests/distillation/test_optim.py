@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from napari_grd.config import OptimConfig
+from napari_grd.distillation.muon import Muon
 from napari_grd.distillation.optim import averaged, learning_rate, make_optimizer
+from napari_grd.models import build
 
 
 def test_warm_up_then_cosine() -> None:
@@ -54,3 +56,13 @@ def test_the_average_forgets_its_start() -> None:
     # With a fixed decay of 0.99 the average would still be at 0.26.
     assert float(ema.module.weight.detach()) > 0.95
     assert int(ema.module.num_batches_tracked) == 30
+
+
+def test_muon_leaves_the_last_layer_to_adam() -> None:
+    network = build("resunet", in_channels=1, widths=(2, 2, 2, 2, 2))
+    optimizer = make_optimizer(network, OptimConfig(name="muon", lr=0.01))
+    assert isinstance(optimizer, Muon)
+    adam = {id(p) for group in optimizer.param_groups if group["adam"] for p in group["params"]}
+    assert id(network.head.weight) in adam
+    assert id(network.stem.main[0].weight) not in adam
+    assert {learning_rate(99, 100, OptimConfig(name="muon", lr=1.0))} != {1.0}

@@ -52,8 +52,9 @@ def test_training_lowers_the_loss_and_reports(nuclei: Any, small: Make, tmp_path
     assert saved == ["teacher.grd.safetensors"]
 
 
-def test_a_closed_job_resumes_bit_for_bit(nuclei: Any, small: Make, tmp_path: Path) -> None:
-    config = small(steps=8, validate_every=4)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_closed_job_resumes_bit_for_bit(nuclei: Any, small: Make, tmp_path: Path, optimizer: str) -> None:
+    config = small(steps=8, validate_every=4, **{"optim.name": optimizer})
     whole = drain(iter_train(*nuclei, config, out_dir=tmp_path / "whole"))
     for stop_at in (1, 4, 7):  # 4: between the step and its validation
         folder = tmp_path / str(stop_at)

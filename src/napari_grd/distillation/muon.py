@@ -56,6 +56,7 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             if group["adam"]:
                 self._adam.param_groups[0]["lr"] = group["lr"]
+                self._adam.state = self.state  # one state, so that a checkpoint holds Adam's too
                 self._adam.step()
                 continue
             for weight in group["params"]:

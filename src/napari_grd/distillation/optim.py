@@ -7,12 +7,15 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from napari_grd.config import OptimConfig
+from napari_grd.distillation.muon import Muon
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def make_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW, or Adam as the paper's code sets it (METHOD 11: amsgrad, eps 0.01)."""
+    """AdamW, Muon, or Adam as the paper's code sets it (METHOD 11: amsgrad, eps 0.01)."""
+    if config.name == "muon":
+        return Muon(network, config.lr, last=getattr(network, "head", None))
     if config.name == "adam_paper":
         return torch.optim.Adam(
             network.parameters(), lr=config.lr, eps=1e-2, weight_decay=config.weight_decay, amsgrad=True
