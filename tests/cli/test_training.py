@@ -101,6 +101,17 @@ def test_without_images_the_remedy_is_named(call, monkeypatch: pytest.MonkeyPatc
     assert "GRD_DATA" in done.err
 
 
+def test_the_demo_says_in_words_what_it_showed(call, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = call("demo", "--quick", "--out", out, "--steps", 1, "--patch", 32)
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    assert "Simulated nuclei" in said
+    assert "in empty" in said
+    assert "With 2 labeled images and 3 unlabeled images the distilled student reaches" in said
+    assert (out / "figure.png").stat().st_size > 10_000
+
+
 def test_a_wrong_setting_is_one_line(call, dataset: Path) -> None:
     done = call("train", dataset, "--set", "optm.lr=1")
     assert done.code == 2

@@ -29,6 +29,11 @@ def print_files(files: Iterable[Path]) -> None:
         console.print(f"wrote {path}", markup=False, highlight=False)
 
 
+def print_text(text: str) -> None:
+    """Say something in a paragraph of its own, broken between words."""
+    Console().print(f"\n{text}\n", markup=False, highlight=False)
+
+
 def print_note(text: str) -> None:
     """Say what should not be overlooked."""
     Console(soft_wrap=True).print(text, style="yellow", markup=False, highlight=False)

@@ -7,7 +7,7 @@ import typer
 
 from napari_grd.cli.folders import data_folder, known_group
 from napari_grd.cli.monitor import run
-from napari_grd.cli.output import print_files, print_note, print_table
+from napari_grd.cli.output import print_files, print_note, print_table, print_text
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.cli.teacher import load_named
 from napari_grd.config import DistillConfig, TrainConfig
@@ -33,8 +33,12 @@ _TRAIN = {
     "--devices": "devices",
     "--precision": "precision",
 }
-_DEMO = _TRAIN | {"--teacher-widths": "assistant.network.widths", "--teacher-steps": "assistant.steps"}
-_DISTILL = _DEMO | {"--assistant": "assistant.use", "--confidence": "confidence"}
+_DISTILL = _TRAIN | {
+    "--teacher-widths": "assistant.network.widths",
+    "--teacher-steps": "assistant.steps",
+    "--assistant": "assistant.use",
+    "--confidence": "confidence",
+}
 
 Images = Annotated[
     Path | None,
@@ -54,7 +58,7 @@ Group = Annotated[
 ]
 
 
-@takes_settings(demo_config(), _DEMO)
+@takes_settings(demo_config(), _TRAIN)
 def demo(
     settings: Settings[DistillConfig],
     out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-demo"),
@@ -62,9 +66,10 @@ def demo(
         bool, typer.Option("--quick", help="Only show that everything runs: seconds, poor scores.")
     ] = False,
 ) -> None:
-    """Do everything once on simulated nuclei: no data, network or GPU needed.
+    """Show in minutes what distillation brings, on simulated nuclei: no data, network or GPU needed.
 
-    Trains a teacher, distils a small student, trains one without the teacher, and compares them on unseen images.
+    Distills the built-in teacher into a small student with a few labeled and many unlabeled images, trains the same
+    network on the labels alone, and compares all three on images that none has seen.
     """
     from napari_grd.study.demo import iter_demo
 
@@ -154,10 +159,11 @@ def distill(
 
 
 def _report(study: "Study", title: str) -> None:
-    from napari_grd.study.compare import caption, table
-    from napari_grd.study.run import STUDENT
+    from napari_grd.study.compare import STUDENT, caption, table
 
     print_table(title, *table(study.comparison), caption=caption(study.comparison))
+    if study.conclusion:
+        print_text(study.conclusion)
     print_files(study.files)
     if restrictions := study.models[STUDENT].card.restrictions:
         print_note(f"Before you pass the student on: its teacher's licence binds it. {restrictions}")

@@ -69,8 +69,9 @@ def make_examples(
         array = as_image(image, axes, in_channels=channels)
         crop = _centre(array.shape[1:])
         seen = array[:, *crop]
-        row = {"image": Panel(grey(seen))}
         reference = None if references is None else np.asarray(references[i])
+        empty = reference is not None and not reference.any()
+        row = {"image": Panel(grey(seen), "empty field" if empty else "")}
         if reference is not None:
             row["reference"] = Panel(overlay(seen, reference[crop]), _count(reference[crop]))
         for role in models:

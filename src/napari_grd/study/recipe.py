@@ -12,26 +12,33 @@ def demo_config(*, quick: bool = False) -> DistillConfig:
         Whether it shall only show that everything runs.
     """
     if quick:
-        return DistillConfig().replace(
-            steps=20,
-            batch=2,
-            patch=64,
-            validate_every=20,
-            **{"assistant.network.widths": (4, 8, 16, 32, 64), "assistant.steps": 20},
-        )
+        return DistillConfig().replace(steps=20, batch=2, patch=64)
     return DistillConfig().replace(
-        steps=200,
-        validate_every=100,
+        steps=400,
+        patch=96,
         **{
-            "assistant.network.widths": (8, 16, 32, 64, 128),
-            "assistant.steps": 250,
-            # In so short a training the usual 10 drowns the class-weighted borders: touching nuclei merge.
+            # Adam comes half as far in so few steps, with a teacher and without.
+            "optim.name": "muon",
+            "optim.lr": 4e-3,
+            "optim.ema": 0.98,
             "weights.agd": 2.0,
-            "weights.agd_balanced": True,
+            "weights.node": 0.02,
+            "weights.agd_inter": 0.8,
+            "weights.igd_inter": 0.2,
         },
     )
 
 
 def starting_config() -> DistillConfig:
     """The recipe the plugin starts with: a tiny student in some minutes on a CPU."""
-    return demo_config().replace(steps=600, **{"assistant.steps": 400})
+    return DistillConfig().replace(
+        steps=600,
+        validate_every=100,
+        **{
+            "assistant.network.widths": (8, 16, 32, 64, 128),
+            "assistant.steps": 400,
+            # In so short a training the usual 10 drowns the class-weighted borders: touching nuclei merge.
+            "weights.agd": 2.0,
+            "weights.agd_balanced": True,
+        },
+    )

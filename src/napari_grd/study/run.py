@@ -1,9 +1,11 @@
 """The whole of it as one job: teacher, student, baseline, comparison, figure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import napari_grd.api as grd
 from napari_grd.config import DistillConfig, SegmentConfig, TrainConfig
@@ -11,12 +13,12 @@ from napari_grd.errors import DataError
 from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.jobs import Event, Job, Progress, Result, Saved, Stopwatch, relay
 from napari_grd.models import Model
-from napari_grd.study.compare import Comparison, iter_compare, to_csv, to_markdown
+from napari_grd.study.compare import BASELINE, STUDENT, TEACHER, Comparison, iter_compare, to_csv, to_markdown
+from napari_grd.study.conclusion import conclude
 from napari_grd.study.figure import draw, make_examples
 from napari_grd.teachers.base import Teacher
 
-TEACHER, STUDENT, BASELINE = "teacher", "distilled", "undistilled"
-_SHOWN = 3  # images in the figure
+_SHOWN = 3  # images in the figure, beside an empty one
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,11 @@ class StudyImages:
         Their instances, if known.
     validation : (images, labels) or float
         To choose the best weights by: images of their own, or a fraction of
-        those to train on.
+        those to train on. 0.0: none, the last weights are taken.
     axes : str or None
         Axes of every image.
+    empty_images : list of arrays
+        Images without any object: what is found in them is counted.
     """
 
     images: list[Any]
@@ -46,6 +50,7 @@ class StudyImages:
     test_labels: list[Any] | None
     validation: tuple[list[Any], list[Any]] | float = 0.1
     axes: str | None = None
+    empty_images: list[Any] = field(default_factory=list)
 
     def labelled(self) -> tuple[list[Any], list[Any]]:
         """Training images that have labels, with them."""
@@ -63,12 +68,15 @@ class Study:
         By role.
     comparison : Comparison
         The table.
+    conclusion : str
+        What it shows, in plain English; empty without scores.
     files : tuple of Path
         What was written, the models first.
     """
 
     models: Mapping[str, Model]
     comparison: Comparison
+    conclusion: str
     files: tuple[Path, ...]
 
 
@@ -134,13 +142,21 @@ def iter_study(
         models[BASELINE] = yield from _named(job, "Baseline", files)
     models[STUDENT] = student
     comparison = yield from iter_compare(
-        models, data.test_images, data.test_labels, axes=data.axes, min_size=config.min_size, config=segment
+        models,
+        data.test_images,
+        data.test_labels,
+        empty=data.empty_images,
+        axes=data.axes,
+        min_size=config.min_size,
+        config=segment,
     )
+    known = len(labelled[0])
+    conclusion = conclude(comparison, labelled=known, unlabelled=len(data.images) - known)
     drawing = Stopwatch("Drawing the figure", 1)
     yield drawing.progress(0)
-    files += _write(models, comparison, data, segment, out)
+    files += _write(models, comparison, conclusion, data, segment, out)
     yield drawing.progress(1)
-    return Study(models, comparison, tuple(files))
+    return Study(models, comparison, conclusion, tuple(files))
 
 
 def plain(config: DistillConfig, **changes: Any) -> TrainConfig:
@@ -157,26 +173,36 @@ def _embedder(teacher: Teacher | Model, assistant: Path) -> Model | None:
 
 
 def _write(
-    models: Mapping[str, Model], comparison: Comparison, data: StudyImages, segment: SegmentConfig | None, out: Path
+    models: Mapping[str, Model],
+    comparison: Comparison,
+    conclusion: str,
+    data: StudyImages,
+    segment: SegmentConfig | None,
+    out: Path,
 ) -> list[Path]:
-    texts = {"table.md": to_markdown(comparison), "table.csv": to_csv(comparison)}
+    texts = {"table.md": to_markdown(comparison, conclusion), "table.csv": to_csv(comparison)}
     for name, text in texts.items():
         with atomic_path(out / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
+    shown = min(_SHOWN, len(data.test_images))
+    empty = data.empty_images[:1]
+    found = {
+        role: labels[:shown] + labels[comparison.images : comparison.images + len(empty)]
+        for role, labels in comparison.labels.items()
+    }
+    references = None
+    if data.test_labels is not None:
+        references = [*data.test_labels[:shown], *(np.zeros_like(found[STUDENT][shown]) for _ in empty)]
     examples = make_examples(
         models,
-        data.test_images[:_SHOWN],
-        comparison.labels,
-        _first(data.test_labels),
+        [*data.test_images[:shown], *empty],
+        found,
+        references,
         inside=[role for role in (TEACHER, STUDENT) if role in models],
         axes=data.axes,
         config=segment,
     )
     return [*(out / name for name in texts), draw(examples, out / "figure.png")]
-
-
-def _first(labels: Sequence[Any] | None) -> Sequence[Any] | None:
-    return None if labels is None else labels[:_SHOWN]
 
 
 def _named(job: Job[Result], name: str, files: list[Path]) -> Job[Result]:
