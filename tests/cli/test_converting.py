@@ -63,6 +63,12 @@ def test_a_bad_file_is_named_and_the_others_are_done(call, dataset: Path, tmp_pa
     assert "1 of 5 files could not be used; 4 were done" in done.err
     assert len(json.loads((tmp_path / "out" / "annotations.json").read_text())["images"]) == 4
     assert sorted(path.name for path in (tmp_path / "out").glob("*.zip")) == ["0.zip", "2.zip", "3.zip", "4.zip"]
+    (dataset / "images" / "3.tif").unlink()
+    done = call("convert", dataset / "labels", dataset / "images", *ALL, "--out", tmp_path / "out", "--force")
+    assert done.code == 1
+    assert "no image for 3.tif" in done.err
+    images = json.loads((tmp_path / "out" / "annotations.json").read_text())["images"]
+    assert [image["file_name"] for image in images] == ["0.tif", "2.tif", "4.tif"]
 
 
 def test_wrong_usage_is_told(call, dataset: Path, tmp_path: Path) -> None:

@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_grd.cli.failures import Failures
-from napari_grd.cli.label_files import (
+from napari_grd.cli.label_files import LabelFile, find_label_files, read_label_file
+from napari_grd.cli.monitor import run
+from napari_grd.cli.object_flags import (
     Axes,
     BorderAxes,
     ExcludeBorder,
-    LabelFile,
     MaxSize,
     MinSize,
     PerPlane,
     PixelSize,
     filtered,
-    find_label_files,
     object_options,
     parse_pixel_size,
-    read_label_file,
 )
-from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_note
 from napari_grd.errors import GrdError, OutputError
 from napari_grd.jobs import Event, Job, Notice, Saved, Stopwatch, relay

@@ -1,36 +1,15 @@
 """Label images that a command line names, with the images they belong to."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from napari_grd.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from napari_grd.io.calibration import Calibration
     from napari_grd.io.image_data import ImageData
-    from napari_grd.measure.filtering import FilteredLabels, ObjectFilter
-
-ExcludeBorder = Annotated[
-    bool, typer.Option("--exclude-border", help="Leave out objects that the border of the image cuts off.")
-]
-BorderAxes = Annotated[
-    str, typer.Option(help="What counts as border: with zyx also the first and last planes of a stack.")
-]
-MinSize = Annotated[int, typer.Option(help="Leave out objects with fewer pixels (of volumes: voxels).")]
-MaxSize = Annotated[int | None, typer.Option(help="Leave out objects with more pixels (of volumes: voxels).")]
-PerPlane = Annotated[
-    bool, typer.Option("--per-plane", help="Objects are of one plane each, not volumes through the planes of z.")
-]
-Axes = Annotated[str | None, typer.Option(help="Axes of the label images, e.g. tyx. \\[default: from the files]")]
-PixelSize = Annotated[
-    str | None, typer.Option(help="Size of a pixel in µm: one number, or Y,X or Z,Y,X. \\[default: from the files]")
-]
-
 
 _MANY = 64  # objects that a plane must have before it is doubted
 _SCATTERED = 3  # pieces an object
@@ -48,11 +27,14 @@ class LabelFile:
         The label image.
     image : Path or None
         The image.
+    lacks_image : bool
+        Whether images were given, and this one is not among them.
     """
 
     name: str
     labels: Path
     image: Path | None
+    lacks_image: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +99,7 @@ def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile]
     notes = list(listing.notes)
     if bare := known.keys() - found.keys():
         notes.append(f"{len(bare)} image(s) have no labels and were passed over, the first: {min(bare)!r}.")
-    return [LabelFile(name, path, known.get(name)) for name, path in found.items()], notes, True
+    return [LabelFile(name, path, known.get(name), name not in known) for name, path in found.items()], notes, True
 
 
 def read_label_file(
@@ -135,6 +117,8 @@ def read_label_file(
     from napari_grd.io.images import read_image
     from napari_grd.io.label_image import read_labels
 
+    if file.lacks_image:
+        raise DataError(f"There is no image for {file.labels.name}.", "Add it, or remove these labels.")
     read = read_labels(file.labels, axes=axes)
     labels, letters, notes = read.pixels, read.axes, list(read.notes)
     place = replace(read.calibration, axes=tuple(letters))
@@ -165,63 +149,6 @@ def read_label_file(
     if pixel_size is not None:
         place = _sized(place, pixel_size)
     return LabelPixels(labels, "".join(order), place, channels, tuple(dict.fromkeys(notes)))
-
-
-def object_options(exclude_border: bool, border_axes: str, min_size: int, max_size: int | None) -> "ObjectFilter":
-    """What the flags say about objects to keep.
-
-    Raises
-    ------
-    ConfigError
-        If a size or an axis cannot be.
-    """
-    from napari_grd.measure.filtering import object_filter
-
-    if not border_axes or set(border_axes) - set("zyx"):
-        raise ConfigError(f"--border-axes is {border_axes!r}.", "Write yx, or zyx for stacks.")
-    return object_filter(border_axes if exclude_border else False, min_size, max_size)
-
-
-def filtered(labels: Any, axes: str, objects: "ObjectFilter", per_plane: bool) -> "FilteredLabels":
-    """Labels without the objects that are left out; a border along z is only one of volumes."""
-    from napari_grd.measure.filtering import FilteredLabels
-    from napari_grd.measure.geometry import resolve_geometry
-
-    geometry = resolve_geometry(labels.shape, axes=axes, ndim=object_ndim(axes, per_plane))
-    border = "".join(axis for axis in objects.border if axis in geometry.object_axes)
-    return FilteredLabels(labels, replace(objects, border=border), geometry)
-
-
-def object_ndim(axes: str, per_plane: bool) -> int:
-    """Over how many axes an object extends."""
-    return 2 if per_plane or "z" not in axes else 3
-
-
-def parse_pixel_size(text: str | None) -> tuple[float, ...] | None:
-    """The numbers of ``--pixel-size``.
-
-    Raises
-    ------
-    ConfigError
-        If they are none, or not above 0.
-
-    Examples
-    --------
-    >>> parse_pixel_size("2,0.5,0.5")
-    (2.0, 0.5, 0.5)
-    """
-    if text is None:
-        return None
-    try:
-        steps = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        steps = ()
-    if not 1 <= len(steps) <= 3 or not all(0 < step < math.inf for step in steps):
-        raise ConfigError(
-            f"The pixel size {text!r} is not one in µm.",
-            "Write one number above 0, or one for each axis: 0.5,0.5 for y, x; 2,0.5,0.5 for z, y, x.",
-        )
-    return steps
 
 
 def _beside(folder: Path) -> list[LabelFile]:

@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_grd.cli.failures import Failures
-from napari_grd.cli.label_files import (
+from napari_grd.cli.label_files import LabelFile, LabelPixels, find_label_files, read_label_file
+from napari_grd.cli.monitor import run
+from napari_grd.cli.object_flags import (
     Axes,
     BorderAxes,
     ExcludeBorder,
-    LabelFile,
-    LabelPixels,
     MaxSize,
     MinSize,
     PerPlane,
     PixelSize,
     filtered,
-    find_label_files,
     object_ndim,
     object_options,
     parse_pixel_size,
-    read_label_file,
 )
-from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_note, print_table
-from napari_grd.errors import DataError, GrdError, OutputError
+from napari_grd.errors import GrdError, OutputError
 from napari_grd.jobs import Event, Job, Notice, Stopwatch, relay
 
 if TYPE_CHECKING:
@@ -100,7 +97,6 @@ def _iter_measure(
     failures: Failures,
 ) -> Job[list[_Measured]]:
     watch = Stopwatch("Measuring images", len(files))
-    needs_image = any(file.image is not None for file in files)
     found = []
     for done, file in enumerate(files):
         whole = watch.progress(done)
@@ -110,8 +106,6 @@ def _iter_measure(
             return whole if len(files) > 1 and not isinstance(event, Notice) else event
 
         try:
-            if needs_image and file.image is None:
-                raise DataError(f"There is no image for {file.labels.name}.", "Add it, or remove these labels.")
             read = read_label_file(file, axes=axes, pixel_size=pixel_size)
             for note in read.notes:
                 yield Notice(note)
