@@ -144,8 +144,8 @@ def train(
 
     Parameters
     ----------
-    images : array or sequence of arrays
-        numpy, dask or zarr; one bare array is one image.
+    images : array, sequence of arrays, or mapping of names to arrays
+        numpy, dask or zarr; one bare array is one image. Names are what messages call the images.
     labels : array or sequence of arrays
         Label images of the same spatial shapes, 0 is background.
     config : TrainConfig, optional
@@ -244,8 +244,8 @@ def distill(
     teacher : Teacher, Model, str, Path, or mapping of names to these
         A teacher, a model, the name of a built-in model, or a model file. Of
         several, ``{"nuclei": ..., "cells": ...}``, each image is taught by one.
-    images : array or sequence of arrays
-        What to distil on; labels are not needed.
+    images : array, sequence of arrays, or mapping of names to arrays
+        What to distil on; labels are not needed. Names are what messages call the images.
     labels : sequence of (array or None), optional
         Ground truth where there is some. Elsewhere, and without it, the
         teacher's own instances are used. Pixels that are -1 are ignored: no

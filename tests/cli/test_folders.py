@@ -35,7 +35,7 @@ def test_without_any_labels_all_images_can_be_held_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labelled", "fraction"), [([True, False], 0.2), ([False], 0.2), ([True] * 5, 0.0), ([True] * 5, 0.9)]
+    ("labelled", "fraction"), [([True], 0.2), ([False], 0.2), ([True] * 5, 0.0), ([True] * 5, 0.9)]
 )
 def test_what_cannot_be_split_is_refused(labelled: list[bool], fraction: float) -> None:
     with pytest.raises(DataError):

@@ -51,6 +51,21 @@ def test_distill_takes_a_teacher_and_leaves_the_baseline_out(call, dataset, mode
     assert "undistilled" not in (out / "table.csv").read_text()
 
 
+def test_images_smaller_than_a_patch_are_trained_on(call, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = call("distill", dataset, "--teacher", "nuclei", "--no-baseline", "--out", out, "--steps", 1, "--batch", 1)
+    assert done.code == 0, done.err
+    assert "Patches of 64 pixels are drawn, not of 128" in done.err
+    assert read_card(out / "student" / "student.grd.safetensors")[1].recipe["patch"] == 64
+
+
+def test_an_image_that_cannot_be_trained_on_is_named(call, dataset: Path, tmp_path: Path) -> None:
+    for verb in ("train", "distill"):
+        done = call(verb, dataset, "--patch", 96, "--out", tmp_path / "out")
+        assert done.code == 2
+        assert "Error: '1': its sides are (64, 64) pixels, but a patch has 96." in done.err
+
+
 def test_distill_needs_no_labels(call, dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = call("distill", dataset / "images", "--teacher", "nuclei", "--out", out, "--steps", 1, *SMALL)

@@ -8,7 +8,7 @@ import typer
 from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_table
 from napari_grd.errors import DataError, GrdError
-from napari_grd.jobs import Job, Notice, Stopwatch
+from napari_grd.jobs import Job, Stopwatch
 
 _ALL = "all"
 
@@ -52,16 +52,18 @@ def _pairs(labels: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
 def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[dict[str, dict[str, float]]]:
     """Scores of each image by name, and of all together."""
     from napari_grd.io.label_image import read_labels
+    from napari_grd.io.notes import Notes
     from napari_grd.metrics import evaluate as score
 
     watch = Stopwatch("Evaluating", len(pairs) + 1)
-    scores, found, true = {}, [], []
+    scores, found, true, notes = {}, [], [], Notes()
     for done, (name, files) in enumerate(pairs.items()):
         yield watch.progress(done)
-        read = [read_labels(path) for path in files]
-        for note in dict.fromkeys(note for labels in read for note in labels.notes):
-            yield Notice(note)
-        one, other = (labels.pixels for labels in read)
+        read = []
+        for path in dict.fromkeys(files):
+            read.append(read_labels(path))
+            yield from notes.tell(read[-1].notes, path)
+        one, other = read[0].pixels, read[-1].pixels
         try:
             scores[name] = score(one, other, min_size=min_size).as_dict()
         except GrdError as error:
@@ -69,6 +71,7 @@ def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[di
         found.append(one)
         true.append(other)
     yield watch.progress(len(pairs))
+    yield from notes.rest()
     return scores | {_ALL: score(found, true, min_size=min_size).as_dict()}
 
 

@@ -45,6 +45,12 @@ class Settings(Generic[C]):
     assignments: Sequence[str]
     flags: Mapping[str, Any]
 
+    def has(self, name: str) -> bool:
+        """Whether the user has given a field of the settings, in whatever way."""
+        if self.file is not None and name in self.config.from_yaml(self.file).model_dump(exclude_unset=True):
+            return True
+        return name in self.flags or any(text.partition("=")[0].strip() == name for text in self.assignments)
+
     def build(self, base: C | None = None) -> C:
         """The settings: ``base``, changed by the file, then ``--set``, then flags.
 

@@ -10,9 +10,8 @@ from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_note, print_table, print_text
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.cli.teacher import load_named
+from napari_grd.cli.training_images import iter_fit_patch, iter_training_images
 from napari_grd.config import DistillConfig, TrainConfig
-from napari_grd.errors import DataError
-from napari_grd.io.folders import iter_read
 from napari_grd.study.recipe import demo_config
 
 if TYPE_CHECKING:
@@ -47,7 +46,9 @@ Images = Annotated[
     ),
 ]
 Dataset = Annotated[str | None, typer.Option(help="Name of a data set in the folder that GRD_DATA names.")]
-Axes = Annotated[str | None, typer.Option(help="Axes of every image: yx, cyx or yxc. \\[default: from the files]")]
+Axes = Annotated[
+    str | None, typer.Option(help="Axes of every image, a letter of tczyx each, e.g. tyx. \\[default: from the files]")
+]
 HoldOut = Annotated[float, typer.Option(help="Fraction of the labelled images that is not trained on.")]
 Group = Annotated[
     str | None,
@@ -91,22 +92,19 @@ def train(
     """Train a network on labelled images, e.g. as a teacher."""
     config = settings.build()
     source = data_folder(images, dataset)
-    data = run(iter_read(source, axes)).labelled()
-    if not data.images:
-        raise DataError(
-            f"No image in {str(source)!r} has labels.", "Put labels of the same names in its subfolder 'labels'."
-        )
+    data = run(iter_training_images(source, axes, hold_out, group or known_group(source), labelled=True))
+    training, config = run(iter_fit_patch(data.training, config, given=settings.has("patch")))
+    held = data.held
 
     import napari_grd.api as grd
     from napari_grd.io.atomic import make_folder
 
-    training, held = data.hold_out(hold_out, group or known_group(source))
     job = grd.iter_train(
-        training.images,
+        training.named,
         training.labels,
         config,
-        axes=data.axes,
-        validation=(held.images, held.labels),
+        axes=training.axes,
+        validation=(held.named, held.labels),
         out_dir=make_folder(out),
     )
     model = run(job, resume=_resume(out))
@@ -146,14 +144,22 @@ def distill(
     """
     config = settings.build()
     source = data_folder(images, dataset)
-    data = run(iter_read(source, axes))
+    data = run(iter_training_images(source, axes, hold_out, group or known_group(source)))
+    training, config = run(iter_fit_patch(data.training, config, given=settings.has("patch")))
+    held = data.held
 
     from napari_grd.study.run import StudyImages, iter_study
 
     found = load_named(teacher, teacher_option or ()) if teacher else None
-    training, held = data.hold_out(hold_out, group or known_group(source))
-    true = held.labels if data.labelled().images else None
-    study_images = StudyImages(training.images, training.labels, held.images, true, axes=data.axes)
+    study_images = StudyImages(
+        training.images,
+        training.labels,
+        held.images,
+        held.labels if data.any_labels else None,
+        axes=training.axes,
+        names=training.names,
+        test_names=held.names,
+    )
     study = run(iter_study(study_images, config, out, teacher=found, baseline=baseline), resume=_resume(out))
     _report(study, source.name)
 

@@ -1,6 +1,6 @@
 """From the caller's arrays to checked training and validation images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,8 +91,8 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
 
     Parameters
     ----------
-    images : array or sequence of arrays
-        One bare array is one image.
+    images : array, sequence of arrays, or mapping of names to arrays
+        One bare array is one image. Messages call images by their names, or else by their numbers.
     labels : array, sequence of (array or None), or None
         One an image; pixels that are -1 are ignored.
     config : TrainConfig
@@ -107,7 +107,8 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
     GrdError
         Naming the image and what is wrong with it.
     """
-    images = _as_list(images)
+    names = list(images) if isinstance(images, Mapping) else None
+    images = list(images.values()) if isinstance(images, Mapping) else _as_list(images)
     labels = [None] * len(images) if labels is None else _as_list(labels)
     if not images:
         raise DataError("There are no images.", "Give at least one image.")
@@ -125,7 +126,8 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
             checked.append(array)
             checked_labels.append(None if label is None else as_labels(label, array.shape[1:], ignored=True))
         except GrdError as error:
-            raise type(error)(f"{what.capitalize()} {i}: {error.problem}", error.remedy) from error
+            called = f"{what.capitalize()} {i}" if names is None else repr(names[i])
+            raise type(error)(f"{called}: {error.problem}", error.remedy) from error
     return ImageSet(tuple(checked), tuple(checked_labels))
 
 

@@ -38,8 +38,10 @@ def iter_train(
 
     Parameters
     ----------
-    images, labels : array or sequence of arrays
-        Training images and their instances.
+    images : array, sequence of arrays, or mapping of names to arrays
+        Training images; names are what messages call them.
+    labels : array or sequence of arrays
+        Their instances.
     config : TrainConfig, optional
         The recipe.
     axes : str, optional
@@ -114,8 +116,8 @@ def iter_distill(
     ----------
     teacher : Teacher
         What to learn from.
-    images : array or sequence of arrays
-        Training images.
+    images : array, sequence of arrays, or mapping of names to arrays
+        Training images; names are what messages call them.
     labels : sequence of (array or None), optional
         Ground truth where there is some; else the teacher's own instances. Pixels
         that are -1 are ignored: no term of the loss looks at them.

@@ -14,6 +14,7 @@ from napari_grd.io.image_data import ImageData
 from napari_grd.io.images import read_image
 from napari_grd.io.label_image import LabelImage, read_labels
 from napari_grd.io.listing import ImagePair, list_pairs
+from napari_grd.io.notes import Notes
 from napari_grd.jobs import Job, Notice, Stopwatch
 
 
@@ -45,6 +46,11 @@ class ImageFolder:
         if not self.sources:
             object.__setattr__(self, "sources", list(self.names))
 
+    @property
+    def named(self) -> dict[str, NDArray[Any]]:
+        """The images by name."""
+        return dict(zip(self.names, self.images, strict=True))
+
     def take(self, indices: Sequence[int]) -> "ImageFolder":
         """The folder as if it held only some of its images."""
         return ImageFolder(
@@ -64,7 +70,8 @@ class ImageFolder:
 
         Of the labelled images (of all, if none is labelled), sorted by name, the first and
         every ``1 / fraction``-th after it are held out; or of their groups. All planes
-        of a stack are held out together; of a single stack, the last planes.
+        of a stack are held out together; of a single stack, the last planes. A single labelled
+        image among others is held out.
 
         Parameters
         ----------
@@ -85,6 +92,9 @@ class ImageFolder:
         candidates = [i for i in places if self.labels[i] is not None] or places
         groups = [_group(self.sources[i], group) for i in places]
         found = list(dict.fromkeys(groups[i] for i in candidates))
+        others = [i for i in places if i not in candidates and groups[i] not in found]
+        if len(found) == 1 and others:  # what is labelled is worth more to compare on
+            return self.take(others), self.take(candidates)
         if len(found) < 2 and group is None and len(candidates) > 1:  # planes of one stack
             last = candidates[-max(1, round(fraction * len(candidates))) :]
             return self.take([i for i in places if i not in last]), self.take(last)
@@ -144,6 +154,7 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None)
     if most is not None:
         pairs = tuple(replace(pair, labels=None) for pair in pairs[:: max(1, len(pairs) // most)][:most])
     watch = Stopwatch("Reading images", len(pairs))
+    notes = Notes()
     read: list[_Planes] = []
     failed: GrdError | None = None
     for done, pair in enumerate(pairs):
@@ -154,12 +165,12 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None)
             raise
         except GrdError as error:
             failed = error
-            yield Notice(f"{pair.image.name} was left out. {error}")
+            yield from notes.tell([f"{pair.image.name} was left out. {error}"], pair.image)
             continue
-        for note in planes.notes:
-            yield Notice(note)
+        yield from notes.tell(planes.notes, pair.image, pair.labels)
         read.append(planes)
     yield watch.progress(len(pairs))
+    yield from notes.rest()
     if not read:
         raise DataError(f"No image of {str(folder)!r} can be used.", str(failed))
     return _joined(read)

@@ -9,7 +9,8 @@ import numpy as np
 
 import napari_grd.api as grd
 from napari_grd.config import DistillConfig, SegmentConfig, TrainConfig
-from napari_grd.errors import DataError
+from napari_grd.data.inputs import as_image, as_labels
+from napari_grd.errors import DataError, GrdError
 from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.jobs import Event, Job, Progress, Result, Saved, Stopwatch, relay
 from napari_grd.models import Model
@@ -42,6 +43,8 @@ class StudyImages:
         Axes of every image.
     empty_images : list of arrays
         Images without any object: what is found in them is counted.
+    names, test_names : list of str
+        What messages call the images; may be empty.
     """
 
     images: list[Any]
@@ -51,11 +54,21 @@ class StudyImages:
     validation: tuple[list[Any], list[Any]] | float = 0.1
     axes: str | None = None
     empty_images: list[Any] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    test_names: list[str] = field(default_factory=list)
 
-    def labelled(self) -> tuple[list[Any], list[Any]]:
-        """Training images that have labels, with them."""
-        pairs = [pair for pair in zip(self.images, self.labels, strict=True) if pair[1] is not None]
-        return [image for image, _ in pairs], [labels for _, labels in pairs]
+    @property
+    def named(self) -> dict[str, Any] | list[Any]:
+        """The images to train on by their names, if they have some."""
+        return dict(zip(self.names, self.images, strict=True)) if self.names else self.images
+
+    def labelled(self) -> tuple[dict[str, Any] | list[Any], list[Any]]:
+        """Training images that have labels, by their names if they have some, and the labels."""
+        known = [i for i, labels in enumerate(self.labels) if labels is not None]
+        labels = [self.labels[i] for i in known]
+        if self.names:
+            return {self.names[i]: self.images[i] for i in known}, labels
+        return [self.images[i] for i in known], labels
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,7 @@ def iter_study(
     GrdError
         If data or settings cannot be used, or the folder cannot be written.
     """
+    _check_test_images(data)
     out = make_folder(out)
     labelled = data.labelled()
     if teacher is None and not labelled[0]:
@@ -130,7 +144,7 @@ def iter_study(
         job = grd.iter_train(*labelled, recipe, axes=axes, validation=validation, out_dir=folder)
         teacher = yield from _named(job, "Teacher", files)
     folder = make_folder(out / "student")
-    job = grd.iter_distill(teacher, data.images, data.labels, config, axes=axes, validation=validation, out_dir=folder)
+    job = grd.iter_distill(teacher, data.named, data.labels, config, axes=axes, validation=validation, out_dir=folder)
     student = yield from _named(job, "Student", files)
     if (model := _embedder(teacher, assistant=folder / "assistant")) is not None:
         models[TEACHER] = model
@@ -157,6 +171,19 @@ def iter_study(
     files += _write(models, comparison, conclusion, data, segment, out)
     yield drawing.progress(1)
     return Study(models, comparison, conclusion, tuple(files))
+
+
+def _check_test_images(data: StudyImages) -> None:
+    """Refuse what could not be compared in the end, before anything is trained."""
+    names = data.test_names or [f"test image {number}" for number in range(len(data.test_images))]
+    references = data.test_labels or [None] * len(data.test_images)
+    for name, image, labels in zip(names, data.test_images, references, strict=True):
+        try:
+            pixels = as_image(image, data.axes)
+            if labels is not None:
+                as_labels(labels, pixels.shape[1:])
+        except GrdError as error:
+            raise type(error)(f"{name!r}: {error.problem}", error.remedy) from error
 
 
 def plain(config: DistillConfig, **changes: Any) -> TrainConfig:

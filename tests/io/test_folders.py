@@ -1,0 +1,140 @@
+"""A folder to train on: stacks become planes, odd labels are understood, messages name the file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_grd.errors import DataError, LabelError
+from napari_grd.io.folders import ImageFolder, iter_read
+from napari_grd.jobs import Notice, drain
+
+RNG = np.random.default_rng(0)
+PLANE = RNG.integers(0, 200, (20, 30), dtype=np.uint8)
+LABELS = np.zeros((20, 30), np.uint16)
+LABELS[2:8, 2:8], LABELS[10:15, 10:20] = 1, 2
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def read(folder: Path, axes: str | None = None) -> tuple[ImageFolder, list[str]]:
+    notes: list[str] = []
+    found = drain(
+        iter_read(folder, axes),
+        lambda event: notes.append(event.message) if isinstance(event, Notice) else None,
+        warn=False,
+    )
+    return found, notes
+
+
+def stack(folder: Path, name: str, planes: np.ndarray, axes: str) -> None:
+    tifffile.imwrite(folder / f"{name}.tif", planes, imagej=True, metadata={"axes": axes})
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "TYX"])
+def test_stacks_become_planes_with_their_labels(folder: Path, axes: str) -> None:
+    for name in "ab":
+        stack(folder / "images", name, np.stack([PLANE, PLANE[::-1], 0 * PLANE]), axes)
+        stack(folder / "labels", name, np.stack([LABELS, LABELS[::-1], 0 * LABELS]), axes)
+    found, notes = read(folder)
+    letter = axes[0].lower()
+    assert found.names == [f"{name}_{letter}00{at}" for name in "ab" for at in range(2)], "nothing is in the last plane"
+    assert (found.axes, found.sources, notes) == ("yx", ["a", "a", "b", "b"], [])
+    np.testing.assert_array_equal(found.images[1], PLANE[::-1])
+    np.testing.assert_array_equal(found.labels[1], LABELS[::-1])
+    training, held = found.hold_out(0.2)
+    assert (set(training.sources), set(held.sources)) == ({"b"}, {"a"}), "planes of one stack are no strangers"
+
+
+def test_of_a_single_stack_the_last_planes_are_held_out(folder: Path) -> None:
+    stack(folder / "images", "a", np.stack([PLANE] * 10), "ZYX")
+    training, held = read(folder)[0].hold_out(0.2)
+    assert held.names == ["a_z008", "a_z009"]
+    assert len(training.names) == 8
+
+
+def test_a_single_labelled_image_among_others_is_held_out() -> None:
+    data = ImageFolder(["a", "b", "c"], [PLANE] * 3, [None, LABELS, None], "yx")
+    training, held = data.hold_out(0.2)
+    assert (training.names, held.names) == (["a", "c"], ["b"])
+
+
+def test_channels_of_a_series_stay_together(folder: Path) -> None:
+    stack(folder / "images", "a", np.stack([np.stack([PLANE, PLANE[::-1]])] * 3).astype(np.uint16), "TCYX")
+    stack(folder / "labels", "a", np.stack([LABELS] * 3), "TYX")
+    found, _ = read(folder)
+    assert (found.axes, found.images[0].shape, found.labels[0].shape) == ("cyx", (2, 20, 30), (20, 30))
+
+
+def test_pages_with_one_label_image_are_channels(folder: Path) -> None:
+    tifffile.imwrite(folder / "images" / "a.tif", np.stack([PLANE] * 2), metadata=None)
+    tifffile.imwrite(folder / "labels" / "a.tif", LABELS)
+    found, notes = read(folder)
+    assert (found.axes, found.images[0].shape, notes) == ("cyx", (2, 20, 30), [])
+
+
+def test_shapes_depths_and_colors_may_be_mixed(folder: Path) -> None:
+    color = RNG.integers(0, 255, (25, 40, 3), dtype=np.uint8)
+    Image.fromarray(color).save(folder / "images" / "a.png")
+    tifffile.imwrite(folder / "images" / "b.tif", PLANE.astype(np.uint16) * 100)
+    tifffile.imwrite(folder / "images" / "c.tif", np.moveaxis(color, -1, 0), photometric="rgb", planarconfig="separate")
+    found, _ = read(folder)
+    assert found.axes == "cyx"
+    assert [image.shape for image in found.images] == [(3, 25, 40), (3, 20, 30), (3, 25, 40)]
+    np.testing.assert_array_equal(found.images[0], found.images[2])
+    np.testing.assert_array_equal(found.images[1][2], PLANE.astype(np.uint16) * 100)
+
+
+def test_other_numbers_of_channels_are_refused_by_name(folder: Path) -> None:
+    stack(folder / "images", "a", np.stack([PLANE] * 2), "CYX")
+    tifffile.imwrite(folder / "images" / "b.tif", PLANE)
+    with pytest.raises(DataError, match=r"b.tif' has 1 channel\(s\), a.tif has 2"):
+        read(folder)
+
+
+def test_masks_and_floats_are_labels(folder: Path) -> None:
+    for name in "abcde":
+        tifffile.imwrite(folder / "images" / f"{name}.tif", PLANE)
+    tifffile.imwrite(folder / "labels" / "a.tif", LABELS.astype(np.float32))
+    for name in "bcde":
+        Image.fromarray((LABELS > 0).astype(np.uint8) * 255).save(folder / "labels" / f"{name}.png")
+    found, notes = read(folder)
+    for labels in found.labels:
+        np.testing.assert_array_equal(labels, LABELS)
+    assert [note.partition(" ")[0] for note in notes] == ["b.png", "c.png", "d.png", "1"]
+    assert notes[-1].startswith("1 more file is like this: d.png is a mask")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (LABELS[:10], r"labels '.*a.tif' have shape \(10, 30\) .* their image a.tif has \(20, 30\)"),
+        (LABELS / 2, r"a.tif' holds the value 0.5"),
+    ],
+)
+def test_labels_that_do_not_fit_are_named(folder: Path, labels: Any, words: str) -> None:
+    tifffile.imwrite(folder / "images" / "a.tif", PLANE)
+    tifffile.imwrite(folder / "labels" / "a.tif", labels)
+    with pytest.raises(LabelError, match=words):
+        read(folder)
+
+
+def test_a_bad_file_is_named_and_the_others_are_read(folder: Path) -> None:
+    tifffile.imwrite(folder / "images" / "a.tif", PLANE)
+    content = (folder / "images" / "a.tif").read_bytes()
+    (folder / "images" / "b.tif").write_bytes(content[:300])
+    (folder / "images" / "c.tif").touch()
+    found, notes = read(folder)
+    assert found.names == ["a"]
+    assert [note[:20] for note in notes] == ["b.tif was left out. ", "c.tif was left out. "]
+    (folder / "images" / "a.tif").unlink()
+    with pytest.raises(DataError, match=r"No image of .* can be used"):
+        read(folder)
