@@ -189,6 +189,13 @@ def test_numbers_stay_as_they_are(tmp_path: Path, data: np.ndarray, byteorder: s
         np.testing.assert_array_equal(pixels, data)
 
 
+def test_pictures_of_slides_are_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # GRAY has 600: more than twice as many
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
+    check(tmp_path / "a.png", GRAY)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_a_moving_picture_is_a_series(tmp_path: Path) -> None:
     frames = [Image.fromarray(np.roll(GRAY, shift)) for shift in range(3)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])

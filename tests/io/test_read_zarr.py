@@ -140,6 +140,16 @@ def test_identity_and_no_steps_at_all(tmp_path: Path, steps: Any) -> None:
     np.testing.assert_array_equal(image.pixels, PLANE)
 
 
+@pytest.mark.parametrize(
+    ("names", "axes", "known"), [(None, "zyx", False), (("t", "y", "x"), "tyx", True), (("a", "b", "c"), "zyx", False)]
+)
+def test_an_array_that_stands_alone(tmp_path: Path, names: Any, axes: str, known: bool) -> None:
+    zarr.create_array(tmp_path / "a.zarr", data=np.stack([PLANE] * 4), dimension_names=names)
+    image = grd.read_image(tmp_path / "a.zarr")
+    assert (image.name, image.axes, image.axes_known, bool(image.notes)) == ("a", axes, known, not known)
+    np.testing.assert_array_equal(image.pixels[0], PLANE)
+
+
 def test_metadata_that_goes_too_deep_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "a.zarr").mkdir()
     (tmp_path / "a.zarr" / "zarr.json").write_text("[" * 100_000)

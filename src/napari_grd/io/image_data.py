@@ -1,10 +1,14 @@
 """An image as it was read: pixels, and what the file says of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_grd.io.calibration import Calibration
+
+Pick = Callable[[tuple[str, ...]], int]
+"""Chooses one of the images of a file by their names."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from napari_grd.io.image_data import Channel, ImageData
 from napari_grd.io.label_values import stored_type
 from napari_grd.io.layout import lay_out
 from napari_grd.io.names import ARRAY, COMPANION, PHOTO, SUFFIXES, TIFF, VENDOR, image_stem, named, suffix_of
-from napari_grd.io.ome_zarr_metadata import is_ome_zarr
+from napari_grd.io.ome_zarr_metadata import is_array, is_ome_zarr
 
 LAZY_BYTES = 256 * 2**20
 """Images larger than this are read when their pixels are asked for, piece by piece."""
@@ -91,30 +92,27 @@ def read_stored(path: str | Path, *, axes: str | None = None) -> ImageData:
 
 
 def _read(path: Path, series: int | str | None, axes: str | None, *, shown: bool) -> ImageData:
-    kind = _kind(path)
+    pick = partial(_number, path, series)
     with _explained(path):
-        if series is None and kind in ("photo", "array"):
-            number, names = 0, _ONE
-        else:
-            names = _names(path, kind)
-            number = _number(path, series, names)
+        kind = _kind(path)
         if kind == "tiff":
             from napari_grd.io.read_tiff import read_tiff
 
-            image = read_tiff(path, number, axes=axes, lazy_bytes=LAZY_BYTES, shown=shown)
-        elif kind == "zarr":
+            return read_tiff(path, pick, axes=axes, lazy_bytes=LAZY_BYTES, shown=shown)
+        if kind == "zarr":
             from napari_grd.io.read_zarr import read_zarr
 
-            image = read_zarr(path, number, axes=axes)
-        elif kind == "vendor":
+            return read_zarr(path, pick, axes=axes)
+        if kind == "vendor":
             from napari_grd.io.vendor import read_vendor
 
-            image = read_vendor(path, number, axes=axes, lazy_bytes=LAZY_BYTES)
-        elif kind == "photo":
-            image = _photo(path, axes, shown)
-        else:
-            image = _array(path, axes)
-    return image
+            return read_vendor(path, pick, axes=axes, lazy_bytes=LAZY_BYTES)
+        pick(_ONE)
+        if kind == "zarr array":
+            from napari_grd.io.read_zarr import read_array
+
+            return read_array(path, axes=axes)
+        return _photo(path, axes, shown) if kind == "photo" else _array(path, axes)
 
 
 def list_series(path: str | Path) -> tuple[str, ...]:
@@ -128,13 +126,14 @@ def list_series(path: str | Path) -> tuple[str, ...]:
         If the file cannot be read.
     """
     path = Path(path)
-    kind = _kind(path)
     with _explained(path):
-        return _names(path, kind)
+        return _names(path, _kind(path))
 
 
 def _kind(path: Path) -> str:
     """How a file is to be read: by what it is, and only then by what it is called."""
+    if path.is_dir() and is_array(path):
+        return "zarr array"
     if is_ome_zarr(path) or (path.is_dir() and suffix_of(path) == ".zarr"):
         return "zarr"
     if not path.is_file():

@@ -20,6 +20,7 @@ from napari_grd.io.ome_zarr_metadata import (
     channels_of,
     group_folder,
     label_colors_of,
+    ome_metadata,
     ome_of,
 )
 
@@ -104,7 +105,7 @@ class OmeZarr:
             store = ZipStore(self.path, mode="r") if self.path.is_file() else self.path
             self._group = zarr.open_group(store, mode="r")
             listed, self._is_labels, self._prefix = _listed(self._group, self.path)
-            there = [key for key in listed if key == "" or _has(self._group, key)]
+            there = [key for key in listed if key == "" or _has(self._group, self.path, key)]
         lost = [key for key in listed if key not in there]
         self.names = tuple(key or image_stem(self.path) for key in there)
         self._keys = there
@@ -153,7 +154,7 @@ def _listed(group: Any, path: Path) -> tuple[list[str], bool, str]:
     ome = ome_of(dict(group.attrs))
     stem = image_stem(path)
     if "plate" in ome:
-        return _fields(group, ome["plate"]), False, stem
+        return _fields(group, path, ome["plate"]), False, stem
     if "well" in ome:
         return [str(image["path"]) for image in ome["well"]["images"]], False, f"{path.parent.name}/{stem}"
     if "multiscales" in ome:
@@ -167,22 +168,29 @@ def _listed(group: Any, path: Path) -> tuple[list[str], bool, str]:
     raise DataError(f"{str(path)!r} is a Zarr, but holds no OME metadata.", "Open one of the arrays in it.")
 
 
-def _fields(group: Any, plate: Mapping[str, Any]) -> list[str]:
+def _fields(group: Any, path: Path, plate: Mapping[str, Any]) -> list[str]:
     """Fields of all wells, as paths below the plate; a well that is not there is one of them."""
     found: list[str] = []
     for well in plate.get("wells") or ():
         place = str(well["path"])
-        images = ome_of(dict(group[place].attrs)).get("well", {}).get("images") if _has(group, place) else None
+        images = _attributes(group, path, place).get("well", {}).get("images")
         found += [f"{place}/{image['path']}" for image in images] if images else [place]
     return found
 
 
-def _has(group: Any, key: str) -> bool:
-    """Whether there is an image, or a group of it, at a path."""
+def _has(group: Any, path: Path, key: str) -> bool:
+    """Whether there is an image at a path."""
+    return "multiscales" in _attributes(group, path, key)
+
+
+def _attributes(group: Any, path: Path, key: str) -> dict[str, Any]:
+    """OME metadata below a group; empty where there is none. Files are asked, not Zarr: a plate has thousands."""
+    if path.is_dir():
+        return ome_metadata(path / key)
     try:
-        return "multiscales" in ome_of(dict(group[key].attrs)) or "well" in ome_of(dict(group[key].attrs))
+        return ome_of(dict(group[key].attrs))
     except Exception:  # whatever the store makes of a missing or broken one
-        return False
+        return {}
 
 
 def _image(group: Any, name: str, *, is_labels: bool = False) -> ZarrImage:

@@ -47,6 +47,17 @@ def is_ome_zarr(path: str | Path) -> bool:
     return bool(ome_metadata(path).keys() & {"multiscales", "labels", "plate", "well", COLLECTION})
 
 
+def is_array(folder: Path) -> bool:
+    """Whether a folder is a Zarr array, not a group of them."""
+    if (folder / ".zarray").is_file():
+        return True
+    try:
+        content = json.loads((folder / "zarr.json").read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("node_type") == "array"
+
+
 def group_folder(path: str | Path) -> Path:
     """The folder of a group, given that or the metadata file in it."""
     path = Path(path)

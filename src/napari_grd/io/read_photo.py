@@ -1,5 +1,7 @@
 """PNG, JPEG and the like, as viewers show them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,7 @@ def read_photo(path: Path, *, shown: bool = True) -> Photo:
         Whether an indexed picture gives the colors it shows; else its indices, as label images mean them.
     """
     deep = _sixteen_bit_png(path)
-    with Image.open(path) as file:
+    with _of_any_size(), Image.open(path) as file:
         frames = getattr(file, "n_frames", 1) if file.format in ("GIF", "WEBP", "PNG", "TIFF") else 1
         if deep is not None:
             parts = [_finished(turn(deep, file.getexif().get(0x0112, 1)), deep.shape[2] if deep.ndim == 3 else 1)]
@@ -64,6 +66,16 @@ def read_photo(path: Path, *, shown: bool = True) -> Photo:
     return Photo(
         pixels, "tyxs" if is_rgb else "tyx", is_rgb, tuple(dict.fromkeys(part[2] for part in parts if part[2]))
     )
+
+
+@contextmanager
+def _of_any_size() -> Iterator[None]:
+    """Pillow takes pictures of more than 90 megapixels for attacks; slides have them."""
+    most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = most
 
 
 def _frame(file: Any, shown: bool) -> tuple[NDArray[Any], bool, str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_grd.errors import DataError
 from napari_grd.io.colors import from_cmyk, shown_palette, without_alpha, without_equal_colors
-from napari_grd.io.image_data import Channel, ImageData
+from napari_grd.io.image_data import Channel, ImageData, Pick
 from napari_grd.io.layout import lay_out
 from napari_grd.io.names import image_name, named, series_names
 from napari_grd.io.read_photo import read_photo, turn
@@ -35,15 +35,15 @@ def list_tiff(path: Path) -> tuple[str, ...]:
         return series_names([image.name for image in opened.images])
 
 
-def read_tiff(path: Path, series: int, *, axes: str | None, lazy_bytes: int, shown: bool = True) -> ImageData:
+def read_tiff(path: Path, pick: Pick, *, axes: str | None, lazy_bytes: int, shown: bool = True) -> ImageData:
     """Read one image of a TIFF.
 
     Parameters
     ----------
     path : Path
         The file.
-    series : int
-        Which of :func:`list_tiff`.
+    pick : callable
+        Is given what :func:`list_tiff` says, and answers with the number of the image.
     axes : str or None
         What its axes are, if not what the file says.
     lazy_bytes : int
@@ -57,6 +57,7 @@ def read_tiff(path: Path, series: int, *, axes: str | None, lazy_bytes: int, sho
         If planes are missing, or the axes do not fit.
     """
     with open_tiff(path) as opened:
+        series = pick(series_names([image.name for image in opened.images]))
         lazy = opened.images[series].series.nbytes > lazy_bytes
         return _read(path, series, opened, axes, lazy=lazy, shown=shown)
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from napari_grd.io.image_data import ImageData
+from napari_grd.io.calibration import Calibration
+from napari_grd.io.image_data import Channel, ImageData, Pick
 from napari_grd.io.layout import lay_out
 from napari_grd.io.names import image_name
 from napari_grd.io.ome_zarr import OmeZarr, ZarrImage
@@ -17,9 +18,35 @@ def list_zarr(path: Path) -> tuple[str, ...]:
     return OmeZarr(path).names
 
 
-def read_zarr(path: Path, series: int, *, axes: str | None) -> ImageData:
+def read_array(path: Path, *, axes: str | None) -> ImageData:
+    """Read an array that stands alone in a Zarr folder; its axes are what it names, if it does."""
+    import dask.array as da
+    import zarr
+
+    array: Any = zarr.open_array(path, mode="r")
+    named = getattr(array.metadata, "dimension_names", None) or ()
+    letters = [_ALIASES.get(str(name).lower(), str(name).lower()) for name in named]
+    if not {"y", "x"} <= set(letters):
+        letters = ["q"] * (array.ndim - 2) + ["y", "x"]
+    name = image_name(path, 0, ("0",))
+    laid = lay_out(da.from_zarr(array), letters, axes, path.name)
+    count = laid.pixels.shape[laid.axes.index("c")] if "c" in laid.axes else 1
+    return ImageData(
+        pixels=laid.pixels,
+        axes=laid.axes,
+        calibration=Calibration.of(laid.axes),
+        channels=(Channel(),) * count,
+        name=name,
+        path=path,
+        axes_known=laid.known,
+        notes=(laid.note,) if laid.note else (),
+    )
+
+
+def read_zarr(path: Path, pick: Pick, *, axes: str | None) -> ImageData:
     """Read one image of an OME-Zarr, its finest level, with its label images; the pixels are dask arrays."""
     found = OmeZarr(path)
+    series = pick(found.names)
     image = found.image(series)
     name = image_name(found.path, series, found.names)
     return _data(image, name, found, series, axes)

@@ -95,9 +95,7 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
     log = _Log()
     logger.addHandler(log)
     try:
-        path, described = _whole(path)
-        check_pages(path)
-        file = tifffile.TiffFile(path, omexml=described)
+        path, file = _whole(path)
         try:
             missing, expected = _missing(file.ome_metadata, path) if file.is_ome else ((), 0)
             yield _opened(file, path, missing, expected, log.messages)
@@ -113,11 +111,9 @@ def files_of(path: Path) -> tuple[str, ...]:
     Nothing but the head of the file and its description is read.
     """
     try:
-        _, described = _whole(path)
-        if described is None:
-            with tifffile.TiffFile(path) as file:
-                described = file.ome_metadata if file.is_ome else None
-        names = _file_names(described) if described else ()
+        _, file = _whole(path)
+        with file:
+            names = _file_names(file.ome_metadata or "") if file.is_ome else ()
     except Exception:  # what is wrong with it is said when it is read
         return ()
     return names if len(names) > 1 else ()
@@ -193,14 +189,28 @@ def _without_copies(series: list[Any], *, is_ome: bool) -> list[int]:
     return kept
 
 
-def _whole(path: Path) -> tuple[Path, str | None]:
-    """The file to open and the OME-XML to open it with, if that is not the file's own."""
+def _whole(path: Path) -> tuple[Path, Any]:
+    """The file that stands for a data set, opened, with the OME-XML that describes all of it."""
     if path.name.lower().endswith(COMPANION):
-        described = path.read_text("utf-8")
-        return _first_file(path, described), described
+        shared = path.read_text("utf-8")
+        first = _first_file(path, shared)
+        check_pages(first)
+        return first, tifffile.TiffFile(first, omexml=shared)
     check_pages(path)
-    with tifffile.TiffFile(path) as file:
-        text = file.ome_metadata if file.is_ome else None
+    file = tifffile.TiffFile(path)
+    try:
+        described_at, described = _described(path, file.ome_metadata if file.is_ome else None)
+    except BaseException:
+        file.close()
+        raise
+    if described_at == path and described is None:
+        return path, file
+    file.close()
+    return described_at, tifffile.TiffFile(described_at, omexml=described)
+
+
+def _described(path: Path, text: str | None) -> tuple[Path, str | None]:
+    """The file to open and the OME-XML to open it with, if that is not the file's own."""
     if not text:
         return path, None
     root = ome_root(text)
@@ -213,6 +223,7 @@ def _whole(path: Path) -> tuple[Path, str | None]:
             )
         if master.name.lower().endswith(COMPANION):
             return path, master.read_text("utf-8")
+        check_pages(master)
         return master, None
     names = _file_names(text)
     if len(names) == 1 and names[0] != path.name and not (path.parent / names[0]).is_file():

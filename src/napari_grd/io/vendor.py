@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_grd.errors import DataError
 from napari_grd.io.calibration import Calibration
-from napari_grd.io.image_data import Channel, ImageData
+from napari_grd.io.image_data import Channel, ImageData, Pick
 from napari_grd.io.layout import lay_out
 from napari_grd.io.names import VENDOR, image_name, series_names
 
@@ -66,10 +66,11 @@ def list_vendor(path: Path) -> tuple[str, ...]:
     return series_names([str(scene) for scene in open_vendor(path).scenes])
 
 
-def read_vendor(path: Path, series: int, *, axes: str | None, lazy_bytes: int) -> ImageData:
+def read_vendor(path: Path, pick: Pick, *, axes: str | None, lazy_bytes: int) -> ImageData:
     """Read one scene; above that size the pixels are a dask array."""
     image = open_vendor(path)
     names = series_names([str(scene) for scene in image.scenes])
+    series = pick(names)
     try:
         image.set_scene(series)
         lazy = image.dask_data
