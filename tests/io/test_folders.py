@@ -127,6 +127,41 @@ def test_labels_that_do_not_fit_are_named(folder: Path, labels: Any, words: str)
         read(folder)
 
 
+def test_every_position_of_a_file_is_read(folder: Path) -> None:
+    for part, data in (("images", PLANE), ("labels", LABELS)):
+        with tifffile.TiffWriter(folder / part / "a.ome.tif", ome=True) as file:
+            for number in range(3):
+                file.write(np.roll(data, number, 0), metadata={"axes": "YX", "Name": f"p{number}"})
+    found, notes = read(folder)
+    assert (found.names, notes) == (["a_p0", "a_p1", "a_p2"], [])
+    np.testing.assert_array_equal(found.labels[2], np.roll(LABELS, 2, 0))
+    tifffile.imwrite(folder / "labels" / "a.ome.tif", LABELS)
+    with pytest.raises(LabelError, match=r"a.ome.tif holds 3 images, its labels .* 1\."):
+        read(folder)
+
+
+def test_an_ome_zarr_with_its_labels_is_a_folder_to_train_on(make_ome_zarr: Any, tmp_path: Path) -> None:
+    found, _ = read(make_ome_zarr(tmp_path / "a.zarr"))
+    assert (found.axes, found.names) == ("cyx", ["a_z000", "a_z001", "a_z002"])
+    assert found.images[0].shape == (2, 64, 80)
+    assert all(labels is not None and labels.max() > 10 for labels in found.labels)
+
+
+def test_pieces_of_a_volume_are_objects_of_their_own_in_a_plane(folder: Path) -> None:
+    horseshoe = np.zeros((2, 20, 30), np.uint16)
+    horseshoe[0, 2:8, 2:8] = horseshoe[0, 2:8, 20:28] = horseshoe[1, 2:8, 2:28] = 5
+    stack(folder / "images", "a", np.stack([PLANE] * 2), "ZYX")
+    stack(folder / "labels", "a", horseshoe, "ZYX")
+    found, _ = read(folder)
+    assert [np.unique(labels).tolist() for labels in found.labels] == [[0, 1, 2], [0, 5]]
+
+
+def test_a_few_of_many_are_read_for_calibration(folder: Path) -> None:
+    for name in "abcd":
+        stack(folder / "images", name, np.stack([PLANE] * 5), "ZYX")
+    assert len(drain(iter_read(folder, most=3)).images) == 3
+
+
 def test_a_bad_file_is_named_and_the_others_are_read(folder: Path) -> None:
     tifffile.imwrite(folder / "images" / "a.tif", PLANE)
     content = (folder / "images" / "a.tif").read_bytes()

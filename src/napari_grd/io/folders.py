@@ -1,19 +1,21 @@
 """Folders of images and labels, read whole, to train on."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import label
 
 from napari_grd.errors import DataError, GrdError, LabelError
 from napari_grd.io.image_data import ImageData
-from napari_grd.io.images import read_image
-from napari_grd.io.label_image import LabelImage, read_labels
+from napari_grd.io.images import list_series, read_image
+from napari_grd.io.label_image import LabelImage, labels_of, read_labels
 from napari_grd.io.listing import ImagePair, list_pairs
+from napari_grd.io.names import file_name
 from napari_grd.io.notes import Notes
 from napari_grd.jobs import Job, Notice, Stopwatch
 
@@ -33,7 +35,7 @@ class ImageFolder:
     axes : str
         Axes of every image: ``yx``, ``yxc`` or ``cyx``.
     sources : list of str
-        The stem of the file each one is from: planes of one stack are no strangers to each other.
+        What each one is from (a file, a position, a well): planes of one stack are no strangers to each other.
     """
 
     names: list[str]
@@ -129,12 +131,13 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None)
 
     Stacks and time series are taken apart into planes. A gray image among color
     ones gets three equal channels. A file that cannot be read is named in a notice, and
-    the others are read; so is whatever else had to be guessed.
+    the others are read; so is whatever else had to be guessed. Of files with several
+    images, such as plates, all are read; an OME-Zarr may have its labels in it.
 
     Parameters
     ----------
     folder : Path
-        With subfolders ``images`` and ``labels``, or only images.
+        With subfolders ``images`` and ``labels``, or only images; or one file, or OME-Zarr, of images.
     axes : str, optional
         Axes of every image, a letter out of ``tczyx`` each. Default: what the files tell.
     most : int, optional
@@ -160,20 +163,22 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None)
     for done, pair in enumerate(pairs):
         yield watch.progress(done)
         try:
-            planes = _read(pair, axes)
+            for planes in _images(pair, axes, most):
+                yield from notes.tell(planes.notes, pair.image, pair.labels)
+                read.append(planes)
         except LabelError:
             raise
         except GrdError as error:
             failed = error
             yield from notes.tell([f"{pair.image.name} was left out. {error}"], pair.image)
-            continue
-        yield from notes.tell(planes.notes, pair.image, pair.labels)
-        read.append(planes)
     yield watch.progress(len(pairs))
     yield from notes.rest()
     if not read:
         raise DataError(f"No image of {str(folder)!r} can be used.", str(failed))
-    return _joined(read)
+    found = _joined(read)
+    if most is not None and len(found.images) > most:
+        found = found.take(range(0, len(found.images), -(-len(found.images) // most)))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +187,7 @@ class _Planes:
 
     path: Path
     name: str
+    group: str
     axes: str
     is_rgb: bool
     places: list[str]
@@ -194,9 +200,30 @@ class _Planes:
         return self.images[0].shape[self.axes.index("c")] if "c" in self.axes else 1
 
 
-def _read(pair: ImagePair, axes: str | None) -> _Planes:
-    image = read_image(pair.image, axes=axes)
-    labels = None if pair.labels is None else read_labels(pair.labels)
+def _images(pair: ImagePair, axes: str | None, most: int | None) -> Iterator[_Planes]:
+    """Every image of a file, with its labels."""
+    names = list_series(pair.image)
+    chosen = range(len(names)) if most is None else range(0, len(names), -(-len(names) // most))
+    if pair.labels is not None and len(names) > 1 and len(truth := list_series(pair.labels)) != len(names):
+        raise LabelError(
+            f"{pair.image.name} holds {len(names)} images, its labels {str(pair.labels)!r} {len(truth)}.",
+            "Save as many label images, or images and labels as files of their own.",
+        )
+    for series in chosen:
+        image = read_image(pair.image, series=series, axes=axes)
+        labels = labels_of(image) if len(image.labels) == 1 else None
+        if pair.labels is not None:
+            labels = read_labels(pair.labels, series=series if len(names) > 1 else None)
+        yield _planes(image, labels, pair, axes)
+
+
+def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: str | None) -> _Planes:
+    name, group = pair.name, pair.name
+    if len(image.series_names) > 1:
+        name = image.name
+        # Fields of a well are no strangers to each other.
+        well = image.series_names[image.series].rpartition("/")[0]
+        group = file_name(f"{pair.name}_{well}") if well else name
     notes = image.notes
     guessed = not image.axes_known and axes is None and "c" not in image.axes
     if guessed and labels is not None and labels.pixels.ndim == 2:
@@ -216,6 +243,8 @@ def _read(pair: ImagePair, axes: str | None) -> _Planes:
     for index in np.ndindex(*pixels.shape[: len(stacked)]):
         plane = pixels[index]
         truth = None if labels is None else labels.pixels[index]
+        if truth is not None and "z" in stacked:
+            truth = _pieces(truth)
         if stacked and plane.min() == plane.max() and (truth is None or not truth.any()):
             continue  # before and behind the sample
         places.append("".join(f"_{axis}{number:03d}" for axis, number in zip(stacked, index, strict=True)))
@@ -223,7 +252,15 @@ def _read(pair: ImagePair, axes: str | None) -> _Planes:
         found.append(truth)
     if not images:
         raise DataError(f"All planes of {str(pair.image)!r} are constant.", "Leave it out.")
-    return _Planes(pair.image, pair.name, left, image.is_rgb, places, images, found, notes)
+    return _Planes(pair.image, name, group, left, image.is_rgb, places, images, found, notes)
+
+
+def _pieces(labels: NDArray[Any]) -> NDArray[Any]:
+    """Pieces of one object of a volume are objects of their own in a plane: nothing there tells that they are one."""
+    numbers: NDArray[Any] = label(np.maximum(labels, 0), connectivity=1)  # type: ignore[no-untyped-call]
+    if numbers.max() == len(np.unique(labels[labels > 0])):
+        return labels
+    return np.where(labels < 0, labels, numbers)
 
 
 def _fitting(labels: LabelImage, image: ImageData, pair: ImagePair) -> LabelImage:
@@ -260,7 +297,7 @@ def _joined(read: list[_Planes]) -> ImageFolder:
     for planes in read:
         for place, image, truth in zip(planes.places, planes.images, planes.labels, strict=True):
             names.append(planes.name + place)
-            sources.append(planes.name)
+            sources.append(planes.group)
             images.append(_laid_out(image, planes.axes, axes, most))
             labels.append(truth)
     return ImageFolder(names, images, labels, axes, sources)

@@ -78,7 +78,16 @@ def read_image(path: str | Path, *, series: int | str | None = None, axes: str |
     >>> image.name, image.axes, image.shape, image.calibration.scale, image.calibration.units[0]
     ('a', 'tyx', (4, 64, 80), (30.0, 1.0, 1.0), 'second')
     """
-    image = _read(Path(path), series, axes, shown=True)
+    return _read(Path(path), series, axes, shown=True)
+
+
+def read_stored(path: str | Path, *, series: int | str | None = None, axes: str | None = None) -> ImageData:
+    """As :func:`read_image`, but with the numbers of a palette and of white-is-zero images: what label images mean."""
+    return _read(Path(path), series, axes, shown=False)
+
+
+def _read(path: Path, series: int | str | None, axes: str | None, *, shown: bool) -> ImageData:
+    image = _read_one(path, series, axes, shown=shown)
     if series is None and len(image.series_names) > 1:
         names = image.series_names
         more = f"{image.path.name} holds {len(names)} images ({named(names)}); this is the first, {names[0]!r}."
@@ -86,12 +95,7 @@ def read_image(path: str | Path, *, series: int | str | None = None, axes: str |
     return image
 
 
-def read_stored(path: str | Path, *, axes: str | None = None) -> ImageData:
-    """As :func:`read_image`, but with the numbers of a palette and of white-is-zero images: what label images mean."""
-    return _read(Path(path), None, axes, shown=False)
-
-
-def _read(path: Path, series: int | str | None, axes: str | None, *, shown: bool) -> ImageData:
+def _read_one(path: Path, series: int | str | None, axes: str | None, *, shown: bool) -> ImageData:
     pick = partial(_number, path, series)
     with _explained(path):
         kind = _kind(path)

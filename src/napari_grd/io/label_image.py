@@ -44,13 +44,15 @@ class LabelImage:
     notes: tuple[str, ...] = ()
 
 
-def read_labels(path: str | Path, *, axes: str | None = None) -> LabelImage:
+def read_labels(path: str | Path, *, series: int | str | None = None, axes: str | None = None) -> LabelImage:
     """Read a label image, and say what was made of it.
 
     Parameters
     ----------
     path : str or Path
         An image file, an OME-Zarr of labels or with one label image, or a ``_seg.npy`` of Cellpose.
+    series : int or str, optional
+        Which of several images in the file. Default: the first, and a note says that there are more.
     axes : str, optional
         What its dimensions are, as for :func:`napari_grd.io.images.read_image`.
 
@@ -70,24 +72,37 @@ def read_labels(path: str | Path, *, axes: str | None = None) -> LabelImage:
     if path.name.lower().endswith(SEG):
         stored = read_seg(path)
         laid = lay_out(stored, "q" * (stored.ndim - 2) + "yx", axes, path.name)
-        pixels, letters, known = laid.pixels, laid.axes, laid.known
-        place = Calibration.of(letters)
+        image = ImageData(laid.pixels, laid.axes, Calibration.of(laid.axes), (), path.name, path, axes_known=laid.known)
     else:
-        image = _label_part(read_stored(path, axes=axes), path)
-        if "c" in image.axes and not image.axes_known and axes is None:  # an array whose last axis is short
-            image = replace(
-                image, axes="".join("zt"["z" in image.axes] if axis == "c" else axis for axis in image.axes)
-            )
-        if "c" in image.axes:
-            raise LabelError(
-                f"{str(path)!r} has {image.shape[image.axes.index('c')]} channels or colors, which are no labels.",
-                "Save one number for each object, without a channel axis.",
-            )
-        pixels, letters, known = np.asarray(image.pixels), image.axes, image.axes_known
-        place = replace(image.calibration, axes=tuple(letters))
-    numbers, notes = _whole_numbers(pixels, path)
-    numbers, said = _numbered(numbers, letters, path)
-    return LabelImage(numbers, letters, place, known, tuple(note for note in (*notes, said) if note))
+        image = read_stored(path, series=series, axes=axes)
+    return labels_of(image)
+
+
+def labels_of(image: ImageData) -> LabelImage:
+    """Take an image for labels, or the one label image that it has with it.
+
+    Raises
+    ------
+    DataError
+        If it has several label images.
+    LabelError
+        If its numbers are none of objects.
+    """
+    path = image.path
+    notes = tuple(note for note in image.notes if "does not say what its" not in note and "planes are red" not in note)
+    image = _label_part(image, path)
+    if "c" in image.axes and not image.axes_known:  # an array whose last axis is short
+        image = replace(image, axes=image.axes.replace("c", "t" if "z" in image.axes else "z"))
+    if "c" in image.axes:
+        raise LabelError(
+            f"{str(path)!r} has {image.shape[image.axes.index('c')]} channels or colors, which are no labels.",
+            "Save one number for each object, without a channel axis.",
+        )
+    numbers, what = _whole_numbers(np.asarray(image.pixels), path)
+    numbers, said = _numbered(numbers, image.axes, path)
+    place = replace(image.calibration, axes=tuple(image.axes))
+    told = tuple(note for note in (*notes, *what, said) if note)
+    return LabelImage(numbers, image.axes, place, image.axes_known, told)
 
 
 def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[Any]:
@@ -146,6 +161,8 @@ def _whole_numbers(pixels: NDArray[Any], path: Path) -> tuple[NDArray[Any], tupl
                 "Save labels as whole numbers, one for each object.",
             )
         pixels = whole.astype(np.int64)
+        if nan.any():
+            return pixels, (f"{path.name} has {int(nan.sum())} pixel(s) that are no number: taken for background.",)
     if pixels.dtype.kind not in "iu" or pixels.size == 0:
         return pixels, ()
     low = int(pixels.min())

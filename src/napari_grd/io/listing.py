@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_grd.errors import DataError
 from napari_grd.io.cellpose_seg import SUFFIX as SEG
 from napari_grd.io.names import COMPANION, SUFFIXES, TIFF, image_stem, named, suffix_of
-from napari_grd.io.ome_zarr_metadata import METADATA_FILES
+from napari_grd.io.ome_zarr_metadata import METADATA_FILES, is_ome_zarr
 
 _LABEL_FOLDERS = ("labels", "masks")
 _LABEL_ENDS = ("_cp_masks", "_masks", "_seg", "_labels")
@@ -175,7 +175,8 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
     Parameters
     ----------
     folder : str or Path
-        A folder with the subfolders ``images`` and ``labels`` (or ``masks``), in which files
+        A file or OME-Zarr of images, or a folder with the subfolders ``images`` and
+        ``labels`` (or ``masks``), in which files
         of one pair share their stem (``images/a.png``, ``labels/a.tif``). Without
         ``labels``, what Cellpose saved beside the images counts as labels; without that
         the images have none.
@@ -192,6 +193,9 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
         If a folder is missing or empty, no label image has an image, or
         (if ``strict``) an image lacks its labels.
     """
+    root = Path(folder)
+    if root.is_file() or is_ome_zarr(root):
+        return PairListing((ImagePair(image_stem(root), root, None),), ())
     root = _existing(folder)
     labels_folder = next((root / name for name in _LABEL_FOLDERS if (root / name).is_dir()), None)
     inside = root / "images" if (root / "images").is_dir() else root
