@@ -1,10 +1,11 @@
 """One plane of labels that knows where its objects are, so that nothing has to look at all of it."""
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.typed import Dict
 from numpy.typing import NDArray
 
+from napari_grd.compiled import compiled
 from napari_grd.corrections.region import Region
 from napari_grd.corrections.said import Box, around
 
@@ -71,7 +72,7 @@ def _boxes(labels: Labels) -> dict[int, Box]:
     return {int(label): (int(b[0]), int(b[1]), int(b[2]), int(b[3])) for label, b in _find(labels).items()}
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _find(labels):  # type: ignore[no-untyped-def]
     """The box of each label but 0."""
     found = Dict.empty(types.int64, types.int64[::1])

@@ -5,10 +5,10 @@ All functions take labels of shape (Z, Y, X); a plane is a volume of one slice.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from napari_grd.compiled import compiled
 from napari_grd.graph.pairs import merge_unless_apart
 
 Labels = npt.NDArray[np.int32]
@@ -154,7 +154,7 @@ def _lowest(component: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     return lowest
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _contacts(labels, attractive, vectors, small, capacity):  # type: ignore[no-untyped-def]
     """The attractive edges between two labels that touch a small one: label << 32 | label, and affinity."""
     depth, height, width = labels.shape
@@ -179,7 +179,7 @@ def _contacts(labels, attractive, vectors, small, capacity):  # type: ignore[no-
     return pairs[:used], affinities[:used]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def fill_holes(labels, max_hole, planar):  # type: ignore[no-untyped-def]
     """Fill, in place, background inside a single object.
 
@@ -239,7 +239,7 @@ def fill_holes(labels, max_hole, planar):  # type: ignore[no-untyped-def]
                     labels[hole[i, 0], hole[i, 1], hole[i, 2]] = owner if closed else 0
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def number(labels):  # type: ignore[no-untyped-def]
     """Labels renumbered from 1 in raster order of their first pixels, as uint32."""
     result = np.zeros(labels.shape, np.uint32)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_grd.compiled import compiled
 from napari_grd.errors import ImageError
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.graph.parallel import for_slabs
@@ -88,7 +88,7 @@ def warm_up() -> None:
     affinities_channels_last(np.ones((2, 2, 2), np.float32), OFFSETS_2D[:2])
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled(fastmath=_FAST)
 def _scales(pixels, inside, scale, start, stop):  # type: ignore[no-untyped-def]
     """One over the length of each embedding, in rows start to stop."""
     _, height, width, channels = pixels.shape
@@ -103,7 +103,7 @@ def _scales(pixels, inside, scale, start, stop):  # type: ignore[no-untyped-def]
                 scale[z, y, x] = np.float32(1) / (_EPS if length < _EPS else length)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled(fastmath=_FAST)
 def _cosines(pixels, scale, inside, vectors, steps, result, start, stop):  # type: ignore[no-untyped-def]
     """The affinities in rows start to stop of the grid."""
     depth, height, width, channels = pixels.shape

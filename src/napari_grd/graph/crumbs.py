@@ -7,7 +7,8 @@ it, and nothing but those few edges speaks for a border between them: next to ea
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from napari_grd.compiled import compiled
 
 Labels = npt.NDArray[np.int32]
 _Ids = npt.NDArray[np.int64]
@@ -82,7 +83,7 @@ def _belong(small: _Ids, large: _Ids, affinities: npt.NDArray[np.float32], outli
     return names, large[found][order][at]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _contacts(labels, attractive, vectors, share):  # type: ignore[no-untyped-def]
     """Sides of each label's outline, and the sides between a label and a larger one beside which it is small.
 

@@ -12,8 +12,9 @@ from typing import no_type_check
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy import ndimage
+
+from napari_grd.compiled import compiled
 
 _COSTLIEST = np.float32(100)
 _NARROW = 10.0
@@ -114,7 +115,7 @@ def divide(
     return cells
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def contacts(cells, groups, changes):  # type: ignore[no-untyped-def]
     """Neighbours of one group in two cells: ``cell << 32 | cell``, the smaller first, and how alike they are."""
     pairs, alike = np.empty(cells.size * 3, np.int64), np.empty(cells.size * 3, np.float64)
@@ -133,7 +134,7 @@ def contacts(cells, groups, changes):  # type: ignore[no-untyped-def]
     return pairs[:used], alike[:used]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _changes(unit, region):  # type: ignore[no-untyped-def]
     depth, height, width, channels = unit.shape
     result = np.zeros((3, depth, height, width), np.float32)
@@ -160,7 +161,7 @@ def _changes(unit, region):  # type: ignore[no-untyped-def]
     return result
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 @no_type_check
 def _divide(changes, groups, seeds, typical, narrow):
     depth, height, width = groups.shape

@@ -19,8 +19,8 @@ notice a change in another one.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from napari_grd.compiled import compiled
 from napari_grd.errors import ImageError
 from napari_grd.graph.volume import Triple
 
@@ -106,7 +106,7 @@ def mutex_watershed(
     return labels
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _edges(attractive, repulsive, vectors, mask, strides, bias, shift):  # type: ignore[no-untyped-def]
     """The edges between pixels of the mask, packed, and how many of them repel."""
     depth, height, width = mask.shape
@@ -145,7 +145,7 @@ def _edges(attractive, repulsive, vectors, mask, strides, bias, shift):  # type:
     return edges[:used], repulsions
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _ends(edge, jumps, shift):  # type: ignore[no-untyped-def]
     """Pixel, partner and offset of an edge."""
     identity = edge & _ID_MASK
@@ -154,7 +154,7 @@ def _ends(edge, jumps, shift):  # type: ignore[no-untyped-def]
     return pixel, pixel + jumps[offset], offset
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _find(parents, node):  # type: ignore[no-untyped-def]
     while parents[node] != node:
         parents[node] = parents[parents[node]]
@@ -162,7 +162,7 @@ def _find(parents, node):  # type: ignore[no-untyped-def]
     return node
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _link(parents, together):  # type: ignore[no-untyped-def]
     """Join pairs of pixels, leaving every pixel with its root, the first pixel of its cluster."""
     for i in range(len(together)):
@@ -172,7 +172,7 @@ def _link(parents, together):  # type: ignore[no-untyped-def]
         parents[node] = parents[parents[node]]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _contract(edges, parents, near, jumps, shift, wary):  # type: ignore[no-untyped-def]
     """Join, in ``parents``, what is certain to be joined; the edges that are left, in any order.
 
@@ -212,13 +212,13 @@ def _contract(edges, parents, near, jumps, shift, wary):  # type: ignore[no-unty
             return edges
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _pair(a, b):  # type: ignore[no-untyped-def]
     # Two different nodes, so never 0, which marks a free slot.
     return (np.uint64(min(a, b)) << np.uint64(32)) | np.uint64(max(a, b))
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _slot(table, pair):  # type: ignore[no-untyped-def]
     """Where the pair is in the table, or the free slot where it belongs."""
     last = np.uint64(len(table) - 1)
@@ -228,7 +228,7 @@ def _slot(table, pair):  # type: ignore[no-untyped-def]
     return slot
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
     """The table without the pairs of clusters that have been absorbed, a quarter full at most."""
     pairs = table[table != 0]
@@ -247,7 +247,7 @@ def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
     return fresh, live
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _solve(edges, parents, repulsions, near, jumps, shift, apart):  # type: ignore[no-untyped-def]
     """Work through all edges, first ``apart``, then the heaviest, joining in the union-find forest ``parents``."""
     sizes = np.ones(len(parents), np.int32)
@@ -301,7 +301,7 @@ def _solve(edges, parents, repulsions, near, jumps, shift, apart):  # type: igno
             table, used = _rebuilt(table, parents)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _number(parents, mask):  # type: ignore[no-untyped-def]
     """Labels in raster order from the forest."""
     labels = np.zeros(mask.shape, np.int32)

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_grd.compiled import compiled
 
 Ids = NDArray[np.int64]
 _AXIS_BITS = 21  # three axes in one integer
@@ -76,7 +77,7 @@ class Groups:
         return joined
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 @no_type_check
 def _joined(links, size):
     """For each of the numbers below ``size`` the smallest that hangs together with it."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from napari_grd.compiled import compiled
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.flood import contacts, divide, narrowness, step_changes
@@ -194,7 +194,7 @@ def _scope(labels: Labels, given: GridConstraints, places: Ids) -> _Scope:
     return _Scope(ids, names[: len(ids)], pixels, names[len(ids) :])
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 @no_type_check
 def _bounds(labels, ids):
     """The box around objects with these ids (sorted), and the largest label of all."""
