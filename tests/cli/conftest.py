@@ -10,7 +10,7 @@ import tifffile
 import torch
 
 from napari_grd.cli import main
-from napari_grd.io.images import write_labels
+from napari_grd.io.label_tiff import write_labels
 from napari_grd.io.model_file import save_model
 from napari_grd.models import Model, ModelCard, ModelConfig
 

@@ -71,3 +71,28 @@ def test_only_objects_that_reach_into_the_core_are_written():
     seen = np.array([[1, 0, 2, 2, 2, 0, 3, 3]], np.uint32)
     assert canvas.paint((), box, seen, core=(slice(0, 1), slice(4, 6))) == 1
     assert np.flatnonzero(canvas.labels[0]).tolist() == [2, 3, 4]
+
+
+def test_objects_of_neighboring_planes_that_only_graze_are_strangers():
+    canvas = Canvas((2,), (1, 40))
+    box = (slice(0, 1), slice(0, 40))
+    first, second = np.zeros((2, 1, 40), np.uint32)
+    first[0, :20] = 1
+    second[0, 19:39] = 1
+    canvas.paint((0,), box, first)
+    canvas.paint((1,), box, second)
+    assert canvas.labels[0, 0, 0] != canvas.labels[1, 0, 30]
+    second[0, 19:39], second[0, 15:35] = 0, 1
+    canvas = Canvas((2,), (1, 40))
+    canvas.paint((0,), box, first)
+    canvas.paint((1,), box, second)
+    assert canvas.labels[0, 0, 0] == canvas.labels[1, 0, 30]
+
+
+def test_what_is_not_found_in_the_plane_before_is_looked_for_in_the_frame_before():
+    canvas = Canvas((2, 2), (1, 8))
+    box = (slice(0, 1), slice(0, 8))
+    empty, one = np.zeros((1, 8), np.uint32), np.ones((1, 8), np.uint32)
+    for plane, labels in (((0, 0), empty), ((0, 1), one), ((1, 0), empty), ((1, 1), one)):
+        canvas.paint(plane, box, labels)
+    assert canvas.labels[1, 1, 0, 0] == canvas.labels[0, 1, 0, 0]

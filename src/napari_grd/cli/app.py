@@ -1,5 +1,6 @@
 """Verbs and the way out: every error that a user can mend is one line, without a traceback."""
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -63,9 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        0 when done; 2 for an error that the user can mend; 130 after Ctrl-C
-        and 143 after a termination signal, when what was done has been saved.
+        0 when done; 1 if some files could not be used; 2 for an error in the
+        command; 130 after Ctrl-C and 143 after a termination signal, when what was done has been saved.
     """
+    _tolerate_any_letter()
     try:
         app(None if arguments is None else list(arguments), prog_name="napari-grd")
     except GrdError as error:
@@ -73,3 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         Console(stderr=True, soft_wrap=True).print(f"Error: {error}", style="bold red", markup=False, highlight=False)
         sys.exit(2)
+
+
+def _tolerate_any_letter() -> None:
+    """Names may have letters that a console, or the file it is redirected to, cannot encode."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

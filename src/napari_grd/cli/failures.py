@@ -19,6 +19,12 @@ class Failures:
         text = str(error)
         self.told[path] = text if path.name in text else f"{str(path)!r}: {text}"
 
+    def tell(self) -> None:
+        """Name the files on the error output."""
+        console = Console(stderr=True, soft_wrap=True)
+        for text in self.told.values():
+            console.print(f"Error: {text}", style="bold red", markup=False, highlight=False)
+
     def finish(self, total: int) -> None:
         """Name the files on the error output and end with status 1; nothing if there are none.
 
@@ -29,10 +35,9 @@ class Failures:
         """
         if not self.told:
             return
-        console = Console(stderr=True, soft_wrap=True)
-        for text in self.told.values():
-            console.print(f"Error: {text}", style="bold red", markup=False, highlight=False)
+        self.tell()
         if total > 1:
+            console = Console(stderr=True, soft_wrap=True)
             rest = total - len(self.told)
             text = f"{len(self.told)} of {total} files could not be used; {rest} {'was' if rest == 1 else 'were'} done."
             console.print(text, style="yellow", markup=False, highlight=False)

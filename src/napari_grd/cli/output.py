@@ -37,3 +37,9 @@ def print_text(text: str) -> None:
 def print_note(text: str) -> None:
     """Say what should not be overlooked."""
     Console(soft_wrap=True).print(text, style="yellow", markup=False, highlight=False)
+
+
+def print_summary(**counts: int) -> None:
+    """Say how many files ended how, on the error output: "3 segmented, 1 failed, 2 skipped"."""
+    text = ", ".join(f"{count} {what}" for what, count in counts.items())
+    Console(stderr=True, soft_wrap=True).print(text, style="bold", markup=False, highlight=False)

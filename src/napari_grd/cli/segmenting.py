@@ -1,21 +1,28 @@
 """The verb segment."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from numpy.typing import NDArray
 
+from napari_grd.cli.failures import Failures
 from napari_grd.cli.monitor import run
-from napari_grd.cli.output import print_files
+from napari_grd.cli.output import print_files, print_note, print_summary
+from napari_grd.cli.segment_plan import Format, ImageFile, Work, check_targets, find_files, iter_plan, outline_paths
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import DataError, GrdError, OutputError
-from napari_grd.jobs import Job, Saved, Stopwatch, relay
+from napari_grd.errors import ConfigError, DataError, GrdError, OutputError
+from napari_grd.jobs import Event, Job, Notice, Saved, Stopwatch, relay
 
 if TYPE_CHECKING:
     from napari_grd.corrections import Corrections
+    from napari_grd.inference.fit import FittedImage
+    from napari_grd.inference.statistics import Range
+    from napari_grd.io.calibration import Calibration
+    from napari_grd.io.image_data import ImageData
     from napari_grd.models import Model
 
 _SEGMENT = {
@@ -26,7 +33,23 @@ _SEGMENT = {
     "--tile": "tile",
     "--diameter": "object_diameter",
     "--pixel-size": "pixel_size",
+    "--link": "link",
 }
+_LARGE = 4096**2  # pixels of a file whose own progress is shown, too
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What holds for every image."""
+
+    config: SegmentConfig
+    axes: str | None
+    channels: tuple[str, ...] | None
+    invert: bool
+    range: "Range | None" = field(repr=False)
+    corrections: "Corrections | None"
+    outlines: bool
+    form: Format
 
 
 @takes_settings(SegmentConfig(), _SEGMENT)
@@ -34,141 +57,277 @@ def segment(
     settings: Settings[SegmentConfig],
     inputs: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     model: Annotated[str, typer.Option(help="A model file, or the name of a built-in model.")] = "nuclei",
-    out: Annotated[Path, typer.Option(help="Folder for the label images, one .tif an image.")] = Path("grd-labels"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the label images.")] = Path("grd-labels"),
+    form: Annotated[
+        str, typer.Option("--format", help="tiff (one .tif an image, as ImageJ opens it) or ome-zarr.")
+    ] = "tiff",
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Search subfolders, too; --out gets the same subfolders.")
+    ] = False,
+    pattern: Annotated[
+        str | None, typer.Option(help="Only images of folders whose name matches, e.g. '*_ch1.tif'.")
+    ] = None,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(help="Of files with several images, only this one: name, or number from 0; repeatable."),
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|N,...", help="Channels to segment, by name or number from 0. \\[default: what fits the model]"
+        ),
+    ] = None,
+    invert: Annotated[bool, typer.Option("--invert", help="Objects are dark on bright.")] = False,
+    intensities: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            metavar="LOW,HIGH",
+            help="Intensities that become 0 and 1, of all channels or two for each. \\[default: percentiles]",
+        ),
+    ] = None,
     axes: Annotated[
-        str | None, typer.Option(help="Axes of every image. \\[default: from the model and the file]")
+        str | None,
+        typer.Option(
+            help="Axes of every image if the files do not say or are wrong: letters out of tczyx, e.g. tcyx."
+            " \\[default: from the files]"
+        ),
     ] = None,
     corrections: Annotated[
         Path | None, typer.Option(help="A file of corrections of the one image, made on its labels.")
     ] = None,
-    outlines: Annotated[bool, typer.Option("--outlines", help="Also write a PNG with the objects outlined.")] = False,
+    outlines: Annotated[
+        bool, typer.Option("--outlines", help="Also write pictures with the objects outlined (.png, of stacks .tif).")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out images that have labels.")] = False,
 ) -> None:
-    """Find the objects in images and write them as label images."""
-    if outlines and axes is not None and "z" in axes:
-        raise OutputError(f"--outlines draws planes, but the axes are {axes!r}.", "Leave --outlines out.")
-    images = _find(inputs)
-    if corrections is not None and len(images) != 1:
-        raise DataError(f"--corrections is of one image, but there are {len(images)}.", "Segment that one alone.")
-    todo = _planned(images, out, force=force, skip_existing=skip_existing, outlines=outlines)
+    """Find the objects in images and write them as label images.
 
+    Stacks and series are segmented plane by plane, and an object keeps its number where it overlaps itself (--no-link:
+    it does not). All images of a file are segmented. A file that cannot be segmented is named at the end and the
+    others are done: the exit status is 1 then, 2 if the command itself was wrong, and 0 if all is well.
+    """
     import napari_grd.api as grd
-    from napari_grd.io.atomic import make_folder
+    from napari_grd.inference.rescale import scale_factor
+    from napari_grd.inference.runtime import runtime_for
 
+    if form not in ("tiff", "ome-zarr"):
+        raise ConfigError(f"--format is {form!r}.", "Choose tiff or ome-zarr.")
+    failures = Failures()
+    files, notes = find_files(inputs, out, recursive=recursive, pattern=pattern, failures=failures)
+    if corrections is not None and len(files) != 1:
+        raise DataError(f"--corrections is of one image, but there are {len(files)}.", "Segment that one alone.")
     said = None if corrections is None else grd.load_corrections(corrections)
     loaded = grd.load_model(model)
     # What is said of the partition changes the model's own settings, not the defaults.
     config = settings.build(SegmentConfig(partition=loaded.config.partition))
-    make_folder(out)
-    written: list[Path] = []
+    scale_factor(loaded.config, config)  # what no image would change is wrong before the first one is read
+    runtime_for(loaded, config)
+    options = _Options(
+        config=config,
+        axes=axes,
+        channels=None if channel is None else tuple(part.strip() for part in channel.split(",")),
+        invert=invert,
+        range=None if intensities is None else _range(intensities, loaded.config.in_channels),
+        corrections=said,
+        outlines=outlines,
+        form="tiff" if form == "tiff" else "ome-zarr",
+    )
+    for note in notes:
+        print_note(note)
+    done = _Done()
     try:
         run(
-            _iter_segment(loaded, todo, config, axes, said, outlines, written),
+            _iter_all(
+                loaded, files, options, out, series or (), done, failures, force=force, skip_existing=skip_existing
+            ),
             resume="Run the same command with --skip-existing to go on.",
         )
     finally:
-        print_files(written)
+        print_files(done.written)
+        failures.tell()
+        if done.segmented + len(failures.told) + done.skipped > 1 or done.skipped:
+            print_summary(segmented=done.segmented, failed=len(failures.told), skipped=done.skipped)
+    if failures.told:
+        raise typer.Exit(1)
 
 
-def _find(inputs: Sequence[Path]) -> list[Path]:
-    from napari_grd.io.listing import find_images
-    from napari_grd.io.names import image_stem
+@dataclass
+class _Done:
+    """How far it has come."""
 
-    found: list[Path] = []
-    for path in inputs:
-        found += find_images(path) if path.is_dir() and path.suffix.lower() != ".zarr" else [path]
-    by_name: dict[str, Path] = {}
-    for path in found:
-        if not path.exists():
-            raise DataError(f"There is no image {str(path)!r}.", "Check the path.")
-        stem = image_stem(path)
-        if by_name.setdefault(stem, path) != path:
-            raise DataError(
-                f"{str(by_name[stem])!r} and {str(path)!r} would both be written to '{stem}.tif'.",
-                "Segment them into different folders.",
-            )
-    return list(by_name.values())
+    segmented: int = 0
+    skipped: int = 0
+    written: list[Path] = field(default_factory=list)
 
 
-def _planned(
-    images: Sequence[Path], out: Path, *, force: bool, skip_existing: bool, outlines: bool
-) -> list[tuple[Path, Path]]:
-    """Images with the files of their labels, without those to skip."""
-    from napari_grd.io.names import image_stem
-
-    plan = [(image, out / f"{image_stem(image)}.tif") for image in images]
-    if any(image.resolve() == target.resolve() for image, target in plan):
-        raise OutputError(f"The labels would overwrite the images in {str(out)!r}.", "Choose another --out folder.")
-    if skip_existing:
-        return [(image, target) for image, target in plan if not target.exists()]
-    wanted = [path for _, target in plan for path in (target, *([_outline_path(target)] if outlines else []))]
-    there = [path for path in wanted if path.exists()]
-    if there and not force:
-        raise OutputError(
-            f"{len(there)} of the files to write exist, the first: {str(there[0])!r}.",
-            "Use --force to overwrite, --skip-existing to go on, or another --out folder.",
-        )
-    return plan
-
-
-def _iter_segment(
+def _iter_all(
     model: "Model",
-    plan: Sequence[tuple[Path, Path]],
-    config: SegmentConfig,
-    axes: str | None,
-    corrections: "Corrections | None",
-    outlines: bool,
-    written: list[Path],
+    files: Sequence[ImageFile],
+    options: _Options,
+    out: Path,
+    series: Sequence[str],
+    done: _Done,
+    failures: Failures,
+    *,
+    force: bool,
+    skip_existing: bool,
 ) -> Job[None]:
-    import napari_grd
-    from napari_grd.corrections.replay import iter_segment_corrected
-    from napari_grd.inference.runtime import runtime_for
-    from napari_grd.io.images import read_image, write_labels
+    from napari_grd.io.atomic import make_folder
 
-    watch = Stopwatch("Segmenting images", len(plan))
-    for done, (path, target) in enumerate(plan):
-        yield watch.progress(done)
+    plan = yield from iter_plan(files, out, options.form, series, failures)
+    todo, done.skipped = check_targets(plan, out, force=force, skip_existing=skip_existing, outlines=options.outlines)
+    for folder in sorted({work.target.parent for work in todo}):
+        make_folder(folder)
+    told: set[str] = set()
+    watch = Stopwatch("Segmenting images", len(todo))
+    for number, work in enumerate(todo):
+        yield watch.progress(number)
+        quiet = len(todo) > 1
+        whole = watch.progress(number)
+
+        def change(event: Event, whole: Event = whole, quiet: bool = quiet) -> Event:
+            return whole if quiet and not isinstance(event, Notice) else event
+
         try:
-            read = read_image(path, axes=axes)
-            image = read.pixels
-            axes_of = read.axes if "z" in read.axes else read.axes.replace("t", "z")
-            job = iter_segment_corrected(model, image, config, corrections=corrections, axes=axes_of)
-            if len(plan) > 1:  # of many images, only how far the whole is
-                whole = watch.progress(done)
-                job = relay(job, lambda _event, whole=whole: whole)  # type: ignore[misc]
-            labels = yield from job
+            yield from relay(_iter_one(model, work, options, done, told, alone=not quiet), change)
+            done.segmented += 1
+        except OutputError:  # the next image would not fare better
+            raise
         except GrdError as error:
-            raise type(error)(f"{str(path)!r}: {error.problem}", error.remedy) from error
-        runtime = runtime_for(model, config)
-        metadata = {
-            "program": f"napari-grd {napari_grd.__version__}",
-            "model": model.card.name,
-            "image": path.name,
-            "runtime": runtime.name,
-            "precision": runtime.precision,
-            "config": config.model_dump(mode="json"),
-        }
-        written.append(write_labels(target, labels, metadata))
-        yield Saved(target, kind="labels")
-        if outlines:
-            written.append(_write_outlines(_outline_path(target), image, labels, model, axes_of))
-    yield watch.progress(len(plan))
+            failures.add(work.path, error)
+        except (Exception, MemoryError) as error:
+            kind = (
+                "there is not enough memory" if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"
+            )
+            failures.add(work.path, DataError(f"{str(work.path)!r} cannot be segmented ({kind}).", "Leave it out."))
+    yield watch.progress(len(todo))
 
 
-def _outline_path(target: Path) -> Path:
-    return target.with_name(f"{target.stem}-outlines.png")
+def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: set[str], *, alone: bool) -> Job[None]:
+    """One image, from its file to its labels' file."""
+    from napari_grd.corrections.replay import iter_segment_corrected
+    from napari_grd.inference.fit import fit_channels, inverted
+    from napari_grd.io.images import read_image
+
+    image = read_image(work.path, series=work.series, axes=options.axes)
+    fitted = fit_channels(
+        model,
+        image.pixels,
+        image.axes,
+        names=[channel.name for channel in image.channels],
+        is_rgb=image.is_rgb,
+        wanted=options.channels,
+    )
+    for note in image.notes:
+        yield Notice(note if work.path.name in note else f"{work.path.name}: {note}")
+    if fitted.note and fitted.note not in told:
+        told.add(fitted.note)
+        others = "" if alone else " Further images of which the same is true are not named."
+        yield Notice(f"{work.path.name}: {fitted.note}.{others}")
+    value_range = options.range
+    if options.invert:
+        fitted = replace(fitted, pixels=inverted(fitted.pixels))
+        value_range = None if value_range is None else _inverted_range(value_range, fitted.pixels)
+    try:
+        labels = yield from iter_segment_corrected(
+            model,
+            fitted.pixels,
+            options.config,
+            corrections=options.corrections,
+            axes=fitted.axes,
+            intensity_range=value_range,
+        )
+    except GrdError as error:
+        raise type(error)(f"{str(work.path)!r}: {error.problem}", error.remedy) from error
+    place = image.calibration if "c" not in image.axes else image.calibration.without(image.axes.index("c"))
+    target = _write(work, labels, place, _provenance(model, work, image, options), options.form)
+    done.written.append(target)
+    yield Saved(target, kind="labels")
+    if options.outlines:
+        done.written.append(_write_outlines(work.target, fitted, labels))
 
 
-def _write_outlines(path: Path, image: Any, labels: NDArray[Any], model: "Model", axes: str | None) -> Path:
+def _write(work: Work, labels: NDArray[Any], place: "Calibration", provenance: dict[str, Any], form: Format) -> Path:
+    from napari_grd.io.label_tiff import write_labels
+    from napari_grd.io.ome_zarr_labels import write_labels_zarr
+
+    if form == "ome-zarr":
+        return write_labels_zarr(work.target, labels, place, provenance)
+    return write_labels(work.target, labels, provenance, calibration=place)
+
+
+def _provenance(model: "Model", work: Work, image: "ImageData", options: _Options) -> dict[str, Any]:
+    import napari_grd
+    from napari_grd.inference.runtime import runtime_for
+
+    runtime = runtime_for(model, options.config)
+    return {
+        "program": f"napari-grd {napari_grd.__version__}",
+        "model": model.card.name,
+        "image": work.path.name,
+        **({"series": image.series_names[work.series]} if work.of_several else {}),
+        **({"channels": list(options.channels)} if options.channels else {}),
+        **({"inverted": True} if options.invert else {}),
+        **({} if options.range is None else {"range": options.range.tolist()}),
+        "runtime": runtime.name,
+        "precision": runtime.precision,
+        "config": options.config.model_dump(mode="json"),
+    }
+
+
+def _range(text: str, channels: int) -> "Range":
+    """The numbers of ``--range``, (C, 2)."""
     import numpy as np
+
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) == 2:
+        values *= channels
+    pairs = list(zip(values[::2], values[1::2], strict=False))
+    if len(values) != 2 * channels or not all(np.isfinite(pair).all() and pair[0] < pair[1] for pair in pairs):
+        raise ConfigError(
+            f"--range is {text!r}, and the model takes {channels} channel(s).",
+            "Write LOW,HIGH with LOW below HIGH, once or for each channel.",
+        )
+    return np.array(pairs, np.float32)
+
+
+def _inverted_range(values: "Range", pixels: Any) -> "Range":
+    """Where the two ends of a range are after :func:`~napari_grd.inference.fit.inverted`."""
+    import numpy as np
+
+    kind = np.dtype(pixels.dtype)
+    top = {"u": np.iinfo(kind).max if kind.kind == "u" else 0, "i": -1, "b": 1}.get(kind.kind, 0)
+    return np.ascontiguousarray(top - values[:, ::-1], np.float32)
+
+
+def _write_outlines(target: Path, fitted: "FittedImage", labels: NDArray[Any]) -> Path:
+    """A picture of a plane, or a stack of pictures, axes in the order of the labels."""
+    import numpy as np
+    import tifffile
     from PIL import Image
 
-    from napari_grd.data.inputs import as_image
+    from napari_grd.data.inputs import as_image, split_planes
     from napari_grd.io.atomic import atomic_path
     from napari_grd.study.colours import overlay
 
-    picture = overlay(as_image(image, axes, in_channels=model.config.in_channels), labels, fill=False)
+    axes = [axis for axis in fitted.axes if axis != "c"]
+    order = [axes.index(axis) for axis in (*(axis for axis in axes if axis not in "yx"), "y", "x")]
+    planes = labels.transpose(order).reshape(-1, *(labels.shape[axes.index(axis)] for axis in "yx"))
+    pictures = (
+        np.round(255 * overlay(as_image(plane, rest), found, fill=False)).astype(np.uint8)
+        for (plane, rest), found in zip(split_planes(fitted.pixels, fitted.axes), planes, strict=True)
+    )
+    flat, stacked = outline_paths(target)
+    path = flat if len(planes) == 1 else stacked
     with atomic_path(path) as temporary:
-        Image.fromarray(np.round(255 * picture).astype(np.uint8)).save(temporary)
+        if len(planes) == 1:
+            Image.fromarray(next(pictures)).save(temporary)
+        else:
+            shape = (*planes.shape, 3)
+            tifffile.imwrite(temporary, pictures, shape=shape, dtype=np.uint8, photometric="rgb", compression="zlib")
     return path

@@ -72,8 +72,9 @@ class Canvas:
         """
         target = self.labels[plane][box]
         taken = self._planes.pop(plane, np.zeros(0, np.int64))
-        previous = [*([target] if len(taken) else []), *(self.labels[other][box] for other in self._nearest(plane))]
-        ids = self._identities.assign(labels, *previous, taken=taken)
+        others = [self.labels[other][box] for other in self._nearest(plane)]
+        own = [target] if len(taken) else []
+        ids = self._identities.assign(labels, *own, *others, taken=taken, others=len(others))
         painted = ids[labels]
         seen = np.zeros(len(ids), bool)
         seen[(labels if core is None else labels[core]).ravel()] = True

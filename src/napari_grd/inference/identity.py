@@ -9,7 +9,11 @@ Labels = NDArray[np.uint32]
 Ids = NDArray[np.int64]
 
 
-def match(labels: Labels, previous: Labels) -> Ids:
+LEAST_SHARED = 0.1
+"""Share of the smaller of two objects in neighboring planes that has to overlap: cells that graze are strangers."""
+
+
+def match(labels: Labels, previous: Labels, least: float = 0.0) -> Ids:
     """Pair the objects of two label images by overlap, one to one.
 
     The pair that shares most pixels comes first, then the one that shares most
@@ -21,6 +25,8 @@ def match(labels: Labels, previous: Labels) -> Ids:
         Numbered from 1, 0 is background.
     previous : integer array of the same shape
         Any ids, 0 is background.
+    least : float
+        Share of the smaller object of a pair that they have to share.
 
     Returns
     -------
@@ -39,6 +45,9 @@ def match(labels: Labels, previous: Labels) -> Ids:
     # Ties go to the first in scan order, which does not depend on ids.
     order = np.lexsort((table.reference_index, table.label_index, -table.overlap))
     new, old = table.label_index[order], table.reference_index[order]
+    if least:
+        enough = table.overlap[order] >= least * np.minimum(table.label_sizes[new], table.reference_sizes[old])
+        new, old = new[enough], old[enough]
     while len(new):
         # A pair that comes first for both its ends cannot be disputed; all of those are settled at once.
         first_new, first_old = np.zeros(len(new), bool), np.zeros(len(new), bool)
@@ -71,7 +80,9 @@ class Identities:
         result: Labels = self.assign(labels, *previous, taken=taken)[labels]
         return result
 
-    def assign(self, labels: Labels, *previous: Labels, taken: Ids | None = None) -> NDArray[np.uint32]:
+    def assign(
+        self, labels: Labels, *previous: Labels, taken: Ids | None = None, others: int = 0
+    ) -> NDArray[np.uint32]:
         """The ids of objects, which are those of the objects they overlap.
 
         Parameters
@@ -82,6 +93,9 @@ class Identities:
             Earlier results; what finds no partner in the first one looks in the next.
         taken : array of int, optional
             Ids that only an object of the first earlier result may take.
+        others : int
+            How many of the earlier results, the last ones, are of other planes: there objects have to share
+            :data:`LEAST_SHARED`.
 
         Returns
         -------
@@ -91,7 +105,7 @@ class Identities:
         ids = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
         barred = np.zeros(0, np.int64) if taken is None else taken
         for number, earlier in enumerate(previous):
-            found = match(labels, earlier)
+            found = match(labels, earlier, LEAST_SHARED if number >= len(previous) - others else 0.0)
             usable = (ids == 0) & (found > 0) & ~np.isin(found, ids)
             if number:
                 usable &= ~np.isin(found, barred)

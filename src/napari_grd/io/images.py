@@ -1,6 +1,6 @@
-"""Reading images of all kinds, and writing label images."""
+"""Reading images of all kinds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
-from napari_grd.errors import DataError, GrdError, OutputError
-from napari_grd.io.atomic import atomic_path
+from napari_grd.errors import DataError, GrdError
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.cellpose_seg import SUFFIX as SEG
 from napari_grd.io.image_data import Channel, ImageData
-from napari_grd.io.label_values import stored_type
 from napari_grd.io.layout import lay_out
 from napari_grd.io.names import ARRAY, COMPANION, PHOTO, SUFFIXES, TIFF, VENDOR, image_stem, named, suffix_of
 from napari_grd.io.ome_zarr_metadata import is_array, is_ome_zarr
@@ -252,40 +249,3 @@ def _plain(
         axes_known=laid.known,
         notes=tuple(note for note in (*notes, laid.note) if note),
     )
-
-
-def write_labels(path: str | Path, labels: NDArray[Any], metadata: Mapping[str, Any] | None = None) -> Path:
-    """Write a label image as a compressed TIFF, whole or not at all.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file ending in ``.tif`` or ``.tiff``; its folder has to exist.
-    labels : numpy.ndarray
-        Integers >= 0 of shape ``(*S)``. They are stored as uint16 where they
-        fit, else as uint32.
-    metadata : mapping, optional
-        Where the labels come from (model, version, settings). Has to fit JSON;
-        it stands in the file's ImageDescription.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    LabelError
-        If the labels are empty, not integers, negative, or above 2**32 - 1.
-    OutputError
-        If the file cannot be written.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in TIFF[:2]:
-        raise OutputError(f"Labels cannot be written to {str(path)!r}.", "Choose a file name that ends in .tif.")
-    labels = np.asarray(labels)
-    stored = labels.astype(stored_type(labels), copy=False)
-    with atomic_path(path) as temporary:
-        # Without "minisblack", a last axis of 3 would be taken for colour.
-        tifffile.imwrite(temporary, stored, compression="zlib", photometric="minisblack", metadata=dict(metadata or {}))
-    return path

@@ -11,7 +11,7 @@ from napari_grd.io.cellpose_seg import SUFFIX as SEG
 from napari_grd.io.names import COMPANION, SUFFIXES, TIFF, image_stem, named, suffix_of
 from napari_grd.io.ome_zarr_metadata import METADATA_FILES, is_ome_zarr
 
-_LABEL_FOLDERS = ("labels", "masks")
+LABEL_FOLDERS = ("labels", "masks")
 _LABEL_ENDS = ("_cp_masks", "_masks", "_seg", "_labels")
 _PICTURES = ("-outlines", "_outlines", "_overlay", "_flows", "_cp_outlines", "_cp_output")
 
@@ -99,7 +99,7 @@ def list_images(folder: str | Path, *, recursive: bool = False, pattern: str | N
     root = _existing(folder)
     if (root / "images").is_dir():
         root = root / "images"
-    files = [path for path in _files(root, recursive) if not _is_leftover(path)]
+    files = [path for path in _files(root, recursive) if not is_leftover(path)]
     if pattern is not None:
         files = [p for p in files if fnmatch(p.name, pattern) or fnmatch(p.relative_to(root).as_posix(), pattern)]
     images, notes = without_doubles(files)
@@ -197,7 +197,7 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
     if root.is_file() or is_ome_zarr(root):
         return PairListing((ImagePair(image_stem(root), root, None),), ())
     root = _existing(folder)
-    labels_folder = next((root / name for name in _LABEL_FOLDERS if (root / name).is_dir()), None)
+    labels_folder = next((root / name for name in LABEL_FOLDERS if (root / name).is_dir()), None)
     inside = root / "images" if (root / "images").is_dir() else root
     if labels_folder is not None and inside == root and not _images_in(root):
         raise DataError(
@@ -210,7 +210,7 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
     if labels_folder is not None and any(_files(labels_folder, False)):
         labels = find_labels(labels_folder)
     else:
-        beside = [path for path in _files(inside, False) if _is_leftover(path) and _stem_ends(path, _LABEL_ENDS)]
+        beside = [path for path in _files(inside, False) if is_leftover(path) and _stem_ends(path, _LABEL_ENDS)]
         labels = _labels_by_stem(beside)
         if labels:
             notes.append(f"The labels beside the images ({named(list(labels.values()))}) are taken for the true ones.")
@@ -252,15 +252,15 @@ def _files(root: Path, recursive: bool) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if recursive and name not in zarrs and not name.startswith(".") and name.lower() not in _LABEL_FOLDERS
+            if recursive and name not in zarrs and not name.startswith(".") and name.lower() not in LABEL_FOLDERS
         )
 
 
 def _images_in(folder: Path) -> bool:
-    return any(not _is_leftover(path) for path in _files(folder, False))
+    return any(not is_leftover(path) for path in _files(folder, False))
 
 
-def _is_leftover(path: Path) -> bool:
+def is_leftover(path: Path) -> bool:
     """Whether a segmentation program has made this of an image that lies beside it."""
     if path.name.lower().endswith(SEG) or _stem_ends(path, ("_cp_masks", "-outlines", "_cp_outlines", "_cp_output")):
         return True

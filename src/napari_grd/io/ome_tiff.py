@@ -60,6 +60,11 @@ def write_labels_ome_tiff(
     path = Path(path)
     if not path.name.lower().endswith(SUFFIXES):
         raise OutputError(f"Labels cannot be written to {str(path)!r}.", f"Use a file name ending in {SUFFIXES[0]}.")
+    return write_ome(path, labels, calibration, provenance)
+
+
+def write_ome(path: Path, labels: Any, calibration: Calibration, provenance: Mapping[str, Any] | None) -> Path:
+    """:func:`write_labels_ome_tiff` under any name."""
     dtype = stored_type(labels)
     axes = _letters(calibration.axes)
     metadata: dict[str, Any] = {"axes": axes, "Creator": f"napari-grd {__version__}"}

@@ -184,7 +184,7 @@ def _without_copies(series: list[Any], *, is_ome: bool) -> list[int]:
         same = abs(page.imagelength - height) <= max(1, 0.05 * height)
         tiny = 16 * page.imagelength * page.imagewidth <= largest.imagelength * largest.imagewidth
         copy = page.is_reduced or named or (not is_ome and (same or tiny))
-        if not (small and copy):
+        if page is largest or not (small and copy):  # of one pixel, the largest is half of itself
             kept.append(number)
     return kept
 

@@ -30,6 +30,16 @@ TIMES = {
     "hour": "h",
     "day": "d",
 }
+SECONDS = {
+    "nanosecond": 1e-9,
+    "microsecond": 1e-6,
+    "millisecond": 1e-3,
+    "second": 1.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86_400.0,
+}
+"""How long the units of time are."""
 _OTHERS = {
     "um": "micrometer",
     "μm": "micrometer",  # the Greek letter, beside the sign for micro above

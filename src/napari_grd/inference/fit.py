@@ -1,0 +1,224 @@
+"""An image's channels brought to those that a model takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.errors import ImageError
+from napari_grd.models import Model
+
+_LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, what image programs make gray with
+_CROP = 2048  # pixels along y and x that are looked at
+_NOISE = 1.4826 / np.sqrt(2)  # from the median absolute difference of neighbors to a standard deviation
+
+
+@dataclass(frozen=True, eq=False)
+class FittedImage:
+    """An image that a model takes.
+
+    Attributes
+    ----------
+    pixels : array
+        With as many channels as the model takes; lazy if it was.
+    axes : str
+        Of the pixels.
+    note : str
+        What was done to the channels, if that is not what was asked for; without a full stop.
+    """
+
+    pixels: Any = field(repr=False)
+    axes: str
+    note: str = ""
+
+
+def fit_channels(
+    model: Model,
+    pixels: Any,
+    axes: str,
+    *,
+    names: Sequence[str] = (),
+    is_rgb: bool = False,
+    wanted: Sequence[str] | None = None,
+) -> FittedImage:
+    """Give a model the channels that it takes.
+
+    Parameters
+    ----------
+    model : Model
+    pixels : numpy or dask array
+        The image.
+    axes : str
+        A letter for each axis, as for :func:`napari_grd.api.segment`.
+    names : sequence of str
+        What the channels are called, "" where they have no name.
+    is_rgb : bool
+        Whether the channels are red, green and blue.
+    wanted : sequence of str, optional
+        Channels to take, by name or by number from 0. Default: all if they are as many as the model takes. Else of
+        colors the luminance; of more channels those that look most like what the model knows, see
+        :func:`choose_channels`; a single one is given to a model of several as each of them.
+
+    Raises
+    ------
+    ImageError
+        If there is no such channel, or the model takes another number of them.
+
+    Examples
+    --------
+    >>> from napari_grd.models import ModelConfig
+    >>> fitted = fit_channels(Model.create(ModelConfig()), np.zeros((3, 20, 30)), "cyx", is_rgb=True)
+    >>> fitted.axes, fitted.pixels.shape, fitted.note
+    ('yx', (20, 30), 'it is in color, the model takes gray: its luminance is segmented')
+    """
+    count = model.config.in_channels
+    place = axes.find("c")
+    have = int(pixels.shape[place]) if place >= 0 else 1
+    if wanted is not None:
+        chosen = [_channel(text, have, names) for text in wanted]
+        if len(chosen) not in (1, count):
+            raise ImageError(
+                f"{len(chosen)} channels are chosen ({', '.join(wanted)}); the model takes {count}.",
+                f"Choose {count}." if count == 1 else f"Choose {count}, or one that stands for all.",
+            )
+        return _taken(pixels, axes, chosen, count)
+    if have == count:
+        return FittedImage(pixels, axes)
+    if count == 1 and is_rgb and have == 3:
+        return FittedImage(
+            _luminance(pixels, place),
+            axes.replace("c", ""),
+            "it is in color, the model takes gray: its luminance is segmented",
+        )
+    if have == 1:
+        note = f"it is gray, the model takes {count} channels: they are all given the same"
+        return FittedImage(*_several(pixels, axes, count), note)
+    if have < count:
+        chosen = list(choose_channels(model, _sample(pixels, axes)))[:1]
+        note = f"it has {have} channels, the model takes {count}: {_called(chosen, names)} stands for all"
+    else:
+        chosen = list(choose_channels(model, _sample(pixels, axes)))
+        note = (
+            f"of its {have} channels {_called(chosen, names)} looks most like what the model knows and is segmented"
+            if count == 1
+            else f"of its {have} channels {_called(chosen, names)} are segmented"
+        )
+    fitted = _taken(pixels, axes, chosen, count)
+    return FittedImage(fitted.pixels, fitted.axes, note)
+
+
+def choose_channels(model: Model, pixels: NDArray[Any]) -> tuple[int, ...]:
+    """The channels of an image that look most like what a model knows.
+
+    Parameters
+    ----------
+    model : Model
+    pixels : (C, H, W) array
+        A plane.
+
+    Returns
+    -------
+    tuple of int
+        As many as the model takes, or all if there are fewer, in the image's order: those with the largest
+        contrast beside their noise.
+
+    Examples
+    --------
+    >>> from napari_grd.models import ModelConfig
+    >>> noise = np.random.default_rng(0).normal(0, 1, (2, 64, 64))
+    >>> noise[1, 20:40, 20:40] += 50
+    >>> choose_channels(Model.create(ModelConfig()), noise)
+    (1,)
+    """
+    ratios = []
+    for channel in np.asarray(pixels, np.float32):
+        values = channel[np.isfinite(channel)]
+        low, high = np.percentile(values, [1, 99.8]) if values.size else (0.0, 0.0)
+        steps = np.abs(np.diff(channel, axis=-1))
+        noise = float(np.median(steps)) * _NOISE if steps.size else 0.0
+        # Smooth or computed images have next to no noise, which is no merit.
+        ratios.append(float(high - low) / max(noise, 1e-3 * float(high - low), 1e-12))
+    best = np.argsort([-ratio for ratio in ratios], kind="stable")[: model.config.in_channels]
+    return tuple(sorted(int(place) for place in best))
+
+
+def inverted(pixels: Any) -> Any:
+    """Dark to bright: the same steps between values, in the same type.
+
+    Examples
+    --------
+    >>> inverted(np.array([0, 1, 255], np.uint8))
+    array([255, 254,   0], dtype=uint8)
+    """
+    return -pixels if np.dtype(pixels.dtype).kind == "f" else ~pixels
+
+
+def _channel(text: str, have: int, names: Sequence[str]) -> int:
+    found = [place for place, name in enumerate(names) if name and name.casefold() == text.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if text.isdecimal() and int(text) < have:
+        return int(text)
+    known = [f"{place} ({name})" if name else str(place) for place, name in enumerate(names or [""] * have)]
+    raise ImageError(
+        f"There is no channel {text!r}." if not found else f"{len(found)} channels are called {text!r}.",
+        f"Choose out of {', '.join(known)}.",
+    )
+
+
+def _taken(pixels: Any, axes: str, chosen: Sequence[int], count: int) -> FittedImage:
+    place = axes.find("c")
+    if place < 0:
+        return FittedImage(*_several(pixels, axes, count))
+    before = (slice(None),) * place
+    if len(chosen) == 1:
+        one = pixels[(*before, chosen[0])]
+        return FittedImage(*_several(one, axes.replace("c", ""), count))
+    return FittedImage(pixels[(*before, list(chosen))], axes)
+
+
+def _several(pixels: Any, axes: str, count: int) -> tuple[Any, str]:
+    """One channel as several, which take no memory."""
+    if count == 1:
+        return pixels, axes
+    one = pixels if "c" in axes else pixels[None]
+    place = axes.find("c") if "c" in axes else 0
+    shape = (*one.shape[:place], count, *one.shape[place + 1 :])
+    if isinstance(one, np.ndarray):
+        repeated: Any = np.broadcast_to(one, shape)
+    else:
+        import dask.array as da
+
+        repeated = da.broadcast_to(one, shape)
+    return repeated, axes if "c" in axes else f"c{axes}"
+
+
+def _luminance(pixels: Any, place: int) -> Any:
+    before = (slice(None),) * place
+    red, green, blue = (
+        np.float32(weight) * pixels[(*before, number)].astype(np.float32) for number, weight in enumerate(_LUMINANCE)
+    )
+    return red + green + blue
+
+
+def _sample(pixels: Any, axes: str) -> NDArray[Any]:
+    """The middle of the middle plane, ``(C, h, w)``."""
+    at: list[Any] = []
+    for axis, size in zip(axes, pixels.shape, strict=True):
+        if axis == "c":
+            at.append(slice(None))
+        elif axis in "yx":
+            start = max(0, (size - _CROP) // 2)
+            at.append(slice(start, start + _CROP))
+        else:
+            at.append(size // 2)
+    left = [axis for axis in axes if axis in "cyx"]
+    return np.asarray(pixels[tuple(at)]).transpose([left.index(axis) for axis in "cyx"])
+
+
+def _called(chosen: Sequence[int], names: Sequence[str]) -> str:
+    return ", ".join(
+        f"{place} ({names[place]!r})" if place < len(names) and names[place] else str(place) for place in chosen
+    )
