@@ -71,7 +71,7 @@ def measure(
     measured = run(_iter_measure(files, objects, per_plane, axes, size, failures))
     if measured:
         columns = _joined(measured, many)
-        made_by = _made_by(labels, images, objects, per_plane, measured, failures)
+        made_by = table_provenance(labels, images, objects, measured, per_plane=per_plane, failures=failures)
         path = write_table(out, columns, made_by=made_by)
         _summarize(columns, len(measured), sum(one.left_out for one in measured))
         print_files([path])
@@ -79,7 +79,7 @@ def measure(
 
 
 @dataclass(frozen=True)
-class _Measured:
+class Measured:
     """The objects of one file."""
 
     name: str
@@ -95,7 +95,7 @@ def _iter_measure(
     axes: str | None,
     pixel_size: tuple[float, ...] | None,
     failures: Failures,
-) -> Job[list[_Measured]]:
+) -> Job[list[Measured]]:
     watch = Stopwatch("Measuring images", len(files))
     found = []
     for done, file in enumerate(files):
@@ -109,14 +109,17 @@ def _iter_measure(
             read = read_label_file(file, axes=axes, pixel_size=pixel_size)
             for note in read.notes:
                 yield Notice(note)
-            found.append((yield from relay(_measure_file(file.name, read, objects, per_plane), change)))
+            found.append((yield from relay(measure_pixels(file.name, read, objects, per_plane), change)))
         except GrdError as error:
             failures.add(file.labels, error)
     yield watch.progress(len(files))
     return found
 
 
-def _measure_file(name: str, read: LabelPixels, objects: "ObjectFilter", per_plane: bool) -> Job[_Measured]:
+def measure_pixels(
+    name: str, read: LabelPixels, objects: "ObjectFilter | None" = None, per_plane: bool = False
+) -> Job[Measured]:
+    """Measure what was read of a label file, in the units that its calibration tells."""
     from napari_grd.measure.objects import iter_measure
 
     ndim = object_ndim(read.axes, per_plane)
@@ -128,7 +131,7 @@ def _measure_file(name: str, read: LabelPixels, objects: "ObjectFilter", per_pla
         labels = filtered(labels, read.axes, objects, per_plane)
         left_out = sum(len(labels.left_out(frame)) for frame in labels.geometry.frames())
     table = yield from iter_measure(labels, read.channels, axes=read.axes, ndim=ndim, **options)
-    return _Measured(name, table, read.calibration, left_out)
+    return Measured(name, table, read.calibration, left_out)
 
 
 def _units(place: "Calibration", ndim: int) -> tuple[dict[str, Any], str]:
@@ -151,7 +154,7 @@ def _units(place: "Calibration", ndim: int) -> tuple[dict[str, Any], str]:
     }, ""
 
 
-def _joined(measured: Sequence[_Measured], many: bool) -> dict[str, Any]:
+def _joined(measured: Sequence[Measured], many: bool) -> dict[str, Any]:
     """One table of all; a column that not every image has is empty for the others."""
     import numpy as np
 
@@ -171,14 +174,16 @@ def _joined(measured: Sequence[_Measured], many: bool) -> dict[str, Any]:
     return columns
 
 
-def _made_by(
-    labels: Path,
-    images: Path | None,
+def table_provenance(
+    labels: str | Path,
+    images: str | Path | None,
     objects: "ObjectFilter",
-    per_plane: bool,
-    measured: Sequence[_Measured],
-    failures: Failures,
+    measured: Sequence[Measured],
+    *,
+    per_plane: bool = False,
+    failures: Failures | None = None,
 ) -> dict[str, Any]:
+    """Where a table comes from, fit for JSON."""
     import napari_grd
 
     return {
@@ -188,7 +193,7 @@ def _made_by(
         "objects": asdict(objects),
         "per_plane": per_plane,
         "calibration": {one.name: asdict(one.calibration) for one in measured},
-        "failed": {str(path): text for path, text in failures.told.items()},
+        "failed": {} if failures is None else {str(path): text for path, text in failures.told.items()},
     }
 
 
