@@ -151,6 +151,16 @@ def read_label_file(
     return LabelPixels(labels, "".join(order), place, channels, tuple(dict.fromkeys(notes)))
 
 
+def segmented_pixels(labels: Any, image: "ImageData") -> LabelPixels:
+    """Labels that were just made of an image, with the axes of the image but channels."""
+    import numpy as np
+
+    letters = image.axes.replace("c", "")
+    order = sorted(letters, key="tzyx".index)
+    labels = np.transpose(labels, [letters.index(letter) for letter in order])
+    return LabelPixels(labels, "".join(order), _picked(image.calibration, order), _channels(image), ())
+
+
 def _beside(folder: Path) -> list[LabelFile]:
     """Labels that a program saved beside the images, by names that say so ("a_cp_masks.png" of "a.tif")."""
     from napari_grd.io.listing import list_pairs
