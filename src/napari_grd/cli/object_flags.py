@@ -43,7 +43,7 @@ def object_options(exclude_border: bool, border_axes: str, min_size: int, max_si
     return object_filter(border_axes if exclude_border else False, min_size, max_size)
 
 
-def filtered(labels: Any, axes: str, objects: "ObjectFilter", per_plane: bool) -> "FilteredLabels":
+def filtered(labels: Any, axes: str, objects: "ObjectFilter", per_plane: bool = False) -> "FilteredLabels":
     """Labels without the objects that are left out; a border along z is only one of volumes."""
     from napari_grd.measure.filtering import FilteredLabels
     from napari_grd.measure.geometry import resolve_geometry

@@ -3,7 +3,7 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -181,9 +181,14 @@ def iter_plan(
 
 
 def check_targets(
-    plan: Sequence[Work], out: Path, *, force: bool, skip_existing: bool, outlines: bool
+    plan: Sequence[Work],
+    out: Path,
+    *,
+    force: bool,
+    skip_existing: bool,
+    others: Callable[[Path], Sequence[Path]],
 ) -> tuple[list[Work], int]:
-    """What is left to do, and how many images have labels already.
+    """What is left to do, and how many images have labels already; ``others`` are written beside a label image.
 
     Raises
     ------
@@ -196,8 +201,7 @@ def check_targets(
     if skip_existing:
         left = [work for work in plan if not work.target.exists()]
         return left, len(plan) - len(left)
-    pictures = [path for work in plan for path in outline_paths(work.target)] if outlines else []
-    there = [path for path in (*(work.target for work in plan), *pictures) if path.exists()]
+    there = [path for work in plan for path in (work.target, *others(work.target)) if path.exists()]
     if there and not force:
         raise OutputError(
             f"{len(there)} of the files to write exist, the first: {str(there[0])!r}.",

@@ -1,15 +1,18 @@
 """The verb segment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from numpy.typing import NDArray
 
+from napari_grd.cli.beside import iter_write_beside, parse_kinds, paths_beside
 from napari_grd.cli.failures import Failures
+from napari_grd.cli.label_files import segmented_pixels
 from napari_grd.cli.monitor import run
+from napari_grd.cli.object_flags import BorderAxes, ExcludeBorder, MaxSize, MinSize, filtered, object_options
 from napari_grd.cli.output import print_files, print_note, print_summary
 from napari_grd.cli.segment_plan import Format, ImageFile, Work, check_targets, find_files, iter_plan, outline_paths
 from napari_grd.cli.settings import Settings, takes_settings
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from napari_grd.inference.statistics import Range
     from napari_grd.io.calibration import Calibration
     from napari_grd.io.image_data import ImageData
+    from napari_grd.measure.filtering import ObjectFilter
     from napari_grd.models import Model
 
 _SEGMENT = {
@@ -50,6 +54,8 @@ class _Options:
     corrections: "Corrections | None"
     outlines: bool
     form: Format
+    objects: "ObjectFilter"
+    also: tuple[str, ...]
 
 
 @takes_settings(SegmentConfig(), _SEGMENT)
@@ -99,6 +105,18 @@ def segment(
     outlines: Annotated[
         bool, typer.Option("--outlines", help="Also write pictures with the objects outlined (.png, of stacks .tif).")
     ] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND,...",
+            help="What to write beside each label image: imagej, geojson (QuPath), coco, csv, parquet. Later, or of"
+            " all images together: napari-grd measure, napari-grd convert.",
+        ),
+    ] = None,
+    exclude_border: ExcludeBorder = False,
+    border_axes: BorderAxes = "yx",
+    min_size: MinSize = 0,
+    max_size: MaxSize = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out images that have labels.")] = False,
 ) -> None:
@@ -133,6 +151,8 @@ def segment(
         corrections=said,
         outlines=outlines,
         form="tiff" if form == "tiff" else "ome-zarr",
+        objects=object_options(exclude_border, border_axes, min_size, max_size),
+        also=parse_kinds(also),
     )
     for note in notes:
         print_note(note)
@@ -177,7 +197,16 @@ def _iter_all(
     from napari_grd.io.atomic import make_folder
 
     plan = yield from iter_plan(files, out, options.form, series, failures)
-    todo, done.skipped = check_targets(plan, out, force=force, skip_existing=skip_existing, outlines=options.outlines)
+    todo, done.skipped = check_targets(
+        plan,
+        out,
+        force=force,
+        skip_existing=skip_existing,
+        others=lambda target: [
+            *(outline_paths(target) if options.outlines else ()),
+            *paths_beside(target, options.also),
+        ],
+    )
     for folder in sorted({work.target.parent for work in todo}):
         make_folder(folder)
     told: set[str] = set()
@@ -241,12 +270,17 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
         )
     except GrdError as error:
         raise type(error)(f"{str(work.path)!r}: {error.problem}", error.remedy) from error
-    place = image.calibration if "c" not in image.axes else image.calibration.without(image.axes.index("c"))
-    target = _write(work, labels, place, _provenance(model, work, image, options), options.form)
+    pixels = segmented_pixels(labels, image)
+    if options.objects:
+        pixels = replace(pixels, labels=filtered(pixels.labels, pixels.axes, options.objects)[()])
+    provenance = _provenance(model, work, image, options)
+    target = _write(work, pixels.labels, pixels.calibration, provenance, options.form)
     done.written.append(target)
     yield Saved(target, kind="labels")
     if options.outlines:
-        done.written.append(_write_outlines(work.target, fitted, labels))
+        done.written.append(_write_outlines(work.target, fitted, pixels.labels))
+    if options.also:
+        done.written += yield from iter_write_beside(target, options.also, pixels, work.path.name, options.objects)
 
 
 def _write(work: Work, labels: NDArray[Any], place: "Calibration", provenance: dict[str, Any], form: Format) -> Path:
@@ -271,6 +305,7 @@ def _provenance(model: "Model", work: Work, image: "ImageData", options: _Option
         **({"channels": list(options.channels)} if options.channels else {}),
         **({"inverted": True} if options.invert else {}),
         **({} if options.range is None else {"range": options.range.tolist()}),
+        **({"objects": asdict(options.objects)} if options.objects else {}),
         "runtime": runtime.name,
         "precision": runtime.precision,
         "config": options.config.model_dump(mode="json"),
@@ -306,7 +341,7 @@ def _inverted_range(values: "Range", pixels: Any) -> "Range":
 
 
 def _write_outlines(target: Path, fitted: "FittedImage", labels: NDArray[Any]) -> Path:
-    """A picture of a plane, or a stack of pictures, axes in the order of the labels."""
+    """A picture of a plane, or a stack of pictures, of labels with axes in the order of "tzyx"."""
     import numpy as np
     import tifffile
     from PIL import Image
@@ -315,9 +350,9 @@ def _write_outlines(target: Path, fitted: "FittedImage", labels: NDArray[Any]) -
     from napari_grd.io.atomic import atomic_path
     from napari_grd.study.colours import overlay
 
-    axes = [axis for axis in fitted.axes if axis != "c"]
-    order = [axes.index(axis) for axis in (*(axis for axis in axes if axis not in "yx"), "y", "x")]
-    planes = labels.transpose(order).reshape(-1, *(labels.shape[axes.index(axis)] for axis in "yx"))
+    leading = [axis for axis in fitted.axes if axis not in "cyx"]
+    order = [sorted(leading).index(axis) for axis in leading]  # t before z
+    planes = labels.transpose(*order, -2, -1).reshape(-1, *labels.shape[-2:])
     pictures = (
         np.round(255 * overlay(as_image(plane, rest), found, fill=False)).astype(np.uint8)
         for (plane, rest), found in zip(split_planes(fitted.pixels, fitted.axes), planes, strict=True)
