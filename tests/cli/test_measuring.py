@@ -127,6 +127,7 @@ def test_stacks_and_planes_share_a_table(call, tmp_path: Path) -> None:
         assert call("measure", tmp_path / "in", "-o", tmp_path / f"t{suffix}").code == 0
         table = read(tmp_path / f"t{suffix}")
         assert table["image"].tolist() == ["a"] * 3 + ["c"] * 6
+        assert table.columns[:3].tolist() == ["image", "label", "t"]
         assert table["t"].isna().tolist() == [True] * 3 + [False] * 6
         assert table["t"].dropna().tolist() == [0, 0, 0, 1, 1, 1]
 

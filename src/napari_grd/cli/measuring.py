@@ -158,7 +158,9 @@ def _joined(measured: Sequence[Measured], many: bool) -> dict[str, Any]:
     """One table of all; a column that not every image has is empty for the others."""
     import numpy as np
 
-    names = list(dict.fromkeys(name for one in measured for name in one.table.columns))
+    frames = [axis for one in measured for axis in one.table.frame_axes]
+    rest = [name for one in measured for name in one.table.columns]
+    names = list(dict.fromkeys(["label", *sorted(frames), *rest]))
     columns: dict[str, Any] = {}
     if many:
         columns["image"] = np.repeat([one.name for one in measured], [len(one.table) for one in measured])
