@@ -1,6 +1,7 @@
 """Files as people have them: what is segmented, where it goes, and how it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import zarr
 from PIL import Image
 
 from napari_grd.data.simulate import nuclei_2d
+from napari_grd.io import images
 from napari_grd.io.images import read_image
 from napari_grd.io.ome_zarr import read_ome_zarr
 
@@ -200,6 +202,24 @@ def test_wrong_usage_ends_before_anything_is_done(segment, picture, tmp_path: Pa
     assert segment(tmp_path / "a.tif", "--device", "warp").code == 2
     assert segment(tmp_path / "a.tif", model="nothing").code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_what_was_done_before_a_stop_is_kept_and_told(segment, picture, tmp_path: Path, monkeypatch) -> None:
+    for name in ("a", "b", "c"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", picture)
+    read = images.read_image
+
+    def stop_at_b(path: Path, **options: object) -> object:
+        if path.stem == "b":
+            os.kill(os.getpid(), signal.SIGINT)
+        return read(path, **options)
+
+    monkeypatch.setattr(images, "read_image", stop_at_b)
+    done = segment(tmp_path)
+    assert done.code == 130
+    assert "--skip-existing" in done.err
+    assert written(tmp_path / "out") == ["a.tif"]
+    assert "a.tif" in done.out
 
 
 def test_a_console_that_cannot_write_a_name_ends_well(picture, tmp_path: Path) -> None:

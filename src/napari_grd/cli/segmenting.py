@@ -18,7 +18,7 @@ from napari_grd.cli.segment_plan import Format, ImageFile, Work, check_targets, 
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, DataError, GrdError, OutputError
-from napari_grd.jobs import Event, Job, Notice, Saved, Stopwatch, relay
+from napari_grd.jobs import Event, Job, Notice, Progress, Saved, Stopwatch, relay
 
 if TYPE_CHECKING:
     from napari_grd.corrections import Corrections
@@ -39,7 +39,7 @@ _SEGMENT = {
     "--pixel-size": "pixel_size",
     "--link": "link",
 }
-_LARGE = 4096**2  # pixels of a file whose own progress is shown, too
+_MANY = 8  # steps of an image that is itself shown on its way, beside the whole
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _iter_all(
     )
     for folder in sorted({work.target.parent for work in todo}):
         make_folder(folder)
-    told: set[str] = set()
+    said: set[str] = set()
     watch = Stopwatch("Segmenting images", len(todo))
     for number, work in enumerate(todo):
         yield watch.progress(number)
@@ -217,10 +217,11 @@ def _iter_all(
         whole = watch.progress(number)
 
         def change(event: Event, whole: Event = whole, quiet: bool = quiet) -> Event:
-            return whole if quiet and not isinstance(event, Notice) else event
+            told = isinstance(event, Notice) or (isinstance(event, Progress) and event.total > _MANY)
+            return whole if quiet and not told else event
 
         try:
-            yield from relay(_iter_one(model, work, options, done, told, alone=not quiet), change)
+            yield from relay(_iter_one(model, work, options, done, said, alone=not quiet), change)
             done.segmented += 1
         except OutputError:  # the next image would not fare better
             raise
