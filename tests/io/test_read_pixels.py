@@ -222,6 +222,9 @@ def test_what_is_no_image(tmp_path: Path, data: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", data)
     with pytest.raises(DataError, match=r"a.npy.* holds "):
         grd.read_image(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", np.zeros((0, 5)))
+    with pytest.raises(DataError, match=r"a.npy has no pixels \(shape \(0, 5\)\)"):
+        grd.read_image(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize(

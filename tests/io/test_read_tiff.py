@@ -292,6 +292,32 @@ def test_pages_in_a_circle_end(tmp_path: Path) -> None:
         grd.read_image(tmp_path / "a.tif")
 
 
+def test_damage_that_shows_when_pixels_are_asked_for_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "LAZY_BYTES", 100)
+    tifffile.imwrite(tmp_path / "a.tif", PLANE, compression="zlib")
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        at = file.pages[0].dataoffsets[0]
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[at + 4 : at + 60] = bytes(56)
+    (tmp_path / "a.tif").write_bytes(content)
+    image = grd.read_image(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=r"a.tif' cannot be read"):
+        np.asarray(image.pixels)
+
+
+def test_pages_larger_than_their_file_are_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PLANE, rowsperstrip=4, metadata=None)
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        tag = file.pages[0].tags["ImageLength"]
+    content[tag.valueoffset : tag.valueoffset + 2] = struct.pack("<H", 60_000)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(DataError, match="a page of 30 x 60000 pixels is not whole"):
+        grd.read_image(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("name", ["a.ome.tif", "set", "rgba.tif"])
 def test_large_images_are_read_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     colors = np.dstack([RNG.integers(0, 255, (24, 30, 3), dtype=np.uint8), np.full((24, 30), 255, np.uint8)])

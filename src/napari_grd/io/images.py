@@ -1,7 +1,5 @@
 """Reading images of all kinds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.errors import DataError, GrdError
+from napari_grd.errors import DataError
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.cellpose_seg import SUFFIX as SEG
 from napari_grd.io.image_data import Channel, ImageData
 from napari_grd.io.layout import lay_out
+from napari_grd.io.lazy import explained
 from napari_grd.io.names import ARRAY, COMPANION, PHOTO, SUFFIXES, TIFF, VENDOR, image_stem, named, suffix_of
 from napari_grd.io.ome_zarr_metadata import is_array, is_ome_zarr
 
@@ -94,7 +93,7 @@ def _read(path: Path, series: int | str | None, axes: str | None, *, shown: bool
 
 def _read_one(path: Path, series: int | str | None, axes: str | None, *, shown: bool) -> ImageData:
     pick = partial(_number, path, series)
-    with _explained(path):
+    with explained(path):
         kind = _kind(path)
         if kind == "tiff":
             from napari_grd.io.read_tiff import read_tiff
@@ -127,7 +126,7 @@ def list_series(path: str | Path) -> tuple[str, ...]:
         If the file cannot be read.
     """
     path = Path(path)
-    with _explained(path):
+    with explained(path):
         return _names(path, _kind(path))
 
 
@@ -192,20 +191,6 @@ def _number(path: Path, series: int | str | None, names: tuple[str, ...]) -> int
             f"Give a number from 0 to {len(names) - 1}, or a name: {named(names)}.",
         )
     return number
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Whatever a damaged file makes the readers stumble over: struct.error, zlib.error, TypeError ..."""
-    try:
-        yield
-    except GrdError:
-        raise
-    except Exception as error:
-        raise DataError(
-            f"The image file {str(path)!r} cannot be read ({type(error).__name__}: {error}).",
-            "The file may be cut off or damaged: copy it again or leave it out.",
-        ) from error
 
 
 def _photo(path: Path, axes: str | None, shown: bool) -> ImageData:

@@ -64,6 +64,8 @@ def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -
     >>> lay_out(np.zeros((1, 5, 8, 9)), "TIYX", None, "a.tif").axes
     'zyx'
     """
+    if 0 in pixels.shape:
+        raise DataError(f"{where} has no pixels (shape {tuple(pixels.shape)}).", "Leave it out.")
     if axes is not None:
         return _told(pixels, letters, axes, where)
     letters = [_MEANING.get(letter.lower(), letter.lower()) for letter in letters]

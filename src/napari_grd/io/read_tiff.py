@@ -11,6 +11,7 @@ from napari_grd.errors import DataError
 from napari_grd.io.colors import from_cmyk, shown_palette, without_alpha, without_equal_colors
 from napari_grd.io.image_data import Channel, ImageData, Pick
 from napari_grd.io.layout import lay_out
+from napari_grd.io.lazy import lazy_array
 from napari_grd.io.names import image_name, named, series_names
 from napari_grd.io.read_photo import read_photo, turn
 from napari_grd.io.tiff_file import OpenTiff, TiffImage, open_tiff
@@ -67,7 +68,7 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
     _check_whole(opened, image, path)
     # Whoever names the axes says whether samples are colors: three planes of a stack may pass for red, green and blue.
     raw = axes is not None and "c" not in axes.lower() and image.series.keyframe.planarconfig == 2
-    found = _Shown(*_stored(image.series, lazy)) if raw else _pixels(path, image, lazy, shown)
+    found = _Shown(*_stored(path, image.series, lazy)) if raw else _pixels(path, image, lazy, shown)
     found, notes = _without_missing(found, image.series, opened, path)
     if opened.missing and not notes:
         notes = (f"{len(opened.missing)} of the files that {path.name} belongs to are missing, none of this image.",)
@@ -109,25 +110,36 @@ def _check_whole(opened: OpenTiff, image: TiffImage, path: Path) -> None:
         )
 
 
+def _check_segments(path: Path, series: Any) -> None:
+    """Refuse pages that are larger than what is there of them: the rest would be black."""
+    page = series.keyframe
+    needed = page.size * page.bitspersample // 8
+    cut = page.is_contiguous and needed > page.parent.filehandle.size
+    if cut or (not page.is_contiguous and len(page.dataoffsets) < int(np.prod(page.chunked))):
+        size = f"{page.imagewidth} x {page.imagelength} pixels"
+        raise DataError(
+            f"{str(path)!r} is cut off or damaged: a page of {size} is not whole.", "Copy it again, or leave it out."
+        )
+
+
 def _log(opened: OpenTiff, path: Path) -> list[str]:
     """What tifffile stumbled over and nothing else has told yet."""
     found = [text for text in opened.log if not (opened.missing and "failed to read" in text)]
     return [f"{path.name} is not quite in order: {named(found, 2)}."] if found else []
 
 
-def _stored(series: Any, lazy: bool) -> tuple[Any, str]:
+def _stored(path: Path, series: Any, lazy: bool) -> tuple[Any, str]:
     """Pixels as they are stored, with the letters of their axes."""
+    _check_segments(path, series)
     letters = str(series.axes).lower()
     if not lazy:
         pixels = series.asarray()
         return np.asarray(pixels, pixels.dtype.newbyteorder("=")), letters
-    import dask.array as da
     import zarr
 
     # No file stays open in between: each piece opens the one it is in.
     stored = zarr.open_array(series.aszarr(level=0, _openfiles=0), mode="r")
-    pixels = da.from_zarr(stored)
-    return pixels.astype(pixels.dtype.newbyteorder("=")), letters
+    return lazy_array(stored, path, (letters.index("y"), letters.index("x"))), letters
 
 
 def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
@@ -137,7 +149,7 @@ def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
     if kind in ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV") or (kind == "YCBCR" and not _decodes_to_rgb(page)):
         photo = read_photo(path)
         return _Shown(photo.pixels, photo.letters, photo.is_rgb, notes=photo.notes)
-    pixels, letters = _stored(image.series, lazy)
+    pixels, letters = _stored(path, image.series, lazy)
     if shown and kind == "PALETTE" and page.colormap is not None and pixels.dtype.kind == "u":
         pixels, is_rgb, color = shown_palette(pixels, page.colormap, ramp=True)
         return _Shown(pixels, letters + "s" if is_rgb else letters, is_rgb, color)

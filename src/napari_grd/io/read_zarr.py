@@ -6,6 +6,7 @@ from typing import Any
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.image_data import Channel, ImageData, Pick
 from napari_grd.io.layout import lay_out
+from napari_grd.io.lazy import lazy_array
 from napari_grd.io.names import image_name
 from napari_grd.io.ome_zarr import OmeZarr, ZarrImage
 from napari_grd.io.tiff_metadata import Steps
@@ -20,7 +21,6 @@ def list_zarr(path: Path) -> tuple[str, ...]:
 
 def read_array(path: Path, *, axes: str | None) -> ImageData:
     """Read an array that stands alone in a Zarr folder; its axes are what it names, if it does."""
-    import dask.array as da
     import zarr
 
     array: Any = zarr.open_array(path, mode="r")
@@ -29,7 +29,7 @@ def read_array(path: Path, *, axes: str | None) -> ImageData:
     if not {"y", "x"} <= set(letters):
         letters = ["q"] * (array.ndim - 2) + ["y", "x"]
     name = image_name(path, 0, ("0",))
-    laid = lay_out(da.from_zarr(array), letters, axes, path.name)
+    laid = lay_out(lazy_array(array, path, _plane(letters)), letters, axes, path.name)
     count = laid.pixels.shape[laid.axes.index("c")] if "c" in laid.axes else 1
     return ImageData(
         pixels=laid.pixels,
@@ -53,11 +53,9 @@ def read_zarr(path: Path, pick: Pick, *, axes: str | None) -> ImageData:
 
 
 def _data(image: ZarrImage, name: str, found: OmeZarr, series: int, axes: str | None) -> ImageData:
-    import dask.array as da
-
     named = image.calibration.axes
     letters = [_ALIASES.get(axis.lower(), axis.lower()) for axis in named]
-    laid = lay_out(da.from_zarr(image.levels[0]), letters, axes, name)
+    laid = lay_out(lazy_array(image.levels[0], found.path, _plane(letters)), letters, axes, name)
     calibration = image.calibration
     known: dict[str, dict[str, Any]] = {"scale": {}, "units": {}, "translate": {}}
     for place, letter in enumerate(letters):
@@ -77,3 +75,7 @@ def _data(image: ZarrImage, name: str, found: OmeZarr, series: int, axes: str | 
         notes=tuple(note for note in (*found.notes, *image.notes, laid.note) if note),
         labels=tuple(_data(child, child.name, found, series, None) for child in image.labels),
     )
+
+
+def _plane(letters: list[str]) -> tuple[int, int]:
+    return (letters.index("y"), letters.index("x")) if {"y", "x"} <= set(letters) else (-2, -1)
