@@ -67,6 +67,7 @@ def read_image(path: str | Path, *, series: int | str | None = None, axes: str |
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> import tifffile
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "a.ome.tif"
     ...     tifffile.imwrite(path, np.zeros((4, 64, 80), np.uint16), metadata={"axes": "TYX", "TimeIncrement": 30})
