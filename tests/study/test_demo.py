@@ -48,8 +48,8 @@ def test_no_image_is_trained_on_and_compared_on() -> None:
 
 
 def test_images_are_those_of_the_seed() -> None:
-    first, longer = (drain(iter_simulate(3, DemoSize(64, 1, n, 1))) for n in (1, 2))
-    other = drain(iter_simulate(4, DemoSize(64, 1, 1, 1)))
+    first, longer = (drain(iter_simulate(3, DemoSize(64, 64, 1, n, 1))) for n in (1, 2))
+    other = drain(iter_simulate(4, DemoSize(64, 64, 1, 1, 1)))
     for ours, theirs in zip(first.test_images, longer.test_images, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert not np.array_equal(first.test_images[0], other.test_images[0])

@@ -25,7 +25,9 @@ class DemoSize:
     Attributes
     ----------
     side : int
-        Of every image, in pixels.
+        Of every image without labels, and of those to compare on, in pixels.
+    labelled_side : int
+        Of the labelled images: cut-outs, of which a person outlines five in half an hour.
     labelled, unlabelled : int
         Images to train on: of :data:`LABELLED_KIND`, and of all kinds in turn.
     each : int
@@ -33,13 +35,14 @@ class DemoSize:
     """
 
     side: int = 256
+    labelled_side: int = 128
     labelled: int = 5
     unlabelled: int = 40
     each: int = 2
 
 
 FULL = DemoSize()
-QUICK = DemoSize(side=96, labelled=2, unlabelled=3, each=1)
+QUICK = DemoSize(side=96, labelled_side=96, labelled=2, unlabelled=3, each=1)
 
 
 def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bool = False) -> Job[Study]:
@@ -80,18 +83,19 @@ def iter_simulate(seed: int, size: DemoSize) -> Job[StudyImages]:
         No validation images: the last weights are taken. One image is empty.
     """
     shape, kinds = (size.side, size.side), list(NUCLEI.values())
+    cutout = (size.labelled_side, size.labelled_side)
     labelled = [NUCLEI[LABELLED_KIND]] * size.labelled
     unlabelled = [kinds[i % len(kinds)] for i in range(size.unlabelled)]
     test = kinds * size.each
     watch = Stopwatch("Simulating nuclei", len(labelled) + len(unlabelled) + len(test))
     drawn: list[list[tuple[UInt16, UInt16]]] = []
-    for stream, wanted in enumerate((labelled, unlabelled, test)):
+    for stream, (wanted, sides) in enumerate(((labelled, cutout), (unlabelled, shape), (test, shape))):
         # A stream for each: more images of one leave the others as they are.
         rng = np.random.default_rng((seed, stream))
         drawn.append([])
         for kind in wanted:
             yield watch.progress(sum(len(pairs) for pairs in drawn))
-            drawn[-1].append(nuclei_2d(rng, shape, kind=kind))
+            drawn[-1].append(nuclei_2d(rng, sides, kind=kind))
     yield watch.progress(watch.total)
     known, unknown, shown = drawn
     empty, _ = nuclei_2d(np.random.default_rng((seed, len(drawn))), shape, 0, kind=CULTURE)
