@@ -58,11 +58,11 @@ def _saved(student: Row, teacher: Row | None) -> str:
     if teacher is None:
         return ""
     size, time = student.parameters / teacher.parameters, student.milliseconds / teacher.milliseconds
-    return f", with {_share(size)} of its parameters and in {_share(time)} of its time"
+    return f", with {_share(size)} its parameters and in {_share(time)} its time"
 
 
 def _share(part: float) -> str:
-    return f"1/{1 / part:.0f}" if part < 0.67 else f"{part:.1f} times"
+    return f"1/{1 / part:.0f} of" if part < 0.67 else f"{part:.1f} times"
 
 
 def _alone(student: Row, baseline: Row, teacher: Row | None, labelled: int) -> str:
