@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from npe2 import PluginManifest
 
-from napari_grd._napari.files.bioio_layers import FORMATS
+from napari_grd.io.names import VENDOR
 
 FILE = str(resources.files("napari_grd") / "napari.yaml")
 
@@ -60,7 +60,7 @@ def test_no_file_is_claimed_that_napari_opens(manifest: Any) -> None:
 
 def test_the_formats_of_bioio_are_those_of_the_manifest(manifest: Any) -> None:
     (reader,) = [reader for reader in manifest.contributions.readers if reader.command == "napari-grd.read_bioio"]
-    assert reader.filename_patterns == [f"*{suffix}" for suffix in FORMATS]
+    assert reader.filename_patterns == [f"*{suffix}" for suffix in VENDOR]
 
 
 def test_what_napari_does_with_it_at_its_start_imports_nothing_heavy() -> None:
