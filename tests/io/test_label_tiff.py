@@ -59,6 +59,12 @@ def test_an_unknown_size_is_not_made_up(tmp_path: Path) -> None:
     place = Calibration.of("zyx", (3.0, 2.0, 2.0))
     image = read_image(write_labels(tmp_path / "a.tif", labels(2, 8, 8), calibration=place))
     assert image.calibration.units == (None, None, None)
+    half = Calibration.of("zyx", (3.0, 1.0, 1.0), units=("micrometer", None, None))
+    image = read_image(write_labels(tmp_path / "b.tif", labels(2, 8, 8), calibration=half))
+    assert image.calibration == half
+    flat = Calibration.of("zyx", (1.0, 0.5, 0.5), units=(None, "micrometer", "micrometer"))
+    image = read_image(write_labels(tmp_path / "c.tif", labels(2, 8, 8), calibration=flat))
+    assert image.calibration == flat
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
         model,
         image.pixels,
         image.axes,
-        names=[channel.name for channel in image.channels],
+        names=("red", "green", "blue") if image.is_rgb else [channel.name for channel in image.channels],
         is_rgb=image.is_rgb,
         wanted=options.channels,
     )

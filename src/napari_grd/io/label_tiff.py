@@ -79,10 +79,11 @@ def write_labels(
         return write_ome(path, stored, place, provenance)
     metadata: dict[str, Any] = {"axes": "".join(place.axes).upper(), "max": float(stored.max(initial=0)), "min": 0.0}
     steps = _steps(place)
-    if "x" in steps and "y" in steps:
-        metadata["unit"] = "um"
+    known = "x" in steps and "y" in steps
+    if known or "z" in steps:
+        metadata |= {"unit": "um" if known else "pixel", "zunit": "um"}
     if "z" in steps:
-        metadata |= {"spacing": steps["z"], "unit": "um"}
+        metadata["spacing"] = steps["z"]
     if "t" in steps:
         metadata["finterval"] = steps["t"]
     if provenance:
@@ -94,7 +95,7 @@ def write_labels(
             imagej=True,
             compression="zlib",
             photometric="minisblack",
-            resolution=(1 / steps["x"], 1 / steps["y"]) if "x" in steps and "y" in steps else None,
+            resolution=(1 / steps["x"], 1 / steps["y"]) if known else None,
             metadata=metadata,
         )
     return path
