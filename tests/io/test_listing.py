@@ -75,6 +75,7 @@ def test_folders_below(tmp_path: Path) -> None:
 def test_the_images_of_a_data_folder_are_meant_and_orphan_labels_do_no_harm(tmp_path: Path) -> None:
     put(tmp_path, "images/a.tif", "labels/other.tif", "README.png")
     assert names(tmp_path) == ["images/a.tif"]
+    assert list_images(tmp_path).notes == ("Beside the folder 'images', 1 image(s) were passed over: README.png.",)
 
 
 def test_labels_without_an_image_are_told(tmp_path: Path) -> None:

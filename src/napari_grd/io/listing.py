@@ -97,7 +97,9 @@ def list_images(folder: str | Path, *, recursive: bool = False, pattern: str | N
         If there is no such folder, or no image in it.
     """
     root = _existing(folder)
+    aside: list[Path] = []
     if (root / "images").is_dir():
+        aside = [path for path in _files(root, False) if not is_leftover(path)]
         root = root / "images"
     files = [path for path in _files(root, recursive) if not is_leftover(path)]
     if pattern is not None:
@@ -112,6 +114,8 @@ def list_images(folder: str | Path, *, recursive: bool = False, pattern: str | N
             if deeper
             else f"Put files ending in {', '.join(SUFFIXES[:2])}, .png, ... there, or point to another folder.",
         )
+    if aside:
+        notes.append(f"Beside the folder 'images', {len(aside)} image(s) were passed over: {named(aside)}.")
     return FolderListing(tuple(images), tuple(notes))
 
 
