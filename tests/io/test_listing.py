@@ -78,6 +78,15 @@ def test_the_images_of_a_data_folder_are_meant_and_orphan_labels_do_no_harm(tmp_
     assert list_images(tmp_path).notes == ("Beside the folder 'images', 1 image(s) were passed over: README.png.",)
 
 
+def test_an_image_may_be_called_as_labels_are(tmp_path: Path) -> None:
+    put(tmp_path, "images/a_masks.tif", "labels/a_masks.tif", "images/b.tif", "labels/b_masks.tif")
+    pairs = list_pairs(tmp_path).pairs
+    assert [(pair.name, pair.labels and pair.labels.name) for pair in pairs] == [
+        ("a_masks", "a_masks.tif"),
+        ("b", "b_masks.tif"),
+    ]
+
+
 def test_labels_without_an_image_are_told(tmp_path: Path) -> None:
     put(tmp_path, "images/a.ome.tif", "labels/a.png", "labels/b.png")
     listing = list_pairs(tmp_path)

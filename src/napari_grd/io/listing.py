@@ -1,7 +1,7 @@
 """Which files of a folder are images, and which labels belong to them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -148,10 +148,11 @@ def without_doubles(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return sorted(found), notes
 
 
-def find_labels(folder: str | Path) -> dict[str, Path]:
+def find_labels(folder: str | Path, images: Collection[str] = ()) -> dict[str, Path]:
     """Label images that lie directly in a folder, by the stem of their image.
 
-    Those of Cellpose are called ``a_cp_masks.png`` or ``a_seg.npy`` for the image ``a``.
+    Those of Cellpose are called ``a_cp_masks.png`` or ``a_seg.npy`` for the image ``a``, unless ``images``,
+    the stems of images, has one that is called so itself.
 
     Raises
     ------
@@ -165,7 +166,7 @@ def find_labels(folder: str | Path) -> dict[str, Path]:
             f"The folder {str(folder)!r} holds no label images.",
             f"Put files ending in {', '.join(SUFFIXES[:2])}, .png, ... there, or point to another folder.",
         )
-    return _labels_by_stem(files)
+    return _labels_by_stem(files, images)
 
 
 def read_pairs(folder: str | Path, *, strict: bool = False) -> list[ImagePair]:
@@ -212,7 +213,7 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
     images = {image_stem(path): path for path in found.images}
     notes = list(found.notes)
     if labels_folder is not None and any(_files(labels_folder, False)):
-        labels = find_labels(labels_folder)
+        labels = find_labels(labels_folder, images)
     else:
         beside = [path for path in _files(inside, False) if is_leftover(path) and _stem_ends(path, _LABEL_ENDS)]
         labels = _labels_by_stem(beside)
@@ -288,13 +289,13 @@ def _stem_ends(path: Path, ends: tuple[str, ...]) -> bool:
     return image_stem(path).lower().endswith(ends)
 
 
-def _labels_by_stem(files: Sequence[Path]) -> dict[str, Path]:
+def _labels_by_stem(files: Sequence[Path], images: Collection[str] = ()) -> dict[str, Path]:
     """Label files by what their image is called; of several for one image the most exact, and no pickle if possible."""
     found: dict[str, Path] = {}
     for path in sorted(files, key=lambda path: (path.name.lower().endswith(SEG), *_rank(path))):
         stem = image_stem(path)
         for end in _LABEL_ENDS:
-            if stem.lower().endswith(end) and len(stem) > len(end):
+            if stem not in images and stem.lower().endswith(end) and len(stem) > len(end):
                 stem = stem[: -len(end)]
                 break
         found.setdefault(stem, path)
