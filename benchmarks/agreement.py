@@ -15,7 +15,7 @@ import numpy as np
 import napari_grd.api as grd
 from common import FLUORESCENCE, Dataset, load, score
 from napari_grd.data.inputs import as_image
-from napari_grd.data.normalize import intensity_range
+from napari_grd.data.intensity import measure_intensity
 from reporting import hardware, table
 
 CROP = 256
@@ -24,7 +24,7 @@ CROP = 256
 def crop_difference(model: grd.Model, image: Any, margin: int) -> float:
     """Largest difference of an embedding, more than ``margin`` pixels inside a crop."""
     config = grd.SegmentConfig(precision="f32")
-    values = intensity_range(as_image(image, "yx"), model.config.normalization)
+    values = measure_intensity(as_image(image, "yx"), model.config.normalization)
     whole = grd.predict(model, image, config, axes="yx", intensity_range=values).embedding
     stride = model.stride
     top, left = ((side - CROP) // 2 // stride * stride for side in image.shape)

@@ -16,7 +16,7 @@ import typer
 from skimage.segmentation import expand_labels
 
 from napari_grd.config import SegmentConfig
-from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.data.intensity import normalized
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.segment import predict, segment
@@ -81,11 +81,11 @@ def stage_row(model: Model, scene: Scene, precision: str, repeats: int, *, train
     """Medians of the stages, and of them all."""
     config = SegmentConfig(device="cpu", precision=precision)
     image = scene.image[None]
-    ready = normalize(image, intensity_range(image, model.config.normalization))
+    ready = normalized(image, model.config.normalization)
     runtime = runtime_for(model, config)
     prediction = predict(model, scene.image, config) if trained else made_up(scene, model.config)
     stages = [
-        median_ms(lambda: normalize(image, intensity_range(image, model.config.normalization)), repeats),
+        median_ms(lambda: normalized(image, model.config.normalization), repeats),
         median_ms(lambda: runtime(ready), repeats),
         median_ms(lambda: partition_prediction(prediction), repeats),
     ]

@@ -19,7 +19,7 @@ import zarr
 
 from napari_grd.config import DistillConfig, LossWeights
 from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
-from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.data.intensity import normalized
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.memory_bank import MemoryBank
 from napari_grd.distillation.objective import DistillationObjective, Objective
@@ -58,7 +58,7 @@ def examples(folder: Path, count: int) -> tuple[list[Example], list[Example]]:
     for i in range(count):
         rng = np.random.default_rng(i)
         image, labels = nuclei_2d(rng, (512, 512))
-        pixels = normalize(image[None], intensity_range(image[None], config.normalization))
+        pixels = normalized(image[None], config.normalization)
         output = rng.standard_normal((17, 512, 512)).astype(np.float16)
         output[16] = labels > 0
         array = zarr.create_array(folder / f"{i}", data=output, chunks=(17, 128, 128), compressors=None)

@@ -55,9 +55,10 @@ def test_the_builtin_student_finds_nuclei(student: grd.Model, nuclei: tuple[Any,
 
 
 def test_partition_again_without_the_network(student: grd.Model, nuclei: tuple[Any, Any]) -> None:
-    prediction = grd.predict(student, nuclei[0])
+    config = grd.SegmentConfig(object_diameter=None)
+    prediction = grd.predict(student, nuclei[0], config)
     assert prediction.embedding.shape == (16, 160, 160)
-    np.testing.assert_array_equal(grd.partition(prediction), grd.segment(student, nuclei[0]))
+    np.testing.assert_array_equal(grd.partition(prediction), grd.segment(student, nuclei[0], config))
     fewer = grd.partition(prediction, grd.PartitionConfig(min_size=400))
     assert fewer.max() < grd.partition(prediction).max()
 

@@ -25,7 +25,7 @@ from napari_grd.corrections.replay import iter_segment_corrected as iter_segment
 from napari_grd.corrections.replay import segment_corrected as segment
 from napari_grd.distillation.recipes import iter_distill as _iter_distill
 from napari_grd.distillation.recipes import iter_train
-from napari_grd.errors import GrdError, GrdWarning
+from napari_grd.errors import GrdError, GrdWarning, NothingStandsOut
 from napari_grd.export.formats import export_model
 from napari_grd.export.loading import as_model, load_model
 from napari_grd.graph.instances import InstanceGraph, instance_graph
@@ -67,6 +67,7 @@ __all__ = [
     "Metrics",
     "Model",
     "ModelCard",
+    "NothingStandsOut",
     "Notice",
     "ObjectTable",
     "PartitionConfig",

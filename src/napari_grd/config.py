@@ -124,14 +124,24 @@ class SegmentConfig(Config):
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
     tile: int = Field(1024, ge=128, description="largest side of a tile in pixels, halo not included")
     halo: int = Field(80, ge=16, description="context around a tile in pixels; a ResUNet sees 80 far")
-    object_diameter: float | None = Field(
-        None, gt=0, description="typical object diameter in pixels; the image is rescaled to what the model knows"
+    object_diameter: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
+        "auto",
+        description="typical object diameter in pixels; the image is rescaled to what the model knows."
+        " auto: estimated from the image; None: as the model knows it",
     )
     pixel_size: float | None = Field(
-        None, gt=0, description="pixel size of the image in micrometres, an alternative to object_diameter"
+        None, gt=0, description="pixel size of the image in micrometers, an alternative to object_diameter"
+    )
+    invert: bool | Literal["auto"] = Field(
+        "auto", description="whether dark becomes bright; auto: if the image is dark on bright and the model is not"
     )
     link: bool = Field(True, description="an object keeps its number through the planes of a stack or series")
     partition: PartitionConfig | None = Field(None, description="None: the settings stored in the model")
+
+    def as_known(self) -> "SegmentConfig":
+        """The same, but the image is shown to the model as it is unless a size is given: nothing is left to decide."""
+        size = None if self.object_diameter == "auto" else self.object_diameter
+        return self.replace(object_diameter=size, invert=self.invert is True)
 
 
 class NetworkConfig(Config):

@@ -87,3 +87,7 @@ class Cancelled(GrdError):
 
 class GrdWarning(UserWarning):
     """Base of all warnings: a result was computed, but the user should look at something."""
+
+
+class NothingStandsOut(GrdWarning):
+    """Nothing in an image stands out of its noise, so nothing was found in it."""

@@ -106,12 +106,12 @@ class Notice:
     ----------
     message : str
         One or two full sentences: what was found and, where there is one, the remedy.
-    category : type of GrdWarning
-        The warning that :func:`drain` issues for it.
+    category : type of GrdWarning, or None
+        The warning that :func:`drain` issues for it; None: a script is told by the event alone.
     """
 
     message: str
-    category: type[GrdWarning] = GrdWarning
+    category: type[GrdWarning] | None = GrdWarning
 
 
 Event = Progress | Metrics | Preview | Saved | Notice
@@ -188,6 +188,21 @@ def relay(job: Job[Result], change: Callable[[Event], Event]) -> Job[Result]:
         job.close()
 
 
+def without_notices(job: Job[Result]) -> Job[Result]:
+    """A job as part of another, for whose user its notices mean nothing: the same result and the other events."""
+    try:
+        while True:
+            try:
+                event = next(job)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            if not isinstance(event, Notice):
+                yield event
+    finally:
+        job.close()
+
+
 def drain(
     job: Job[Result],
     on_event: Callable[[Event], None] | None = None,
@@ -238,7 +253,7 @@ def drain(
                 return result
             if isinstance(event, Saved) and event.kind == "checkpoint":
                 checkpoint = event.path
-            if warn and isinstance(event, Notice):
+            if warn and isinstance(event, Notice) and event.category is not None:
                 warnings.warn(event.message, event.category, stacklevel=3)
             if on_event is not None:
                 on_event(event)

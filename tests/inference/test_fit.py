@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from napari_grd.errors import ImageError
-from napari_grd.inference.fit import choose_channels, fit_channels, inverted
+from napari_grd.inference.fit import choose_channels, fit_channels
 from napari_grd.models import Model, ModelConfig
 
 RNG = np.random.default_rng(0)
@@ -81,11 +81,3 @@ def test_two_channels_for_a_model_of_three_say_which_stands_for_all(color: Model
 def test_channels_that_are_not_there_are_named(gray: Model, three: np.ndarray, wanted: list[str], message: str) -> None:
     with pytest.raises(ImageError, match=message):
         fit_channels(gray, three, "cyx", names=["a", "b", "c"], wanted=wanted)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, bool])
-def test_inverting_keeps_type_and_steps(dtype: type) -> None:
-    image = np.array([0, 1, 1, 0]).astype(dtype)
-    found = inverted(image)
-    assert found.dtype == image.dtype
-    assert (np.diff(found.astype(float)) == -np.diff(image.astype(float))).all()

@@ -125,7 +125,7 @@ def test_of_a_lazy_stack_one_plane_is_read_at_a_time(kind, picture, nuclei, tmp_
         lazy = zarr.create_array(tmp_path / "a.zarr", data=volume, chunks=(1, 48, 60))
     labels = segment(nuclei, lazy, F32, axes="zyx")
     np.testing.assert_array_equal(labels, segment(nuclei, volume, F32, axes="zyx"))
-    assert largest == [(1, 96, 120)] * 3 or kind == "zarr"
+    assert set(largest) == {(1, 96, 120)} or kind == "zarr"
 
 
 @pytest.mark.parametrize("diameter", [None, 13.0, 40.0])
@@ -178,7 +178,7 @@ def test_the_known_range_holds_for_every_plane(picture, nuclei):
 def test_what_is_said_of_whole_planes_is_there_where_it_is_wanted(small_blocks, picture, nuclei):
     stack = np.stack([picture] * 2)
     seen = {}
-    job = iter_segment(nuclei, stack, F32, axes="tyx", on_plane=seen.__setitem__, wanted=(1,).__eq__)
+    job = iter_segment(nuclei, stack, F32.as_known(), axes="tyx", on_plane=seen.__setitem__, wanted=(1,).__eq__)
     drain(job)
     assert list(seen) == [(1,)]
     assert seen[(1,)].embedding.shape[1:] == picture.shape
@@ -187,13 +187,14 @@ def test_what_is_said_of_whole_planes_is_there_where_it_is_wanted(small_blocks, 
 def test_much_memory_is_told_and_too_much_refused(picture, nuclei, monkeypatch):
     events = []
     monkeypatch.setattr(memory, "available_memory", lambda: 2**40)
-    drain(iter_segment(nuclei, picture, F32), events.append)
+    plain = F32.as_known()
+    drain(iter_segment(nuclei, picture, plain), events.append)
     assert not [event for event in events if isinstance(event, Notice)]
     need = 4 * picture.size
     monkeypatch.setattr(memory, "segment_bytes", lambda *_: (need, 0))
     monkeypatch.setattr(memory, "available_memory", lambda: int(1.5 * need))
     with pytest.warns(grd.GrdWarning, match="memory that are available"):
-        drain(iter_segment(nuclei, picture, F32), events.append)
+        drain(iter_segment(nuclei, picture, plain), events.append)
     [notice] = [event for event in events if isinstance(event, Notice)]
     assert "200 x 300" in notice.message
     monkeypatch.setattr(memory, "available_memory", lambda: need - 1)

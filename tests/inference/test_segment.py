@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_grd.config import PartitionConfig, SegmentConfig
-from napari_grd.data.normalize import intensity_range
+from napari_grd.data.intensity import measure_intensity
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.inference import planes
 from napari_grd.inference.background import in_background
@@ -17,9 +17,16 @@ from napari_grd.models import Model, ModelConfig
 CONFIG = SegmentConfig(runtime="torch", precision="f32", device="cpu")
 
 
+def crowded(shape, seed=0):
+    """Squares, bright and dark: a field full of edges, in which nothing is noise."""
+    rng = np.random.default_rng(seed)
+    squares = np.kron(rng.random([-(-size // 12) for size in shape[-2:]]) > 0.5, np.ones((12, 12)))
+    return (squares[: shape[-2], : shape[-1]] + 0.1 * rng.random(shape)).astype(np.float32)
+
+
 @pytest.fixture
 def image():
-    return np.random.default_rng(0).random((60, 75), np.float32)
+    return crowded((60, 75))
 
 
 def test_prediction_has_the_images_grid(model, image):
@@ -59,7 +66,7 @@ def test_tiny_and_constant_images_give_a_result(model, shape, value):
 
 
 def test_stack_is_segmented_plane_by_plane(model):
-    stack = np.random.default_rng(0).random((3, 40, 50), np.float32)
+    stack = np.stack([crowded((40, 50), seed) for seed in range(3)])
     config = CONFIG.replace(link=False, partition=PartitionConfig(min_size=0, foreground_threshold=0.4))
     labels = segment(model, stack, config, axes="zyx")
     planes = [segment(model, plane, config) for plane in stack]
@@ -87,7 +94,7 @@ def test_a_crop_with_the_planes_range_agrees_with_the_plane(model):
     image = np.random.default_rng(0).integers(0, 4000, (256, 256)).astype(np.uint16)
     image[:32] //= 4  # so the crop's own range would be another
     whole = predict(model, image, CONFIG).embedding
-    known = intensity_range(image[None], model.config.normalization)
+    known = measure_intensity(image[None], model.config.normalization, model.config.object_diameter)
     crop = predict(model, image[64:256, 64:256], CONFIG, intensity_range=known).embedding
     np.testing.assert_allclose(crop[:, 80:, 80:], whole[:, 144:, 144:], rtol=0, atol=1e-5)
 
@@ -139,7 +146,10 @@ def test_rescaled_images_keep_their_mean_and_labels_their_place():
 
 def test_job_reports_every_tile_and_plane(model):
     events = []
-    drain(iter_segment(model, np.zeros((2, 300, 50)), CONFIG.replace(tile=128, halo=16), axes="zyx"), events.append)
+    drain(
+        iter_segment(model, np.stack([crowded((300, 50))] * 2), CONFIG.replace(tile=128, halo=16), axes="zyx"),
+        events.append,
+    )
     events = [event for event in events if event.stage == "Segmenting"]
     assert {event.done for event in events} >= set(range(1, 9))
     assert events[-1] == Progress("Segmenting", 8, 8, 0.0)

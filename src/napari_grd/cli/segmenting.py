@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -140,7 +141,7 @@ def segment(
     loaded = grd.load_model(model)
     # What is said of the partition changes the model's own settings, not the defaults.
     config = settings.build(SegmentConfig(partition=loaded.config.partition))
-    scale_factor(loaded.config, config)  # what no image would change is wrong before the first one is read
+    scale_factor(loaded.config, config.as_known())  # what no image would change is wrong before the first one is read
     runtime_for(loaded, config)
     options = _Options(
         config=config,
@@ -238,7 +239,7 @@ def _iter_all(
 def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: set[str], *, alone: bool) -> Job[None]:
     """One image, from its file to its labels' file."""
     from napari_grd.corrections.replay import iter_segment_corrected
-    from napari_grd.inference.fit import fit_channels, inverted
+    from napari_grd.inference.fit import fit_channels
     from napari_grd.io.images import read_image
 
     image = read_image(work.path, series=work.series, axes=options.axes)
@@ -256,19 +257,20 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
         told.add(fitted.note)
         others = "" if alone else " Further images of which the same is true are not named."
         yield Notice(f"{work.path.name}: {fitted.note}.{others}")
+    config = options.config.replace(invert=True) if options.invert else options.config
     value_range = options.range
-    if options.invert:
-        fitted = replace(fitted, pixels=inverted(fitted.pixels))
-        value_range = None if value_range is None else _inverted_range(value_range, fitted.pixels)
+    if value_range is not None and options.invert:
+        value_range = value_range[:, ::-1]
+    job = iter_segment_corrected(
+        model,
+        fitted.pixels,
+        config,
+        corrections=options.corrections,
+        axes=fitted.axes,
+        intensity_range=value_range,
+    )
     try:
-        labels = yield from iter_segment_corrected(
-            model,
-            fitted.pixels,
-            options.config,
-            corrections=options.corrections,
-            axes=fitted.axes,
-            intensity_range=value_range,
-        )
+        labels = yield from relay(job, partial(_named, work.path.name))
     except GrdError as error:
         raise type(error)(f"{str(work.path)!r}: {error.problem}", error.remedy) from error
     pixels = segmented_pixels(labels, image)
@@ -282,6 +284,11 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
         done.written.append(_write_outlines(work.target, fitted, pixels.labels))
     if options.also:
         done.written += yield from iter_write_beside(target, options.also, pixels, work.path.name, options.objects)
+
+
+def _named(name: str, event: Event) -> Event:
+    """An event of an image, its file named in what is told."""
+    return Notice(f"{name}: {event.message}", event.category) if isinstance(event, Notice) else event
 
 
 def _write(work: Work, labels: NDArray[Any], place: "Calibration", provenance: dict[str, Any], form: Format) -> Path:
@@ -330,15 +337,6 @@ def _range(text: str, channels: int) -> "Range":
             "Write LOW,HIGH with LOW below HIGH, once or for each channel.",
         )
     return np.array(pairs, np.float32)
-
-
-def _inverted_range(values: "Range", pixels: Any) -> "Range":
-    """Where the two ends of a range are after :func:`~napari_grd.inference.fit.inverted`."""
-    import numpy as np
-
-    kind = np.dtype(pixels.dtype)
-    top = {"u": np.iinfo(kind).max if kind.kind == "u" else 0, "i": -1, "b": 1}.get(kind.kind, 0)
-    return np.ascontiguousarray(top - values[:, ::-1], np.float32)
 
 
 def _write_outlines(target: Path, fitted: "FittedImage", labels: NDArray[Any]) -> Path:

@@ -166,7 +166,9 @@ def _help(defaults: Config, path: str) -> str:
 
 
 def _split(value: Any) -> Any:
-    """A comma-separated text is a list."""
+    """A comma-separated text is a list, and "none" is no value."""
+    if value == "none":
+        return None
     return value.split(",") if isinstance(value, str) and "," in value else value
 
 

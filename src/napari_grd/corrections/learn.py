@@ -213,7 +213,7 @@ def _segmented(model: Model, planes: Mapping[tuple[int, ...], NDArray[Any]], mad
     labels = np.zeros(made.image.shape, np.uint32)
     said = Predictions()
     for plane, image in planes.items():
-        prediction = predict(model, image, axes="cyx")
+        prediction = predict(model, image, SegmentConfig().as_known(), axes="cyx")
         said.put(plane, prediction)
         labels[plane] = partition_prediction(prediction)
     return replay_corrections(labels, said, made)

@@ -11,10 +11,11 @@ from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.evidence import Evidence, Predictions
 from napari_grd.data.fingerprint import image_key
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.errors import CorrectionError
 from napari_grd.inference.background import in_background
 from napari_grd.inference.segment import iter_segment
-from napari_grd.inference.statistics import PlaneStatistics, Range
+from napari_grd.inference.statistics import Range
 from napari_grd.jobs import Event, Job, Progress, drain
 from napari_grd.models import Model
 

@@ -48,8 +48,8 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
     Raises
     ------
     ImageError
-        If the number of axes or channels is wrong, an axis is empty, the
-        values are not real numbers, or one is NaN or infinite.
+        If the number of axes or channels is wrong, an axis is empty, or the
+        values are not real numbers. NaN and infinite values stay: they are what was not scanned.
 
     Examples
     --------
@@ -71,7 +71,6 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
     image = image.transpose([axes.index(axis) for axis in ("c" if "c" in axes else "") + spatial])
     image = image if "c" in axes else image[None]
     image = np.ascontiguousarray(image, dtype=_working_dtype(image.dtype))
-    _check_finite(image)
     return image
 
 
@@ -302,17 +301,3 @@ def _working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype == np.float16:  # percentiles and differences would lose digits
         return np.dtype(np.float32)
     return dtype.newbyteorder("=")  # big-endian files are common, and torch refuses them
-
-
-def _check_finite(image: NDArray[Any]) -> None:
-    if image.dtype.kind != "f":
-        return
-    # Comparing with float32's largest also catches NaN, and float64 values that would become infinite.
-    bad = ~(np.abs(image) <= np.finfo(np.float32).max)
-    if bad.any():
-        place = tuple(int(index) for index in np.unravel_index(int(bad.argmax()), image.shape))
-        raise ImageError(
-            f"The image has {int(bad.sum())} values that are NaN or infinite, the first, {image[place]},"
-            f" at {place} (channel first).",
-            "Replace them, e.g. with numpy.nan_to_num.",
-        )

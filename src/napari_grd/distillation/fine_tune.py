@@ -23,7 +23,7 @@ import napari_grd
 from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import as_image
-from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.data.intensity import normalized as normalize_whole
 from napari_grd.distillation.finish import model_path
 from napari_grd.distillation.known_windows import known_windows
 from napari_grd.distillation.optim import averaged
@@ -174,7 +174,7 @@ def _windows(
     factor = scale_factor(model.config, SegmentConfig(object_diameter=config.object_diameter))
     found = []
     for number, (image, known) in enumerate(zip(images, labels, strict=True)):
-        normalized = normalize(image, intensity_range(image, model.config.normalization))
+        normalized = normalize_whole(image, model.config.normalization)
         shape = grid_shape(known.shape, factor)
         found += known_windows(f"image {number}", rescale_image(normalized, shape), nearest(known, shape), config.patch)
     return found
@@ -191,7 +191,7 @@ def _iter_recall(
         given = [replay] if hasattr(replay, "ndim") else list(replay)
         asked = windows_of(rng, [as_image(image, axes, in_channels=channels) for image in given], IMAGES)
     # Plain torch: compiling for another runtime costs more than these few images.
-    settings = SegmentConfig(runtime="torch", precision="f32", device=config.device, threads=config.threads)
+    settings = SegmentConfig(runtime="torch", precision="f32", device=config.device, threads=config.threads).as_known()
     return (
         yield from iter_replay(teacher or EmbeddingTeacher(model, settings), asked, model.config.normalization, RECALL)
     )

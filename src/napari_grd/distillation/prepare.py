@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_grd.config import NormalizationConfig, PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import as_image, as_labels
-from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.data.intensity import normalized
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
 from napari_grd.models import registry
 
@@ -80,9 +80,8 @@ class ImageSet:
         for i, (image, labels, output) in enumerate(zip(self.images, self.labels, outputs, strict=True)):
             if labels is None:
                 raise LabelError(f"Image {i} has no labels.", "Give labels, or distil from a teacher.")
-            normalized = normalize(image, intensity_range(image, config))
             weight = 1.0 if self.weights is None else self.weights[i]
-            found.append(Example(f"image {i}", normalized, labels, output, weight))
+            found.append(Example(f"image {i}", normalized(image, config), labels, output, weight))
         return found
 
 

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from napari_grd.config import NormalizationConfig
 from napari_grd.data.dataset import Example, TeacherLayout
-from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.data.intensity import normalized as normalize_whole
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.teacher_cache import layout_of, stacked
 from napari_grd.inference.rescale import rescale_image
@@ -127,7 +127,7 @@ def iter_replay(
         said = teacher.predict(image)
         check_prediction(said, image.shape[1:])
         layout = layout_of(said)
-        normalized = normalize(image, intensity_range(image, config))
+        normalized = normalize_whole(image, config)
         output = None if layout is None else stacked(said, layout)
         examples.append(Example(f"replay {done}", normalized, said.labels.astype(np.int64), output))
     yield watch.progress(len(images))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from napari_grd.config import SegmentConfig
 from napari_grd.distillation.trainer import Verdict
 from napari_grd.inference.segment import iter_segment
-from napari_grd.jobs import Job, Stopwatch
+from napari_grd.jobs import Job, Stopwatch, without_notices
 from napari_grd.metrics import evaluate
 from napari_grd.models import Model
 
@@ -36,12 +36,12 @@ class Validator:
     def __call__(self, model: Model) -> Job[Verdict]:
         """Score a model: the mean of AP at IoU 0.5 and AJI decides."""
         # Plain torch: compiling for another runtime costs more than these few images.
-        config = SegmentConfig(runtime="torch", precision="f32", device=_device(model))
+        config = SegmentConfig(runtime="torch", precision="f32", device=_device(model)).as_known()
         watch = Stopwatch("Validating", len(self._images))
         predictions: list[NDArray[np.uint32]] = []
         for done, (image, known) in enumerate(zip(self._images, self._known, strict=True)):
             yield watch.progress(done)
-            found = yield from iter_segment(model, image, config, axes="cyx")
+            found = yield from without_notices(iter_segment(model, image, config, axes="cyx"))
             predictions.append(found * known)
         scores = evaluate(predictions, self._labels, min_size=self._min_size)
         preview = {"image": self._images[0], "labels": predictions[0], "reference": self._labels[0]}

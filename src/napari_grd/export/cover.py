@@ -9,7 +9,7 @@ from PIL import Image
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.inputs import as_image
-from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.data.intensity import normalized
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import ConfigError
 from napari_grd.export.description import smallest_side
@@ -64,10 +64,12 @@ def cover(model: Model, image: NDArray[np.float32]) -> bytes:
         From :func:`sample_image`; of a volume the middle plane is shown.
     """
     axes = "c" + "zyx"[-model.config.ndim :]
-    labels = partition_prediction(predict(model, image, SegmentConfig(device="cpu", precision="f32"), axes=axes))
+    labels = partition_prediction(
+        predict(model, image, SegmentConfig(device="cpu", precision="f32").as_known(), axes=axes)
+    )
     if labels.ndim == 3:
         image, labels = image[:, image.shape[1] // 2], labels[len(labels) // 2]
-    shown = np.clip(normalize(image, intensity_range(image, model.config.normalization)), 0, 1)[:3]
+    shown = np.clip(normalized(image, model.config.normalization), 0, 1)[:3]
     if len(shown) == 2:
         shown = np.concatenate([shown, np.zeros_like(shown[:1])])
     left = np.broadcast_to(np.moveaxis(shown, 0, -1) * 255, (*labels.shape, 3))

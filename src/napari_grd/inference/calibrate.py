@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_grd.data.inputs import as_image, split_planes
-from napari_grd.data.normalize import intensity_range, normalize
+from napari_grd.data.intensity import normalized
 from napari_grd.errors import DataError, GrdError
 from napari_grd.models import Model
 
@@ -90,7 +90,7 @@ def _normalized(model: Model, images: Any, axes: str | None) -> list[NDArray[np.
         try:
             for part, rest in split_planes(image, axes, ndim=config.ndim):
                 plane = as_image(part, rest, ndim=config.ndim, in_channels=config.in_channels)
-                planes.append(normalize(plane, intensity_range(plane, config.normalization)))
+                planes.append(normalized(plane, config.normalization))
         except GrdError as error:
             raise type(error)(f"Image {number}: {error.problem}", error.remedy) from error
     return planes

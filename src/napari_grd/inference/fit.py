@@ -144,17 +144,6 @@ def choose_channels(model: Model, pixels: NDArray[Any]) -> tuple[int, ...]:
     return tuple(sorted(int(place) for place in best))
 
 
-def inverted(pixels: Any) -> Any:
-    """Dark to bright: the same steps between values, in the same type.
-
-    Examples
-    --------
-    >>> inverted(np.array([0, 1, 255], np.uint8))
-    array([255, 254,   0], dtype=uint8)
-    """
-    return -pixels if np.dtype(pixels.dtype).kind == "f" else ~pixels
-
-
 def _channel(text: str, have: int, names: Sequence[str]) -> int:
     found = [place for place, name in enumerate(names) if name and name.casefold() == text.casefold()]
     if len(found) == 1:

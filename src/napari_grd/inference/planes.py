@@ -6,18 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import ConfigError
+from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.errors import ConfigError, ImageError, NothingStandsOut
 from napari_grd.inference.background import in_background
 from napari_grd.inference.blocks import Block
 from napari_grd.inference.canvas import Canvas
 from napari_grd.inference.memory import check_memory
 from napari_grd.inference.prediction import Prediction, label_plane
 from napari_grd.inference.region import at_level, bounds, keep_inside
-from napari_grd.inference.rescale import scale_factor
 from napari_grd.inference.source import PlaneSource, choose_level, read_patch
-from napari_grd.inference.statistics import PlaneStatistics, SourceStatistics
+from napari_grd.inference.statistics import NOTHING_STANDS_OUT, SourceStatistics
 from napari_grd.inference.task import Task, prepare
-from napari_grd.jobs import Job, Stopwatch
+from napari_grd.inference.view import resolve_view
+from napari_grd.jobs import Job, Notice, Progress, Stopwatch
 from napari_grd.models import Model
 
 Plane = tuple[int, ...]
@@ -59,7 +60,8 @@ def iter_segment_planes(
     Progress
         At least twice a second and after each tile.
     Notice
-        If it takes much of the memory there is.
+        If the image is rescaled or inverted, it takes much of the memory there is, or nothing in it stands out of the
+        noise.
 
     Returns
     -------
@@ -81,11 +83,16 @@ def iter_segment_planes(
     config = config or SegmentConfig()
     if model.config.ndim != 2:
         raise ConfigError(f"The model {model.card.name!r} takes volumes.", "Choose a model for planes.")
-    scale = scale_factor(model.config, config)
-    level = choose_level([source.downsample(at) for at in range(source.levels)], scale)
+    settings = config
+    view = yield from in_background(
+        lambda: resolve_view(source, model.config, settings, known), lambda: Progress("Looking at the image", 0, 1)
+    )
+    yield from (Notice(note, category=None) for note in view.notes)
+    config = view.config
+    level = choose_level([source.downsample(at) for at in range(source.levels)], view.scale)
     shape = source.shape(level)
     task = yield from prepare(model, shape, config, downsample=source.downsample(level))
-    statistics = SourceStatistics(source, level, model.config, known)
+    statistics = SourceStatistics(source, level, model.config, view, known)
     inside = None if region is None else at_level(region, shape)
     blocks = task.blocks(None if inside is None else bounds(inside))
     planes: list[Plane] = list(np.ndindex(source.plane_shape))
@@ -110,6 +117,12 @@ def iter_segment_planes(
             keep(plane, (yield from _predict_whole(task, source, level, plane, statistics, watch, done)))
         if inside is not None:
             keep_inside(canvas.labels[plane], inside)
+    if statistics.nothing_scanned:
+        raise ImageError(
+            "No pixel of the image holds a number: all are NaN or infinite.", "Look at how it was written."
+        )
+    if statistics.nothing_stands_out:
+        yield Notice(NOTHING_STANDS_OUT, category=NothingStandsOut)
     return _numbered(canvas.labels), level
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import PartitionConfig, SegmentConfig
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.partition import partition_embedding
+from napari_grd.inference.contrast import remove_faint
 from napari_grd.inference.rescale import consecutive, rescale_labels
-from napari_grd.inference.statistics import PlaneStatistics
 from napari_grd.models import ModelConfig
 
 
@@ -144,13 +145,19 @@ def label_plane(prediction: Prediction, config: PartitionConfig) -> NDArray[np.u
     Returns
     -------
     uint32 array of the prediction's shape
-        Consecutive from 1, 0 is background.
+        Consecutive from 1, 0 is background. Objects that do not stand out of the noise of a sparse field are left out,
+        see :func:`~napari_grd.inference.contrast.remove_faint`.
     """
     embedding = np.moveaxis(prediction.embedding, 0, -1)
     labels = partition_embedding(embedding, prediction.config.offsets, prediction.foreground, config)
     if prediction.places is not None:
-        return consecutive(labels[np.ix_(*prediction.places)])
-    return rescale_labels(labels, prediction.shape)
+        labels = consecutive(labels[np.ix_(*prediction.places)])
+    else:
+        labels = rescale_labels(labels, prediction.shape)
+    if prediction.pixels is None or not prediction.statistics or labels.ndim != 2 or not prediction.config.foreground:
+        return labels
+    kept = remove_faint(labels, prediction.pixels, prediction.statistics[0], prediction.config.contrast)
+    return labels if kept is labels else consecutive(kept)
 
 
 def join_predictions(planes: list[Prediction], plane_shape: tuple[int, ...]) -> Prediction:

@@ -26,7 +26,7 @@ def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 
     model : ModelConfig
         Its ``object_diameter`` and ``pixel_size`` are those of the training data.
     config : SegmentConfig
-        Its ``object_diameter`` or ``pixel_size`` is that of the image.
+        Its ``object_diameter`` or ``pixel_size`` is that of the image; "auto" has been resolved.
     downsample : float
         Pixels of the image per pixel of the level of it that is segmented.
 
@@ -47,6 +47,7 @@ def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 
     >>> scale_factor(ModelConfig(object_diameter=20), SegmentConfig(object_diameter=10))
     2.0
     """
+    assert config.object_diameter != "auto", "resolved by napari_grd.inference.view"
     if config.object_diameter is not None and config.pixel_size is not None:
         raise ConfigError(
             f"object_diameter is {config.object_diameter} and pixel_size is {config.pixel_size}.",

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import Box
 from napari_grd.inference.planes import OnPlane, Plane, iter_segment_planes
 from napari_grd.inference.prediction import Prediction, join_predictions, label_plane
 from napari_grd.inference.source import PlaneSource, read_patch
-from napari_grd.inference.statistics import PlaneStatistics, Range, SourceStatistics, given_statistics
+from napari_grd.inference.statistics import Range, SourceStatistics, given_statistics
 from napari_grd.inference.task import prepare
-from napari_grd.jobs import Event, Job, Stopwatch, drain
+from napari_grd.inference.view import resolve_view
+from napari_grd.jobs import Event, Job, Notice, Progress, Stopwatch, drain
 from napari_grd.models import Model
 
 
@@ -33,7 +35,15 @@ def iter_predict(
     config = config or SegmentConfig()
     known = model.config
     source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
-    statistics = _statistics(source, model, intensity_range)
+    given = given_statistics(intensity_range, known.in_channels)
+    settings = config
+    view = yield from in_background(
+        lambda: resolve_view(cast(PlaneSource, source), known, settings, given),
+        lambda: Progress("Looking at the image", 0, 1),
+    )
+    yield from (Notice(note, category=None) for note in view.notes)
+    config = view.config
+    statistics = SourceStatistics(cast(PlaneSource, source), 0, known, view, given)
     planes = np.ndindex(source.plane_shape)
     first = _read_whole(source, next(planes), known.in_channels)  # a bad image is refused before anything is loaded
     task = yield from prepare(model, source.shape(0), config)
@@ -77,15 +87,17 @@ def iter_segment(
         )
         labels, _ = yield from job
     else:
-        labels = yield from _iter_segment_volumes(model, source, config, intensity_range)
+        labels = yield from _iter_segment_volumes(model, source, config, statistics)
     return source.restored(labels)
 
 
 def _iter_segment_volumes(
-    model: Model, source: ArraySource, config: SegmentConfig, intensity_range: Range | PlaneStatistics | None
+    model: Model, source: ArraySource, config: SegmentConfig, given: PlaneStatistics | None
 ) -> Job[NDArray[np.uint32]]:
     """Volumes, each as a whole; those of a series share no label."""
-    statistics = _statistics(source, model, intensity_range)
+    view = resolve_view(cast(PlaneSource, source), model.config, config, given)
+    config = view.config
+    statistics = SourceStatistics(cast(PlaneSource, source), 0, model.config, view, given)
     task = yield from prepare(model, source.shape(0), config)
     steps = len(task.tiles) + 1  # the partition counts as one more
     watch = Stopwatch("Segmenting", math.prod(source.plane_shape) * steps)
@@ -103,12 +115,6 @@ def _iter_segment_volumes(
         labels[index] = found
         yield watch.progress(done + steps)
     return labels
-
-
-def _statistics(source: ArraySource, model: Model, given: Range | PlaneStatistics | None) -> SourceStatistics:
-    return SourceStatistics(
-        cast(PlaneSource, source), 0, model.config, given_statistics(given, model.config.in_channels)
-    )
 
 
 def _read_whole(source: ArraySource, plane: Plane, in_channels: int) -> NDArray[Any]:

@@ -68,7 +68,7 @@ def read_patch(source: PlaneSource, level: int, plane: tuple[int, ...], box: Box
     Raises
     ------
     ImageError
-        If the number of channels is not what the model takes, or values are not finite real numbers.
+        If the number of channels is not what the model takes, or values are not real numbers.
     """
     pixels = source.read(level, plane, box)
     ndim = np.ndim(pixels) - 1

@@ -5,79 +5,69 @@ This is the only place where the intensity range of a plane that is segmented is
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.config import NormalizationConfig
-from napari_grd.data.normalize import intensity_range
+from napari_grd.data.intensity import PlaneStatistics, measure_intensity
 from napari_grd.errors import ImageError
 from napari_grd.inference.boxes import Box
+from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
+from napari_grd.inference.view import ImageView
 from napari_grd.models import ModelConfig
 
-Range = NDArray[np.float32]
+Range = NDArray[np.floating[Any]]
 _READ = 16 * 2**20  # pixels that may be read to measure intensities
 _SIDE = 512  # of the samples of a plane that is larger
 _REMEMBERED = 4096  # planes whose statistics are kept
-
-
-@dataclass(frozen=True, eq=False)
-class PlaneStatistics:
-    """Of a plane, or of a volume.
-
-    Attributes
-    ----------
-    range : (C, 2) float32
-        The intensities that become 0 and 1.
-    """
-
-    range: Range
-
-
-def measure_pixels(pixels: NDArray[Any], config: NormalizationConfig) -> PlaneStatistics:
-    """The statistics of pixels in memory, ``(C, *S)``: a whole plane or volume, or samples of one."""
-    return PlaneStatistics(intensity_range(pixels, config))
+NOTHING_STANDS_OUT = (
+    "Nothing in the image stands out of its noise, so no objects are kept."
+    " If there should be some, look at the exposure, the channel and the focus."
+)
+_PLANES = 5  # planes of a stack or series that its noise is measured in, at most
 
 
 def measure_plane(
-    source: PlaneSource, level: int, plane: tuple[int, ...], in_channels: int, config: NormalizationConfig
+    source: PlaneSource, level: int, plane: tuple[int, ...], model: ModelConfig, view: ImageView
 ) -> PlaneStatistics:
-    """The statistics of a whole plane.
+    """The statistics of a whole plane, without those of the stack it belongs to; see :class:`SourceStatistics`.
 
     Parameters
     ----------
     source : PlaneSource
         The image.
     level : int
-        The level that is segmented; for a huge plane a coarser one stands in
-        or, where there is none, samples spread evenly over the plane.
+        The level that is segmented; of a huge plane samples spread evenly over it are read.
     plane : tuple of int
         Which plane.
-    in_channels : int
-        Channels the model takes.
-    config : NormalizationConfig
-        The model's.
+    model : ModelConfig
+        Its channels, normalization and object diameter.
+    view : ImageView
+        How the model sees the image.
 
     Raises
     ------
     ImageError
         As :func:`~napari_grd.inference.source.read_patch`.
     """
-    fitting = [at for at in range(level, source.levels) if math.prod(source.shape(at)) <= _READ]
-    at = fitting[0] if fitting else source.levels - 1
+    shape = source.shape(level)
     # A volume that its model takes as a whole is there as a whole, too.
-    boxes = _samples(source.shape(at), whole=bool(fitting) or len(source.shape(at)) == 3)
-    parts = [read_patch(source, at, plane, box, in_channels).pixels for box in boxes]
-    joined = np.concatenate([part.reshape(len(part), 1, -1) for part in parts], axis=2) if len(parts) > 1 else parts[0]
-    return measure_pixels(joined, config)
+    boxes = _samples(shape, whole=math.prod(shape) <= _READ or len(shape) == 3)
+    patches = [read_patch(source, level, plane, box, model.in_channels).pixels for box in boxes]
+    diameter = (
+        None if model.object_diameter is None else model.object_diameter / (view.scale * source.downsample(level))
+    )
+    return measure_intensity(patches, model.normalization, diameter, invert=view.invert)
 
 
 class SourceStatistics:
     """The statistics of every plane of an image, each measured when it is first asked for.
+
+    The range is each plane's own. The noise of a stack or series is that of a few of its planes in which there is
+    mostly background: so planes before and behind the sample, or dense ones, are held against the same noise.
 
     Parameters
     ----------
@@ -86,18 +76,27 @@ class SourceStatistics:
     level : int
         The level that is segmented.
     model : ModelConfig
-        Its channels and its normalization.
+        Its channels, normalization and object diameter.
+    view : ImageView
+        How the model sees the image.
     given : PlaneStatistics, optional
         Holds for every plane; nothing is measured.
     """
 
     def __init__(
-        self, source: PlaneSource, level: int, model: ModelConfig, given: PlaneStatistics | None = None
+        self,
+        source: PlaneSource,
+        level: int,
+        model: ModelConfig,
+        view: ImageView,
+        given: PlaneStatistics | None = None,
     ) -> None:
         self._source = source
         self._level = level
         self._model = model
+        self._view = view
         self._given = given
+        self._noise: PlaneStatistics | None = None
         self._planes: dict[Hashable, PlaneStatistics] = {}
 
     def of(self, plane: tuple[int, ...]) -> PlaneStatistics:
@@ -110,13 +109,38 @@ class SourceStatistics:
 
     def again(self, plane: tuple[int, ...]) -> PlaneStatistics:
         """Of a plane whose pixels have changed."""
-        model = self._model
-        found = measure_plane(self._source, self._level, plane, model.in_channels, model.normalization)
+        found = self._measure(plane)
+        if math.prod(self._source.plane_shape) > 1:
+            if self._noise is None:
+                self._noise = self._typical()
+            found = found.with_noise_of(self._noise)
         self._planes.pop(plane, None)
         if len(self._planes) >= _REMEMBERED:
             self._planes.pop(next(iter(self._planes)))
         self._planes[plane] = found
         return found
+
+    @property
+    def nothing_scanned(self) -> bool:
+        """Whether something was measured, and no pixel of it holds a number."""
+        return bool(self._planes) and not any(each.scanned for each in self._planes.values())
+
+    @property
+    def nothing_stands_out(self) -> bool:
+        """Whether something was measured, and nothing stands out of the noise in any of it."""
+        return bool(self._planes) and not any(each.stands_out for each in self._planes.values())
+
+    def _measure(self, plane: tuple[int, ...]) -> PlaneStatistics:
+        return measure_plane(self._source, self._level, plane, self._model, self._view)
+
+    def _typical(self) -> PlaneStatistics:
+        """The noise that is typical of planes spread over the stack or series."""
+        planes = sample_planes(self._source.plane_shape, _PLANES)
+        measured = [found for found in map(self._measure, planes) if found.noise is not None]
+        if not measured:
+            return PlaneStatistics(np.zeros((self._model.in_channels, 2)))
+        order = sorted(measured, key=lambda found: 0.0 if found.noise is None else float(found.noise.sum()))
+        return order[(len(order) - 1) // 2]
 
 
 def given_statistics(known: Range | PlaneStatistics | None, in_channels: int) -> PlaneStatistics | None:
@@ -129,7 +153,7 @@ def given_statistics(known: Range | PlaneStatistics | None, in_channels: int) ->
     """
     if known is None or isinstance(known, PlaneStatistics):
         return known
-    values = np.asarray(known, np.float32)
+    values = np.asarray(known, np.float64)
     if values.shape != (in_channels, 2):
         raise ImageError(
             f"intensity_range has shape {values.shape}.", f"Pass low and high for each channel: ({in_channels}, 2)."

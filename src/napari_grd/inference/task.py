@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from napari_grd.config import SegmentConfig
-from napari_grd.data.normalize import normalize
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.inference.background import in_background
 from napari_grd.inference.blocks import Block, is_whole, plan_blocks
 from napari_grd.inference.boxes import Box, origin_of, size_of, within
 from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.rescale import grid_shape, rescale_image, rescale_region, scale_factor
 from napari_grd.inference.runtime import Runtime, runtime_for
-from napari_grd.inference.statistics import PlaneStatistics
 from napari_grd.inference.tiling import Tile, plan_tiles, run_tiles
 from napari_grd.jobs import Job, Progress, Stopwatch
 from napari_grd.models import Model
@@ -62,7 +61,7 @@ class Task:
         """Normalize, rescale and run a whole plane ``(C, *S)``; ``done`` units of the watch are finished already."""
 
         def on_grid() -> NDArray[np.float32]:
-            return rescale_image(normalize(pixels, statistics.range), self.grid)
+            return rescale_image(statistics.normalize(pixels), self.grid)
 
         image = yield from in_background(on_grid, lambda: watch.progress(done))
         embedding, logit = yield from self._run(image, watch, done)
@@ -76,7 +75,7 @@ class Task:
             return (yield from self.predict(pixels, statistics, watch, done))
 
         def on_grid() -> NDArray[np.float32]:
-            image = normalize(pixels, statistics.range)
+            image = statistics.normalize(pixels)
             return rescale_region(image, block.read, self.shape, self.grid, block.seen)
 
         image = yield from in_background(on_grid, lambda: watch.progress(done))

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from napari_grd.data.fingerprint import model_fingerprint
-from napari_grd.data.normalize import normalize
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of, within
 from napari_grd.inference.lattice import Lattice, by_distance, cover
 from napari_grd.inference.rescale import rescale_region
 from napari_grd.inference.runtime import Runtime
 from napari_grd.inference.source import Patch, PlaneSource, read_patch
-from napari_grd.inference.statistics import PlaneStatistics, SourceStatistics
+from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.live.cache import CellCache
 from napari_grd.live.contents import DIGEST, Digests, block_digests, cell_keys
 from napari_grd.models import Model
@@ -78,6 +78,8 @@ class Embedder:
         Grid pixels around a cell that are shown to the network; for a draft at most ``_DRAFT_HALO``.
     cache : CellCache
         Shared with other embedders: keys never meet by chance.
+    statistics : SourceStatistics
+        Range and noise of the planes.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Embedder:
         runtime: Runtime,
         halo: int,
         cache: CellCache,
+        statistics: SourceStatistics,
     ) -> None:
         self._source = source
         self._level = level
@@ -99,7 +102,7 @@ class Embedder:
         self._draft_halo = min(self._halo, -(-_DRAFT_HALO // model.stride) * model.stride)
         self._cache = cache
         self._planes: dict[tuple[int, ...], _Plane] = {}
-        self._statistics = SourceStatistics(source, level, model.config)
+        self._statistics = statistics
         places = (lattice.shape, lattice.grid) if lattice.rescaled else ()
         self._base = repr((model_fingerprint(model), runtime.precision, lattice.cell, *places)).encode()
         self._room = np.empty(0, np.float32)
@@ -127,7 +130,7 @@ class Embedder:
         if known is None or _changed(known.digests[blocks], digests):
             known = self._remember(plane)
         known.digests[blocks] = digests
-        base = self._base + repr(patch.pixels.dtype.str).encode() + known.statistics.range.tobytes()
+        base = self._base + repr(patch.pixels.dtype.str).encode() + known.statistics.key
         keys, drafts = (
             cell_keys(digests, blocks, lattice, cells, halo, base + bytes([number]))
             for number, halo in enumerate((self._halo, self._draft_halo))
@@ -197,7 +200,7 @@ class Embedder:
         seen = clipped(inside, lattice.grid, halo)
         box = lattice.pixels_seen(excerpt.cells, halo)
         rows, columns = within(box, origin_of(excerpt.patch.box))
-        image = normalize(excerpt.patch.pixels[:, rows, columns], excerpt.statistics.range)
+        image = excerpt.statistics.normalize(excerpt.patch.pixels[:, rows, columns])
         shown = rescale_region(image, box, lattice.shape, lattice.grid, seen)
         cut = within(inside, origin_of(seen))
 

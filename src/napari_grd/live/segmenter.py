@@ -16,9 +16,11 @@ from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of,
 from napari_grd.inference.canvas import Canvas
 from napari_grd.inference.lattice import by_distance, lattice_for
 from napari_grd.inference.prediction import Prediction, label_plane
-from napari_grd.inference.rescale import grid_shape, scale_factor
+from napari_grd.inference.rescale import grid_shape
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.source import PlaneSource, choose_level
+from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.view import resolve_view
 from napari_grd.live.cache import CellCache
 from napari_grd.live.embedder import Embedder, Excerpt
 from napari_grd.live.viewport import Look, View, central_part, visible_region
@@ -77,6 +79,8 @@ class LiveSegmenter:
         The source's key when this was made.
     level : int
         The pyramid level that is segmented; ``canvas.labels`` has its shape.
+    image_view : ImageView
+        At which scale the model sees the image, whether inverted, and why.
 
     Raises
     ------
@@ -102,7 +106,8 @@ class LiveSegmenter:
             )
         self.source = source
         self.key = source.key  # as it is now: it changes with what the source is made of
-        scale = scale_factor(model.config, config)
+        self.image_view = resolve_view(source, model.config, config)
+        scale = self.image_view.scale
         self.level = choose_level([source.downsample(level) for level in range(source.levels)], scale)
         self._downsample = source.downsample(self.level)
         shape = source.shape(self.level)
@@ -117,11 +122,19 @@ class LiveSegmenter:
         self._cache = cache
         runtime = runtime_for(model, config)
         self._precision = runtime.precision
-        self._embedder = Embedder(source, self.level, self._lattice, model, runtime, config.halo, cache)
+        self._statistics = SourceStatistics(source, self.level, model.config, self.image_view)
+        self._embedder = Embedder(
+            source, self.level, self._lattice, model, runtime, config.halo, cache, self._statistics
+        )
         # What was looked at last. Another partition of the very same look, a slider's, reads no pixels.
         self._seen: tuple[Look, Excerpt] | None = None
         # Cells whose labels come from a partition of a large area, by what they were made of.
         self._settled: dict[tuple[tuple[int, ...], int, int], tuple[bytes, PartitionConfig]] = {}
+
+    @property
+    def nothing_stands_out(self) -> bool:
+        """Whether nothing stands out of the noise in any plane that was looked at."""
+        return self._statistics.nothing_stands_out
 
     def view(self, look: Look, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
         """Segment what is visible.

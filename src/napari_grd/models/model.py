@@ -1,7 +1,7 @@
 """The one Model type: teachers and students are both this."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from napari_grd.config import Config, NetworkConfig, NormalizationConfig, PartitionConfig
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.models import registry
+
+Contrast = Literal["bright", "dark", "edges"]
+"""How objects differ from what surrounds them: brighter, darker, or by their edges (they may be as bright)."""
 
 
 class ModelConfig(Config):
@@ -26,6 +29,9 @@ class ModelConfig(Config):
         None, gt=0, description="typical object diameter of the training data in pixels"
     )
     pixel_size: float | None = Field(None, gt=0, description="pixel size of the training data in micrometres")
+    contrast: Contrast | None = Field(
+        None, description="how objects of the training data differ from what surrounds them; None: not known"
+    )
 
 
 class ModelCard(Config):

@@ -36,7 +36,7 @@ class EmbeddingTeacher:
 
     def __init__(self, model: Model, config: SegmentConfig | None = None) -> None:
         self.model = model
-        self.config = config or SegmentConfig()
+        self.config = (config or SegmentConfig()).as_known()
 
     @property
     def name(self) -> str:

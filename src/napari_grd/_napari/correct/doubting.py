@@ -11,9 +11,9 @@ from napari_grd._napari.correct.opening import Order, Plane, seen_by
 from napari_grd.config import SegmentConfig
 from napari_grd.corrections.doubt import Doubt, doubts
 from napari_grd.corrections.evidence import PlaneEvidence, Predictions
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict
-from napari_grd.inference.statistics import Range
 from napari_grd.jobs import Job, Progress
 from napari_grd.teachers.confidence import VIEWS, turned, turned_back
 
@@ -65,21 +65,21 @@ def iter_doubts(question: Question, get_model: "Callable[[str], Model]") -> Job[
     order, views, other = question.order, [], None
     if question.turned and order.model is not None:
         model = get_model(order.model)
-        pixels, value_range = seen_by(model, order.subject, question.plane)
+        pixels, statistics, config = seen_by(model, order.subject, question.plane, order.config)
         for number, view in enumerate(VIEWS):
             yield Progress("Looking at it turned and mirrored", number, len(VIEWS))
-            found = yield from _iter_segment(model, turned(pixels, *view), order.config, value_range)
+            found = yield from _iter_segment(model, turned(pixels, *view), config, statistics)
             views.append(turned_back(found, *view))
     if question.other is not None:
         yield Progress(f"Asking {question.other}", 0, 1)
         model = get_model(question.other)
-        pixels, value_range = seen_by(model, order.subject, question.plane)
-        other = yield from _iter_segment(model, pixels, order.config, value_range)
+        pixels, statistics, config = seen_by(model, order.subject, question.plane, order.config)
+        other = yield from _iter_segment(model, pixels, config, statistics)
     return doubts(question.labels, Predictions({(): question.evidence}), teacher_labels=other, turned=views)
 
 
 def _iter_segment(
-    model: "Model", pixels: NDArray[Any], config: SegmentConfig, value_range: Range
+    model: "Model", pixels: NDArray[Any], config: SegmentConfig, statistics: PlaneStatistics
 ) -> Job[NDArray[np.uint32]]:
-    prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=value_range)
+    prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
     return partition_prediction(prediction, config)

@@ -18,10 +18,12 @@ from napari_grd.config import SegmentConfig
 from napari_grd.corrections import Journal, load_corrections, open_journal
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.evidence import PlaneEvidence
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.errors import ConfigError
 from napari_grd.inference.planes import iter_segment_planes
 from napari_grd.inference.segment import iter_predict
-from napari_grd.inference.statistics import Range, measure_plane
+from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Job, Progress
 
 if TYPE_CHECKING:
@@ -156,8 +158,8 @@ def iter_evidence(order: Order, plane: Plane, evidence: Recent, get_model: "Call
     yield Progress(f"Loading {order.model}", 0, 1)
     model = get_model(order.model)
     yield Progress("Reading the image", 0, 1)
-    pixels, value_range = seen_by(model, order.subject, plane)
-    prediction = yield from iter_predict(model, pixels, order.config, axes="cyx", intensity_range=value_range)
+    pixels, statistics, config = seen_by(model, order.subject, plane, order.config)
+    prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
     evidence.put(plane, PlaneEvidence.of(prediction))
 
 
@@ -188,8 +190,10 @@ def iter_permanent(order: Order, made_by: Mapping[str, Any], get_model: "Callabl
     return labels_layer(source, level, labels, name=name, made_by=provenance(model, config))
 
 
-def seen_by(model: "Model", subject: Subject, plane: Plane) -> tuple[NDArray[Any], Range]:
-    """The image under a plane, ``(C, H, W)``, and the range of its values, as a model takes them.
+def seen_by(
+    model: "Model", subject: Subject, plane: Plane, config: SegmentConfig
+) -> tuple[NDArray[Any], PlaneStatistics, SegmentConfig]:
+    """The image under a plane, ``(C, H, W)``, its intensities, and the settings with nothing left to decide.
 
     Raises
     ------
@@ -198,8 +202,9 @@ def seen_by(model: "Model", subject: Subject, plane: Plane) -> tuple[NDArray[Any
     """
     if model.config.ndim != 2:
         raise ConfigError(f"The model {model.card.name!r} works in 3D.", "Choose a 2D model: planes are corrected.")
-    found = measure_plane(subject.source, subject.level, plane, model.config.in_channels, model.config.normalization)
-    return read_plane(subject, plane), found.range
+    view = resolve_view(subject.source, model.config, config)
+    statistics = SourceStatistics(subject.source, subject.level, model.config, view)
+    return read_plane(subject, plane), statistics.of(plane), view.config
 
 
 def read_plane(subject: Subject, plane: Plane) -> NDArray[Any]:

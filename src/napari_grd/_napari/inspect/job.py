@@ -15,7 +15,8 @@ from napari_grd.errors import GrdError, ImageError
 from napari_grd.graph.similarity import SimilarityMap
 from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.segment import iter_predict
-from napari_grd.inference.statistics import measure_plane
+from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Job, Progress
 from napari_grd.models import Model
 
@@ -99,11 +100,12 @@ def _see(request: Request, name: str, model: Model, memory: Memory) -> Job[Seen]
     if model.config.ndim != 2:
         raise ImageError(f"The model {name!r} works in 3D.", "Choose a 2D model: single planes are looked at here.")
     yield Progress("Reading the image", 0, 1)
-    config = SegmentConfig(device=request.device, threads=request.threads)
+    config = SegmentConfig(device=request.device, threads=request.threads, object_diameter=None)
     around = _with_context(frame, config.halo, model.stride)
     pixels = source.read(0, frame.plane, around)
     # Of the whole plane, so that colours do not depend on the region that is looked at.
-    measured = measure_plane(source, 0, frame.plane, model.config.in_channels, model.config.normalization)
+    view = resolve_view(source, model.config, config)
+    measured = SourceStatistics(source, 0, model.config, view).of(frame.plane)
     prediction: Prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=measured)
     inner = tuple(
         slice(part.start - outer.start, part.stop - outer.start)

@@ -1,0 +1,240 @@
+"""What the pixels of a field of view tell before any network looks: range, noise, and what is no image at all.
+
+Percentiles alone stretch the noise of an empty field to full contrast. So the background noise is estimated as
+well. Where most of the field is plain background, the range never shrinks to the noise, few bright objects set it
+however small their share of the pixels is, and an object that does not stand out of the noise can be told
+(:mod:`napari_grd.inference.contrast`).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import NormalizationConfig
+from napari_grd.data.noise import background_noise, cell_size
+from napari_grd.data.normalize import normalize
+from napari_grd.data.padding import find_padding, not_finite
+
+_PATCH = 2**22  # pixels of one patch that are looked at, at most
+_SAMPLE = 2**20  # pixels of a channel that the percentiles are taken from, about
+_DIAMETER = 24.0  # of objects, where nobody says
+_CLEAR = 6.0  # noise deviations by which a tile's brightest pixels have to stand out to tell the range
+_FLOOR = 40.0  # noise deviations that the range spans at least where nothing stands out
+_TILE = 8.0  # side of a tile in object diameters: one object in it decides its high percentile
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneStatistics:
+    """Range and noise of a plane, volume or series.
+
+    Attributes
+    ----------
+    range : (C, 2) float64
+        Intensities that become 0 and 1; the first is the higher one where the image is inverted.
+    noise : (C,) float64, or None
+        Standard deviation of the background's pixels, in the image's own units; None where the field is not
+        sparse, so that objects are not tested against it.
+    texture : (C,) float64, or None
+        The same of means over cells of a ninth of an object's diameter.
+    cell : int
+        Side of such a cell in pixels.
+    scanned : bool
+        False if no pixel holds a number.
+    stands_out : bool
+        False if nothing in the field stands out of its noise.
+    padding : float or None
+        Value of pixels outside what was scanned (NaN included always); None if there are none.
+    """
+
+    range: NDArray[np.float64]
+    noise: NDArray[np.float64] | None = None
+    texture: NDArray[np.float64] | None = None
+    cell: int = 1
+    stands_out: bool = True
+    scanned: bool = True
+    padding: float | None = None
+
+    @property
+    def key(self) -> bytes:
+        """Equal where pixels are shown to a network, and objects held against the noise, alike."""
+        return repr((self.range.tolist(), self.padding, None if self.noise is None else self.noise.tolist())).encode()
+
+    @property
+    def inverted(self) -> bool:
+        """Whether dark becomes bright."""
+        return bool((self.range[:, 0] > self.range[:, 1]).any())
+
+    def normalize(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """Map ``(C, *S)`` linearly so that the range becomes 0 to 1; what was not scanned becomes 0."""
+        result = normalize(image, self.range)
+        outside = self.is_padding(image)
+        if outside is not None:
+            result[:, outside] = 0
+        return result
+
+    def with_noise_of(self, whole: "PlaneStatistics") -> "PlaneStatistics":
+        """This plane's own range, with the noise of the stack or series that it belongs to."""
+        return self if whole.noise is None else replace(self, noise=whole.noise, texture=whole.texture)
+
+    def is_padding(self, image: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Which pixels of ``(C, *S)`` are outside what was scanned, ``(*S)``; None if none are."""
+        found = not_finite(image)
+        if self.padding is not None:
+            outside = (image == self.padding).all(axis=0)
+            found = outside if found is None else found | outside
+        return found if found is not None and found.any() else None
+
+
+def measure_intensity(
+    image: NDArray[Any] | Sequence[NDArray[Any]],
+    config: NormalizationConfig,
+    diameter: float | None = None,
+    *,
+    invert: bool = False,
+) -> PlaneStatistics:
+    """Measure the range and the noise of a field of view.
+
+    Parameters
+    ----------
+    image : (C, *S) array of real numbers, or sequence of these
+        The whole plane or volume, not a crop; or patches spread over it.
+    config : NormalizationConfig
+        The two percentiles.
+    diameter : float, optional
+        Typical diameter of objects in pixels of this image. Default: 24.
+    invert : bool, default False
+        Whether dark becomes bright.
+
+    Returns
+    -------
+    PlaneStatistics
+
+    Notes
+    -----
+    Pixels that are NaN or infinite, and large areas of exactly one value that no other pixel has (the zeros around a
+    stitched mosaic), are left out. In a sparse field the high end of the range is the median, over tiles of eight
+    diameters in which something stands out, of each tile's high percentile, if that is above the field's; where
+    nothing does, the range spans 40 noise deviations at least. Large images are sampled evenly, always in the same
+    places.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> empty = measure_intensity(rng.normal(100, 10, (1, 256, 256)), NormalizationConfig())
+    >>> bool(8 < empty.noise[0] < 12), empty.stands_out
+    (True, False)
+    """
+    patches = [image] if isinstance(image, np.ndarray) else list(image)
+    patches = [_as_plane(_sampled(patch)) for patch in patches]
+    padding = find_padding(patches)
+    empty = PlaneStatistics(np.zeros((len(patches[0]), 2)), padding=padding)
+    masks = [empty.is_padding(patch) for patch in patches]
+    scanned = np.concatenate(
+        [
+            patch.reshape(len(patch), -1) if mask is None else patch[:, ~mask]
+            for patch, mask in zip(patches, masks, strict=True)
+        ],
+        axis=1,
+    )
+    if scanned.shape[1] == 0:
+        return replace(empty, stands_out=False, scanned=False)
+    if invert:
+        # An inverted image has the same percentiles from the other end.
+        config = config.replace(low=100 - config.high, high=100 - config.low)
+    scanned = scanned[:, :: _sample_step(scanned.shape[1], patches[0].shape[-1])]
+    percentiles = np.percentile(scanned, [config.low, 50, config.high], axis=1).T.astype(np.float64)
+    bounds = percentiles[:, [0, 2]].copy()
+    diameter = diameter or _DIAMETER
+    found = [background_noise([patch[c] for patch in patches], masks, diameter) for c in range(len(scanned))]
+    cell = cell_size(diameter)
+    if any(noise is None for noise in found):
+        return replace(empty, range=bounds[:, ::-1] if invert else bounds, cell=cell)
+    noise = np.array([each[0] for each in found if each is not None])
+    texture = np.array([each[1] for each in found if each is not None])
+    stands_out = False
+    for c, (low, middle, _) in enumerate(percentiles):
+        dark, bright = _standing_out(patches, masks, c, middle, noise[c], config, diameter)
+        stands_out |= dark is not None or bright is not None
+        if bright is not None:
+            bounds[c, 1] = max(bounds[c, 1], bright)
+        if dark is not None:
+            bounds[c, 0] = min(low, dark)
+        if dark is None and bright is None and invert:
+            bounds[c, 0] = min(bounds[c, 0], bounds[c, 1] - _FLOOR * noise[c])
+        elif dark is None and bright is None:
+            bounds[c, 1] = max(bounds[c, 1], bounds[c, 0] + _FLOOR * noise[c])
+    return PlaneStatistics(bounds[:, ::-1] if invert else bounds, noise, texture, cell, stands_out, padding=padding)
+
+
+def normalized(image: NDArray[Any], config: NormalizationConfig, diameter: float | None = None) -> NDArray[np.float32]:
+    """A whole image ``(C, *S)``, normalized by its own statistics; see :func:`measure_intensity`."""
+    return measure_intensity(image, config, diameter).normalize(image)
+
+
+def _as_plane(patch: NDArray[Any]) -> NDArray[Any]:
+    """A volume as its planes one below another: noise and blocks are looked at plane by plane."""
+    return patch if patch.ndim == 3 else patch.reshape(len(patch), -1, patch.shape[-1])
+
+
+def _sampled(patch: NDArray[Any]) -> NDArray[Any]:
+    """Evenly spread bands of rows of a patch that is too large."""
+    flat = _as_plane(patch)
+    rows, columns = flat.shape[1:]
+    if rows * columns <= _PATCH or rows < 512:
+        return flat
+    band = 256
+    wanted = max(1, _PATCH // (columns * band))
+    starts = np.linspace(0, rows - band, wanted).astype(int)
+    return np.concatenate([flat[:, start : start + band] for start in starts], axis=1)
+
+
+def _sample_step(count: int, width: int) -> int:
+    step = max(1, count // _SAMPLE)
+    while math.gcd(step, width) > 1:  # else only some columns would be sampled
+        step += 1
+    return step
+
+
+def _standing_out(
+    patches: Sequence[NDArray[Any]],
+    masks: Sequence[NDArray[np.bool_] | None],
+    channel: int,
+    middle: float,
+    noise: float,
+    config: NormalizationConfig,
+    diameter: float,
+) -> tuple[float | None, float | None]:
+    """Low and high percentiles that are typical of tiles in which something darker or brighter stands out."""
+    dark, bright = [], []
+    side = max(16, round(_TILE * diameter))
+    for patch, mask in zip(patches, masks, strict=True):
+        plane = patch[channel]
+        for top in range(0, plane.shape[0], side):
+            for left in range(0, plane.shape[1], side):
+                at = slice(top, top + side), slice(left, left + side)
+                # Every other pixel will do: a tile has many.
+                tile = plane[at][::2, ::2].ravel() if mask is None else plane[at][~mask[at]]
+                if tile.size < side:
+                    continue
+                low, center, high = np.percentile(tile, [config.low, 50, config.high])
+                slack = _CLEAR * noise + (_trend(plane[at]) if mask is None else 0)
+                if high - center > slack:
+                    bright.append(high)
+                if center - low > slack:
+                    dark.append(low)
+    return (float(np.median(dark)) if dark else None), (float(np.median(bright)) if bright else None)
+
+
+def _trend(tile: NDArray[Any]) -> float:
+    """By how much a slope of the background raises one end of a tile above its middle."""
+    raised = 0.0
+    for axis in (0, 1):
+        along = np.moveaxis(tile, axis, 0)
+        third = len(along) // 3
+        if third:
+            raised += 0.75 * abs(float(np.median(along[-third:])) - float(np.median(along[:third])))
+    return raised

@@ -1,0 +1,132 @@
+"""The noise of a field of view, measured where there is nothing but background.
+
+It is measured in square blocks a little smaller than an object. If half of them are about as calm as the
+calmest, the field is *sparse*: those are background, and nothing else. A field full of cells or membranes is not.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.data.blocks import blocks_of
+
+_PIXELS = 2**18  # of the blocks that are looked at, about
+_CELLS = 8  # a block has so many cells on a side; averaging a cell suppresses the noise of its pixels
+_WIDE = 2.3  # object diameters: side of a block in which slow changes of the background count as well
+_CALM = 1.4  # half of the blocks deviate by less than this times what the calmest tenth does,
+_CALM_FEW, _MANY = 1.25, 36  # or less than that if there are fewer blocks than so many,
+_WHITE = 2.0  # and averaging lowers the deviation as it does with independent noise, but for this factor;
+_CALM_GAUSSIAN = 2.0  # correlated noise varies more from block to block,
+_TAILS = 3.5  # its differences have a kurtosis of 3; where there are edges it is more,
+_SKEW = 0.3  # and it is not lopsided
+
+Patches = Sequence[NDArray[Any]]
+Masks = Sequence[NDArray[np.bool_] | None]
+
+
+def cell_size(diameter: float) -> int:
+    """Side in pixels of a cell for objects of a diameter: a ninth of it."""
+    return max(1, round(diameter / 9))
+
+
+def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[float, float] | None:
+    """Standard deviation of the background in a sparse field.
+
+    Parameters
+    ----------
+    patches : sequence of (H, W) arrays
+        One channel of the field, or of samples of it.
+    masks : sequence of ((H, W) bool or None)
+        Pixels to leave out.
+    diameter : float
+        Typical diameter of objects in pixels.
+
+    Returns
+    -------
+    (float, float) or None
+        Of single pixels, and of means over cells; None if the field is not sparse.
+
+    Examples
+    --------
+    >>> noise = background_noise([np.random.default_rng(0).normal(0, 10, (256, 256))], [None], 27)
+    >>> [round(each) for each in noise]
+    [10, 3]
+    """
+    cell = cell_size(diameter)
+    pixels, cells = _deviations(patches, masks, cell, _CELLS)
+    if len(cells) < 4:
+        return None
+    step = 0.0 if patches[0].dtype.kind == "f" else 12**-0.5  # what rounding to whole numbers leaves
+    calm, median = (max(float(value), step / cell) for value in np.percentile(cells, [10, 50]))
+    white = max(float(np.percentile(pixels, 10)), step) / cell
+    if median <= (_CALM if len(cells) >= _MANY else _CALM_FEW) * calm and calm <= _WHITE * white:
+        return max(float(np.median(pixels)), step), median
+    if median > _CALM_GAUSSIAN * calm or not _is_gaussian(patches, masks, diameter):
+        return None
+    # If all there is is Gaussian, what is as wide as an object is noise, too.
+    wide = _deviations(patches, masks, cell, max(_CELLS, round(_WIDE * diameter / cell)))
+    pixels, cells = wide if len(wide[0]) >= 4 else (pixels, cells)
+    return max(float(np.median(pixels)), step), max(float(np.median(cells)), step / cell)
+
+
+def _deviations(
+    patches: Patches, masks: Masks, cell: int, side: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Standard deviation of pixels and of cell means in each block, a linear trend taken out of the cells."""
+    values = _blocks(patches, masks, cell * side)
+    means = values.reshape(-1, side, cell, side, cell).mean(axis=(2, 4))
+    flat = _detrended(means)
+    trend = np.square(means).mean(axis=(1, 2)) - np.square(flat).mean(axis=(1, 2))
+    pixels = np.sqrt(np.maximum(np.square(values).mean(axis=(1, 2)) - trend, 0))
+    return pixels, np.sqrt(np.square(flat).sum(axis=(1, 2)) / (side * side - 3))
+
+
+def _blocks(patches: Patches, masks: Masks, side: int) -> NDArray[np.float32]:
+    """Blocks ``(N, side, side)`` without masked pixels, each less its mean; of a large field some, evenly spread."""
+    found = []
+    for patch, mask in zip(patches, masks, strict=True):
+        blocks = blocks_of(patch, side)
+        blocks = blocks.reshape(-1, side, side) if mask is None else blocks[~blocks_of(mask, side).any(axis=(2, 3))]
+        blocks = blocks[:: max(1, blocks.size * len(patches) // _PIXELS)]
+        if blocks.size:
+            # Single precision would lose the digits of large numbers.
+            exact = blocks.astype(np.float64) if blocks.dtype.itemsize >= 4 else blocks.astype(np.float32)
+            found.append((exact - exact.mean(axis=(1, 2), keepdims=True)).astype(np.float32))
+    return np.concatenate(found) if found else np.zeros((0, side, side), np.float32)
+
+
+def _detrended(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Blocks ``(N, side, side)`` less the plane that fits each best."""
+    side = blocks.shape[1]
+    axis = (np.arange(side, dtype=np.float32) - (side - 1) / 2) / math.sqrt(side * side * (side * side - 1) / 12)
+    rows = (blocks.sum(axis=2) @ axis)[:, None, None] * axis[:, None]
+    columns = (blocks.sum(axis=1) @ axis)[:, None, None] * axis
+    result: NDArray[np.float32] = blocks - rows - columns
+    return result
+
+
+def _is_gaussian(patches: Patches, masks: Masks, diameter: float) -> bool:
+    """Whether the calmer part of a field looks like noise, correlated or not: no edges at any scale, not lopsided."""
+    for cell in {1, max(1, round(diameter / 18)), cell_size(diameter)}:
+        side = max(_CELLS, round(_WIDE * diameter / cell))
+        values = _blocks(patches, masks, cell * side)
+        flat = _detrended(values.reshape(-1, side, cell, side, cell).mean(axis=(2, 4)))
+        if not len(flat):
+            return False
+        deviation = flat.std(axis=(1, 2))
+        calm = (deviation <= np.percentile(deviation, 60)) & (deviation > 0)
+        if not calm.any():
+            return False
+        unit = flat[calm] / deviation[calm][:, None, None]
+        steps = np.concatenate([np.diff(unit, axis=axis).ravel() for axis in (1, 2)])
+        if _moment(steps, 4) > _TAILS or (cell > 1 and abs(_moment(unit.ravel(), 3)) > _SKEW):
+            return False
+    return True
+
+
+def _moment(values: NDArray[np.float32], order: int) -> float:
+    centered = values - values.mean()
+    return float(np.mean(centered**order) / max(float(np.mean(centered**2)), 1e-30) ** (order / 2))

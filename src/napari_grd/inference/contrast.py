@@ -1,0 +1,143 @@
+"""Objects that do not stand out of the noise are none.
+
+In a sparse field (:mod:`napari_grd.data.noise`) a network that sees nothing but stretched noise finds objects in it.
+So each object is compared with the background around it: it is kept if their medians differ by some deviations
+of the noise or, for models whose objects may be as bright as what surrounds them, if an edge stands out there.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.models.model import Contrast
+
+_CLEAR = 5.0  # deviations of single pixels between the medians of an object and of its surroundings
+_EDGE = 8.0  # deviations of cell means between the 10th and 90th percentile in and around an object
+_AROUND = 3  # width of the surroundings in cells
+
+
+def remove_faint(
+    labels: NDArray[np.uint32],
+    image: NDArray[np.generic],
+    statistics: PlaneStatistics,
+    contrast: Contrast | None = None,
+) -> NDArray[np.uint32]:
+    """Remove objects that do not stand out of the noise of their field, and pixels that were not scanned.
+
+    Parameters
+    ----------
+    labels : (H, W) uint32
+        0 is background.
+    image : (C, H, W) array of real numbers
+        What they were found in, as stored.
+    statistics : PlaneStatistics
+        Of the whole field. Where it knows no noise, all objects stay.
+    contrast : {"bright", "dark", "edges"}, optional
+        How objects of this kind differ from what surrounds them. Default: in any of these ways.
+
+    Returns
+    -------
+    (H, W) uint32
+        The objects that stay, with the numbers they had; the very same array if all do.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> image = rng.normal(100, 10, (1, 64, 64))
+    >>> image[0, 10:20, 10:20] += 200
+    >>> labels = np.zeros((64, 64), np.uint32)
+    >>> labels[10:20, 10:20], labels[40:50, 40:50] = 1, 2
+    >>> noise = PlaneStatistics(np.array([[80.0, 120.0]]), np.array([10.0]), np.array([10.0]))
+    >>> np.unique(remove_faint(labels, image, noise)).tolist()
+    [0, 1]
+    """
+    padding = statistics.is_padding(image)
+    if padding is not None:
+        labels = np.where(padding, np.uint32(0), labels)
+    count = int(labels.max(initial=0))
+    if statistics.noise is None or statistics.texture is None or not count:
+        return labels
+    boxes = _boxes(labels, count)
+    kept = np.zeros(count + 1, np.bool_)
+    for plane, noise, texture in zip(image, statistics.noise, statistics.texture, strict=True):
+        difference, edge = _standing_out(labels, np.ascontiguousarray(plane), boxes, statistics.cell, _AROUND)
+        if contrast in ("bright", "dark"):
+            sign = 1 if (contrast == "bright") != statistics.inverted else -1
+            kept |= sign * difference > _CLEAR * noise
+        else:
+            kept |= np.abs(difference) > _CLEAR * noise
+            kept |= edge > _EDGE * texture
+    if kept[1:].all():
+        return labels
+    kept[0] = False
+    return np.where(kept, np.arange(count + 1, dtype=np.uint32), np.uint32(0))[labels]
+
+
+@njit(nogil=True, cache=True)
+def _boxes(labels, count):  # type: ignore[no-untyped-def]
+    """First and last row and column of each label."""
+    boxes = np.empty((count + 1, 4), np.int64)
+    boxes[:, 0] = boxes[:, 2] = 2**31
+    boxes[:, 1] = boxes[:, 3] = -1
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            k = labels[y, x]
+            if k:
+                boxes[k, 0] = min(boxes[k, 0], y)
+                boxes[k, 1] = max(boxes[k, 1], y)
+                boxes[k, 2] = min(boxes[k, 2], x)
+                boxes[k, 3] = max(boxes[k, 3], x)
+    return boxes
+
+
+@njit(nogil=True, cache=True)
+def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untyped-def]
+    """For each label its median less that of the background around it, and the spread of cell means there."""
+    height, width = labels.shape
+    reach = around * cell
+    difference = np.zeros(len(boxes), np.float64)
+    edge = np.zeros(len(boxes), np.float64)
+    for k in range(1, len(boxes)):
+        if boxes[k, 1] < 0:
+            continue
+        top, bottom = max(0, boxes[k, 0] - reach), min(height, boxes[k, 1] + reach + 1)
+        left, right = max(0, boxes[k, 2] - reach), min(width, boxes[k, 3] + reach + 1)
+        size = (bottom - top) * (right - left)
+        inside, outside, others = np.empty(size), np.empty(size), np.empty(size)
+        n_inside = n_outside = n_others = 0
+        for y in range(top, bottom):
+            for x in range(left, right):
+                value = float(plane[y, x])
+                if not np.isfinite(value):
+                    continue
+                if labels[y, x] == k:
+                    inside[n_inside] = value
+                    n_inside += 1
+                elif labels[y, x] == 0:
+                    outside[n_outside] = value
+                    n_outside += 1
+                else:
+                    others[n_others] = value
+                    n_others += 1
+        if n_inside and n_outside:
+            difference[k] = np.median(inside[:n_inside]) - np.median(outside[:n_outside])
+        elif n_inside and n_others:
+            difference[k] = np.median(inside[:n_inside]) - np.median(others[:n_others])
+        means = np.empty(size // (cell * cell) + 1)
+        n_means = 0
+        for y in range(top, bottom - cell + 1, cell):
+            for x in range(left, right - cell + 1, cell):
+                total, used = 0.0, 0
+                for v in range(y, y + cell):
+                    for u in range(x, x + cell):
+                        if (labels[v, u] == k or labels[v, u] == 0) and np.isfinite(float(plane[v, u])):
+                            total += float(plane[v, u])
+                            used += 1
+                if used == cell * cell and n_means < len(means):
+                    means[n_means] = total / used
+                    n_means += 1
+        if n_means > 4:
+            ordered = np.sort(means[:n_means])
+            edge[k] = ordered[int(0.9 * (n_means - 1))] - ordered[int(0.1 * (n_means - 1))]
+    return difference, edge

@@ -1,0 +1,174 @@
+"""How a model sees an image as a whole: at which scale, and whether inverted.
+
+Decided once for a plane, stack or series, so that tiles, views and crops agree.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import SegmentConfig
+from napari_grd.data.intensity import PlaneStatistics, measure_intensity
+from napari_grd.data.object_size import estimate_diameter
+from napari_grd.inference.rescale import scale_factor
+from napari_grd.inference.sampling import sample_planes
+from napari_grd.inference.source import PlaneSource, read_patch
+from napari_grd.models import ModelConfig
+
+_SIDE = 1024  # of the part of a plane that is looked at
+_PLANES = 3  # of a stack or series
+_KEPT = 1.25  # a size that differs by less from the model's own is within what it copes with
+_CLEAN = 40.0  # noise deviations in the range of an image that is enlarged: else the noise becomes texture
+_LARGEST = 10.0  # an estimate that differs by more is not believed
+_BACKGROUND = 0.7  # of an image that is dark on bright, half of the pixels are above this in normalized intensity
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """What was decided.
+
+    Attributes
+    ----------
+    config : SegmentConfig
+        The settings with nothing left to decide: ``object_diameter`` and ``invert`` are no longer "auto".
+    scale : float
+        Pixels of the network's grid per pixel of the finest level.
+    diameter : float or None
+        Typical diameter of objects in pixels of the finest level, as estimated; None if it was not.
+    notes : tuple of str
+        What was decided otherwise than the model is, and why: sentences for the user.
+    """
+
+    config: SegmentConfig
+    scale: float
+    diameter: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def invert(self) -> bool:
+        """Whether dark becomes bright."""
+        return self.config.invert is True
+
+
+def resolve_view(
+    source: PlaneSource, model: ModelConfig, config: SegmentConfig, given: PlaneStatistics | None = None
+) -> ImageView:
+    """Decide what the settings leave to the image.
+
+    Parameters
+    ----------
+    source : PlaneSource
+        The image. A few windows of a few planes are read, at the finest level.
+    model : ModelConfig
+        What the model knows.
+    config : SegmentConfig
+    given : PlaneStatistics, optional
+        Intensities that are known already: nothing is inverted then that they do not invert.
+
+    Returns
+    -------
+    ImageView
+
+    Raises
+    ------
+    ConfigError
+        If sizes are given that the model cannot make use of.
+    ImageError
+        If the image does not fit the model.
+    """
+    size_open = config.object_diameter == "auto" and config.pixel_size is None
+    invert_open = config.invert == "auto" and given is None
+    knows = model.ndim == 2 and model.contrast in ("bright", "dark")
+    changes: dict[str, object] = {}
+    notes: list[str] = []
+    diameter = None
+    if config.object_diameter == "auto":
+        changes["object_diameter"] = None
+    if config.invert == "auto":
+        changes["invert"] = given is not None and given.inverted
+    if knows and (size_open or invert_open):
+        windows = _windows(source, model)
+        statistics = [measure_intensity(window, model.normalization, model.object_diameter) for window in windows]
+        if invert_open and _is_dark_on_bright(windows, statistics, model):
+            changes["invert"] = True
+            notes.append("The image is dark on bright and is inverted for this model; invert=False prevents that.")
+        if changes.get("invert", config.invert) is True:
+            statistics = [
+                measure_intensity(window, model.normalization, model.object_diameter, invert=True) for window in windows
+            ]
+        if size_open and model.object_diameter is not None:
+            diameter = _estimate(windows, statistics, model)
+            if diameter is not None and diameter * _KEPT < model.object_diameter and not _is_clean(windows, statistics):
+                notes.append(
+                    f"The objects look about {diameter:.0f} pixels wide, the model knows {model.object_diameter:.0f},"
+                    " but the image is too noisy to be enlarged. Give object_diameter to do it all the same."
+                )
+            elif diameter is not None and not 1 / _KEPT <= diameter / model.object_diameter <= _KEPT:
+                changes["object_diameter"] = diameter
+                notes.append(
+                    f"The objects look about {diameter:.0f} pixels wide, the model knows {model.object_diameter:.0f}:"
+                    " the image is rescaled. Give object_diameter if that is wrong."
+                )
+    resolved = config.replace(**changes) if changes else config
+    return ImageView(resolved, scale_factor(model, resolved), diameter, tuple(notes))
+
+
+def _windows(source: PlaneSource, model: ModelConfig) -> list[NDArray[np.generic]]:
+    """The middle of a few planes."""
+    box = tuple(
+        slice(max(0, (size - _SIDE) // 2), max(0, (size - _SIDE) // 2) + min(size, _SIDE)) for size in source.shape(0)
+    )
+    planes = sample_planes(source.plane_shape, _PLANES)
+    return [read_patch(source, 0, plane, (box[0], box[1]), model.in_channels).pixels for plane in planes]
+
+
+def _normalized(
+    windows: list[NDArray[np.generic]], statistics: list[PlaneStatistics]
+) -> tuple[list[NDArray[np.float32]], float]:
+    """Windows in which something stands out, and the noise in them."""
+    useful = [(w, s) for w, s in zip(windows, statistics, strict=True) if s.stands_out]
+    planes = [s.normalize(w) for w, s in useful]
+    noises = [
+        float(np.max(s.noise / np.maximum(np.abs(s.range[:, 1] - s.range[:, 0]), 1e-30)))
+        for _, s in useful
+        if s.noise is not None
+    ]
+    return planes, max(noises, default=0.0)
+
+
+def _estimate(
+    windows: list[NDArray[np.generic]], statistics: list[PlaneStatistics], model: ModelConfig
+) -> float | None:
+    planes, noise = _normalized(windows, statistics)
+    found = estimate_diameter(planes, dark=model.contrast == "dark", noise=noise)
+    if found is None or model.object_diameter is None:
+        return None
+    return found if 1 / _LARGEST <= found / model.object_diameter <= _LARGEST else None
+
+
+def _is_dark_on_bright(
+    windows: list[NDArray[np.generic]], statistics: list[PlaneStatistics], model: ModelConfig
+) -> bool:
+    """Whether objects are on the other side of the background than the model knows them."""
+    if model.in_channels != 1:
+        return False
+    planes, _ = _normalized(windows, statistics)
+    if not planes:
+        return False
+    background = float(np.median([np.median(plane) for plane in planes]))
+    return (1 - background if model.contrast == "dark" else background) > _BACKGROUND
+
+
+def _is_clean(windows: list[NDArray[np.generic]], statistics: list[PlaneStatistics]) -> bool:
+    """Whether the noise from pixel to pixel is small beside the range."""
+    for window, measured in zip(windows, statistics, strict=True):
+        plane = window[0].astype(np.float64)
+        if min(plane.shape) < 2:
+            return False
+        # Diagonal second differences cancel what changes smoothly; of independent noise they have twice the deviation.
+        difference = np.abs(plane[1:, 1:] - plane[1:, :-1] - plane[:-1, 1:] + plane[:-1, :-1])
+        noise = float(np.nanmedian(difference)) / (2 * 0.6745)
+        if abs(measured.range[0, 1] - measured.range[0, 0]) < _CLEAN * noise:
+            return False
+    return True

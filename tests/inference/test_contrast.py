@@ -1,0 +1,69 @@
+"""Objects that do not stand out of the noise of their field are removed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_grd.config import NormalizationConfig
+from napari_grd.data.intensity import measure_intensity
+from napari_grd.inference.contrast import remove_faint
+
+PLACES = {1: (40, 40), 2: (120, 60), 3: (180, 190)}
+
+
+def field(strengths):
+    """Labels of disks, noise with those disks in it, and its statistics."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:256, :256]
+    image = rng.normal(1000, 10, (1, 256, 256))
+    labels = np.zeros((256, 256), np.uint32)
+    for label, place in PLACES.items():
+        inside = np.hypot(y - place[0], x - place[1]) < 12
+        image[0] += strengths.get(label, 0) * inside
+        labels[inside] = label
+    return labels, image, measure_intensity(image, NormalizationConfig(), 27)
+
+
+def kept(*args):
+    return set(np.unique(remove_faint(*args)).tolist()) - {0}
+
+
+@pytest.mark.parametrize(("contrast", "expected"), [("bright", {1}), ("dark", {2}), ("edges", {1, 2}), (None, {1, 2})])
+def test_only_what_differs_as_its_kind_does_stays(contrast, expected):
+    assert kept(*field({1: 100, 2: -100}), contrast) == expected
+
+
+def test_of_an_inverted_image_what_is_dark_counts_as_bright():
+    labels, image, statistics = field({1: 100, 2: -100})
+    inverted = replace(statistics, range=statistics.range[:, ::-1])
+    assert kept(labels, image, inverted, "bright") == {2}
+
+
+def test_an_edge_stands_out_where_inside_and_outside_are_as_bright():
+    labels, image, statistics = field({})
+    y, x = np.mgrid[:256, :256]
+    distance = np.hypot(y - PLACES[3][0], x - PLACES[3][1])
+    image[0] += 150 * ((distance > 10) & (distance < 15))
+    assert kept(labels, image, statistics, "edges") == {3}
+    assert kept(labels, image, statistics, "bright") == set()
+
+
+def test_where_no_noise_is_known_everything_stays():
+    labels, image, statistics = field({})
+    result = remove_faint(labels, image, replace(statistics, noise=None))
+    assert result is labels
+
+
+def test_any_channel_may_tell():
+    labels, image, _ = field({1: 100})
+    both = np.concatenate([np.random.default_rng(1).normal(0, 5, image.shape), image])
+    assert kept(labels, both, measure_intensity(both, NormalizationConfig(), 27), "bright") == {1}
+
+
+def test_objects_end_where_the_scan_ends():
+    labels, image, statistics = field({1: 100})
+    image[:, :40] = np.nan
+    result = remove_faint(labels, image, statistics, "bright")
+    assert not result[:40].any()
+    assert (result[40:60] == 1).any()
