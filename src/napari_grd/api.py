@@ -32,6 +32,7 @@ from napari_grd.graph.instances import InstanceGraph, instance_graph
 from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, predict
+from napari_grd.inference.suggestion import Suggestion, suggest_model
 from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.image_data import Channel, ImageData
@@ -77,6 +78,7 @@ __all__ = [
     "Saved",
     "Scores",
     "SegmentConfig",
+    "Suggestion",
     "Teacher",
     "TeacherInfo",
     "TrainConfig",
@@ -115,6 +117,7 @@ __all__ = [
     "save_corrections",
     "save_model",
     "segment",
+    "suggest_model",
     "teachers",
     "train",
     "training_labels",

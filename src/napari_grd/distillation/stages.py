@@ -17,6 +17,7 @@ from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.trainer import best_so_far
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, DataError, LabelError
+from napari_grd.inference.contrast import contrast_of
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import Job, Saved
 from napari_grd.models import Model, ModelConfig
@@ -138,6 +139,7 @@ def iter_fit(
         normalization=config.normalization,
         partition=PartitionConfig(min_size=smallest_object(data.labels)),
         object_diameter=object_diameter(data.labels),
+        contrast=contrast_of(data.images, data.labels),
     )
     with torch.random.fork_rng(devices=[]):  # a library must not reseed its caller
         torch.manual_seed(config.seed)

@@ -5,6 +5,9 @@ So each object is compared with the background around it: it is kept if their me
 of the noise or, for models whose objects may be as bright as what surrounds them, if an edge stands out there.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -14,6 +17,8 @@ from napari_grd.models.model import Contrast
 
 _CLEAR = 5.0  # deviations of single pixels between the medians of an object and of its surroundings
 _EDGE = 8.0  # deviations of cell means between the 10th and 90th percentile in and around an object
+_DIFFERENT = 0.05  # of the range: objects that are brighter or darker by this are so
+_MOST = 0.9  # of the objects that tell how a kind of objects is
 _AROUND = 3  # width of the surroundings in cells
 
 
@@ -72,6 +77,49 @@ def remove_faint(
         return labels
     kept[0] = False
     return np.where(kept, np.arange(count + 1, dtype=np.uint32), np.uint32(0))[labels]
+
+
+def contrast_of(images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any] | None]) -> Contrast | None:
+    """How the objects of labelled images differ from what surrounds them.
+
+    Parameters
+    ----------
+    images : sequence of (C, H, W) arrays
+        Normalized or not.
+    labels : sequence of ((H, W) integer array or None)
+        0 is background; negative pixels are ignored.
+
+    Returns
+    -------
+    {"bright", "dark", "edges"} or None
+        The first two if nine of ten objects are brighter, or darker, in the first channel by a twentieth of the image's
+        range; None without objects, or for volumes.
+
+    Examples
+    --------
+    >>> labels = np.zeros((40, 40), int)
+    >>> labels[10:20, 10:20] = 1
+    >>> contrast_of([5.0 * labels[None]], [labels])
+    'bright'
+    """
+    shares = []
+    for image, found in zip(images, labels, strict=True):
+        if found is None or found.ndim != 2 or found.max(initial=0) <= 0:
+            continue
+        # Labels may be of any size; background is the lowest of them, if there is some.
+        ids, index = np.unique(np.maximum(found, 0), return_inverse=True)
+        numbered = (index.reshape(found.shape) + int(ids[0] > 0)).astype(np.uint32)
+        plane = np.ascontiguousarray(image[0], np.float32)
+        low, high = np.nanpercentile(plane, [1, 99.8])
+        boxes = _boxes(numbered, int(numbered.max()))
+        difference, _ = _standing_out(numbered, plane, boxes, 3, _AROUND)
+        shares.append(difference[1:] / max(float(high - low), 1e-12))
+    if not shares:
+        return None
+    joined = np.concatenate(shares)
+    if np.mean(joined > _DIFFERENT) >= _MOST:
+        return "bright"
+    return "dark" if np.mean(joined < -_DIFFERENT) >= _MOST else "edges"
 
 
 @njit(nogil=True, cache=True)

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
+from napari_grd.data.image_kind import image_kind
 from napari_grd.data.intensity import PlaneStatistics, measure_intensity
 from napari_grd.data.object_size import estimate_diameter
 from napari_grd.inference.rescale import scale_factor
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
+from napari_grd.inference.suggestion import mismatch
 from napari_grd.models import ModelConfig
 
 _SIDE = 1024  # of the part of a plane that is looked at
@@ -79,7 +81,8 @@ def resolve_view(
     """
     size_open = config.object_diameter == "auto" and config.pixel_size is None
     invert_open = config.invert == "auto" and given is None
-    knows = model.ndim == 2 and model.contrast in ("bright", "dark")
+    knows = model.ndim == 2 and model.contrast is not None
+    sizes = model.contrast in ("bright", "dark")
     changes: dict[str, object] = {}
     notes: list[str] = []
     diameter = None
@@ -90,14 +93,16 @@ def resolve_view(
     if knows and (size_open or invert_open):
         windows = _windows(source, model)
         statistics = [measure_intensity(window, model.normalization, model.object_diameter) for window in windows]
-        if invert_open and _is_dark_on_bright(windows, statistics, model):
+        if given is None and (problem := mismatch(model, image_kind(windows[len(windows) // 2]))) is not None:
+            notes.append(problem)
+        if invert_open and sizes and _is_dark_on_bright(windows, statistics, model):
             changes["invert"] = True
             notes.append("The image is dark on bright and is inverted for this model; invert=False prevents that.")
         if changes.get("invert", config.invert) is True:
             statistics = [
                 measure_intensity(window, model.normalization, model.object_diameter, invert=True) for window in windows
             ]
-        if size_open and model.object_diameter is not None:
+        if size_open and sizes and model.object_diameter is not None:
             diameter = _estimate(windows, statistics, model)
             if diameter is not None and diameter * _KEPT < model.object_diameter and not _is_clean(windows, statistics):
                 notes.append(

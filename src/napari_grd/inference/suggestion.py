@@ -1,0 +1,111 @@
+"""Which of the built-in models fits an image."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, cast
+
+from napari_grd.data.image_kind import ImageKind, Kind, image_kind
+from napari_grd.data.inputs import array_and_shape, check_axes
+from napari_grd.errors import ImageError
+from napari_grd.inference.array_source import ArraySource
+from napari_grd.inference.sampling import sample_planes
+from napari_grd.inference.source import PlaneSource
+from napari_grd.io.builtin import TEACHER, builtin_paths
+from napari_grd.io.model_file import read_card
+from napari_grd.models.model import Contrast, ModelConfig
+
+_KNOWN: dict[Contrast, Kind] = {"bright": "fluorescence", "edges": "phase contrast", "dark": "stained tissue"}
+_DARK: Kind = "dark on bright"
+_FIT, _INVERTED, _OTHER = 1.0, 0.6, 0.1
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A built-in model, and how well it fits an image.
+
+    Attributes
+    ----------
+    name : str
+        What :func:`napari_grd.api.load_model` takes.
+    score : float
+        From 0, it cannot be used, to 1, the image is of the kind that it was trained on.
+    reason : str
+        A sentence.
+    """
+
+    name: str
+    score: float
+    reason: str
+
+
+def suggest_model(image: Any, axes: str | None = None) -> tuple[Suggestion, ...]:
+    """Rank the built-in models for an image.
+
+    The kind of the image is told from its histogram and colors; no network runs. For a kind that none
+    of the models knows, all of them have low scores: then distill a student of your own.
+
+    Parameters
+    ----------
+    image : numpy, dask or zarr array
+        One image; of a stack or series the middle plane is looked at.
+    axes : str, optional
+        Letters out of "tczyx". Default: "yx", or "yxc" if the last of three axes has length 3.
+
+    Returns
+    -------
+    tuple of Suggestion
+        The best one first.
+
+    Raises
+    ------
+    ImageError
+        If it is no image, or its axes are not clear.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> suggest_model(nuclei_2d(np.random.default_rng(0))[0])[0].name
+    'nuclei'
+    """
+    array, shape = array_and_shape(image)
+    if axes is None:
+        axes = {2: "yx", 3: "yxc" if shape[-1] == 3 else ""}.get(len(shape), "")
+        if not axes:
+            raise ImageError(f"The axes of an image of shape {shape} are not clear.", "Name them, as axes='zyx'.")
+    channels = shape[check_axes(axes, shape).index("c")] if "c" in axes else 1
+    source = cast(PlaneSource, ArraySource(array, axes, ndim=2, in_channels=channels))
+    planes = sample_planes(source.plane_shape, 3)
+    height, width = source.shape(0)
+    found = image_kind(source.read(0, planes[len(planes) // 2], (slice(0, height), slice(0, width))))
+    ranked = [_suggestion(name, model, found, channels) for name, model in _built_in().items()]
+    return tuple(sorted(ranked, key=lambda each: (-each.score, each.name)))
+
+
+def mismatch(model: ModelConfig, found: ImageKind) -> str | None:
+    """Why an image is not of the kind that a model knows, and which one does; None if it may be."""
+    known = None if model.contrast is None else _KNOWN[model.contrast]
+    if known is None or found.kind in (known, "dense texture") or (found.kind, known) == (_DARK, "fluorescence"):
+        return None
+    if found.kind == _DARK and model.in_channels == 3:
+        return None
+    better = [name for name, other in _built_in().items() if other.contrast and _KNOWN[other.contrast] == found.kind]
+    remedy = f" Try the built-in model {better[0]!r}." if better else ""
+    return f"The image looks like {found.kind} ({found.reason}), and the model knows {known}.{remedy}"
+
+
+@functools.cache
+def _built_in() -> dict[str, ModelConfig]:
+    """Built-in students: name to what they know."""
+    return {name: read_card(path)[0] for name, path in builtin_paths().items() if name != TEACHER}
+
+
+def _suggestion(name: str, model: ModelConfig, found: ImageKind, channels: int) -> Suggestion:
+    known = None if model.contrast is None else _KNOWN[model.contrast]
+    if model.in_channels > channels and channels != 1:
+        return Suggestion(name, 0.0, f"It takes {model.in_channels} channels, the image has {channels}.")
+    if found.kind == known:
+        return Suggestion(name, _FIT, f"The image looks like {found.kind}: {found.reason}.")
+    if found.kind == _DARK and known == "fluorescence":
+        return Suggestion(name, _INVERTED, f"The image is {found.kind} ({found.reason}) and is inverted.")
+    return Suggestion(name, _OTHER, f"The image looks like {found.kind} ({found.reason}), the model knows {known}.")
