@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.graph.partition import warm_up
 from napari_grd.inference.source import PlaneSource
+from napari_grd.inference.view import ImageView
 from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter, Painted
 from napari_grd.live.viewport import Look, View
@@ -57,6 +58,10 @@ class LiveUpdate:
         Whether this was filled in around the view.
     cut : bool
         Whether the view was too wide, so that only its middle was segmented.
+    image_view : ImageView
+        At which scale the model sees the image, whether inverted, and why.
+    empty : bool
+        Whether nothing stands out of the noise in any plane that was looked at.
     """
 
     generation: int
@@ -67,6 +72,8 @@ class LiveUpdate:
     seconds: float
     idle: bool
     cut: bool
+    image_view: ImageView
+    empty: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +246,8 @@ class LiveSession:
                 time.monotonic() - wish.since,
                 painted.idle,
                 painted.cut,
+                self._segmenter.image_view,
+                self._segmenter.nothing_stands_out,
             )
         )
 

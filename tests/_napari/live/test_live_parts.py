@@ -78,12 +78,11 @@ def test_a_new_canvas_takes_the_place_of_the_old_one(viewer: Any) -> None:
     assert viewer.layers.selection.active is not first
 
 
-def test_sizes_on_the_sliders_are_in_pixels_of_the_image(qtbot: Any) -> None:
+def test_the_sliders_stand_for_a_partition(qtbot: Any) -> None:
     controls = PartitionControls()
     qtbot.addWidget(controls)
     controls.set_value(PartitionConfig(min_size=100, bias=0.25, stride=3), foreground=False)
     assert controls.value() == PartitionConfig(min_size=100, bias=0.25, stride=3)
-    assert controls.value(scale=0.5).min_size == 25
     assert not controls.threshold.isEnabled()
     with qtbot.waitSignal(controls.changed):
         controls.bias.setValue(-0.3)

@@ -215,7 +215,10 @@ def read_plane(subject: Subject, plane: Plane) -> NDArray[Any]:
 def config_of(made_by: Mapping[str, Any], device: str, threads: int) -> SegmentConfig:
     """How the labels were made, as far as it is known, on the device that is wanted now."""
     known = made_by.get("config")
-    diameter = known.get("object_diameter") if isinstance(known, Mapping) else None
-    if not isinstance(diameter, int | float) or diameter <= 0:
+    known = known if isinstance(known, Mapping) else {}
+    diameter, invert = known.get("object_diameter"), known.get("invert")
+    if diameter != "auto" and (not isinstance(diameter, int | float) or diameter <= 0):
         diameter = None
-    return SegmentConfig(device=device, threads=threads, object_diameter=diameter)
+    if not isinstance(invert, bool):
+        invert = "auto"
+    return SegmentConfig(device=device, threads=threads, object_diameter=diameter, invert=invert)

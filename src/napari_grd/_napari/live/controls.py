@@ -20,7 +20,12 @@ class PartitionControls(QWidget):
         super().__init__()
         self._base = PartitionConfig()
         self.min_size = _slider(
-            QLabeledSlider, 0, _LARGEST, 1, "Smaller objects join a neighbour, or vanish where they stand alone."
+            QLabeledSlider,
+            0,
+            _LARGEST,
+            1,
+            "Smaller objects join a neighbour, or vanish where they stand alone.\n"
+            "In pixels at the size that the model knows: other images are rescaled to it first.",
         )
         self.threshold = _slider(
             QLabeledDoubleSlider,
@@ -54,16 +59,10 @@ class PartitionControls(QWidget):
             slider.blockSignals(False)
         self.threshold.setEnabled(foreground)
 
-    def value(self, scale: float = 1.0) -> PartitionConfig:
-        """The settings.
-
-        Parameters
-        ----------
-        scale : float
-            Pixels of the network's grid per pixel of the image: sizes are shown in pixels of the image.
-        """
+    def value(self) -> PartitionConfig:
+        """The settings; sizes are in pixels of the network's grid, so that another scale asks for no finer objects."""
         return self._base.replace(
-            min_size=round(self.min_size.value() * scale**2),
+            min_size=self.min_size.value(),
             foreground_threshold=round(self.threshold.value(), 3),
             bias=round(self.bias.value(), 3),
         )

@@ -1,10 +1,10 @@
 """The controls of the Live widget, and the settings they stand for."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QSpinBox, QToolButton, QWidget
 
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.live.controls import PartitionControls
@@ -16,9 +16,15 @@ from napari_grd.config import SegmentConfig
 from napari_grd.errors import ImageError
 
 if TYPE_CHECKING:
+    from napari_grd.inference.view import ImageView
     from napari_grd.models import Model
 
-_AS_KNOWN = "the model's"
+_AUTOMATIC = "automatic"
+_SIZE_TIP = (
+    "How large your objects are, in pixels of the image. Automatic: estimated from the image."
+    " Set it if the estimate is wrong."
+)
+_INVERT: dict[str, Literal["auto"] | bool] = {_AUTOMATIC: "auto", "inverted": True, "not inverted": False}
 
 
 class LiveForm(QWidget):
@@ -43,17 +49,23 @@ class LiveForm(QWidget):
 
     def __init__(self, panel: Panel) -> None:
         super().__init__()
+        self._knows_size = True
         self.image = LayerCombo(panel, (Image,), "The image to segment.")
         self.model = ModelCombo(panel, "The model that segments. A distilled or dropped one appears here.")
         self.model.set_name(panel.state.student)
         self.channels = ChannelPickers(panel)
         self.diameter = QDoubleSpinBox(maximum=10000, decimals=1, suffix=" px")
-        self.diameter.setSpecialValueText(_AS_KNOWN)
+        self.diameter.setSpecialValueText(_AUTOMATIC)
         self.diameter.setKeyboardTracking(False)
-        self.diameter.setToolTip(
-            "How large your objects are, in pixels of the image. Set it if they are much larger or smaller than those"
-            " the model was trained on."
-        )
+        self.diameter.setToolTip(_SIZE_TIP)
+        self.as_known = QToolButton(text="Model's", checkable=True)
+        self.as_known.setToolTip("Do not rescale: take objects to be as large as those the model was trained on.")
+        size = QHBoxLayout()
+        size.addWidget(self.diameter, 1)
+        size.addWidget(self.as_known)
+        self.invert = QComboBox()
+        self.invert.addItems(list(_INVERT))
+        self.invert.setToolTip("Whether dark becomes bright. Automatic: if the image is dark on bright.")
         self.controls = PartitionControls()
         self.contour = QSpinBox(maximum=20, suffix=" px")
         self.contour.setSpecialValueText("filled")
@@ -63,21 +75,47 @@ class LiveForm(QWidget):
         form.addRow("Image", self.image)
         form.addRow("Model", self.model)
         form.addRow(self.channels)
-        form.addRow("Object diameter", self.diameter)
+        form.addRow("Object diameter", size)
+        form.addRow("Inversion", self.invert)
         form.addRow(self.controls)
         form.addRow("Outline", self.contour)
         self.image.changed.connect(self.source_changed)
         self.channels.changed.connect(self.source_changed)
         self.model.changed.connect(self.model_changed)
-        self.diameter.valueChanged.connect(lambda _value: self.settings_changed.emit())
+        self.diameter.valueChanged.connect(lambda _value: self._resized())
+        self.as_known.toggled.connect(lambda _on: self._resized())
+        self.invert.currentIndexChanged.connect(lambda _index: self._resized())
         self.controls.changed.connect(self.partition_changed)
 
     def show_model(self, model: "Model") -> None:
         """Take the defaults of another model."""
         known = model.config.object_diameter
-        self.diameter.setEnabled(known is not None)
-        self.diameter.setSpecialValueText(_AS_KNOWN if known is None else f"{_AS_KNOWN} ({known:.0f} px)")
+        self._knows_size = known is not None
+        self.as_known.setEnabled(self._knows_size)
+        self.as_known.setText("Model's" if known is None else f"Model's: {known:.0f} px")
+        self.forget_view()
         self.controls.set_value(model.config.partition, foreground=model.config.foreground)
+
+    def show_view(self, view: "ImageView") -> None:
+        """Show what was decided for the image where it was left to be decided."""
+        if view.diameter is not None and self._knows_size:
+            used = view.config.object_diameter
+            text = f"{view.diameter:.0f} px" if used is not None else "the model's"
+            self.diameter.setSpecialValueText(f"{_AUTOMATIC}: {text}")
+        self.diameter.setToolTip("\n".join((_SIZE_TIP, *view.notes)))
+        decided = "inverted" if view.invert else "not inverted"
+        self.invert.setItemText(0, f"{_AUTOMATIC}: {decided}" if self.invert.currentIndex() == 0 else _AUTOMATIC)
+
+    def forget_view(self) -> None:
+        """Another image: nothing is decided yet."""
+        self.diameter.setSpecialValueText(_AUTOMATIC)
+        self.diameter.setToolTip(_SIZE_TIP)
+        self.diameter.setEnabled(self._knows_size and not self.as_known.isChecked())
+        self.invert.setItemText(0, _AUTOMATIC)
+
+    def _resized(self) -> None:
+        self.forget_view()
+        self.settings_changed.emit()
 
     def choose_channels(self, layer: Image, count: int) -> tuple[Channel, ...]:
         """The channels of an image for a model that takes ``count`` of them; offers them if that is worth a choice.
@@ -99,11 +137,13 @@ class LiveForm(QWidget):
 
     def segment_config(self, model: "Model") -> SegmentConfig:
         """The settings for a model, with device and threads from napari's preferences."""
-        known, diameter = model.config.object_diameter, self.diameter.value()
+        given: float | Literal["auto"] = self.diameter.value() or "auto"
+        as_known = model.config.object_diameter is None or self.as_known.isChecked()
         chosen = settings()
         return SegmentConfig(
             device=chosen.device,
             threads=chosen.threads,
-            object_diameter=diameter if known and diameter else None,
-            partition=self.controls.value(known / diameter if known and diameter else 1.0),
+            object_diameter=None if as_known else given,
+            invert=list(_INVERT.values())[self.invert.currentIndex()],
+            partition=self.controls.value(),
         )

@@ -80,11 +80,13 @@ class PermanentPart(QWidget):
 
         def make() -> Job[Labels]:
             from napari_grd.inference.planes import iter_segment_planes
+            from napari_grd.inference.view import resolve_view
 
             source, model, config = order.source, order.model, order.config.replace(link=linked)
             region = None if areas is None else mask_of(areas, source.shape(0))
             labels, level = yield from iter_segment_planes(source, model, config, region=region)
-            made_by = provenance(model, config)
+            # With nothing left to decide: whoever asks the network again sees the same scale.
+            made_by = provenance(model, resolve_view(source, model.config, config).config)
             return labels_layer(source, level, labels, name=f"{source.layer.name} instances", made_by=made_by)
 
         self.start.setEnabled(False)

@@ -23,6 +23,7 @@ from napari_grd.errors import ConfigError, GrdError, ImageError
 if TYPE_CHECKING:
     import napari
 
+    from napari_grd.inference.view import ImageView
     from napari_grd.live.session import LiveSession, LiveUpdate
     from napari_grd.models import Model
 
@@ -48,6 +49,8 @@ class LiveWidget(Panel):
         self._key: Any = None
         self._told = ""
         self._made_by: dict[str, Any] = {}
+        self._asked = SegmentConfig()
+        self._shown: ImageView | None = None  # what the form and the layer's settings say of the image
         self._engines: list[LiveSession] = []  # the session, for whoever cleans up when the widget is gone
         self._watch = _Watch()
         self.output = LiveOutput(self.viewer.layers)
@@ -148,6 +151,7 @@ class LiveWidget(Panel):
     def _config(self, model: "Model") -> SegmentConfig:
         config = self.form.segment_config(model)
         self._made_by = provenance(model, config, live=True)  # others make it permanent first
+        self._asked, self._shown = config, None
         return config
 
     # The image
@@ -185,6 +189,8 @@ class LiveWidget(Panel):
             return
         if self._key != source.key:  # a source's own key changes with its layer
             self._source, self._key = source, source.key
+            self._shown = None
+            self.form.forget_view()
             self._session.set_source(source)
             self._tell("")
         self._schedule()
@@ -243,17 +249,36 @@ class LiveWidget(Panel):
     def _updated(self, update: "LiveUpdate") -> None:
         if self._session is None or update.generation != self._session.generation:
             return
+        self._show_view(update.image_view)
         self.output.show(update, self._made_by, self.form.contour.value())
         if not update.idle:
             objects = f"{update.count} instance{'' if update.count == 1 else 's'}"
             self.readout.setText(f"{objects} · {update.seconds * 1000:.0f} ms")
-            self._tell("Zoom in: the view is too wide, only its middle is segmented." if update.cut else "")
+            self._tell(*_word(update))
+
+    def _show_view(self, view: "ImageView") -> None:
+        if view is self._shown or self._model is None:
+            return
+        self._shown = view
+        self.form.show_view(view)
+        resolved = self._asked.replace(object_diameter=view.config.object_diameter, invert=view.config.invert)
+        self._made_by = provenance(self._model, resolved, live=True)
 
     def _tell(self, text: str, kind: str = "info") -> None:
         """Say how Live is doing; what was said about something else stays until there is something to say."""
         if text or self.message.text() == self._told:
             self.say(text, kind)
             self._told = text
+
+
+def _word(update: "LiveUpdate") -> tuple[str, str]:
+    """What there is to say about a view, and how serious it is."""
+    if update.empty:
+        from napari_grd.inference.statistics import NOTHING_STANDS_OUT  # the engine has imported it
+
+        return NOTHING_STANDS_OUT, "warning"
+    said = ["Zoom in: the view is too wide, only its middle is segmented."] if update.cut else []
+    return " ".join([*said, *update.image_view.notes]), "info"
 
 
 def _close(sessions: list["LiveSession"]) -> None:

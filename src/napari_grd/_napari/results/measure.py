@@ -230,4 +230,4 @@ def _exporter(layer: Labels) -> Callable[[Any, str | Path], Job[Path]]:
 def _rescaling(layer: Labels) -> dict[str, Any]:
     """How the image was rescaled for the model when these labels were made, if that is known."""
     config = layer.metadata.get("napari_grd", {}).get("config", {})
-    return {name: config[name] for name in ("object_diameter", "pixel_size") if name in config}
+    return {name: config[name] for name in ("object_diameter", "pixel_size", "invert") if name in config}

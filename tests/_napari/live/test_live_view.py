@@ -1,0 +1,71 @@
+"""Live finds size and contrast of objects by itself, shows what it decided, and takes another word for it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_grd.data.simulate import nuclei_2d
+
+PLANE = nuclei_2d(np.random.default_rng(0), (160, 200))[0]
+LARGE = np.kron(PLANE, np.ones((3, 3), PLANE.dtype))
+
+
+def start(widget: Any, qtbot: Any) -> None:
+    widget.live.setChecked(True)
+    qtbot.waitUntil(lambda: "instance" in widget.readout.text(), timeout=60000)
+
+
+def made_by(widget: Any) -> dict[str, Any]:
+    return dict(widget.output.layer.metadata["napari_grd"]["config"])
+
+
+def test_the_size_is_estimated_and_the_models_own_is_one_click_away(live_widget: Any, viewer: Any, qtbot: Any) -> None:
+    viewer.add_image(LARGE)
+    start(live_widget, qtbot)
+    form = live_widget.form
+    found = made_by(live_widget)["object_diameter"]
+    assert found > 1.5 * live_widget._model.config.object_diameter
+    assert form.diameter.specialValueText() == f"automatic: {found:.0f} px"
+    assert "rescaled" in live_widget.message.text()
+    assert "rescaled" in form.diameter.toolTip()
+
+    form.as_known.click()
+    qtbot.waitUntil(lambda: made_by(live_widget)["object_diameter"] is None, timeout=30000)
+    assert not form.diameter.isEnabled()
+    qtbot.waitUntil(lambda: "rescaled" not in live_widget.message.text(), timeout=30000)
+
+    form.as_known.click()
+    qtbot.waitUntil(lambda: made_by(live_widget)["object_diameter"] == found, timeout=30000)
+    form.diameter.setValue(50)
+    qtbot.waitUntil(lambda: made_by(live_widget)["object_diameter"] == 50, timeout=30000)
+
+
+def test_a_dark_image_is_inverted_until_told_otherwise(live_widget: Any, viewer: Any, qtbot: Any) -> None:
+    viewer.add_image(PLANE.max() - PLANE)
+    start(live_widget, qtbot)
+    assert made_by(live_widget)["invert"] is True
+    assert live_widget.form.invert.currentText() == "automatic: inverted"
+    assert "inverted" in live_widget.message.text()
+    live_widget.form.invert.setCurrentIndex(2)
+    qtbot.waitUntil(lambda: made_by(live_widget)["invert"] is False, timeout=30000)
+
+
+def test_noise_gets_a_word(live_widget: Any, viewer: Any, qtbot: Any) -> None:
+    viewer.add_image(np.random.default_rng(0).normal(100, 5, (256, 256)).astype(np.float32))
+    start(live_widget, qtbot)
+    assert "0 instances" in live_widget.readout.text()
+    assert "Nothing in the image stands out" in live_widget.message.text()
+
+
+@pytest.mark.parametrize("diameter", [140, 5])
+def test_a_wrong_size_does_not_explode(diameter: int, live_widget: Any, viewer: Any, qtbot: Any) -> None:
+    viewer.add_image(PLANE)
+    live_widget.form.diameter.setValue(diameter)
+    start(live_widget, qtbot)
+    sizes = np.bincount(np.asarray(live_widget.output.layer.data).ravel())[1:]
+    config = live_widget._model.config
+    scale = config.object_diameter / diameter
+    # An object of the smallest size on the network's grid, less what its rim loses in rescaling.
+    assert np.all(sizes[sizes > 0] >= 0.5 * config.partition.min_size / scale**2)
+    assert np.count_nonzero(sizes) < 60
