@@ -85,7 +85,8 @@ def _well(stem: str) -> str:
 def score(
     model: grd.Model, sets: Iterable[Dataset], config: grd.SegmentConfig | None = None
 ) -> dict[str, dict[str, float]]:
-    """AP50, AJI, SBD and PQ on the validation images of each set."""
+    """AP50, AJI, SBD and PQ on the validation images of each set, by default at the size that the model knows."""
+    config = config or grd.SegmentConfig().as_known()
     result = {}
     for data in sets:
         found = [grd.segment(model, image, config, axes=data.axes) for image, _ in data.validation]

@@ -200,6 +200,8 @@ def _as_list(arrays: Any) -> list[Any]:
 
 
 def _check_trainable(image: NDArray[Any], config: TrainConfig) -> None:
+    if not np.isfinite(image).any():
+        raise ImageError("No pixel holds a number: all are NaN or infinite.", "Leave the image out, or write it again.")
     smallest = min(image.shape[1:])
     if smallest < config.patch:
         stride = registry.entry(config.network.name).stride

@@ -1,0 +1,242 @@
+"""Does anything come out of noise, and is the size right by itself?
+
+    GRD_DATA=... python benchmarks/fields.py sparse | blank | size | time
+
+``sparse``: real nuclei of validation images on real background, which is a quilt of empty patches of one image;
+``blank``: simulated empty fields and blank slides, by every built-in student; ``size``: AP50 with the automatic
+diameter, with the true one told and with the model's own, at several magnifications; ``time``: the automatic size,
+and image to labels with and without it.
+"""
+
+import argparse
+import statistics
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+import napari_grd.api as grd
+from common import Dataset, load
+from napari_grd.config import SegmentConfig
+from napari_grd.inference.array_source import ArraySource
+from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
+from napari_grd.inference.view import resolve_view
+from napari_grd.metrics import evaluate
+from reporting import hardware, table
+
+Array = np.ndarray[Any, Any]
+_PATCH = 48
+_MARGIN = 12
+
+
+def quilt(data: Dataset, rng: np.random.Generator, side: int) -> Array:
+    """Background of one image: empty patches of it, turned and mirrored."""
+    for place in rng.permutation(len(data.validation)):
+        image, labels = data.validation[place]
+        free = ndimage.binary_erosion(labels == 0, iterations=_MARGIN, border_value=1)
+        whole = ndimage.minimum_filter(free, _PATCH, origin=-(_PATCH // 2))[: -_PATCH + 1, : -_PATCH + 1]
+        places = np.argwhere(whole)
+        if len(places) >= 100:
+            break
+    result = np.empty((side, side), image.dtype)
+    for top in range(0, side, _PATCH):
+        for left in range(0, side, _PATCH):
+            y, x = places[rng.integers(len(places))]
+            patch = np.rot90(image[y : y + _PATCH, x : x + _PATCH], rng.integers(4))[:: rng.choice([1, -1])]
+            target = result[top : top + _PATCH, left : left + _PATCH]
+            target[...] = patch[: target.shape[0], : target.shape[1]]
+    return result
+
+
+def composite(data: Dataset, count: int, rng: np.random.Generator, side: int) -> tuple[Array, Array]:
+    """A sparse field and its labels."""
+    field, labels = quilt(data, rng, side).astype(np.float64), np.zeros((side, side), np.int64)
+    placed = 0
+    while placed < count:
+        image, truth = data.validation[rng.integers(len(data.validation))]
+        ids = np.unique(truth)[1:]
+        inside = truth == rng.choice(ids)
+        if inside.sum() < max(80, data.min_size):
+            continue
+        (rows, columns) = ndimage.find_objects(inside.astype(int))[0]
+        box = slice(max(0, rows.start - 8), rows.stop + 8), slice(max(0, columns.start - 8), columns.stop + 8)
+        alone = not ((truth[box] > 0) & ~inside[box]).any()
+        y, x = rng.integers(0, side - 160, 2)
+        place = slice(y, y + inside[box].shape[0]), slice(x, x + inside[box].shape[1])
+        if not alone or labels[place].any() or inside[box].shape[0] > 150 or inside[box].shape[1] > 150:
+            continue
+        around = np.median(image[box][~ndimage.binary_dilation(inside[box], iterations=4)])
+        soft = ndimage.gaussian_filter(ndimage.binary_dilation(inside[box], iterations=3).astype(float), 1.5)
+        field[place] += (image[box] - around) * soft
+        placed += 1
+        labels[place][inside[box]] = placed
+    top = np.iinfo(data.validation[0][0].dtype).max
+    return np.clip(field.round(), 0, top).astype(data.validation[0][0].dtype), labels
+
+
+def sparse(names: list[str], side: int, fields: int) -> None:
+    model = grd.load_model("nuclei")
+    rows = []
+    for data in map(load, names):
+        for count in (0, 1, 5, 10, 20):
+            spurious, found = [], 0
+            for number in range(fields):
+                image, truth = composite(data, count, np.random.default_rng(number), side)
+                labels = grd.segment(model, image)
+                matched = _matched(labels, truth)
+                found += matched
+                spurious.append(int(labels.max()) - matched)
+            rows.append(
+                [
+                    data.name,
+                    count,
+                    f"{sum(s == 0 for s in spurious)} of {fields}",
+                    max(spurious),
+                    f"{found} of {count * fields}",
+                ]
+            )
+    print(
+        table(
+            [
+                "background and nuclei",
+                "nuclei a field",
+                "fields without a spurious object",
+                "most of them",
+                "found (IoU >= 0.5)",
+            ],
+            rows,
+        )
+    )
+
+
+def _matched(labels: Array, truth: Array) -> int:
+    count = 0
+    for label in np.unique(truth)[1:]:
+        inside = truth == label
+        other = np.bincount(labels[inside]).argmax()
+        if other:
+            mine = labels == other
+            count += (inside & mine).sum() >= 0.5 * (inside | mine).sum()
+    return int(count)
+
+
+def blank(side: int) -> None:
+    rng = np.random.default_rng(0)
+    shape = (side, side)
+    coarse = ndimage.gaussian_filter(rng.normal(size=shape), 12)
+    fields = {
+        "photon noise": rng.poisson(100, shape),
+        "few photons": rng.poisson(2, shape),
+        "a gradient": rng.poisson(100 + np.linspace(0, 60, side)[:, None] * np.ones(side)),
+        "hot pixels": np.where(rng.random(shape) < 1e-5, 65535, rng.poisson(100, shape)),
+        "correlated noise": 1000 + 100 * ndimage.gaussian_filter(rng.normal(size=shape), 1) / 0.28,
+        "out of focus": 1000 + 200 * coarse / coarse.std(),
+        "one value": np.full(shape, 7),
+    }
+    white = np.clip(rng.normal([235, 228, 236], 2.5, (*shape, 3)), 0, 255)
+    slides = {"blank slide": white, "uneven blank slide": white - np.linspace(0, 25, side)[:, None, None]}
+    rows = []
+    for name in ("nuclei", "phase", "tissue"):
+        model = grd.load_model(name)
+        images = slides if model.config.in_channels == 3 else fields
+        for kind, image in images.items():
+            dtype = np.uint8 if image.ndim == 3 else np.uint16
+            found = grd.segment(model, image.astype(dtype), axes="yxc" if image.ndim == 3 else "yx")
+            rows.append([name, kind, int(found.max())])
+    print(table(["student", "field", "objects"], rows))
+
+
+def size(pairs: list[str], factors: list[float], limit: int) -> None:
+    rows = []
+    for pair in pairs:
+        name, _, model_name = pair.partition(":")
+        data, model = load(name), grd.load_model(model_name or "nuclei")
+        images = data.validation[:: max(1, len(data.validation) // limit)]
+        known = model.config.object_diameter
+        assert known is not None
+        for factor in factors:
+            shown, truths = [], []
+            for image, truth in images:
+                planes = np.moveaxis(image, -1, 0) if image.ndim == 3 else image[None]
+                shape = grid_shape(truth.shape, factor)
+                shown.append(rescale_image(planes.astype(np.float32), shape).round().astype(image.dtype))
+                truths.append(nearest(truth, shape))
+            cells = [name, model_name or "nuclei", factor]
+            for way in ("auto", "told", None):
+                found = [
+                    grd.segment(
+                        model,
+                        one,
+                        SegmentConfig(
+                            object_diameter=_told(truth, data.min_size * factor**2, known) if way == "told" else way
+                        ),
+                        axes="cyx",
+                    )
+                    for one, truth in zip(shown, truths, strict=True)
+                ]
+                cells.append(evaluate(found, truths, min_size=round(data.min_size * factor**2)).ap50)
+            rows.append(cells)
+            print(cells, flush=True)
+    print(
+        table(["set", "student", "magnified", "AP50, automatic", "true diameter told", "model's own"], rows, digits=3)
+    )
+
+
+def _told(truth: Array, least: float, known: float) -> float | None:
+    areas = np.bincount(truth.ravel())[1:]
+    areas = areas[areas > max(least, 12)]
+    diameter = 2 * float(np.sqrt(np.median(areas) / np.pi)) if len(areas) else known
+    return None if 0.8 <= diameter / known <= 1.25 else diameter
+
+
+def timing(repeats: int) -> None:
+    model = grd.load_model("nuclei")
+    data = load("bbbc039_nuclei")
+    mosaic = np.block([[data.validation[0][0], data.validation[1][0]], [data.validation[2][0], data.validation[3][0]]])
+    rows = []
+    for side in (512, 1024):
+        image = mosaic[:side, :side]
+        source = ArraySource(image, "yx", ndim=2, in_channels=1)
+        ways = {
+            "automatic size": lambda source=source: resolve_view(source, model.config, SegmentConfig()),
+            "with it": lambda image=image: grd.segment(model, image),
+            "without": lambda image=image: grd.segment(model, image, SegmentConfig().as_known()),
+        }
+        times: dict[str, list[float]] = {way: [] for way in ways}
+        for turn in range(repeats + 1):
+            for way, run in ways.items():
+                start = time.perf_counter()
+                run()
+                if turn:
+                    times[way].append(1000 * (time.perf_counter() - start))
+        medians = {way: statistics.median(values) for way, values in times.items()}
+        rows.append([f"{side}²", *medians.values(), medians["with it"] / medians["without"]])
+    print(table(["image", "automatic size, ms", "image to labels with it", "without", "ratio"], rows))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["sparse", "blank", "size", "time"])
+    parser.add_argument("--sets", nargs="+", default=["bbbc039_nuclei", "mnfinder_nuclei"])
+    parser.add_argument("--side", type=int, default=2048)
+    parser.add_argument("--fields", type=int, default=10)
+    parser.add_argument("--factors", nargs="+", type=float, default=[0.5, 1, 2, 4])
+    parser.add_argument("--limit", type=int, default=8, help="images of a set that are scored for size")
+    parser.add_argument("--repeats", type=int, default=9)
+    args = parser.parse_args()
+    warnings.simplefilter("ignore", grd.GrdWarning)
+    print(hardware(), "\n")
+    if args.what == "sparse":
+        sparse(args.sets, args.side, args.fields)
+    elif args.what == "blank":
+        blank(args.side)
+    elif args.what == "size":
+        size(args.sets, args.factors, args.limit)
+    else:
+        timing(args.repeats)
+
+
+if __name__ == "__main__":
+    main()
