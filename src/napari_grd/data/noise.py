@@ -1,6 +1,6 @@
 """The noise of a field of view, measured where there is nothing but background.
 
-It is measured in square blocks a little smaller than an object. If half of them are about as calm as the
+It is measured in square blocks a little smaller than an object. If many of them are about as calm as the
 calmest, the field is *sparse*: those are background, and nothing else. A field full of cells or membranes is not.
 """
 
@@ -16,8 +16,8 @@ from napari_grd.data.blocks import blocks_of
 _PIXELS = 2**18  # of the blocks that are looked at, about
 _CELLS = 8  # a block has so many cells on a side; averaging a cell suppresses the noise of its pixels
 _WIDE = 2.3  # object diameters: side of a block in which slow changes of the background count as well
-_CALM = 1.4  # half of the blocks deviate by less than this times what the calmest tenth does,
-_CALM_FEW, _MANY = 1.25, 36  # or less than that if there are fewer blocks than so many,
+_CALM, _SHARE = 1.4, 30  # so many percent of the blocks deviate by less than this times what the calmest tenth does,
+_CALM_FEW, _MANY = 1.25, 36  # or half of them by less than that if there are fewer blocks than so many,
 _WHITE = 2.0  # and averaging lowers the deviation as it does with independent noise, but for this factor;
 _CALM_GAUSSIAN = 2.0  # correlated noise varies more from block to block,
 _TAILS = 3.5  # its differences have a kurtosis of 3; where there are edges it is more,
@@ -60,10 +60,11 @@ def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[f
     if len(cells) < 4:
         return None
     step = 0.0 if patches[0].dtype.kind == "f" else 12**-0.5  # what rounding to whole numbers leaves
-    calm, median = (max(float(value), step / cell) for value in np.percentile(cells, [10, 50]))
+    calm, lower, median = (max(float(value), step / cell) for value in np.percentile(cells, [10, _SHARE, 50]))
     white = max(float(np.percentile(pixels, 10)), step) / cell
-    if median <= (_CALM if len(cells) >= _MANY else _CALM_FEW) * calm and calm <= _WHITE * white:
-        return max(float(np.median(pixels)), step), median
+    like = lower <= _CALM * calm if len(cells) >= _MANY else median <= _CALM_FEW * calm
+    if like and calm <= _WHITE * white:
+        return max(float(np.percentile(pixels, _SHARE)), step), lower
     if median > _CALM_GAUSSIAN * calm or not _is_gaussian(patches, masks, diameter):
         return None
     # If all there is is Gaussian, what is as wide as an object is noise, too.

@@ -27,7 +27,8 @@ _WINDOWS = 2  # ... and how many are looked at
 _LARGE = 2**18  # pixels of an image whose finest octave is left out
 _WEAK = 0.05  # answers below this, in normalized intensity, count for nothing,
 _SHARE = 0.5  # as do those below this share of the strong ones,
-_NOISE = 4.0  # and those that noise could give
+_NOISE = 4.0  # and those that independent noise could give,
+_FAINT = 2.5  # or objects could that do not stand out of the noise of single pixels
 _ENOUGH = 5  # answers
 
 
@@ -111,6 +112,6 @@ def _octave(image: NDArray[np.float32], factor: int, noise: float) -> list[tuple
     for level, y, x in np.argwhere(peaks):
         sigma = sigmas[level + 1] * math.sqrt(_STEP)
         strength = float(response[level + 1, y, x])
-        if strength > _NOISE * noise / (sigma * factor):
+        if strength > noise * max(_NOISE / (sigma * factor), _FAINT):
             found.append((strength, sigma * factor))
     return found

@@ -14,7 +14,8 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from napari_grd.data.intensity import normalized
+from napari_grd.data.intensity import percentile_range
+from napari_grd.data.normalize import normalize
 from napari_grd.errors import ConfigError, OutputError
 from napari_grd.export.cover import cover, sample_image
 from napari_grd.export.description import Author, describe
@@ -110,7 +111,7 @@ def _check_licence(licence: str) -> None:
 
 
 def _files(model: Model, image: NDArray[np.float32]) -> dict[str, bytes]:
-    ready = normalized(image, model.config.normalization)
+    ready = normalize(image, percentile_range(image, model.config.normalization))
     with torch.no_grad():
         outputs = ExportNetwork(model)(torch.from_numpy(ready)[None])
     tensors = {INPUT: image[None]} | {
