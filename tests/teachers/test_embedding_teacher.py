@@ -12,7 +12,10 @@ from napari_grd.teachers.base import Teacher
 from napari_grd.teachers.embedding import EmbeddingTeacher, load
 
 CONFIG = SegmentConfig(runtime="torch", precision="f32", threads=1)
-IMAGE = np.random.default_rng(0).integers(0, 999, (1, 40, 50), dtype=np.uint16)
+RANDOM = np.random.default_rng(0)
+# Bright and dark squares, so that nothing in it passes for noise.
+SQUARES = np.kron(RANDOM.random((4, 5)) > 0.5, np.full((10, 10), 600, np.uint16))
+IMAGE = (SQUARES + RANDOM.integers(0, 300, (1, 40, 50))).astype(np.uint16)
 
 
 @pytest.fixture(scope="module")

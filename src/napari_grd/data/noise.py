@@ -18,7 +18,7 @@ _CELLS = 8  # a block has so many cells on a side; averaging a cell suppresses t
 _WIDE = 2.3  # object diameters: side of a block in which slow changes of the background count as well
 _CALM, _SHARE = 1.4, 30  # so many percent of the blocks deviate by less than this times what the calmest tenth does,
 _CALM_FEW, _MANY = 1.25, 36  # or half of them by less than that if there are fewer blocks than so many,
-_WHITE = 2.0  # and averaging lowers the deviation as it does with independent noise, but for this factor;
+_WHITE = 2.0  # and averaging lowers the deviation as it does with independent noise, but for this factor at most;
 _CALM_GAUSSIAN = 2.0  # correlated noise varies more from block to block,
 _TAILS = 3.5  # its differences have a kurtosis of 3; where there are edges it is more,
 _SKEW = 0.3  # and it is not lopsided
@@ -61,9 +61,8 @@ def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[f
         return None
     step = 0.0 if patches[0].dtype.kind == "f" else 12**-0.5  # what rounding to whole numbers leaves
     calm, lower, median = (max(float(value), step / cell) for value in np.percentile(cells, [10, _SHARE, 50]))
-    white = max(float(np.percentile(pixels, 10)), step) / cell
     like = lower <= _CALM * calm if len(cells) >= _MANY else median <= _CALM_FEW * calm
-    if like and calm <= _WHITE * white:
+    if like and _is_white(patches, masks, cell, step):
         return max(float(np.percentile(pixels, _SHARE)), step), lower
     if median > _CALM_GAUSSIAN * calm or not _is_gaussian(patches, masks, diameter):
         return None
@@ -71,6 +70,15 @@ def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[f
     wide = _deviations(patches, masks, cell, max(_CELLS, round(_WIDE * diameter / cell)))
     pixels, cells = wide if len(wide[0]) >= 4 else (pixels, cells)
     return max(float(np.median(pixels)), step), max(float(np.median(cells)), step / cell)
+
+
+def _is_white(patches: Patches, masks: Masks, cell: int, step: float) -> bool:
+    """Whether averaging over cells lowers the deviation of calm blocks about as it does with independent noise."""
+    size = max(2, cell)
+    pixels, cells = _deviations(patches, masks, size, max(4, _CELLS * cell // size))
+    expected = max(float(np.percentile(pixels, 10)), step) / size
+    # What is the same all over a cell is not lowered at all.
+    return max(float(np.percentile(cells, 10)), step / size) <= min(_WHITE, 1 + 0.4 * (size - 1)) * expected
 
 
 def _deviations(

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from napari_grd.compiled import compiled
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.models.model import Contrast
 
@@ -122,7 +122,7 @@ def contrast_of(images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any] | 
     return "dark" if np.mean(joined < -_DIFFERENT) >= _MOST else "edges"
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _boxes(labels, count):  # type: ignore[no-untyped-def]
     """First and last row and column of each label."""
     boxes = np.empty((count + 1, 4), np.int64)
@@ -139,7 +139,7 @@ def _boxes(labels, count):  # type: ignore[no-untyped-def]
     return boxes
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untyped-def]
     """For each label its median less that of the background around it, and the spread of cell means there."""
     height, width = labels.shape

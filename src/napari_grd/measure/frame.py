@@ -89,6 +89,11 @@ def _intensities(images: Mapping[str, Any], frame: Frame, numbered: NDArray[np.i
             (values,) = as_image(image[frame], "zyx"[-numbered.ndim :], ndim=numbered.ndim)
         except ImageError as error:
             raise ImageError(f"{name!r}: {error.problem}", error.remedy) from error
+        if not np.isfinite(values[numbered > 0]).all():
+            raise ImageError(
+                f"{name!r} has pixels in objects that are NaN or infinite.",
+                "Remove the objects there, or replace these pixels, e.g. with numpy.nan_to_num.",
+            )
         found = regionprops_table(numbered, values, properties=tuple(_INTENSITIES.values()))  # type: ignore[no-untyped-call]
         columns |= {f"{name} {title}": found[prop].astype(np.float64) for title, prop in _INTENSITIES.items()}
     return columns
