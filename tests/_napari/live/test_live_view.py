@@ -30,10 +30,15 @@ def test_the_size_is_estimated_and_the_models_own_is_one_click_away(live_widget:
     assert "rescaled" in live_widget.message.text()
     assert "rescaled" in form.diameter.toolTip()
 
+    live_widget.say("Stopped; no layer was added.")
+    live_widget.readout.setText("")
+    live_widget._schedule()
+    qtbot.waitUntil(lambda: "instance" in live_widget.readout.text(), timeout=30000)
+    assert "Stopped" in live_widget.message.text()  # what others said is not said over by every view
+
     form.as_known.click()
     qtbot.waitUntil(lambda: made_by(live_widget)["object_diameter"] is None, timeout=30000)
     assert not form.diameter.isEnabled()
-    qtbot.waitUntil(lambda: "rescaled" not in live_widget.message.text(), timeout=30000)
 
     form.as_known.click()
     qtbot.waitUntil(lambda: made_by(live_widget)["object_diameter"] == found, timeout=30000)

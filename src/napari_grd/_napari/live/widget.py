@@ -266,9 +266,10 @@ class LiveWidget(Panel):
 
     def _tell(self, text: str, kind: str = "info") -> None:
         """Say how Live is doing; what was said about something else stays until there is something to say."""
-        if text or self.message.text() == self._told:
+        shown = self.message.text() == self._told
+        if shown or (text and text != self._told):  # every view says the same again
             self.say(text, kind)
-            self._told = text
+        self._told = text
 
 
 def _word(update: "LiveUpdate") -> tuple[str, str]:
