@@ -22,4 +22,6 @@ def model() -> Model:
     model.network.train()(torch.rand(2, 1, 128, 128))
     model.network.eval()
     model = Model(model.network, config, model.card, pca=torch.randn(4, 4))
-    return calibrate(model, torch.rand(3, 150, 160).numpy(), axes="zyx")
+    # Squares, as pure noise would be shown with next to no contrast.
+    squares = (torch.rand(3, 15, 16) > 0.5).float().repeat_interleave(10, 1).repeat_interleave(10, 2)
+    return calibrate(model, (squares * torch.rand(3, 150, 160)).numpy(), axes="zyx")

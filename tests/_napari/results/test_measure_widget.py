@@ -114,7 +114,7 @@ def test_bad_input_is_told_in_the_widget(viewer: Any, widget: MeasureWidget, qtb
     widget.go.click()
     assert "no objects to measure" in widget.message.text()
     broken = IMAGE.astype(np.float32)
-    broken[3, 4] = np.nan
+    broken[tuple(np.argwhere(TRUTH)[0])] = np.nan
     viewer.add_image(broken, name="broken", contrast_limits=(0, 1))
     viewer.add_labels(TRUTH)
     measured(widget, qtbot)
