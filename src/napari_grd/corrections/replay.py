@@ -118,6 +118,17 @@ def segment_corrected(
     ImageError, ConfigError, Cancelled
         See :func:`~napari_grd.inference.segment.predict`.
 
+    Warns
+    -----
+    NothingStandsOut
+        If nothing in the image stands out of its noise.
+
+    Notes
+    -----
+    By default the size of bright or dark objects is estimated from the image, which is rescaled if they are not
+    as large as those the model knows; an image that is dark on bright is inverted for a model that is not. What was
+    decided, and why, is a :class:`~napari_grd.jobs.Notice`; ``SegmentConfig().as_known()`` decides nothing.
+
     Examples
     --------
     >>> from napari_grd.corrections import Draw, ImageRef, Region

@@ -97,7 +97,7 @@ def resolve_view(
             notes.append(problem)
         if invert_open and sizes and _is_dark_on_bright(windows, statistics, model):
             changes["invert"] = True
-            notes.append("The image is dark on bright and is inverted for this model; invert=False prevents that.")
+            notes.append("The image is dark on bright and is inverted for this model; switch that off if it is wrong.")
         if changes.get("invert", config.invert) is True:
             statistics = [
                 measure_intensity(window, model.normalization, model.object_diameter, invert=True) for window in windows
@@ -107,13 +107,13 @@ def resolve_view(
             if diameter is not None and diameter * _KEPT < model.object_diameter and not _is_clean(windows, statistics):
                 notes.append(
                     f"The objects look about {diameter:.0f} pixels wide, the model knows {model.object_diameter:.0f},"
-                    " but the image is too noisy to be enlarged. Give object_diameter to do it all the same."
+                    " but the image is too noisy to be enlarged. Give the object diameter to do it all the same."
                 )
             elif diameter is not None and not 1 / _KEPT <= diameter / model.object_diameter <= _KEPT:
                 changes["object_diameter"] = diameter
                 notes.append(
                     f"The objects look about {diameter:.0f} pixels wide, the model knows {model.object_diameter:.0f}:"
-                    " the image is rescaled. Give object_diameter if that is wrong."
+                    " the image is rescaled. Give the object diameter if that is wrong."
                 )
     resolved = config.replace(**changes) if changes else config
     return ImageView(resolved, scale_factor(model, resolved), diameter, tuple(notes))
