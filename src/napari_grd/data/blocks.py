@@ -21,6 +21,7 @@ def blocks_of(plane: NDArray[Any], side: int) -> NDArray[Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> blocks_of(np.arange(15).reshape(3, 5), 2)[0, 1].tolist()
     [[2, 3], [7, 8]]
     """
