@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_grd.errors import Cancelled, GrdError, GrdWarning
-from napari_grd.jobs import Event, Job, Notice, Overall, Progress, Saved, Stopwatch, drain, relay
+from napari_grd.jobs import Event, Job, Notice, Overall, Progress, Saved, Stopwatch, drain, relay, without_notices
 
 
 class Recorder:
@@ -132,3 +132,15 @@ def test_a_notice_is_an_event_and_a_warning() -> None:
 
 def test_a_front_end_that_shows_notices_itself_gets_no_warning() -> None:
     assert drain(_noticing(), warn=False) == "done"  # warnings are errors here
+
+
+def test_a_job_within_another_may_keep_its_notices_to_itself() -> None:
+    events: list[Event] = []
+
+    def telling() -> Job[str]:
+        yield Progress("Working", 0, 1)
+        yield from _noticing()
+        return "over"
+
+    assert drain(without_notices(telling()), events.append) == "over"
+    assert events == [Progress("Working", 0, 1)]

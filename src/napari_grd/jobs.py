@@ -154,7 +154,7 @@ class Stopwatch:
         return Progress(self.stage, done, self.total, left)
 
 
-def relay(job: Job[Result], change: Callable[[Event], Event]) -> Job[Result]:
+def relay(job: Job[Result], change: Callable[[Event], Event | None]) -> Job[Result]:
     """A job as part of another: the same result, its events changed.
 
     ``yield from job`` would pass events on as they are. Closing this job
@@ -165,7 +165,7 @@ def relay(job: Job[Result], change: Callable[[Event], Event]) -> Job[Result]:
     job : Job
         The inner job.
     change : callable
-        Makes of each of its events the one to yield.
+        Makes of each of its events the one to yield, or None to drop it.
 
     Examples
     --------
@@ -183,24 +183,16 @@ def relay(job: Job[Result], change: Callable[[Event], Event]) -> Job[Result]:
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            yield change(event)
+            changed = change(event)
+            if changed is not None:
+                yield changed
     finally:
         job.close()
 
 
 def without_notices(job: Job[Result]) -> Job[Result]:
     """A job as part of another, for whose user its notices mean nothing: the same result and the other events."""
-    try:
-        while True:
-            try:
-                event = next(job)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            if not isinstance(event, Notice):
-                yield event
-    finally:
-        job.close()
+    return relay(job, lambda event: None if isinstance(event, Notice) else event)
 
 
 def drain(
