@@ -26,8 +26,9 @@ from napari_grd.corrections.files import (
 )
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
-from napari_grd.corrections.lines import LineFile, flush_folder
+from napari_grd.corrections.lines import LineFile
 from napari_grd.errors import CorrectionError
+from napari_grd.io.leftovers import flush_folder
 
 JOURNAL_SUFFIX = ".grd-corrections.journal"
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from napari_grd.errors import OutputError
+from napari_grd.io.leftovers import flush_folder
 
 
 class LineFile:
@@ -144,17 +145,6 @@ class LineFile:
             f"{str(self.path)!r} cannot be written ({error.strerror or error}).",
             "Free some space, or choose another folder.",
         )
-
-
-def flush_folder(folder: Path) -> None:
-    """Have the names of files in a folder on the disk, too."""
-    if os.name != "posix":  # elsewhere a folder cannot be opened, and its entries are written through
-        return
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _lock(file: int) -> None:

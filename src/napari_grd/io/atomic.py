@@ -1,14 +1,17 @@
-"""Files and folders that are either whole or not there."""
+"""Files and folders that are either whole or not there, alone or together."""
 
-import errno
+import ctypes
 import os
-import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from uuid import uuid4
+from tempfile import TemporaryDirectory
 
 from napari_grd.errors import OutputError
+from napari_grd.io.leftovers import Move, commit, discard, flush_folder, identity, sweep
+from napari_grd.io.targets import Target, output_error
+from napari_grd.io.writer import RETIRED, TEMPORARY, own_name
 
 
 @contextmanager
@@ -18,11 +21,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The temporary file lies in the same folder and keeps the suffix. It is
     flushed to the disk before it takes the final name, so that neither a crash
     nor a kill leaves half a file there; a file of that name survives until then.
+    What killed processes left in the folder is removed.
 
     Parameters
     ----------
     path : str or Path
-        The final name. Its folder has to exist. A link is followed.
+        The final name. Its folder has to exist. A link is followed. A file of
+        that name is replaced and its permissions are kept. A pipe or a device
+        of characters (``/dev/stdout``, ``/dev/null``) is written to at the end.
 
     Yields
     ------
@@ -33,8 +39,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the folder is missing or cannot be written to, the disk is full, or
-        any other operating system error occurs inside the block.
+        If the folder is missing or cannot be written to, the disk is full, the
+        file is write-protected, something else has that name (a folder, a
+        socket, a disk), or any other operating system error occurs inside the block.
 
     Examples
     --------
@@ -45,21 +52,65 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     ...     (Path(folder) / "note.txt").read_text()
     'whole'
     """
-    path = Path(path)
-    target = path.resolve()  # replacing a link itself would cut it off from its file
-    if target.is_dir():
-        raise OutputError(f"{str(path)!r} is a folder.", "Choose a file name.")
-    # Not from tempfile: its files are private to the user, and would stay so under the final name.
-    temporary = target.with_name(f".{uuid4().hex[:8]}-{target.name}")
-    try:
-        temporary.touch(exist_ok=False)  # finds a folder that cannot be written to before the work is done
+    with atomic_paths(path) as (temporary,):
         yield temporary
-        _flush(temporary)
-        temporary.replace(target)
-    except OSError as error:
-        raise _output_error(path, error) from error
-    finally:
-        _discard(temporary)
+
+
+@contextmanager
+def atomic_paths(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
+    """Several files that belong together: :func:`atomic_path`, for all or none of them.
+
+    If the process is killed while they take their names, the next one that
+    writes into the folder completes it.
+
+    Parameters
+    ----------
+    *paths : str or Path
+        The final names, in one folder.
+
+    Yields
+    ------
+    tuple of Path
+        The temporary files.
+
+    Raises
+    ------
+    OutputError
+        As :func:`atomic_path`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with atomic_paths(Path(folder) / "a.txt", Path(folder) / "b.txt") as (first, second):
+    ...         _ = first.write_text("one"), second.write_text("two")
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['a.txt', 'b.txt']
+    """
+    targets = [Target(path) for path in paths]
+    for target in targets:
+        if target.final.is_dir():
+            raise OutputError(f"{str(target.path)!r} is a folder.", "Choose a file name.")
+    files = [target for target in targets if not target.is_stream]
+    temporaries: list[Path] = []
+    at = targets[0].path
+    with ExitStack() as stack:
+        try:
+            for target in targets:
+                at = target.path
+                temporaries.append(_temporary(target, stack))
+            at = targets[0].path
+            yield tuple(temporaries)
+            for target, temporary in zip(targets, temporaries, strict=True):
+                at = target.path
+                if target.is_stream:
+                    target.stream(temporary)
+                else:
+                    target.keep_mode(temporary)
+                    _flush(temporary)
+            _take_names(files, [t for t, target in zip(temporaries, targets, strict=True) if not target.is_stream])
+        except OSError as error:
+            raise output_error(at, error) from error
 
 
 @contextmanager
@@ -72,7 +123,9 @@ def atomic_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
         The final name. The folder it lies in has to exist.
     replace : bool, default False
         Whether a folder of that name may be thrown away. It survives until the
-        new one is complete.
+        new one is complete. The two change places in one step where the system
+        can do that; elsewhere a kill between two steps is mended by the next
+        process that writes there.
 
     Yields
     ------
@@ -95,25 +148,25 @@ def atomic_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     ...     (Path(folder) / "notes" / "a.txt").read_text()
     'whole'
     """
-    path = Path(path)
-    target = path.resolve()
-    if target.exists() and not (replace and target.is_dir()):
+    asked = Target(path)
+    target = asked.final
+    sweep(target.parent)
+    if asked.is_stream or (target.exists() and not (replace and target.is_dir())):
         raise OutputError(f"{str(path)!r} exists already.", "Choose another name, or remove it first.")
-    temporary = target.with_name(f".{uuid4().hex[:8]}-{target.name}")
-    retired = target.with_name(f".{uuid4().hex[:8]}-old-{target.name}")
+    temporary = target.with_name(own_name(TEMPORARY, asked.suffix))
     try:
         temporary.mkdir()
         yield temporary
-        if target.exists():
-            target.rename(retired)  # a folder that is not empty cannot be replaced in one step
-        temporary.rename(target)
+        if not target.exists():
+            temporary.rename(target)
+        elif not _exchange(temporary, target):
+            move = Move(temporary.name, target.name, identity(target), own_name(RETIRED))
+            commit(target.parent, [move])
+        flush_folder(target.parent)
     except OSError as error:
-        if retired.exists() and not target.exists():
-            retired.rename(target)
-        raise _output_error(path, error) from error
+        raise output_error(asked.path, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(retired, ignore_errors=True)
+        discard(temporary)
 
 
 def make_folder(path: str | Path) -> Path:
@@ -139,11 +192,26 @@ def make_folder(path: str | Path) -> Path:
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"The folder {str(path)!r} cannot be made ({error.strerror or error}).", "Choose another folder."
+            f"The folder {str(path)!r:.200} cannot be made ({reason}).", "Choose another folder."
         ) from error
     return path
+
+
+def _temporary(target: Target, stack: ExitStack) -> Path:
+    if target.is_stream:
+        temporary = Path(stack.enter_context(TemporaryDirectory())) / f"stream{target.suffix}"
+        temporary.touch()
+        return temporary
+    sweep(target.final.parent)
+    temporary = target.final.with_name(own_name(TEMPORARY, target.suffix))
+    stack.callback(discard, temporary)
+    # Not from tempfile: its files are private to the user, and would stay so under the final name.
+    # Finds a folder that cannot be written to before the work is done.
+    temporary.touch(mode=0o666 if target.found is None else 0o600, exist_ok=False)
+    return temporary
 
 
 def _flush(path: Path) -> None:
@@ -151,28 +219,35 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _discard(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:  # the error that brought us here tells more
+def _take_names(targets: list[Target], temporaries: list[Path]) -> None:
+    if not targets:
         return
+    folder = targets[0].final.parent
+    apart = any(target.final.parent != folder for target in targets)
+    if len(targets) == 1 or apart:  # links may lead to several folders, that have nothing in common
+        for target, temporary in zip(targets, temporaries, strict=True):
+            temporary.replace(target.final)
+    else:
+        commit(
+            folder,
+            [
+                Move(temporary.name, target.final.name, identity(target.final))
+                for target, temporary in zip(targets, temporaries, strict=True)
+            ],
+        )
+    flush_folder(folder)
 
 
-def _output_error(path: Path, error: OSError) -> OutputError:
-    name, folder = repr(str(path)), repr(str(path.parent))
-    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.parent.is_dir():
-        return OutputError(f"{name} cannot be written: there is no folder {folder}.", "Create it or choose another.")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return OutputError(
-            f"{name} cannot be written: no permission.",
-            "Choose a folder of your own, or close the program that holds the file open.",
-        )
-    if error.errno == errno.EROFS:
-        return OutputError(
-            f"{name} cannot be written: {folder} is on a read-only file system.", "Choose another folder."
-        )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OutputError(
-            f"{name} cannot be written: no space is left.", "Free some space, or choose a folder on another disk."
-        )
-    return OutputError(f"{name} cannot be written ({error}).", "Choose another folder or file name.")
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two paths change places in one step; False where the system cannot."""
+    if sys.platform == "linux":
+        name, arguments = "renameat2", (-100, os.fsencode(first), -100, os.fsencode(second), 2)
+    elif sys.platform == "darwin":
+        name, arguments = "renamex_np", (os.fsencode(first), os.fsencode(second), 2)  # type: ignore[unreachable,unused-ignore]
+    else:
+        return False  # type: ignore[unreachable,unused-ignore]
+    try:
+        call = getattr(ctypes.CDLL(None, use_errno=True), name)
+    except (AttributeError, OSError):
+        return False
+    return bool(call(*arguments) == 0)
