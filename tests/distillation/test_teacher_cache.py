@@ -9,6 +9,7 @@ import pytest
 import zarr
 
 from napari_grd.data.dataset import TeacherLayout
+from napari_grd.data.fingerprint import image_key
 from napari_grd.distillation.teacher_cache import TeacherCache, prune
 from napari_grd.errors import ImageError, LabelError, OutputError
 from napari_grd.jobs import Progress, drain
@@ -75,7 +76,7 @@ def test_an_entry_half_written_does_not_count(tmp_path: Path, images: Any, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "rename", fail)
-    with pytest.raises(OutputError, match=r"No space left.*space left"):
+    with pytest.raises(OutputError, match=r"no space is left"):
         drain(TeacherCache(tmp_path, CountingTeacher()).fill(images[:1]))
     monkeypatch.undo()
     assert list((tmp_path / "abc").iterdir()) == []
@@ -113,15 +114,23 @@ def test_embeddings_beyond_float16_are_refused(tmp_path: Path, images: Any) -> N
         drain(TeacherCache(tmp_path, CountingTeacher(scale=1e6)).fill(images))
 
 
-def test_pruning_keeps_what_was_made_last(tmp_path: Path) -> None:
-    for age, name in enumerate(("new", "older", "oldest")):
-        entry = tmp_path / "teacher" / name
-        entry.mkdir(parents=True)
-        (entry / "output").write_bytes(bytes(100))
-        os.utime(entry, (1000 - age, 1000 - age))
-    prune(tmp_path, 250)
-    assert sorted(path.name for path in tmp_path.glob("*/*")) == ["new", "older"]
-    prune(tmp_path / "missing", 0)
+def used_last(entry: Path, when: int) -> None:
+    os.utime(entry / "grd-cache-entry.json", (when, when))
+
+
+def test_pruning_keeps_what_was_used_last(tmp_path: Path, images: Any) -> None:
+    cache = TeacherCache(tmp_path, CountingTeacher())
+    drain(cache.fill(images[:3]))
+    entries = [tmp_path / "abc" / f"{image_key(image)}.kept" for image in images[:3]]
+    for age, entry in enumerate(entries):
+        used_last(entry, 1000 + age)
+    drain(cache.fill(images[:1]))  # made first, used last
+    size = sum(path.stat().st_size for path in entries[0].rglob("*") if path.is_file())
+    assert prune(tmp_path, int(2.5 * size)) == []
+    assert sorted(path.name for path in tmp_path.glob("*/*")) == sorted([entries[0].name, entries[2].name])
+    assert prune(tmp_path / "missing", 0) == []
+    prune(tmp_path, 0)
+    assert list(tmp_path.iterdir()) == []
 
 
 class SoftTeacher(CountingTeacher):
@@ -151,9 +160,10 @@ def test_entries_of_the_older_make(tmp_path: Path, images: Any) -> None:
     for teacher, again in ((CountingTeacher(), 0), (SoftTeacher("def"), 4)):
         cache = TeacherCache(tmp_path, teacher)
         before = drain(cache.fill(images))
-        for entry in (tmp_path / teacher.fingerprint).iterdir():
-            attributes = zarr.open_group(entry).attrs
-            del attributes["affinity_channels"]
+        for entry in list((tmp_path / teacher.fingerprint).iterdir()):
+            del zarr.open_group(entry).attrs["affinity_channels"]
+            (entry / "grd-cache-entry.json").unlink()
+            entry.rename(entry.with_suffix(""))
         asked = teacher.asked
         found = drain(cache.fill(images))
         assert teacher.asked - asked == again

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari.settings import get_plugin_settings
-from platformdirs import user_cache_path
+
+from napari_grd.io.places import default_cache_folder
 
 PLUGIN = "napari-grd"
 
@@ -47,7 +48,7 @@ def settings() -> Settings:
     return Settings(
         device=stored.computing.device,
         threads=stored.computing.threads,
-        cache_folder=Path(folder).expanduser() if folder else user_cache_path(PLUGIN, appauthor=False),
+        cache_folder=Path(folder).expanduser() if folder else default_cache_folder(),
         cache_bytes=stored.cache.megabytes * 1_000_000,
         zarr_folders=stored.files.zarr_folders,
     )

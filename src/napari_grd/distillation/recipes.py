@@ -12,6 +12,7 @@ from napari_grd.distillation.assistant import iter_assistant
 from napari_grd.distillation.course import ASK_ASSISTANT, DISTILL, distillation_course
 from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, split
 from napari_grd.distillation.stages import common_layout, iter_ask, iter_fit
+from napari_grd.distillation.teacher_cache import in_use
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.atomic import make_folder
 from napari_grd.jobs import Job
@@ -172,10 +173,12 @@ def _distill(
         else:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         data = data.favouring_labelled(config.labelled_share)  # while it is known which these are
+        stack.enter_context(in_use(cache, teacher))
         data, held, predictions = yield from iter_ask(teacher, data, held, cache, confidence=config.confidence)
         check_some_instances(data)
         if not teacher.gives_embeddings and config.assistant.use:
             teacher = yield from iter_assistant(teacher, data, held, predictions, config, folder)
+            stack.enter_context(in_use(cache, teacher))
             data, held, predictions = yield from iter_ask(teacher, data, held, cache, stage=ASK_ASSISTANT)
         layout = common_layout(predictions)
         _check_channels(layout, config)

@@ -14,7 +14,7 @@ from napari_grd._napari.state import State
 from napari_grd.config import DistillConfig
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.io.atomic import atomic_path, make_folder
-from napari_grd.jobs import Job, Stopwatch
+from napari_grd.jobs import Job, Notice, Stopwatch
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -109,7 +109,8 @@ def iter_order(order: Order, state: State) -> "Job[Model]":
         cache_dir=order.cache,
     )
     student = yield from leaving_room(job, lambda: threads_beside(state.live, order.threads))
-    prune(order.cache, order.cache_bytes)
+    for sentence in prune(order.cache, order.cache_bytes):
+        yield Notice(sentence)
     return student
 
 
