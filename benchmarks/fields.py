@@ -213,7 +213,7 @@ def timing(repeats: int) -> None:
                     times[way].append(1000 * (time.perf_counter() - start))
         medians = {way: statistics.median(values) for way, values in times.items()}
         rows.append([f"{side}²", *medians.values(), medians["with it"] / medians["without"]])
-    print(table(["image", "automatic size, ms", "image to labels with it", "without", "ratio"], rows))
+    print(table(["image", "automatic size, ms", "image to labels with it", "without", "ratio"], rows, digits=2))
 
 
 def main() -> None:

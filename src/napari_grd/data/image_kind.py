@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from napari_grd.data.blocks import blocks_of
 
 Kind = Literal["fluorescence", "dark on bright", "phase contrast", "stained tissue", "dense texture"]
 
 _SAMPLE = 1024  # pixels along y and x that are looked at
+_ENOUGH = 1024  # of them in an image of which every second block will do
 _COLORED = 0.08  # mean saturation
 _DARK_END = 0.09  # position of the median in the range, 0 to 1
 _BRIGHT_END = 0.7
@@ -60,12 +62,14 @@ def image_kind(image: NDArray[Any]) -> ImageKind:
     """
     height, width = (min(size, _SAMPLE) for size in image.shape[1:])
     top, left = ((size - used) // 2 for size, used in zip(image.shape[1:], (height, width), strict=True))
-    part = image[:, top : top + height, left : left + width].astype(np.float64)
-    part = np.where(np.isfinite(part), part, np.nanmin(part, initial=0, where=np.isfinite(part)))
-    if len(part) == 3 and (saturation := _saturation(part)) > _COLORED:
+    part = image[:, top : top + height, left : left + width]
+    if part.dtype.kind == "f":
+        part = np.where(np.isfinite(part), part, np.nanmin(part, initial=0, where=np.isfinite(part)))
+    if len(part) == 3 and (saturation := _saturation(part.astype(np.float64))) > _COLORED:
         return ImageKind("stained tissue", f"it is colored (saturation {saturation:.2f}) on a bright ground")
-    # Smoothed, as single pixels of noise are not the ends of a range.
-    plane = ndimage.uniform_filter(part[0], 3)
+    # Means, as single pixels of noise are not the ends of a range.
+    blocks = blocks_of(part[0], min(3, height, width))[:: 1 + height // _ENOUGH, :: 1 + width // _ENOUGH]
+    plane = blocks.mean(axis=(2, 3), dtype=np.float64)
     low, first, median, third, high = np.percentile(plane, [0.2, 25, 50, 75, 99.8])
     span = max(float(high - low), 1e-12)
     position, width_of_half = float(median - low) / span, float(third - first) / span

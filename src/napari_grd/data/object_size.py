@@ -11,6 +11,7 @@ References
 Lindeberg, "Feature detection with automatic scale selection", International Journal of Computer Vision 30, 1998.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -104,10 +105,14 @@ def _octave(image: NDArray[np.float32], factor: int, noise: float) -> list[tuple
     first = 1.0 if factor == 1 else _FIRST
     count = round(_PER_OCTAVE * math.log2(2 * _FIRST / first))
     sigmas = [first * _STEP**step for step in range(-1, count + 2)]
-    blurred = [ndimage.gaussian_filter(image, sigma, truncate=3) for sigma in sigmas]
+    blurred = [_blur(image, sigmas[0])]
+    for fine, coarse in pairwise(sigmas):  # each from the one before: a narrower kernel costs less
+        blurred.append(_blur(blurred[-1], math.sqrt(coarse**2 - fine**2)))
     # Positive for bright blobs; the Laplacian normalized by the scale, but for a constant near 1.
     response = np.stack([(fine - coarse) / (_STEP - 1) for fine, coarse in pairwise(blurred)])
-    peaks = (response == ndimage.maximum_filter(response, (3, 5, 5)))[1:-1] & (response[1:-1] > _WEAK)
+    inner = response[1:-1]
+    highest = _highest(_highest(_highest(response, 0, 1)[1:-1], 1, 2), 2, 2)
+    peaks = (inner == highest) & (inner > _WEAK)
     found = []
     for level, y, x in np.argwhere(peaks):
         sigma = sigmas[level + 1] * math.sqrt(_STEP)
@@ -115,3 +120,28 @@ def _octave(image: NDArray[np.float32], factor: int, noise: float) -> list[tuple
         if strength > noise * max(_NOISE / (sigma * factor), _FAINT):
             found.append((strength, sigma * factor))
     return found
+
+
+def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """A Gaussian filter; scipy's own computes its kernel each time, which takes a fifth of it."""
+    kernel = _kernel(sigma)
+    result: NDArray[np.float32] = ndimage.correlate1d(ndimage.correlate1d(image, kernel, 0), kernel, 1)
+    return result
+
+
+@functools.cache
+def _kernel(sigma: float) -> NDArray[np.float64]:
+    reach = math.ceil(3 * sigma)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    result: NDArray[np.float64] = weights / weights.sum()
+    return result
+
+
+def _highest(values: NDArray[np.float32], axis: int, reach: int) -> NDArray[np.float32]:
+    """The highest value within a reach along an axis: a maximum filter, several times as fast as scipy's."""
+    result = values.copy()
+    moved, source = np.moveaxis(result, axis, 0), np.moveaxis(values, axis, 0)
+    for shift in range(1, reach + 1):
+        np.maximum(moved[:-shift], source[shift:], out=moved[:-shift])
+        np.maximum(moved[shift:], source[:-shift], out=moved[shift:])
+    return result

@@ -96,6 +96,7 @@ class SourceStatistics:
         self._model = model
         self._view = view
         self._given = given
+        self._known = dict(view.measured) if level == 0 else {}
         self._noise: PlaneStatistics | None = None
         self._planes: dict[Hashable, PlaneStatistics] = {}
 
@@ -103,12 +104,14 @@ class SourceStatistics:
         """Of one plane."""
         if self._given is not None:
             return self._given
-        if plane not in self._planes:
-            self._planes[plane] = self.again(plane)
-        return self._planes[plane]
+        return self._planes[plane] if plane in self._planes else self._keep(plane)
 
     def again(self, plane: tuple[int, ...]) -> PlaneStatistics:
         """Of a plane whose pixels have changed."""
+        self._known.pop(plane, None)
+        return self._keep(plane)
+
+    def _keep(self, plane: tuple[int, ...]) -> PlaneStatistics:
         found = self._measure(plane)
         if math.prod(self._source.plane_shape) > 1:
             if self._noise is None:
@@ -131,7 +134,8 @@ class SourceStatistics:
         return bool(self._planes) and not any(each.stands_out for each in self._planes.values())
 
     def _measure(self, plane: tuple[int, ...]) -> PlaneStatistics:
-        return measure_plane(self._source, self._level, plane, self._model, self._view)
+        known = self._known.get(plane)
+        return known or measure_plane(self._source, self._level, plane, self._model, self._view)
 
     def _typical(self) -> PlaneStatistics:
         """The noise that is typical of planes spread over the stack or series."""

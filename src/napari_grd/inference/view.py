@@ -3,7 +3,8 @@
 Decided once for a plane, stack or series, so that tiles, views and crops agree.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +41,15 @@ class ImageView:
         Typical diameter of objects in pixels of the finest level, as estimated; None if it was not.
     notes : tuple of str
         What was decided otherwise than the model is, and why: sentences for the user.
+    measured : mapping of plane to PlaneStatistics
+        Statistics of whole planes at the finest level, which the decision was made from and which hold as they are.
     """
 
     config: SegmentConfig
     scale: float
     diameter: float | None = None
     notes: tuple[str, ...] = ()
+    measured: Mapping[tuple[int, ...], PlaneStatistics] = field(default_factory=dict, compare=False)
 
     @property
     def invert(self) -> bool:
@@ -86,12 +90,14 @@ def resolve_view(
     changes: dict[str, object] = {}
     notes: list[str] = []
     diameter = None
+    measured: dict[tuple[int, ...], PlaneStatistics] = {}
     if config.object_diameter == "auto":
         changes["object_diameter"] = None
     if config.invert == "auto":
         changes["invert"] = given is not None and given.inverted
     if knows and (size_open or invert_open):
-        windows = _windows(source, model)
+        planes = sample_planes(source.plane_shape, _PLANES)
+        windows = [_window(source, plane, model) for plane in planes]
         statistics = [measure_intensity(window, model.normalization, model.object_diameter) for window in windows]
         if given is None and (problem := mismatch(model, image_kind(windows[len(windows) // 2]))) is not None:
             notes.append(problem)
@@ -115,17 +121,20 @@ def resolve_view(
                     f"The objects look about {diameter:.0f} pixels wide, the model knows {model.object_diameter:.0f}:"
                     " the image is rescaled. Give the object diameter if that is wrong."
                 )
+        if windows[0].shape[1:] == tuple(source.shape(0)):
+            measured = dict(zip(planes, statistics, strict=True))
     resolved = config.replace(**changes) if changes else config
-    return ImageView(resolved, scale_factor(model, resolved), diameter, tuple(notes))
+    scale = scale_factor(model, resolved)
+    # Statistics depend on how large objects are.
+    return ImageView(resolved, scale, diameter, tuple(notes), measured if scale == 1 else {})
 
 
-def _windows(source: PlaneSource, model: ModelConfig) -> list[NDArray[np.generic]]:
-    """The middle of a few planes."""
+def _window(source: PlaneSource, plane: tuple[int, ...], model: ModelConfig) -> NDArray[np.generic]:
+    """The middle of a plane."""
     box = tuple(
         slice(max(0, (size - _SIDE) // 2), max(0, (size - _SIDE) // 2) + min(size, _SIDE)) for size in source.shape(0)
     )
-    planes = sample_planes(source.plane_shape, _PLANES)
-    return [read_patch(source, 0, plane, (box[0], box[1]), model.in_channels).pixels for plane in planes]
+    return read_patch(source, 0, plane, (box[0], box[1]), model.in_channels).pixels
 
 
 def _normalized(
@@ -161,7 +170,8 @@ def _is_dark_on_bright(
     planes, _ = _normalized(windows, statistics)
     if not planes:
         return False
-    background = float(np.median([np.median(plane) for plane in planes]))
+    # A quarter of the pixels will do.
+    background = float(np.median([np.median(plane[:, ::2, ::2]) for plane in planes]))
     return (1 - background if model.contrast == "dark" else background) > _BACKGROUND
 
 
