@@ -19,8 +19,8 @@ from napari_grd.models import ModelConfig
 class Prediction:
     """Embedding and foreground of an image.
 
-    The grid is the image's, or a rescaled one if an object diameter or a pixel
-    size was given; a stack of planes keeps its z axis as it is.
+    The grid is the image's, or a rescaled one if objects are larger or smaller than the model
+    knows them, or a pixel size was given; a stack of planes keeps its z axis as it is.
 
     Attributes
     ----------

@@ -138,13 +138,17 @@ def _inside(
     crop: tuple[slice, slice],
 ) -> dict[str, Panel]:
     prediction = grd.predict(model, image, config, axes=axes)
+    rows, columns = (
+        slice(round(part.start * grid / size), round(min(part.stop, size) * grid / size))
+        for part, grid, size in zip(crop, prediction.embedding.shape[1:], prediction.shape, strict=True)
+    )
     # The second shift of the list, along both axes: the first is so short that borders are a pixel wide.
     offsets = model.config.offsets
-    weakest = weakest_affinity(prediction.affinities()[2:4], offsets[2:4])[crop]
+    weakest = weakest_affinity(prediction.affinities()[2:4], offsets[2:4])[rows, columns]
     panels = {}
     if model.pca is not None:
-        foreground = None if prediction.foreground is None else prediction.foreground[crop]
-        colours = embedding_colours(prediction.embedding[:, *crop], model.pca.numpy(), foreground)
+        foreground = None if prediction.foreground is None else prediction.foreground[rows, columns]
+        colours = embedding_colours(prediction.embedding[:, rows, columns], model.pca.numpy(), foreground)
         panels[f"{role}\nembedding"] = Panel(colours)
     reach = max(abs(step) for offset in offsets[2:4] for step in offset)
     panels[f"{role}\naffinity, {reach} px"] = Panel(np.clip(weakest, 0, 1))
