@@ -31,59 +31,91 @@ _PATCH = 48
 _MARGIN = 12
 
 
-def quilt(data: Dataset, rng: np.random.Generator, side: int) -> Array:
-    """Background of one image: empty patches of it, turned and mirrored."""
+def composite(data: Dataset, count: int, rng: np.random.Generator, side: int, *, raw: bool) -> tuple[Array, Array]:
+    """A sparse field and its labels: background and nuclei of the same image, whose exposure they share.
+
+    Unless it is taken raw, patches in which something was left unannotated are no background, and all are brought to
+    one level, so that there are no steps between them.
+    """
     for place in rng.permutation(len(data.validation)):
-        image, labels = data.validation[place]
-        free = ndimage.binary_erosion(labels == 0, iterations=_MARGIN, border_value=1)
-        whole = ndimage.minimum_filter(free, _PATCH, origin=-(_PATCH // 2))[: -_PATCH + 1, : -_PATCH + 1]
-        places = np.argwhere(whole)
-        if len(places) >= 100:
+        image, truth = data.validation[place]
+        places, nuclei = _empty_patches(image, truth, raw=raw), _alone(truth, max(80, data.min_size))
+        if len(places) >= 100 and len(nuclei) >= 3:
             break
-    result = np.empty((side, side), image.dtype)
+    else:
+        raise ValueError(f"No image of {data.name} has enough background and nuclei.")
+    field, labels = _quilt(image, truth, places, rng, side, raw=raw), np.zeros((side, side), np.int64)
+    placed = 0
+    while placed < count:
+        box, inside = nuclei[rng.integers(len(nuclei))]
+        y, x = rng.integers(0, side - 160, 2)
+        where = slice(y, y + inside.shape[0]), slice(x, x + inside.shape[1])
+        if labels[where].any():
+            continue
+        around = np.median(image[box][~ndimage.binary_dilation(inside, iterations=4)])
+        soft = ndimage.gaussian_filter(ndimage.binary_dilation(inside, iterations=3).astype(float), 1.5)
+        field[where] += (image[box] - around) * soft
+        placed += 1
+        labels[where][inside] = placed
+    return np.clip(field.round(), 0, np.iinfo(image.dtype).max).astype(image.dtype), labels
+
+
+def _quilt(image: Array, truth: Array, places: Array, rng: np.random.Generator, side: int, *, raw: bool) -> Array:
+    """A field of empty patches, turned and mirrored."""
+    result = np.empty((side, side))
+    level = float(np.median(image[truth == 0]))
     for top in range(0, side, _PATCH):
         for left in range(0, side, _PATCH):
             y, x = places[rng.integers(len(places))]
             patch = np.rot90(image[y : y + _PATCH, x : x + _PATCH], rng.integers(4))[:: rng.choice([1, -1])]
             target = result[top : top + _PATCH, left : left + _PATCH]
-            target[...] = patch[: target.shape[0], : target.shape[1]]
+            target[...] = (patch if raw else patch - patch.mean() + level)[: target.shape[0], : target.shape[1]]
     return result
 
 
-def composite(data: Dataset, count: int, rng: np.random.Generator, side: int) -> tuple[Array, Array]:
-    """A sparse field and its labels."""
-    field, labels = quilt(data, rng, side).astype(np.float64), np.zeros((side, side), np.int64)
-    placed = 0
-    while placed < count:
-        image, truth = data.validation[rng.integers(len(data.validation))]
-        ids = np.unique(truth)[1:]
-        inside = truth == rng.choice(ids)
-        if inside.sum() < max(80, data.min_size):
-            continue
-        (rows, columns) = ndimage.find_objects(inside.astype(int))[0]
-        box = slice(max(0, rows.start - 8), rows.stop + 8), slice(max(0, columns.start - 8), columns.stop + 8)
-        alone = not ((truth[box] > 0) & ~inside[box]).any()
-        y, x = rng.integers(0, side - 160, 2)
-        place = slice(y, y + inside[box].shape[0]), slice(x, x + inside[box].shape[1])
-        if not alone or labels[place].any() or inside[box].shape[0] > 150 or inside[box].shape[1] > 150:
-            continue
-        around = np.median(image[box][~ndimage.binary_dilation(inside[box], iterations=4)])
-        soft = ndimage.gaussian_filter(ndimage.binary_dilation(inside[box], iterations=3).astype(float), 1.5)
-        field[place] += (image[box] - around) * soft
-        placed += 1
-        labels[place][inside[box]] = placed
-    top = np.iinfo(data.validation[0][0].dtype).max
-    return np.clip(field.round(), 0, top).astype(data.validation[0][0].dtype), labels
+def _empty_patches(image: Array, truth: Array, *, raw: bool) -> Array:
+    """Corners (N, 2) of patches without an object in or near them."""
+    free = ndimage.binary_erosion(truth == 0, iterations=_MARGIN, border_value=1)
+    if not raw:
+        free &= ~ndimage.binary_dilation(_unannotated(image, truth), iterations=_MARGIN)
+    return np.argwhere(ndimage.minimum_filter(free, _PATCH, origin=-(_PATCH // 2))[: -_PATCH + 1, : -_PATCH + 1])
 
 
-def sparse(names: list[str], side: int, fields: int) -> None:
+def _unannotated(image: Array, truth: Array) -> Array:
+    """Where nobody drew an object and ten or more pixels together are far above the background."""
+    around = image[truth == 0].astype(np.float64)
+    middle = np.median(around)
+    deviation = max(1.4826 * np.median(np.abs(around - middle)), 0.5)
+    pieces, _ = ndimage.label(ndimage.uniform_filter(image.astype(np.float64), 3) > middle + 4 * deviation)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return (sizes >= 10)[pieces] & (truth == 0)
+
+
+def _alone(truth: Array, least: int) -> list[tuple[tuple[slice, slice], Array]]:
+    """Objects with nothing beside them, cut out."""
+    found = []
+    for number, at in enumerate(ndimage.find_objects(truth), 1):
+        if at is None:
+            continue
+        box = (
+            slice(max(0, at[0].start - 8), at[0].stop + 8),
+            slice(max(0, at[1].start - 8), at[1].stop + 8),
+        )
+        inside = truth[box] == number
+        if inside.sum() >= least and not ((truth[box] > 0) & ~inside).any() and max(inside.shape) <= 150:
+            found.append((box, inside))
+    return found
+
+
+def sparse(names: list[str], side: int, fields: int, *, raw: bool) -> None:
     model = grd.load_model("nuclei")
     rows = []
     for data in map(load, names):
         for count in (0, 1, 5, 10, 20):
             spurious, found = [], 0
             for number in range(fields):
-                image, truth = composite(data, count, np.random.default_rng(number), side)
+                image, truth = composite(data, count, np.random.default_rng(number), side, raw=raw)
                 labels = grd.segment(model, image)
                 matched = _matched(labels, truth)
                 found += matched
@@ -221,6 +253,7 @@ def main() -> None:
     parser.add_argument("what", choices=["sparse", "blank", "size", "time"])
     parser.add_argument("--sets", nargs="+", default=["bbbc039_nuclei", "mnfinder_nuclei"])
     parser.add_argument("--side", type=int, default=2048)
+    parser.add_argument("--raw", action="store_true", help="take empty patches as they are, with steps between them")
     parser.add_argument("--fields", type=int, default=10)
     parser.add_argument("--factors", nargs="+", type=float, default=[0.5, 1, 2, 4])
     parser.add_argument("--limit", type=int, default=8, help="images of a set that are scored for size")
@@ -229,7 +262,7 @@ def main() -> None:
     warnings.simplefilter("ignore", grd.GrdWarning)
     print(hardware(), "\n")
     if args.what == "sparse":
-        sparse(args.sets, args.side, args.fields)
+        sparse(args.sets, args.side, args.fields, raw=args.raw)
     elif args.what == "blank":
         blank(args.side)
     elif args.what == "size":

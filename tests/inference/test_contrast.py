@@ -67,3 +67,24 @@ def test_objects_end_where_the_scan_ends():
     result = remove_faint(labels, image, statistics, "bright")
     assert not result[:40].any()
     assert (result[40:60] == 1).any()
+
+
+def test_what_lies_along_a_step_of_the_background_is_no_object() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.normal(1000, 10, (1, 256, 256))
+    image[:, :, 128:] += 120  # as where a mosaic was stitched
+    labels = np.zeros((256, 256), np.uint32)
+    labels[50:70, 128:131], labels[150:170, 128:140], labels[200:203, 128:160] = 1, 2, 3
+    image[0, 30:40, 30:40] += 120
+    labels[30:40, 30:40] = 4
+    statistics = measure_intensity(image, NormalizationConfig(), 27)
+    statistics = replace(statistics, noise=np.array([10.0]), texture=np.array([4.0]), stands_out=True)
+    assert kept(labels, image, statistics, "bright") == {4}
+
+
+@pytest.mark.parametrize(("stands_out", "expected"), [(True, {1, 2}), (False, {2})])
+def test_in_a_field_of_which_nothing_stands_out_faint_specks_are_no_objects(
+    stands_out: bool, expected: set[int]
+) -> None:
+    labels, image, statistics = field({1: 75, 2: 200})
+    assert kept(labels, image, replace(statistics, stands_out=stands_out), "bright") == expected

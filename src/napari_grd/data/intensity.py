@@ -61,7 +61,8 @@ class PlaneStatistics:
     @property
     def key(self) -> bytes:
         """Equal where pixels are shown to a network, and objects held against the noise, alike."""
-        return repr((self.range.tolist(), self.padding, None if self.noise is None else self.noise.tolist())).encode()
+        noise = None if self.noise is None else self.noise.tolist()
+        return repr((self.range.tolist(), self.padding, noise, self.stands_out)).encode()
 
     @property
     def inverted(self) -> bool:

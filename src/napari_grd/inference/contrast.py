@@ -15,7 +15,9 @@ from napari_grd.compiled import compiled
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.models.model import Contrast
 
-_CLEAR = 5.0  # deviations of single pixels between the medians of an object and of its surroundings
+_SIDE = 0.75  # share of the surroundings that an object has to stand out of,
+_CLEAR = 4.5  # by so many deviations of single pixels (noise alone takes 0.7 between this share and half)
+_CLEAR_ALONE = 10.0  # in a field of which hardly anything stands out: what there is are specks
 _EDGE = 8.0  # deviations of cell means between the 10th and 90th percentile in and around an object
 _DIFFERENT = 0.05  # of the range: objects that are brighter or darker by this are so
 _MOST = 0.9  # of the objects that tell how a kind of objects is
@@ -65,13 +67,13 @@ def remove_faint(
         return labels
     boxes = _boxes(labels, count)
     kept = np.zeros(count + 1, np.bool_)
+    clear = _CLEAR if statistics.stands_out else _CLEAR_ALONE
     for plane, noise, texture in zip(image, statistics.noise, statistics.texture, strict=True):
-        difference, edge = _standing_out(labels, np.ascontiguousarray(plane), boxes, statistics.cell, _AROUND)
+        brighter, darker, edge = _standing_out(labels, np.ascontiguousarray(plane), boxes, statistics.cell, _AROUND)
         if contrast in ("bright", "dark"):
-            sign = 1 if (contrast == "bright") != statistics.inverted else -1
-            kept |= sign * difference > _CLEAR * noise
+            kept |= (brighter if (contrast == "bright") != statistics.inverted else darker) > clear * noise
         else:
-            kept |= np.abs(difference) > _CLEAR * noise
+            kept |= np.maximum(brighter, darker) > clear * noise
             kept |= edge > _EDGE * texture
     if kept[1:].all():
         return labels
@@ -112,7 +114,8 @@ def contrast_of(images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any] | 
         plane = np.ascontiguousarray(image[0], np.float32)
         low, high = np.nanpercentile(plane, [1, 99.8])
         boxes = _boxes(numbered, int(numbered.max()))
-        difference, _ = _standing_out(numbered, plane, boxes, 3, _AROUND)
+        brighter, darker, _ = _standing_out(numbered, plane, boxes, 3, _AROUND)
+        difference = np.where(brighter > darker, brighter, -darker)
         shares.append(difference[1:] / max(float(high - low), 1e-12))
     if not shares:
         return None
@@ -141,10 +144,11 @@ def _boxes(labels, count):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untyped-def]
-    """For each label its median less that of the background around it, and the spread of cell means there."""
+    """By how much the median of each label lies above and below most of the background around it; spread of cells."""
     height, width = labels.shape
     reach = around * cell
-    difference = np.zeros(len(boxes), np.float64)
+    brighter = np.zeros(len(boxes), np.float64)
+    darker = np.zeros(len(boxes), np.float64)
     edge = np.zeros(len(boxes), np.float64)
     for k in range(1, len(boxes)):
         if boxes[k, 1] < 0:
@@ -168,10 +172,14 @@ def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untype
                 else:
                     others[n_others] = value
                     n_others += 1
+        if n_outside == 0:
+            outside, n_outside = others, n_others
         if n_inside and n_outside:
-            difference[k] = np.median(inside[:n_inside]) - np.median(outside[:n_outside])
-        elif n_inside and n_others:
-            difference[k] = np.median(inside[:n_inside]) - np.median(others[:n_others])
+            middle = np.median(inside[:n_inside])
+            around_it = np.sort(outside[:n_outside])
+            # What lies along a step of the background, as where a mosaic was stitched, is as bright as one side of it.
+            brighter[k] = middle - around_it[int(_SIDE * (n_outside - 1))]
+            darker[k] = around_it[int((1 - _SIDE) * (n_outside - 1))] - middle
         means = np.empty(size // (cell * cell) + 1)
         n_means = 0
         for y in range(top, bottom - cell + 1, cell):
@@ -188,4 +196,4 @@ def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untype
         if n_means > 4:
             ordered = np.sort(means[:n_means])
             edge[k] = ordered[int(0.9 * (n_means - 1))] - ordered[int(0.1 * (n_means - 1))]
-    return difference, edge
+    return brighter, darker, edge

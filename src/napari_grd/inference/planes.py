@@ -92,7 +92,7 @@ def iter_segment_planes(
     level = choose_level([source.downsample(at) for at in range(source.levels)], view.scale)
     shape = source.shape(level)
     task = yield from prepare(model, shape, config, downsample=source.downsample(level))
-    statistics = SourceStatistics(source, level, model.config, view, known)
+    statistics = SourceStatistics(source, level, model.config, view)
     inside = None if region is None else at_level(region, shape)
     blocks = task.blocks(None if inside is None else bounds(inside))
     planes: list[Plane] = list(np.ndindex(source.plane_shape))
@@ -121,7 +121,7 @@ def iter_segment_planes(
         raise ImageError(
             "No pixel of the image holds a number: all are NaN or infinite.", "Look at how it was written."
         )
-    if statistics.nothing_stands_out:
+    if statistics.nothing_stands_out and not canvas.labels.any():
         yield Notice(NOTHING_STANDS_OUT, category=NothingStandsOut)
     return _numbered(canvas.labels), level
 

@@ -61,7 +61,7 @@ class LiveUpdate:
     image_view : ImageView
         At which scale the model sees the image, whether inverted, and why.
     empty : bool
-        Whether nothing stands out of the noise in any plane that was looked at.
+        Whether nothing stands out of the noise in any plane that was looked at, and nothing was found here.
     """
 
     generation: int
@@ -247,7 +247,7 @@ class LiveSession:
                 painted.idle,
                 painted.cut,
                 self._segmenter.image_view,
-                self._segmenter.nothing_stands_out,
+                self._segmenter.nothing_stands_out and not painted.count,
             )
         )
 
