@@ -5,11 +5,12 @@ objects; checkpoints and model files store them. Arrays, layers and the paths
 of data never enter them.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_grd.errors import ConfigError
 
@@ -135,8 +136,23 @@ class SegmentConfig(Config):
     invert: bool | Literal["auto"] = Field(
         "auto", description="whether dark becomes bright; auto: if the image is dark on bright and the model is not"
     )
+    intensity_range: tuple[tuple[float, float], ...] | None = Field(
+        None,
+        min_length=1,
+        description="intensities that become 0 and 1, low and high for each channel; None: measured in each plane",
+    )
     link: bool = Field(True, description="an object keeps its number through the planes of a stack or series")
     partition: PartitionConfig | None = Field(None, description="None: the settings stored in the model")
+
+    @field_validator("intensity_range")
+    @classmethod
+    def _spans(cls, ranges: tuple[tuple[float, float], ...] | None) -> tuple[tuple[float, float], ...] | None:
+        for low, high in ranges or ():
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(
+                    f"intensity_range must be (low, high) with low < high for each channel, got {low}, {high}"
+                )
+        return ranges
 
     def as_known(self) -> "SegmentConfig":
         """The same, but the image is shown to the model as it is unless a size is given: nothing is left to decide."""

@@ -1,17 +1,22 @@
 """Where something computed from a layer lies in the world, and who made it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_grd import __version__
-from napari_grd.config import Config
+from napari_grd.config import Config, SegmentConfig
+from napari_grd.errors import ConfigError
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_grd.models import Model
+
+
+_VIEW = ("object_diameter", "pixel_size", "invert", "intensity_range")
 
 
 def provenance(model: "Model | None" = None, config: Config | None = None, **more: Any) -> dict[str, Any]:
@@ -22,6 +27,23 @@ def provenance(model: "Model | None" = None, config: Config | None = None, **mor
     if config is not None:
         made["config"] = config.model_dump(mode="json")
     return made | more
+
+
+def view_settings(made_by: Mapping[str, Any]) -> SegmentConfig:
+    """How the image was shown to the model when labels were made, as far as :func:`provenance` says it.
+
+    What is missing or makes no sense is left to the image; labels of versions before there was a choice were made at
+    the image's own size.
+    """
+    known = made_by.get("config")
+    if not isinstance(known, Mapping):
+        return SegmentConfig()
+    settings = SegmentConfig(object_diameter=None)
+    for name in _VIEW:
+        if name in known:
+            with suppress(ConfigError):
+                settings = settings.replace(**{name: known[name]})
+    return settings
 
 
 def output_options(

@@ -1,5 +1,6 @@
 """The verb segment."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -24,7 +25,6 @@ from napari_grd.jobs import Event, Job, Notice, Progress, Saved, Stopwatch, rela
 if TYPE_CHECKING:
     from napari_grd.corrections import Corrections
     from napari_grd.inference.fit import FittedImage
-    from napari_grd.inference.statistics import Range
     from napari_grd.io.calibration import Calibration
     from napari_grd.io.image_data import ImageData
     from napari_grd.measure.filtering import ObjectFilter
@@ -50,8 +50,6 @@ class _Options:
     config: SegmentConfig
     axes: str | None
     channels: tuple[str, ...] | None
-    invert: bool
-    range: "Range | None" = field(repr=False)
     corrections: "Corrections | None"
     outlines: bool
     form: Format
@@ -141,14 +139,16 @@ def segment(
     loaded = grd.load_model(model)
     # What is said of the partition changes the model's own settings, not the defaults.
     config = settings.build(SegmentConfig(partition=loaded.config.partition))
+    if invert:
+        config = config.replace(invert=True)
+    if intensities is not None:
+        config = config.replace(intensity_range=_range(intensities, loaded.config.in_channels))
     scale_factor(loaded.config, config.as_known())  # what no image would change is wrong before the first one is read
     runtime_for(loaded, config)
     options = _Options(
         config=config,
         axes=axes,
         channels=None if channel is None else tuple(part.strip() for part in channel.split(",")),
-        invert=invert,
-        range=None if intensities is None else _range(intensities, loaded.config.in_channels),
         corrections=said,
         outlines=outlines,
         form="tiff" if form == "tiff" else "ome-zarr",
@@ -257,17 +257,12 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
         told.add(fitted.note)
         others = "" if alone else " Further images of which the same is true are not named."
         yield Notice(f"{work.path.name}: {fitted.note}.{others}")
-    config = options.config.replace(invert=True) if options.invert else options.config
-    value_range = options.range
-    if value_range is not None and options.invert:
-        value_range = value_range[:, ::-1]
     job = iter_segment_corrected(
         model,
         fitted.pixels,
-        config,
+        options.config,
         corrections=options.corrections,
         axes=fitted.axes,
-        intensity_range=value_range,
     )
     try:
         labels = yield from relay(job, partial(_named, work.path.name))
@@ -311,8 +306,6 @@ def _provenance(model: "Model", work: Work, image: "ImageData", options: _Option
         "image": work.path.name,
         **({"series": image.series_names[work.series]} if work.of_several else {}),
         **({"channels": list(options.channels)} if options.channels else {}),
-        **({"inverted": True} if options.invert else {}),
-        **({} if options.range is None else {"range": options.range.tolist()}),
         **({"objects": asdict(options.objects)} if options.objects else {}),
         "runtime": runtime.name,
         "precision": runtime.precision,
@@ -320,23 +313,21 @@ def _provenance(model: "Model", work: Work, image: "ImageData", options: _Option
     }
 
 
-def _range(text: str, channels: int) -> "Range":
-    """The numbers of ``--range``, (C, 2)."""
-    import numpy as np
-
+def _range(text: str, channels: int) -> tuple[tuple[float, float], ...]:
+    """The numbers of ``--range``: low and high for each channel."""
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         values = []
     if len(values) == 2:
         values *= channels
-    pairs = list(zip(values[::2], values[1::2], strict=False))
-    if len(values) != 2 * channels or not all(np.isfinite(pair).all() and pair[0] < pair[1] for pair in pairs):
+    pairs = tuple(zip(values[::2], values[1::2], strict=False))
+    if len(values) != 2 * channels or not all(-math.inf < low < high < math.inf for low, high in pairs):
         raise ConfigError(
             f"--range is {text!r}, and the model takes {channels} channel(s).",
             "Write LOW,HIGH with LOW below HIGH, once or for each channel.",
         )
-    return np.array(pairs, np.float32)
+    return pairs
 
 
 def _write_outlines(target: Path, fitted: "FittedImage", labels: NDArray[Any]) -> Path:

@@ -15,7 +15,7 @@ from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.errors import CorrectionError
 from napari_grd.inference.background import in_background
 from napari_grd.inference.segment import iter_segment
-from napari_grd.inference.statistics import Range
+from napari_grd.inference.view import Range
 from napari_grd.jobs import Event, Job, Progress, drain
 from napari_grd.models import Model
 

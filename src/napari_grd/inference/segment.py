@@ -16,9 +16,9 @@ from napari_grd.inference.boxes import Box
 from napari_grd.inference.planes import OnPlane, Plane, iter_segment_planes
 from napari_grd.inference.prediction import Prediction, join_predictions, label_plane
 from napari_grd.inference.source import PlaneSource, read_patch
-from napari_grd.inference.statistics import Range, SourceStatistics, given_statistics
+from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.task import prepare
-from napari_grd.inference.view import resolve_view
+from napari_grd.inference.view import Range, given_statistics, resolve_view
 from napari_grd.jobs import Event, Job, Notice, Progress, Stopwatch, drain
 from napari_grd.models import Model
 
@@ -43,7 +43,7 @@ def iter_predict(
     )
     yield from (Notice(note, category=None) for note in view.notes)
     config = view.config
-    statistics = SourceStatistics(cast(PlaneSource, source), 0, known, view, given)
+    statistics = SourceStatistics(cast(PlaneSource, source), 0, known, view)
     planes = np.ndindex(source.plane_shape)
     first = _read_whole(source, next(planes), known.in_channels)  # a bad image is refused before anything is loaded
     task = yield from prepare(model, source.shape(0), config)
@@ -97,7 +97,7 @@ def _iter_segment_volumes(
     """Volumes, each as a whole; those of a series share no label."""
     view = resolve_view(cast(PlaneSource, source), model.config, config, given)
     config = view.config
-    statistics = SourceStatistics(cast(PlaneSource, source), 0, model.config, view, given)
+    statistics = SourceStatistics(cast(PlaneSource, source), 0, model.config, view)
     task = yield from prepare(model, source.shape(0), config)
     steps = len(task.tiles) + 1  # the partition counts as one more
     watch = Stopwatch("Segmenting", math.prod(source.plane_shape) * steps)

@@ -6,20 +6,17 @@ This is the only place where the intensity range of a plane that is segmented is
 import math
 from collections.abc import Hashable, Sequence
 from itertools import product
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_grd.data.intensity import PlaneStatistics, measure_intensity
-from napari_grd.errors import ImageError
 from napari_grd.inference.boxes import Box
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.view import ImageView
 from napari_grd.models import ModelConfig
 
-Range = NDArray[np.floating[Any]]
 _READ = 16 * 2**20  # pixels that may be read to measure intensities
 _SIDE = 512  # of the samples of a plane that is larger
 _REMEMBERED = 4096  # planes whose statistics are kept
@@ -78,32 +75,22 @@ class SourceStatistics:
     model : ModelConfig
         Its channels, normalization and object diameter.
     view : ImageView
-        How the model sees the image.
-    given : PlaneStatistics, optional
-        Holds for every plane; nothing is measured.
+        How the model sees the image. What it was given of the intensities holds for every plane.
     """
 
-    def __init__(
-        self,
-        source: PlaneSource,
-        level: int,
-        model: ModelConfig,
-        view: ImageView,
-        given: PlaneStatistics | None = None,
-    ) -> None:
+    def __init__(self, source: PlaneSource, level: int, model: ModelConfig, view: ImageView) -> None:
         self._source = source
         self._level = level
         self._model = model
         self._view = view
-        self._given = given
         self._known = dict(view.measured) if level == 0 else {}
         self._noise: PlaneStatistics | None = None
         self._planes: dict[Hashable, PlaneStatistics] = {}
 
     def of(self, plane: tuple[int, ...]) -> PlaneStatistics:
         """Of one plane."""
-        if self._given is not None:
-            return self._given
+        if self._view.given is not None:
+            return self._view.given
         return self._planes[plane] if plane in self._planes else self._keep(plane)
 
     def again(self, plane: tuple[int, ...]) -> PlaneStatistics:
@@ -145,24 +132,6 @@ class SourceStatistics:
             return PlaneStatistics(np.zeros((self._model.in_channels, 2)))
         order = sorted(measured, key=lambda found: 0.0 if found.noise is None else float(found.noise.sum()))
         return order[(len(order) - 1) // 2]
-
-
-def given_statistics(known: Range | PlaneStatistics | None, in_channels: int) -> PlaneStatistics | None:
-    """What a caller knows already, checked.
-
-    Raises
-    ------
-    ImageError
-        If a range does not have low and high for each channel.
-    """
-    if known is None or isinstance(known, PlaneStatistics):
-        return known
-    values = np.asarray(known, np.float64)
-    if values.shape != (in_channels, 2):
-        raise ImageError(
-            f"intensity_range has shape {values.shape}.", f"Pass low and high for each channel: ({in_channels}, 2)."
-        )
-    return PlaneStatistics(values)
 
 
 def _samples(shape: Sequence[int], *, whole: bool) -> list[Box]:

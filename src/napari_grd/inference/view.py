@@ -5,19 +5,23 @@ Decided once for a plane, stack or series, so that tiles, views and crops agree.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.image_kind import image_kind
 from napari_grd.data.intensity import PlaneStatistics, measure_intensity
 from napari_grd.data.object_size import estimate_diameter
+from napari_grd.errors import ImageError
 from napari_grd.inference.rescale import scale_factor
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.suggestion import mismatch
 from napari_grd.models import ModelConfig
+
+Range = NDArray[np.floating[Any]]
 
 _SIDE = 1024  # of the part of a plane that is looked at
 _PLANES = 3  # of a stack or series
@@ -41,6 +45,8 @@ class ImageView:
         Typical diameter of objects in pixels of the finest level, as estimated; None if it was not.
     notes : tuple of str
         What was decided otherwise than the model is, and why: sentences for the user.
+    given : PlaneStatistics or None
+        What the caller or the settings say of the intensities of every plane.
     measured : mapping of plane to PlaneStatistics
         Statistics of whole planes at the finest level, which the decision was made from and which hold as they are.
     """
@@ -49,6 +55,7 @@ class ImageView:
     scale: float
     diameter: float | None = None
     notes: tuple[str, ...] = ()
+    given: PlaneStatistics | None = None
     measured: Mapping[tuple[int, ...], PlaneStatistics] = field(default_factory=dict, compare=False)
 
     @property
@@ -70,7 +77,8 @@ def resolve_view(
         What the model knows.
     config : SegmentConfig
     given : PlaneStatistics, optional
-        Intensities that are known already: nothing is inverted then that they do not invert.
+        Intensities that are known already: nothing is inverted then that they do not invert. Default: those of
+        the settings, if they have any.
 
     Returns
     -------
@@ -83,6 +91,8 @@ def resolve_view(
     ImageError
         If the image does not fit the model.
     """
+    if given is None and config.intensity_range is not None:
+        given = given_statistics(config.intensity_range, model.in_channels, invert=config.invert is True)
     size_open = config.object_diameter == "auto" and config.pixel_size is None
     invert_open = config.invert == "auto" and given is None
     knows = model.ndim == 2 and model.contrast is not None
@@ -126,7 +136,27 @@ def resolve_view(
     resolved = config.replace(**changes) if changes else config
     scale = scale_factor(model, resolved)
     # Statistics depend on how large objects are.
-    return ImageView(resolved, scale, diameter, tuple(notes), measured if scale == 1 else {})
+    return ImageView(resolved, scale, diameter, tuple(notes), given, measured if scale == 1 else {})
+
+
+def given_statistics(
+    known: ArrayLike | PlaneStatistics | None, in_channels: int, *, invert: bool = False
+) -> PlaneStatistics | None:
+    """What a caller knows of the intensities already, checked.
+
+    Raises
+    ------
+    ImageError
+        If a range does not have low and high for each channel.
+    """
+    if known is None or isinstance(known, PlaneStatistics):
+        return known
+    values = np.asarray(known, np.float64)
+    if values.shape != (in_channels, 2):
+        raise ImageError(
+            f"intensity_range has shape {values.shape}.", f"Pass low and high for each channel: ({in_channels}, 2)."
+        )
+    return PlaneStatistics(values[:, ::-1] if invert else values)
 
 
 def _window(source: PlaneSource, plane: tuple[int, ...], model: ModelConfig) -> NDArray[np.generic]:

@@ -210,15 +210,3 @@ def seen_by(
 def read_plane(subject: Subject, plane: Plane) -> NDArray[Any]:
     """The image under a plane of labels, ``(C, H, W)``."""
     return np.asarray(subject.source.read(subject.level, plane))
-
-
-def config_of(made_by: Mapping[str, Any], device: str, threads: int) -> SegmentConfig:
-    """How the labels were made, as far as it is known, on the device that is wanted now."""
-    known = made_by.get("config")
-    known = known if isinstance(known, Mapping) else {}
-    diameter, invert = known.get("object_diameter"), known.get("invert")
-    if diameter != "auto" and (not isinstance(diameter, int | float) or diameter <= 0):
-        diameter = None
-    if not isinstance(invert, bool):
-        invert = "auto"
-    return SegmentConfig(device=device, threads=threads, object_diameter=diameter, invert=invert)

@@ -12,6 +12,7 @@ from napari_grd._napari.correct.bench import Bench
 from napari_grd._napari.correct.form import CorrectForm
 from napari_grd._napari.correct.tools import Tool
 from napari_grd._napari.job_bar import JobBar
+from napari_grd._napari.outputs import view_settings
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.settings import settings
 from napari_grd._napari.worker import Running, run_job
@@ -122,10 +123,12 @@ class CorrectWidget(Panel):
         self._begin(added)
 
     def _order(self) -> "Order":
-        from napari_grd._napari.correct.opening import Order, config_of  # imports torch
+        from napari_grd._napari.correct.opening import Order  # imports torch
 
         chosen = settings()
-        config = config_of(self.form.made_by(), chosen.device, 1 if self.state.live else chosen.threads)
+        config = view_settings(self.form.made_by()).replace(
+            device=chosen.device, threads=1 if self.state.live else chosen.threads
+        )
         return Order(self.form.subject(), self.form.model.name(), config)
 
     def _opened(self, opened: "Opened") -> None:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox
 
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.files.calibrated import image_name, layer_calibration
+from napari_grd._napari.outputs import view_settings
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.results.check_list import CheckList
 from napari_grd._napari.results.job_panel import JobPanel
@@ -24,7 +25,6 @@ from napari_grd._napari.results.measure_job import Measured, MeasureRequest, mea
 from napari_grd._napari.results.table import result_table
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.worker import run_call
-from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, ImageError, LabelError
 from napari_grd.jobs import Job
 
@@ -188,7 +188,7 @@ class MeasureWidget(JobPanel):
             images={ticked: under[ticked] for ticked in self.channels.ticked() if ticked in under},
             model_name=name,
             model_image=None if name is None else self._model_image(name),
-            config=SegmentConfig(threads=1 if self.state.live else 0, **_rescaling(layer)),
+            config=view_settings(layer.metadata.get("napari_grd", {})).replace(threads=1 if self.state.live else 0),
         )
 
     def _model_image(self, name: str) -> ImageSource:
@@ -225,9 +225,3 @@ def _exporter(layer: Labels) -> Callable[[Any, str | Path], Job[Path]]:
         return iter_export_objects(labels, path, image=image, calibration=calibration)
 
     return export
-
-
-def _rescaling(layer: Labels) -> dict[str, Any]:
-    """How the image was rescaled for the model when these labels were made, if that is known."""
-    config = layer.metadata.get("napari_grd", {}).get("config", {})
-    return {name: config[name] for name in ("object_diameter", "pixel_size", "invert") if name in config}
