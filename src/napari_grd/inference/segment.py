@@ -18,7 +18,7 @@ from napari_grd.inference.prediction import Prediction, join_predictions, label_
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.task import prepare
-from napari_grd.inference.view import Range, given_statistics, resolve_view
+from napari_grd.inference.view import Range, resolve_view, with_range
 from napari_grd.jobs import Event, Job, Notice, Progress, Stopwatch, drain
 from napari_grd.models import Model
 
@@ -32,11 +32,9 @@ def iter_predict(
     intensity_range: Range | PlaneStatistics | None = None,
 ) -> Job[Prediction]:
     """:func:`predict` as a job: yields Progress at least twice a second and after each tile."""
-    config = config or SegmentConfig()
+    settings, given = with_range(config or SegmentConfig(), intensity_range)
     known = model.config
     source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
-    given = given_statistics(intensity_range, known.in_channels)
-    settings = config
     view = yield from in_background(
         lambda: resolve_view(cast(PlaneSource, source), known, settings, given),
         lambda: Progress("Looking at the image", 0, 1),
@@ -77,10 +75,9 @@ def iter_segment(
     ``on_plane`` is called with the index and the prediction of each plane that is ``wanted``; see
     :func:`~napari_grd.inference.planes.iter_segment_planes`.
     """
-    config = config or SegmentConfig()
+    config, statistics = with_range(config or SegmentConfig(), intensity_range)
     known = model.config
     source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
-    statistics = given_statistics(intensity_range, known.in_channels)
     if known.ndim == 2:
         job = iter_segment_planes(
             cast(PlaneSource, source), model, config, known=statistics, on_plane=on_plane, wanted=wanted

@@ -10,11 +10,11 @@ from typing import cast
 
 import numpy as np
 
-from napari_grd.data.intensity import PlaneStatistics, measure_intensity
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.inference.boxes import Box
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
-from napari_grd.inference.view import ImageView
+from napari_grd.inference.view import ImageView, measured_as
 from napari_grd.models import ModelConfig
 
 _READ = 16 * 2**20  # pixels that may be read to measure intensities
@@ -57,7 +57,7 @@ def measure_plane(
     diameter = (
         None if model.object_diameter is None else model.object_diameter / (view.scale * source.downsample(level))
     )
-    return measure_intensity(patches, model.normalization, diameter, invert=view.invert)
+    return measured_as(view.config, patches, model, diameter)
 
 
 class SourceStatistics:

@@ -3,18 +3,18 @@
 Decided once for a plane, stack or series, so that tiles, views and crops agree.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.image_kind import image_kind
 from napari_grd.data.intensity import PlaneStatistics, measure_intensity
 from napari_grd.data.object_size import estimate_diameter
-from napari_grd.errors import ImageError
+from napari_grd.errors import ConfigError, ImageError
 from napari_grd.inference.rescale import scale_factor
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
@@ -46,7 +46,7 @@ class ImageView:
     notes : tuple of str
         What was decided otherwise than the model is, and why: sentences for the user.
     given : PlaneStatistics or None
-        What the caller or the settings say of the intensities of every plane.
+        What the caller knows of the intensities of every plane.
     measured : mapping of plane to PlaneStatistics
         Statistics of whole planes at the finest level, which the decision was made from and which hold as they are.
     """
@@ -77,8 +77,7 @@ def resolve_view(
         What the model knows.
     config : SegmentConfig
     given : PlaneStatistics, optional
-        Intensities that are known already: nothing is inverted then that they do not invert. Default: those of
-        the settings, if they have any.
+        Intensities that are known already: nothing is inverted then that they do not invert.
 
     Returns
     -------
@@ -91,10 +90,14 @@ def resolve_view(
     ImageError
         If the image does not fit the model.
     """
-    if given is None and config.intensity_range is not None:
-        given = given_statistics(config.intensity_range, model.in_channels, invert=config.invert is True)
+    if config.intensity_range is not None and len(config.intensity_range) != model.in_channels:
+        raise ImageError(
+            f"intensity_range has {len(config.intensity_range)} pair(s), and the model takes {model.in_channels}"
+            " channel(s).",
+            "Give low and high for each channel.",
+        )
     size_open = config.object_diameter == "auto" and config.pixel_size is None
-    invert_open = config.invert == "auto" and given is None
+    invert_open = config.invert == "auto" and given is None and config.intensity_range is None
     knows = model.ndim == 2 and model.contrast is not None
     sizes = model.contrast in ("bright", "dark")
     changes: dict[str, object] = {}
@@ -108,16 +111,15 @@ def resolve_view(
     if knows and (size_open or invert_open):
         planes = sample_planes(source.plane_shape, _PLANES)
         windows = [_window(source, plane, model) for plane in planes]
-        statistics = [measure_intensity(window, model.normalization, model.object_diameter) for window in windows]
+        known = config.replace(invert=changes.get("invert", config.invert))
+        statistics = [measured_as(known, [window], model, model.object_diameter) for window in windows]
         if given is None and (problem := mismatch(model, image_kind(windows[len(windows) // 2]))) is not None:
             notes.append(problem)
         if invert_open and sizes and _is_dark_on_bright(windows, statistics, model):
             changes["invert"] = True
+            known = known.replace(invert=True)
+            statistics = [measured_as(known, [window], model, model.object_diameter) for window in windows]
             notes.append("The image is dark on bright and is inverted for this model; switch that off if it is wrong.")
-        if changes.get("invert", config.invert) is True:
-            statistics = [
-                measure_intensity(window, model.normalization, model.object_diameter, invert=True) for window in windows
-            ]
         if size_open and sizes and model.object_diameter is not None:
             diameter = _estimate(windows, statistics, model)
             if diameter is not None and diameter * _KEPT < model.object_diameter and not _is_clean(windows, statistics):
@@ -139,24 +141,39 @@ def resolve_view(
     return ImageView(resolved, scale, diameter, tuple(notes), given, measured if scale == 1 else {})
 
 
-def given_statistics(
-    known: ArrayLike | PlaneStatistics | None, in_channels: int, *, invert: bool = False
-) -> PlaneStatistics | None:
-    """What a caller knows of the intensities already, checked.
+def with_range(
+    config: SegmentConfig, known: Range | PlaneStatistics | None
+) -> tuple[SegmentConfig, PlaneStatistics | None]:
+    """Settings with what a caller knows of the intensities: a range is a setting, statistics hold as they are.
 
     Raises
     ------
     ImageError
-        If a range does not have low and high for each channel.
+        If a range does not have low and high for each channel, all or none of them the other way round.
     """
     if known is None or isinstance(known, PlaneStatistics):
-        return known
+        return config, known
     values = np.asarray(known, np.float64)
-    if values.shape != (in_channels, 2):
+    turned = values.ndim == 2 and values.shape[1] == 2 and bool((values[:, 0] > values[:, 1]).all())
+    ordered = values[:, ::-1] if turned else values
+    try:
+        return config.replace(intensity_range=ordered.tolist(), invert=True if turned else config.invert), None
+    except ConfigError:
         raise ImageError(
-            f"intensity_range has shape {values.shape}.", f"Pass low and high for each channel: ({in_channels}, 2)."
-        )
-    return PlaneStatistics(values[:, ::-1] if invert else values)
+            f"intensity_range is {values.tolist()}.", "Pass low and high, low < high, for each channel: (C, 2)."
+        ) from None
+
+
+def measured_as(
+    config: SegmentConfig, pixels: Sequence[NDArray[np.generic]], model: ModelConfig, diameter: float | None
+) -> PlaneStatistics:
+    """The statistics of a plane as the settings have it: inverted if they say so, in the range they give."""
+    inverted = config.invert is True
+    found = measure_intensity(pixels, model.normalization, diameter, invert=inverted)
+    if config.intensity_range is None:
+        return found
+    bounds = np.array(config.intensity_range, np.float64)
+    return replace(found, range=bounds[:, ::-1] if inverted else bounds)
 
 
 def _window(source: PlaneSource, plane: tuple[int, ...], model: ModelConfig) -> NDArray[np.generic]:

@@ -74,3 +74,24 @@ def test_a_wrong_size_does_not_explode(diameter: int, live_widget: Any, viewer: 
     # An object of the smallest size on the network's grid, less what its rim loses in rescaling.
     assert np.all(sizes[sizes > 0] >= 0.5 * config.partition.min_size / scale**2)
     assert np.count_nonzero(sizes) < 60
+
+
+def test_the_contrast_limits_of_the_layer_can_be_the_range(live_widget: Any, viewer: Any, qtbot: Any) -> None:
+    layer = viewer.add_image(PLANE, contrast_limits=(0.0, float(PLANE.max())))
+    start(live_widget, qtbot)
+    assert made_by(live_widget)["intensity_range"] is None
+    live_widget.form.range.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: made_by(live_widget)["intensity_range"] == [[0.0, float(PLANE.max())]], timeout=30000)
+    found = int(np.asarray(live_widget.output.layer.data).max())
+    assert found > 0
+
+    layer.contrast_limits = (0.0, 50.0 * float(PLANE.max()))  # nothing is bright now
+    qtbot.waitUntil(lambda: "0 instances" in live_widget.readout.text(), timeout=30000)
+    order = live_widget._order()
+    assert order.config.intensity_range == ((0.0, 50.0 * float(PLANE.max())),)
+
+    viewer.layers.remove(layer)
+    color = viewer.add_image(np.stack([PLANE] * 3, axis=-1), rgb=True)
+    live_widget.form.image.set_layer(color)
+    qtbot.waitUntil(lambda: not live_widget.form.range.isEnabled(), timeout=30000)
+    assert live_widget._order().config.intensity_range is None

@@ -24,6 +24,11 @@ _SIZE_TIP = (
     "How large your objects are, in pixels of the image. Automatic: estimated from the image."
     " Set it if the estimate is wrong."
 )
+_RANGE_TIP = (
+    "Which intensities the model sees as black and as full white. Automatic: percentiles of each plane."
+    " Contrast limits: those of the layer, as its slider shows them."
+)
+_LIMITS = "contrast limits of the layer"
 _INVERT: dict[str, Literal["auto"] | bool] = {_AUTOMATIC: "auto", "inverted": True, "not inverted": False}
 
 
@@ -66,6 +71,9 @@ class LiveForm(QWidget):
         self.invert = QComboBox()
         self.invert.addItems(list(_INVERT))
         self.invert.setToolTip("Whether dark becomes bright. Automatic: if the image is dark on bright.")
+        self.range = QComboBox()
+        self.range.addItems([_AUTOMATIC, _LIMITS])
+        self.range.setToolTip(_RANGE_TIP)
         self.controls = PartitionControls()
         self.contour = QSpinBox(maximum=20, suffix=" px")
         self.contour.setSpecialValueText("filled")
@@ -77,6 +85,7 @@ class LiveForm(QWidget):
         form.addRow(self.channels)
         form.addRow("Object diameter", size)
         form.addRow("Inversion", self.invert)
+        form.addRow("Intensity range", self.range)
         form.addRow(self.controls)
         form.addRow("Outline", self.contour)
         self.image.changed.connect(self.source_changed)
@@ -85,6 +94,7 @@ class LiveForm(QWidget):
         self.diameter.valueChanged.connect(lambda _value: self._resized())
         self.as_known.toggled.connect(lambda _on: self._resized())
         self.invert.currentIndexChanged.connect(lambda _index: self._resized())
+        self.range.currentIndexChanged.connect(lambda _index: self._resized())
         self.controls.changed.connect(self.partition_changed)
 
     def show_model(self, model: "Model") -> None:
@@ -113,6 +123,18 @@ class LiveForm(QWidget):
         self.diameter.setEnabled(self._knows_size and not self.as_known.isChecked())
         self.invert.setItemText(0, _AUTOMATIC)
 
+    @property
+    def takes_limits(self) -> bool:
+        """Whether the layers' contrast limits are the intensity range."""
+        return self.range.currentIndex() > 0 and self._limits() is not None
+
+    def _limits(self) -> tuple[tuple[float, float], ...] | None:
+        channels = self.channels.channels() or ()
+        if not channels or any(channel.layer.rgb for channel in channels):
+            return None
+        limits = [tuple(float(value) for value in channel.layer.contrast_limits) for channel in channels]
+        return tuple((low, high) for low, high in limits) if all(low < high for low, high in limits) else None
+
     def _resized(self) -> None:
         self.forget_view()
         self.settings_changed.emit()
@@ -126,6 +148,8 @@ class LiveForm(QWidget):
             If it is for the user to choose.
         """
         self.channels.set_image(layer, count)
+        # napari shows colors as they are: there are no limits to take.
+        self.range.setEnabled(not layer.rgb)
         channels = self.channels.channels()
         if channels is None:
             raise ImageError(
@@ -145,5 +169,6 @@ class LiveForm(QWidget):
             threads=chosen.threads,
             object_diameter=None if as_known else given,
             invert=list(_INVERT.values())[self.invert.currentIndex()],
+            intensity_range=self._limits() if self.range.currentIndex() > 0 else None,
             partition=self.controls.value(),
         )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_grd.models import Model
 
 _DEBOUNCE = 15  # milliseconds in which the steps of a drag become one look
+_SETTLE = 200  # milliseconds without another step after which contrast limits hold
 _EMPTY = "Drop an image on the window to begin."
 
 
@@ -48,11 +49,12 @@ class LiveWidget(Panel):
         self._source: ImageSource | None = None
         self._key: Any = None
         self._told = ""
+        self._watched: Image | None = None
         self._made_by: dict[str, Any] = {}
         self._asked = SegmentConfig()
         self._shown: ImageView | None = None  # what the form and the layer's settings say of the image
         self._engines: list[LiveSession] = []  # the session, for whoever cleans up when the widget is gone
-        self._watch = _Watch()
+        self._watch, self._limits = _Watch(), _Watch()
         self.output = LiveOutput(self.viewer.layers)
         self.live = QCheckBox("Live")
         self.live.setToolTip("Segment what is visible, and follow while you pan, zoom and scroll.")
@@ -65,6 +67,8 @@ class LiveWidget(Panel):
             self.body.addWidget(part)
         self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE)
         self._timer.timeout.connect(self._look)
+        self._settle = QTimer(self, singleShot=True, interval=_SETTLE)
+        self._settle.timeout.connect(self._settings_changed)
         self._connect()
         self._image_changed()
         self._load_model()
@@ -90,6 +94,7 @@ class LiveWidget(Panel):
         self.form.partition_changed.connect(self._partition_changed)
         self.form.contour.valueChanged.connect(self.output.set_contour)
         self.when_gone(self._watch.stop)
+        self.when_gone(self._limits.stop)
         self.when_gone(partial(_close, self._engines))
         self.when_gone(partial(setattr, self.state, "live", False))
 
@@ -170,8 +175,17 @@ class LiveWidget(Panel):
     def _image_changed(self, _event: Any = None) -> None:
         """Tell the engine what to read; where it is nothing, tell the user why."""
         layer = self.form.image.layer()
-        if layer is not self._watch.layer:
-            self._watch.start(layer, self._image_changed, self._schedule)
+        if layer is not self._watched:
+            self._watched = layer
+            self._watch.start(
+                []
+                if layer is None
+                else [
+                    (layer.events.data, self._image_changed),
+                    (layer.events.visible, self._image_changed),
+                    (layer.events.set_data, self._schedule),
+                ]
+            )
         if self._session is None:
             self._tell(_EMPTY if layer is None else "")
             return
@@ -192,6 +206,9 @@ class LiveWidget(Panel):
             self._shown = None
             self.form.forget_view()
             self._session.set_source(source)
+            self._limits.start([(c.layer.events.contrast_limits, self._limits_changed) for c in source.channels])
+            if self.form.takes_limits:  # of other layers
+                self._session.set_model(self._model, self._config(self._model))
             self._tell("")
         self._schedule()
 
@@ -221,6 +238,10 @@ class LiveWidget(Panel):
         if self._session is not None and self._model is not None:
             self._session.set_model(self._model, self._config(self._model))
             self._schedule()
+
+    def _limits_changed(self, _event: Any = None) -> None:
+        if self.form.takes_limits:
+            self._settle.start()
 
     def _partition_changed(self) -> None:
         if self._session is not None and self._model is not None:
@@ -288,25 +309,20 @@ def _close(sessions: list["LiveSession"]) -> None:
 
 
 class _Watch:
-    """Follows one image at a time, so that nothing is left behind on those before."""
+    """Follows some events at a time, so that nothing is left behind on the layers before."""
 
     def __init__(self) -> None:
-        self.layer: Image | None = None
         self._connections: list[tuple[Any, Callable[..., None]]] = []
 
-    def start(self, layer: Image | None, on_change: Callable[..., None], on_pixels: Callable[..., None]) -> None:
+    def start(self, connections: list[tuple[Any, Callable[..., None]]]) -> None:
+        """Follow these, and no others any more."""
         self.stop()
-        self.layer = layer
-        if layer is not None:
-            self._connections = [
-                (layer.events.data, on_change),
-                (layer.events.visible, on_change),
-                (layer.events.set_data, on_pixels),
-            ]
-        for event, callback in self._connections:
+        self._connections = connections
+        for event, callback in connections:
             event.connect(callback)
 
     def stop(self) -> None:
+        """Follow nothing."""
         for event, callback in self._connections:
             event.disconnect(callback)
-        self.layer, self._connections = None, []
+        self._connections = []
