@@ -221,6 +221,9 @@ class TrainConfig(Config):
     optim: OptimConfig = OptimConfig()
     augment: AugmentConfig = AugmentConfig()
     normalization: NormalizationConfig = NormalizationConfig()
+    pixel_size: float | None = Field(
+        None, gt=0, description="pixel size of the training images in micrometers, for the model to keep"
+    )
     validate_every: int = Field(250, ge=1, description="steps between validations")
     patience: int = Field(0, ge=0, description="validations without a better score before stopping, 0 to never stop")
     min_size: int = Field(0, ge=0, description="objects under this many pixels are left out of the scores")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_grd._napari.outputs import output_options, provenance
+from napari_grd._napari.outputs import output_options, provenance, view_settings
 from napari_grd.config import SegmentConfig
 from napari_grd.models import Model, ModelCard, ModelConfig
 
@@ -47,3 +47,22 @@ def test_a_coarse_level_and_a_region_lie_where_their_pixels_are(rotate: float) -
     coarse = Labels(np.zeros((5, 6), np.uint32), **options)
     # Pixel (1, 2) of the coarse layer covers rows 12..15 and columns 20..23 of the fine one.
     assert np.allclose(coarse.data_to_world((1, 2)), layer.data_to_world((13.5, 21.5)))
+
+
+@pytest.mark.parametrize(
+    ("made_by", "expected"),
+    [
+        ({}, SegmentConfig()),
+        ({"config": "nonsense"}, SegmentConfig()),
+        ({"config": {}}, SegmentConfig(object_diameter=None)),
+        ({"config": {"object_diameter": "auto", "invert": True}}, SegmentConfig(invert=True)),
+        ({"config": {"object_diameter": -3, "tile": 512}}, SegmentConfig(object_diameter=None)),
+        (
+            provenance(config=SegmentConfig(object_diameter=40, intensity_range=((0, 9),), threads=3)),
+            SegmentConfig(object_diameter=40, intensity_range=((0, 9),)),
+        ),
+        (provenance(config=SegmentConfig(pixel_size=0.5)), SegmentConfig(pixel_size=0.5)),
+    ],
+)
+def test_labels_say_how_the_image_was_shown_to_the_model(made_by: dict, expected: SegmentConfig) -> None:
+    assert view_settings(json.loads(json.dumps(made_by))) == expected

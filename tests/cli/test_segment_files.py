@@ -1,9 +1,11 @@
 """Files as people have them: what is segmented, where it goes, and how it ends."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ from PIL import Image
 
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.io import images
+from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.images import read_image
+from napari_grd.io.model_file import load_model, save_model
 from napari_grd.io.ome_zarr import read_ome_zarr
 
 FAST = ("--runtime", "torch", "--precision", "f32", "--threads", "1")
@@ -232,3 +236,21 @@ def test_a_console_that_cannot_write_a_name_ends_well(picture, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "wrote" in done.stdout
     assert objects(tmp_path / "out" / "β-細胞.tif") > 3
+
+
+def test_the_pixel_size_of_the_file_is_that_of_the_training_images_or_the_image_is_rescaled(
+    segment, picture, tmp_path: Path
+) -> None:
+    nuclei = load_model(builtin_paths()["nuclei"])
+    known = nuclei.config.replace(pixel_size=1.0)
+    model = save_model(replace(nuclei, config=known), tmp_path / "model")
+    for name, size in (("same", 1.0), ("finer", 0.5)):
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", picture, imagej=True, resolution=(1 / size, 1 / size), metadata={"unit": "um"}
+        )
+        done = segment(tmp_path / f"{name}.tif", model=model)
+        assert done.code == 0
+        assert ("0.5 µm wide" in done.err) == (name == "finer")
+        with tifffile.TiffFile(tmp_path / "out" / f"{name}.tif") as file:
+            made = json.loads(file.imagej_metadata["Info"])
+        assert made["config"]["pixel_size"] == size

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tifffile
 
 from napari_grd.distillation.checkpoint import load_checkpoint
 from napari_grd.io.builtin import builtin_paths
@@ -26,6 +27,14 @@ def test_train_writes_a_model_with_its_settings(call, dataset: Path, tmp_path: P
     assert config.network.widths == (4, 4, 4, 4, 8)
     assert card.recipe["optim"]["lr"] == 1e-3
     assert "AP50" in done.out
+
+
+def test_the_pixel_size_of_the_images_is_kept_by_the_model(call, dataset: Path, tmp_path: Path) -> None:
+    for path in (dataset / "images").glob("*.tif"):
+        pixels = tifffile.imread(path)
+        tifffile.imwrite(path, pixels, imagej=True, resolution=(4, 4), metadata={"unit": "um"})
+    assert call("train", dataset, "--out", tmp_path, "--steps", 1, "--widths", "4,4,4,4,8", *SMALL).code == 0
+    assert read_card(tmp_path / "teacher.grd.safetensors")[0].pixel_size == 0.25
 
 
 def test_distill_compares_teacher_student_and_baseline(call, dataset: Path, tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import pytest
 import napari_grd.api as grd
 from napari_grd.config import SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
+from napari_grd.errors import ImageError
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.rescale import grid_shape, rescale_image
-from napari_grd.inference.statistics import SourceStatistics
-from napari_grd.inference.view import resolve_view
+from napari_grd.inference.statistics import SourceStatistics, measure_plane
+from napari_grd.inference.view import resolve_view, with_pixel_size
 from napari_grd.models import ModelConfig
 
 BRIGHT = ModelConfig(object_diameter=28, contrast="bright")
@@ -113,3 +114,49 @@ def test_partition_of_a_prediction_is_what_segment_gives(picture):
     sparse[100:220, 100:220] += 3.0 * (picture[:120, :120] - float(picture.min()))
     model = grd.load_model("nuclei")
     np.testing.assert_array_equal(grd.partition(grd.predict(model, sparse)), grd.segment(model, sparse))
+
+
+def test_a_pixel_size_from_a_file_serves_where_nothing_is_told():
+    model, auto = BRIGHT.replace(pixel_size=0.5), SegmentConfig()
+    assert with_pixel_size(auto, model, 1.0).pixel_size == 1.0
+    for config, known, size in (
+        (auto, model, None),
+        (auto, BRIGHT, 1.0),
+        (SegmentConfig(object_diameter=20), model, 1.0),
+        (SegmentConfig(object_diameter=None), model, 1.0),
+        (auto, model, 100.0),
+    ):
+        assert with_pixel_size(config, known, size) == config
+
+
+def test_the_pixel_size_rescales_and_is_told(picture):
+    found = view(picture, BRIGHT.replace(pixel_size=0.5), SegmentConfig(pixel_size=1.0))
+    assert found.scale == 2
+    assert "pixels are 1 µm wide" in found.notes[-1]
+
+
+def test_a_given_range_holds_and_noise_is_measured_all_the_same():
+    noise = np.random.default_rng(0).normal(100, 10, (256, 256)).astype(np.float32)
+    config = SegmentConfig(intensity_range=((50, 150),))
+    for invert, bounds in ((False, [50, 150]), (True, [150, 50])):
+        source = ArraySource(noise, "yx", ndim=2, in_channels=1)
+        found = resolve_view(source, BRIGHT, config.replace(invert=invert))
+        statistics = SourceStatistics(source, 0, BRIGHT, found).of(())
+        assert statistics.range.tolist() == [bounds]
+        assert statistics.noise == pytest.approx(10, rel=0.1)
+        assert not statistics.stands_out
+    with pytest.raises(ImageError, match="intensity_range"):
+        view(noise, BRIGHT, SegmentConfig(intensity_range=((0, 1), (0, 1))))
+
+
+def test_statistics_that_the_decision_was_made_from_are_used_until_pixels_change(picture):
+    image = picture.copy()
+    source = ArraySource(image, "yx", ndim=2, in_channels=1)
+    model = BRIGHT.replace(object_diameter=19)
+    found = resolve_view(source, model, SegmentConfig())
+    assert set(found.measured) == {()}
+    statistics = SourceStatistics(source, 0, model, found)
+    assert statistics.of(()) is found.measured[()]
+    assert statistics.of(()).key == measure_plane(source, 0, (), model, found).key
+    image *= 2
+    assert statistics.again(()).range[0, 1] == pytest.approx(2 * found.measured[()].range[0, 1])

@@ -173,3 +173,19 @@ def test_a_bad_file_is_named_and_the_others_are_read(folder: Path) -> None:
     (folder / "images" / "a.tif").unlink()
     with pytest.raises(DataError, match=r"No image of .* can be used"):
         read(folder)
+
+
+def test_a_pixel_size_is_known_if_all_files_say_the_same(folder: Path) -> None:
+    def write(name: str, per_micrometer: float | None) -> None:
+        known = {} if per_micrometer is None else {"resolution": (per_micrometer,) * 2, "metadata": {"unit": "um"}}
+        tifffile.imwrite(folder / "images" / f"{name}.tif", PLANE, imagej=True, **known)
+
+    write("a", 2)
+    write("b", 2)
+    assert read(folder)[0].pixel_size == pytest.approx(0.5)
+    write("c", 1)
+    found = read(folder)[0]
+    assert found.pixel_size is None
+    assert found.take([0, 1]).pixel_size == pytest.approx(0.5)
+    write("c", None)
+    assert read(folder)[0].pixel_size is None

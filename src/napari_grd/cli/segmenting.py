@@ -240,6 +240,7 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
     """One image, from its file to its labels' file."""
     from napari_grd.corrections.replay import iter_segment_corrected
     from napari_grd.inference.fit import fit_channels
+    from napari_grd.inference.view import with_pixel_size
     from napari_grd.io.images import read_image
 
     image = read_image(work.path, series=work.series, axes=options.axes)
@@ -257,10 +258,11 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
         told.add(fitted.note)
         others = "" if alone else " Further images of which the same is true are not named."
         yield Notice(f"{work.path.name}: {fitted.note}.{others}")
+    config = with_pixel_size(options.config, model.config, image.calibration.pixel_size)
     job = iter_segment_corrected(
         model,
         fitted.pixels,
-        options.config,
+        config,
         corrections=options.corrections,
         axes=fitted.axes,
     )
@@ -271,7 +273,7 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
     pixels = segmented_pixels(labels, image)
     if options.objects:
         pixels = replace(pixels, labels=filtered(pixels.labels, pixels.axes, options.objects)[()])
-    provenance = _provenance(model, work, image, options)
+    provenance = _provenance(model, work, image, options, config)
     target = _write(work, pixels.labels, pixels.calibration, provenance, options.form)
     done.written.append(target)
     yield Saved(target, kind="labels")
@@ -295,11 +297,13 @@ def _write(work: Work, labels: NDArray[Any], place: "Calibration", provenance: d
     return write_labels(work.target, labels, provenance, calibration=place)
 
 
-def _provenance(model: "Model", work: Work, image: "ImageData", options: _Options) -> dict[str, Any]:
+def _provenance(
+    model: "Model", work: Work, image: "ImageData", options: _Options, config: SegmentConfig
+) -> dict[str, Any]:
     import napari_grd
     from napari_grd.inference.runtime import runtime_for
 
-    runtime = runtime_for(model, options.config)
+    runtime = runtime_for(model, config)
     return {
         "program": f"napari-grd {napari_grd.__version__}",
         "model": model.card.name,
@@ -309,7 +313,7 @@ def _provenance(model: "Model", work: Work, image: "ImageData", options: _Option
         **({"objects": asdict(options.objects)} if options.objects else {}),
         "runtime": runtime.name,
         "precision": runtime.precision,
-        "config": options.config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json"),
     }
 
 

@@ -10,7 +10,7 @@ from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_note, print_table, print_text
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.cli.teacher import load_named
-from napari_grd.cli.training_images import iter_fit_patch, iter_training_images
+from napari_grd.cli.training_images import iter_fit, iter_training_images
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.study.recipe import demo_config
 
@@ -93,7 +93,7 @@ def train(
     config = settings.build()
     source = data_folder(images, dataset)
     data = run(iter_training_images(source, axes, hold_out, group or known_group(source), labelled=True))
-    training, config = run(iter_fit_patch(data.training, config, given=settings.has("patch")))
+    training, config = run(iter_fit(data.training, config, patch_given=settings.has("patch")))
     held = data.held
 
     import napari_grd.api as grd
@@ -145,7 +145,7 @@ def distill(
     config = settings.build()
     source = data_folder(images, dataset)
     data = run(iter_training_images(source, axes, hold_out, group or known_group(source)))
-    training, config = run(iter_fit_patch(data.training, config, given=settings.has("patch")))
+    training, config = run(iter_fit(data.training, config, patch_given=settings.has("patch")))
     held = data.held
 
     from napari_grd.study.run import StudyImages, iter_study

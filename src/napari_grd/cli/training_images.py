@@ -64,8 +64,10 @@ def iter_training_images(
     return TrainingImages(training, held, bool(known.images))
 
 
-def iter_fit_patch(data: ImageFolder, config: C, *, given: bool) -> Job[tuple[ImageFolder, C]]:
-    """Make patches small enough for nearly all images, and leave out the others, as a job.
+def iter_fit(data: ImageFolder, config: C, *, patch_given: bool) -> Job[tuple[ImageFolder, C]]:
+    """Take from the images what the settings leave open, as a job: the size of patches and of pixels.
+
+    Patches become small enough for nearly all images, and the others are left out.
 
     Parameters
     ----------
@@ -73,13 +75,15 @@ def iter_fit_patch(data: ImageFolder, config: C, *, given: bool) -> Job[tuple[Im
         Images to train on.
     config : TrainConfig
         Settings.
-    given : bool
+    patch_given : bool
         Whether the user has said how large a patch is; then all stays as it is.
     """
     from napari_grd.models import registry
 
+    if config.pixel_size is None:
+        config = config.replace(pixel_size=data.pixel_size)
     sides = [min(image.shape[data.axes.index(axis)] for axis in "yx") for image in data.images] if data.axes else []
-    if given or not sides or min(sides) >= config.patch:
+    if patch_given or not sides or min(sides) >= config.patch:
         return data, config
     stride = registry.entry(config.network.name).stride
     fitting = sorted(sides)[int((1 - _FITTING) * len(sides))] // stride * stride

@@ -139,6 +139,7 @@ def iter_fit(
         normalization=config.normalization,
         partition=PartitionConfig(min_size=smallest_object(data.labels)),
         object_diameter=object_diameter(data.labels),
+        pixel_size=config.pixel_size,
         contrast=contrast_of(data.images, data.labels),
     )
     with torch.random.fork_rng(devices=[]):  # a library must not reseed its caller

@@ -137,8 +137,31 @@ def resolve_view(
             measured = dict(zip(planes, statistics, strict=True))
     resolved = config.replace(**changes) if changes else config
     scale = scale_factor(model, resolved)
+    if config.pixel_size is not None and scale != 1:
+        notes.append(
+            f"The image's pixels are {config.pixel_size:g} µm wide, those the model knows {model.pixel_size:g} µm:"
+            " the image is rescaled."
+        )
     # Statistics depend on how large objects are.
     return ImageView(resolved, scale, diameter, tuple(notes), given, measured if scale == 1 else {})
+
+
+def with_pixel_size(config: SegmentConfig, model: ModelConfig, known: float | None) -> SegmentConfig:
+    """Settings with the pixel size that the image's file tells, if it serves: a given size of objects comes first.
+
+    Parameters
+    ----------
+    config : SegmentConfig
+    model : ModelConfig
+        Which has to know the pixel size of its training data.
+    known : float or None
+        In micrometers.
+    """
+    if known is None or model.pixel_size is None or config.object_diameter != "auto" or config.pixel_size is not None:
+        return config
+    # Many a file says something that cannot be: then the image itself tells the size.
+    possible = 1 / _LARGEST <= known / model.pixel_size <= _LARGEST
+    return config.replace(pixel_size=known) if possible else config
 
 
 def with_range(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_grd.io.units import MICROMETERS
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -47,6 +49,28 @@ class Calibration:
             tuple(float(start) for start in translate) if translate is not None else (0.0,) * count,
             tuple(units) if units is not None else (None,) * count,
         )
+
+    @property
+    def micrometers(self) -> tuple[float, float] | None:
+        """Height and width of a pixel; None if a unit of length is missing.
+
+        Examples
+        --------
+        >>> Calibration.of("yx", (500.0, 500.0), units=("nanometer", "nanometer")).micrometers
+        (0.5, 0.5)
+        """
+        size = {
+            axis: abs(step) * MICROMETERS.get(unit or "", 0)
+            for axis, step, unit in zip(self.axes, self.scale, self.units, strict=True)
+        }
+        height, width = size.get("y", 0), size.get("x", 0)
+        return (height, width) if height and width else None
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Side of a pixel in micrometers; None if that is not known, or pixels are not square."""
+        height, width = self.micrometers or (0.0, 1.0)
+        return width if abs(height / width - 1) < 0.01 else None
 
     def without(self, axis: int) -> "Calibration":
         """The calibration of an array that this axis was taken out of."""

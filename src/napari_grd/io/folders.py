@@ -19,6 +19,8 @@ from napari_grd.io.names import file_name
 from napari_grd.io.notes import Notes
 from napari_grd.jobs import Job, Notice, Stopwatch
 
+_ALIKE = 1.05  # pixel sizes that differ by less are the same
+
 
 @dataclass(frozen=True)
 class ImageFolder:
@@ -36,6 +38,8 @@ class ImageFolder:
         Axes of every image: ``yx``, ``yxc`` or ``cyx``.
     sources : list of str
         What each one is from (a file, a position, a well): planes of one stack are no strangers to each other.
+    pixel_sizes : list of (float or None)
+        Side of each one's pixels in micrometers; None where its file does not say it.
     """
 
     names: list[str]
@@ -43,10 +47,21 @@ class ImageFolder:
     labels: list[NDArray[Any] | None]
     axes: str | None
     sources: list[str] = field(default_factory=list)
+    pixel_sizes: list[float | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.sources:
             object.__setattr__(self, "sources", list(self.names))
+        if not self.pixel_sizes:
+            object.__setattr__(self, "pixel_sizes", [None] * len(self.names))
+
+    @property
+    def pixel_size(self) -> float | None:
+        """Side of the pixels of all images in micrometers; None if one is not known or differs."""
+        known = [size for size in self.pixel_sizes if size is not None]
+        if not known or len(known) < len(self.pixel_sizes) or max(known) > _ALIKE * min(known):
+            return None
+        return float(np.median(known))
 
     @property
     def named(self) -> dict[str, NDArray[Any]]:
@@ -61,6 +76,7 @@ class ImageFolder:
             [self.labels[i] for i in indices],
             self.axes,
             [self.sources[i] for i in indices],
+            [self.pixel_sizes[i] for i in indices],
         )
 
     def labelled(self) -> "ImageFolder":
@@ -194,6 +210,7 @@ class _Planes:
     images: list[NDArray[Any]]
     labels: list[NDArray[Any] | None]
     notes: tuple[str, ...]
+    pixel_size: float | None
 
     @property
     def channels(self) -> int:
@@ -252,7 +269,9 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
         found.append(truth)
     if not images:
         raise DataError(f"All planes of {str(pair.image)!r} are constant.", "Leave it out.")
-    return _Planes(pair.image, name, group, left, image.is_rgb, places, images, found, notes)
+    return _Planes(
+        pair.image, name, group, left, image.is_rgb, places, images, found, notes, image.calibration.pixel_size
+    )
 
 
 def _pieces(labels: NDArray[Any]) -> NDArray[Any]:
@@ -294,13 +313,15 @@ def _joined(read: list[_Planes]) -> ImageFolder:
     layouts = {planes.axes for planes in read}
     axes = "yx" if most == 1 else "yxc" if layouts <= {"yx", "yxc"} else "cyx"
     names, sources, images, labels = [], [], [], []
+    sizes: list[float | None] = []
     for planes in read:
         for place, image, truth in zip(planes.places, planes.images, planes.labels, strict=True):
             names.append(planes.name + place)
             sources.append(planes.group)
+            sizes.append(planes.pixel_size)
             images.append(_laid_out(image, planes.axes, axes, most))
             labels.append(truth)
-    return ImageFolder(names, images, labels, axes, sources)
+    return ImageFolder(names, images, labels, axes, sources, sizes)
 
 
 def _laid_out(image: NDArray[Any], axes: str, wanted: str, channels: int) -> NDArray[Any]:

@@ -28,7 +28,7 @@ class ModelConfig(Config):
     object_diameter: float | None = Field(
         None, gt=0, description="typical object diameter of the training data in pixels"
     )
-    pixel_size: float | None = Field(None, gt=0, description="pixel size of the training data in micrometres")
+    pixel_size: float | None = Field(None, gt=0, description="pixel size of the training data in micrometers")
     contrast: Contrast | None = Field(
         None, description="how objects of the training data differ from what surrounds them; None: not known"
     )

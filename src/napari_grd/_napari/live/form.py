@@ -7,6 +7,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QSpinBox, QToolButton, QWidget
 
 from napari_grd._napari.channels import ChannelPickers
+from napari_grd._napari.files.calibrated import layer_calibration
 from napari_grd._napari.live.controls import PartitionControls
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _AUTOMATIC = "automatic"
 _SIZE_TIP = (
-    "How large your objects are, in pixels of the image. Automatic: estimated from the image."
+    "How large your objects are, in pixels of the image. Automatic: estimated from the image, or from the pixel"
+    " sizes of image and training images if both are known."
     " Set it if the estimate is wrong."
 )
 _RANGE_TIP = (
@@ -112,6 +114,8 @@ class LiveForm(QWidget):
             used = view.config.object_diameter
             text = f"{view.diameter:.0f} px" if used is not None else "the model's"
             self.diameter.setSpecialValueText(f"{_AUTOMATIC}: {text}")
+        if view.config.pixel_size is not None:
+            self.diameter.setSpecialValueText(f"{_AUTOMATIC}: by pixel size")
         self.diameter.setToolTip("\n".join((_SIZE_TIP, *view.notes)))
         decided = "inverted" if view.invert else "not inverted"
         self.invert.setItemText(0, f"{_AUTOMATIC}: {decided}" if self.invert.currentIndex() == 0 else _AUTOMATIC)
@@ -164,7 +168,7 @@ class LiveForm(QWidget):
         given: float | Literal["auto"] = self.diameter.value() or "auto"
         as_known = model.config.object_diameter is None or self.as_known.isChecked()
         chosen = settings()
-        return SegmentConfig(
+        config = SegmentConfig(
             device=chosen.device,
             threads=chosen.threads,
             object_diameter=None if as_known else given,
@@ -172,3 +176,13 @@ class LiveForm(QWidget):
             intensity_range=self._limits() if self.range.currentIndex() > 0 else None,
             partition=self.controls.value(),
         )
+        from napari_grd.inference.view import with_pixel_size  # imports torch; a model has been loaded
+
+        return with_pixel_size(config, model.config, self._pixel_size())
+
+    def _pixel_size(self) -> float | None:
+        layer = self.image.layer()
+        if layer is None or layer.ndim < 2:
+            return None
+        meta = {"scale": layer.scale, "units": layer.units, "axis_labels": layer.axis_labels}
+        return layer_calibration(meta, layer.ndim).pixel_size

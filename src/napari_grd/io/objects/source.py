@@ -12,7 +12,6 @@ from scipy import ndimage
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.outlines import Polygon, mask_polygons
-from napari_grd.io.units import MICROMETERS
 
 LEADING = "tcz"
 """Axes that count planes."""
@@ -145,7 +144,7 @@ def label_source(
             f"The labels have the axes {names}; objects can be written of t, c, z, y and x, with y and x last.",
             "Write the parts along other axes one by one.",
         )
-    return LabelSource(labels, "".join(names), image, _micrometers(calibration))
+    return LabelSource(labels, "".join(names), image, None if calibration is None else calibration.micrometers)
 
 
 def _default_axes(count: int, calibration: Calibration | None) -> tuple[str, ...]:
@@ -154,14 +153,3 @@ def _default_axes(count: int, calibration: Calibration | None) -> tuple[str, ...
     # That of an image with channels fits its labels, which have none.
     channels = "c" in calibration.axes and len(calibration.axes) == count + 1
     return tuple(axis for axis in calibration.axes if not (channels and axis == "c"))
-
-
-def _micrometers(calibration: Calibration | None) -> tuple[float, float] | None:
-    if calibration is None:
-        return None
-    size = {
-        axis: abs(step) * MICROMETERS.get(unit or "", 0)
-        for axis, step, unit in zip(calibration.axes, calibration.scale, calibration.units, strict=True)
-    }
-    height, width = size.get("y", 0), size.get("x", 0)
-    return (height, width) if height and width else None
