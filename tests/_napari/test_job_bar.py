@@ -3,7 +3,7 @@
 from typing import Any
 
 from napari_grd._napari.job_bar import JobBar
-from napari_grd.jobs import Overall, Progress
+from napari_grd.jobs import Notice, Overall, Progress
 
 
 def test_stages_of_a_whole_move_one_bar(qtbot: Any) -> None:
@@ -15,3 +15,11 @@ def test_stages_of_a_whole_move_one_bar(qtbot: Any) -> None:
         bar.show_event(Progress(stage, 1, 1, 0.0, Overall(done, 75.0)))
         assert bar.bar.value() / bar.bar.maximum() == done
         assert bar.text.text() == f"{stage} · 1 min 15 s left"
+
+
+def test_what_a_job_tells_is_kept_once(qtbot: Any) -> None:
+    bar = JobBar()
+    qtbot.addWidget(bar)
+    for message in ("Rescaled.", "Rescaled.", "Inverted."):
+        bar.show_event(Notice(message))
+    assert bar.told == ["Rescaled.", "Inverted."]

@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidg
 
 from napari_grd._napari.panel import button
 from napari_grd._napari.worker import Running
-from napari_grd.jobs import Event, Progress
+from napari_grd.jobs import Event, Notice, Progress
 
 _FINE = 1000  # parts of a bar that shows several stages as one
 
@@ -20,11 +20,17 @@ class JobBar(QWidget):
     ----------
     stop_tip : str
         What stopping keeps and loses, for the tooltip.
+
+    Attributes
+    ----------
+    told : list of str
+        Messages of the Notice events of the job that runs or ran last.
     """
 
     def __init__(self, stop_tip: str = "Stop; nothing is added.") -> None:
         super().__init__()
         self._running: Running[Any] | None = None
+        self.told: list[str] = []
         self.text = QLabel()
         self.bar = QProgressBar()
         self.stop = button("Stop", stop_tip, self._stop)
@@ -41,13 +47,16 @@ class JobBar(QWidget):
     def start(self, running: Running[Any]) -> None:
         """Show a job that was started."""
         self._running = running
+        self.told = []
         self.bar.setRange(0, 0)  # busy, until the first event says how much there is
         self.text.setText("Starting…")
         self.stop.setEnabled(True)
         self.show()
 
     def show_event(self, event: Event) -> None:
-        """Show a Progress event; others are passed over."""
+        """Show a Progress event, keep what a Notice tells; others are passed over."""
+        if isinstance(event, Notice) and event.message not in self.told:
+            self.told.append(event.message)
         if not isinstance(event, Progress):
             return
         done, total = (event.done, event.total) if event.overall is None else (round(event.share * _FINE), _FINE)

@@ -36,6 +36,12 @@ def test_the_size_is_estimated_and_the_models_own_is_one_click_away(live_widget:
     qtbot.waitUntil(lambda: "instance" in live_widget.readout.text(), timeout=30000)
     assert "Stopped" in live_widget.message.text()  # what others said is not said over by every view
 
+    live_widget.permanent.start.click()
+    qtbot.waitUntil(live_widget.permanent.start.isEnabled, timeout=60000)
+    assert "Added the layer" in live_widget.message.text()
+    assert "rescaled" in live_widget.message.text()
+    assert viewer.layers[-1].metadata["napari_grd"]["config"]["object_diameter"] == found
+
     form.as_known.click()
     qtbot.waitUntil(lambda: made_by(live_widget)["object_diameter"] is None, timeout=30000)
     assert not form.diameter.isEnabled()

@@ -25,7 +25,7 @@ from napari_grd._napari.turns import Turns
 from napari_grd._napari.worker import Running, message_of, run_call, run_job
 from napari_grd.config import DistillConfig
 from napari_grd.errors import ConfigError, GrdError
-from napari_grd.jobs import Event, Metrics, Preview, Progress
+from napari_grd.jobs import Event, Metrics, Notice, Preview, Progress
 from napari_grd.study.recipe import starting_config
 
 if TYPE_CHECKING:
@@ -188,6 +188,8 @@ class DistilWidget(Panel):
             self.curves.add(event)
         elif isinstance(event, Preview):
             self.preview.show(event)
+        elif isinstance(event, Notice):
+            self.bar.show_event(event)
         elif isinstance(event, Progress):
             # A stage that begins before another is through lies within it, and would make the bar jump.
             outer = self._stage
@@ -206,7 +208,7 @@ class DistilWidget(Panel):
         self._ended()
         self._unfinished = False
         name = self._use(model)
-        self.say(f"Done: {name!r} is the live student now. {_scores(model)}")
+        self.say(" ".join([f"Done: {name!r} is the live student now. {_scores(model)}", *self.bar.told]))
         self._enable()
 
     def _on_error(self, error: BaseException) -> None:

@@ -16,7 +16,7 @@ from napari_grd._napari.regions import mask_of, outlines
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.worker import run_job
 from napari_grd.config import SegmentConfig
-from napari_grd.jobs import Job
+from napari_grd.jobs import Job, Notice
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -82,12 +82,14 @@ class PermanentPart(QWidget):
             from napari_grd.inference.planes import iter_segment_planes
             from napari_grd.inference.view import resolve_view
 
-            source, model, config = order.source, order.model, order.config.replace(link=linked)
+            source, model = order.source, order.model
             region = None if areas is None else mask_of(areas, source.shape(0))
-            labels, level = yield from iter_segment_planes(source, model, config, region=region)
             # With nothing left to decide: whoever asks the network again sees the same scale.
-            made_by = provenance(model, resolve_view(source, model.config, config).config)
-            return labels_layer(source, level, labels, name=f"{source.layer.name} instances", made_by=made_by)
+            view = resolve_view(source, model.config, order.config.replace(link=linked))
+            yield from (Notice(note, category=None) for note in view.notes)
+            labels, level = yield from iter_segment_planes(source, model, view.config, region=region)
+            name = f"{source.layer.name} instances"
+            return labels_layer(source, level, labels, name=name, made_by=provenance(model, view.config))
 
         self.start.setEnabled(False)
         self._panel.say("")
@@ -103,7 +105,7 @@ class PermanentPart(QWidget):
 
     def _done(self, layer: Labels) -> None:
         self._panel.viewer.add_layer(layer)
-        self._end(f"Added the layer {layer.name!r}.", "info")
+        self._end(" ".join([f"Added the layer {layer.name!r}.", *self.bar.told]), "info")
 
     def _failed(self, error: BaseException) -> None:
         self._end("", "info")

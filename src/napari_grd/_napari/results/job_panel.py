@@ -63,7 +63,7 @@ class JobPanel(Panel):
             changed = [
                 layer.name for layer in about if layer not in self.viewer.layers or layer.data is not data[layer]
             ]
-            self._end(f"{changed[0]!r} changed meanwhile. Start again." if changed else on_done(result))
+            self._end(f"{changed[0]!r} changed meanwhile. Start again." if changed else on_done(result), *self.bar.told)
 
         self.say("")
         self.go.setEnabled(False)
@@ -90,11 +90,11 @@ class JobPanel(Panel):
         self._end("")
         self.show_error(error)
 
-    def _end(self, text: str) -> None:
+    def _end(self, *said: str) -> None:
         self._running, self._about = None, {}
         self.go.setEnabled(True)
         self.bar.finish()
-        self.say(text)
+        self.say(" ".join(said))
 
     def _on_removed(self, event: Any) -> None:
         if event.value in self._about and self._running is not None:
