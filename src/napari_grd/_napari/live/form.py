@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QSpinBox, QToolButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QVBoxLayout, QWidget
 
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.files.calibrated import layer_calibration
@@ -65,10 +65,11 @@ class LiveForm(QWidget):
         self.diameter.setSpecialValueText(_AUTOMATIC)
         self.diameter.setKeyboardTracking(False)
         self.diameter.setToolTip(_SIZE_TIP)
-        self.as_known = QToolButton(text="Model's", checkable=True)
+        self.as_known = QCheckBox("As the model knows")
         self.as_known.setToolTip("Do not rescale: take objects to be as large as those the model was trained on.")
-        size = QHBoxLayout()
-        size.addWidget(self.diameter, 1)
+        size = QVBoxLayout()
+        size.setSpacing(2)
+        size.addWidget(self.diameter)
         size.addWidget(self.as_known)
         self.invert = QComboBox()
         self.invert.addItems(list(_INVERT))
@@ -104,7 +105,7 @@ class LiveForm(QWidget):
         known = model.config.object_diameter
         self._knows_size = known is not None
         self.as_known.setEnabled(self._knows_size)
-        self.as_known.setText("Model's" if known is None else f"Model's: {known:.0f} px")
+        self.as_known.setText("As the model knows" if known is None else f"As the model knows: {known:.0f} px")
         self.forget_view()
         self.controls.set_value(model.config.partition, foreground=model.config.foreground)
 
@@ -112,7 +113,7 @@ class LiveForm(QWidget):
         """Show what was decided for the image where it was left to be decided."""
         if view.diameter is not None and self._knows_size:
             used = view.config.object_diameter
-            text = f"{view.diameter:.0f} px" if used is not None else "the model's"
+            text = f"{view.diameter:.0f} px" if used is not None else "as the model knows"
             self.diameter.setSpecialValueText(f"{_AUTOMATIC}: {text}")
         if view.config.pixel_size is not None:
             self.diameter.setSpecialValueText(f"{_AUTOMATIC}: by pixel size")
