@@ -7,6 +7,7 @@ they fail rather than skip: a GUI that nobody looked at is not tested.
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(config.stash[_STATUS])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All windows in one process: two that share a screen would take the focus from each other."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("windows"))
 
 
 @pytest.fixture

@@ -125,9 +125,7 @@ class LearnPart(QWidget):
             session.subject.current_plane(self._panel.viewer),
             corrections,
             {plane: session.labels[plane].copy() for plane in session.corrections.planes},
-            self.config.replace(
-                device=chosen.device, threads=order.config.threads, object_diameter=order.config.object_diameter
-            ),
+            self.config.replace(device=chosen.device, threads=order.config.threads),
         )
         self._running = run_job(
             partial(_learn, lessons, self._panel.state.get),

@@ -13,6 +13,7 @@ from napari_grd._napari.correct.subject import Plane
 from napari_grd.config import FineTuneConfig
 from napari_grd.corrections import Correction, Corrections, ImageRef
 from napari_grd.inference.segment import iter_segment
+from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Job, Stopwatch
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Lessons:
     labels : dict of plane to (H, W) uint32
         Of every corrected plane, with the corrections in it.
     config : FineTuneConfig
+        Its object diameter is that of the order.
     """
 
     order: Order
@@ -81,12 +83,17 @@ def iter_learn(lessons: Lessons, model: "Model") -> Job[Learned]:
         images.append(read_plane(lessons.order.subject, plane))
     said = [_of_plane(lessons.corrections, plane, labels.shape) for plane, labels in lessons.labels.items()]
     labels = [lessons.labels[plane] for plane in planes]
-    tuned = yield from grd.iter_fine_tune(model, images, said, labels, lessons.config, axes="cyx")
+    # Decided on the whole image, as when it was segmented; what is corrected is a part of it.
+    view = resolve_view(lessons.order.subject.source, model.config, lessons.order.config)
+    known = model.config.object_diameter
+    diameter = None if known is None or view.scale == 1 else known / view.scale
+    config = lessons.config.replace(object_diameter=diameter)
+    tuned = yield from grd.iter_fine_tune(model, images, said, labels, config, axes="cyx")
     yield Stopwatch("Looking at the difference", 3).progress(0)
-    scores = grd.before_after(model, tuned, images, said, labels, lessons.order.config, axes="cyx")
+    scores = grd.before_after(model, tuned, images, said, labels, view.config, axes="cyx")
     shown = read_plane(lessons.order.subject, lessons.plane)
-    before = yield from iter_segment(model, shown, lessons.order.config, axes="cyx")
-    after = yield from iter_segment(tuned, shown, lessons.order.config, axes="cyx")
+    before = yield from iter_segment(model, shown, view.config, axes="cyx")
+    after = yield from iter_segment(tuned, shown, view.config, axes="cyx")
     return Learned(tuned, scores, lessons.plane, before, after)
 
 
