@@ -11,6 +11,16 @@ import zarr
 from numpy.lib.npyio import NpzFile
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hostile-long", action="store_true", help="kill and mutate as often as the benchmarks say")
+
+
+@pytest.fixture(scope="session")
+def hostile_long(request: pytest.FixtureRequest) -> bool:
+    """Whether the tests in ``tests/hostile`` take their time (``--hostile-long``)."""
+    return bool(request.config.getoption("--hostile-long"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real images; the test is skipped where ``GRD_DATA`` does not name one."""

@@ -173,4 +173,4 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         assert (disk / "a").read_text() == "old"
         assert names(disk) == ["a"]
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(["umount", "-l", str(disk)], check=True)

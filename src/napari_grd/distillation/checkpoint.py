@@ -1,28 +1,40 @@
-"""Training checkpoints: one safetensors file, written atomically, no pickle."""
+"""Training checkpoints: one safetensors file, written atomically, read back before it counts, no pickle."""
 
+import errno
+import hashlib
 import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from napari_grd.errors import DataError
+from napari_grd.errors import DataError, OutputError
 from napari_grd.io.atomic import atomic_path
+from napari_grd.io.leftovers import discard
+from napari_grd.io.writer import TEMPORARY, own_name
 
 FORMAT = "1"
 _TENSOR = "__tensor__"
 _ITEMS = "__items__"
+_DEEPEST = 100
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a nested state of dicts, lists, numbers, strings and tensors.
 
+    The checkpoint that was there before stays beside the new one, see :func:`previous_path`.
+
     Parameters
     ----------
     path : Path
-        Target; replaced only once the new file is complete.
+        Target; replaced only once the new file is complete and was read back.
     state : dict
         What to save, e.g. ``{"step": 7, "optimizer": optimizer.state_dict()}``.
 
@@ -32,10 +44,24 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         If the folder cannot be written or is full.
     """
     tensors: dict[str, Tensor] = {}
-    tree = _flatten(state, tensors)
-    metadata = {"napari_grd_checkpoint": FORMAT, "tree": json.dumps(tree)}
+    tree = json.dumps(_flatten(state, tensors))
+    digest = _digest(tree, tensors)
+    metadata = {"napari_grd_checkpoint": FORMAT, "tree": tree, "digest": digest}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        try:
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:  # it hides the system's error in its words
+            number = re.search(r"os error (\d+)", str(error))
+            code = int(number[1]) if number else errno.EIO
+            raise OSError(code, os.strerror(code) if number else str(error)) from error
+        try:
+            load_checkpoint(temporary)
+        except DataError as error:
+            raise OutputError(
+                f"What was written to {str(path)!r} cannot be read back ({error.problem}).",
+                "Choose a folder on another disk.",
+            ) from error
+        _keep_previous(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -48,14 +74,87 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            tree = json.loads((file.metadata() or {})["tree"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError(
-            f"The checkpoint {str(path)!r} cannot be read ({error}).", "Delete it to start the training anew."
-        ) from error
-    state: dict[str, Any] = _restore(tree, tensors)
+            metadata = file.metadata() or {}
+            # Copies: what it gives may lie in the file, which is about to be replaced.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (not a mapping)
+        if metadata["napari_grd_checkpoint"] != FORMAT:
+            raise ValueError(f"its format is {metadata['napari_grd_checkpoint']!r:.20}")
+        # Those of older versions have no digest.
+        if "digest" in metadata and metadata["digest"] != _digest(metadata["tree"], tensors):
+            raise ValueError("its content has changed")
+        state = _restore(json.loads(metadata["tree"]), tensors, _DEEPEST)
+        if not isinstance(state, dict):
+            raise ValueError("it holds no state")
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError, RuntimeError) as error:
+        raise damaged(path, error) from error
     return state
+
+
+def damaged(path: Path, error: Exception | str) -> DataError:
+    """What is said of a checkpoint that cannot be used."""
+    what = f"it has no {error}" if isinstance(error, KeyError) else f"{error!s:.200}"
+    return DataError(f"The checkpoint {str(path)!r} cannot be read ({what}).", "Delete it to start the training anew.")
+
+
+def previous_path(path: Path) -> Path:
+    """Where the predecessor of a checkpoint is kept: what was good before, should the newest be damaged.
+
+    Examples
+    --------
+    >>> previous_path(Path("checkpoint.safetensors")).name
+    'checkpoint.previous.safetensors'
+    """
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def tensors_of(node: Any) -> Iterator[Tensor]:
+    """All tensors of a nested state."""
+    if isinstance(node, Tensor):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from tensors_of(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from tensors_of(value)
+
+
+def is_finite(state: Any) -> bool:
+    """Whether all tensors of a nested state hold numbers, and neither infinities nor NaN.
+
+    Examples
+    --------
+    >>> is_finite({"a": [torch.zeros(2)]}), is_finite({"a": [torch.tensor(float("nan"))]})
+    (True, False)
+    """
+    return all(bool(torch.isfinite(each).all()) for each in tensors_of(state) if each.is_floating_point())
+
+
+def _keep_previous(path: Path) -> None:
+    """Give a good checkpoint its second name. It keeps the first until the next one takes it."""
+    try:
+        load_checkpoint(path)
+    except DataError:  # there is none, or a damaged one must not take the place of a good one
+        return
+    draft = path.with_name(own_name(TEMPORARY, path.suffix))
+    try:
+        try:
+            os.link(path, draft)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, draft)
+        draft.replace(previous_path(path))
+    finally:
+        discard(draft)
+
+
+def _digest(tree: str, tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.blake2b(tree.encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        if tensor.numel():
+            digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _flatten(node: Any, tensors: dict[str, Tensor]) -> Any:
@@ -72,11 +171,13 @@ def _flatten(node: Any, tensors: dict[str, Tensor]) -> Any:
     return node
 
 
-def _restore(node: Any, tensors: dict[str, Tensor]) -> Any:
+def _restore(node: Any, tensors: dict[str, Tensor], depth: int) -> Any:
+    if depth == 0:
+        raise ValueError("it is nested too deeply")
     if isinstance(node, dict):
         if _TENSOR in node:
             return tensors[node[_TENSOR]]
-        return {key: _restore(value, tensors) for key, value in node[_ITEMS]}
+        return {key: _restore(value, tensors, depth - 1) for key, value in node[_ITEMS]}
     if isinstance(node, list):
-        return [_restore(value, tensors) for value in node]
+        return [_restore(value, tensors, depth - 1) for value in node]
     return node

@@ -13,8 +13,8 @@ from napari_grd.distillation import parallel
 from napari_grd.distillation.course import ASK
 from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.prepare import ImageSet, object_diameter, smallest_object
+from napari_grd.distillation.resume import best_so_far
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
-from napari_grd.distillation.trainer import best_so_far
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, DataError, LabelError
 from napari_grd.inference.contrast import contrast_of

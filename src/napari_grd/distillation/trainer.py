@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from lightning_fabric import Fabric
 
 from napari_grd.config import TrainConfig
 from napari_grd.data.dataset import PatchSampler
-from napari_grd.distillation.checkpoint import load_checkpoint, save_checkpoint
+from napari_grd.distillation.checkpoint import is_finite, save_checkpoint
 from napari_grd.distillation.objective import Objective
 from napari_grd.distillation.optim import averaged, learning_rate, make_optimizer
-from napari_grd.errors import ConfigError
-from napari_grd.jobs import Event, Job, Metrics, Preview, Saved, Stopwatch
+from napari_grd.distillation.resume import State, diverged, fell_back, restore, take
+from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Saved, Stopwatch
 from napari_grd.models import Model
 
 LOG_EVERY = 10
@@ -41,18 +42,6 @@ class Verdict:
 
 
 Validate = Callable[[Model], Job[Verdict]]
-
-
-@dataclass
-class _State:
-    """What changes while training, and so what a checkpoint holds."""
-
-    step: int = 0
-    validated: int = -1  # step of the last validation
-    best: float = -1.0
-    best_weights: dict[str, torch.Tensor] | None = None
-    scores: dict[str, float] = field(default_factory=dict)
-    waited: int = 0  # validations without a better score
 
 
 def fit(
@@ -88,7 +77,8 @@ def fit(
         Job that scores a model. Without it the last averaged weights are returned.
     checkpoint : Path, optional
         Written every ``config.checkpoint_every`` seconds and whenever the job
-        ends; if it exists, training goes on from it, bit for bit on a CPU.
+        ends; if it exists, training goes on from it, bit for bit on a CPU. If it is damaged its predecessor, which
+        is kept beside it, takes its place, and a `Notice` says so.
     signature : str
         Identifies settings and data; a checkpoint with another one is refused.
     stop : callable, optional
@@ -107,32 +97,39 @@ def fit(
     Raises
     ------
     GrdError
-        If the loss stops being a number, or the checkpoint belongs to another training.
+        If the loss or the weights stop being numbers (they are not saved then), the checkpoint belongs to another
+        training, or it is damaged and so is its predecessor.
     """
     optimizer: Any = make_optimizer(model.network, config.optim)
     ema = averaged(model.network, config.optim.ema)
-    state = _State()
+    state = State()
     if checkpoint is not None and checkpoint.exists():
-        state = _restore(checkpoint, signature, model, optimizer, ema, objective)
+        takes = partial(take, signature=signature, model=model, optimizer=optimizer, ema=ema, objective=objective)
+        state, used = restore(checkpoint, takes)
+        if used != checkpoint and fabric.is_global_zero:
+            yield Notice(fell_back(checkpoint, state.step))
     ema.to(fabric.device)
     network, optimizer = fabric.setup(model.network, optimizer)
     network.train()
 
+    def current() -> dict[str, Any]:
+        return {
+            "signature": signature,
+            "network": model.network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "ema": ema.state_dict(),
+            "objective": objective.state_dict(),
+            "state": vars(state),
+        }
+
     def save() -> None:
         # Only rank 0 writes; all ranks hold the same state.
-        if checkpoint is None or not fabric.is_global_zero:
-            return
-        save_checkpoint(
-            checkpoint,
-            {
-                "signature": signature,
-                "network": model.network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "ema": ema.state_dict(),
-                "objective": objective.state_dict(),
-                "state": vars(state),
-            },
-        )
+        if checkpoint is not None and fabric.is_global_zero:
+            save_checkpoint(checkpoint, current())
+
+    def check() -> None:
+        if not is_finite(current()):
+            raise diverged("weights are no longer numbers", state.step, config, checkpoint)
 
     watch = Stopwatch(stage, config.steps, state.step)
     try:
@@ -142,6 +139,7 @@ def fit(
         since_save = Stopwatch("", 1)
         while True:
             if validate is not None and _due(state, config):
+                check()
                 yield from _validate(model, ema.module, validate, state, fabric)
             if state.step >= config.steps or _anyone(fabric, _should_stop(state, config, stop)):
                 break
@@ -149,47 +147,18 @@ def fit(
             ema.update_parameters(model.network)
             state.step += 1
             if state.step % LOG_EVERY == 0 or state.step == config.steps:
-                yield _metrics(terms, state.step, config)
+                yield _metrics(terms, state.step, config, checkpoint)
             if checkpoint is not None and since_save.elapsed > config.checkpoint_every:
+                check()
                 save()
                 since_save = Stopwatch("", 1)
                 yield Saved(checkpoint)
             yield watch.progress(state.step)
+        check()
     finally:
-        save()
+        if is_finite(current()):  # else the last good one is what to go on from
+            save()
     model.network.load_state_dict(state.best_weights or ema.module.state_dict())
-    model.network.to("cpu").eval()
-    return model, state.scores
-
-
-def best_so_far(checkpoint: Path, model: Model) -> tuple[Model, dict[str, float]] | None:
-    """What a stopped training has come to: its best weights, as :func:`fit` would return them.
-
-    Parameters
-    ----------
-    checkpoint : Path
-        Of a training of this model.
-    model : Model
-        Takes the weights.
-
-    Returns
-    -------
-    (Model, dict) or None
-        The model in eval mode on the CPU, and its validation scores; None if no step was taken.
-
-    Raises
-    ------
-    DataError
-        If the checkpoint cannot be read.
-    """
-    saved = load_checkpoint(checkpoint)
-    state = _State(**saved["state"])
-    if state.step == 0:
-        return None
-    averaged_weights = {
-        name.removeprefix("module."): value for name, value in saved["ema"].items() if name.startswith("module.")
-    }
-    model.network.load_state_dict(state.best_weights or averaged_weights)
     model.network.to("cpu").eval()
     return model, state.scores
 
@@ -216,25 +185,22 @@ def _step(
     return terms
 
 
-def _metrics(terms: dict[str, torch.Tensor], step: int, config: TrainConfig) -> Metrics:
+def _metrics(terms: dict[str, torch.Tensor], step: int, config: TrainConfig, checkpoint: Path | None) -> Metrics:
     values = {name: float(value.detach()) for name, value in terms.items()}
     if not math.isfinite(values["loss"]):
-        raise ConfigError(
-            f"The loss became {values['loss']} at step {step}.",
-            f"Lower the learning rate optim.lr (now {config.optim.lr:g}).",
-        )
+        raise diverged(f"loss became {values['loss']}", step, config, checkpoint)
     values["lr"] = learning_rate(step - 1, config.steps, config.optim)
     return Metrics(step, values)
 
 
-def _due(state: _State, config: TrainConfig) -> bool:
+def _due(state: State, config: TrainConfig) -> bool:
     if state.validated == state.step or state.step == 0:
         return False
     return state.step % config.validate_every == 0 or state.step == config.steps
 
 
 def _validate(
-    model: Model, network: torch.nn.Module, validate: Validate, state: _State, fabric: Fabric
+    model: Model, network: torch.nn.Module, validate: Validate, state: State, fabric: Fabric
 ) -> Generator[Event, None, None]:
     """Score the averaged weights on rank 0 and tell all ranks, so that they stop together."""
     network.eval()
@@ -254,7 +220,7 @@ def _validate(
         yield Preview(state.step, verdict.images)
 
 
-def _should_stop(state: _State, config: TrainConfig, stop: Callable[[], bool] | None) -> bool:
+def _should_stop(state: State, config: TrainConfig, stop: Callable[[], bool] | None) -> bool:
     if config.patience and state.waited >= config.patience:
         return True
     return stop is not None and stop()
@@ -266,17 +232,3 @@ def _anyone(fabric: Fabric, flag: bool) -> bool:
         return flag
     total: Any = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
     return bool(total > 0)
-
-
-def _restore(path: Path, signature: str, model: Model, optimizer: Any, ema: Any, objective: Objective) -> _State:
-    saved = load_checkpoint(path)
-    if saved["signature"] != signature:
-        raise ConfigError(
-            f"The checkpoint {str(path)!r} belongs to a training with other settings or data.",
-            "Choose another output folder, or delete the checkpoint.",
-        )
-    model.network.load_state_dict(saved["network"])
-    optimizer.load_state_dict(saved["optimizer"])
-    ema.load_state_dict(saved["ema"])
-    objective.load_state_dict(saved["objective"])
-    return _State(**saved["state"])

@@ -100,7 +100,9 @@ class TuningStep:
             self._optimizer.zero_grad()
         values = {name: float(value.detach()) for name, value in terms.items()}
         if not math.isfinite(values["loss"]):
-            raise ConfigError(f"The loss became {values['loss']}.", f"Lower the learning rate lr (now {rate:g}).")
+            raise ConfigError(
+                f"The loss became {values['loss']} at step {number}.", f"Lower the learning rate lr (now {rate:g})."
+            )
         return values | {"lr": rate}
 
     def _backward(self, batches: list[Batch], number: int) -> dict[str, Tensor]:

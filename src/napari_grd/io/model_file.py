@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from napari_grd.errors import ConfigError, ModelFileError
+from napari_grd.errors import ConfigError, ModelFileError, OutputError
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.builtin import SUFFIX
 from napari_grd.io.model_guard import (
@@ -65,7 +65,7 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     Raises
     ------
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, or the weights are not all numbers.
 
     Examples
     --------
@@ -79,6 +79,12 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     if not path.name.endswith(SUFFIX):
         path = path.with_name(path.name.removesuffix(".safetensors") + SUFFIX)
     tensors = {_NETWORK + name: _stored(value, half) for name, value in model.network.state_dict().items()}
+    bad = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise OutputError(
+            f"{str(path)!r} is not written: {len(bad)} weights of the model are no numbers, e.g. {bad[0]}.",
+            "Its training diverged: train again with a lower learning rate.",
+        )
     if model.pca is not None:
         tensors[_PCA] = _stored(model.pca, half=False)
     if model.calibration is not None:

@@ -1,0 +1,144 @@
+"""Going on from a checkpoint, or from its predecessor if it is damaged."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_grd.config import TrainConfig
+from napari_grd.distillation.checkpoint import damaged, is_finite, load_checkpoint, previous_path
+from napari_grd.distillation.objective import Objective
+from napari_grd.errors import ConfigError, DataError, GrdError
+from napari_grd.models import Model
+
+
+@dataclass
+class State:
+    """What changes while training, and so what a checkpoint holds."""
+
+    step: int = 0
+    validated: int = -1  # step of the last validation
+    best: float = -1.0
+    best_weights: dict[str, torch.Tensor] | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    waited: int = 0  # validations without a better score
+
+
+def best_so_far(checkpoint: Path, model: Model) -> tuple[Model, dict[str, float]] | None:
+    """What a stopped training has come to: its best weights, as the finished training returns them.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Of a training of this model.
+    model : Model
+        Takes the weights.
+
+    Returns
+    -------
+    (Model, dict) or None
+        The model in eval mode on the CPU, and its validation scores; None if no step was taken.
+
+    Raises
+    ------
+    DataError
+        If the checkpoint cannot be read.
+    """
+
+    def take_best(path: Path) -> State:
+        saved = load_checkpoint(path)
+        with _usable(path):
+            state = _state(saved)
+            averaged_weights = {
+                name.removeprefix("module."): value
+                for name, value in saved["ema"].items()
+                if name.startswith("module.")
+            }
+            model.network.load_state_dict(state.best_weights or averaged_weights)
+        return state
+
+    state, _ = restore(checkpoint, take_best)
+    if state.step == 0:
+        return None
+    model.network.to("cpu").eval()
+    return model, state.scores
+
+
+def diverged(what: str, step: int, config: TrainConfig, checkpoint: Path | None) -> ConfigError:
+    """The error of a training whose numbers are none any more."""
+    kept, where = "", ""
+    if checkpoint is not None:
+        kept, where = f" The last good state is kept in {str(checkpoint)!r}.", ", in a new folder"
+    return ConfigError(
+        f"The {what} at step {step}.{kept}",
+        f"Lower the learning rate optim.lr (now {config.optim.lr:g}){where}.",
+    )
+
+
+def restore(checkpoint: Path, take: Callable[[Path], State]) -> tuple[State, Path]:
+    """Take the state of a checkpoint, or of its predecessor if it is damaged; and which it was."""
+    try:
+        return take(checkpoint), checkpoint
+    except DataError:
+        previous = previous_path(checkpoint)
+        if not previous.exists():
+            raise
+        try:
+            return take(previous), previous
+        except GrdError:
+            pass
+        raise
+
+
+def take(path: Path, *, signature: str, model: Model, optimizer: Any, ema: Any, objective: Objective) -> State:
+    """Put the state of a checkpoint into everything that is trained.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, or of a training that diverged.
+    ConfigError
+        If it is of another training.
+    """
+    saved = load_checkpoint(path)
+    if saved.get("signature") != signature:
+        raise ConfigError(
+            f"The checkpoint {str(path)!r} belongs to a training with other settings or data.",
+            "Choose another output folder, or delete the checkpoint.",
+        )
+    with _usable(path):
+        model.network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        ema.load_state_dict(saved["ema"])
+        objective.load_state_dict(saved["objective"])
+        if not is_finite(saved):
+            raise ValueError("not all of its values are numbers: the training diverged")
+        return _state(saved)
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """Say of a checkpoint that it is damaged where its content cannot be taken."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+        raise damaged(path, error) from error
+
+
+def _state(saved: dict[str, Any]) -> State:
+    state = State(**saved["state"])
+    counts = state.step, state.validated, state.waited
+    if not all(isinstance(count, int) and count >= -1 for count in counts) or not isinstance(state.scores, dict):
+        raise ValueError(f"its state is {counts}")
+    state.best = float(state.best)
+    return state
+
+
+def fell_back(checkpoint: Path, step: int) -> str:
+    """What the user is told who resumes from a predecessor."""
+    return (
+        f"The checkpoint {str(checkpoint)!r} is damaged; the training goes on from the one before it, at step {step}."
+    )
