@@ -58,12 +58,64 @@ def test_replace_reaches_nested_fields_and_validates() -> None:
         changed.replace(**{"optim.lr": 0})
 
 
-@pytest.mark.parametrize("text", ["steps: [", "- 1\n- 2", "steps: many"])
-def test_bad_yaml(tmp_path: Path, text: str) -> None:
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+ODD = {
+    "open": (b"steps: [", "is not YAML"),
+    "list": (b"- 1\n- 2", "holds a list"),
+    "word": (b"steps: many", r"steps: .*'many'"),
+    "bomb": (BOMB.encode(), "expands to more than"),
+    "ring": (b"steps: &a [*a]", "expands to more than"),
+    "deep": (b"[" * 500 + b"]" * 500, "deeper than"),
+    "deep names": (b"? " * 3000, "deeper than"),
+    "long": (b"steps: 1 #" + b"x" * 2**18, "longer than"),
+    "date": (b"steps: 2001-02-30", "2001-02-30"),
+    "digits": (b"steps: " + b"9" * 5000, r"999\.\.\."),
+    "tag": (b'steps: !!int ""', "has the tag .*int"),
+    "bool": (b"steps: !!bool x", "has the tag"),
+    "code": (b"steps: !!python/object/apply:os.system [ls]", "has the tag"),
+    "number for a name": (b"1: 2", "has 1 for the name"),
+    "nothing for a name": (b"~: 2", "has None for the name"),
+    "nested number": (b"optim: {1: 2}", "something else than a text"),
+    "twice": (b"steps: 1\nsteps: 2", r"'steps' twice \(line 2\)"),
+    "list for a name": (b"? [a]\n: 1", "has a key that is no text"),
+    "self": (b"self: 1", "self: Extra"),
+    "infinite": (b"optim: {lr: .inf}", r"optim\.lr: .*finite"),
+    "binary": (b"\x80\x04\x95", "is not YAML"),
+    "wide": (b"\xff\xfea", "is not YAML"),
+    "zeros": (bytes(100), "is not YAML"),
+    "half a letter": (b"steps: \xc3", "is not YAML"),
+    "surrogate": (b'"\\ud800": 1', "."),
+    "anchor": (b"steps: *a", "is not YAML"),
+    "directive": (b"%YAML 9.9\n---\nsteps: 1", "is not YAML"),
+    "two": (b"steps: 1\n---\nsteps: 2", "is not YAML"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_yaml_is_one_line_that_names_the_file(name: str, tmp_path: Path) -> None:
+    content, message = ODD[name]
     path = tmp_path / "settings.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError):
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
         TrainConfig.from_yaml(path)
+    text = str(caught.value)
+    assert "settings.yaml" in text
+    assert len(text) < 800
+    text.encode()
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "a\0b", ".", "x" * 300])
+def test_what_is_no_file_of_settings(path: str) -> None:
+    with pytest.raises(ConfigError, match="settings file"):
+        TrainConfig.from_yaml(path)
+
+
+@pytest.mark.parametrize("name", ["nothing", "optim.nothing.deep", "steps.deep", "optim..lr", "optim.lr.x"])
+def test_replacing_what_there_is_none_of(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"nothing|steps\.deep|optim"):
+        TrainConfig().replace(**{name: 1})
 
 
 def test_missing_yaml_is_named() -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from napari_grd import plain_yaml
 from napari_grd.errors import ConfigError
 
 Background = Literal["class", "ignore", "none"]
@@ -20,13 +21,17 @@ Background = Literal["class", "ignore", "none"]
 class Config(BaseModel):
     """Base of all settings: frozen, and a misspelt name is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise ConfigError(_problems(error), _REMEDY) from None
+        except TypeError as error:  # of settings within these, whose names are passed as keywords
+            if "keywords must be strings" not in str(error):
+                raise
+            raise ConfigError("There is something else than a text where the name of a setting is.", _REMEDY) from None
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, validated again.
@@ -38,6 +43,8 @@ class Config(BaseModel):
             *parents, leaf = name.split(".")
             node = values
             for parent in parents:
+                if not isinstance(node.get(parent), dict):
+                    raise ConfigError(f"There is no setting {name[:100]!r}.", _REMEDY)
                 node = node[parent]
             node[leaf] = value
         return type(self)(**values)
@@ -56,35 +63,50 @@ class Config(BaseModel):
         ConfigError
             If the file is missing, is not YAML, or holds an unknown or invalid setting.
         """
+        remedy = "Pass a file with one 'name: value' a line, as in the documentation."
         try:
-            values = yaml.safe_load(Path(source).read_text())
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(
-                f"The settings file {str(source)!r} cannot be read ({error}).", "Pass a YAML file."
-            ) from None
+            with Path(source).open("rb") as file:  # which may be a pipe, or have no end
+                values = plain_yaml.parse(file.read(plain_yaml.MAX_BYTES + 1))
+        except plain_yaml.YamlProblem as problem:
+            raise ConfigError(f"The settings file {str(source)!r} {problem}.", remedy) from None
+        except (OSError, ValueError) as error:  # also from a name that no file can have
+            raise ConfigError(f"The settings file {str(source)!r} cannot be read ({error}).", remedy) from None
         if values is not None and not isinstance(values, dict):
             raise ConfigError(
-                f"The settings file {str(source)!r} holds a {type(values).__name__}.",
-                "Write one 'name: value' a line.",
+                f"The settings file {str(source)!r} holds a {type(values).__name__}, not names and values.", remedy
             )
-        return cls(**(values or {}))
+        values = values or {}
+        wrong = [key for key in values if not isinstance(key, str)]
+        if wrong:
+            raise ConfigError(f"The settings file {str(source)!r} has {wrong[0]!r} for the name of a setting.", remedy)
+        try:
+            return cls(**values)
+        except ConfigError as error:
+            raise ConfigError(f"In the settings file {str(source)!r}: {error.problem}", error.remedy) from None
 
 
 _REMEDY = "Correct the named settings."
+_SHOWN = 100  # characters of a value that are repeated in a message
 
 
 def _problems(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"])
+        name = ".".join(_short(str(part)) for part in item["loc"])
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, ConfigError):  # from a nested object, which has named its own fields
             lines.append(f"{name}.{cause.problem}")
             continue
         message = item["msg"].removeprefix("Value error, ")
-        given = "" if item["type"] == "value_error" else f" (got {item['input']!r})"
+        given = "" if item["type"] == "value_error" else f" (got {_short(repr(item['input']))})"
         lines.append(f"{name}: {message}{given}." if name else f"{message}{given}.")
     return " ".join(lines)
+
+
+def _short(text: str) -> str:
+    """A text that fits into a message and can be printed, whatever was given."""
+    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if text.isprintable() else repr(text)
 
 
 class NormalizationConfig(Config):

@@ -82,3 +82,13 @@ def test_its_process_ends_with_it(teacher: ApartTeacher) -> None:
     process: Any = teacher._process
     teacher._end()
     assert process.poll() is not None
+
+
+def test_code_in_the_working_folder_is_not_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("numpy", "pickle", "struct", "random", "tempfile", "napari_grd"):
+        (images / f"{name}.py").write_text("open('ran', 'w').close(); raise SystemExit('somebody else's code')")
+    monkeypatch.chdir(images)
+    assert ApartTeacher(module, {"threshold": 5}).name == "other"
+    assert not (images / "ran").exists()

@@ -241,7 +241,7 @@ def _chosen(path: Path, names: tuple[str, ...], wanted: Sequence[str]) -> list[i
     for text in wanted:
         if text in names:
             numbers.append(names.index(text))
-        elif text.isdecimal() and int(text) < len(names):
+        elif text.isdecimal() and len(text) < 10 and int(text) < len(names):
             numbers.append(int(text))
         else:
             raise DataError(

@@ -7,21 +7,24 @@ ones, whose help and default are those of the field.
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 import typer
-import yaml
 from pydantic.fields import FieldInfo
 from rich.markup import escape
 
+from napari_grd import plain_yaml
 from napari_grd.config import Config
 from napari_grd.errors import ConfigError
 
 C = TypeVar("C", bound=Config)
 _PANEL = "Settings"
+_NAME = re.compile(r"\w+(\.\w+){0,9}")
+_SHOWN = 100  # characters of an assignment that are repeated in a message
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,7 @@ class Settings(Generic[C]):
         if self.file is not None:
             _merge(values, self.config.from_yaml(self.file).model_dump(exclude_unset=True))
         for assignment in self.assignments:
-            name, equals, text = assignment.partition("=")
-            if not equals:
-                raise ConfigError(
-                    f"--set {assignment!r} has no '='.", "Write --set name=value, e.g. --set optim.lr=0.001."
-                )
-            _merge(values, _nested(name.strip(), _parse(text)))
+            _merge(values, _nested(*_parse(assignment)))
         for name, value in self.flags.items():
             _merge(values, _nested(name, value))
         return self.config(**values)
@@ -172,11 +170,18 @@ def _split(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) and "," in value else value
 
 
-def _parse(text: str) -> Any:
+def _parse(assignment: str) -> tuple[str, Any]:
+    """Name and value of a ``name=value``."""
+    shown = repr(assignment if len(assignment) <= _SHOWN else f"{assignment[:_SHOWN]}...")
+    name, equals, text = (part.strip() for part in assignment.partition("="))
+    if not equals:
+        raise ConfigError(f"--set {shown} has no '='.", "Write --set name=value, e.g. --set optim.lr=0.001.")
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"--set {shown} has no name of a setting before '='.", "Names are like steps and optim.lr.")
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The value {text!r} cannot be read ({error}).", "Write it as in YAML.") from None
+        return name, plain_yaml.parse(text)
+    except plain_yaml.YamlProblem as problem:
+        raise ConfigError(f"The value in --set {shown} {problem}.", "Write it as in YAML.") from None
 
 
 def _nested(path: str, value: Any) -> dict[str, Any]:

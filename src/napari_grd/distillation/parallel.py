@@ -10,7 +10,8 @@ import os
 import queue
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,17 +120,20 @@ def resolve_device(config: TrainConfig) -> tuple[str, Any]:
 
 def _run_many(assignment: Assignment, accelerator: str, precision: Any, devices: int) -> Job[Fitted]:
     context = mp.get_context("spawn")
-    events: Any = context.Queue()
-    stop = context.Event()
-    port = _free_port()
-    processes = [
-        context.Process(
-            target=_worker, args=(rank, devices, port, accelerator, precision, assignment, events, stop), daemon=True
-        )
-        for rank in range(devices)
-    ]
-    for process in processes:
-        process.start()
+    with _safe_path():
+        events: Any = context.Queue()
+        stop = context.Event()
+        port = _free_port()
+        processes = [
+            context.Process(
+                target=_worker,
+                args=(rank, devices, port, accelerator, precision, assignment, events, stop),
+                daemon=True,
+            )
+            for rank in range(devices)
+        ]
+        for process in processes:
+            process.start()
     try:
         while True:
             kind, content = _next(events, processes)
@@ -148,6 +152,18 @@ def _run_many(assignment: Assignment, accelerator: str, precision: Any, devices:
             process.join(timeout=60)
             if process.is_alive():
                 process.kill()
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Python started from here does not look for modules in the working folder, beside somebody's images."""
+    name = "PYTHONSAFEPATH"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name) if before is None else os.environ.update({name: before})
 
 
 def _next(events: Any, processes: list[Any]) -> tuple[str, Any]:

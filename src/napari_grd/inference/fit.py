@@ -148,7 +148,7 @@ def _channel(text: str, have: int, names: Sequence[str]) -> int:
     found = [place for place, name in enumerate(names) if name and name.casefold() == text.casefold()]
     if len(found) == 1:
         return found[0]
-    if text.isdecimal() and int(text) < have:
+    if text.isdecimal() and len(text) < 10 and int(text) < have:
         return int(text)
     known = [f"{place} ({name})" if name else str(place) for place, name in enumerate(names or [""] * have)]
     raise ImageError(

@@ -205,13 +205,13 @@ def _stored(tensor: Tensor, half: bool) -> Tensor:
 
 def _check_version(metadata: dict[str, str], path: Path) -> None:
     version = metadata.get(_VERSION_KEY)
-    if version is None or not version.isdecimal():
+    if version is None or not (version.isascii() and version.isdecimal()):
         raise ModelFileError(
             f"{str(path)!r} is a safetensors file, but not a model of napari-grd.",
             f"Choose a file that ends in {SUFFIX}; other networks become teachers, see napari_grd.teachers.",
         )
-    if int(version) > FORMAT_VERSION:
+    if len(version) > 9 or int(version) > FORMAT_VERSION:  # int() refuses thousands of digits
         raise ModelFileError(
-            f"The model file {str(path)!r} is of format {version}; this version reads up to {FORMAT_VERSION}.",
+            f"The model file {str(path)!r} is of format {version[:20]}; this version reads up to {FORMAT_VERSION}.",
             "Update napari-grd.",
         )

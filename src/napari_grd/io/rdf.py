@@ -1,24 +1,17 @@
-"""Reading the description in a package of the bioimage.io zoo, whoever wrote it.
-
-YAML can be made to expand without end: by aliases, by merge keys, by depth.
-Here it is read with limits, without merge keys, and with the few plain types
-of YAML 1.2, so that a digest or a date stays the text that it is.
-"""
+"""Reading the description in a package of the bioimage.io zoo, whoever wrote it."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from napari_grd import plain_yaml
 from napari_grd.errors import ModelFileError
 from napari_grd.io.archive import Archive
 
 NAMES = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
 """Names of the description, the best first."""
 
-_MAX_NODES, _MAX_DEPTH = 50_000, 50
 _REMEDY = "Ask for another copy, from a source you trust."
 
 
@@ -80,21 +73,10 @@ def parse_yaml(text: bytes, what: str) -> dict[str, Any]:
     >>> parse_yaml(b"eps: 1e-6\\ndate: 2020-01-01\\nsize: 3", "it")
     {'eps': 1e-06, 'date': '2020-01-01', 'size': 3}
     """
-    loader = None
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        if root is None or _expanded(root, {}, 0) > _MAX_NODES:
-            raise _TooMuch
-        content = loader.construct_document(root)
-    except (_TooMuch, RecursionError):
-        raise ModelFileError(f"The description {what} is empty, or expands to too much.", _REMEDY) from None
-    except (yaml.YAMLError, ValueError, UnicodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelFileError(f"The description {what} is not YAML ({reason}).", _REMEDY) from error
-    finally:
-        if loader is not None:
-            loader.dispose()
+        content = plain_yaml.parse(text)
+    except plain_yaml.YamlProblem as problem:
+        raise ModelFileError(f"The description {what} {problem}.", _REMEDY) from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ModelFileError(f"The description {what} does not hold one 'name: value' a line.", _REMEDY)
     return content
@@ -116,40 +98,3 @@ def declared_digests(content: Any) -> Iterator[tuple[str, str]]:
 def local_name(source: str) -> str:
     """A file as the archive names it; format 0.4 appends the name of a class to that of its file."""
     return re.sub(r"(\.py):\w+$", r"\1", source).removeprefix("./")
-
-
-class _TooMuch(Exception):
-    pass
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Plain types only: null, true and false, decimal numbers, text."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(0|[1-9][0-9]{0,30})", list("-+0123456789")),
-    (
-        "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf)|\.(nan|NaN)",
-        list("-+.0123456789"),
-    ),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), _first)
-
-
-def _expanded(node: yaml.Node, known: dict[int, int], depth: int) -> int:
-    """Nodes in the tree that a node stands for, aliases written out."""
-    if depth > _MAX_DEPTH:
-        raise _TooMuch
-    if id(node) not in known:
-        known[id(node)] = _MAX_NODES  # what an alias to a node around it would come to
-        children: list[yaml.Node] = []
-        if isinstance(node, yaml.SequenceNode):
-            children = node.value
-        elif isinstance(node, yaml.MappingNode):
-            children = [child for pair in node.value for child in pair]
-        known[id(node)] = min(_MAX_NODES + 1, 1 + sum(_expanded(child, known, depth + 1) for child in children))
-    return known[id(node)]

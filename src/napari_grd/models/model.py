@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from napari_grd.config import Config, NetworkConfig, NormalizationConfig, PartitionConfig
@@ -36,6 +36,8 @@ class ModelConfig(Config):
 
 class ModelCard(Config):
     """What a reader should know before trusting a model."""
+
+    model_config = ConfigDict(allow_inf_nan=True)  # a score of nothing is NaN
 
     name: str = "unnamed"
     summary: str = ""

@@ -4,7 +4,7 @@ TensorFlow and graphics drivers each bring an LLVM. Imported into a process that
 has a window open, TensorFlow crashes it or hangs, and napari with it. So such a
 teacher lives elsewhere::
 
-    ApartTeacher ── (length, pickle) ──> stdin   python -m napari_grd.teachers.apart MODULE
+    ApartTeacher ── (length, pickle) ──> stdin   python -P -m napari_grd.teachers.apart MODULE
                  <── (length, pickle) ── stdout  └─ MODULE.load_here(**options) and its predict()
 
 Both ends are ours and talk over pipes that nobody else can reach, so pickle is safe here.
@@ -54,7 +54,8 @@ class ApartTeacher:
         self._lock = threading.Lock()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "napari_grd.teachers.apart", module],
+            # -P: else the working folder comes first on the path, and a numpy.py beside somebody's images is run.
+            [sys.executable, "-P", "-m", "napari_grd.teachers.apart", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
