@@ -1,18 +1,22 @@
 """Does anything come out of noise, and is the size right by itself?
 
-    GRD_DATA=... python benchmarks/fields.py sparse | blank | size | time
+    GRD_DATA=... python benchmarks/fields.py sparse | blank | size | range | time
 
 ``sparse``: real nuclei of validation images on real background, a quilt of empty patches of the same image; an object
 is spurious if less than half of it lies on nuclei;
 ``blank``: simulated empty fields and blank slides, by every built-in student; ``size``: AP50 with the automatic
-diameter, with the true one told and with the model's own, at several magnifications; ``time``: the automatic size,
+diameter, with the true one told and with the model's own, at several magnifications; ``range``: stacks that bleach or
+fade with depth, each plane in its own range or all in that of the whole; ``time``: the automatic size,
 and image to labels with and without it.
 """
 
 import argparse
+import os
 import statistics
 import time
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +28,7 @@ from napari_grd.config import SegmentConfig
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
 from napari_grd.inference.view import resolve_view
+from napari_grd.io.label_image import read_label_image
 from napari_grd.metrics import evaluate
 from reporting import hardware, table
 
@@ -225,6 +230,46 @@ def _told(truth: Array, least: float, known: float) -> float | None:
     return None if 0.8 <= diameter / known <= 1.25 else diameter
 
 
+def ranges(limit: int) -> None:
+    """Planes of stacks whose brightness changes, each in its own range or all in that of the whole."""
+    model, rows = grd.load_model("nuclei"), []
+    for name, stacks in _fading(limit):
+        own, common, truths = [], [], []
+        for stack, truth in stacks:
+            low, high = np.percentile(stack, [model.config.normalization.low, model.config.normalization.high])
+            settings = SegmentConfig(link=False)
+            own += list(grd.segment(model, stack, settings, axes="zyx"))
+            fixed = settings.replace(intensity_range=((float(low), float(high)),))
+            common += list(grd.segment(model, stack, fixed, axes="zyx"))
+            truths += list(truth)
+        scores = [evaluate(found, truths, min_size=20) for found in (own, common)]
+        rows.append([name, sum(len(stack) for stack, _ in stacks), *(score.ap50 for score in scores)])
+        print(rows[-1], flush=True)
+    print(table(["stack or series", "planes", "AP50, range of each plane", "range of the whole"], rows, digits=3))
+
+
+def _fading(limit: int) -> Iterator[tuple[str, list[tuple[Array, Array]]]]:
+    """Real nuclei that bleach or lie deep, and a real stack of an embryo."""
+    data = load("bbbc039_nuclei", rehearsal=True)
+    fields = data.validation[:: max(1, len(data.validation) // limit)][:limit]
+    for name, least in (("bleaching to 30 %", 0.3), ("bleaching to 10 %", 0.1)):
+        faded = []
+        for image, truth in fields:
+            dark = float(np.percentile(image, 1))
+            share = np.linspace(1, least, 6)[:, None, None]
+            rng = np.random.default_rng(0)
+            # The camera's noise stays while the signal goes.
+            planes = dark + share * (image[None] - dark) + rng.normal(0, 3, (6, *image.shape))
+            faded.append((np.clip(planes.round(), 0, 65535).astype(np.uint16), np.stack([truth] * 6)))
+        yield name, faded
+    root = Path(os.environ["GRD_DATA"]) / "bbbc050_nuclei3d"
+    stacks = sorted((root / "images").iterdir())[1 : 1 + limit]
+    yield (
+        "bbbc050, deep planes darker",
+        [(grd.read_image(path).pixels, read_label_image(root / "labels" / path.name)) for path in stacks],
+    )
+
+
 def timing(repeats: int) -> None:
     model = grd.load_model("nuclei")
     data = load("bbbc039_nuclei")
@@ -252,7 +297,7 @@ def timing(repeats: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sparse", "blank", "size", "time"])
+    parser.add_argument("what", choices=["sparse", "blank", "size", "range", "time"])
     parser.add_argument("--sets", nargs="+", default=["bbbc039_nuclei", "mnfinder_nuclei"])
     parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--raw", action="store_true", help="take empty patches as they are, with steps between them")
@@ -269,6 +314,8 @@ def main() -> None:
         blank(args.side)
     elif args.what == "size":
         size(args.sets, args.factors, args.limit)
+    elif args.what == "range":
+        ranges(args.limit)
     else:
         timing(args.repeats)
 
