@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_grd.errors import GrdError, OutputError
+from napari_grd.errors import GrdError, ModelFileError, OutputError
 from napari_grd.export import openvino as exporter
 from napari_grd.export.network import ExportNetwork
-from napari_grd.export.openvino import openvino_bytes, write_openvino
+from napari_grd.export.openvino import openvino_bytes, read_openvino, write_openvino
 from napari_grd.inference.openvino_graph import core, from_bytes
 from napari_grd.models import Model
 
@@ -75,3 +75,19 @@ def openvino_bytes_of_another(model):
 
     torch.manual_seed(1)
     return to_bytes(convert(ExportNetwork(Model.create(model.config)), model, any_batch=True))
+
+
+def test_halves_of_two_models_do_not_open(model, tmp_path):
+    torch.manual_seed(1)
+    other = Model.create(model.config)
+    write_openvino(model, tmp_path / "a.xml")
+    write_openvino(other, tmp_path / "b.xml")
+    assert run(read_openvino(tmp_path / "a.xml"), np.zeros((1, 1, 64, 64), np.float32))
+    (tmp_path / "b.bin").replace(tmp_path / "a.bin")
+    with pytest.raises(ModelFileError, match=r"a\.xml' and 'a\.bin' are of two models"):
+        read_openvino(tmp_path / "a.xml")
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        read_openvino(tmp_path / "b.xml")
+    (tmp_path / "a.xml").write_text("<net>")
+    with pytest.raises(ModelFileError, match="no model of this package"):
+        read_openvino(tmp_path / "a.xml")

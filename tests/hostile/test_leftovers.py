@@ -21,6 +21,10 @@ with atomic_path(folder / "a.txt") as temporary: temporary.write_text("new"); st
 with atomic_paths(folder / "a.txt", folder / "b.txt") as (a, b):
     a.write_text("new"); b.write_text("new"); step("filled")
 """,
+    "opened": """
+with atomic_paths(folder / "a.txt", folder / "b.txt", opened=True) as (a, b):
+    a.write_text("new"); b.write_text("new"); step("filled")
+""",
     "folder": """
 with atomic_folder(folder / "a", replace=True) as temporary:
     (temporary / "c").write_text("new"); step("filled")
@@ -62,7 +66,9 @@ def state(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize(("kind", "exchange"), [("file", ""), ("pair", ""), ("folder", ""), ("folder", "slow")])
+@pytest.mark.parametrize(
+    ("kind", "exchange"), [("file", ""), ("pair", ""), ("opened", ""), ("folder", ""), ("folder", "slow")]
+)
 def test_a_kill_at_every_step_loses_and_mixes_nothing(tmp_path: Path, kind: str, exchange: str) -> None:
     outcomes = set()
     for count in range(100):
@@ -71,10 +77,12 @@ def test_a_kill_at_every_step_loses_and_mixes_nothing(tmp_path: Path, kind: str,
         for name in ("a.txt", "b.txt", "a/c"):
             (folder / name).write_text("old")
         killed = killed_at(kind, folder, count, exchange)
+        if kind == "opened" and (folder / "a.txt").exists():  # nobody opens it with another's
+            assert (folder / "a.txt").read_text() == (folder / "b.txt").read_text()
         leftovers.sweep_now(folder)
         found = state(folder)
         assert sorted(found) == ["a.txt", "a/c", "b.txt"], f"step {count}"
-        written = {"file": ["a.txt"], "pair": ["a.txt", "b.txt"], "folder": ["a/c"]}[kind]
+        written = {"file": ["a.txt"], "pair": ["a.txt", "b.txt"], "opened": ["a.txt", "b.txt"], "folder": ["a/c"]}[kind]
         assert len({found[name] for name in written}) == 1, f"step {count}: {found}"
         assert all(found[name] == "old" for name in found if name not in written)
         outcomes.add(found[written[0]])

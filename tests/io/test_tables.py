@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def test_what_is_not_a_number_is_an_empty_cell(tmp_path: Path) -> None:
 def test_where_the_numbers_come_from_lies_beside_them(tmp_path: Path) -> None:
     write_csv(tmp_path / "table.csv", {"a": [1]}, made_by={"model": "nuclei", "unit": "µm"})
     beside = (tmp_path / "table.provenance.json").read_text(encoding="utf-8")
-    assert json.loads(beside) == {"model": "nuclei", "unit": "µm"}
+    digest = hashlib.sha256((tmp_path / "table.csv").read_bytes()).hexdigest()
+    assert json.loads(beside) == {"model": "nuclei", "unit": "µm", "sha256": {"table.csv": digest}}
 
 
 def test_columns_of_different_length_write_nothing(tmp_path: Path) -> None:
@@ -65,7 +67,9 @@ def test_pandas_reads_the_same_from_both(tmp_path: Path) -> None:
     assert list(table["image"]) == ["a", "b ü"]
     assert np.isnan(table["area [µm²]"][1])
     told = pyarrow.parquet.read_schema(tmp_path / "a.parquet").metadata[b"napari_grd"]
-    assert json.loads(told) == json.loads((tmp_path / "a.provenance.json").read_text("utf-8")) == made_by
+    beside = json.loads((tmp_path / "a.provenance.json").read_text("utf-8"))
+    assert list(beside.pop("sha256")) == ["a.parquet"]
+    assert json.loads(told) == beside == made_by
 
 
 def test_a_name_that_tells_no_format_is_refused(tmp_path: Path) -> None:
@@ -81,3 +85,25 @@ def test_without_pyarrow_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(GrdError, match=r'pyarrow.*pip install "napari-grd\[parquet\]"'):
         write_parquet(tmp_path / "a.parquet", {"a": [1]})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_provenance_tells_which_tables_it_is_of(tmp_path: Path) -> None:
+    def digests() -> list[str]:
+        return sorted(json.loads((tmp_path / "a.provenance.json").read_bytes())["sha256"])
+
+    write_csv(tmp_path / "a.csv", {"a": [1]}, made_by={"run": 1})
+    write_parquet(tmp_path / "a.parquet", {"a": [1]}, made_by={"run": 1})
+    assert digests() == ["a.csv", "a.parquet"]
+    write_csv(tmp_path / "a.csv", {"a": [2]}, made_by={"run": 2})
+    assert digests() == ["a.csv"]
+    (tmp_path / "a.provenance.json").write_text("[")
+    write_csv(tmp_path / "a.csv", {"a": [3]}, made_by={"run": 2})
+    assert digests() == ["a.csv"]
+
+
+def test_a_failure_leaves_table_and_provenance_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_csv(tmp_path / "a.csv", {"a": [1]}, made_by={"run": 1})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(TypeError):
+        write_csv(tmp_path / "a.csv", {"a": [2]}, made_by={"run": object()})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

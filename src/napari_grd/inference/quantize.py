@@ -8,6 +8,7 @@ depends on all that decides it.
 
 import hashlib
 import logging
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -26,6 +27,7 @@ from napari_grd.io.optional import require
 from napari_grd.models import Model
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData")
+_FILES = ("model.xml", "model.bin")
 _RECIPE = 6  # to be counted up when quantize() changes what it makes
 
 
@@ -67,11 +69,10 @@ def quantize(graph: Any, model: Model) -> Any:
 def quantized(graph: Any, model: Model) -> Any:
     """:func:`quantize`, from the user's cache if it was done before."""
     stored = user_cache_path("napari-grd") / "int8" / _key(graph, model)
-    files = stored.with_suffix(".xml"), stored.with_suffix(".bin")
-    found = _read(*files)
+    found = _read(stored.with_suffix(".zip"))
     if found is None:
         found = quantize(graph, model)
-        _write(to_bytes(found), *files)
+        _write(to_bytes(found), stored.with_suffix(".zip"))
     return found
 
 
@@ -113,21 +114,22 @@ def _key(graph: Any, model: Model) -> str:
     return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _read(graph: Path, weights: Path) -> Any | None:
-    if not (graph.is_file() and weights.is_file()):
-        return None
+def _read(path: Path) -> Any | None:
     try:
-        return from_bytes(graph.read_bytes(), weights.read_bytes())
+        with zipfile.ZipFile(path) as packed:  # which compares checksums
+            return from_bytes(*(packed.read(name) for name in _FILES))
+    except FileNotFoundError:
+        return None
     except Exception:  # damaged, or from another version: it is made again
         return None
 
 
-def _write(content: tuple[bytes, bytes], graph: Path, weights: Path) -> None:
+def _write(content: tuple[bytes, bytes], path: Path) -> None:
     try:
-        make_folder(graph.parent)
-        with atomic_path(graph) as first, atomic_path(weights) as second:
-            first.write_bytes(content[0])
-            second.write_bytes(content[1])
+        make_folder(path.parent)
+        with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as packed:
+            for name, data in zip(_FILES, content, strict=True):
+                packed.writestr(name, data)
     except OutputError:  # a cache that cannot be written only costs time
         return
 

@@ -57,7 +57,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_paths(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
+def atomic_paths(*paths: str | Path, opened: bool = False) -> Iterator[tuple[Path, ...]]:
     """Several files that belong together: :func:`atomic_path`, for all or none of them.
 
     If the process is killed while they take their names, the next one that
@@ -67,6 +67,9 @@ def atomic_paths(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
     ----------
     *paths : str or Path
         The final names, in one folder.
+    opened : bool, default False
+        Whether the first is what other programs open, and the others are found by it: it is then away while they
+        are replaced, so that nobody ever opens an old one with new others.
 
     Yields
     ------
@@ -108,7 +111,8 @@ def atomic_paths(*paths: str | Path) -> Iterator[tuple[Path, ...]]:
                 else:
                     target.keep_mode(temporary)
                     _flush(temporary)
-            _take_names(files, [t for t, target in zip(temporaries, targets, strict=True) if not target.is_stream])
+            made = [temporary for temporary, target in zip(temporaries, targets, strict=True) if not target.is_stream]
+            _take_names(files, made, opened)
         except OSError as error:
             raise output_error(at, error) from error
 
@@ -219,7 +223,7 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _take_names(targets: list[Target], temporaries: list[Path]) -> None:
+def _take_names(targets: list[Target], temporaries: list[Path], opened: bool) -> None:
     if not targets:
         return
     folder = targets[0].final.parent
@@ -228,13 +232,12 @@ def _take_names(targets: list[Target], temporaries: list[Path]) -> None:
         for target, temporary in zip(targets, temporaries, strict=True):
             temporary.replace(target.final)
     else:
-        commit(
-            folder,
-            [
-                Move(temporary.name, target.final.name, identity(target.final))
-                for target, temporary in zip(targets, temporaries, strict=True)
-            ],
-        )
+        aside = [own_name(RETIRED) if opened and not number else None for number in range(len(targets))]
+        moves = [
+            Move(temporary.name, target.final.name, identity(target.final), old)
+            for target, temporary, old in zip(targets, temporaries, aside, strict=True)
+        ]
+        commit(folder, moves)
     flush_folder(folder)
 
 

@@ -31,7 +31,8 @@ class Move:
     was : tuple of int, or None
         What had that name, see :func:`identity`.
     old : str or None
-        Where to put that first: a folder cannot be replaced in one step.
+        Where to put that first: a folder cannot be replaced in one step, and a file that tells of the others
+        must not be found while these change.
     """
 
     new: str
@@ -131,13 +132,13 @@ def flush_folder(folder: Path) -> None:
 
 
 def _carry_out(folder: Path, moves: list[Move]) -> None:
+    left = [move for move in moves if os.path.lexists(folder / move.new)]
+    for move in left:
+        if move.old is not None and (folder / move.target).exists():
+            (folder / move.target).rename(folder / move.old)
+    for move in reversed(left):
+        (folder / move.new).replace(folder / move.target)
     for move in moves:
-        new, target = folder / move.new, folder / move.target
-        if not os.path.lexists(new):
-            continue
-        if move.old is not None and target.exists():
-            target.rename(folder / move.old)
-        new.replace(target)
         if move.old is not None:
             discard(folder / move.old)
 

@@ -1,17 +1,21 @@
 """Tables as CSV and Parquet files."""
 
 import csv
+import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_grd.errors import OutputError
-from napari_grd.io.atomic import atomic_path
+from napari_grd.io.atomic import atomic_path, atomic_paths
 from napari_grd.io.optional import require
+
+_DIGESTS = "sha256"  # of the tables, in their provenance
 
 
 def write_csv(
@@ -21,7 +25,8 @@ def write_csv(
 
     The file opens as it is in a spreadsheet and in ``pandas.read_csv``: it has
     one line of headings and no comments. Where the numbers come from is
-    therefore written beside it, to ``<name>.provenance.json``.
+    therefore written beside it, to ``<name>.provenance.json``, with the SHA-256
+    of the table it is about; both are there, or neither.
 
     Parameters
     ----------
@@ -58,8 +63,7 @@ def write_csv(
         ["" if cell is None or cell != cell else cell for cell in row] for row in zip(*columns.values(), strict=True)
     )
     table = text.getvalue()
-    _write_provenance(path, made_by)
-    with atomic_path(path) as temporary:
+    with _with_provenance(path, made_by) as temporary:
         # Excel reads "µm" right only behind a byte order mark.
         temporary.write_text(table, encoding="utf-8" if table.isascii() else "utf-8-sig")
     return path
@@ -104,8 +108,7 @@ def write_parquet(
     table = pyarrow.table(arrays)
     if made_by is not None:
         table = table.replace_schema_metadata({"napari_grd": json.dumps(made_by, ensure_ascii=False)})
-    _write_provenance(path, made_by)
-    with atomic_path(path) as temporary:
+    with _with_provenance(path, made_by) as temporary:
         parquet.write_table(table, temporary)
     return path
 
@@ -148,7 +151,27 @@ def check_table_name(path: str | Path) -> None:
         require("pyarrow", "Parquet", "parquet")
 
 
-def _write_provenance(path: Path, made_by: Mapping[str, Any] | None) -> None:
-    if made_by is not None:
-        with atomic_path(path.with_suffix(".provenance.json")) as temporary:
-            temporary.write_text(json.dumps(made_by, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+@contextmanager
+def _with_provenance(path: Path, made_by: Mapping[str, Any] | None) -> Iterator[Path]:
+    """:func:`atomic_path` for a table, together with what is said of its making."""
+    if made_by is None:
+        with atomic_path(path) as temporary:
+            yield temporary
+        return
+    beside = path.with_suffix(".provenance.json")
+    with atomic_paths(path, beside) as (temporary, provenance):
+        yield temporary
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        told = {**made_by, _DIGESTS: _digests(beside, made_by) | {path.name: digest}}
+        provenance.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _digests(beside: Path, made_by: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of tables of the same making: one may be saved in two formats."""
+    try:
+        told = json.loads(beside.read_bytes())
+        digests = told.pop(_DIGESTS)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        return {}
+    same = told == json.loads(json.dumps(made_by)) and isinstance(digests, dict)
+    return digests if same else {}
