@@ -212,7 +212,6 @@ def test_compacting_onto_a_full_disk_loses_nothing(
         assert len(reopened(journal, image)) == 1
 
 
-@pytest.mark.skipif(os.name != "posix", reason="locks are POSIX here")
 def test_one_program_at_a_time(image: ImageRef, tmp_path: Path) -> None:
     with open_journal(tmp_path / NAME, image) as journal:
         with pytest.raises(OutputError, match=r"open in another window.*Close"):

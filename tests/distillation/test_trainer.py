@@ -159,3 +159,15 @@ def test_the_callers_random_state_is_left_alone(nuclei: Any, small: Make) -> Non
     before = torch.get_rng_state()
     drain(iter_train(*nuclei, small(steps=1)))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_folder_is_trained_in_by_one_at_a_time(nuclei: Any, small: Make, tmp_path: Path) -> None:
+    job = iter_train(*nuclei, small(), out_dir=tmp_path)
+    for event in job:
+        if isinstance(event, Progress) and event.stage == "Training":
+            break
+    with pytest.raises(OutputError, match=r"is open in another window or program.*another folder"):
+        drain(iter_train(*nuclei, small(), out_dir=tmp_path))
+    job.close()
+    drain(iter_train(*nuclei, small(), out_dir=tmp_path))
+    assert not (tmp_path / "training.lock").exists()

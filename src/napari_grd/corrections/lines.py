@@ -1,19 +1,18 @@
 """A file of lines that only grows, and survives a kill at any time."""
 
 import os
-import sys
 from pathlib import Path
 
 from napari_grd.errors import OutputError
 from napari_grd.io.leftovers import flush_folder
+from napari_grd.io.lock import Lock
 
 
 class LineFile:
     """Lines of bytes; each is on the disk, whole, before :meth:`append` returns.
 
-    On POSIX systems the file is locked for as long as it is open, so that no
-    other program appends what this one then empties. The system ends the lock
-    with the process, however that ends.
+    The file is locked for as long as it is open (:mod:`napari_grd.io.lock`), so
+    that no other program appends what this one then empties.
 
     Parameters
     ----------
@@ -50,15 +49,11 @@ class LineFile:
         self.path = path
         self.size = 0
         self._file: int | None = None
+        self._lock = Lock.beside(path, repr(str(path)), "Close the image there first.")
+        self._lock.acquire()
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
-            _lock(self._file)
             flush_folder(path.parent)
-        except BlockingIOError:
-            self.close()
-            raise OutputError(
-                f"{str(path)!r} is open in another window or program.", "Close the image there first."
-            ) from None
         except OSError as error:
             self.close()
             raise self._failed(error) from error
@@ -124,6 +119,7 @@ class LineFile:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+        self._lock.release()
 
     def _opened(self) -> int:
         if self._file is None:
@@ -145,16 +141,3 @@ class LineFile:
             f"{str(self.path)!r} cannot be written ({error.strerror or error}).",
             "Free some space, or choose another folder.",
         )
-
-
-def _lock(file: int) -> None:
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:  # some network file systems have no locks
-        return

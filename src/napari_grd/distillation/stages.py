@@ -18,6 +18,7 @@ from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, DataError, LabelError
 from napari_grd.inference.contrast import contrast_of
+from napari_grd.io.lock import Lock
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import Job, Saved
 from napari_grd.models import Model, ModelConfig
@@ -26,6 +27,7 @@ from napari_grd.teachers.check import check_some_sense
 from napari_grd.teachers.confidence import without_uncertain
 
 CHECKPOINT = "checkpoint.safetensors"
+LOCK = "training.lock"
 
 
 def iter_ask(
@@ -168,18 +170,17 @@ def iter_fit(
         return model if folder is None else model.with_card(name=folder.name or kind)
 
     try:
-        model, scores = yield from parallel.run(
-            parallel.Assignment(
-                model,
-                sampler,
-                config,
-                layout=layout,
-                validate=validate,
-                checkpoint=checkpoint,
-                signature=_signature(config, data, teacher, start),
-                stage=stage,
-            )
+        assignment = parallel.Assignment(
+            model,
+            sampler,
+            config,
+            layout=layout,
+            validate=validate,
+            checkpoint=checkpoint,
+            signature=_signature(config, data, teacher, start),
+            stage=stage,
         )
+        model, scores = yield from _alone_in(folder, parallel.run(assignment))
     except GeneratorExit:
         if folder is not None and checkpoint is not None and (best := best_so_far(checkpoint, model)) is not None:
             save_model(finished(*best, f"{summary}, stopped early"), so_far_path(folder, kind))
@@ -189,6 +190,14 @@ def iter_fit(
         yield Saved(save_model(model, model_path(folder, kind)), kind="model")
         so_far_path(folder, kind).unlink(missing_ok=True)
     return model
+
+
+def _alone_in(folder: Path | None, job: Job[parallel.Fitted]) -> Job[parallel.Fitted]:
+    """A job whose folder no other program may write to meanwhile."""
+    if folder is None:
+        return (yield from job)
+    with Lock(folder / LOCK, f"The folder {str(folder)!r}", "Wait for it to end, or choose another folder."):
+        return (yield from job)
 
 
 def _known(held: ImageSet) -> list[Any]:

@@ -6,6 +6,7 @@ ended is taken over on the same computer; of another computer that cannot be
 known, so there the user is told who holds it, since when, and which file to delete.
 """
 
+import hashlib
 import json
 import os
 import socket
@@ -22,7 +23,7 @@ from uuid import uuid4
 from napari_grd.errors import OutputError
 from napari_grd.io.leftovers import discard
 from napari_grd.io.targets import output_error
-from napari_grd.io.writer import RETIRED, TEMPORARY, USE, Writer, own_name, this_process, writer_of
+from napari_grd.io.writer import LONGEST_NAME, RETIRED, TEMPORARY, USE, Writer, own_name, this_process, writer_of
 
 _BEAT = 15.0  # seconds between signs of life
 _LARGEST = 4096  # bytes of a lock
@@ -87,6 +88,14 @@ class Lock:
         self._what = what
         self._remedy = remedy
         self._token = uuid4().hex
+
+    @classmethod
+    def beside(cls, path: Path, what: str, remedy: str) -> Self:
+        """The lock of a file, beside it; its name is that of the file and ``.lock`` as long as that is a valid one."""
+        name = f"{path.name}.lock"
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            name = f".grd-lock-{hashlib.blake2b(os.fsencode(path.name), digest_size=16).hexdigest()}"
+        return cls(path.with_name(name), what, remedy)
 
     def __enter__(self) -> Self:
         self.acquire()

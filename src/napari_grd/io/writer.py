@@ -17,7 +17,7 @@ TEMPORARY, RETIRED, COMMIT, USE = "tmp", "old", "commit", "use"
 _NAME = re.compile(
     r"\.grd-(tmp|old|commit|use)-([0-9a-f]{8})-([0-9]{1,10})-([0-9]{1,12})-[0-9a-f]{8}(\..*)?", re.DOTALL
 )
-_LONGEST = 255  # bytes in a file's name, on every common file system
+LONGEST_NAME = 255  # bytes in a file's name, on every common file system
 _CLOCKS_DIFFER = 2.0  # seconds between two readings of one process' start
 
 
@@ -103,7 +103,7 @@ def own_name(kind: str, suffix: str = "") -> str:
     """
     writer = this_process()
     name = f".grd-{kind}-{writer.host}-{writer.pid}-{writer.started}-{uuid4().hex[:8]}"
-    return name + suffix if len(os.fsencode(name + suffix)) <= _LONGEST else name
+    return name + suffix if len(os.fsencode(name + suffix)) <= LONGEST_NAME else name
 
 
 def writer_of(name: str) -> tuple[str, Writer] | None:
