@@ -12,6 +12,7 @@ from napari_grd.errors import LabelError
 from napari_grd.graph.precision import full_precision, promote, unit_vectors
 
 _LANES = 32  # partial sums an instance
+_LARGEST = 2**62  # number that labels of a batch may reach together
 
 
 def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
@@ -48,6 +49,10 @@ def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
         )
     labels = labels.reshape(batch, -1).long().clamp(min=0)
     span = int(labels.max()) + 1 if labels.numel() else 1
+    if span > _LARGEST // max(1, batch):
+        names, labels = torch.unique(labels, return_inverse=True)
+        labels = labels + int(names[0] > 0)
+        span = len(names) + 1
     keys = labels + span * torch.arange(batch, device=labels.device)[:, None]
     found, slots, sizes = torch.unique(keys, return_inverse=True, return_counts=True)
     with full_precision(embedding):
@@ -124,7 +129,7 @@ def instance_graph(
     """
     labels = np.asarray(labels).astype(np.int64, copy=False)
     (nodes,) = instance_nodes(torch.as_tensor(np.asarray(embedding))[None], torch.as_tensor(labels)[None])
-    where = np.nonzero(labels)
+    where = np.nonzero(labels > 0)
     ids, slots, sizes = np.unique(labels[where], return_inverse=True, return_counts=True)
     sums = [np.bincount(slots, weights=axis, minlength=len(ids)) for axis in where]
     centroids = np.stack(sums, axis=1) / sizes[:, None]

@@ -25,7 +25,11 @@ def iter_measure(
     source: PredictionSource | None = None,
 ) -> Job[ObjectTable]:
     """:func:`measure` as a job, with a ``source`` that predicts as it goes instead of a finished prediction."""
-    images = images or {}
+    images = {} if images is None else images
+    if not isinstance(images, Mapping):
+        raise ImageError(
+            f"The images to measure are a {type(images).__name__}.", "Name them: measure(labels, {'actin': image})."
+        )
     geometry = resolve_geometry(tuple(labels.shape), axes=axes, ndim=ndim, scale=scale, translate=translate, unit=unit)
     for name, image in images.items():
         if tuple(image.shape) != geometry.shape:
