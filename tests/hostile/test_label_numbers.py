@@ -83,8 +83,9 @@ def test_a_batch_with_numbers_that_would_run_over() -> None:
 
 
 def test_numbers_that_no_type_of_ours_holds() -> None:
+    labels = np.where(SMALL == 1, np.uint64(2**64 - 1), SMALL.astype(np.uint64))
     with pytest.raises(LabelError, match="18446744073709551615"):
-        api.train([IMAGE], [np.where(SMALL == 1, np.uint64(2**64 - 1), SMALL.astype(np.uint64))], api.TrainConfig(patch=32))
+        api.train([IMAGE], [labels], api.TrainConfig(patch=32))
 
 
 def test_images_to_measure_have_names() -> None:

@@ -1,7 +1,10 @@
 """Models at addresses of the user's, fetched from a server in this process."""
 
+import contextlib
 import hashlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +14,7 @@ import pytest
 
 import napari_grd.api as grd
 from napari_grd.errors import ModelFileError
+from napari_grd.io import download
 from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.remote import VARIABLE, fetch_model, list_path, remote_models
 from napari_grd.io.resolve import resolve_model
@@ -88,9 +92,71 @@ def test_what_cannot_be_reached_is_said(listed: Path, server: str, address: str)
         (f"nuclei {SHA} https://a.example/m", "is taken"),
         (f"a {SHA} https://a.example/m\na {SHA} https://a.example/m", "line 2"),
         ("\udcff", "cannot be read"),
+        (f"a {SHA} http://[::1/x", "is no address"),
+        (f"a {SHA} http://a:b/x", "is no address"),
+        (f"a {SHA} http://:80/x", "is no address"),
+        (f"{'a' * 300} {SHA} https://a.example/m", "too many"),
+        ("#" * (2 << 20), "longer than"),
     ],
 )
 def test_a_bad_list_is_refused_with_its_line(listed: Path, line: str, words: str) -> None:
     listed.write_bytes(line.encode(errors="surrogateescape"))
     with pytest.raises(ModelFileError, match=words):
         remote_models()
+
+
+ANSWERS = {
+    "endless": b"HTTP/1.1 200 OK\r\n\r\n",
+    "endless chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "too long": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n",
+    "no length": b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nabc",
+    "short": b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+    "nothing": b"",
+    "rubbish": bytes(range(256)) * 20,
+    "another scheme": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+    "bad redirect": b"HTTP/1.1 302 Found\r\nLocation: http://[::1/x\r\nContent-Length: 0\r\n\r\n",
+    "no gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    "drip": b"HTTP/1.1 200 OK\r\n\r\n",
+}
+
+
+@pytest.fixture
+def answering(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A server that answers anything with the bytes that the test names, and then has no end or hangs up."""
+    name = request.param
+    closing = threading.Event()
+
+    def serve() -> None:
+        while not closing.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(ANSWERS[name])
+                while name.startswith("endless") and not closing.is_set():
+                    connection.sendall(b"10000\r\n" + bytes(65536) + b"\r\n" if "chunks" in name else bytes(65536))
+                while name == "drip" and not closing.wait(0.05):
+                    connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/model"
+        closing.set()
+        listener.close()
+        thread.join()
+
+
+@pytest.mark.parametrize("answering", ANSWERS, indirect=True)
+def test_whatever_a_server_answers_ends_soon(listed: Path, answering: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(download, "PATIENCE", 1)
+    listed.write_text(f"mine {SHA} {answering}")
+    began = time.monotonic()
+    with pytest.raises(ModelFileError, match=r"cannot be reached|is not the file"):
+        fetch_model("mine")
+    assert time.monotonic() - began < 8
+    assert not [path for path in listed.parent.rglob("*") if path.is_file() and path != listed]

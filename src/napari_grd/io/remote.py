@@ -11,10 +11,12 @@ from platformdirs import user_config_path, user_data_path
 
 from napari_grd.errors import ModelFileError
 from napari_grd.io.builtin import SUFFIX, builtin_paths
+from napari_grd.io.download import BoundedDownloader, DownloadError
 
 VARIABLE = "NAPARI_GRD_MODELS"
 """Environment variable that names another list than the one in the user's configuration folder."""
 
+_MAX_LIST, _MAX_NAME = 1 << 20, 200  # bytes
 _LINE = "Write one model a line: NAME  SHA256  https://ADDRESS"
 
 
@@ -73,10 +75,14 @@ def remote_models() -> dict[str, RemoteModel]:
     """
     path = list_path()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open("rb") as file:
+            content = file.read(_MAX_LIST + 1)
+        if len(content) > _MAX_LIST:
+            raise ValueError(f"it is longer than {_MAX_LIST} bytes")
+        lines = content.decode("utf-8").splitlines()
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ModelFileError(f"The list of models {str(path)!r} cannot be read ({error}).", _LINE) from error
     found: dict[str, RemoteModel] = {}
     for number, line in enumerate(lines, 1):
@@ -118,7 +124,6 @@ def fetch_model(name: str, progress: Any = False) -> Path:
     if model.here:
         return model.path
     import pooch  # takes a moment, and few fetch anything
-    from requests import RequestException
 
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -127,9 +132,9 @@ def fetch_model(name: str, progress: Any = False) -> Path:
             f"sha256:{model.sha256}",
             fname=model.path.name,
             path=model.path.parent,
-            downloader=pooch.HTTPDownloader(progressbar=progress, timeout=30),
+            downloader=BoundedDownloader(progress),
         )
-    except RequestException as error:
+    except DownloadError as error:
         raise ModelFileError(f"{model.url} cannot be reached ({error}).", "Try again, or check the address.") from error
     except ValueError as error:  # pooch has deleted the file
         raise ModelFileError(
@@ -146,11 +151,18 @@ def _parsed(line: str, where: str) -> RemoteModel:
     if len(parts) != 3:
         raise ModelFileError(f"There are {len(parts)} words in {where}.", _LINE)
     name, sha256, url = parts
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-        raise ModelFileError(f"The name {name!r} in {where} has odd characters.", "Use letters, digits, '.', '_', '-'.")
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) or len(name.encode()) > _MAX_NAME:
+        raise ModelFileError(
+            f"The name {name[:100]!r} in {where} has odd characters, or too many.",
+            "Use letters, digits, '.', '_', '-'.",
+        )
     if not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise ModelFileError(f"{sha256!r} in {where} is no SHA-256 checksum.", "It has 64 hexadecimal digits.")
-    address = urlsplit(url)
-    if address.scheme not in ("http", "https") or not address.netloc:
-        raise ModelFileError(f"{url!r} in {where} is no address.", "It begins with https://.")
+        raise ModelFileError(f"{sha256[:100]!r} in {where} is no SHA-256 checksum.", "It has 64 hexadecimal digits.")
+    try:
+        address = urlsplit(url)
+        good = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:  # of a host in brackets that is none, or a port that is no number
+        good = False
+    if not good:
+        raise ModelFileError(f"{url[:200]!r} in {where} is no address.", "It begins with https://.")
     return RemoteModel(name, sha256.lower(), url)
