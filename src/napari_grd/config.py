@@ -329,11 +329,10 @@ class FineTuneConfig(Config):
     blend: float = Field(
         0.85, gt=0, le=1, description="how far the weights go from what they were to what was learned, 1 is all the way"
     )
-    object_diameter: float | None = Field(
-        None,
-        gt=0,
+    object_diameter: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
+        "auto",
         description="typical object diameter in the corrected images in pixels, as for segmenting them;"
-        " they are rescaled to what the model knows",
+        " they are rescaled to what the model knows. auto: estimated from each image; None: as the model knows it",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")

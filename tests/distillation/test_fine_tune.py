@@ -1,5 +1,6 @@
 """Learning from a few known pixels: what it changes, and what it must not."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from napari_grd.config import FineTuneConfig, NetworkConfig, TrainConfig
 from napari_grd.data.dataset import Batch
 from napari_grd.data.simulate import cells_2d, nuclei_2d
 from napari_grd.distillation import fine_tune
-from napari_grd.distillation.fine_tune import LEARN, iter_fit_known
+from napari_grd.distillation.fine_tune import LEARN, _windows, iter_fit_known
 from napari_grd.distillation.objective import Objective
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.graph.offsets import OFFSETS_2D
@@ -161,3 +162,17 @@ def test_no_known_object_is_an_error(model: Model, sparse: Sparse, known: int) -
 def test_a_rate_that_is_too_high_is_named(model: Model, sparse: Sparse) -> None:
     with pytest.raises(ConfigError, match="lr"):
         drain(iter_fit_known(model, [sparse[0]], [sparse[1]], QUICK.replace(lr=1e30, steps=20)))
+
+
+def test_the_image_is_seen_at_the_size_that_it_is_segmented_at(model: Model) -> None:
+    image, labels = nuclei_2d(np.random.default_rng(0), (160, 160))
+    large, known = (np.kron(plane, np.ones((3, 3), plane.dtype)) for plane in (image, labels.astype(np.int64)))
+    known[known != known[known > 0][0]] = -1
+    knowing = replace(model, config=model.config.replace(object_diameter=19.0, contrast="bright"))
+    config = QUICK.replace(patch=64)
+    areas = {
+        size: sum(int((window.labels > 0).sum()) for window in _windows(knowing, [large[None]], [known], config))
+        for size, config in ((size, config.replace(object_diameter=size)) for size in ("auto", 57.0, None))
+    }
+    assert areas["auto"] == pytest.approx(areas[57.0], rel=0.5)
+    assert areas[None] > 4 * areas["auto"]

@@ -64,7 +64,14 @@ class BeforeAfter:
     objects: int
 
 
-def lessons(model: Model, images: Any, corrections: Any, labels: Any, axes: str | None = None) -> list[Lesson]:
+def lessons(
+    model: Model,
+    images: Any,
+    corrections: Any,
+    labels: Any,
+    axes: str | None = None,
+    config: SegmentConfig | None = None,
+) -> list[Lesson]:
     """The corrected planes of images, with what is known in them.
 
     Parameters
@@ -81,6 +88,8 @@ def lessons(model: Model, images: Any, corrections: Any, labels: Any, axes: str 
     axes : str, optional
         Axes of every image, a letter an axis, ``c`` for channels. Default: those
         of its corrections, and channels first or last if there is one more.
+    config : SegmentConfig, optional
+        How images without labels are segmented.
 
     Returns
     -------
@@ -104,7 +113,7 @@ def lessons(model: Model, images: Any, corrections: Any, labels: Any, axes: str 
     found = []
     for number, (image, made, segmented) in enumerate(zip(images, corrections, labels, strict=True)):
         try:
-            found += _planes(model, image, made, segmented, axes)
+            found += _planes(model, image, made, segmented, axes, config)
         except GrdError as error:
             raise type(error)(f"Image {number}: {error.problem}", error.remedy) from error
     if not any(lesson.objects for lesson in found):
@@ -131,7 +140,8 @@ def iter_learn(
 
     See :func:`napari_grd.api.fine_tune`, which says what the parameters are.
     """
-    found = lessons(model, images, corrections, labels, axes)
+    settings = SegmentConfig(object_diameter=(config or FineTuneConfig()).object_diameter)
+    found = lessons(model, images, corrections, labels, axes, settings)
     return (
         yield from iter_fit_known(
             model,
@@ -177,7 +187,7 @@ def before_after(
     -------
     BeforeAfter
     """
-    found = lessons(before, images, corrections, labels, axes)
+    found = lessons(before, images, corrections, labels, axes, config)
     return BeforeAfter(
         _score(before, found, config), _score(after, found, config), objects=sum(one.objects for one in found)
     )
@@ -188,7 +198,9 @@ def _score(model: Model, found: Sequence[Lesson], config: SegmentConfig | None) 
     return evaluate(seen, [np.maximum(one.labels, 0) for one in found])
 
 
-def _planes(model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None) -> list[Lesson]:
+def _planes(
+    model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None, config: SegmentConfig | None
+) -> list[Lesson]:
     if not isinstance(made, Corrections):
         raise CorrectionError(f"A {type(made).__name__} is no set of corrections.", "Give Corrections, one an image.")
     axes = axes or _axes(image, made.image, model.config.in_channels)
@@ -204,16 +216,18 @@ def _planes(model: Model, image: Any, made: Corrections, segmented: Any, axes: s
         plane: as_image(first[plane], "yx" if channels < 0 else "cyx", in_channels=model.config.in_channels)
         for plane in sorted({one.plane for one in made if not isinstance(one, Link | Unlink)})
     }
-    labels = _segmented(model, planes, made) if segmented is None else segmented
+    labels = _segmented(model, planes, made, config) if segmented is None else segmented
     return [Lesson(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]
 
 
-def _segmented(model: Model, planes: Mapping[tuple[int, ...], NDArray[Any]], made: Corrections) -> NDArray[np.uint32]:
+def _segmented(
+    model: Model, planes: Mapping[tuple[int, ...], NDArray[Any]], made: Corrections, config: SegmentConfig | None
+) -> NDArray[np.uint32]:
     """A segmentation of the corrected planes with the corrections in it; other planes are empty."""
     labels = np.zeros(made.image.shape, np.uint32)
     said = Predictions()
     for plane, image in planes.items():
-        prediction = predict(model, image, SegmentConfig().as_known(), axes="cyx")
+        prediction = predict(model, image, config, axes="cyx")
         said.put(plane, prediction)
         labels[plane] = partition_prediction(prediction)
     return replay_corrections(labels, said, made)

@@ -23,14 +23,16 @@ import napari_grd
 from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import as_image
-from napari_grd.data.intensity import normalized as normalize_whole
 from napari_grd.distillation.finish import model_path
 from napari_grd.distillation.known_windows import known_windows
 from napari_grd.distillation.optim import averaged
 from napari_grd.distillation.replay import IMAGES, Replay, iter_replay, simulated_images, windows_of
 from napari_grd.distillation.tuning_step import TuningStep
 from napari_grd.errors import ConfigError, LabelError
-from napari_grd.inference.rescale import grid_shape, nearest, rescale_image, scale_factor
+from napari_grd.inference.array_source import ArraySource
+from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
+from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.view import resolve_view
 from napari_grd.io.atomic import make_folder
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import Job, Metrics, Progress, Saved
@@ -171,12 +173,14 @@ def _windows(
         raise LabelError(
             f"None of the {len(labels)} label images has a known object.", "Correct or accept some objects first."
         )
-    factor = scale_factor(model.config, SegmentConfig(object_diameter=config.object_diameter))
+    settings = SegmentConfig(object_diameter=config.object_diameter)
     found = []
     for number, (image, known) in enumerate(zip(images, labels, strict=True)):
-        normalized = normalize_whole(image, model.config.normalization)
-        shape = grid_shape(known.shape, factor)
-        found += known_windows(f"image {number}", rescale_image(normalized, shape), nearest(known, shape), config.patch)
+        source = ArraySource(image, "cyx", ndim=2, in_channels=model.config.in_channels)
+        view = resolve_view(source, model.config, settings)
+        seen = SourceStatistics(source, 0, model.config, view).of(()).normalize(image)
+        shape = grid_shape(known.shape, view.scale)
+        found += known_windows(f"image {number}", rescale_image(seen, shape), nearest(known, shape), config.patch)
     return found
 
 

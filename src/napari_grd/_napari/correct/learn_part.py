@@ -150,6 +150,7 @@ class LearnPart(QWidget):
     def _done(self, learned: "Learned") -> None:
         self._learned = learned
         self._end()
+        self._panel.say(" ".join(self.bar.told))
         if self._session is None:
             return
         before, after = learned.scores.before, learned.scores.after

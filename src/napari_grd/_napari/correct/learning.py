@@ -14,7 +14,7 @@ from napari_grd.config import FineTuneConfig
 from napari_grd.corrections import Correction, Corrections, ImageRef
 from napari_grd.inference.segment import iter_segment
 from napari_grd.inference.view import resolve_view
-from napari_grd.jobs import Job, Stopwatch
+from napari_grd.jobs import Job, Notice, Stopwatch
 
 if TYPE_CHECKING:
     from napari_grd.corrections.learn import BeforeAfter
@@ -88,6 +88,7 @@ def iter_learn(lessons: Lessons, model: "Model") -> Job[Learned]:
     known = model.config.object_diameter
     diameter = None if known is None or view.scale == 1 else known / view.scale
     config = lessons.config.replace(object_diameter=diameter)
+    yield from (Notice(note, category=None) for note in view.notes)
     tuned = yield from grd.iter_fine_tune(model, images, said, labels, config, axes="cyx")
     yield Stopwatch("Looking at the difference", 3).progress(0)
     scores = grd.before_after(model, tuned, images, said, labels, view.config, axes="cyx")
