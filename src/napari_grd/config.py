@@ -217,7 +217,7 @@ class AugmentConfig(Config):
 
 
 class OptimConfig(Config):
-    """The optimiser and its schedule (METHOD: warm-up and cosine decay)."""
+    """The optimiser and its schedule (warm-up and cosine decay)."""
 
     name: Literal["adamw", "adam_paper", "muon"] = Field(
         "adamw", description="adam_paper: amsgrad, eps 0.01, fixed rate; muon: learns more in a few hundred steps"
@@ -257,7 +257,7 @@ class TrainConfig(Config):
 
 
 class LossWeights(Config):
-    """Weights of the terms (METHOD 11, clean inter-image terms)."""
+    """Weights of the terms (method.md, section 11, clean inter-image terms)."""
 
     affinity: float = Field(1.0, ge=0, description="affinities against labels")
     agd: float = Field(10.0, ge=0, description="affinity graph, within an image")
@@ -274,7 +274,7 @@ class LossWeights(Config):
 
 
 class BankConfig(Config):
-    """The memory bank of past teacher images (METHOD 8)."""
+    """The memory bank of past teacher images (method.md, section 8)."""
 
     capacity: int = Field(32, ge=1, description="entries kept, oldest out first")
     sample: int = Field(12, ge=1, description="entries drawn for each step")

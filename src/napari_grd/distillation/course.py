@@ -19,7 +19,7 @@ ASK, FIT, ASK_ASSISTANT, DISTILL = (
     "Distilling",
 )
 
-_PIXEL, _MULTIPLICATION = 0.6e-6, 16e-12  # seconds, from both ResUNets of METHOD 1.4 at 512²
+_PIXEL, _MULTIPLICATION = 0.6e-6, 16e-12  # seconds, from both ResUNets at 512² (method.md, section 1)
 _BACKWARD = 2.5  # a training step, in forward passes
 _FOREIGN = 30e-6  # seconds a pixel of a teacher that nothing is known of
 

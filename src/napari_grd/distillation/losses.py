@@ -1,4 +1,4 @@
-"""The losses of graph relation distillation (METHOD 5 to 10, section 14 where code and paper differ).
+"""The losses of graph relation distillation (method.md, sections 5 to 10, section 14 where code and paper differ).
 
 Pure functions of tensors that return an unweighted scalar, computed in float32
 outside autocast. B images, C channels, K offsets, S the spatial axes. Nodes
@@ -20,7 +20,7 @@ Normalize = Literal["pixels", "valid"]
 def affinity_loss(
     affinities: Tensor, target: Tensor, weight: Tensor, valid: Tensor, normalize: Normalize = "pixels"
 ) -> Tensor:
-    """Affinities against their targets (METHOD 5, the supervised term of the paper).
+    """Affinities against their targets (method.md, section 5, the supervised term of the paper).
 
     ``sum_k sum_bp w m (A - T)^2 / (B |S|)`` with ``m`` the valid pairs.
 
@@ -55,7 +55,7 @@ def affinity_loss(
 
 
 def affinity_distillation(student: Tensor, teacher: Tensor, valid: Tensor, normalize: Normalize = "pixels") -> Tensor:
-    """Affinity graph distillation within an image (METHOD 6).
+    """Affinity graph distillation within an image (method.md, section 6).
 
     ``sum_k sum_bp m (A_S - A_T)^2 / (B |S|)``.
 
@@ -85,7 +85,7 @@ def affinity_distillation(student: Tensor, teacher: Tensor, valid: Tensor, norma
 def node_distillation(
     student_nodes: Sequence[Tensor], teacher_nodes: Sequence[Tensor], *, squared: bool = False
 ) -> Tensor:
-    """Instance graph distillation of nodes, within an image (METHOD 7 and 14).
+    """Instance graph distillation of nodes, within an image (method.md, sections 7 and 14).
 
     ``mean_b mean_k ||v_S - v_T||``, or its square as the paper prints it.
 
@@ -115,7 +115,7 @@ def node_distillation(
 
 
 def edge_distillation(student_nodes: Sequence[Tensor], teacher_nodes: Sequence[Tensor]) -> Tensor:
-    """Instance graph distillation of edges, within an image (METHOD 7).
+    """Instance graph distillation of edges, within an image (method.md, section 7).
 
     ``mean_b mean_kl (cos(v_S,k, v_S,l) - cos(v_T,k, v_T,l))^2`` over all pairs of instances.
 
@@ -146,7 +146,7 @@ def edge_distillation(student_nodes: Sequence[Tensor], teacher_nodes: Sequence[T
 def inter_affinity_distillation(
     student_pooled: Tensor, teacher_pooled: Tensor, grams: Sequence[Tensor], counts: Sequence[int]
 ) -> Tensor:
-    """Affinity graph distillation across images (METHOD 9).
+    """Affinity graph distillation across images (method.md, section 9).
 
     ``mean_mb mean_ij (P_m^T P_S,b - P_m^T P_T,b)^2_ij`` for the pooled unit embeddings
     ``P_m`` of the bank, written as ``<G_m, D_b D_b^T> / (n_m n_b)`` with the Gram
@@ -184,7 +184,7 @@ def inter_affinity_distillation(
 def inter_edge_distillation(
     student_nodes: Sequence[Tensor], teacher_nodes: Sequence[Tensor], bank_nodes: Sequence[Tensor]
 ) -> Tensor:
-    """Instance graph distillation of edges, across images (METHOD 10 and 14).
+    """Instance graph distillation of edges, across images (method.md, sections 10 and 14).
 
     ``mean_mb mean_kl (cos(v_S,k, u_l) - cos(v_T,k, u_l))^2`` for the nodes ``u`` of bank
     entry ``m``; one block, no growing denominators.

@@ -1,4 +1,4 @@
-"""The memory bank: what is kept of past teacher images for the terms across images (METHOD 8 to 10).
+"""The memory bank: what is kept of past teacher images for the terms across images (method.md, sections 8 to 10).
 
 Those terms need of a past image only the mean embedding of its instances and
 the ``C x C`` Gram matrix of its pooled unit embeddings. Keeping these instead of
@@ -102,7 +102,7 @@ class MemoryBank:
 
 
 def pool_embedding(embedding: Tensor) -> Tensor:
-    """Unit embeddings, averaged in windows of 7x7 (3x7x7 in a volume) (METHOD 9).
+    """Unit embeddings, averaged in windows of 7x7 (3x7x7 in a volume) (method.md, section 9).
 
     Windows do not overlap and there is no padding: those at the far border
     average the pixels that exist. The averages are not normalised again.
@@ -176,7 +176,7 @@ def bank_entries(pooled: Tensor, nodes: Sequence[Tensor]) -> list[BankEntry]:
 def condense_nodes(nodes: Tensor) -> Tensor:
     """At most about ``C`` unit vectors that stand for any number of nodes.
 
-    The edge term across images (METHOD 10) is ``mean_l (d . u_l)^2`` for unit nodes
+    The edge term across images (method.md, section 10) is ``mean_l (d . u_l)^2`` for unit nodes
     ``u_l`` and depends on them through ``G = mean_l u_l u_l^T`` alone. With
     ``G = V diag(s) V^T`` the rows of ``H diag(sqrt(s)) V^T`` are unit vectors with the
     same ``G``, because the columns of a Hadamard matrix ``H`` are orthogonal, its

@@ -1,7 +1,7 @@
 """What a step minimises: the supervised terms and the six of the distillation.
 
 The terms themselves are pure functions in :mod:`.losses`; here they are given
-their inputs, weighted and added up (METHOD 11).
+their inputs, weighted and added up (method.md, section 11).
 """
 
 import math

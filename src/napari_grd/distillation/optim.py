@@ -13,7 +13,7 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def make_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW, Muon, or Adam as the paper's code sets it (METHOD 11: amsgrad, eps 0.01)."""
+    """AdamW, Muon, or Adam as the paper's code sets it (method.md, section 11: amsgrad, eps 0.01)."""
     if config.name == "muon":
         return Muon(network, config.lr, last=getattr(network, "head", None))
     if config.name == "adam_paper":

@@ -1,4 +1,4 @@
-"""Affinities: how alike the two ends of each offset are, from labels and from embeddings (METHOD 3 and 4).
+"""Affinities: how alike the two ends of each offset are, from labels and from embeddings (method.md, sections 3 and 4).
 
 Shapes: B images, C embedding channels, K offsets, S the spatial axes ``y, x`` or
 ``z, y, x``. Channel ``k`` at pixel ``p`` speaks of the pair ``(p, p + offsets[k])``;
@@ -53,7 +53,7 @@ def valid_mask(shape: tuple[int, ...], offsets: Sequence[Offset], device: torch.
 
 
 def affinities_from_embedding(embedding: Tensor, offsets: Sequence[Offset], *, wrap: bool = False) -> Tensor:
-    """Cosine of the embeddings at both ends of each pair (METHOD 3).
+    """Cosine of the embeddings at both ends of each pair (method.md, section 3).
 
     ``A_k(p) = <e(p), e(p + o_k)> / (|e(p)| |e(p + o_k)|)``, differentiable through
     the norms, and computed in float32 whatever the surrounding autocast.
@@ -96,7 +96,7 @@ def affinities_from_embedding(embedding: Tensor, offsets: Sequence[Offset], *, w
 def affinities_from_labels(
     labels: Tensor, offsets: Sequence[Offset], *, background: Literal["equal", "different"] = "equal"
 ) -> Tensor:
-    """Whether both ends of each pair lie in the same instance (METHOD 4).
+    """Whether both ends of each pair lie in the same instance (method.md, section 4).
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def affinities_from_labels(
 
 
 def class_weights(target: Tensor, valid: Tensor, *, per_offset: bool = False) -> Tensor:
-    """Weights that balance joined and separated pairs (METHOD 4).
+    """Weights that balance joined and separated pairs (method.md, section 4).
 
     With ``r`` the share of joined pairs among the valid ones, clipped to [0.05, 0.99],
     the rarer kind weighs ``r / (1 - r)`` or its inverse and the other kind 1. All

@@ -29,7 +29,7 @@ def affinities_channels_last(
     mask: npt.NDArray[np.bool_] | None = None,
     stride: int = 1,
 ) -> npt.NDArray[np.float32]:
-    """Cosine of every pixel's embedding with its partners' (METHOD 3).
+    """Cosine of every pixel's embedding with its partners' (method.md, section 3).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The instance graph: one node an instance, edges by similarity (METHOD 7)."""
+"""The instance graph: one node an instance, edges by similarity (method.md, section 7)."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _LARGEST = 2**62  # number that labels of a batch may reach together
 
 
 def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
-    """Mean embedding of every instance (METHOD 7).
+    """Mean embedding of every instance (method.md, section 7).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Offsets: which pairs of pixels the affinity graph joins (METHOD 2).
+"""Offsets: which pairs of pixels the affinity graph joins (method.md, section 2).
 
 An offset ``o`` joins pixel ``p`` with ``p + o``. All components are <= 0, so a
 pair belongs to its later pixel, and the first ``-o`` rows (columns, slices)

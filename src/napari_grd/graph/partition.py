@@ -68,7 +68,7 @@ def partition(
     those without a neighbour are removed, unless they are constrained. Larger ones join a
     neighbour beside which they are small, see :func:`~napari_grd.graph.crumbs.merge_crumbs`. Linked
     pixels that no stroke connects may make an object of several parts. See :mod:`napari_grd.graph.mutex` and
-    :mod:`napari_grd.graph.cleanup`; METHOD 13 is what the paper's code does.
+    :mod:`napari_grd.graph.cleanup`; method.md, section 14, says what the paper's code does.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Full precision for graph terms: bf16 loses what is left once two graphs nearly agree (METHOD 9)."""
+"""Full precision for graph terms: bf16 loses what is left once two graphs nearly agree (method.md, section 9)."""
 
 from contextlib import AbstractContextManager
 

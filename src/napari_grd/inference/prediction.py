@@ -82,7 +82,7 @@ class Prediction:
         ]
 
     def affinities(self) -> NDArray[np.float32]:
-        """Affinities at the model's offsets (METHOD 3).
+        """Affinities at the model's offsets (method.md, section 3).
 
         Returns
         -------

@@ -227,7 +227,7 @@ def embed(
 def affinities(
     model: Model, image: Any, config: SegmentConfig | None = None, *, axes: str | None = None
 ) -> NDArray[np.float32]:
-    """The affinities of every pixel of the image, which is not rescaled (METHOD 3).
+    """The affinities of every pixel of the image, which is not rescaled (method.md, section 3).
 
     Parameters and errors are those of :func:`predict`.
 

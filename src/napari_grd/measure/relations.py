@@ -1,7 +1,7 @@
 """What a prediction says about given objects: their mean embedding, and how sure it is of them.
 
 With ``m(p, q) = max(A(p, q), 0) f(p) f(q)``, where A is the affinity of a pair
-of pixels (METHOD 3) and f their foreground probability (1 without one), m tells
+of pixels (method.md, section 3) and f their foreground probability (1 without one), m tells
 how surely both belong to one object. The certainty of an object R is
 
     certainty(R) = max(0, inside(R) - across(R))

@@ -1,4 +1,4 @@
-"""How well a segmentation agrees with a reference: the scores of METHOD 13, for label images of any dimension."""
+"""How well a segmentation agrees with a reference, for label images of any dimension (method.md, section 13)."""
 
 from napari_grd.metrics.errors import ErrorKind, Errors, find_errors
 from napari_grd.metrics.matching import Matches, match_objects

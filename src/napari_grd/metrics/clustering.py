@@ -1,4 +1,6 @@
-"""Scores of a segmentation as a clustering of pixels: variation of information and adapted Rand error (METHOD 13).
+"""Scores of a segmentation as a clustering of pixels (method.md, section 13).
+
+Variation of information and adapted Rand error.
 
 Only pixels of reference objects count (reference 0 is "ignore"). On them the
 labels' background is one more segment, so missed objects appear as merged.

@@ -1,4 +1,4 @@
-"""Scores of shared pixels: foreground Dice, symmetric best Dice, aggregated Jaccard index (METHOD 13).
+"""Scores of shared pixels: foreground Dice, symmetric best Dice, aggregated Jaccard index (method.md, section 13).
 
 All lie in [0, 1]. Two images without objects agree (1); an image with objects
 and one without share nothing (0).
@@ -10,7 +10,7 @@ from napari_grd.metrics.contingency import Contingency, IntArray
 
 
 def foreground_dice(table: Contingency) -> float:
-    """Dice of the two foregrounds: the pixel F1 of METHOD 13, blind to how they are divided into objects."""
+    """Dice of the two foregrounds: the paper's pixel F1 (method.md, section 13), blind to single objects."""
     total = int(table.label_sizes.sum() + table.reference_sizes.sum())
     return 2 * int(table.overlap.sum()) / total if total else 1.0
 
@@ -19,7 +19,7 @@ def symmetric_best_dice(table: Contingency) -> float:
     """SBD: best Dice of each object, averaged over the labels and over the reference; the smaller average.
 
     The definition of the CVPPP leaf challenge until the end of 2021: scores
-    published later are computed differently (METHOD 13).
+    published later are computed differently (method.md, section 13).
     """
     if not len(table.label_ids) or not len(table.reference_ids):
         return float(len(table.label_ids) == len(table.reference_ids))

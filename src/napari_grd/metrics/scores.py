@@ -18,7 +18,7 @@ IOU_THRESHOLDS = tuple(i / 20 for i in range(10, 19))
 
 @dataclass(frozen=True)
 class Scores:
-    """Agreement of segmentations with their references (METHOD 13).
+    """Agreement of segmentations with their references (method.md, section 13).
 
     Attributes
     ----------

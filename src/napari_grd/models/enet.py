@@ -1,4 +1,4 @@
-"""ENet, a light network of bottlenecks (Paszke et al., arXiv 1606.02147; METHOD 1.3)."""
+"""ENet, a light network of bottlenecks (Paszke et al., arXiv 1606.02147; method.md, section 1.3)."""
 
 from functools import partial
 

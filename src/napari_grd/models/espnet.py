@@ -1,4 +1,4 @@
-"""ESPNet, a light network of dilated pyramids (Mehta et al., ECCV 2018; METHOD 1.3)."""
+"""ESPNet, a light network of dilated pyramids (Mehta et al., ECCV 2018; method.md, section 1.3)."""
 
 import torch
 from torch import Tensor, nn

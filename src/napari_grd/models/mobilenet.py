@@ -1,4 +1,4 @@
-"""MobileNetV2 at output stride 8 (Sandler et al., CVPR 2018; METHOD 1.3)."""
+"""MobileNetV2 at output stride 8 (Sandler et al., CVPR 2018; method.md, section 1.3)."""
 
 from torch import Tensor, nn
 

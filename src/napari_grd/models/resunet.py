@@ -1,4 +1,4 @@
-"""ResUNet, the method's own 2D network (METHOD 1.1), at any width."""
+"""ResUNet, the method's own 2D network (method.md, section 1.1), at any width."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""U-Net++, a U-Net with nested skips (Zhou et al., DLMIA 2018; METHOD 1.3)."""
+"""U-Net++, a U-Net with nested skips (Zhou et al., DLMIA 2018; method.md, section 1.3)."""
 
 from itertools import pairwise
 

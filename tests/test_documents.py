@@ -1,0 +1,39 @@
+"""What code and documents refer to is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+CODE = [path for folder in ("src", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
+
+
+def anchors(text: str) -> set[str]:
+    """The headings of a page as links name them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    wrong = []
+    for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", page.read_text("utf-8")):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text("utf-8"))):
+            wrong.append(link)
+    assert not wrong
+
+
+def test_sections_of_the_method_that_are_cited_exist() -> None:
+    sections = set(re.findall(r"^## (\d+) ", (ROOT / "docs" / "method.md").read_text("utf-8"), re.MULTILINE))
+    cited = set()
+    for path in CODE:
+        for first, second in re.findall(
+            r"method\.md, sections? (\d+)(?:\.\d)?(?: (?:and|to) (\d+))?", path.read_text("utf-8")
+        ):
+            cited |= {first, second} - {""}
+    assert len(cited) > 5
+    assert cited <= sections
