@@ -1,7 +1,11 @@
 """Progress bars follow the events, and nothing else."""
 
 import io
+import os
+import signal
+import threading
 import time
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -92,3 +96,60 @@ def test_a_notice_is_a_line() -> None:
     with Monitor(Console(file=text, width=120)) as drawn:
         drawn.on_event(Notice("Nothing stands out."))
     assert text.getvalue().strip() == "Note: Nothing stands out."
+
+
+def interrupted(number: int, saved: list[str]) -> Any:
+    try:
+        yield Progress("Training", 1, 3)
+        os.kill(os.getpid(), number)
+        for step in (2, 3):
+            yield Progress("Training", step, 3)
+    finally:
+        saved.append("saved")
+    return "done"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", 1)])
+def test_a_signal_stops_and_saves(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
+    before, saved = signal.getsignal(number), list[str]()
+    with pytest.raises(SystemExit) as ended:
+        monitor.run(interrupted(number, saved))
+    assert ended.value.code == 128 + number
+    assert saved == ["saved"]
+    assert "What was done so far is saved" in capsys.readouterr().err
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
+def test_a_hang_up_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert monitor.run(interrupted(signal.SIGHUP, [])) == "done"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
+def test_after_a_hang_up_nobody_need_read_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class HungUp(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(monitor, "Console", lambda **_: Console(file=HungUp()))
+    saved = list[str]()
+    with pytest.raises(SystemExit) as ended:
+        monitor.run(interrupted(signal.SIGHUP, saved))
+    assert (ended.value.code, saved) == (129, ["saved"])
+
+
+def test_a_job_runs_in_any_thread() -> None:
+    def job() -> Any:
+        yield Progress("Training", 1, 1)
+        return "done"
+
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.append(monitor.run(job())))
+    thread.start()
+    thread.join()
+    assert found == ["done"]

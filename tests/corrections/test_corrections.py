@@ -4,13 +4,32 @@ import itertools
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_grd.corrections import Accept, Correction, Corrections, Cut, Draw, ImageRef, Join, Pick, Region, Split
+from napari_grd.corrections import (
+    Accept,
+    Correction,
+    Corrections,
+    Cut,
+    Draw,
+    ImageRef,
+    Join,
+    Pick,
+    Predictions,
+    Region,
+    Split,
+    load_corrections,
+    open_journal,
+    replay,
+    said,
+    save_corrections,
+)
 from napari_grd.corrections.collection import Entry
 from napari_grd.errors import CorrectionError
 
@@ -223,3 +242,54 @@ def test_an_image_is_known_by_its_pixels() -> None:
 def test_impossible_images_are_refused(shape: object, axes: str) -> None:
     with pytest.raises(CorrectionError, match="cannot be corrected"):
         ImageRef(shape, axes)  # type: ignore[arg-type]
+
+
+LAST = datetime(2999, 12, 31, 23, 59, 59, 999999)
+
+
+@pytest.mark.parametrize("claimed", [LAST, datetime(2999, 12, 31), datetime(2999, 6, 1)])
+@pytest.mark.parametrize("kept", ["added", "file", "journal"])
+def test_a_date_from_the_end_of_time_blocks_nothing(tmp_path: Path, claimed: datetime, kept: str) -> None:
+    path, image = tmp_path / "a.grd-corrections.geojson", ImageRef((64, 64))
+    corrections = Corrections(image, [Join([(1, 1), (1, 5)])])
+    future = Join([(5, 5), (5, 9)], time=claimed.replace(tzinfo=UTC))
+    corrections.add(future)
+    if kept == "file":
+        text = save_corrections(corrections, path).read_text()
+        made = tuple(corrections)[-1].time
+        assert made is not None
+        path.write_text(text.replace(made.isoformat(), claimed.replace(tzinfo=UTC).isoformat()))
+        corrections = load_corrections(path)
+    elif kept == "journal":
+        with open_journal(path, image) as journal:
+            for correction in corrections:
+                journal.add(correction)
+            journal.add(Join([(7, 7), (7, 9)], time=claimed.replace(tzinfo=UTC)))
+        with open_journal(path, image) as journal:
+            corrections = journal.corrections
+    later = [corrections.add(Join([(9, 9), (9, at)])).id for at in (20, 30)]
+    assert [correction.id for correction in corrections][-2:] == later
+    assert corrections.undo() is not None
+    assert corrections.redo() is not None
+    loaded = load_corrections(save_corrections(corrections, path))
+    assert [correction.id for correction in loaded] == [correction.id for correction in corrections]
+    assert loaded.add(Join([(9, 9), (9, 40)])).id == tuple(loaded)[-1].id
+
+
+def test_strokes_on_one_spot_are_not_all_compared_with_each_other_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted, meet = 0, said._meet
+
+    def counting(first: Any, second: Any) -> bool:
+        nonlocal counted
+        counted += 1
+        return meet(first, second)
+
+    monkeypatch.setattr(said, "_meet", counting)
+    rng, strokes = np.random.default_rng(0), 30
+    corrections = Corrections(ImageRef((96, 96)))
+    for angle in rng.uniform(0, np.pi, strokes):
+        middle, along = 48 + rng.normal(0, 3, 2), 30 * np.array([np.sin(angle), np.cos(angle)])
+        corrections.add(Join([tuple(middle - along), tuple(middle + along)]))
+    labels = replay(np.zeros((96, 96), np.uint32), Predictions(), corrections)
+    assert np.unique(labels).tolist() == [0, 1]
+    assert counted < 4 * strokes**2  # it was of the third power: 18,000 here

@@ -1,9 +1,10 @@
 """A job on the command line: progress bars, and a stop that saves."""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -17,14 +18,17 @@ from napari_grd.jobs import Event, Job, Metrics, Notice, Progress, Result, Saved
 
 _PLAIN_EVERY = 10.0  # seconds between lines where the output is no terminal
 _PATIENCE = 0.5  # seconds a stage lasts before it gets a bar
+_ALWAYS = (signal.SIGINT, signal.SIGTERM)
 _DEPTH = 2  # a stage, and one within it: "Validating" while training
 
 
 def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Result:
     """Run a job to its end, with progress bars on the error output.
 
-    The first Ctrl-C or termination signal stops the job at its next event,
-    after it has saved what it keeps; a second one ends the program at once.
+    The first Ctrl-C, termination signal or hang-up (of the terminal, or of an
+    ssh connection) stops the job at its next event, after it has saved what it
+    keeps; a second one ends the program at once. A hang-up that is ignored, as
+    by ``nohup``, stays so.
 
     Parameters
     ----------
@@ -46,7 +50,8 @@ def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Res
             assert stop.number is not None
             number = stop.number
     text = f"Stopped. What was done so far is saved. {resume}"
-    console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    with suppress(OSError):  # after a hang-up nobody reads it
+        console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(128 + number)
 
 
@@ -58,7 +63,16 @@ class _Stop:
 @contextmanager
 def _stop_signals(console: Console) -> Iterator[_Stop]:
     stop = _Stop()
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # After a hang-up there may be nobody to read what is printed: that must not keep the job from being saved.
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    found = {number: signal.getsignal(number) for number in numbers}
+    previous = {
+        number: handler
+        for number, handler in found.items()
+        if number in _ALWAYS or handler not in (signal.SIG_IGN, None)
+    }
+    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
+        previous = {}
 
     def restore() -> None:
         for number, handler in previous.items():
@@ -67,7 +81,8 @@ def _stop_signals(console: Console) -> Iterator[_Stop]:
     def ask(number: int, frame: FrameType | None) -> None:
         restore()
         stop.number = number
-        console.print("Stopping and saving; once more to quit at once.", style="yellow")
+        with suppress(OSError):
+            console.print("Stopping and saving; once more to quit at once.", style="yellow")
 
     for number in previous:
         signal.signal(number, ask)
@@ -119,7 +134,8 @@ class Monitor:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bars.stop()
+        with suppress(OSError):
+            self._bars.stop()
 
     def on_event(self, event: Event) -> None:
         """Take note of an event."""

@@ -18,6 +18,7 @@ from napari_grd.errors import CorrectionError
 _TICK = timedelta(microseconds=1)
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(3000, 1, 1, tzinfo=UTC)
+_LAST = _END - timedelta(days=1)  # what claims to be later leaves no room for the next one, and is moved
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,11 @@ class Corrections:
     def put(self, entry: Entry) -> Entry:
         """Take in a word on a correction, unless a newer one is known.
 
+        Returns
+        -------
+        Entry
+            The word; one dated on the last day before the year 3000 is moved to just after all that is known.
+
         Raises
         ------
         CorrectionError
@@ -188,11 +194,21 @@ class Corrections:
                 f"The correction {entry.correction.id} was undone or redone before it was made, or in the far future.",
                 "Mend its times.",
             )
+        if entry.changed >= _LAST:
+            entry = self._moved(entry)
         known = self._entries.get(entry.correction.id)
         self._entries[entry.correction.id] = entry if known is None else entry.newer(known)
         self._ordered = None
         self._latest = max(self._latest, entry.changed)
         return entry
+
+    def _moved(self, entry: Entry) -> Entry:
+        """A word from the end of time, moved to just after all that is known."""
+        made = entry.time if entry.time < _LAST else _START
+        changed = max(made, self._latest + _TICK)
+        if made == _START:
+            entry = replace(entry, correction=replace(entry.correction, time=changed))
+        return replace(entry, changed=changed)
 
     def merge(self, other: "Corrections") -> "Corrections":
         """All corrections of both, in the order of their times; neither changes.

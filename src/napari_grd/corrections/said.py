@@ -1,6 +1,6 @@
 """What was said so far in a plane, so that one more word costs what it is about and no more."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -92,17 +92,21 @@ class Said:
         linked = {at for at in taken if _meet(self.parts[at].linked, new.named)}
         todo = list(linked)
         while todo:
+            # Only those that are not known yet: strokes on one spot all meet each other.
             part = self.parts[todo.pop()]
-            more = {at for at in self._meeting(part.box) if _meet(self.parts[at].linked, part.linked)} - linked
+            unknown = [at for at in self._meeting(part.box) if at not in linked]
+            more = {at for at in unknown if _meet(self.parts[at].linked, part.linked)}
             linked |= more
             todo += more
         if any(_meet(self.parts[at].linked, new.linked) for at in linked):
-            for at in linked:
-                taken |= self._naming(self.parts[at].box, self.parts[at].linked)
+            chain = [self.parts[at] for at in linked]
+            pixels = distinct(np.concatenate([part.linked for part in chain]))
+            taken |= self._naming(around([part.box for part in chain]), pixels, known=taken | linked)
         return sorted(taken | linked)
 
-    def _naming(self, box: Box, pixels: Ids) -> set[int]:
-        return {at for at in self._meeting(box) if _meet(self.parts[at].named, pixels)}
+    def _naming(self, box: Box, pixels: Ids, known: Set[int] = frozenset()) -> set[int]:
+        unknown = [at for at in self._meeting(box) if at not in known]
+        return {at for at in unknown if _meet(self.parts[at].named, pixels)}
 
 
 @dataclass(frozen=True, eq=False)

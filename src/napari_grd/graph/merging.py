@@ -36,41 +36,56 @@ def remaining(parts: "Sequence[Constraints]", later: "Constraints") -> "list[Con
     0
     """
     off, on, apart = keys(later.background), keys(later.on), keys(later.apart)
-    links = [keys(part.together) for part in parts]
-    gone = [np.logical_or(*np.isin(pairs, off).T) | _isin_pairs(pairs, apart) for pairs in links]
-    groups = _groups(links, gone, later)
+    links, of_link = _all(parts, "together")
+    gone = np.logical_or(*np.isin(links, off).T) | _isin_pairs(links, apart)
+    groups = Groups(np.concatenate([links[~gone], keys(later.together)]))
     wrong = groups.of(apart[groups.join(apart)][:, 0])
     if len(wrong):
-        gone = [out | np.isin(groups.of(pairs[:, 0]), wrong) for pairs, out in zip(links, gone, strict=True)]
-        groups = _groups(links, gone, later)
+        gone |= np.isin(groups.of(links[:, 0]), wrong)
+        groups = Groups(np.concatenate([links[~gone], keys(later.together)]))
+    cuts, of_cut = _all(parts, "apart")
+    undone = groups.join(cuts)
+    for number in np.unique(of_cut[undone]).tolist():
+        here = of_cut == number
+        undone[here] = _whole(cuts[here], undone[here])
+    foreground, of_foreground = _all(parts, "foreground")
+    background, of_background = _all(parts, "background")
+    lost = {
+        "together": _split(gone, of_link, len(parts)),
+        "apart": _split(undone, of_cut, len(parts)),
+        "foreground": _split(np.isin(foreground, off), of_foreground, len(parts)),
+        "background": _split(np.isin(background, on), of_background, len(parts)),
+    }
     return [
-        _without(
-            part,
-            together=out,
-            apart=_undone(keys(part.apart), groups),
-            foreground=np.isin(keys(part.foreground), off),
-            background=np.isin(keys(part.background), on),
-        )
-        for part, out in zip(parts, gone, strict=True)
+        _without(part, **{name: masks[number] for name, masks in lost.items() if number in masks})
+        for number, part in enumerate(parts)
     ]
 
 
+def _all(parts: "Sequence[Constraints]", name: str) -> tuple[Ids, Ids]:
+    """The pixels of all parts as numbers, and which part each is of: one array is faster than hundreds."""
+    found = [getattr(part, name) for part in parts]
+    counts = np.array([len(each) for each in found], np.int64)
+    row = 2 if name in ("together", "apart") else 1
+    if not counts.any():
+        return np.empty((0, 2) if row == 2 else 0, np.int64), np.empty(0, np.int64)
+    return keys(np.concatenate(found)), np.repeat(np.arange(len(parts)), counts)
+
+
+def _split(gone: NDArray[np.bool_], of: Ids, count: int) -> dict[int, NDArray[np.bool_]]:
+    """What is gone of each part, for the parts of which something is."""
+    starts = np.searchsorted(of, np.arange(count + 1))
+    return {number: gone[starts[number] : starts[number + 1]] for number in np.unique(of[gone]).tolist()}
+
+
 def _without(part: "Constraints", **gone: NDArray[np.bool_]) -> "Constraints":
-    if not any(out.any() for out in gone.values()):
+    if not gone:
         return part
     return part.without_check(**{name: getattr(part, name)[~out] for name, out in gone.items()})
 
 
-def _groups(links: Sequence[Ids], gone: Sequence[NDArray[np.bool_]], later: "Constraints") -> Groups:
-    left = [pairs[~out] for pairs, out in zip(links, gone, strict=True)]
-    return Groups(np.concatenate([*left, keys(later.together)]))
-
-
-def _undone(apart: Ids, groups: Groups) -> NDArray[np.bool_]:
+def _whole(apart: Ids, undone: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which pairs hang together with one that is linked now: a joined object would else leave them out."""
-    undone = groups.join(apart)
-    if not undone.any():
-        return undone
     cuts = Groups(apart).of(apart[:, 0])
     whole: NDArray[np.bool_] = np.isin(cuts, cuts[undone])
     return whole

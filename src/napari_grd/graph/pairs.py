@@ -44,6 +44,19 @@ def unordered(pairs: Ids) -> set[tuple[int, int]]:
     return set(map(tuple, np.sort(pairs, axis=1).tolist()))
 
 
+def once(pairs: Ids) -> Ids:
+    """Pairs ``(N, 2)`` of numbers below 2**31 in their order, without those that came before, either way round.
+
+    Examples
+    --------
+    >>> once(np.array([[5, 2], [1, 3], [2, 5]])).tolist()
+    [[5, 2], [1, 3]]
+    """
+    low, high = np.sort(pairs, axis=1).astype(np.int64).T
+    first = np.unique(low << 32 | high, return_index=True)[1]
+    return pairs[np.sort(first)]
+
+
 class Groups:
     """What hangs together by links.
 

@@ -18,7 +18,7 @@ from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.flood import contacts, divide, narrowness, step_changes
 from napari_grd.graph.grid import GridConstraints
-from napari_grd.graph.pairs import Groups, merge_unless_apart
+from napari_grd.graph.pairs import Groups, merge_unless_apart, once
 from napari_grd.graph.volume import as_triple, as_volume
 
 Ids = NDArray[np.int64]
@@ -251,7 +251,8 @@ def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: G
     merges = np.concatenate(
         [cells.flat[firm.reshape(-1)].reshape(-1, 2), touching, _strays(cells, seeds.max(), old, given.off)]
     )
-    apart = cells.flat[live.reshape(-1)].reshape(-1, 2)
+    merges = once(merges[merges[:, 0] != merges[:, 1]])  # a stroke links pixel after pixel of one cell
+    apart = once(cells.flat[live.reshape(-1)].reshape(-1, 2))
     clusters = merge_unless_apart(merges.tolist(), apart.tolist(), np.bincount(cells.reshape(-1)))
     return clusters.astype(np.int32)[cells]
 
