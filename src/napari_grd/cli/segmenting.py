@@ -274,13 +274,20 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
     if options.objects:
         pixels = replace(pixels, labels=filtered(pixels.labels, pixels.axes, options.objects)[()])
     provenance = _provenance(model, work, image, options, config)
+    # The labels come last: where they are, --skip-existing takes everything beside them to be there, too.
+    beside, failure = list[Path](), None
+    try:
+        if options.outlines:
+            beside.append(_write_outlines(work.target, fitted, pixels.labels))
+        if options.also:
+            beside += yield from iter_write_beside(work.target, options.also, pixels, work.path.name, options.objects)
+    except GrdError as error:
+        failure = error
     target = _write(work, pixels.labels, pixels.calibration, provenance, options.form)
-    done.written.append(target)
+    done.written += [target, *beside]
     yield Saved(target, kind="labels")
-    if options.outlines:
-        done.written.append(_write_outlines(work.target, fitted, pixels.labels))
-    if options.also:
-        done.written += yield from iter_write_beside(target, options.also, pixels, work.path.name, options.objects)
+    if failure is not None:
+        raise failure
 
 
 def _named(name: str, event: Event) -> Event:
