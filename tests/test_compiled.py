@@ -1,10 +1,13 @@
-"""Compiled loops work where nothing can be written."""
+"""Compiled loops work where nothing can be written, and where what was written is damaged."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 import napari_grd
 
@@ -37,3 +40,47 @@ def test_a_read_only_installation_without_a_home_works(tmp_path: Path) -> None:
     place, *rest = done.stdout.split(maxsplit=1)
     assert Path(place).is_relative_to(tmp_path)
     assert rest == ["2 (4, 0, 8, 8)\n"]
+
+
+_LOOP = """
+import sys
+from napari_grd.compiled import compiled
+
+@compiled()
+def double(value):
+    return 2 * value
+
+print(double(21), sum(double.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Callable[[], str]:
+    """Runs a compiled loop in a new process; says what came of it, and how often it was found in the cache."""
+    (tmp_path / "loop.py").write_text(_LOOP)
+
+    def run() -> str:
+        env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        command = [sys.executable, str(tmp_path / "loop.py")]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert run() == "42 0"
+    assert run() == "42 1"
+    return run
+
+
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "zeros", "rubbish", "gone"])
+def test_what_was_kept_and_is_damaged_is_compiled_anew(
+    kind: str, damage: str, loop: Callable[[], str], tmp_path: Path
+) -> None:
+    (path,) = (tmp_path / "cache").rglob(f"*.{kind}")
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        half = len(content) // 2
+        parts = {"empty": b"", "cut": content[:half], "zeros": content[:half] + bytes(half), "rubbish": b"\x80rubbish"}
+        path.write_bytes(parts[damage])
+    assert loop() == "42 0"
+    assert loop() == "42 1"

@@ -1,9 +1,14 @@
 """Loops compiled to machine code, kept on disk where there is a place for it."""
 
+import contextlib
+import pickle
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.caching import IndexDataCacheFile
 
 
 def compiled(**options: Any) -> Any:
@@ -30,8 +35,51 @@ def compiled(**options: Any) -> Any:
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return njit(nogil=True, cache=True, **options)(function)
+            result = njit(nogil=True, cache=True, **options)(function)
+            result._cache = _Kept(result._cache)
+            return result
         except RuntimeError:  # "cannot cache function ...: no locator available"
             return njit(nogil=True, **options)(function)
 
     return decorate
+
+
+class _Kept:
+    """Numba's cache of one function, without which everything works: whatever is wrong with it is no error."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+        cache._cache_file.__class__ = _Checked
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, *arguments: Any) -> Any:
+        """Machine code that was kept; None if there is none, or it is damaged."""
+        try:
+            return self._cache.load_overload(*arguments)
+        except Exception:  # pickles that are cut off fail in any way
+            with contextlib.suppress(Exception):
+                self._cache.flush()  # an empty index in its place: else nothing is kept ever again
+            return None
+
+    def save_overload(self, *arguments: Any) -> None:
+        """Keep machine code, if that is possible."""
+        with contextlib.suppress(Exception):
+            self._cache.save_overload(*arguments)
+
+
+class _Checked(IndexDataCacheFile):  # type: ignore[misc]
+    """Machine code with its digest behind it: what is not what was written would crash the process."""
+
+    def _save_data(self, name: str, data: Any) -> None:
+        content = self._dump(data)
+        with self._open_for_write(self._data_path(name)) as file:
+            file.write(content + sha256(content).digest())
+
+    def _load_data(self, name: str) -> Any:
+        content = Path(self._data_path(name)).read_bytes()
+        size = len(content) - sha256().digest_size
+        if size < 0 or sha256(content[:size]).digest() != content[size:]:
+            raise OSError(f"{name} is damaged")
+        return pickle.loads(content[:size])

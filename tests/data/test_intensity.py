@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from napari_grd.config import NormalizationConfig
-from napari_grd.data.intensity import measure_intensity
+from napari_grd.data.intensity import measure_intensity, normalized
 from napari_grd.data.padding import find_padding
 
 CONFIG = NormalizationConfig()
@@ -122,3 +122,22 @@ def test_patches_stand_for_the_whole():
     whole = measure_intensity(image, CONFIG, DIAMETER)
     parts = measure_intensity([image[:, :200, :200], image[:, 300:, 300:]], CONFIG, DIAMETER)
     assert parts.noise == pytest.approx(whole.noise, rel=0.05)
+
+
+@pytest.mark.parametrize("value", [1e8, 1e20, -1e20, 3e38, -3e38])
+@pytest.mark.parametrize("beside", [0.0, np.nan, np.inf])
+def test_a_broken_pixel_is_at_the_end_of_the_range(value: float, beside: float) -> None:
+    image = np.random.default_rng(0).normal(100, 10, (1, 256, 256)).astype(np.float32)
+    image[0, 0, 0] = beside
+    whole = normalized(image, NormalizationConfig())
+    image[0, 30, 30] = value
+    found = normalized(image, NormalizationConfig())
+    assert found[0, 30, 30] == (value > 0)
+    found[0, 30, 30] = whole[0, 30, 30]
+    np.testing.assert_allclose(found, whole, atol=0.02)
+
+
+def test_bright_pixels_stay_bright() -> None:
+    image = np.random.default_rng(0).normal(100, 10, (1, 64, 64)).astype(np.float32)
+    image[0, 30, 30] = 65535
+    assert 100 < normalized(image, NormalizationConfig()).max() < 1000

@@ -1,6 +1,6 @@
 """Verbs and the way out: every error that a user can mend is one line, without a traceback."""
 
-import io
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,6 +10,7 @@ from rich.console import Console
 
 import napari_grd
 from napari_grd.cli import converting, evaluating, exporting, learning, listing, measuring, segmenting, training
+from napari_grd.cli.stdout import OutputFull, give_up_output, guard_output
 from napari_grd.errors import GrdError
 
 app = typer.Typer(
@@ -64,21 +65,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        0 when done; 1 if some files could not be used; 2 for an error in the
+        0 when done; 1 if some files could not be used, or the standard output takes nothing; 2 for an error in the
         command; 130 after Ctrl-C and 143 after a termination signal, when what was done has been saved.
     """
-    _tolerate_any_letter()
+    guard_output()
     try:
-        app(None if arguments is None else list(arguments), prog_name="napari-grd")
+        try:
+            app(None if arguments is None else list(arguments), prog_name="napari-grd")
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # else the interpreter does, and fails, when all is over
+    except OutputFull as error:
+        give_up_output()
+        _say(f"Error: {error}")
+        sys.exit(1)
+    except BrokenPipeError:  # who reads has gone, as head does: nobody is there to be told
+        give_up_output()
+        sys.exit(1)
     except GrdError as error:
         if _debug:
             raise
-        Console(stderr=True, soft_wrap=True).print(f"Error: {error}", style="bold red", markup=False, highlight=False)
+        _say(f"Error: {error}")
         sys.exit(2)
 
 
-def _tolerate_any_letter() -> None:
-    """Names may have letters that a console, or the file it is redirected to, cannot encode."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # the error output may be as full as any other
+        Console(stderr=True, soft_wrap=True).print(text, style="bold red", markup=False, highlight=False)

@@ -24,6 +24,8 @@ _SAMPLE = 2**20  # pixels of a channel that the percentiles are taken from, abou
 _DIAMETER = 24.0  # of objects, where nobody says
 _CLEAR = 6.0  # noise deviations by which a tile's brightest pixels have to stand out to tell the range
 _FLOOR = 40.0  # noise deviations that the range spans at least where nothing stands out
+_BEYOND = 1000.0  # ranges from its end at which a value is no intensity
+_FARTHEST = 1e6  # ranges, or values at their ends, beyond which a value is none when noise is measured
 _TILE = 8.0  # side of a tile in object diameters: one object in it decides its high percentile
 
 
@@ -70,11 +72,18 @@ class PlaneStatistics:
         return bool((self.range[:, 0] > self.range[:, 1]).any())
 
     def normalize(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """Map ``(C, *S)`` linearly so that the range becomes 0 to 1; what was not scanned becomes 0."""
+        """Map ``(C, *S)`` linearly so that the range becomes 0 to 1; what was not scanned becomes 0.
+
+        A pixel that is a thousand ranges away is broken, and would drown all that a network sees around it: it gets
+        the end of the range that it is beyond.
+        """
         result = normalize(image, self.range)
         outside = self.is_padding(image)
         if outside is not None:
             result[:, outside] = 0
+        if result.size and max(result.max(), -result.min()) > _BEYOND:
+            result[result > _BEYOND] = 1
+            result[result < -_BEYOND] = 0
         return result
 
     def with_noise_of(self, whole: "PlaneStatistics") -> "PlaneStatistics":
@@ -149,6 +158,7 @@ def measure_intensity(
     scanned = scanned[:, :: _sample_step(scanned.shape[1], patches[0].shape[-1])]
     percentiles = np.percentile(scanned, [config.low, 50, config.high], axis=1).T.astype(np.float64)
     bounds = percentiles[:, [0, 2]].copy()
+    patches = [_without_broken(patch, bounds) for patch in patches]
     diameter = diameter or _DIAMETER
     found = [background_noise([patch[c] for patch in patches], masks, diameter) for c in range(len(scanned))]
     cell = cell_size(diameter)
@@ -180,6 +190,19 @@ def percentile_range(image: NDArray[Any], config: NormalizationConfig) -> NDArra
 def normalized(image: NDArray[Any], config: NormalizationConfig, diameter: float | None = None) -> NDArray[np.float32]:
     """A whole image ``(C, *S)``, normalized by its own statistics; see :func:`measure_intensity`."""
     return measure_intensity(image, config, diameter).normalize(image)
+
+
+def _without_broken(patch: NDArray[Any], bounds: NDArray[np.float64]) -> NDArray[Any]:
+    """Values so far away that their squares would overflow are brought nearer; they stay what is farthest."""
+    if patch.dtype.kind != "f":
+        return patch
+    low, high = bounds.T.reshape(2, -1, 1, 1)
+    reach = _FARTHEST * np.maximum(high - low, np.maximum(np.abs(low), np.abs(high)))
+    with np.errstate(over="ignore"):
+        low, high = (low - reach).astype(patch.dtype), (high + reach).astype(patch.dtype)
+    if (patch > high).any() or (patch < low).any():
+        return np.clip(patch, low, high)
+    return patch
 
 
 def _as_plane(patch: NDArray[Any]) -> NDArray[Any]:

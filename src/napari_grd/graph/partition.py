@@ -172,7 +172,9 @@ def _check(shape: tuple[int, ...], offsets: Sequence[Offset], foreground: npt.ND
 
 def _check_finite(values: npt.NDArray[Any], name: str) -> None:
     if values.size and np.isnan(values.min()):  # the minimum passes NaN on, in one fast sweep
-        raise ImageError(f"The {name} hold NaN.", "Look for NaN in the image, or for a training that diverged.")
+        raise ImageError(
+            f"The {name} hold NaN.", "Look for NaN and huge values in the image, or for a training that diverged."
+        )
 
 
 def _mask(

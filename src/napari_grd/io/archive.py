@@ -181,10 +181,11 @@ def open_archive(path: str | Path, limits: Limits | None = None) -> Iterator[Arc
 
 def _hash_zip(packed: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, str]:
     infos = packed.infolist()
-    check_names([(info.orig_filename, info.is_dir()) for info in infos], path, limits)
+    # Not is_dir(), which wants a name of at least one letter.
+    check_names([(info.orig_filename, info.filename.endswith("/")) for info in infos], path, limits)
     for info in infos:
         check_entry(info, path)
-    files = [info for info in infos if not info.is_dir()]
+    files = [info for info in infos if not info.filename.endswith("/")]
     total, size = sum(info.file_size for info in files), path.stat().st_size
     check_total(total, size, path, limits)
     if sum(info.compress_size for info in files) > size:

@@ -211,7 +211,7 @@ def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
 def unreadable(path: Path, reason: object) -> ModelFileError:
     """The error for a file that is no safetensors file, or only a part of one."""
     return ModelFileError(
-        f"The model file {str(path)!r} is cut off, or is not a safetensors file ({reason}).",
+        f"The model file {str(path)!r} is cut off, or is not a safetensors file ({str(reason)[:300]}).",
         f"Copy or download it again; a model file ends in {SUFFIX}.",
     )
 

@@ -1,0 +1,155 @@
+"""Fuzzers: each mutated input is opened in a process of its own kind, within bounds of time and memory."""
+
+import importlib.util
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+SECONDS = 10.0
+FEW, MANY = 10, 500
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"hostile_{name}", Path(__file__).parent / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Opener:
+    """A process that opens inputs; another one is started after one that crashed or hung."""
+
+    def __init__(self, door: str, folder: Path) -> None:
+        self._command = [sys.executable, "-P", str(Path(__file__).parent / "doors.py"), door]
+        self._folder = folder
+        self._process: Any = None
+
+    def __call__(self, path: Path, good: Path) -> tuple[str, str]:
+        """How opening a path ended: "ok", "GrdError", "fault", "crash" or "hang", and what was said.
+
+        A new process is shown the good input first: what it imports and keeps is not the mutated one's.
+        """
+        if self._process is None:
+            self._start()
+            assert self._ask(good, 120)[0] == "ok"
+        return self._ask(path, SECONDS)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            for pipe in (self._process.stdin, self._process.stdout):
+                pipe.close()
+            self._process.wait()
+            self._process = None
+
+    def _start(self) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+        with (self._folder / "said").open("ab") as said:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                cwd=self._folder / "cwd",
+                env=environment,
+                text=True,
+            )
+        self._answers: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._listen, args=(self._process.stdout, self._answers), daemon=True).start()
+
+    @staticmethod
+    def _listen(pipe: Any, answers: "queue.Queue[str]") -> None:
+        try:
+            for line in pipe:
+                answers.put(line)
+        except ValueError:  # it was closed
+            return
+        answers.put("")
+
+    def _ask(self, path: Path, seconds: float) -> tuple[str, str]:
+        self._process.stdin.write(json.dumps(str(path)) + "\n")
+        self._process.stdin.flush()
+        try:
+            line = self._answers.get(timeout=seconds)
+        except queue.Empty:
+            self.close()
+            return "hang", f"more than {seconds} s"
+        if not line:
+            code = self._process.wait()
+            self.close()
+            return "crash", f"exit status {code}"
+        answer: tuple[str, str] = json.loads(line)
+        return answer
+
+
+@pytest.fixture(scope="session")
+def mutated() -> Callable[..., Iterable[bytes]]:
+    """``mutated(good, count, structured=False)``, see ``mutations.py``."""
+    found: Callable[..., Iterable[bytes]] = _module("mutations").mutated
+    return found
+
+
+@pytest.fixture(scope="session")
+def how_many(hostile_long: bool) -> int:
+    """Mutated inputs of a format."""
+    return MANY if hostile_long else FEW
+
+
+@pytest.fixture(scope="session")
+def openers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], tuple[Opener, Path]]]:
+    """The process for a door, one for all tests, and the folder that its working folder lies in."""
+    made: dict[str, tuple[Opener, Path]] = {}
+
+    def of(door: str) -> tuple[Opener, Path]:
+        if door not in made:
+            folder = tmp_path_factory.mktemp(f"door {door}")
+            (folder / "cwd").mkdir()
+            (folder / "cwd" / "numpy.py").write_text("open('ran', 'w').close()")
+            made[door] = Opener(door, folder), folder
+        return made[door]
+
+    yield of
+    for opener, _ in made.values():
+        opener.close()
+
+
+@pytest.fixture
+def fuzz(tmp_path: Path, request: pytest.FixtureRequest, openers: Any) -> Any:
+    """``fuzz(door, good, inputs)``: opens each input, and fails with those that did not end as they should.
+
+    ``inputs`` yields after each change what is to be opened, in ``tmp_path / "inputs"``. The folder that the process
+    works in, and what lies beside the inputs, has to be as it was.
+    """
+
+    def run(door: str, good: Path, inputs: Iterable[Path]) -> Counter[str]:
+        opener, folder = openers(door)
+        assert opener(good, good) == ["ok", ""], "the good input is none"
+        counts: Counter[str] = Counter()
+        faults = []
+        for number, path in enumerate(inputs):
+            kind, text = opener(path, good)
+            counts[kind] += 1
+            if kind not in ("ok", "GrdError"):
+                faults.append(f"input {number}: {kind}: {text[-1500:]}")
+        print(f"{request.node.name}: {dict(counts)}")
+        assert not faults, f"{len(faults)} of {sum(counts.values())}:\n" + "\n".join(faults[:5])
+        assert [path.name for path in (folder / "cwd").iterdir()] == ["numpy.py"]
+        assert [path.name for path in tmp_path.iterdir()] == ["inputs"]
+        assert counts["GrdError"], "no input was refused: the mutations change nothing"
+        return counts
+
+    (tmp_path / "inputs").mkdir()
+    return run
