@@ -69,16 +69,16 @@ class _Kept:
             self._cache.save_overload(*arguments)
 
 
-class _Checked(IndexDataCacheFile):  # type: ignore[misc]
+class _Checked(IndexDataCacheFile):
     """Machine code with its digest behind it: what is not what was written would crash the process."""
 
     def _save_data(self, name: str, data: Any) -> None:
-        content = self._dump(data)
-        with self._open_for_write(self._data_path(name)) as file:
+        content: bytes = self._dump(data)  # type: ignore[no-untyped-call]
+        with self._open_for_write(self._data_path(name)) as file:  # type: ignore[no-untyped-call]
             file.write(content + sha256(content).digest())
 
     def _load_data(self, name: str) -> Any:
-        content = Path(self._data_path(name)).read_bytes()
+        content = Path(self._data_path(name)).read_bytes()  # type: ignore[no-untyped-call]
         size = len(content) - sha256().digest_size
         if size < 0 or sha256(content[:size]).digest() != content[size:]:
             raise OSError(f"{name} is damaged")

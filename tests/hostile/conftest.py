@@ -151,5 +151,5 @@ def fuzz(tmp_path: Path, request: pytest.FixtureRequest, openers: Any) -> Any:
         assert counts["GrdError"], "no input was refused: the mutations change nothing"
         return counts
 
-    (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs").mkdir(exist_ok=True)
     return run

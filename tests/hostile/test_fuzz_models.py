@@ -1,18 +1,21 @@
 """Mutated models and packages: loaded, or refused in one line."""
 
+import hashlib
 import json
 import shutil
 import struct
-import zipfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
+import yaml
 
 from napari_grd import api
 from napari_grd.config import NetworkConfig
+from napari_grd.io.builtin import SUFFIX
 from napari_grd.models import Model, ModelConfig
 
 
@@ -50,15 +53,58 @@ def test_model_files(small: Model, tmp_path: Path, fuzz: Any, mutated: Any, how_
     fuzz("model", good, inputs())
 
 
-@pytest.fixture(scope="module")
-def package(small: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    image = np.random.default_rng(0).random((64, 64), np.float32)
-    return api.export_model(small, tmp_path_factory.mktemp("package") / "a.zip", "bioimageio", image=image)
+@pytest.fixture
+def package(small: Model, tmp_path: Path) -> Path:
+    """A folder that is both a package of ours, and one of a stranger with weights that torch runs."""
+    folder = tmp_path / "inputs" / "a"
+    folder.mkdir(parents=True)
+    api.save_model(small, folder / "own")
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        torch.jit.script(torch.nn.AvgPool2d(3, 1, 1)).save(str(folder / "weights.pt"))
+
+    def axes(**size: Any) -> list[Any]:
+        return [{"type": "batch"}, {"type": "channel", "channel_names": ["foreground"]}] + [
+            {"type": "space", "id": name, **{key: value(name) for key, value in size.items()}} for name in "yx"
+        ]
+
+    digest = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("own" + SUFFIX, "weights.pt")}
+    content = {
+        "format_version": "0.5.4",
+        "type": "model",
+        "name": "Tiny model",
+        "description": "made for tests",
+        "license": "MIT",
+        "authors": [{"name": "Nobody"}],
+        "cite": [{"text": "nothing", "url": "https://example.com/"}],
+        "attachments": [{"source": "own" + SUFFIX, "sha256": digest["own" + SUFFIX]}],
+        "config": {"napari_grd": {"model": "own" + SUFFIX}},
+        "inputs": [
+            {
+                "id": "raw",
+                "axes": axes(size=lambda _: {"min": 16, "step": 1}),
+                "test_tensor": {"source": "input.npy"},
+            }
+        ],
+        "outputs": [
+            {
+                "id": "out",
+                "description": "",
+                "axes": axes(size=lambda name: {"tensor_id": "raw", "axis_id": name}),
+                "test_tensor": {"source": "output.npy"},
+                "data": {"type": "float32", "range": [0.0, 1.0]},
+            }
+        ],
+        "weights": {
+            "torchscript": {"source": "weights.pt", "sha256": digest["weights.pt"], "pytorch_version": "2.5.1"}
+        },
+    }
+    (folder / "bioimageio.yaml").write_text(yaml.safe_dump(content))
+    return folder
 
 
 def test_packages(package: Path, tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> None:
     good, path = tmp_path / "inputs" / "a.zip", tmp_path / "inputs" / "b.zip"
-    shutil.copyfile(package, good)
+    shutil.make_archive(str(good.with_suffix("")), "zip", package)
     content = good.read_bytes()
     directory = len(content) - content.index(b"PK\x01\x02")
 
@@ -74,15 +120,12 @@ def test_packages(package: Path, tmp_path: Path, fuzz: Any, mutated: Any, how_ma
 
 
 def test_descriptions(package: Path, tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> None:
-    good, folder = tmp_path / "inputs" / "a", tmp_path / "inputs" / "b"
-    with zipfile.ZipFile(package) as file:
-        file.extractall(good)
-        file.extractall(folder)
-    (name,) = (path.name for path in good.iterdir() if path.name.endswith(("rdf.yaml", "bioimageio.yaml")))
+    folder, name = tmp_path / "inputs" / "b", "bioimageio.yaml"
+    shutil.copytree(package, folder)
 
     def inputs() -> Iterator[Path]:
-        for content in mutated((good / name).read_bytes(), how_many):
+        for content in mutated((package / name).read_bytes(), how_many):
             (folder / name).write_bytes(content)
             yield folder
 
-    fuzz("teacher", good, inputs())
+    fuzz("teacher", package, inputs())

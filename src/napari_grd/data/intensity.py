@@ -201,7 +201,7 @@ def _without_broken(patch: NDArray[Any], bounds: NDArray[np.float64]) -> NDArray
     with np.errstate(over="ignore"):
         low, high = (low - reach).astype(patch.dtype), (high + reach).astype(patch.dtype)
     if (patch > high).any() or (patch < low).any():
-        return np.clip(patch, low, high)
+        patch = np.clip(patch, low, high)
     return patch
 
 
