@@ -91,9 +91,34 @@ def skip_if_slow(task: str, hostile_long: bool) -> None:
         pytest.skip("takes long: run with --hostile-long")
 
 
-def moments(seconds: float, count: int, name: str) -> list[float]:
-    rng = np.random.default_rng(list(name.encode()))
-    return (seconds * rng.uniform(0.05, 1.05, count)).tolist()
+class Moments:
+    """When to kill: at random, until it was done so often; a process may have ended by itself before.
+
+    Parameters
+    ----------
+    seconds : float
+        How long it takes without a kill.
+    count : int
+        How often to kill.
+    name : str
+        Of the task; the moments depend on it.
+    """
+
+    def __init__(self, seconds: float, count: int, name: str, tally: Counter[str]) -> None:
+        self._seconds, self._left, self._tries = seconds, count, 3 * count
+        self._rng = np.random.default_rng(list(name.encode()))
+        self._tally = tally
+
+    def __iter__(self) -> Iterator[float]:
+        while self._left and self._tries:
+            self._tries -= 1
+            yield self._seconds * self._rng.uniform(0.05, 1.05)
+
+    def note(self, done: bool) -> None:
+        """Take note of whether it came to its end."""
+        self._left -= not done
+        self._tally["killed"] += not done
+        self._tally["ended before"] += done
 
 
 @pytest.mark.parametrize("task", FILES)
@@ -106,9 +131,9 @@ def test_a_writer_that_is_killed(do: Do, tally: Counter[str], tmp_path: Path, ta
         wanted.append(state(folder))
     assert wanted[0] != wanted[1]
     assert wanted[0].keys() == wanted[1].keys()
-    for seconds in moments(took, LONG if hostile_long else 1, task):
-        done, _ = do(task, folder, 1, seconds)
-        tally["killed"] += not done
+    moments = Moments(took, LONG if hostile_long else 1, task, tally)
+    for seconds in moments:
+        moments.note(do(task, folder, 1, seconds)[0])
         sweep_now(folder)  # as whoever writes there next
         found = state(folder)
         tally["lost"] += found.keys() != wanted[0].keys()
@@ -130,11 +155,11 @@ def test_a_job_that_is_killed_goes_on(
     whole.mkdir()
     _, took = do(task, whole, 0)
     wanted = {path.name for path in whole.rglob("*")}
-    for number, seconds in enumerate(moments(took, LONG if hostile_long else 1, task)):
+    moments = Moments(took, LONG if hostile_long else 1, task, tally)
+    for number, seconds in enumerate(moments):
         folder = tmp_path / str(number)
         folder.mkdir()
-        done, _ = do(task, folder, 0, seconds)
-        tally["killed"] += not done
+        moments.note(do(task, folder, 0, seconds)[0])
         do(task, folder, 0)
         if task == "segment":
             assert state(folder) == state(whole)
@@ -154,11 +179,11 @@ def test_a_journal_that_is_killed_keeps_what_was_accepted(
 ) -> None:
     (tmp_path / "whole").mkdir()
     _, took = do("journal", tmp_path / "whole", 0)
-    for number, seconds in enumerate(moments(took, LONG if hostile_long else 2, "journal")):
+    moments = Moments(took, LONG if hostile_long else 2, "journal", tally)
+    for number, seconds in enumerate(moments):
         folder = tmp_path / str(number)
         folder.mkdir()
-        done, _ = do("journal", folder, 0, seconds)
-        tally["killed"] += not done
+        moments.note(do("journal", folder, 0, seconds)[0])
         accepted = (folder / "accepted").read_text().split() if (folder / "accepted").exists() else []
         with open_journal(folder / "a.grd-corrections.geojson", ImageRef((64, 64))) as journal:
             kept = {correction.id for correction in journal.corrections}

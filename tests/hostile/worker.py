@@ -36,7 +36,6 @@ from napari_grd.jobs import drain
 from napari_grd.models import Model, ModelConfig
 from napari_grd.teachers.base import TeacherPrediction
 
-torch.set_num_threads(1)
 SMALL = NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8)
 PAIRS = [nuclei_2d(np.random.default_rng(seed), (64, 64)) for seed in range(2)]
 LABELS = np.kron(PAIRS[0][1], np.ones((16, 16), np.uint32)).astype(np.uint32)  # large enough to take some time
@@ -169,6 +168,7 @@ DO: dict[str, Any] = {
 
 
 def main() -> None:
+    torch.set_num_threads(1)  # threads do not survive a fork
     for line in sys.stdin:
         kind, folder, variant, seconds = json.loads(line)
         began, child = time.monotonic(), os.fork()

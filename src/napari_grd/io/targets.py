@@ -13,7 +13,7 @@ from napari_grd.errors import OutputError
 _OPENED = re.compile(r"/dev/fd/(\d{1,6})|/proc/self/fd/(\d{1,6})", re.A)
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 _MOST_LINKS = 40
-_PATIENCE = 10.0  # seconds a pipe without a reader is waited for: the work was done already
+_PATIENCE = 3.0  # seconds a pipe without a reader is waited for: the work was done already
 
 
 class Target:
