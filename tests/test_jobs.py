@@ -144,3 +144,35 @@ def test_a_job_within_another_may_keep_its_notices_to_itself() -> None:
 
     assert drain(without_notices(telling()), events.append) == "over"
     assert events == [Progress("Working", 0, 1)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 22.4 GiB for an array"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried to have 9 bytes"
+        ),
+        RuntimeError("Exception from src/inference/src/cpp/infer_request.cpp:223:\nstd::bad_alloc"),
+        RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    ],
+)
+def test_memory_that_runs_out_is_told_with_advice(error: Exception) -> None:
+    def job() -> Job[None]:
+        yield Progress("Working", 0, 1)
+        raise error
+
+    with pytest.raises(GrdError, match=r"Memory has run out.*smaller tile.*smaller batch") as caught:
+        drain(job())
+    assert isinstance(caught.value, MemoryError)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_error_stays_what_it_is() -> None:
+    def job() -> Job[None]:
+        yield Progress("Working", 0, 1)
+        raise RuntimeError("The sizes do not match")
+
+    with pytest.raises(RuntimeError, match="sizes"):
+        drain(job())

@@ -63,6 +63,47 @@ class OutputError(GrdError):
     """A result cannot be written."""
 
 
+class OutOfMemory(GrdError, MemoryError):
+    """Something takes more memory than there is."""
+
+
+_SHORT = (
+    "not enough memory",
+    "can't allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "bad allocation",
+    "cannot allocate",
+)
+
+
+def out_of_memory(error: BaseException) -> OutOfMemory | None:
+    """What is told in place of an error that says that memory has run out; None for any other error.
+
+    Parameters
+    ----------
+    error : BaseException
+        From Python, NumPy, torch (of any device), OpenVINO or ONNX: all but the first two raise a RuntimeError.
+
+    Examples
+    --------
+    >>> out_of_memory(MemoryError("Unable to allocate 22.4 GiB")).problem
+    'Memory has run out (Unable to allocate 22.4 GiB).'
+    >>> out_of_memory(RuntimeError("The sizes do not match")) is None
+    True
+    """
+    text = str(error)
+    short = isinstance(error, RuntimeError) and any(words in text.lower() for words in _SHORT)
+    if isinstance(error, GrdError) or not (short or isinstance(error, MemoryError)):
+        return None
+    said = next((f" ({line.strip()[:200]})" for line in text.splitlines() if line.strip()), "")
+    return OutOfMemory(
+        f"Memory has run out{said}.",
+        "Close other programs, or do less at once: a crop or fewer planes, a smaller tile when segmenting, a smaller"
+        " batch or patch when training.",
+    )
+
+
 class Cancelled(GrdError):
     """The user stopped a job; what was done so far is kept.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from napari_grd.errors import Cancelled, GrdWarning
+from napari_grd.errors import Cancelled, GrdWarning, out_of_memory
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,8 @@ def drain(
     Cancelled
         If ``cancelled`` answered true. Its ``checkpoint`` is the job's last
         saved one, brought up to date while the job was closed.
+    OutOfMemory
+        If the job has run out of memory.
 
     Examples
     --------
@@ -243,6 +245,11 @@ def drain(
             except StopIteration as stop:
                 result: Result = stop.value
                 return result
+            except (MemoryError, RuntimeError) as error:
+                short = out_of_memory(error)
+                if short is None:
+                    raise
+                raise short from error
             if isinstance(event, Saved) and event.kind == "checkpoint":
                 checkpoint = event.path
             if warn and isinstance(event, Notice) and event.category is not None:

@@ -28,7 +28,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_grd.errors import GrdError
+from napari_grd.errors import GrdError, out_of_memory
 from napari_grd.jobs import Event, Job, Progress
 
 Result = TypeVar("Result")
@@ -232,8 +232,8 @@ def message_of(error: BaseException) -> str:
     """An error in words for a user: problem and remedy, or what Python says."""
     if isinstance(error, GrdError):
         return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return "There is not enough memory. Take a smaller region, fewer images, or a smaller batch or patch."
+    if short := out_of_memory(error):
+        return str(short)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

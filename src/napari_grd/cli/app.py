@@ -11,7 +11,7 @@ from rich.console import Console
 import napari_grd
 from napari_grd.cli import converting, evaluating, exporting, learning, listing, measuring, segmenting, training
 from napari_grd.cli.stdout import OutputFull, give_up_output, guard_output
-from napari_grd.errors import GrdError
+from napari_grd.errors import GrdError, out_of_memory
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,6 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if _debug:
             raise
         _say(f"Error: {error}")
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        short = out_of_memory(error)
+        if short is None or _debug:
+            raise
+        _say(f"Error: {short}")
         sys.exit(2)
 
 

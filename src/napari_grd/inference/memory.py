@@ -71,8 +71,12 @@ def check_memory(
 
 
 def available_memory() -> int | None:
-    """Bytes of memory that can be had without swapping, None if the system does not tell."""
-    found = [value for value in (_of_system(), _of_group()) if value is not None]
+    """Bytes of memory that can be had without swapping, None if the system does not tell.
+
+    The least of what the system has, what the control groups of this process leave (of a container, or of a job on a
+    cluster), and what its own limit of address space leaves (``ulimit -v``).
+    """
+    found = [value for value in (_of_system(), _of_groups(), _of_process()) if value is not None]
     return min(found, default=None)
 
 
@@ -105,18 +109,50 @@ def _of_windows() -> int | None:
     return int(status.free)
 
 
-def _of_group() -> int | None:
-    """What a container leaves."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            root = Path("/sys/fs/cgroup")
-            return int((root / limit).read_text()) - int((root / used).read_text())
-        except (OSError, ValueError):  # no such file; "max"
-            continue
-    return None
+def _of_groups(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int | None:
+    """What the control groups leave, from that of this process up to the outermost."""
+    found = []
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        lines = []
+    folders = {root, root / "memory"}  # in a container the groups of the host have other paths
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds in ("", "memory"):
+            group = (root / "memory" if kinds else root) / path.lstrip("/")
+            folders |= {group, *(folder for folder in group.parents if folder.is_relative_to(root))}
+    for folder in folders:
+        for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            try:
+                left = int((folder / limit).read_text()) - int((folder / used).read_text())
+            except (OSError, ValueError):  # no such file; "max"
+                continue
+            found.append(max(0, left + _reclaimable(folder)))
+    return min(found, default=None)
+
+
+def _reclaimable(folder: Path) -> int:
+    """Pages of files that a group counts as used, and gives back when memory is asked for."""
+    try:
+        lines = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return int(lines.get("total_inactive_file", lines.get("inactive_file", 0)))
+    except (OSError, ValueError):
+        return 0
+
+
+def _of_process() -> int | None:
+    """What the limit of address space leaves."""
+    try:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit == resource.RLIM_INFINITY:
+            return None
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError, ValueError):  # Windows; no such file
+        return None
+    return max(0, limit - used)
 
 
 def _gib(count: int) -> str:

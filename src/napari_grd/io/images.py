@@ -202,7 +202,8 @@ def _photo(path: Path, axes: str | None, shown: bool) -> ImageData:
 
 
 def _array(path: Path, axes: str | None) -> ImageData:
-    pixels = np.asarray(np.load(path, allow_pickle=False))
+    # Mapped first: this compares the size that the file announces with its own before memory is taken.
+    pixels = np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
     if pixels.dtype.kind not in "buif":
         raise DataError(f"{str(path)!r} holds values of type {pixels.dtype}.", "Save real numbers.")
     if pixels.ndim < 2:

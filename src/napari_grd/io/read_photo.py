@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from napari_grd.errors import DataError
 from napari_grd.io.colors import shown_palette, without_alpha, without_equal_colors
 
 _GRAY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_LARGE, _RATIO = 1 << 28, 1100  # samples, and samples a byte: deflate, the densest of lossless codes, makes 1032
 _COLORED = {"RGB": 3, "RGBA": 4, "LA": 2, "La": 2, "RGBa": 4}
 
 
@@ -48,9 +50,10 @@ def read_photo(path: Path, *, shown: bool = True) -> Photo:
     shown : bool, default True
         Whether an indexed picture gives the colors it shows; else its indices, as label images mean them.
     """
-    deep = _sixteen_bit_png(path)
     with _of_any_size(), Image.open(path) as file:
         frames = getattr(file, "n_frames", 1) if file.format in ("GIF", "WEBP", "PNG", "TIFF") else 1
+        _check_size(path, file, frames)
+        deep = _sixteen_bit_png(path)
         if deep is not None:
             parts = [_finished(turn(deep, file.getexif().get(0x0112, 1)), deep.shape[2] if deep.ndim == 3 else 1)]
         else:
@@ -66,6 +69,17 @@ def read_photo(path: Path, *, shown: bool = True) -> Photo:
     return Photo(
         pixels, "tyxs" if is_rgb else "tyx", is_rgb, tuple(dict.fromkeys(part[2] for part in parts if part[2]))
     )
+
+
+def _check_size(path: Path, file: Any, frames: int) -> None:
+    """Refuse a picture that is announced to be far larger than what there is of it can hold."""
+    samples = len(file.getbands()) * file.width * file.height * frames
+    size = path.stat().st_size
+    if samples > _LARGE and samples > _RATIO * size:
+        raise DataError(
+            f"{str(path)!r} has {size} bytes, and claims to hold {frames} x {file.width} x {file.height} pixels.",
+            "It is damaged, or made to fill the memory: do not use it, or store it again as a TIFF.",
+        )
 
 
 @contextmanager
