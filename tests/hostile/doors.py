@@ -82,9 +82,57 @@ def assignment(path: Path) -> None:
     Settings(DistillConfig, None, [path.read_bytes().decode(errors="surrogateescape")], {}).build()
 
 
-DOORS: dict[str, Callable[[Path], None]] = {
-    door.__name__: door for door in (image, label_image, model, teacher, corrections, journal, settings, assignment)
-}
+def small_training() -> Any:
+    """Images, labels and settings of a training of two steps."""
+    from napari_grd.config import NetworkConfig, TrainConfig
+
+    rng = np.random.default_rng(0)
+    labels = np.zeros((48, 48), np.int64)
+    labels[4:20, 4:20], labels[24:44, 8:40] = 1, 2
+    config = TrainConfig(
+        network=NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=4), steps=2, batch=1, patch=32, device="cpu"
+    )
+    return [rng.random(labels.shape, np.float32) + (labels > 0)], [labels], config
+
+
+def training(path: Path) -> None:
+    """Go on with a training from what its folder holds."""
+    from napari_grd import api
+
+    images, labels, config = small_training()
+    api.train(images, labels, config, validation=0.0, out_dir=path)
+
+
+class Teacher:
+    """Says where an image is bright."""
+
+    name, gives_embeddings, fingerprint = "bright", False, "0123456789abcdef" * 2
+
+    def predict(self, image: Any) -> Any:
+        """Two objects and a foreground."""
+        from napari_grd.teachers.base import TeacherPrediction
+
+        bright = image[0] > 1
+        return TeacherPrediction(
+            (bright * (1 + (np.arange(48) > 22)[:, None])).astype(np.uint32), bright.astype(np.float32)
+        )
+
+
+def cache(path: Path) -> None:
+    """Read what a teacher said from a cache, or ask anew; either way it has to be what the teacher says."""
+    from napari_grd.distillation.teacher_cache import TeacherCache
+    from napari_grd.jobs import drain
+
+    images, _, _ = small_training()
+    image = images[0][None]
+    (found,) = drain(TeacherCache(path, Teacher()).fill([image]))  # type: ignore[arg-type]
+    expected = Teacher().predict(image)
+    np.testing.assert_array_equal(np.asarray(found.labels), expected.labels)
+    np.testing.assert_array_equal(np.asarray(found.output[:])[-1], expected.foreground)
+
+
+_ALL = (image, label_image, model, teacher, corrections, journal, settings, assignment, training, cache)
+DOORS: dict[str, Callable[[Path], None]] = {door.__name__: door for door in _ALL}
 
 
 def opened(door: Callable[[Path], None], path: Path) -> tuple[str, str]:
