@@ -12,6 +12,8 @@ from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import as_image, as_labels
 from napari_grd.data.intensity import normalized
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
+from napari_grd.inference.memory import check_room
+from napari_grd.jobs import Job
 from napari_grd.models import registry
 
 
@@ -72,6 +74,15 @@ class ImageSet:
             for own, other in zip(self.labels, labels, strict=True)
         )
         return replace(self, labels=merged)
+
+    def check_memory(self) -> Job[None]:
+        """Tell if the images, normalized for training, take much of the memory, see :func:`check_room`."""
+        needed = sum(4 * image.size for image in self.images)
+        return check_room(
+            needed,
+            f"{len(self)} images of together {sum(image.size for image in self.images) / 1e6:.0f} million values",
+            "Train on fewer of them, or on crops.",
+        )
 
     def examples(self, config: NormalizationConfig, teacher: Sequence[Any] | None = None) -> list[Example]:
         """Normalised training examples; every image has to be labelled."""

@@ -73,6 +73,7 @@ def iter_train(
     """
     config = config or TrainConfig()
     data = check_images(images, labels, config, axes)
+    yield from data.check_memory()
     data, held = _split(data, validation, config, axes)
     missing = [i for i, found in enumerate(data.labels) if found is None]
     if missing:
@@ -146,6 +147,7 @@ def iter_distill(
     """
     config = config or DistillConfig()
     data = check_images(images, labels, config, axes)
+    yield from data.check_memory()
     if teacher_of is not None:
         teacher = _assigned(teacher, data, teacher_of)
     data, held = _split(data, validation, config, axes)

@@ -28,6 +28,7 @@ from napari_grd.distillation.cache_entry import (
 from napari_grd.errors import DataError, ImageError, OutputError
 from napari_grd.graph.offsets import default_offsets
 from napari_grd.io.atomic import make_folder
+from napari_grd.io.disk import check_disk, size_on_disk
 from napari_grd.io.lock import used, users
 from napari_grd.io.places import default_cache_folder
 from napari_grd.jobs import Job, Stopwatch
@@ -118,6 +119,11 @@ class TeacherCache:
         for done, (key, image) in enumerate(missing.items()):
             yield watch.progress(done)
             known[key] = self._write(key, image)
+            if done == 0:  # the first answer tells what the others take
+                pixels = sum(each[0].size for each in missing.values()) - image[0].size
+                taken = sum(map(size_on_disk, self._entries(key)))
+                needed = taken * pixels // image[0].size
+                yield from check_disk(self._root, needed, f"The teacher's answers to {len(missing) - 1} more images")
         yield watch.progress(len(missing))
         return [kept for key in keys if (kept := known[key]) is not None]
 

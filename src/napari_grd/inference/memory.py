@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_grd.errors import ImageError
+from napari_grd.errors import ImageError, OutOfMemory
 from napari_grd.inference.blocks import Block
 from napari_grd.inference.boxes import size_of
 from napari_grd.jobs import Job, Notice
@@ -68,6 +68,36 @@ def check_memory(
         f"{size} will take about {_gib(labels + work)} of the {_gib(available)} of memory that are available"
         f" ({_gib(labels)} of them for the labels)."
     )
+
+
+def check_room(needed: int, what: str, remedy: str) -> Job[None]:
+    """Tell beforehand if a job takes much of the memory there is.
+
+    Parameters
+    ----------
+    needed : int
+        Bytes that the job takes beyond those in use.
+    what : str
+        Begins the message: "12 training images".
+    remedy : str
+        What to do if there is too little.
+
+    Yields
+    ------
+    Notice
+        If it takes more than half of what is available.
+
+    Raises
+    ------
+    OutOfMemory
+        If it takes more than that.
+    """
+    available = available_memory()
+    if available is None or needed <= _MUCH * available:
+        return
+    if needed > available:
+        raise OutOfMemory(f"{what} take {_gib(needed)} of memory, and {_gib(available)} are available.", remedy)
+    yield Notice(f"{what} will take about {_gib(needed)} of the {_gib(available)} of memory that are available.")
 
 
 def available_memory() -> int | None:
