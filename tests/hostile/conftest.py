@@ -31,20 +31,30 @@ def _module(name: str) -> ModuleType:
 class Opener:
     """A process that opens inputs; another one is started after one that crashed or hung."""
 
-    def __init__(self, door: str, folder: Path) -> None:
-        self._command = [sys.executable, "-P", str(Path(__file__).parent / "doors.py"), door]
-        self._folder = folder
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._process: Any = None
+        (folder / "cwd").mkdir()
+        (folder / "cwd" / "numpy.py").write_text("open('ran', 'w').close()")
 
-    def __call__(self, path: Path, good: Path) -> tuple[str, str]:
-        """How opening a path ended: "ok", "GrdError", "fault", "crash" or "hang", and what was said.
+    def good(self, door: str, path: Path) -> None:
+        """Open a good input, which loads what is needed and sets the limit of memory.
 
-        A new process is shown the good input first: what it imports and keeps is not the mutated one's.
+        Raises
+        ------
+        AssertionError
+            If it is none.
         """
         if self._process is None:
             self._start()
-            assert self._ask(good, 120)[0] == "ok"
-        return self._ask(path, SECONDS)
+        answer = self._ask(door, path, 120, is_good=True)
+        assert answer == ["ok", ""], f"the good input is none: {answer}"
+
+    def __call__(self, door: str, path: Path, good: Path) -> tuple[str, str]:
+        """How opening a path ended: "ok", "GrdError", "fault", "crash" or "hang", and what was said."""
+        if self._process is None:
+            self.good(door, good)
+        return self._ask(door, path, SECONDS)
 
     def close(self) -> None:
         """End the process."""
@@ -57,13 +67,13 @@ class Opener:
 
     def _start(self) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        with (self._folder / "said").open("ab") as said:
+        with (self.folder / "said").open("ab") as said:
             self._process = subprocess.Popen(
-                self._command,
+                [sys.executable, "-P", str(Path(__file__).parent / "doors.py")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
-                cwd=self._folder / "cwd",
+                cwd=self.folder / "cwd",
                 env=environment,
                 text=True,
             )
@@ -79,8 +89,8 @@ class Opener:
             return
         answers.put("")
 
-    def _ask(self, path: Path, seconds: float) -> tuple[str, str]:
-        self._process.stdin.write(json.dumps(str(path)) + "\n")
+    def _ask(self, door: str, path: Path, seconds: float, *, is_good: bool = False) -> Any:
+        self._process.stdin.write(json.dumps([door, str(path), is_good]) + "\n")
         self._process.stdin.flush()
         try:
             line = self._answers.get(timeout=seconds)
@@ -91,8 +101,7 @@ class Opener:
             code = self._process.wait()
             self.close()
             return "crash", f"exit status {code}"
-        answer: tuple[str, str] = json.loads(line)
-        return answer
+        return json.loads(line)
 
 
 @pytest.fixture(scope="session")
@@ -109,25 +118,15 @@ def how_many(hostile_long: bool) -> int:
 
 
 @pytest.fixture(scope="session")
-def openers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], tuple[Opener, Path]]]:
-    """The process for a door, one for all tests, and the folder that its working folder lies in."""
-    made: dict[str, tuple[Opener, Path]] = {}
-
-    def of(door: str) -> tuple[Opener, Path]:
-        if door not in made:
-            folder = tmp_path_factory.mktemp(f"door {door}")
-            (folder / "cwd").mkdir()
-            (folder / "cwd" / "numpy.py").write_text("open('ran', 'w').close()")
-            made[door] = Opener(door, folder), folder
-        return made[door]
-
-    yield of
-    for opener, _ in made.values():
-        opener.close()
+def opener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opener]:
+    """The process that opens inputs: one for all tests, as it takes seconds to start."""
+    made = Opener(tmp_path_factory.mktemp("opener"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def fuzz(tmp_path: Path, request: pytest.FixtureRequest, openers: Any) -> Any:
+def fuzz(tmp_path: Path, request: pytest.FixtureRequest, opener: Opener) -> Any:
     """``fuzz(door, good, inputs)``: opens each input, and fails with those that did not end as they should.
 
     ``inputs`` yields after each change what is to be opened, in ``tmp_path / "inputs"``. The folder that the process
@@ -135,18 +134,17 @@ def fuzz(tmp_path: Path, request: pytest.FixtureRequest, openers: Any) -> Any:
     """
 
     def run(door: str, good: Path, inputs: Iterable[Path], *, refused: bool = True) -> Counter[str]:
-        opener, folder = openers(door)
-        assert opener(good, good) == ["ok", ""], "the good input is none"
+        opener.good(door, good)
         counts: Counter[str] = Counter()
         faults = []
         for number, path in enumerate(inputs):
-            kind, text = opener(path, good)
+            kind, text = opener(door, path, good)
             counts[kind] += 1
             if kind not in ("ok", "GrdError"):
                 faults.append(f"input {number}: {kind}: {text[-1500:]}")
         print(f"{request.node.name}: {dict(counts)}")
         assert not faults, f"{len(faults)} of {sum(counts.values())}:\n" + "\n".join(faults[:5])
-        assert [path.name for path in (folder / "cwd").iterdir()] == ["numpy.py"]
+        assert [path.name for path in (opener.folder / "cwd").iterdir()] == ["numpy.py"]
         assert [path.name for path in tmp_path.iterdir()] == ["inputs"]
         assert counts["GrdError"] or not refused, "no input was refused: the mutations change nothing"
         return counts

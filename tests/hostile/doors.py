@@ -1,7 +1,8 @@
 """The other end of the fuzzers: a process that opens what it is told to, one input a line, and says how that ended.
 
-``python doors.py DOOR`` reads paths from stdin. It answers a line of JSON for each: ``["ok", ""]``,
+It reads ``[door, path, is_good]`` from stdin, as JSON, and answers a line for each: ``["ok", ""]``,
 ``["GrdError", message]``, or ``["fault", traceback]`` for any other exception, or an error that is not one line.
+A good input is opened without a limit of memory, and sets that for what follows.
 """
 
 import json
@@ -148,26 +149,29 @@ def opened(door: Callable[[Path], None], path: Path) -> tuple[str, str]:
     return "ok", ""
 
 
-def limit_memory() -> None:
+def limit_memory(growth: int | None) -> None:
     """From here on the process may take so much more."""
     status = Path("/proc/self/status")
     if status.is_file():
         import resource
 
         used = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmSize"))
-        resource.setrlimit(resource.RLIMIT_AS, (used * 1024 + GROWTH, resource.RLIM_INFINITY))
+        limit = resource.RLIM_INFINITY if growth is None else used * 1024 + growth
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
 def main() -> None:
-    """Answer until there are no more questions; the first one is about a good input, which loads what is needed."""
+    """Answer until there are no more questions."""
     warnings.simplefilter("ignore")
-    door = DOORS[sys.argv[1]]
     answers: Any = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    for number, line in enumerate(sys.stdin):
-        answer = opened(door, Path(json.loads(line)))
-        if number == 0:
-            limit_memory()
+    for line in sys.stdin:
+        door, path, is_good = json.loads(line)
+        if is_good:
+            limit_memory(None)
+        answer = opened(DOORS[door], Path(path))
+        if is_good:
+            limit_memory(GROWTH)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
