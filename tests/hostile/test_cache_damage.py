@@ -295,3 +295,45 @@ def test_what_is_lost_during_a_distillation_ends_it_and_is_asked_again_by_the_ne
     drain(distill(teacher))
     assert teacher.asked == 2
     assert users(tmp_path / "cache" / TEACHER) == []
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_mutated_entries_are_asked_again_or_said(tmp_path: Path, image: Any, older: bool, hostile_long: bool) -> None:
+    rng = np.random.default_rng(int(older))
+    for number in range(500 if hostile_long else 8):
+        folder = tmp_path / str(number)
+        if older:  # of the values of these nothing is known, so only what describes them is changed
+            entry = make_older(folder, image, zeros=True)
+            names = [name for name in files_of(entry) if name.endswith(".json")]
+        else:
+            ask(folder, image)
+            entry = entry_of(folder, image)
+            names = files_of(entry)
+        path = entry / names[rng.integers(len(names))]
+        content = bytearray(path.read_bytes())
+        at = int(rng.integers(len(content)))
+        match rng.integers(4):
+            case 0:
+                content[at] ^= int(rng.integers(1, 256))
+            case 1:
+                del content[at : at + int(rng.integers(1, 40))]
+            case 2:
+                content[at:at] = rng.bytes(int(rng.integers(1, 40)))
+            case _:
+                content = bytearray(rng.bytes(int(rng.integers(0, 60))))
+        path.write_bytes(content)
+        for _ in range(2):
+            teacher = CountingTeacher()
+            try:
+                (kept,) = drain(TeacherCache(folder, teacher).fill([image]))
+                found = kept.output[...]
+            except DataError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+                continue
+            if not older or teacher.asked:
+                expected = CountingTeacher().predict(image)
+                np.testing.assert_array_equal(kept.labels, expected.labels)
+                np.testing.assert_array_equal(found[:2], expected.embeddings)
+        if not older:
+            assert ask(folder, image)[0] <= 1
+        shutil.rmtree(folder)
