@@ -92,7 +92,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def damaged(path: Path, error: Exception | str) -> DataError:
     """What is said of a checkpoint that cannot be used."""
-    what = f"it has no {error}" if isinstance(error, KeyError) else f"{error!s:.200}"
+    what = " ".join((f"it has no {error}" if isinstance(error, KeyError) else str(error)).split())[:200]
     return DataError(f"The checkpoint {str(path)!r} cannot be read ({what}).", "Delete it to start the training anew.")
 
 
