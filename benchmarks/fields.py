@@ -11,6 +11,7 @@ and image to labels with and without it.
 """
 
 import argparse
+import io
 import os
 import statistics
 import time
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 import napari_grd.api as grd
@@ -172,10 +174,15 @@ def blank(side: int) -> None:
         "hot pixels": np.where(rng.random(shape) < 1e-5, 65535, rng.poisson(100, shape)),
         "correlated noise": 1000 + 100 * ndimage.gaussian_filter(rng.normal(size=shape), 1) / 0.28,
         "out of focus": 1000 + 200 * coarse / coarse.std(),
+        "median filter": ndimage.median_filter(rng.poisson(100, shape), 3),
+        "JPEG, quality 70": _jpeg(rng.normal(60, 6, shape), 70),
         "one value": np.full(shape, 7),
     }
     white = np.clip(rng.normal([235, 228, 236], 2.5, (*shape, 3)), 0, 255)
     slides = {"blank slide": white, "uneven blank slide": white - np.linspace(0, 25, side)[:, None, None]}
+    slides |= {
+        f"uneven, JPEG, quality {quality}": _jpeg(slides["uneven blank slide"], quality) for quality in (30, 70, 90)
+    }
     rows = []
     for name in ("nuclei", "phase", "tissue"):
         model = grd.load_model(name)
@@ -185,6 +192,12 @@ def blank(side: int) -> None:
             found = grd.segment(model, image.astype(dtype), axes="yxc" if image.ndim == 3 else "yx")
             rows.append([name, kind, int(found.max())])
     print(table(["student", "field", "objects"], rows))
+
+
+def _jpeg(image: Array, quality: int) -> Array:
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))
 
 
 def size(pairs: list[str], factors: list[float], limit: int) -> None:

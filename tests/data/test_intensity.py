@@ -1,7 +1,10 @@
 """Range, noise and padding of a field of view."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from napari_grd.config import NormalizationConfig
@@ -141,3 +144,21 @@ def test_bright_pixels_stay_bright() -> None:
     image = np.random.default_rng(0).normal(100, 10, (1, 64, 64)).astype(np.float32)
     image[0, 30, 30] = 65535
     assert 100 < normalized(image, NormalizationConfig()).max() < 1000
+
+
+@pytest.mark.parametrize("quality", [30, 50, 70, 90])
+@pytest.mark.parametrize("deviation", [1, 2.5, 5])
+def test_what_compression_leaves_of_noise_is_noise(quality, deviation):
+    field = np.random.default_rng(0).normal(200, deviation, (512, 512)) - np.linspace(0, 30, 512)
+    buffer = io.BytesIO()
+    Image.fromarray(field.astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+    found = measure_intensity(np.asarray(Image.open(buffer))[None], NormalizationConfig(), 24)
+    assert found.noise is not None
+    assert found.noise[0] < 2 * deviation
+
+
+def test_noise_that_was_smoothed_is_noise():
+    field = ndimage.median_filter(np.random.default_rng(0).poisson(100, (512, 512)), 3)[None]
+    found = measure_intensity(field, NormalizationConfig(), 27)
+    assert found.noise is not None
+    assert not found.stands_out

@@ -88,3 +88,15 @@ def test_in_a_field_of_which_nothing_stands_out_faint_specks_are_no_objects(
 ) -> None:
     labels, image, statistics = field({1: 75, 2: 200})
     assert kept(labels, image, replace(statistics, stands_out=stands_out), "bright") == expected
+
+
+def test_of_what_is_very_large_only_the_rim_counts() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.normal(1000, 10, (1, 400, 400)) + np.linspace(0, 400, 400)[:, None]
+    labels = np.zeros((400, 400), np.uint32)
+    labels[200:, :] = 1  # bright, as is what lies beside it
+    labels[50:70, 50:70] = 2
+    image[0, 50:70, 50:70] += 100
+    statistics = measure_intensity(image, NormalizationConfig(), 27)
+    statistics = replace(statistics, noise=np.array([10.0]), texture=np.array([4.0]), stands_out=True)
+    assert kept(labels, image, statistics, "bright") == {2}

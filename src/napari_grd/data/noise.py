@@ -19,9 +19,16 @@ _WIDE = 2.3  # object diameters: side of a block in which slow changes of the ba
 _CALM, _SHARE = 1.4, 30  # so many percent of the blocks deviate by less than this times what the calmest tenth does,
 _CALM_FEW, _MANY = 1.25, 36  # or half of them by less than that if there are fewer blocks than so many,
 _WHITE = 2.0  # and averaging lowers the deviation as it does with independent noise, but for this factor at most;
+_CALM_SMOOTHED = 1.2  # noise that a filter has smoothed is as even, and neighboring cells
+_INDEPENDENT = 0.57  # deviate independently: means of four by 0.5 of what one does;
 _CALM_GAUSSIAN = 2.0  # correlated noise varies more from block to block,
 _TAILS = 3.5  # its differences have a kurtosis of 3; where there are edges it is more,
 _SKEW = 0.3  # and it is not lopsided
+_BLOCKY = 1.5  # what compression leaves of noise differs so many times as much between its blocks as within,
+_EVEN = 1.4  # and from one end of the field to the other as much, but for this factor,
+_WEAK = 1.5  # or cells differ by less than so many gray levels,
+_FAINT = 4.0  # and pixels by less than so many: beyond that it may be an image full of objects
+_FLAT = 0.5  # gray levels that compression hides
 
 Patches = Sequence[NDArray[Any]]
 Masks = Sequence[NDArray[np.bool_] | None]
@@ -59,17 +66,51 @@ def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[f
     pixels, cells = _deviations(patches, masks, cell, _CELLS)
     if len(cells) < 4:
         return None
+    if (compressed := _compressed_background(patches, masks, diameter, pixels, cells)) is not None:
+        return compressed
     step = 0.0 if patches[0].dtype.kind == "f" else 12**-0.5  # what rounding to whole numbers leaves
     calm, lower, median = (max(float(value), step / cell) for value in np.percentile(cells, [10, _SHARE, 50]))
     like = lower <= _CALM * calm if len(cells) >= _MANY else median <= _CALM_FEW * calm
     if like and _is_white(patches, masks, cell, step):
         return max(float(np.percentile(pixels, _SHARE)), step), lower
-    if median > _CALM_GAUSSIAN * calm or not _is_gaussian(patches, masks, diameter):
+    smoothed = median <= _CALM_SMOOTHED * calm and _is_white_beyond(patches, masks, cell)
+    if not smoothed and (median > _CALM_GAUSSIAN * calm or not _is_gaussian(patches, masks, diameter)):
         return None
-    # If all there is is Gaussian, what is as wide as an object is noise, too.
+    # If all there is is noise, what is as wide as an object is noise, too.
     wide = _deviations(patches, masks, cell, max(_CELLS, round(_WIDE * diameter / cell)))
     pixels, cells = wide if len(wide[0]) >= 4 else (pixels, cells)
     return max(float(np.median(pixels)), step), max(float(np.median(cells)), step / cell)
+
+
+def _compressed_background(
+    patches: Patches, masks: Masks, diameter: float, pixels: NDArray[np.float32], cells: NDArray[np.float32]
+) -> tuple[float, float] | None:
+    """Deviations in an empty field that was compressed as JPEG: it leaves patterns in some blocks, and none in others.
+
+    Where most blocks are flat, the noise is as large as the patterns of a tenth of them.
+    """
+    tenth, half, most = np.percentile(cells, [10, 50, 90])
+    even = most <= _EVEN * half and tenth >= half / _EVEN**2
+    if not (even or most <= _WEAK) or np.percentile(pixels, 90) > _FAINT or not all(map(_is_blocky, patches)):
+        return None
+    if not even:
+        return max(float(np.percentile(pixels, 90)), _FLAT), max(float(most), _FLAT)
+    wide = _deviations(patches, masks, 1, max(_CELLS, round(_WIDE * diameter)))[0]
+    return max(float(np.median(wide if len(wide) >= 4 else pixels)), _FLAT), max(float(half), _FLAT)
+
+
+def _is_blocky(plane: NDArray[Any]) -> bool:
+    """Whether neighbors differ more across the borders of blocks of eight than within, in gray levels of eight bits."""
+    if min(plane.shape) < 32 or (plane.dtype.itemsize != 1 and plane.dtype.kind != "f"):
+        return False
+    values = plane.astype(np.float32)
+    ratios = []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(values, axis=axis)).mean(axis=1 - axis)
+        phases = steps[: len(steps) // 8 * 8].reshape(-1, 8).mean(axis=0)
+        border = float(phases.max())  # an image may be cropped: they may begin anywhere
+        ratios.append(border > _BLOCKY * (float(phases.sum()) - border) / 7)
+    return all(ratios)
 
 
 def _is_white(patches: Patches, masks: Masks, cell: int, step: float) -> bool:
@@ -79,6 +120,13 @@ def _is_white(patches: Patches, masks: Masks, cell: int, step: float) -> bool:
     expected = max(float(np.percentile(pixels, 10)), step) / size
     # What is the same all over a cell is not lowered at all.
     return max(float(np.percentile(cells, 10)), step / size) <= min(_WHITE, 1 + 0.4 * (size - 1)) * expected
+
+
+def _is_white_beyond(patches: Patches, masks: Masks, cell: int) -> bool:
+    """Whether cells are independent, as after a median filter; objects reach over many cells."""
+    _, cells = _deviations(patches, masks, cell, _CELLS)
+    _, larger = _deviations(patches, masks, 2 * cell, _CELLS // 2)
+    return bool(np.percentile(larger, 20) <= _INDEPENDENT * np.percentile(cells, 20))
 
 
 def _deviations(

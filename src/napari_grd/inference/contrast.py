@@ -147,6 +147,7 @@ def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untype
     """By how much the median of each label lies above and below most of the background around it; spread of cells."""
     height, width = labels.shape
     reach = around * cell
+    rim = 2 * reach
     brighter = np.zeros(len(boxes), np.float64)
     darker = np.zeros(len(boxes), np.float64)
     edge = np.zeros(len(boxes), np.float64)
@@ -164,8 +165,15 @@ def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untype
                 if not np.isfinite(value):
                     continue
                 if labels[y, x] == k:
-                    inside[n_inside] = value
-                    n_inside += 1
+                    # The middle of what is very large says nothing of its edge, least of all on uneven ground.
+                    if (
+                        (y >= rim and labels[y - rim, x] != k)
+                        or (y + rim < height and labels[y + rim, x] != k)
+                        or (x >= rim and labels[y, x - rim] != k)
+                        or (x + rim < width and labels[y, x + rim] != k)
+                    ):
+                        inside[n_inside] = value
+                        n_inside += 1
                 elif labels[y, x] == 0:
                     outside[n_outside] = value
                     n_outside += 1
