@@ -82,7 +82,12 @@ def test_segment_can_be_cancelled(student: grd.Model, nuclei: tuple[Any, Any]) -
 def test_distil_again_for_these_images(nuclei: tuple[Any, Any], tmp_path: Path, monkeypatch: Any) -> None:
     asked: list[Any] = []
     write = TeacherCache._write
-    monkeypatch.setattr(TeacherCache, "_write", lambda *args: (asked.append(1), write(*args)))
+
+    def counted(*args: Any) -> Any:
+        asked.append(1)
+        return write(*args)
+
+    monkeypatch.setattr(TeacherCache, "_write", counted)
     config = grd.DistillConfig(steps=2, batch=1, patch=64, device="cpu")
     for out in ("a", "b"):
         grd.distill("nuclei", [nuclei[0]], config=config, out_dir=tmp_path / out, cache_dir=tmp_path / "cache")

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -109,6 +110,15 @@ def interrupted(number: int, saved: list[str]) -> Any:
     return "done"
 
 
+@pytest.fixture
+def not_ignored() -> Iterator[None]:
+    """As in a terminal, even if the tests were started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("not_ignored")
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", 1)])
 def test_a_signal_stops_and_saves(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,6 +140,7 @@ def test_a_hang_up_that_is_ignored_stays_so() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.usefixtures("not_ignored")
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
 def test_after_a_hang_up_nobody_need_read_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     class HungUp(io.StringIO):

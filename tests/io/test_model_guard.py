@@ -155,4 +155,4 @@ def test_offsets_beyond_any_image(path: Path, offsets: list[list[int]], match: s
 
 @pytest.mark.parametrize("value", ["1e400", "1e-9"])
 def test_sizes_beyond_any_object(path: Path, value: str) -> None:
-    refused(rewrite(path, config=f'{{"object_diameter": {value}}}'), "its object_diameter is")
+    refused(rewrite(path, config=f'{{"object_diameter": {value}}}'), "object_diameter")

@@ -1,6 +1,5 @@
 """Verbs and the way out: every error that a user can mend is one line, without a traceback."""
 
-import contextlib
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -96,5 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # the error output may be as full as any other
+    try:
         Console(stderr=True, soft_wrap=True).print(text, style="bold red", markup=False, highlight=False)
+        sys.stderr.flush()
+    except OSError:  # the error output may be as full as any other
+        give_up_output(2)

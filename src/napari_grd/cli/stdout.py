@@ -48,10 +48,16 @@ def guard_output() -> None:
         )
 
 
-def give_up_output() -> None:
-    """From here on, what is written to the standard output goes nowhere, so that nothing fails once more at the end."""
+def give_up_output(descriptor: int = 1) -> None:
+    """From here on, what is written to it goes nowhere, so that nothing fails once more at the end.
+
+    Parameters
+    ----------
+    descriptor : int, default 1
+        1 is the standard output, 2 the error output.
+    """
     with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), descriptor)
 
 
 def _full(error: OSError) -> OutputFull:

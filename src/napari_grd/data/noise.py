@@ -29,6 +29,7 @@ _EVEN = 1.4  # and from one end of the field to the other as much, but for this 
 _WEAK = 1.5  # or cells differ by less than so many gray levels,
 _FAINT = 4.0  # and pixels by less than so many: beyond that it may be an image full of objects
 _FLAT = 0.5  # gray levels that compression hides
+_DARKEST = 8  # brightest pixel of an image with gray levels of eight bits
 
 Patches = Sequence[NDArray[Any]]
 Masks = Sequence[NDArray[np.bool_] | None]
@@ -101,7 +102,9 @@ def _compressed_background(
 
 def _is_blocky(plane: NDArray[Any]) -> bool:
     """Whether neighbors differ more across the borders of blocks of eight than within, in gray levels of eight bits."""
-    if min(plane.shape) < 32 or (plane.dtype.itemsize != 1 and plane.dtype.kind != "f"):
+    # Luminance of colors is a float.
+    levels = plane.dtype == np.uint8 or (plane.dtype.kind == "f" and _DARKEST < plane.max() < 256)
+    if min(plane.shape) < 32 or not levels:
         return False
     values = plane.astype(np.float32)
     ratios = []

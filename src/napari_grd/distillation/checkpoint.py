@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from napari_grd.errors import DataError, OutputError
@@ -73,10 +73,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         If the file is damaged or is no checkpoint.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            # Copies: what it gives may lie in the file, which is about to be replaced.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (not a mapping)
+        # All at once: safetensors opens a file twice, and a training may replace it in between.
+        data = path.read_bytes()
+        tensors = load(data)
+        metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
         if metadata["napari_grd_checkpoint"] != FORMAT:
             raise ValueError(f"its format is {metadata['napari_grd_checkpoint']!r:.20}")
         # Those of older versions have no digest.
