@@ -100,3 +100,12 @@ def test_of_what_is_very_large_only_the_rim_counts() -> None:
     statistics = measure_intensity(image, NormalizationConfig(), 27)
     statistics = replace(statistics, noise=np.array([10.0]), texture=np.array([4.0]), stands_out=True)
     assert kept(labels, image, statistics, "bright") == {2}
+
+
+def test_an_object_that_nearly_fills_the_view_stays() -> None:
+    labels = np.zeros((40, 40), np.uint32)
+    labels[:, 1:] = 1
+    image = np.random.default_rng(0).normal(1000, 10, (1, 40, 40)) + 300 * labels
+    statistics = measure_intensity(np.random.default_rng(0).normal(1000, 10, (1, 512, 512)), NormalizationConfig(), 270)
+    assert statistics.noise is not None
+    assert kept(labels, image, statistics, "bright") == {1}

@@ -157,14 +157,16 @@ def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untype
         top, bottom = max(0, boxes[k, 0] - reach), min(height, boxes[k, 1] + reach + 1)
         left, right = max(0, boxes[k, 2] - reach), min(width, boxes[k, 3] + reach + 1)
         size = (bottom - top) * (right - left)
-        inside, outside, others = np.empty(size), np.empty(size), np.empty(size)
-        n_inside = n_outside = n_others = 0
+        inside, whole, outside, others = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+        n_inside = n_whole = n_outside = n_others = 0
         for y in range(top, bottom):
             for x in range(left, right):
                 value = float(plane[y, x])
                 if not np.isfinite(value):
                     continue
                 if labels[y, x] == k:
+                    whole[n_whole] = value
+                    n_whole += 1
                     # The middle of what is very large says nothing of its edge, least of all on uneven ground.
                     if (
                         (y >= rim and labels[y - rim, x] != k)
@@ -180,6 +182,8 @@ def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untype
                 else:
                     others[n_others] = value
                     n_others += 1
+        if n_inside == 0:  # it nearly fills a small view
+            inside, n_inside = whole, n_whole
         if n_outside == 0:
             outside, n_outside = others, n_others
         if n_inside and n_outside:
