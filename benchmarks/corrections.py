@@ -34,7 +34,7 @@ from napari_grd.corrections import (
     doubts,
 )
 from napari_grd.metrics.matching import match_objects
-from napari_grd.teachers.confidence import VIEWS, turned, turned_back
+from napari_grd.teaching.confidence import VIEWS, turned, turned_back
 from reporting import hardware, table
 from segment import mosaic
 

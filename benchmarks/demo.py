@@ -17,10 +17,10 @@ from statistics import mean
 
 import torch
 
+from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER
+from napari_grd.demo.demo import FULL, LABELLED_KIND, iter_demo
+from napari_grd.demo.recipe import demo_config
 from napari_grd.jobs import drain
-from napari_grd.study.compare import BASELINE, STUDENT, TEACHER
-from napari_grd.study.demo import FULL, LABELLED_KIND, iter_demo
-from napari_grd.study.recipe import demo_config
 from reporting import hardware, table
 from series import spread
 

@@ -20,9 +20,9 @@ import napari_grd.api as grd
 from builtin import WEIGHTS
 from common import Dataset, score
 from napari_grd.config import AssistantConfig, DistillConfig
-from napari_grd.teachers.base import Teacher, TeacherPrediction
-from napari_grd.teachers.registry import as_teacher
-from napari_grd.teachers.several import SeveralTeacher
+from napari_grd.teaching.base import Teacher, TeacherPrediction
+from napari_grd.teaching.multi_teacher import MultiTeacher
+from napari_grd.teaching.registry import as_teacher
 from reporting import hardware, table
 from series import add_arguments, few_labels, load_sets, prepare, results, run_all, say, spread
 
@@ -70,7 +70,7 @@ def heard(teacher: Teacher, gives: str) -> Teacher:
     if gives == "labels":
         return LabelsOnly(teacher)
     if gives == "soft" and teacher.gives_embeddings:
-        return SeveralTeacher({teacher.name: teacher})  # passes on affinities in place of embeddings
+        return MultiTeacher({teacher.name: teacher})  # passes on affinities in place of embeddings
     return teacher
 
 

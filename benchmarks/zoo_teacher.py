@@ -22,7 +22,7 @@ import napari_grd.api as grd
 from builtin import WEIGHTS, WIDEST
 from common import Dataset, load, score
 from napari_grd.config import AssistantConfig, AugmentConfig, DistillConfig, NetworkConfig
-from napari_grd.teachers.base import Teacher
+from napari_grd.teaching.base import Teacher
 from reporting import hardware, table
 
 DATA = "dsb2018_fluo"

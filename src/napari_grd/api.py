@@ -43,13 +43,13 @@ from napari_grd.io.model_file import read_card, save_model
 from napari_grd.io.objects.formats import export_objects, iter_export_objects
 from napari_grd.io.remote import fetch_model
 from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Progress, Saved, drain
-from napari_grd.measure.filtering import filter_objects
-from napari_grd.measure.objects import iter_measure, measure
-from napari_grd.measure.table import ObjectTable
+from napari_grd.measurements.filtering import filter_objects
+from napari_grd.measurements.objects import iter_measure, measure
+from napari_grd.measurements.table import ObjectTable
 from napari_grd.metrics import Errors, Scores, evaluate, find_errors
 from napari_grd.models import Model, ModelCard
-from napari_grd.teachers.base import Teacher, TeacherInfo
-from napari_grd.teachers.registry import TeacherLike, as_teacher, load_teacher, teachers
+from napari_grd.teaching.base import Teacher, TeacherInfo
+from napari_grd.teaching.registry import TeacherLike, as_teacher, load_teacher, teachers
 
 __all__ = [
     "BeforeAfter",

@@ -16,10 +16,10 @@ from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.io.model_file import load_model
 from napari_grd.jobs import Metrics, Progress, Saved, drain
 from napari_grd.models import Model, ModelConfig
-from napari_grd.teachers.base import TeacherPrediction
-from napari_grd.teachers.embedding import EmbeddingTeacher
-from napari_grd.teachers.labels import LabelTeacher
-from napari_grd.teachers.several import SeveralTeacher
+from napari_grd.teaching.base import TeacherPrediction
+from napari_grd.teaching.embedding import EmbeddingTeacher
+from napari_grd.teaching.labels import LabelTeacher
+from napari_grd.teaching.multi_teacher import MultiTeacher
 
 Make = Callable[..., DistillConfig]
 ASSISTANT = {"assistant.steps": 8, "assistant.network": {"widths": (2, 4, 4, 4, 4), "embedding": 8}}
@@ -169,7 +169,7 @@ def test_labels_cannot_be_asked_about_turned_images(nuclei: Any, small: Make) ->
 def test_several_teachers_teach_one_student(nuclei: Any, small: Make) -> None:
     model = Model.create(ModelConfig(network=small().network))
     known = LabelTeacher(zip(nuclei[0][:2], nuclei[1][:2], strict=True))
-    several = SeveralTeacher({"bright": BrightTeacher(), "model": EmbeddingTeacher(model), "drawn": known})
+    several = MultiTeacher({"bright": BrightTeacher(), "model": EmbeddingTeacher(model), "drawn": known})
     choice = ["drawn", "drawn", "bright", "bright", None]
     config = small(confidence=0.2, **ASSISTANT)
     student = drain(iter_distill(several, nuclei[0], config=config, teacher_of=choice))

@@ -14,7 +14,7 @@ from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.distillation.stages import CHECKPOINT
 from napari_grd.errors import ConfigError
 from napari_grd.jobs import Progress, drain
-from napari_grd.teachers.embedding import EmbeddingTeacher
+from napari_grd.teaching.embedding import EmbeddingTeacher
 
 Make = Callable[..., DistillConfig]
 

@@ -15,8 +15,8 @@ from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.model_file import load_model
 from napari_grd.jobs import Metrics, Progress, Saved, drain
 from napari_grd.models import Model
-from napari_grd.teachers.embedding import EmbeddingTeacher, load
-from napari_grd.teachers.labels import LabelTeacher
+from napari_grd.teaching.embedding import EmbeddingTeacher, load
+from napari_grd.teaching.labels import LabelTeacher
 
 Make = Callable[..., DistillConfig]
 

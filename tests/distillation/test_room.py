@@ -14,7 +14,7 @@ from napari_grd.errors import OutOfMemory, OutputError
 from napari_grd.inference import memory
 from napari_grd.io import disk
 from napari_grd.jobs import Notice, Progress, drain
-from napari_grd.teachers.base import TeacherPrediction
+from napari_grd.teaching.base import TeacherPrediction
 
 Usage = namedtuple("Usage", "total used free")
 IMAGES = [np.random.default_rng(seed).random((1, 64, 64), np.float32) for seed in range(4)]

@@ -13,7 +13,7 @@ from napari_grd.data.fingerprint import image_key
 from napari_grd.distillation.teacher_cache import TeacherCache, prune
 from napari_grd.errors import ImageError, LabelError, OutputError
 from napari_grd.jobs import Progress, drain
-from napari_grd.teachers.base import TeacherPrediction
+from napari_grd.teaching.base import TeacherPrediction
 
 
 class CountingTeacher:

@@ -82,7 +82,7 @@ KILLED = """
     from napari_grd.data.simulate import nuclei_2d
     from napari_grd.distillation.recipes import iter_distill, iter_train
     from napari_grd.jobs import Progress, drain
-    from napari_grd.teachers.embedding import EmbeddingTeacher
+    from napari_grd.teaching.embedding import EmbeddingTeacher
 
     pairs = [nuclei_2d(np.random.default_rng(seed), (96, 96)) for seed in range(5)]
     images, labels = [p[0] for p in pairs], [p[1] for p in pairs]

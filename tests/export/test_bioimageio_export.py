@@ -11,8 +11,8 @@ from PIL import Image
 
 import napari_grd.api as grd
 from napari_grd.errors import ConfigError, ModelFileError, OutputError
-from napari_grd.export.bioimageio import write_package
-from napari_grd.export.bioimageio_import import read_package
+from napari_grd.export.bioimageio.import_package import read_package
+from napari_grd.export.bioimageio.package import write_package
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated", "ignore:unclosed file")
 
@@ -107,7 +107,7 @@ def test_a_citation_can_be_followed(model, tmp_path):
 
 
 def test_what_fails_the_test_is_not_written(model, tmp_path, monkeypatch):
-    from napari_grd.export import bioimageio
+    from napari_grd.export.bioimageio import package as bioimageio
 
     monkeypatch.setattr(bioimageio, "normalize", lambda image, _: image * 0)
     with pytest.raises(OutputError, match="fails the test"):

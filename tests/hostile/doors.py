@@ -111,7 +111,7 @@ class Teacher:
 
     def predict(self, image: Any) -> Any:
         """Two objects and a foreground."""
-        from napari_grd.teachers.base import TeacherPrediction
+        from napari_grd.teaching.base import TeacherPrediction
 
         bright = image[0] > 1
         return TeacherPrediction(

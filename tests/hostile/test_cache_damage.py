@@ -21,7 +21,7 @@ from napari_grd.io.lock import users
 from napari_grd.io.places import default_cache_folder
 from napari_grd.io.writer import USE, own_name, this_process
 from napari_grd.jobs import Progress, drain
-from napari_grd.teachers.base import TeacherPrediction
+from napari_grd.teaching.base import TeacherPrediction
 
 TEACHER = "0123456789abcdef0123456789abcdef"
 

@@ -20,10 +20,10 @@ import torch
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig
 from napari_grd.corrections import Corrections, ImageRef, Join, open_journal, save_corrections
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.distillation import fine_tune
-from napari_grd.distillation.fine_tune import iter_fit_known
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.export.formats import export_model
+from napari_grd.finetuning import fine_tune
+from napari_grd.finetuning.fine_tune import iter_fit_known
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.label_tiff import write_labels
 from napari_grd.io.model_file import save_model
@@ -34,7 +34,7 @@ from napari_grd.io.ome_zarr_labels import write_labels_zarr
 from napari_grd.io.tables import write_table
 from napari_grd.jobs import drain
 from napari_grd.models import Model, ModelConfig
-from napari_grd.teachers.base import TeacherPrediction
+from napari_grd.teaching.base import TeacherPrediction
 
 SMALL = NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8)
 PAIRS = [nuclei_2d(np.random.default_rng(seed), (64, 64)) for seed in range(2)]

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from napari_grd.models import build, names, registry
-from napari_grd.models.model import count_macs, count_parameters
+from napari_grd.models.complexity import count_macs
+from napari_grd.models.model import count_parameters
 from napari_grd.models.resunet import TEACHER_WIDTHS, TINY_WIDTHS
 
 SMALL = {

@@ -10,7 +10,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.jobs import Job
 
 if TYPE_CHECKING:
-    from napari_grd.measure.filtering import ObjectFilter
+    from napari_grd.measurements.filtering import ObjectFilter
 
 _TABLES = {"csv": ".csv", "parquet": ".parquet"}
 

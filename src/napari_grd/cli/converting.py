@@ -28,7 +28,7 @@ from napari_grd.jobs import Event, Job, Notice, Saved, Stopwatch, relay
 if TYPE_CHECKING:
     from napari_grd.io.objects.formats import ObjectFormat
     from napari_grd.io.objects.source import LabelSource
-    from napari_grd.measure.filtering import ObjectFilter
+    from napari_grd.measurements.filtering import ObjectFilter
 
 _ALL = "annotations"  # the COCO file of many images
 

@@ -15,7 +15,7 @@ def info(
     """Print what a model is, how well it does, and its settings."""
     import yaml
 
-    from napari_grd.export.bioimageio_import import read_package
+    from napari_grd.export.bioimageio.import_package import read_package
     from napari_grd.io.model_file import read_card
     from napari_grd.io.resolve import resolve_model
 
@@ -61,8 +61,8 @@ def fetch(
 
 def teachers(name: Annotated[str | None, typer.Argument(help="Of one teacher: list its options.")] = None) -> None:
     """List the teachers, and say why one is not available."""
-    from napari_grd.teachers.registry import options_of
-    from napari_grd.teachers.registry import teachers as known
+    from napari_grd.teaching.registry import options_of
+    from napari_grd.teaching.registry import teachers as known
 
     if name is not None:
         if name not in known():

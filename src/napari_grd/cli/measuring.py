@@ -29,8 +29,8 @@ from napari_grd.jobs import Event, Job, Notice, Stopwatch, relay
 
 if TYPE_CHECKING:
     from napari_grd.io.calibration import Calibration
-    from napari_grd.measure.filtering import ObjectFilter
-    from napari_grd.measure.table import ObjectTable
+    from napari_grd.measurements.filtering import ObjectFilter
+    from napari_grd.measurements.table import ObjectTable
 
 _PLACES = ("label", "t", "z", "centroid", "box")  # columns that have no median worth telling
 
@@ -120,7 +120,7 @@ def measure_pixels(
     name: str, read: LabelPixels, objects: "ObjectFilter | None" = None, per_plane: bool = False
 ) -> Job[Measured]:
     """Measure what was read of a label file, in the units that its calibration tells."""
-    from napari_grd.measure.objects import iter_measure
+    from napari_grd.measurements.objects import iter_measure
 
     ndim = object_ndim(read.axes, per_plane)
     options, note = _units(read.calibration, ndim)

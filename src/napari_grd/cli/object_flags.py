@@ -9,7 +9,7 @@ import typer
 from napari_grd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from napari_grd.measure.filtering import FilteredLabels, ObjectFilter
+    from napari_grd.measurements.filtering import FilteredLabels, ObjectFilter
 
 ExcludeBorder = Annotated[
     bool, typer.Option("--exclude-border", help="Leave out objects that the border of the image cuts off.")
@@ -36,7 +36,7 @@ def object_options(exclude_border: bool, border_axes: str, min_size: int, max_si
     ConfigError
         If a size or an axis cannot be.
     """
-    from napari_grd.measure.filtering import object_filter
+    from napari_grd.measurements.filtering import object_filter
 
     if not border_axes or set(border_axes) - set("zyx"):
         raise ConfigError(f"--border-axes is {border_axes!r}.", "Write yx, or zyx for stacks.")
@@ -45,8 +45,8 @@ def object_options(exclude_border: bool, border_axes: str, min_size: int, max_si
 
 def filtered(labels: Any, axes: str, objects: "ObjectFilter", per_plane: bool = False) -> "FilteredLabels":
     """Labels without the objects that are left out; a border along z is only one of volumes."""
-    from napari_grd.measure.filtering import FilteredLabels
-    from napari_grd.measure.geometry import resolve_geometry
+    from napari_grd.measurements.filtering import FilteredLabels
+    from napari_grd.measurements.geometry import resolve_geometry
 
     geometry = resolve_geometry(labels.shape, axes=axes, ndim=object_ndim(axes, per_plane))
     border = "".join(axis for axis in objects.border if axis in geometry.object_axes)

@@ -8,7 +8,7 @@ from napari_grd.errors import ConfigError
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
-    from napari_grd.teachers.base import Teacher
+    from napari_grd.teaching.base import Teacher
 
 
 def load_named(given: Sequence[str], options: Sequence[str] = ()) -> "Teacher | Model":
@@ -31,8 +31,8 @@ def load_named(given: Sequence[str], options: Sequence[str] = ()) -> "Teacher | 
     from napari_grd.io.rdf import is_zoo_package
     from napari_grd.io.remote import remote_models
     from napari_grd.io.resolve import resolve_model
-    from napari_grd.teachers.options import parse_options
-    from napari_grd.teachers.registry import as_teacher, load_teacher, options_of, teachers
+    from napari_grd.teaching.options import parse_options
+    from napari_grd.teaching.registry import as_teacher, load_teacher, options_of, teachers
 
     (only, *more) = given
     if options:

@@ -12,10 +12,10 @@ from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.cli.teacher import load_named
 from napari_grd.cli.training_images import iter_fit, iter_training_images
 from napari_grd.config import DistillConfig, TrainConfig
-from napari_grd.study.recipe import demo_config
+from napari_grd.demo.recipe import demo_config
 
 if TYPE_CHECKING:
-    from napari_grd.study.run import Study
+    from napari_grd.demo.run import Study
 
 _TRAIN = {
     "--network": "network.name",
@@ -72,7 +72,7 @@ def demo(
     Distills the built-in teacher into a small student with a few labeled and many unlabeled images, trains the same
     network on the labels alone, and compares all three on images that none has seen.
     """
-    from napari_grd.study.demo import iter_demo
+    from napari_grd.demo.demo import iter_demo
 
     config = settings.build(demo_config(quick=quick))
     study = run(iter_demo(out, config, quick=quick), resume=_resume(out))
@@ -148,7 +148,7 @@ def distill(
     training, config = run(iter_fit(data.training, config, patch_given=settings.has("patch")))
     held = data.held
 
-    from napari_grd.study.run import StudyImages, iter_study
+    from napari_grd.demo.run import StudyImages, iter_study
 
     found = load_named(teacher, teacher_option or ()) if teacher else None
     study_images = StudyImages(
@@ -165,7 +165,7 @@ def distill(
 
 
 def _report(study: "Study", title: str) -> None:
-    from napari_grd.study.compare import STUDENT, caption, table
+    from napari_grd.demo.compare import STUDENT, caption, table
 
     print_table(title, *table(study.comparison), caption=caption(study.comparison))
     if study.conclusion:

@@ -7,7 +7,7 @@ from scipy import ndimage
 from napari_grd.corrections.evidence import PlaneEvidence
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.region import Region
-from napari_grd.graph.pick import instance_at
+from napari_grd.graph.region_growing import instance_at
 
 Mask = NDArray[np.bool_]
 

@@ -12,7 +12,7 @@ from napari_grd.corrections.evidence import Evidence, PlaneEvidence
 from napari_grd.errors import LabelError
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.io.label_values import stored_type
-from napari_grd.teachers.confidence import agreement
+from napari_grd.teaching.confidence import agreement
 
 Plane = tuple[int, ...]
 Labels = NDArray[np.integer[Any]]

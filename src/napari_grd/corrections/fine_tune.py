@@ -10,7 +10,7 @@ from napari_grd.corrections.learn import iter_learn
 from napari_grd.export.loading import as_model
 from napari_grd.jobs import Event, Job, drain
 from napari_grd.models import Model
-from napari_grd.teachers.registry import TeacherLike, as_teacher
+from napari_grd.teaching.registry import TeacherLike, as_teacher
 
 
 def iter_fine_tune(

@@ -16,14 +16,14 @@ from napari_grd.corrections.kinds import Link, Unlink
 from napari_grd.corrections.lessons import training_labels
 from napari_grd.corrections.replay import replay as replay_corrections
 from napari_grd.data.inputs import as_image
-from napari_grd.distillation.fine_tune import iter_fit_known
 from napari_grd.errors import CorrectionError, GrdError, LabelError
+from napari_grd.finetuning.fine_tune import iter_fit_known
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import predict, segment
 from napari_grd.jobs import Job
 from napari_grd.metrics import Scores, evaluate
 from napari_grd.models import Model
-from napari_grd.teachers.base import Teacher
+from napari_grd.teaching.base import Teacher
 
 
 @dataclass(frozen=True)

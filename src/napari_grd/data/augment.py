@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.config import AugmentConfig
-from napari_grd.data.turned_pairs import turn_affinities
+from napari_grd.data.offset_symmetry import transform_affinities
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.offsets import OFFSETS_2D
 
@@ -130,7 +130,7 @@ def random_patch(
     pixels = _nearest(image, rows, cols) if exact else _linear(image, rows, cols)
     around = None if moved is None else turned(moved, np.float32)
     if around is not None and affinities is not None:
-        around[pairs] = turn_affinities(affinities, OFFSETS_2D, turns, flip)
+        around[pairs] = transform_affinities(affinities, OFFSETS_2D, turns, flip)
     return Patch(
         image=_change_intensity(rng, config, turned(pixels, np.float32)),
         labels=None if labels is None else turned(_nearest(labels[None], rows, cols)[0], np.int64),

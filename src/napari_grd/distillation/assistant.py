@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from napari_grd.config import DistillConfig
-from napari_grd.distillation.course import FIT
 from napari_grd.distillation.prepare import ImageSet
+from napari_grd.distillation.stage_progress import FIT
 from napari_grd.distillation.stages import common_layout, iter_fit
 from napari_grd.distillation.teacher_cache import CachedPrediction
 from napari_grd.io.atomic import make_folder
 from napari_grd.jobs import Job
-from napari_grd.teachers.base import Teacher
-from napari_grd.teachers.embedding import EmbeddingTeacher
+from napari_grd.teaching.base import Teacher
+from napari_grd.teaching.embedding import EmbeddingTeacher
 
 
 def iter_assistant(

@@ -9,17 +9,17 @@ from typing import Any
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import TeacherLayout
 from napari_grd.distillation.assistant import iter_assistant
-from napari_grd.distillation.course import ASK_ASSISTANT, DISTILL, distillation_course
 from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, split
+from napari_grd.distillation.stage_progress import ASK_ASSISTANT, DISTILL, distillation_progress
 from napari_grd.distillation.stages import common_layout, iter_ask, iter_fit
 from napari_grd.distillation.teacher_cache import in_use
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.io.atomic import make_folder
 from napari_grd.jobs import Job
 from napari_grd.models import Model
-from napari_grd.teachers.base import Teacher
-from napari_grd.teachers.confidence import ConfidentTeacher
-from napari_grd.teachers.several import SeveralTeacher
+from napari_grd.teaching.base import Teacher
+from napari_grd.teaching.confidence import ConfidentTeacher
+from napari_grd.teaching.multi_teacher import MultiTeacher
 
 CACHE = "teacher-cache"
 
@@ -124,7 +124,7 @@ def iter_distill(
         Ground truth where there is some; else the teacher's own instances. Pixels
         that are -1 are ignored: no term of the loss looks at them.
     teacher_of : sequence of (str or None), optional
-        If the teacher is a :class:`~napari_grd.teachers.several.SeveralTeacher`: which
+        If the teacher is a :class:`~napari_grd.teaching.multi_teacher.MultiTeacher`: which
         of them teaches each image. None: the one that is most sure of it.
     config, axes, validation, out_dir, start
         As for :func:`iter_train`.
@@ -151,10 +151,10 @@ def iter_distill(
     if teacher_of is not None:
         teacher = _assigned(teacher, data, teacher_of)
     data, held = _split(data, validation, config, axes)
-    course = distillation_course(data, teacher, config)
+    progress = distillation_progress(data, teacher, config)
     if config.confidence:
         teacher = _confident(teacher, config)
-    return (yield from course.follow(_distill(teacher, data, held, config, out_dir, cache_dir, start)))
+    return (yield from progress.follow(_distill(teacher, data, held, config, out_dir, cache_dir, start)))
 
 
 def _distill(
@@ -201,7 +201,7 @@ def _distill(
 
 
 def _assigned(teacher: Teacher, data: ImageSet, teacher_of: Sequence[str | None]) -> Teacher:
-    if not isinstance(teacher, SeveralTeacher):
+    if not isinstance(teacher, MultiTeacher):
         raise ConfigError(
             f"teacher_of is given, but there is only one teacher, {teacher.name!r}.",
             "Pass several as a mapping of names, or leave teacher_of out.",
@@ -210,7 +210,7 @@ def _assigned(teacher: Teacher, data: ImageSet, teacher_of: Sequence[str | None]
 
 
 def _confident(teacher: Teacher, config: DistillConfig) -> Teacher:
-    if isinstance(teacher, SeveralTeacher):
+    if isinstance(teacher, MultiTeacher):
         return teacher.confident()
     if hasattr(teacher, "knows"):
         raise ConfigError(

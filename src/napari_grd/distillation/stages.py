@@ -10,10 +10,10 @@ from napari_grd.config import PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.distillation import parallel
-from napari_grd.distillation.course import ASK
 from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.prepare import ImageSet, object_diameter, smallest_object
 from napari_grd.distillation.resume import best_so_far
+from napari_grd.distillation.stage_progress import ASK
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, DataError, LabelError
@@ -22,9 +22,9 @@ from napari_grd.io.lock import Lock
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import Job, Saved
 from napari_grd.models import Model, ModelConfig
-from napari_grd.teachers.base import Teacher
-from napari_grd.teachers.check import check_some_sense
-from napari_grd.teachers.confidence import without_uncertain
+from napari_grd.teaching.base import Teacher
+from napari_grd.teaching.confidence import without_uncertain
+from napari_grd.teaching.prediction_check import check_some_sense
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = "training.lock"

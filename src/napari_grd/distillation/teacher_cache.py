@@ -32,8 +32,8 @@ from napari_grd.io.disk import check_disk, size_on_disk
 from napari_grd.io.lock import used, users
 from napari_grd.io.places import default_cache_folder
 from napari_grd.jobs import Job, Stopwatch
-from napari_grd.teachers.base import Teacher, TeacherPrediction
-from napari_grd.teachers.check import check_prediction
+from napari_grd.teaching.base import Teacher, TeacherPrediction
+from napari_grd.teaching.prediction_check import check_prediction
 
 _EMBEDDING, _AFFINITIES = "embedding_channels", "affinity_channels"
 _NUMBERS = ("", "-2", "-3", "-4")  # of entries for one image, where something is in the way

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from napari_grd.errors import ConfigError
-from napari_grd.export.bioimageio import write_package
-from napari_grd.export.description import Author
+from napari_grd.export.bioimageio.description import Author
+from napari_grd.export.bioimageio.package import write_package
 from napari_grd.export.onnx import write_onnx
 from napari_grd.export.openvino import write_openvino
 from napari_grd.models import Model
@@ -40,7 +40,7 @@ def export_model(
         to a name without suffix); for openvino ``.xml`` (``.bin`` comes beside
         it), ``.zip``, or a folder to make. A file of that name is replaced.
     format : {"bioimageio", "onnx", "openvino"}
-        What to write, see :func:`~napari_grd.export.bioimageio.write_package`,
+        What to write, see :func:`~napari_grd.export.bioimageio.package.write_package`,
         :func:`~napari_grd.export.onnx.write_onnx` and
         :func:`~napari_grd.export.openvino.write_openvino`.
     int8 : bool, default False

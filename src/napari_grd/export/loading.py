@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from napari_grd.export.bioimageio_import import read_package
+from napari_grd.export.bioimageio.import_package import read_package
 from napari_grd.io.model_file import load_model as _load_model
 from napari_grd.io.resolve import resolve_model
 from napari_grd.models import Model

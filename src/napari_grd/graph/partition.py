@@ -18,7 +18,7 @@ from napari_grd.errors import ImageError
 from napari_grd.graph.cleanup import fill_holes, merge_fragments, merge_slivers, number
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.cosine import affinities_channels_last
-from napari_grd.graph.crumbs import merge_crumbs
+from napari_grd.graph.fragment_merging import merge_small_fragments
 from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.mutex import NO_PAIRS, mutex_watershed
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
@@ -66,7 +66,7 @@ def partition(
     offsets, so the labels are a function of the input alone. Fragments under
     ``min_size`` join the neighbour they have the highest mean affinity with;
     those without a neighbour are removed, unless they are constrained. Larger ones join a
-    neighbour beside which they are small, see :func:`~napari_grd.graph.crumbs.merge_crumbs`. Linked
+    neighbour beside which they are small, see :func:`~napari_grd.graph.fragment_merging.merge_small_fragments`. Linked
     pixels that no stroke connects may make an object of several parts. See :mod:`napari_grd.graph.mutex` and
     :mod:`napari_grd.graph.cleanup`; method.md, section 14, says what the paper's code does.
 
@@ -213,7 +213,7 @@ def _partition(
     if config.min_size > 1:
         labels = merge_fragments(labels, near, vectors, config.min_size, kept)
     if config.crumb:
-        labels = merge_crumbs(labels, near, vectors, config.crumb, kept)
+        labels = merge_small_fragments(labels, near, vectors, config.crumb, kept)
     if config.max_hole:
         fill_holes(labels, config.max_hole, ndim == 2)
     if given is not None:

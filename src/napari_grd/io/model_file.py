@@ -208,7 +208,7 @@ def _check_version(metadata: dict[str, str], path: Path) -> None:
     if version is None or not (version.isascii() and version.isdecimal()):
         raise ModelFileError(
             f"{str(path)!r} is a safetensors file, but not a model of napari-grd.",
-            f"Choose a file that ends in {SUFFIX}; other networks become teachers, see napari_grd.teachers.",
+            f"Choose a file that ends in {SUFFIX}; other networks become teachers, see docs/teachers.md.",
         )
     if len(version) > 9 or int(version) > FORMAT_VERSION:  # int() refuses thousands of digits
         raise ModelFileError(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import torch
 from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
@@ -119,26 +118,3 @@ class Model:
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
-
-
-def count_macs(network: nn.Module, in_channels: int, size: tuple[int, ...]) -> int:
-    """Multiply-accumulates of one forward pass on one image (convolutions and matrix products).
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        The network; its mode is kept.
-    in_channels : int
-        Channels of the image.
-    size : tuple of int
-        Spatial size of the image in pixels.
-    """
-    from torch.utils.flop_counter import FlopCounterMode
-
-    training = network.training
-    network.eval()
-    device = next(network.parameters()).device
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, in_channels, *size, device=device))
-    network.train(training)
-    return int(counter.get_total_flops()) // 2

@@ -10,7 +10,7 @@ from napari_grd._napari.correct import doubting
 from napari_grd._napari.correct.tools import Tool
 from napari_grd._napari.state import state_of
 from napari_grd.corrections import load_corrections
-from napari_grd.teachers.confidence import VIEWS, turned
+from napari_grd.teaching.confidence import VIEWS, transformed
 
 SHIFT, ALT, CTRL = (
     Qt.KeyboardModifier.ShiftModifier,
@@ -283,7 +283,7 @@ def test_views_and_another_model_tell_what_is_doubtful(
         looked.append(prediction.shape)
         missed = 3 if len(looked) <= 3 else 2
         labels = np.where(layer.data == missed, 0, layer.data)
-        return turned(labels, *[*VIEWS, (0, False)][len(looked) - 1])
+        return transformed(labels, *[*VIEWS, (0, False)][len(looked) - 1])
 
     monkeypatch.setattr(doubting, "partition_prediction", found)
     doubtful.turned.setChecked(True)

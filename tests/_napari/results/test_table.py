@@ -13,8 +13,8 @@ from qtpy.QtCore import Qt
 
 from napari_grd._napari.results.table import ResultTable, result_table
 from napari_grd._napari.results.table_model import TableModel
-from napari_grd.measure.objects import measure
-from napari_grd.measure.table import ObjectTable
+from napari_grd.measurements.objects import measure
+from napari_grd.measurements.table import ObjectTable
 
 
 def two_objects() -> np.ndarray:

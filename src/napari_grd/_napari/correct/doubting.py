@@ -15,7 +15,7 @@ from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict
 from napari_grd.jobs import Job, Progress
-from napari_grd.teachers.confidence import VIEWS, turned, turned_back
+from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -68,8 +68,8 @@ def iter_doubts(question: Question, get_model: "Callable[[str], Model]") -> Job[
         pixels, statistics, config = seen_by(model, order.subject, question.plane, order.config)
         for number, view in enumerate(VIEWS):
             yield Progress("Looking at it turned and mirrored", number, len(VIEWS))
-            found = yield from _iter_segment(model, turned(pixels, *view), config, statistics)
-            views.append(turned_back(found, *view))
+            found = yield from _iter_segment(model, transformed(pixels, *view), config, statistics)
+            views.append(transformed_back(found, *view))
     if question.other is not None:
         yield Progress(f"Asking {question.other}", 0, 1)
         model = get_model(question.other)

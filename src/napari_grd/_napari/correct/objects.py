@@ -51,7 +51,7 @@ def piece_at(
     labels: NDArray[np.uint32], evidence: "PlaneEvidence | None", pixel: Pixel, growth: float
 ) -> Region | None:
     """The part of the object at a pixel that the embedding finds like the pixel; None without evidence."""
-    from napari_grd.graph.pick import instance_at  # compiles
+    from napari_grd.graph.region_growing import instance_at  # compiles
 
     if evidence is None:
         return None

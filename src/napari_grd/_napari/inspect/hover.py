@@ -8,7 +8,7 @@ from napari.layers import Image, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
-from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.inspect.image_region import Frame
 from napari_grd._napari.inspect.layers import put_layer
 from napari_grd._napari.inspect.palette import DIFFERENCE, DIFFERENCE_LIMITS
 from napari_grd.graph.similarity import SimilarityMap

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.inspect.image_region import Frame
 from napari_grd._napari.inspect.request import ChannelsUnclear, Memory, Picture, Request
 from napari_grd._napari.inspect.views import Seen, affinity_views, embedding_view, graph_views
 from napari_grd._napari.source import Channel, ImageSource, Region

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer, Points, Vectors
 
-from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.inspect.image_region import Frame
 from napari_grd._napari.inspect.request import Picture
 from napari_grd._napari.inspect.text import offset_text
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_grd._napari.inspect.frame import Frame
+from napari_grd._napari.inspect.image_region import Frame
 from napari_grd._napari.source import Channel
 from napari_grd.errors import ImageError
 

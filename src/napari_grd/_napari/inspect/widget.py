@@ -8,8 +8,8 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_grd._napari.inspect.form import InspectForm
-from napari_grd._napari.inspect.frame import Frame
 from napari_grd._napari.inspect.hover import Following, Hover
+from napari_grd._napari.inspect.image_region import Frame
 from napari_grd._napari.inspect.layers import offset_shown, show_picture
 from napari_grd._napari.inspect.request import ChannelsUnclear, Memory, Request, View
 from napari_grd._napari.inspect.text import legend

@@ -24,7 +24,7 @@ from napari_grd.jobs import Job
 if TYPE_CHECKING:
     import napari
 
-    from napari_grd.measure.evaluation import Evaluation
+    from napari_grd.measurements.evaluation import Evaluation
 
 TABLE = "GRD matches"
 _COLUMN_TIPS = {
@@ -127,7 +127,7 @@ class EvaluateWidget(JobPanel):
         made_by = provenance(judged=layer.name, reference=reference.name, plane_by_plane=planes, **limits)
 
         def make() -> "Job[Evaluation]":
-            from napari_grd.measure.evaluation import iter_evaluate  # imports skimage
+            from napari_grd.measurements.evaluation import iter_evaluate  # imports skimage
 
             return iter_evaluate(labels, truth, **options)
 

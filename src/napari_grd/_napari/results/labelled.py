@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_grd._napari.files.calibrated import layer_calibration
 from napari_grd._napari.source import Channel, ImageSource, channel_choices, image_layers
 from napari_grd.errors import LabelError
-from napari_grd.measure.table import ObjectTable
+from napari_grd.measurements.table import ObjectTable
 
 _PIXEL = "pixel"
 
@@ -33,7 +33,7 @@ def is_plane_by_plane(layer: Labels) -> bool:
 
 
 def geometry_options(layer: Labels, per_plane: bool) -> dict[str, Any]:
-    """What :func:`napari_grd.measure.objects.iter_measure` has to know of a layer's axes, in the unit of the last.
+    """What :func:`napari_grd.measurements.objects.iter_measure` has to know of a layer's axes, in the unit of the last.
 
     Raises
     ------

@@ -174,7 +174,7 @@ class MeasureWidget(JobPanel):
         self.run(lambda: measure_job(request, self.state), done, [layer])
 
     def _request(self, layer: Labels) -> MeasureRequest:
-        from napari_grd.measure.filtering import object_filter  # imports skimage
+        from napari_grd.measurements.filtering import object_filter  # imports skimage
 
         under = channels_under(self.viewer, layer)
         name = self.model.name()

@@ -12,11 +12,11 @@ from napari_grd._napari.state import State
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.jobs import Job, Stopwatch
-from napari_grd.measure.table import ObjectTable
+from napari_grd.measurements.table import ObjectTable
 
 if TYPE_CHECKING:
-    from napari_grd.measure.filtering import FilteredLabels, ObjectFilter
-    from napari_grd.measure.frame import PredictionSource
+    from napari_grd.measurements.filtering import FilteredLabels, ObjectFilter
+    from napari_grd.measurements.frame import PredictionSource
     from napari_grd.models import Model
 
 
@@ -79,9 +79,9 @@ class Measured:
 def measure_job(request: MeasureRequest, state: State) -> Job[Measured]:
     """Measure, in a worker's thread."""
     from napari_grd.inference.background import in_background  # imports numba
-    from napari_grd.measure.filtering import FilteredLabels
-    from napari_grd.measure.geometry import resolve_geometry
-    from napari_grd.measure.objects import iter_measure
+    from napari_grd.measurements.filtering import FilteredLabels
+    from napari_grd.measurements.geometry import resolve_geometry
+    from napari_grd.measurements.objects import iter_measure
 
     model, source = None, None
     if request.model_name is not None:
@@ -113,7 +113,7 @@ def _count_left_out(labels: "FilteredLabels") -> int:
 
 def _source(request: MeasureRequest, model: "Model") -> "PredictionSource":
     from napari_grd.inference.segment import iter_predict
-    from napari_grd.measure.frame import PredictionSource
+    from napari_grd.measurements.frame import PredictionSource
 
     image = request.model_image
     if image is None:

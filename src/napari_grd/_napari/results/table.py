@@ -24,7 +24,7 @@ from napari_grd._napari.results.saving import (
 from napari_grd._napari.results.table_model import TableModel
 from napari_grd._napari.state import unwrap
 from napari_grd.jobs import Job
-from napari_grd.measure.table import ObjectTable
+from napari_grd.measurements.table import ObjectTable
 
 _SPARE = 12  # pixels beside a heading
 

@@ -1,0 +1,152 @@
+"""The dry-run line: what the settings as they stand would cost, worked out in a worker."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_grd._napari.distill.pieces import Piece
+from napari_grd._napari.panel import Panel
+from napari_grd._napari.worker import run_call
+from napari_grd.config import DistillConfig
+
+if TYPE_CHECKING:
+    from napari_grd.models import ModelConfig
+    from napari_grd.planning.estimate import Estimate
+
+_PAUSE = 500  # ms without a change before it is worked out
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Settings to estimate.
+
+    Attributes
+    ----------
+    config : DistillConfig
+        The recipe.
+    train, held : sequence of Piece
+        Regions of layers.
+    folder : Path or None
+        Images in files.
+    channels : int
+        Input channels.
+    teacher : ModelConfig or None
+        The teacher's model; None: labels only.
+    """
+
+    config: DistillConfig
+    train: Sequence[Piece]
+    held: Sequence[Piece]
+    folder: Path | None
+    channels: int
+    teacher: "ModelConfig | None"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the settings cost."""
+
+    parameters: int
+    view_seconds: float
+    estimate: "Estimate"
+    text: str
+
+
+class CostLine:
+    """Answers the latest question, a moment after the last change; older answers are dropped.
+
+    Parameters
+    ----------
+    panel : Panel
+        Whose worker it is.
+    ask : callable
+        Gives the question as of now, or None if there is nothing to estimate.
+    show : callable
+        Is given the answer, or what is wrong.
+    """
+
+    def __init__(
+        self,
+        panel: Panel,
+        ask: Callable[[], Question | None],
+        show: Callable[[Answer], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._panel = panel
+        self._ask = ask
+        self._show = show
+        self._fail = fail
+        self._busy = False
+        self._timer = QTimer(panel)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE)
+        self._timer.timeout.connect(self._start)
+
+    def changed(self) -> None:
+        """Settings have changed."""
+        self._timer.start()
+
+    def _start(self) -> None:
+        if self._busy:  # measuring takes seconds at worst; then the latest question is asked
+            self._timer.start()
+            return
+        question = self._ask()
+        if question is None:
+            return
+        self._busy = True
+        self._panel.track(
+            run_call(lambda: answer(question), on_done=self._finished, on_error=lambda error: self._finished(error))
+        )
+
+    def _finished(self, result: Any) -> None:
+        self._busy = False
+        if isinstance(result, Answer):
+            self._show(result)
+        else:
+            self._fail(result)
+
+
+def answer(question: Question) -> Answer:
+    """Estimate; measures networks that were not measured yet, so call it in a worker."""
+    from napari_grd.models.complexity import config_parameters
+    from napari_grd.planning.estimate import DatasetSize, estimate, roughly
+    from napari_grd.planning.throughput import view_seconds
+
+    sizes = [piece.shape[0] * piece.shape[1] for piece in question.train]
+    held = [piece.shape[0] * piece.shape[1] for piece in question.held]
+    files = [] if question.folder is None else _file_sizes(question.folder)
+    everything = [*sizes, *held, *files] or [1]
+    size = DatasetSize(
+        pixels=sum(everything),
+        held=sum(held) + (sum(files) // 5 if len(files) > 1 else 0),
+        largest=max(everything),
+        channels=question.channels,
+    )
+    network = question.config.network
+    found = estimate(question.config, size, question.teacher)
+    text = f"{roughly(found.seconds)} on this {found.device}, {found.memory / 1e9:.1f} GB of memory"
+    if found.disk > 1e8:
+        text += f", {found.disk / 1e9:.1f} GB on disk meanwhile"
+    return Answer(
+        config_parameters(network, question.channels),
+        view_seconds(network, question.channels),
+        found,
+        text[0].upper() + text[1:],
+    )
+
+
+def _file_sizes(folder: Path) -> list[int]:
+    """Pixels of each image of a folder, as if all were as large as the first."""
+    from napari_grd.io.images import read_image
+    from napari_grd.io.listing import find_images
+
+    paths = find_images(folder)
+    first = read_image(paths[0])
+    # Each plane of a stack is an image to learn from.
+    planes = int(np.prod([size for size, axis in zip(first.shape, first.axes, strict=True) if axis in "tz"]))
+    shape = [first.shape[first.axes.index(axis)] for axis in "yx"]
+    return [int(np.prod(shape))] * (len(paths) * planes)

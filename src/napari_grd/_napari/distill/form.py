@@ -1,0 +1,180 @@
+"""A form made from a config object: nothing in it is declared a second time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_grd._napari.distill.form_fields import Editor, make_editor
+from napari_grd.config import Config
+from napari_grd.errors import ConfigError
+
+C = TypeVar("C", bound=Config)
+
+
+class ConfigForm(QWidget, Generic[C]):
+    """Edits a config object: basic settings on top, all others folded away.
+
+    Labels, tooltips, choices and bounds are those of the config's fields. While
+    the values do not make a valid config, the form says which one is wrong.
+
+    Parameters
+    ----------
+    config : Config
+        What the form starts with; its class decides what the form looks like.
+    basic : sequence of str
+        Fields that are always seen, in this order; nested ones with dots.
+    editors : mapping of str to Editor
+        Editors for fields that deserve one of their own, e.g. a whole nested object.
+    omit : sequence of str
+        Fields that are not shown. They keep the value they have.
+
+    Examples
+    --------
+    In a running application::
+
+        form = ConfigForm(DistillConfig(), basic=("steps",))
+        form.value().steps  # 2000, until somebody changes it
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        config: C,
+        *,
+        basic: Sequence[str] = (),
+        editors: Mapping[str, Editor] | None = None,
+        omit: Sequence[str] = (),
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._kind = type(config)
+        self._kept = config
+        self._editors: dict[str, Editor] = {}
+        own = editors or {}
+        fields = {path: field for path, field in _leaves(self._kind, stop=own) if path not in omit}
+
+        self._basic = QFormLayout()
+        for path in basic:
+            self._add_row(self._basic, path, fields.pop(path), own)
+        self.advanced = QCollapsible("Advanced settings")
+        self.advanced.setDuration(0)  # an animation would outlive a form that is closed meanwhile
+        for group, paths in _grouped(fields).items():
+            self.advanced.addWidget(self._section(group, {path: fields[path] for path in paths}, own))
+        self._problem = QLabel()
+        self._problem.setWordWrap(True)
+        self._problem.setStyleSheet("color: #d9534f")
+        self._problem.hide()
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(self._basic)
+        layout.addWidget(self._problem)
+        layout.addWidget(self.advanced)
+        self.set_value(config)
+        for editor in self._editors.values():
+            editor.changed.connect(self._on_edit)
+
+    def value(self) -> C:
+        """The settings as they stand.
+
+        Raises
+        ------
+        ConfigError
+            If they are not valid; the message names the field and its value.
+        """
+        return self._kept.replace(**{path: editor.value() for path, editor in self._editors.items()})
+
+    def set_value(self, config: C) -> None:
+        """Show other settings."""
+        self._kept = config
+        for path, editor in self._editors.items():
+            editor.widget.blockSignals(True)
+            editor.set_value(_get(config, path))
+            editor.widget.blockSignals(False)
+        self._on_edit()
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the settings as they stand; empty if nothing is."""
+        return str(self._problem.text())
+
+    def editor(self, path: str) -> Editor:
+        """The editor of a field, e.g. ``"optim.lr"``."""
+        return self._editors[path]
+
+    def _on_edit(self, *_: Any) -> None:
+        problem = ""
+        try:
+            self.value()
+        except ConfigError as error:
+            problem = error.problem
+        self._problem.setText(problem)
+        self._problem.setVisible(bool(problem))
+        self.changed.emit()
+
+    def _section(self, group: str, fields: Mapping[str, FieldInfo], own: Mapping[str, Editor]) -> QWidget:
+        section = QWidget()
+        rows = QFormLayout(section)
+        rows.setContentsMargins(0, 0, 0, 8)
+        if group:
+            heading = QLabel(f"<b>{_title(group)}</b>")
+            heading.setToolTip(_about(_get(self._kept, group)))
+            rows.addRow(heading)
+        for path, field in fields.items():
+            self._add_row(rows, path, field, own)
+        return section
+
+    def _add_row(self, rows: QFormLayout, path: str, field: FieldInfo, own: Mapping[str, Editor]) -> None:
+        editor = own.get(path) or make_editor(field)
+        label = QLabel(_title(path))
+        for widget in (label, editor.widget):
+            if not widget.toolTip():
+                widget.setToolTip(_tip(path, field, _get(self._kept, path)))
+        self._editors[path] = editor
+        rows.addRow(label, editor.widget)
+
+
+def _leaves(kind: type[Config], stop: Mapping[str, Editor], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Fields by dotted path; nested configs are entered, but for those in ``stop``."""
+    for name, field in kind.model_fields.items():
+        nested = field.annotation
+        if isinstance(nested, type) and issubclass(nested, Config) and prefix + name not in stop:
+            yield from _leaves(nested, stop, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def _grouped(fields: Mapping[str, FieldInfo]) -> dict[str, list[str]]:
+    """Paths by the nested config they belong to; the outermost ("") comes first."""
+    groups: dict[str, list[str]] = {"": []}
+    for path in fields:
+        groups.setdefault(path.rpartition(".")[0], []).append(path)
+    return {group: paths for group, paths in groups.items() if paths}
+
+
+def _get(config: Config, path: str) -> Any:
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _title(path: str) -> str:
+    """A field's name as people write it: "optim.weight_decay" is "Weight decay"."""
+    return path.rpartition(".")[2].replace("_", " ").capitalize()
+
+
+def _about(config: Config) -> str:
+    return (type(config).__doc__ or "").strip().partition("\n")[0]
+
+
+def _tip(path: str, field: FieldInfo, value: Any) -> str:
+    if isinstance(value, Config):
+        return _about(value)
+    text = field.description or _title(path)
+    return f"{text[0].upper()}{text[1:]} ({path})"

@@ -1,0 +1,220 @@
+"""A distillation as it was ordered in the widget, as a job for a worker."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from napari_grd._napari.distill.pieces import Piece
+from napari_grd._napari.distill.teacher_picker import TeacherChoice
+from napari_grd._napari.distill.threads import leaving_room, threads_beside
+from napari_grd._napari.state import State
+from napari_grd.config import DistillConfig
+from napari_grd.errors import ImageError, LabelError
+from napari_grd.io.atomic import atomic_path, make_folder
+from napari_grd.jobs import Job, Notice, Stopwatch
+
+if TYPE_CHECKING:
+    from napari_grd.models import Model
+    from napari_grd.teaching.base import Teacher
+
+SETTINGS = "settings.yaml"
+"""Settings of a run, in its folder; with them it can be resumed after napari was closed."""
+
+Images = list[NDArray[Any]]
+Labels = list[NDArray[Any] | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """All that a distillation needs, frozen when the button is pressed.
+
+    Attributes
+    ----------
+    teacher : TeacherChoice
+        Who teaches.
+    train, held : tuple of Piece
+        To learn from, and to validate on.
+    folder : Path or None
+        Images in files, to learn from too.
+    config : DistillConfig
+        The recipe.
+    out : Path
+        Folder of this run; a run that stopped there goes on.
+    cache : Path
+        Where the teacher's outputs are kept, for other students of it.
+    cache_bytes : int
+        What may stay there afterwards.
+    threads : int
+        Most threads to use, 0 for all but one.
+    """
+
+    teacher: TeacherChoice
+    train: tuple[Piece, ...]
+    held: tuple[Piece, ...]
+    folder: Path | None
+    config: DistillConfig
+    out: Path
+    cache: Path
+    cache_bytes: int
+    threads: int
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All regions of layers."""
+        return self.train + self.held
+
+
+def iter_order(order: Order, state: State) -> "Job[Model]":
+    """Read the images, load the teacher, distil.
+
+    Parameters
+    ----------
+    order : Order
+        What to do.
+    state : State
+        Of the viewer; has the models, and says whether Live needs the processors.
+
+    Raises
+    ------
+    GrdError
+        If images, teacher or settings do not fit each other, or the folder cannot be written.
+    """
+    import napari_grd.api as grd
+    from napari_grd.distillation.teacher_cache import prune
+
+    make_folder(order.out)
+    _keep_settings(order)
+    model = state.get(order.teacher.name) if order.teacher.kind == "model" else None
+    if model is not None:
+        _check_channels(order, model)
+    images, labels = yield from _read(order.train, "Reading images")
+    held, held_labels = yield from _read(order.held, "Reading validation images")
+    if order.folder is not None:
+        more = yield from _read_folder(order.folder, len(images[0]) if images else _channels(model))
+        images, labels = images + more[0], labels + more[1]
+        held, held_labels = held + more[2], held_labels + more[3]
+    images, labels = _without_empty(images, labels)
+    teacher = _teacher(order, model, [*zip(images, labels, strict=True), *zip(held, held_labels, strict=True)], state)
+    job = grd.iter_distill(
+        teacher,
+        images,
+        labels,
+        order.config,
+        axes="cyx",
+        validation=(held, _all_or_none(held_labels)) if held else 0.0,
+        out_dir=order.out,
+        cache_dir=order.cache,
+    )
+    student = yield from leaving_room(job, lambda: threads_beside(state.live, order.threads))
+    for sentence in prune(order.cache, order.cache_bytes):
+        yield Notice(sentence)
+    return student
+
+
+def read_settings(folder: Path) -> DistillConfig:
+    """Settings of a run that was started in a folder.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, or they cannot be read.
+    """
+    return DistillConfig.from_yaml(folder / SETTINGS)
+
+
+def _keep_settings(order: Order) -> None:
+    with atomic_path(order.out / SETTINGS) as temporary:
+        temporary.write_text(order.config.to_yaml())
+
+
+def _check_channels(order: Order, model: "Model") -> None:
+    for piece in order.pieces[:1]:
+        given, wanted = len(piece.source.channels), model.config.in_channels
+        if given != wanted:
+            raise ImageError(
+                f"{given} channel(s) of {piece.source.layer.name!r} are chosen, the teacher takes {wanted}.",
+                "Choose as many under Channels, or another teacher.",
+            )
+
+
+def _channels(model: "Model | None") -> int:
+    return 1 if model is None else model.config.in_channels
+
+
+def _read(pieces: Sequence[Piece], stage: str) -> Job[tuple[Images, Labels]]:
+    images: Images = []
+    labels: Labels = []
+    watch = Stopwatch(stage, len(pieces))
+    for done, piece in enumerate(pieces):
+        yield watch.progress(done)
+        image, truth = piece.read()
+        images.append(image)
+        labels.append(truth)
+    yield watch.progress(len(pieces))
+    return images, labels
+
+
+def _read_folder(path: Path, channels: int) -> Job[tuple[Images, Labels, Images, Labels]]:
+    """Images of a folder with their labels, to learn from and set aside; one image alone is learned from."""
+    from napari_grd.data.inputs import as_image
+    from napari_grd.io.folders import iter_read
+
+    found = yield from iter_read(path)
+    train, held = found.hold_out(0.2) if len(found.images) > 1 else (found, found.take([]))
+
+    def channels_first(image: NDArray[Any]) -> NDArray[Any]:
+        if channels == 1 and found.axes == "yxc":  # a grey image that was stored in colour
+            return as_image(image.mean(-1), "yx")
+        return as_image(image, found.axes, in_channels=channels)
+
+    return (
+        [channels_first(image) for image in train.images],
+        train.labels,
+        [channels_first(image) for image in held.images],
+        held.labels,
+    )
+
+
+def _without_empty(images: Images, labels: Labels) -> tuple[Images, Labels]:
+    """Leave out planes where nothing was recorded: series begin and end with them."""
+    kept = [i for i, image in enumerate(images) if image.min() != image.max()]
+    if not kept:
+        return images, labels  # the core says what is wrong with them
+    return [images[i] for i in kept], [labels[i] for i in kept]
+
+
+def _all_or_none(labels: Labels) -> Labels | None:
+    """Ground truth to validate on. Where some of it is missing the teacher's instances serve for all."""
+    return None if any(found is None for found in labels) else labels
+
+
+def _teacher(order: Order, model: "Model | None", pairs: list[tuple[Any, Any]], state: State) -> "Teacher":
+    from napari_grd.config import SegmentConfig
+    from napari_grd.teaching.labels import LabelTeacher
+    from napari_grd.teaching.options import parse_options
+    from napari_grd.teaching.registry import load_teacher, options_of
+
+    told = dict(order.teacher.options)
+    if model is not None:
+        given = {"source": model, "config": SegmentConfig(threads=threads_beside(state.live, order.threads))}
+        options = tuple(option for option in options_of("model") if option.name not in given)
+        return load_teacher("model", **given, **parse_options("model", options, told))
+    if order.teacher.kind == "installed":
+        name = order.teacher.name
+        return load_teacher(name, **parse_options(name, options_of(name), told))
+    missing = [piece.source.layer.name for piece in order.pieces if piece.labels is None]
+    if missing:
+        raise LabelError(
+            f"The image {missing[0]!r} has no labels to teach.",
+            "Choose its Labels layer under Ground truth, or untick the image.",
+        )
+    known = [(image, labels) for image, labels in pairs if labels is not None]
+    if len(known) < len(pairs):
+        raise LabelError(
+            f"{len(pairs) - len(known)} of {len(pairs)} images of the folder have no labels to teach.",
+            "Label them, leave them out, or choose a model as the teacher.",
+        )
+    return LabelTeacher(known, axes="cyx", name="labels")

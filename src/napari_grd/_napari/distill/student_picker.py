@@ -1,0 +1,94 @@
+"""How large the student shall be, with what that costs."""
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from napari_grd._napari.distill.form_fields import Editor, ignore_wheel, narrow
+from napari_grd._napari.distill.teacher_picker import millions
+from napari_grd.config import NetworkConfig
+
+_SIZES = {
+    "Tiny: for live use on a laptop": NetworkConfig(),
+    "Small": NetworkConfig(widths=(8, 16, 32, 64, 128)),
+    "Medium": NetworkConfig(widths=(16, 32, 64, 128, 256)),
+    "MobileNetV2": NetworkConfig(name="mobilenetv2"),
+    "ENet": NetworkConfig(name="enet"),
+    "ESPNet: the lightest": NetworkConfig(name="espnet"),
+}
+_OTHER = "Another network…"
+
+
+class StudentPicker(QWidget):
+    """Picks the student's network; a line below tells its size and expected speed."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._embedding = NetworkConfig().embedding
+        self.choice = narrow(QComboBox())
+        self.choice.setToolTip("Smaller students are faster and learn sooner; larger ones can be more accurate")
+        for name, network in _SIZES.items():
+            self.choice.addItem(name, network)
+        self.choice.addItem(_OTHER)
+        ignore_wheel(self.choice)
+        self.other = QLineEdit()
+        self.other.setPlaceholderText("resunet: 4, 8, 16, 32, 64")
+        self.other.setToolTip("Name of a network, and its channels at each level: resunet: 4, 8, 16, 32, 64")
+        self.cost = QLabel()
+        self.cost.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.choice, self.other, self.cost):
+            column.addWidget(widget)
+        self.other.hide()
+        self.choice.currentIndexChanged.connect(self._picked)
+        self.other.textChanged.connect(lambda _text: self.changed.emit())
+
+    def editor(self) -> Editor:
+        """This picker as the editor of the field ``network`` in a form."""
+        return Editor(self, self.value, self.set_value, self.changed)
+
+    def value(self) -> dict[str, object]:
+        """The network, as the fields of a `NetworkConfig`."""
+        picked = self.choice.currentData()
+        if picked is not None:
+            return {**picked.model_dump(), "embedding": self._embedding}
+        name, _, widths = self.other.text().partition(":")
+        split = tuple(part.strip() for part in widths.split(",")) if widths.strip() else None
+        return {"name": name.strip() or NetworkConfig().name, "widths": split, "embedding": self._embedding}
+
+    def set_value(self, network: NetworkConfig) -> None:
+        """Show a network."""
+        self._embedding = network.embedding
+        for row, known in enumerate(_SIZES.values()):
+            if (known.name, known.widths) == (network.name, network.widths):
+                self.choice.setCurrentIndex(row)
+                return
+        widths = "" if network.widths is None else f": {', '.join(map(str, network.widths))}"
+        self.other.setText(network.name + widths)
+        self.choice.setCurrentIndex(self.choice.count() - 1)
+        self.other.show()
+
+    def set_embedding(self, channels: int) -> None:
+        """Embeddings are compared channel by channel, so the student's are as long as the teacher's."""
+        if channels != self._embedding:
+            self._embedding = channels
+            self.changed.emit()
+
+    def show_cost(self, parameters: int, seconds: float) -> None:
+        """Tell the size and the expected time for a view."""
+        self.cost.setText(
+            f"{millions(parameters)} parameters, about {_ms(seconds)} ms for 512 x 512 pixels on this CPU"
+        )
+        self.updateGeometry()  # else the form keeps the height that the text before had at its width
+
+    def _picked(self, _index: int) -> None:
+        self.other.setVisible(self.choice.currentData() is None)
+        self.changed.emit()
+
+
+def _ms(seconds: float) -> int:
+    """Milliseconds to the two digits that a quick measurement is good for."""
+    value = seconds * 1000
+    return round(value) if value < 100 else round(value / 10) * 10

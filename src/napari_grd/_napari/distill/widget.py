@@ -1,0 +1,285 @@
+"""The widget that makes a student: teacher, images and settings in, a live model out."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from platformdirs import user_data_path
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from napari_grd._napari.deferred import Turns
+from napari_grd._napari.distill.cost import Answer, CostLine, Question
+from napari_grd._napari.distill.curves import Curves, load_plotting
+from napari_grd._napari.distill.data import DataPicker
+from napari_grd._napari.distill.form import ConfigForm
+from napari_grd._napari.distill.job import Order, iter_order, read_settings
+from napari_grd._napari.distill.pieces import hold_out
+from napari_grd._napari.distill.preview import PreviewLayers
+from napari_grd._napari.distill.scroll import ColumnScroll
+from napari_grd._napari.distill.student_picker import StudentPicker
+from napari_grd._napari.distill.teacher_picker import TeacherPicker
+from napari_grd._napari.job_bar import JobBar
+from napari_grd._napari.panel import Panel, button, heading
+from napari_grd._napari.save_button import SaveButton
+from napari_grd._napari.settings import settings
+from napari_grd._napari.worker import Running, message_of, run_call, run_job
+from napari_grd.config import DistillConfig
+from napari_grd.demo.recipe import starting_config
+from napari_grd.errors import ConfigError, GrdError
+from napari_grd.jobs import Event, Metrics, Notice, Preview, Progress
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_grd.models import Model
+
+_NOTHING_YET = "The teacher has not been learned from yet."
+_RESUME = "Resume goes on from where it stopped."
+
+
+class DistilWidget(Panel):
+    """Distils a student from a teacher in the background and puts it to use.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose layers are learned from, and whose models get the student.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(viewer)
+        self.teacher = TeacherPicker(self)
+        self.data = DataPicker(self)
+        self.student = StudentPicker()
+        self.form: ConfigForm[DistillConfig] = ConfigForm(
+            starting_config().replace(device=settings().device),
+            basic=("network", "steps", "background"),
+            editors={"network": self.student.editor()},
+        )
+        self.runs = QLineEdit(str(user_data_path("napari-grd", appauthor=False) / "runs"))
+        self.runs.setToolTip("Every run gets a folder of its own in here, for its checkpoints and its student")
+        self.cost = QLabel()
+        self.cost.setWordWrap(True)
+        self.distil = button("Distil", "Start learning in the background; go on working meanwhile", self._distil)
+        self.resume = button("Resume", "Go on with the run that was stopped, or with one in a folder", self._resume)
+        self.save = SaveButton(self)
+        self.bar = JobBar("Stop; the best student so far is kept, and the run can be resumed")
+        self.curves = Curves()
+        self.when_gone(self.curves.close_plots)
+        self.preview = PreviewLayers(self.viewer, Turns(self))
+        self._order: Order | None = None
+        self._running: Running[Any] | None = None
+        self._stage: Progress | None = None
+        self._removed: str | None = None
+        self._unfinished = False
+        self._lay_out()
+        self._estimate = CostLine(self, self._question, self._show_cost, self._cannot_estimate)
+        self.teacher.changed.connect(self._on_teacher)
+        for signal in (self.data.changed, self.form.changed):
+            signal.connect(self._estimate.changed)
+        self.follow(self.viewer.layers.events.removed, self._on_layer_removed)
+        self.track(run_call(load_plotting, on_done=self.curves.prepare, on_error=self.show_error))
+        self._on_teacher()
+        self._enable()
+
+    @property
+    def order(self) -> Order | None:
+        """What runs, or ran last."""
+        return self._order
+
+    # -- what is asked for ---------------------------------------------------------------------------
+
+    def _on_teacher(self) -> None:
+        choice, model = self.teacher.choice(), self.teacher.config
+        self.data.require_channels(None if model is None else model.in_channels)
+        self.data.require_labels(choice is not None and choice.kind == "labels")
+        if model is not None:
+            self.student.set_embedding(model.network.embedding)
+        self._estimate.changed()
+
+    def _make_order(self, out: Path) -> Order:
+        choice = self.teacher.choice()
+        if choice is None:
+            raise ConfigError("No teacher is chosen.", "Choose a model, or open a model file.")
+        config = self.form.value()
+        train, held = hold_out(self.data.pieces(patch=config.patch), patch=config.patch)
+        chosen = settings()
+        return Order(
+            choice,
+            tuple(train),
+            tuple(held),
+            self.data.folder_path(),
+            config,
+            out,
+            chosen.cache_folder / "teachers",
+            chosen.cache_bytes,
+            chosen.threads,
+        )
+
+    def _question(self) -> Question | None:
+        if self._running is not None:
+            return None  # measuring beside a training would slow both
+        try:
+            order = self._make_order(Path())
+        except GrdError as error:
+            self._cannot_estimate(error)
+            return None
+        channels = len(order.train[0].source.channels) if order.train else 1
+        return Question(order.config, order.train, order.held, order.folder, channels, self.teacher.config)
+
+    def _show_cost(self, answer: Answer) -> None:
+        self.cost.setText(answer.text)
+        self.student.show_cost(answer.parameters, answer.view_seconds)
+
+    def _cannot_estimate(self, error: BaseException) -> None:
+        self.cost.setText(message_of(error))
+
+    # -- running -------------------------------------------------------------------------------------
+
+    def _distil(self) -> None:
+        choice = self.teacher.choice()
+        name = "" if choice is None else f"{Path(choice.name).name}-"
+        folder = Path(self.runs.text()).expanduser() / f"{name}student-{datetime.now():%Y%m%d-%H%M%S}"
+        try:
+            order = self._make_order(folder)
+        except GrdError as error:
+            self.show_error(error)
+            return
+        self.start(order)
+
+    def _resume(self) -> None:
+        if self._order is not None and self._unfinished:
+            self.start(self._order)
+            return
+        path = QFileDialog.getExistingDirectory(self, "The folder of a run", self.runs.text())
+        if path:
+            self.resume_from(Path(path))
+
+    def resume_from(self, folder: Path) -> None:
+        """Go on with a run in a folder, with its settings, on the images that are chosen now."""
+        try:
+            self.form.set_value(read_settings(folder))
+            order = self._make_order(folder)
+        except GrdError as error:
+            self.show_error(error)
+            return
+        self.start(order)
+
+    def start(self, order: Order) -> None:
+        """Start a run, or go on with it."""
+        if order is not self._order:
+            self.curves.clear()
+            self.preview.start(order.held[0] if order.held else None)
+        self._order, self._stage, self._removed, self._unfinished = order, None, None, True
+        self.say("")
+        self._running = run_job(
+            lambda: iter_order(order, self.state),
+            on_event=self._on_event,
+            on_done=self._on_done,
+            on_error=self._on_error,
+            on_stopped=self._on_stopped,
+        )
+        self.track(self._running)
+        self.bar.start(self._running)
+        self._enable()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Metrics):
+            self.curves.add(event)
+        elif isinstance(event, Preview):
+            self.preview.show(event)
+        elif isinstance(event, Notice):
+            self.bar.show_event(event)
+        elif isinstance(event, Progress):
+            # A stage that begins before another is through lies within it, and would make the bar jump.
+            outer = self._stage
+            if outer is None or outer.over or outer.stage == event.stage or event.overall is not None:
+                self._stage = event
+                self.bar.show_event(event)
+
+    def _on_layer_removed(self, event: Any) -> None:
+        used = [] if self._order is None or self._running is None else self._order.pieces
+        if any(event.value in (piece.labels, *(c.layer for c in piece.source.channels)) for piece in used):
+            assert self._running is not None
+            self._removed = event.value.name
+            self._running.stop()
+
+    def _on_done(self, model: "Model") -> None:
+        self._ended()
+        self._unfinished = False
+        name = self._use(model)
+        self.say(" ".join([f"Done: {name!r} is the live student now. {_scores(model)}", *self.bar.told]))
+        self._enable()
+
+    def _on_error(self, error: BaseException) -> None:
+        self._ended()
+        self.show_error(error)
+
+    def _on_stopped(self) -> None:
+        assert self._order is not None
+        self._ended()
+        why = "Stopped." if self._removed is None else f"The layer {self._removed!r} was removed, so it stopped."
+        folder = self._order.out
+
+        def load() -> "Model | None":
+            from napari_grd.distillation.finish import so_far_path
+            from napari_grd.io.model_file import load_model
+
+            path = so_far_path(folder, "student")
+            return load_model(path) if path.exists() else None
+
+        def loaded(model: "Model | None") -> None:
+            if model is None:
+                self.say(f"{why} {_NOTHING_YET} {_RESUME}", "warning")
+                return
+            self.say(f"{why} The student so far, {self._use(model)!r}, is live. {_scores(model)} {_RESUME}", "warning")
+
+        self.say(why, "warning")
+        self.track(run_call(load, on_done=loaded, on_error=self.show_error))
+
+    def _use(self, model: "Model") -> str:
+        name = self.state.add(model)
+        self.state.student = name
+        self.save.offer(model)
+        self._enable()
+        return name
+
+    def _ended(self) -> None:
+        self._running = None
+        self.bar.finish()
+        self.preview.finish()
+        self._enable()
+
+    def _enable(self) -> None:
+        idle = self._running is None
+        for widget in (self.teacher, self.data, self.form, self.runs, self.distil, self.resume):
+            widget.setEnabled(idle)
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 6, 0)
+        folder = QHBoxLayout()
+        folder.addWidget(QLabel("Runs in"))
+        folder.addWidget(self.runs)
+        buttons = QHBoxLayout()
+        for widget in (self.distil, self.resume, self.save):
+            buttons.addWidget(widget)
+        for title, content in (("Teacher", self.teacher), ("Images", self.data), ("Student", self.form)):
+            column.addWidget(heading(title))
+            column.addWidget(content)
+        column.addLayout(folder)
+        column.addWidget(self.cost)
+        column.addLayout(buttons)
+        for report in (self.bar, self.message, self.curves):
+            column.addWidget(report)
+        column.addStretch()
+        self.body.addWidget(ColumnScroll(inner))
+
+
+def _scores(model: "Model") -> str:
+    scores = model.card.scores
+    if not scores:
+        return "Too few images to set one aside, so there are no scores."
+    shown = ", ".join(f"{name.upper()} {scores[name]:.2f}" for name in ("ap50", "aji") if name in scores)
+    return f"On what was set aside: {shown}."

@@ -1,0 +1,92 @@
+"""What a comparison showed, in plain English, computed from its numbers."""
+
+from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER, Comparison, Row
+
+_EVEN = 0.01  # AP50; one run cannot tell what is less apart
+
+
+def conclude(comparison: Comparison, *, labelled: int, unlabelled: int) -> str:
+    """Say what was shown, also where it is not what one hoped for.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Of teacher, student, and student without the teacher, as far as there are these.
+    labelled, unlabelled : int
+        Number of training images with and without labels.
+
+    Returns
+    -------
+    str
+        Some sentences, or nothing if there are no scores.
+    """
+    rows = {row.name: row for row in comparison.rows}
+    student, baseline, teacher = (rows.get(role) for role in (STUDENT, BASELINE, TEACHER))
+    if student is None or student.scores is None:
+        return ""
+    given = _given(labelled, unlabelled)
+    said = [f"{given} the distilled student reaches {_reached(student, teacher)}{_saved(student, teacher)}."]
+    if baseline is not None and baseline.scores is not None:
+        said.append(_alone(student, baseline, teacher, labelled))
+    if comparison.empty:
+        said.append(_nothing(comparison))
+    return " ".join(said)
+
+
+def _given(labelled: int, unlabelled: int) -> str:
+    images = _images(unlabelled, "unlabeled")
+    if not labelled:
+        return f"From {images}, without a single label,"
+    return f"With {_images(labelled, 'labeled')}" + (f" and {images}" if unlabelled else "")
+
+
+def _images(count: int, sort: str) -> str:
+    return f"{count} {sort} image{'' if count == 1 else 's'}"
+
+
+def _reached(row: Row, teacher: Row | None) -> str:
+    """An AP50, against the teacher's where that is one."""
+    assert row.scores is not None
+    own = row.scores.ap50
+    if teacher is None or teacher.scores is None or teacher.scores.ap50 <= 0:
+        return f"an AP50 of {own:.2f}"
+    whole = teacher.scores.ap50
+    return f"{100 * own / whole:.0f} % of its teacher's AP50 ({own:.2f} of {whole:.2f})"
+
+
+def _saved(student: Row, teacher: Row | None) -> str:
+    if teacher is None:
+        return ""
+    size, time = student.parameters / teacher.parameters, student.milliseconds / teacher.milliseconds
+    return f", with {_share(size)} its parameters and in {_share(time)} its time"
+
+
+def _share(part: float) -> str:
+    return f"1/{1 / part:.0f} of" if part < 0.67 else f"{part:.1f} times"
+
+
+def _alone(student: Row, baseline: Row, teacher: Row | None, labelled: int) -> str:
+    assert student.scores is not None
+    assert baseline.scores is not None
+    own = baseline.scores.ap50
+    gained = student.scores.ap50 - own
+    network = f"same network trained for as many steps on the {_images(labelled, 'labeled')} alone"
+    if gained >= _EVEN:
+        whole = None if teacher is None or teacher.scores is None else teacher.scores.ap50
+        reached = f"{100 * own / whole:.0f} % ({own:.2f})" if whole else f"{own:.2f}"
+        return f"The {network}, without the teacher, reaches {reached}."
+    verdict = "no different from" if gained > -_EVEN else "better than"
+    return f"Here the teacher did not help: the {network} is {verdict} the distilled student (AP50 {own:.2f})."
+
+
+def _nothing(comparison: Comparison) -> str:
+    field = "an empty field of view" if comparison.empty == 1 else f"{comparison.empty} empty fields of view"
+    found = [
+        f"{row.name}{'' if row.name == TEACHER else ' student'} ({row.in_empty})"
+        for row in comparison.rows
+        if row.in_empty
+    ]
+    if not found:
+        return f"In {field} none of them finds anything."
+    last = f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else found[0]
+    return f"In {field}, objects are found by the {last}."

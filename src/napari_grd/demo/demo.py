@@ -1,0 +1,110 @@
+"""The demonstration: everything on simulated nuclei, without network, display or GPU."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import napari_grd.api as grd
+from napari_grd.config import DistillConfig
+from napari_grd.data.kinds import CULTURE, NUCLEI
+from napari_grd.data.simulate import UInt16, nuclei_2d
+from napari_grd.demo.recipe import demo_config
+from napari_grd.demo.run import Study, StudyImages, iter_study
+from napari_grd.io.builtin import TEACHER
+from napari_grd.jobs import Job, Stopwatch
+
+LABELLED_KIND = "culture"
+"""The kind of nuclei that has labels; the other images are of all kinds."""
+
+
+@dataclass(frozen=True)
+class DemoSize:
+    """How many images are simulated, and how large.
+
+    Attributes
+    ----------
+    side : int
+        Of every image without labels, and of those to compare on, in pixels.
+    labelled_side : int
+        Of the labelled images: cut-outs, of which a person outlines five in half an hour.
+    labelled, unlabelled : int
+        Images to train on: of :data:`LABELLED_KIND`, and of all kinds in turn.
+    each : int
+        Images of each kind to compare on.
+    """
+
+    side: int = 256
+    labelled_side: int = 128
+    labelled: int = 5
+    unlabelled: int = 40
+    each: int = 2
+
+
+FULL = DemoSize()
+QUICK = DemoSize(side=96, labelled_side=96, labelled=2, unlabelled=3, each=1)
+
+
+def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bool = False) -> Job[Study]:
+    """Run the demonstration, as a job.
+
+    The built-in teacher is distilled into a student, which is compared with it
+    and with a student of the labels alone, on images of all kinds. Only one
+    kind has labels, as a person labels the first images and not those of every
+    day, stain and microscope that follow.
+
+    Parameters
+    ----------
+    out : path
+        Folder for models, table and figure, made if missing.
+    config : DistillConfig, optional
+        Default: :func:`~napari_grd.demo.recipe.demo_config`. Its seed draws the images too.
+    quick : bool, default False
+        Whether to make do with fewer and smaller images.
+    """
+    config = config or demo_config(quick=quick)
+    data = yield from iter_simulate(config.seed, QUICK if quick else FULL)
+    return (yield from iter_study(data, config, out, teacher=grd.load_model(TEACHER)))
+
+
+def iter_simulate(seed: int, size: DemoSize) -> Job[StudyImages]:
+    """Draw what the demonstration trains on and compares on, as a job.
+
+    Parameters
+    ----------
+    seed : int
+        The same images for the same seed.
+    size : DemoSize
+        How many, and how large.
+
+    Returns
+    -------
+    StudyImages
+        No validation images: the last weights are taken. One image is empty.
+    """
+    shape, kinds = (size.side, size.side), list(NUCLEI.values())
+    cutout = (size.labelled_side, size.labelled_side)
+    labelled = [NUCLEI[LABELLED_KIND]] * size.labelled
+    unlabelled = [kinds[i % len(kinds)] for i in range(size.unlabelled)]
+    test = kinds * size.each
+    watch = Stopwatch("Simulating nuclei", len(labelled) + len(unlabelled) + len(test))
+    drawn: list[list[tuple[UInt16, UInt16]]] = []
+    for stream, (wanted, sides) in enumerate(((labelled, cutout), (unlabelled, shape), (test, shape))):
+        # A stream for each: more images of one leave the others as they are.
+        rng = np.random.default_rng((seed, stream))
+        drawn.append([])
+        for kind in wanted:
+            yield watch.progress(sum(len(pairs) for pairs in drawn))
+            drawn[-1].append(nuclei_2d(rng, sides, kind=kind))
+    yield watch.progress(watch.total)
+    known, unknown, shown = drawn
+    empty, _ = nuclei_2d(np.random.default_rng((seed, len(drawn))), shape, 0, kind=CULTURE)
+    return StudyImages(
+        [image for image, _ in known + unknown],
+        [labels for _, labels in known] + [None] * len(unknown),
+        [image for image, _ in shown],
+        [labels for _, labels in shown],
+        validation=0.0,
+        axes="yx",
+        empty_images=[empty],
+    )

@@ -1,0 +1,166 @@
+"""The figure: the same images through the eyes of teacher and student."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import napari_grd.api as grd
+from napari_grd.config import SegmentConfig
+from napari_grd.data.inputs import as_image
+from napari_grd.demo.colours import grey, matched, overlay
+from napari_grd.graph.boundaries import weakest_affinity
+from napari_grd.inference.colours import embedding_colours
+from napari_grd.io.atomic import atomic_path
+
+_SIDE = 256  # pixels of an image that are shown
+_PANEL = 1.7  # inches
+_INK = "#1b1f24"
+_QUIET = "#57606a"
+_EDGE = "#c8ced5"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture with what stands under it."""
+
+    picture: NDArray[Any]
+    note: str = ""
+
+
+Examples = list[dict[str, Panel]]
+
+
+def make_examples(
+    models: Mapping[str, grd.Model],
+    images: Sequence[Any],
+    labels: Mapping[str, Sequence[NDArray[np.uint32]]],
+    references: Sequence[Any] | None = None,
+    *,
+    inside: Sequence[str],
+    axes: str | None = None,
+    config: SegmentConfig | None = None,
+) -> Examples:
+    """Panels of the figure: a row an image, each a mapping of title to panel.
+
+    Parameters
+    ----------
+    models : mapping of str to Model
+        By role.
+    images : sequence of arrays
+        One a row. Of a large one the centre is shown.
+    labels : mapping of str to sequence of (H, W) uint32
+        Segmentations by role.
+    references : sequence of (H, W) int, optional
+        True instances.
+    inside : sequence of str
+        Roles whose embeddings and affinities are shown.
+    axes : str, optional
+        Axes of the images.
+    config : SegmentConfig, optional
+        How the models are run.
+    """
+    channels = next(iter(models.values())).config.in_channels
+    rows: Examples = []
+    for i, image in enumerate(images):
+        array = as_image(image, axes, in_channels=channels)
+        crop = _centre(array.shape[1:])
+        seen = array[:, *crop]
+        reference = None if references is None else np.asarray(references[i])
+        empty = reference is not None and not reference.any()
+        row = {"image": Panel(grey(seen), "empty field" if empty else "")}
+        if reference is not None:
+            row["reference"] = Panel(overlay(seen, reference[crop]), _count(reference[crop]))
+        for role in models:
+            found = labels[role][i][crop]
+            shown = found if reference is None else matched(found, reference[crop])
+            row[role] = Panel(overlay(seen, shown), _count(found))
+        for role in inside:
+            row |= _inside(role, models[role], image, axes, config, crop)
+        rows.append(row)
+    return rows
+
+
+def draw(examples: Examples, path: str | Path) -> Path:
+    """Draw examples as a PNG file, written whole or not at all; no display is needed.
+
+    Parameters
+    ----------
+    examples : list of mapping of str to Panel
+        From :func:`make_examples`; all rows have the same titles.
+    path : path
+        The file; its folder has to exist.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    path = Path(path)
+    titles = list(examples[0])
+    height = max(panel.picture.shape[0] / panel.picture.shape[1] for row in examples for panel in row.values())
+    figure = Figure(
+        figsize=(_PANEL * len(titles), (_PANEL * height + 0.22) * len(examples) + 0.35),
+        layout=ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0),
+        facecolor="white",
+    )
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(examples), len(titles), squeeze=False)
+    for number, row in enumerate(examples):
+        for axis, title in zip(axes[number], titles, strict=True):
+            panel = row[title]
+            axis.imshow(panel.picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            for spine in axis.spines.values():  # white maps need an edge on a white page
+                spine.set(color=_EDGE, linewidth=0.6)
+            axis.set_xlabel(panel.note or " ", fontsize=8, color=_QUIET, labelpad=2)
+            if number == 0:
+                axis.set_title(title, fontsize=9, color=_INK, pad=4)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+    return path
+
+
+def _inside(
+    role: str,
+    model: grd.Model,
+    image: Any,
+    axes: str | None,
+    config: SegmentConfig | None,
+    crop: tuple[slice, slice],
+) -> dict[str, Panel]:
+    prediction = grd.predict(model, image, config, axes=axes)
+    rows, columns = (
+        slice(round(part.start * grid / size), round(min(part.stop, size) * grid / size))
+        for part, grid, size in zip(crop, prediction.embedding.shape[1:], prediction.shape, strict=True)
+    )
+    # The second shift of the list, along both axes: the first is so short that borders are a pixel wide.
+    offsets = model.config.offsets
+    weakest = weakest_affinity(prediction.affinities()[2:4], offsets[2:4])[rows, columns]
+    panels = {}
+    if model.pca is not None:
+        foreground = None if prediction.foreground is None else prediction.foreground[rows, columns]
+        colours = embedding_colours(prediction.embedding[:, rows, columns], model.pca.numpy(), foreground)
+        panels[f"{role}\nembedding"] = Panel(colours)
+    reach = max(abs(step) for offset in offsets[2:4] for step in offset)
+    panels[f"{role}\naffinity, {reach} px"] = Panel(np.clip(weakest, 0, 1))
+    return panels
+
+
+def _centre(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    starts = [max(0, (side - _SIDE) // 2) for side in shape]
+    rows, columns = (slice(start, start + _SIDE) for start in starts)
+    return rows, columns
+
+
+def _count(labels: NDArray[Any]) -> str:
+    count = len(np.unique(labels[labels > 0]))
+    return f"{count} object" if count == 1 else f"{count} objects"

@@ -1,0 +1,1 @@
+"""Export to bioimage.io packages, and import of those that this package exported."""

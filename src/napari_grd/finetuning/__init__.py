@@ -1,0 +1,1 @@
+"""Fine-tuning of a student on corrected objects."""

@@ -1,0 +1,67 @@
+"""Windows around what is known in a sparsely labelled image, so that no patch is drawn where nobody vouches."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_grd.data.dataset import Example
+
+_TOUCHING = np.ones((3, 3), bool)
+
+
+def labeled_windows(name: str, image: NDArray[np.float32], labels: NDArray[np.int64], patch: int) -> list[Example]:
+    """Cut a window around each object, and around each piece of known background without one.
+
+    Twenty objects are a small part of an image: patches drawn from all of it
+    would mostly miss them, and drawn from its known pixels would mostly show
+    the largest.
+
+    Parameters
+    ----------
+    name : str
+        Of the image, for messages.
+    image : (C, H, W) float32
+        Normalised intensities.
+    labels : (H, W) int64
+        0 is known background, :data:`~napari_grd.data.inputs.IGNORED` is unknown.
+    patch : int
+        Side of the patches that will be drawn from the windows, in pixels. A
+        window leaves them room to move, and none to miss what it is about.
+
+    Returns
+    -------
+    list of Example
+        Views of image and labels; none if nothing is known.
+
+    Examples
+    --------
+    >>> labels = np.full((200, 300), -1)
+    >>> labels[90:110, 90:110] = 1
+    >>> [window.labels.shape for window in labeled_windows("", np.zeros((1, 200, 300), np.float32), labels, 64)]
+    [(96, 96)]
+    """
+    found = []
+    for box in _boxes(labels):
+        window = tuple(_widened(side, size, patch) for side, size in zip(box, labels.shape, strict=True))
+        found.append(Example(name, image[:, *window], labels[window]))
+    return found
+
+
+def _boxes(labels: NDArray[np.int64]) -> Iterator[tuple[slice, ...]]:
+    _, consecutive = np.unique(np.maximum(labels, 0), return_inverse=True)
+    yield from (box for box in ndimage.find_objects(consecutive.reshape(labels.shape)) if box is not None)
+    pieces, _ = ndimage.label(labels >= 0, _TOUCHING)
+    with_objects = np.unique(pieces[labels > 0])
+    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
+        if number not in with_objects:
+            yield box
+
+
+def _widened(side: slice, size: int, patch: int) -> slice:
+    """Where patches lie whose middle is on the object, or not farther than a quarter of a patch from its middle."""
+    middle = (side.start + side.stop) // 2
+    ends = min(side.start, middle - patch // 4), max(side.stop, middle + patch // 4)
+    first, last = (min(max(0, at - patch // 2), max(0, size - patch)) for at in ends)
+    return slice(first, min(size, last + patch))

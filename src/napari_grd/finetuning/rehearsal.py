@@ -1,0 +1,134 @@
+"""What a model knows, as patches that are replayed while it learns something else.
+
+Without the images it was trained on, simulated nuclei of many sizes and
+brightnesses stand for them: what counts is not what is on the images but that
+the model goes on to say the same about them. Robins, "Catastrophic
+Forgetting, Rehearsal and Pseudorehearsal", Connection Science 7 (1995).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_grd.config import NormalizationConfig
+from napari_grd.data.dataset import Example, TeacherLayout
+from napari_grd.data.intensity import normalized as normalize_whole
+from napari_grd.data.simulate import nuclei_2d
+from napari_grd.distillation.teacher_cache import layout_of, stacked
+from napari_grd.inference.rescale import rescale_image
+from napari_grd.jobs import Job, Stopwatch
+from napari_grd.teaching.base import Teacher
+from napari_grd.teaching.prediction_check import check_prediction
+
+IMAGES = 32
+"""How many images are replayed, at most."""
+_SIDE = 192  # of a simulated image, in pixels
+_WINDOW = 512  # largest side of what is used of a given image: asking about more takes longer than it teaches
+_DIAMETER = 26.0  # of simulated nuclei as they are drawn, in pixels
+_SIZES = (0.4, 2.2)  # smallest and largest diameter, in those that the model knows
+_DIM = (0.04, 0.5)  # brightness of dim nuclei, in that of bright ones
+_HAZE = 0.6  # largest brightness of what is out of focus
+_DEFOCUS = (3.0, 20.0)  # its blur, in pixels
+_NOISE = (0.003, 0.12)  # standard deviation, in the brightness of nuclei
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Images with what the teacher says of them.
+
+    Attributes
+    ----------
+    examples : list of Example
+        Normalised images, the teacher's instances and its output.
+    layout : TeacherLayout or None
+        What that output is; None if the teacher gives labels alone.
+    """
+
+    examples: list[Example]
+    layout: TeacherLayout | None
+
+
+def simulated_images(
+    rng: np.random.Generator, channels: int, diameter: float | None, count: int
+) -> list[NDArray[np.float32]]:
+    """Nuclei of many sizes, densities, contrasts and sharpnesses, each ``(C, 192, 192)``.
+
+    Channels of an image with several show the same nuclei, each in a brightness
+    of its own and bright or dark: the model is asked for no more than an answer.
+    """
+    found = []
+    behind = np.zeros((_SIDE, _SIDE), np.float32)
+    for _ in range(count):
+        sharp = _nuclei(rng, diameter or _DIAMETER)
+        plane = ndimage.gaussian_filter(sharp, rng.uniform(0, 1.5))
+        # The image before, turned, is in the background: as dim nuclei beside bright ones, and out of focus.
+        plane = np.maximum(plane, rng.choice([0.0, np.exp(rng.uniform(*np.log(_DIM)))]) * behind)
+        plane += rng.uniform(0, _HAZE) * ndimage.gaussian_filter(behind, np.exp(rng.uniform(*np.log(_DEFOCUS))))
+        plane /= plane.max()
+        # A gamma below 1 lifts what is dim, above 1 it hides it: nuclei differ more in real images.
+        plane = plane ** np.exp(rng.uniform(-0.7, 0.7))
+        plane += np.exp(rng.uniform(*np.log(_NOISE))) * rng.standard_normal(plane.shape)
+        signs = np.ones(1) if channels == 1 else rng.choice([-1.0, 1.0], channels)
+        found.append((signs * rng.uniform(0.3, 1.0, channels))[:, None, None] * plane)
+        behind = np.rot90(sharp, int(rng.integers(1, 4)))
+    return [image.astype(np.float32) for image in found]
+
+
+def _nuclei(rng: np.random.Generator, diameter: float) -> NDArray[np.float32]:
+    """Nuclei of any size and density, 0 to 1, as sharp as they are drawn."""
+    size = diameter / _DIAMETER * np.exp(rng.uniform(*np.log(_SIZES)))
+    drawn = round(_SIDE / size)
+    number = max(1, round(rng.uniform(0.1, 1.0) * drawn**2 / 1100))
+    image, _ = nuclei_2d(rng, (drawn, drawn), number)
+    plane = rescale_image(image[None].astype(np.float32), (_SIDE, _SIDE))[0]
+    plane -= plane.min()
+    scaled: NDArray[np.float32] = plane / plane.max()
+    return scaled
+
+
+def windows_of(rng: np.random.Generator, images: Sequence[NDArray[Any]], count: int) -> list[NDArray[Any]]:
+    """A window of each image ``(C, H, W)``; of many images, some evenly spread ones."""
+    chosen = np.linspace(0, len(images), min(count, len(images)), endpoint=False).astype(int)
+    found = []
+    for image in (images[i] for i in chosen):
+        starts = [int(rng.integers(0, max(0, size - _WINDOW) + 1)) for size in image.shape[1:]]
+        found.append(image[:, *(slice(start, start + _WINDOW) for start in starts)])
+    return found
+
+
+def iter_rehearsal(
+    teacher: Teacher, images: Sequence[NDArray[Any]], config: NormalizationConfig, stage: str
+) -> Job[Rehearsal]:
+    """Ask the teacher about images, once.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        Whose word is to be kept.
+    images : sequence of (C, H, W) arrays
+        Raw intensities.
+    config : NormalizationConfig
+        Of the model that learns.
+    stage : str
+        Name of the stage in progress events.
+
+    Returns
+    -------
+    Rehearsal
+    """
+    watch = Stopwatch(stage, len(images))
+    examples, layout = [], None
+    for done, image in enumerate(images):
+        yield watch.progress(done)
+        said = teacher.predict(image)
+        check_prediction(said, image.shape[1:])
+        layout = layout_of(said)
+        normalized = normalize_whole(image, config)
+        output = None if layout is None else stacked(said, layout)
+        examples.append(Example(f"replay {done}", normalized, said.labels.astype(np.int64), output))
+    yield watch.progress(len(images))
+    return Rehearsal(examples, layout)

@@ -1,0 +1,135 @@
+"""One step of fine-tuning: corrected patches and replayed ones through the network at once."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from napari_grd.config import AugmentConfig, DistillConfig, FineTuneConfig, LossWeights, OptimConfig
+from napari_grd.data.dataset import Batch, Example, PatchSampler
+from napari_grd.distillation.muon import Muon
+from napari_grd.distillation.objective import DistillationObjective, Objective
+from napari_grd.distillation.optim import learning_rate
+from napari_grd.errors import ConfigError
+from napari_grd.finetuning.rehearsal import Rehearsal
+from napari_grd.inference.torch_runtime import cpu_threads, resolve_device
+from napari_grd.models import Model
+
+# The teacher's soft word is replayed, not its instances: those would only sharpen it. The terms across images cost
+# a third of the step.
+GRAPHS = LossWeights(affinity=0, agd=8, agd_balanced=True, node=0.02, edge=0.1, agd_inter=0, igd_inter=0)
+# Around single objects separated pairs are all rim. Balanced, they would break what is not learned yet into pieces.
+_RAREST = 1.5
+_TURNS = AugmentConfig(rotate=0, scale=0, elastic=0, intensity=0, noise=0, blur=0)  # what the teacher said stays true
+_PARTS = 1000  # of the schedule
+
+
+class FineTuningStep:
+    """Steps of one fine-tuning.
+
+    Parameters
+    ----------
+    model : Model
+        Its network is trained in place, in evaluation mode.
+    windows : list of Example
+        Around what is known, see :func:`~napari_grd.finetuning.labeled_windows.labeled_windows`.
+    recalled : Rehearsal or None
+        What not to forget.
+    config : FineTuneConfig
+        The recipe.
+    """
+
+    def __init__(
+        self, model: Model, windows: list[Example], recalled: Rehearsal | None, config: FineTuneConfig
+    ) -> None:
+        self._model, self._threads = model, config.threads
+        self._device = resolve_device(config.device)
+        model.network.to(self._device).eval()
+        self._schedule = OptimConfig(lr=config.lr)
+        self._optimizer = Muon(model.network, config.lr, last=getattr(model.network, "head", None))
+        settings = DistillConfig(
+            background="class" if model.config.foreground else "ignore", weights=GRAPHS, seed=config.seed
+        )
+        replayed = 0 if recalled is None else min(max(1, round(config.batch * config.replay)), config.batch - 1)
+        self._known = PatchSampler(
+            windows,
+            batch=config.batch - replayed,
+            patch=config.patch,
+            augment=AugmentConfig(),
+            seed=config.seed,
+        )
+        self._learn = Objective(settings, model.config.offsets, normalize="valid", rarest=_RAREST)
+        self._recalled = self._keep = None
+        if recalled is not None:
+            self._recalled = PatchSampler(
+                recalled.examples,
+                batch=replayed,
+                patch=config.patch,
+                augment=_TURNS,
+                seed=config.seed,
+                layout=recalled.layout,
+            )
+            self._keep = _objective(model, recalled, settings)
+
+    def __call__(self, number: int, share: float) -> dict[str, float]:
+        """Take a step.
+
+        Parameters
+        ----------
+        number : int
+            Counted from 0; decides which patches are drawn.
+        share : float
+            How far the whole is, 0 to 1; decides the learning rate.
+
+        Returns
+        -------
+        dict of str to float
+            The terms of the loss, those of replayed patches beginning with "replay ".
+
+        Raises
+        ------
+        ConfigError
+            If the loss stops being a number.
+        """
+        rate = learning_rate(round(share * _PARTS), _PARTS, self._schedule)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        batches = [sampler.batch(number).to(self._device) for sampler in (self._known, self._recalled) if sampler]
+        with cpu_threads(self._threads):
+            terms = self._backward(batches, number)
+            torch.nn.utils.clip_grad_norm_(self._model.network.parameters(), self._schedule.clip)
+            self._optimizer.step()
+            self._optimizer.zero_grad()
+        values = {name: float(value.detach()) for name, value in terms.items()}
+        if not math.isfinite(values["loss"]):
+            raise ConfigError(
+                f"The loss became {values['loss']} at step {number}.", f"Lower the learning rate lr (now {rate:g})."
+            )
+        return values | {"lr": rate}
+
+    def _backward(self, batches: list[Batch], number: int) -> dict[str, Tensor]:
+        # In evaluation mode no patch knows of another, so both kinds go through the network together.
+        output = self._model.network(torch.cat([batch.image for batch in batches]))
+        parts = output.split([len(batch.image) for batch in batches])
+        terms = self._learn(*self._model.split(parts[0]), batches[0], number)
+        if self._keep is not None:
+            kept = self._keep(*self._model.split(parts[1]), batches[1], number)
+            terms["loss"] = terms["loss"] + kept["loss"]
+            terms |= {f"replay {name}": value for name, value in kept.items()}
+        terms["loss"].backward()  # type: ignore[no-untyped-call]
+        return terms
+
+
+def _objective(model: Model, recalled: Rehearsal, settings: DistillConfig) -> Objective:
+    """What keeps replayed patches as they are."""
+    if recalled.layout is None:
+        return Objective(settings, model.config.offsets)
+    weights = settings.weights
+    if recalled.layout.embedding == 0 and not recalled.layout.affinities:
+        weights = weights.replace(affinity=1.0)
+    elif recalled.layout.embedding != model.embedding_channels:
+        weights = weights.replace(node=0.0)  # nodes are compared channel by channel
+    quiet = settings.replace(foreground_weight=0.0 if recalled.layout.foreground else 1.0)
+    return DistillationObjective(
+        quiet.replace(weights=weights.model_dump()), model.config.offsets, layout=recalled.layout
+    )

@@ -1,0 +1,136 @@
+"""Crumbs: pieces that a partition leaves at the rim of an object, or in the middle of it.
+
+Where a network is unsure, along an outline or over a bright spot, a few long-range edges are enough to part some pixels
+from the object they belong to. Such a piece is small beside that object, has much of its outline in common with
+it, and nothing but those few edges speaks for a border between them: next to each other their pixels are alike.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_grd.compiled import compiled
+
+Labels = npt.NDArray[np.int32]
+_Ids = npt.NDArray[np.int64]
+
+# Both were settled on training images of four kinds, where they hardly matter: what is small beside its
+# neighbour but an object of its own (a micronucleus, a thin neurite) is what they are there for.
+_SHARED = 0.25  # of its outline that a crumb has in common with the object it belongs to, at least
+_ALIKE = 0.5  # mean affinity across it, at least
+
+
+def merge_small_fragments(
+    labels: Labels,
+    attractive: npt.NDArray[np.float32],
+    vectors: npt.NDArray[np.int64],
+    share: float,
+    kept: _Ids | None = None,
+) -> Labels:
+    """Merge pieces that are small beside a neighbour they belong to.
+
+    A crumb has less than ``share`` of the neighbour's pixels, at least a quarter of its
+    outline (the image's border is part of it) in common with it, and a mean affinity of at least one half across that.
+    It joins the one with which it has most of its outline in common (among equals, the lower label), and goes where
+    that one goes.
+
+    Parameters
+    ----------
+    labels : int32 array, shape (Z, Y, X)
+        Objects, 0 for background.
+    attractive : float32 array, shape (A, Z, Y, X)
+        Affinities of the attractive offsets, which join direct neighbours.
+    vectors : int64 array, shape (A or more, 3)
+        The offsets.
+    share : float
+        0 to 1; 0 leaves everything as it is.
+    kept : array of int, optional
+        Labels that are no crumbs, however small; crumbs may join them.
+
+    Returns
+    -------
+    int32 array, shape (Z, Y, X)
+        New labels, not consecutive.
+
+    Examples
+    --------
+    >>> labels = np.array([[[1, 1, 1, 1, 2, 0, 3]]], np.int32)
+    >>> affinities = np.array([[[[0, 0.9, 0.9, 0.9, 0.6, 0, 0]]]], np.float32)
+    >>> merge_small_fragments(labels, affinities, np.array([[0, 0, -1]]), 0.3)
+    array([[[1, 1, 1, 1, 1, 0, 3]]], dtype=int32)
+    """
+    outline, small, large, affinities = _contacts(labels, attractive, vectors, share)
+    names, large = _belong(small, large, affinities, outline)
+    free = ~np.isin(names, [] if kept is None else kept)
+    if not free.any():
+        return labels
+    groups = np.arange(len(outline), dtype=np.int32)
+    groups[names[free]] = large[free]
+    # Each joins a larger one, so this ends.
+    while (groups[groups] != groups).any():
+        groups = groups[groups]
+    result: Labels = groups[labels]
+    return result
+
+
+def _belong(small: _Ids, large: _Ids, affinities: npt.NDArray[np.float32], outline: _Ids) -> tuple[_Ids, _Ids]:
+    """Crumbs, each once, and what each belongs to."""
+    contacts, index, shared = np.unique(small << 32 | large, return_inverse=True, return_counts=True)
+    small, large = contacts >> 32, contacts & 0xFFFFFFFF
+    alike = np.bincount(index, affinities, len(contacts)) >= _ALIKE * shared
+    found = alike & (shared >= _SHARED * outline[small])
+    order = np.lexsort((large[found], -shared[found], small[found]))
+    names, at = np.unique(small[found][order], return_index=True)
+    return names, large[found][order][at]
+
+
+@compiled()
+def _contacts(labels, attractive, vectors, share):  # type: ignore[no-untyped-def]
+    """Sides of each label's outline, and the sides between a label and a larger one beside which it is small.
+
+    One sweep counts them, the other lists them: the smaller label, the larger one and the affinity across.
+    """
+    depth, height, width = labels.shape
+    sizes = np.zeros(labels.max() + 1, np.int64)
+    for label in labels.flat:
+        sizes[label] += 1
+    outline = np.zeros(len(sizes), np.int64)
+    small, large = np.empty(0, np.int64), np.empty(0, np.int64)
+    affinities = np.empty(0, np.float32)
+    for sweep in range(2):
+        used = 0
+        for z in range(depth):
+            for y in range(height):
+                for x in range(width):
+                    a = labels[z, y, x]
+                    if a == 0:
+                        continue
+                    for k in range(len(attractive)):
+                        pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
+                        qz, qy, qx = z - vectors[k, 0], y - vectors[k, 1], x - vectors[k, 2]
+                        if sweep == 0 and (
+                            qz < 0
+                            or qy < 0
+                            or qx < 0
+                            or qz >= depth
+                            or qy >= height
+                            or qx >= width
+                            or labels[qz, qy, qx] != a
+                        ):
+                            outline[a] += 1
+                        if pz < 0 or py < 0 or px < 0 or pz >= depth or py >= height or px >= width:
+                            outline[a] += sweep == 0
+                            continue
+                        b = labels[pz, py, px]
+                        if b == a:
+                            continue
+                        outline[a] += sweep == 0
+                        if b == 0 or not (sizes[a] < share * sizes[b] or sizes[b] < share * sizes[a]):
+                            continue
+                        if sweep == 1:
+                            small[used], large[used] = (a, b) if sizes[a] < sizes[b] else (b, a)
+                            affinities[used] = min(max(attractive[k, z, y, x], np.float32(0)), np.float32(1))
+                        used += 1
+        if sweep == 0:
+            small, large = np.empty(used, np.int64), np.empty(used, np.int64)
+            affinities = np.empty(used, np.float32)
+    return outline, small, large, affinities

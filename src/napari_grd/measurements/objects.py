@@ -1,0 +1,156 @@
+"""Measuring every object of a label image."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_grd.errors import ConfigError, ImageError
+from napari_grd.inference.prediction import Prediction
+from napari_grd.jobs import Event, Job, Stopwatch, drain
+from napari_grd.measurements.frame import STEPS, PredictionSource, measure_frame
+from napari_grd.measurements.geometry import Frame, resolve_geometry
+from napari_grd.measurements.table import ObjectTable
+
+
+def iter_measure(
+    labels: Any,
+    images: Mapping[str, Any] | None = None,
+    *,
+    axes: Sequence[str] | None = None,
+    ndim: int | None = None,
+    scale: Sequence[float] | float | None = None,
+    translate: Sequence[float] | None = None,
+    unit: str | None = None,
+    source: PredictionSource | None = None,
+) -> Job[ObjectTable]:
+    """:func:`measure` as a job, with a ``source`` that predicts as it goes instead of a finished prediction."""
+    images = {} if images is None else images
+    if not isinstance(images, Mapping):
+        raise ImageError(
+            f"The images to measure are a {type(images).__name__}.", "Name them: measure(labels, {'actin': image})."
+        )
+    geometry = resolve_geometry(tuple(labels.shape), axes=axes, ndim=ndim, scale=scale, translate=translate, unit=unit)
+    for name, image in images.items():
+        if tuple(image.shape) != geometry.shape:
+            raise ImageError(
+                f"The image {name!r} has shape {tuple(image.shape)} and the labels have shape {geometry.shape}.",
+                "Measure images of the shape of the labels, one channel at a time.",
+            )
+    if source is not None and source.ndim > geometry.ndim:
+        raise ConfigError(
+            f"The objects extend over {geometry.ndim} axes and the prediction over {source.ndim}.",
+            f"Measure with ndim={source.ndim}, or with the prediction of a model for planes.",
+        )
+    frames = list(geometry.frames())
+    watch = Stopwatch("Measuring", STEPS * len(frames))
+    tables = []
+    for number, frame in enumerate(frames):
+        tables.append((yield from measure_frame(labels, images, geometry, frame, source, watch, number * STEPS)))
+    yield watch.progress(watch.total)
+    columns = {name: np.concatenate([table[name] for table, _ in tables]) for name in tables[0][0]}
+    return ObjectTable(columns, np.concatenate([places for _, places in tables]), geometry.frame_axes)
+
+
+def measure(
+    labels: Any,
+    images: Mapping[str, Any] | None = None,
+    *,
+    axes: Sequence[str] | None = None,
+    ndim: int | None = None,
+    scale: Sequence[float] | float | None = None,
+    translate: Sequence[float] | None = None,
+    unit: str | None = None,
+    prediction: Prediction | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> ObjectTable:
+    """Measure size, shape, intensity, mean embedding and certainty of every object.
+
+    Parameters
+    ----------
+    labels : numpy, dask or zarr array of int
+        2D, 3D, or a series of these along leading axes; 0 is background.
+    images : mapping of str to array, optional
+        Channels by name, each of the shape of the labels.
+    axes : sequence of str, optional
+        A name for each axis of the labels, e.g. "tyx". Default: the end of "tzyx".
+    ndim : {2, 3}, optional
+        An object extends over this many axes, the last ones; over the others
+        it is measured plane by plane (or volume by volume), with a row for
+        each. Default: all but "t", at most 3.
+    scale : float or sequence of float, optional
+        Length of a pixel along each axis. Default: 1.
+    translate : sequence of float, optional
+        Position of the first pixel along each axis. Default: 0.
+    unit : str, optional
+        Of scale and translate, e.g. "µm". Default: "px", or "unit" where a
+        scale was given without one.
+    prediction : Prediction, optional
+        Of an image of the shape of the labels; adds mean embedding and certainty.
+    on_event, cancelled : callable, optional
+        As for :func:`napari_grd.api.segment`.
+
+    Returns
+    -------
+    ObjectTable
+        Sorted by plane, then label. Columns are
+
+        * "label", and an index for every leading axis ("t");
+        * "area [µm²]" or "volume [µm³]", "equivalent diameter [µm]" of the
+          circle or ball of that size;
+        * "centroid y [µm]", "box y from [µm]" and "to" (outer edges) for each axis;
+        * "major axis [µm]" and "minor axis [µm]" of the ellipse or ellipsoid of
+          the same second moments; for plane objects "eccentricity", "solidity"
+          (share of the convex hull) and "perimeter [µm]";
+        * "DAPI mean", "min", "max" and "std" for every channel;
+        * "certainty" in [0, 1] and "embedding 0", ... of a prediction.
+
+    Raises
+    ------
+    LabelError
+        If the labels are not a label image.
+    ImageError
+        If an image has another shape, or holds NaN.
+    ConfigError
+        If another argument does not fit the labels.
+    Cancelled
+        If ``cancelled`` answered true.
+
+    Notes
+    -----
+    Certainty is, with ``m(p, q) = max(A(p, q), 0) f(p) f(q)`` of affinity A and
+    foreground probability f,
+
+        max(0, mean of m over pairs inside the object - mean of m over pairs across its border)
+
+    over the pairs of all offsets of the model. Along a border that the network
+    would not draw, or in an object that it would not join, it is low.
+
+    Examples
+    --------
+    >>> labels = np.zeros((8, 8), int)
+    >>> labels[1:5, 1:4] = 7
+    >>> table = measure(labels, {"DAPI": 10 * labels}, scale=0.5, unit="µm")
+    >>> {name: table.columns[name].tolist() for name in ("label", "area [µm²]", "DAPI mean")}
+    {'label': [7], 'area [µm²]': [3.0], 'DAPI mean': [70.0]}
+    """
+    source = None if prediction is None else _source_of(prediction, tuple(labels.shape))
+    job = iter_measure(labels, images, axes=axes, ndim=ndim, scale=scale, translate=translate, unit=unit, source=source)
+    return drain(job, on_event, cancelled)
+
+
+def _source_of(prediction: Prediction, shape: tuple[int, ...]) -> PredictionSource:
+    """A finished prediction, handed out plane by plane where it is a stack of planes."""
+    if prediction.shape != shape:
+        raise ImageError(
+            f"The prediction is of an image of shape {prediction.shape} and the labels have shape {shape}.",
+            "Pass the prediction of the image that the labels belong to.",
+        )
+    planes = prediction.planes()
+
+    def predict(frame: Frame) -> Job[Prediction]:
+        yield from ()
+        return planes[frame[0] if frame else 0]
+
+    return PredictionSource(len(planes[0].shape), len(prediction.embedding), predict)

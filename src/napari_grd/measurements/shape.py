@@ -1,0 +1,128 @@
+"""Size, place and shape of one object, in calibrated units."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import regionprops
+
+from napari_grd.measurements.geometry import Geometry
+
+
+def number_objects(labels: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids in ascending order, and the labels with the ids' positions, from 1, in their place.
+
+    Examples
+    --------
+    >>> number_objects(np.array([0, 900, 3]))
+    (array([  3, 900]), array([0, 2, 1]))
+    """
+    ids, numbered = np.unique(labels, return_inverse=True)
+    if ids[0] != 0:
+        return ids.astype(np.int64), numbered + 1
+    return ids[1:].astype(np.int64), numbered
+
+
+def regions(numbered: NDArray[np.int64], scale: Sequence[float] | None = None) -> list[Any]:
+    """Objects as skimage sees them, in the order of their numbers; what is asked of one is computed then."""
+    found: list[Any] = regionprops(numbered, spacing=scale)  # type: ignore[no-untyped-call]
+    return found
+
+
+def describe(region: Any, geometry: Geometry) -> dict[str, float]:
+    """Columns of one object by heading.
+
+    Parameters
+    ----------
+    region : skimage.measure._regionprops.RegionProperties
+        From :func:`regions`, with the geometry's scale.
+    geometry : Geometry
+
+    Returns
+    -------
+    dict of str to float
+    """
+    unit, scale, origin = geometry.unit, np.array(geometry.scale), np.array(geometry.translate)
+    size = f"area [{unit}²]" if geometry.ndim == 2 else f"volume [{unit}³]"
+    row = {size: region.area, f"equivalent diameter [{unit}]": region.equivalent_diameter_area}
+    centre = region.coords.mean(axis=0) * scale + origin
+    # A pixel reaches half its length beyond its centre.
+    low = (np.array(region.bbox[: geometry.ndim]) - 0.5) * scale + origin
+    high = (np.array(region.bbox[geometry.ndim :]) - 0.5) * scale + origin
+    row |= {f"centroid {axis} [{unit}]": at for axis, at in zip(geometry.object_axes, centre, strict=True)}
+    for axis, start, stop in zip(geometry.object_axes, low, high, strict=True):
+        row |= {f"box {axis} from [{unit}]": start, f"box {axis} to [{unit}]": stop}
+    row |= {
+        f"major axis [{unit}]": region.axis_major_length,
+        f"minor axis [{unit}]": region.axis_minor_length,
+    }
+    if geometry.ndim == 2:
+        row |= {
+            "eccentricity": region.eccentricity,
+            "solidity": region.solidity,
+            f"perimeter [{unit}]": outline(region.image, geometry.scale),
+        }
+    return {name: float(value) for name, value in row.items()}
+
+
+def headings(geometry: Geometry) -> list[str]:
+    """What :func:`describe` calls its columns."""
+    (region,) = regions(np.ones((1,) * geometry.ndim, np.int64), geometry.scale)
+    return list(describe(region, geometry))
+
+
+def anchor(region: Any) -> NDArray[np.int64]:
+    """The pixel of an object that is nearest its centroid: ``(ndim,)``, an index into its plane or volume."""
+    away = region.coords - region.coords.mean(axis=0)
+    nearest: NDArray[np.int64] = region.coords[np.argmin((away**2).sum(axis=1))].astype(np.int64)
+    return nearest
+
+
+def outline(mask: NDArray[np.bool_], scale: Sequence[float]) -> float:
+    """Length of the outline of a plane object, by Crofton's formula.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+    scale : (float, float)
+        Length of a pixel along y and x.
+
+    Returns
+    -------
+    float
+        In units of the scale; the outlines of holes count too.
+
+    Notes
+    -----
+    The length of a curve is half the integral, over all directions, of how
+    often it is crossed by the lines of that direction. The lines through pixel
+    centres along rows, columns and the two diagonals stand for all lines, each
+    direction for the angles nearest to it. Pixels may have any shape. Discs come
+    out right within 3 %; long straight sides along an axis up to 10 % short.
+
+    References
+    ----------
+    Lehmann and Legland, "Efficient N-Dimensional surface estimation using Crofton formula and run-length
+    encoding", Insight Journal, 2012.
+
+    Examples
+    --------
+    >>> y, x = np.indices((41, 41)) - 20.3
+    >>> round(float(outline(y**2 + x**2 <= 15**2, (0.1, 0.1))), 1), round(2 * np.pi * 1.5, 1)
+    (9.4, 9.4)
+    """
+    inside = np.pad(mask, 1)
+    height, width = scale
+    diagonal = math.atan2(height, width)
+    apart = height * width / math.hypot(height, width)  # of two lines along a diagonal
+    along_rows = np.count_nonzero(inside[:, 1:] != inside[:, :-1])
+    along_columns = np.count_nonzero(inside[1:] != inside[:-1])
+    falling = np.count_nonzero(inside[1:, 1:] != inside[:-1, :-1])
+    rising = np.count_nonzero(inside[1:, :-1] != inside[:-1, 1:])
+    return 0.5 * (
+        diagonal * height * along_rows
+        + (math.pi / 2 - diagonal) * width * along_columns
+        + math.pi / 4 * apart * (falling + rising)
+    )

@@ -1,0 +1,1 @@
+"""How long a distillation takes and how much memory it needs, before it starts."""

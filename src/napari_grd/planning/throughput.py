@@ -1,0 +1,130 @@
+"""How fast networks are here: measured with a single patch, on the machine that will do the work."""
+
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_grd.config import DistillConfig, NetworkConfig
+from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
+from napari_grd.data.simulate import nuclei_2d
+from napari_grd.distillation.objective import DistillationObjective
+from napari_grd.distillation.optim import make_optimizer
+from napari_grd.distillation.parallel import resolve_device
+from napari_grd.models import Model, ModelConfig
+
+VIEW = 512 * 512
+"""Pixels of the view that speeds are told for."""
+
+OPENVINO = 0.56
+"""OpenVINO's share of torch's time, channels last: 363 against 650 ms at 1024²."""
+
+_PATCH = 128
+_ENOUGH = 0.4  # seconds after which a measurement is not repeated
+
+
+@dataclass(frozen=True)
+class TrainingPace:
+    """A training step, by the pixel of a batch.
+
+    Attributes
+    ----------
+    seconds : float
+        Drawing a patch, forward, loss, backward, optimiser.
+    memory : float
+        Bytes kept from the forward for the backward pass.
+    """
+
+    seconds: float
+    memory: float
+
+
+@lru_cache(maxsize=64)
+def view_seconds(network: NetworkConfig, in_channels: int = 1) -> float:
+    """Seconds a network takes for a view of 512 x 512 pixels on this machine's CPU, without the partition.
+
+    Measured with torch on a smaller image; where OpenVINO is installed, which
+    runs networks on a CPU, the time is shortened by what it gains as a rule.
+    """
+    with torch.random.fork_rng(devices=[]):
+        net = _model(network, in_channels).network.eval()
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def seconds(side: int) -> float:
+        image = torch.zeros(1, in_channels, side, side).to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            return _quickest(lambda _: net(image)) * VIEW / side**2
+
+    found = seconds(_PATCH)
+    # A small network is measured on a larger image: there its fixed costs count less.
+    if found < _ENOUGH * 4:
+        found = seconds(2 * _PATCH)
+    return found * (OPENVINO if importlib.util.find_spec("openvino") else 1.0)
+
+
+@lru_cache(maxsize=64)
+def training_pace(network: NetworkConfig, in_channels: int = 1, device: str = "auto") -> TrainingPace:
+    """Measure a step of distilling a network, on one patch of a synthetic image.
+
+    Raises
+    ------
+    ConfigError
+        If the network cannot be built, or the device is not there.
+    """
+    config = DistillConfig(network=network, batch=1, patch=_PATCH, device=device)
+    place = torch.device(resolve_device(config)[0])
+    with torch.random.fork_rng(devices=[]):
+        model = _model(network, in_channels)
+    net = model.network.to(place).train()
+    layout = TeacherLayout(embedding=network.embedding, foreground=True)
+    objective = DistillationObjective(config, model.config.offsets, layout=layout)
+    optimizer: Any = make_optimizer(net, config.optim)
+    example = _example(in_channels, network.embedding)
+    sampler = PatchSampler([example], batch=1, patch=_PATCH, augment=config.augment, seed=0, layout=layout)
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    def step(number: int) -> None:
+        batch = sampler.batch(number).to(place)
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            loss = objective(*model.split(net(batch.image)), batch, number)["loss"]
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+        loss.item()  # waits for a GPU
+
+    step(0)
+    memory = sum(kept.values()) / _PATCH**2
+    return TrainingPace(_quickest(step) / _PATCH**2, memory)
+
+
+def _quickest(work: Callable[[int], object]) -> float:
+    """Seconds of the fastest of up to three runs."""
+    best, begin = float("inf"), time.perf_counter()
+    for run in range(1, 4):
+        start = time.perf_counter()
+        work(run)
+        best = min(best, time.perf_counter() - start)
+        if time.perf_counter() - begin > _ENOUGH:
+            break
+    return best
+
+
+def _model(network: NetworkConfig, in_channels: int) -> Model:
+    return Model.create(ModelConfig(network=network, in_channels=in_channels))
+
+
+def _example(in_channels: int, embedding: int) -> Example:
+    rng = np.random.default_rng(0)
+    image, labels = nuclei_2d(rng, (160, 160))
+    normalised = np.repeat(image[None].astype(np.float32) / image.max(), in_channels, axis=0)
+    return Example("estimate", normalised, labels, rng.random((embedding + 1, 160, 160), np.float32))

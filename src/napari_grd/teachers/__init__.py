@@ -1,6 +1,0 @@
-"""What a student can learn from."""
-
-from napari_grd.teachers.base import Teacher, TeacherInfo, TeacherPrediction, TeacherSource
-from napari_grd.teachers.registry import as_teacher, load_teacher, teachers
-
-__all__ = ["Teacher", "TeacherInfo", "TeacherPrediction", "TeacherSource", "as_teacher", "load_teacher", "teachers"]

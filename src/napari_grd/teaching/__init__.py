@@ -1,0 +1,6 @@
+"""What a student can learn from."""
+
+from napari_grd.teaching.base import Teacher, TeacherInfo, TeacherPrediction, TeacherSource
+from napari_grd.teaching.registry import as_teacher, load_teacher, teachers
+
+__all__ = ["Teacher", "TeacherInfo", "TeacherPrediction", "TeacherSource", "as_teacher", "load_teacher", "teachers"]

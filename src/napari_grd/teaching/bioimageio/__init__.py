@@ -1,0 +1,1 @@
+"""Models of the bioimage.io zoo as teachers."""

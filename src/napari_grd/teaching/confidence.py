@@ -1,0 +1,166 @@
+"""How sure a teacher is of its instances: whether it finds them again when the image is turned and mirrored.
+
+A teacher that has learned what an object looks like finds the same object
+however the image lies; one that guesses, guesses anew. The agreement of the
+views (test-time augmentation) decides which instances a student is taught on
+images without labels, as in semi-supervised guided distillation [1]_.
+
+References
+----------
+.. [1] Berrada, Couprie, Alahari, Verbeek, "Guided Distillation for Semi-Supervised
+   Instance Segmentation", arXiv 2308.02668 (WACV 2024).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.data.inputs import IGNORED
+from napari_grd.metrics.contingency import contingency
+from napari_grd.teaching.base import Teacher, TeacherPrediction
+
+VIEWS = ((0, True), (1, False), (2, True))
+"""Right-angle turns of a view, and whether its last axis is mirrored after them: left-right, a turn, up-down."""
+
+
+def transformed(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:
+    """A view of an image or label image (..., H, W); its planes turn, other axes stay.
+
+    Examples
+    --------
+    >>> transformed(np.array([[1, 2], [3, 4]]), 1, True)
+    array([[4, 2],
+           [3, 1]])
+    """
+    view = np.rot90(array, turns, axes=(-2, -1))
+    return np.ascontiguousarray(view[..., ::-1] if flip else view)
+
+
+def transformed_back(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:
+    """Undo :func:`turned`.
+
+    Examples
+    --------
+    >>> transformed_back(transformed(np.array([[1, 2], [3, 4]]), 1, True), 1, True)
+    array([[1, 2],
+           [3, 4]])
+    """
+    return np.ascontiguousarray(np.rot90(array[..., ::-1] if flip else array, -turns, axes=(-2, -1)))
+
+
+def agreement(labels: NDArray[np.integer[Any]], others: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.float32]:
+    """How well each instance is found again in other segmentations of the same image.
+
+    Parameters
+    ----------
+    labels : (*S) integers
+        Instances, 0 is background.
+    others : sequence of (*S) integers
+        At least one.
+
+    Returns
+    -------
+    (*S) float32
+        At each pixel, of the instance there: the intersection over union with its
+        best match, averaged over ``others``. 1 in the background, which is not judged.
+
+    Examples
+    --------
+    >>> agreement(np.array([[1, 1, 0, 2]]), [np.array([[7, 7, 0, 0]]), np.array([[7, 0, 0, 0]])])
+    array([[0.75, 0.75, 1.  , 0.  ]], dtype=float32)
+    """
+    ids, position = np.unique(labels, return_inverse=True)
+    found = np.zeros(len(ids))
+    for other in others:
+        table = contingency(labels, other)
+        best = np.zeros(len(table.label_ids))
+        np.maximum.at(best, table.label_index, table.iou)
+        found[np.searchsorted(ids, table.label_ids)] += best / len(others)
+    found[ids == 0] = 1
+    result: NDArray[np.float32] = found.astype(np.float32)[position.reshape(labels.shape)]
+    return result
+
+
+def without_uncertain(
+    labels: NDArray[np.integer[Any]], confidence: NDArray[np.floating[Any]], threshold: float
+) -> NDArray[np.int64]:
+    """Labels in which instances that a teacher is not sure of are ignored.
+
+    Not background: they would teach that there is nothing, and something is there.
+
+    Parameters
+    ----------
+    labels : (*S) integers
+        Instances, 0 is background.
+    confidence : (*S) float
+        Of the instance at each pixel.
+    threshold : float
+        Instances below it are :data:`~napari_grd.data.inputs.IGNORED`.
+
+    Returns
+    -------
+    (*S) int64
+
+    Examples
+    --------
+    >>> without_uncertain(np.array([0, 1, 2]), np.array([1.0, 0.9, 0.3]), 0.5)
+    array([ 0,  1, -1])
+    """
+    kept = labels.astype(np.int64)
+    kept[(labels > 0) & (confidence < threshold)] = IGNORED
+    return kept
+
+
+class ConfidentTeacher:
+    """A teacher that is asked several times about each image and says how sure it is.
+
+    Everything but the confidence is its answer to the image as it is. One that
+    says itself how sure it is, is believed.
+
+    Parameters
+    ----------
+    teacher : Teacher
+        Whom to ask; it takes ``1 + len(VIEWS)`` times as long.
+    """
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher = teacher
+
+    @property
+    def name(self) -> str:
+        """The teacher's."""
+        return self._teacher.name
+
+    @property
+    def gives_embeddings(self) -> bool:
+        """Whether the teacher does."""
+        return self._teacher.gives_embeddings
+
+    @property
+    def restrictions(self) -> str:
+        """What the teacher's licence forbids; empty if nothing."""
+        return str(getattr(self._teacher, "restrictions", ""))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the teacher's and the views."""
+        text = f"confident {VIEWS} {self._teacher.fingerprint}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def predict(self, image: NDArray[Any]) -> TeacherPrediction:
+        """The teacher's prediction, with a confidence.
+
+        Parameters
+        ----------
+        image : (C, *S) array
+            Raw intensities.
+        """
+        prediction = self._teacher.predict(image)
+        if prediction.confidence is not None:
+            return prediction
+        others = [transformed_back(self._teacher.predict(transformed(image, *view)).labels, *view) for view in VIEWS]
+        return replace(prediction, confidence=agreement(prediction.labels, others))

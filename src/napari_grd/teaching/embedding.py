@@ -1,0 +1,127 @@
+"""A model as the teacher: the full method."""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import SegmentConfig
+from napari_grd.data.fingerprint import model_fingerprint
+from napari_grd.inference.prediction import partition_prediction
+from napari_grd.inference.rescale import rescale_image
+from napari_grd.inference.segment import predict
+from napari_grd.io.model_file import load_model
+from napari_grd.io.resolve import resolve_model
+from napari_grd.models import Model
+from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
+from napari_grd.teaching.soft_affinities import centred
+
+
+class EmbeddingTeacher:
+    """A teacher that gives embeddings, and instances made of them.
+
+    Parameters
+    ----------
+    model : Model
+        The teacher's network.
+    config : SegmentConfig, optional
+        How it is run. Told an object diameter or a pixel size, the model sees the image
+        at the size it knows, and what it says is brought back to the image's own pixels.
+    """
+
+    gives_embeddings = True
+
+    def __init__(self, model: Model, config: SegmentConfig | None = None) -> None:
+        self.model = model
+        self.config = (config or SegmentConfig()).as_known()
+
+    @property
+    def name(self) -> str:
+        """The name on the model's card."""
+        return self.model.card.name
+
+    @property
+    def restrictions(self) -> str:
+        """What the model's licence forbids; empty if nothing."""
+        return self.model.card.restrictions
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of weights, model settings, runtime, precision, partition and the scale it was told.
+
+        Device, threads and tiling are left out: they change results by no more
+        than rounding.
+        """
+        partition = self.config.partition or self.model.config.partition
+        parts = [
+            model_fingerprint(self.model),
+            self.config.runtime,
+            self.config.precision,
+            partition.model_dump_json(),
+            "centred",
+        ]
+        told = self.config.model_dump(include={"object_diameter", "pixel_size"}, exclude_none=True)
+        parts += [f"{name} {value}" for name, value in told.items()]
+        return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+
+    def predict(self, image: NDArray[Any]) -> TeacherPrediction:
+        """Embeddings, foreground and instances of one image.
+
+        Parameters
+        ----------
+        image : (C, *S) array
+            Raw intensities.
+
+        Returns
+        -------
+        TeacherPrediction
+            Embeddings ``(C, *S)``; foreground ``(*S)`` if the model has one.
+
+        Raises
+        ------
+        ImageError
+            If the image does not fit the model.
+        ConfigError
+            If a scale is told to a model that does not know its own.
+        """
+        axes = "c" + "zyx"[-(np.ndim(image) - 1) :]
+        prediction = predict(self.model, image, self.config, axes=axes)
+        partition = self.config.partition or self.model.config.partition
+        labels = partition_prediction(prediction, partition)
+        embedding, foreground = rescale_image(prediction.embedding, labels.shape), prediction.foreground
+        if foreground is not None:
+            foreground = centred(rescale_image(foreground[None], labels.shape)[0], partition.foreground_threshold)
+        return TeacherPrediction(labels, foreground, embedding)
+
+
+def info() -> TeacherInfo:
+    """What the registry says of this teacher."""
+    return TeacherInfo(
+        name="model",
+        summary="A model of napari-grd: teaches embeddings, by the full method.",
+        licence="the model's, see its card",
+        options={
+            "source": "a model, the name of a built-in one, or the path of a model file",
+            "object_diameter": "typical object diameter in the images, in pixels, if not that of its training images",
+            "config": "a SegmentConfig: how it is run",
+        },
+    )
+
+
+def load(
+    source: Model | str | Path, object_diameter: float | None = None, config: SegmentConfig | None = None
+) -> EmbeddingTeacher:
+    """Make a teacher of a model.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model, or its file cannot be read.
+    """
+    model = source if isinstance(source, Model) else load_model(resolve_model(source))
+    if object_diameter is not None:
+        config = (config or SegmentConfig()).replace(object_diameter=object_diameter)
+    return EmbeddingTeacher(model, config)

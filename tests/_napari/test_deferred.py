@@ -1,0 +1,52 @@
+"""One thing a turn of the event loop."""
+
+from typing import Any
+
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
+
+from napari_grd._napari.deferred import Turns
+
+
+@pytest.fixture
+def parent(qtbot: Any) -> QWidget:
+    widget = QWidget()
+    qtbot.addWidget(widget)
+    return widget
+
+
+@pytest.fixture
+def turns(parent: QWidget) -> Turns:
+    return Turns(parent)
+
+
+def test_things_are_done_in_order_with_other_events_between(turns: Turns, qtbot: Any) -> None:
+    done: list[str] = []
+    other = QTimer()
+    other.setInterval(5)
+    other.timeout.connect(lambda: done.append("."))
+    other.start()
+    for name in "abc":
+        turns.add(lambda name=name: done.append(name))
+    assert done == []
+    qtbot.waitUntil(lambda: "c" in done)
+    other.stop()
+    assert [name for name in done if name != "."] == ["a", "b", "c"]
+    assert "a.." in "".join(done)
+    assert "b.." in "".join(done)
+
+
+def test_something_that_adds_to_the_queue(turns: Turns, qtbot: Any) -> None:
+    done: list[str] = []
+    turns.add(lambda: turns.add(lambda: done.append("later")))
+    qtbot.waitUntil(lambda: done == ["later"])
+
+
+def test_what_was_cleared_is_not_done(turns: Turns, qtbot: Any) -> None:
+    done: list[str] = []
+    turns.add(lambda: done.append("never"))
+    turns.clear()
+    turns.add(lambda: done.append("again"))
+    qtbot.waitUntil(lambda: bool(done))
+    assert done == ["again"]

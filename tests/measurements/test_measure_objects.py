@@ -1,0 +1,133 @@
+"""What objects measure: against hand-made objects, and against pixels counted one by one."""
+
+import math
+
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from napari_grd.errors import Cancelled, ConfigError, ImageError, LabelError
+from napari_grd.measurements.objects import measure
+from napari_grd.measurements.shape import outline
+
+LABELS = npst.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 3))
+
+
+def block(shape: tuple[int, ...], box: tuple[slice, ...], label: int = 1) -> np.ndarray:
+    labels = np.zeros(shape, np.uint16)
+    labels[box] = label
+    return labels
+
+
+def test_a_plane_object_in_micrometres() -> None:
+    labels = block((10, 12), np.s_[2:6, 3:9], 7)
+    columns = measure(labels, scale=0.5, translate=(10, 20), unit="µm").columns
+    found = {name: values.item() for name, values in columns.items()}
+    assert found["label"] == 7
+    assert found["area [µm²]"] == 24 * 0.25
+    assert found["equivalent diameter [µm]"] == pytest.approx(2 * math.sqrt(6 / math.pi))
+    assert (found["centroid y [µm]"], found["centroid x [µm]"]) == (10 + 3.5 / 2, 20 + 5.5 / 2)
+    assert (found["box y from [µm]"], found["box y to [µm]"]) == (10.75, 12.75)
+    assert (found["box x from [µm]"], found["box x to [µm]"]) == (21.25, 24.25)
+    assert found["solidity"] == 1
+    assert found["perimeter [µm]"] == pytest.approx((2 * 4 + 2 * 6) * 0.5, rel=0.15)
+    assert 0 < found["eccentricity"] < 1
+    assert found["major axis [µm]"] > found["minor axis [µm]"]
+
+
+def test_a_volume_with_thick_slices() -> None:
+    columns = measure(block((4, 10, 10), np.s_[1:3, 2:6, 2:6]), scale=(2, 0.5, 0.5), unit="µm").columns
+    assert columns["volume [µm³]"].item() == 32 * 0.5
+    assert columns["centroid z [µm]"].item() == 3
+    assert columns["box z to [µm]"].item() - columns["box z from [µm]"].item() == 4
+    assert not any("perimeter" in name for name in columns)
+
+
+def test_a_scale_without_a_name_is_not_called_pixels() -> None:
+    labels = block((5, 5), np.s_[1:3, 1:3])
+    assert "area [px²]" in measure(labels).columns
+    assert "area [unit²]" in measure(labels, scale=0.3).columns
+
+
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (1.0, 0.4), (0.5, 1.5)])
+def test_the_outline_of_a_disc_is_right_whatever_the_pixels(scale: tuple[float, float]) -> None:
+    y, x = np.indices((90, 90)) - 45
+    disc = (y * scale[0]) ** 2 + (x * scale[1]) ** 2 < 15**2
+    assert outline(disc, scale) == pytest.approx(2 * math.pi * 15, rel=0.03)
+
+
+def test_a_disc_on_oblong_pixels_is_round() -> None:
+    y, x = np.indices((100, 100)) - 50
+    columns = measure(((y * 0.4) ** 2 + x**2 < 18**2).astype(int), scale=(0.4, 1), unit="µm").columns
+    assert columns["eccentricity"].item() < 0.2
+    assert columns["major axis [µm]"].item() == pytest.approx(36, rel=0.02)
+
+
+def test_a_time_series_has_a_row_for_each_time_point() -> None:
+    labels = np.stack([block((6, 6), np.s_[0:2, 0:2], 3), np.zeros((6, 6), int), block((6, 6), np.s_[1:4, 0:2], 3)])
+    table = measure(labels, {"gfp": labels}, axes="tyx")
+    assert table.columns["label"].tolist() == [3, 3]
+    assert table.columns["t"].tolist() == [0, 2]
+    assert table.columns["area [px²]"].tolist() == [4, 6]
+    assert table.row_of(3, (2,)) == 1
+    assert table.row_of(3, (1,)) is None
+    assert table.anchors[:, 0].tolist() == [0, 2]
+
+
+def test_a_stack_is_a_volume_unless_its_planes_are_asked_for() -> None:
+    labels = block((3, 6, 6), np.s_[:, 1:3, 1:3])
+    assert len(measure(labels)) == 1
+    assert measure(labels, ndim=2).columns["z"].tolist() == [0, 1, 2]
+
+
+def test_intensity_of_every_channel() -> None:
+    labels, image = block((4, 4), np.s_[0, :]), np.arange(16, dtype=np.uint16).reshape(4, 4)
+    columns = measure(labels, {"DAPI": image, "GFP": da.from_array(image / 2)}).columns
+    assert [columns[f"DAPI {what}"].item() for what in ("mean", "min", "max")] == [1.5, 0, 3]
+    assert columns["GFP std"].item() == pytest.approx(np.std([0, 0.5, 1, 1.5]))
+
+
+def test_an_image_without_objects_has_all_columns_and_no_row() -> None:
+    full = measure(np.ones((4, 4), int), {"a": np.ones((4, 4))})
+    empty = measure(np.zeros((4, 4), int), {"a": np.ones((4, 4))})
+    assert list(empty.columns) == list(full.columns)
+    assert len(empty) == 0
+
+
+@given(LABELS, st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)))
+def test_every_object_is_measured_whatever_its_shape(labels: np.ndarray, scale: tuple[float, float]) -> None:
+    table = measure(labels, {"a": labels}, scale=scale, unit="µm")
+    ids, sizes = np.unique(labels[labels > 0], return_counts=True)
+    np.testing.assert_array_equal(table.columns["label"], ids)
+    np.testing.assert_allclose(table.columns["area [µm²]"], sizes * scale[0] * scale[1])
+    np.testing.assert_array_equal(table.columns["a mean"], ids)
+    assert all(np.isfinite(values).all() for values in table.columns.values())
+    for label, place in zip(ids, table.anchors, strict=True):
+        assert labels[tuple(place)] == label
+
+
+def test_huge_ids_cost_no_memory() -> None:
+    assert measure(block((4, 4), np.s_[1:3, 1:3]).astype(np.int64) * 10**15).columns["label"].tolist() == [10**15]
+
+
+def test_what_does_not_fit_is_named() -> None:
+    labels = np.ones((4, 5), int)
+    with pytest.raises(ImageError, match=r"'GFP' has shape \(5, 4\)"):
+        measure(labels, {"GFP": np.ones((5, 4))})
+    with pytest.raises(ImageError, match=r"'GFP'.*NaN"):
+        measure(labels, {"GFP": np.full((4, 5), np.nan)})
+    with pytest.raises(LabelError, match="float"):
+        measure(np.ones((4, 5)))
+    with pytest.raises(LabelError, match="shape"):
+        measure(np.ones(4, int))
+    for wrong in ({"axes": "zyx"}, {"scale": (1, 2, 3)}, {"translate": (1,)}, {"ndim": 4}, {"scale": -1}):
+        with pytest.raises(ConfigError):
+            measure(labels, **wrong)
+
+
+def test_it_can_be_stopped() -> None:
+    with pytest.raises(Cancelled):
+        measure(np.arange(1, 401).reshape(20, 20), cancelled=lambda: True)

@@ -1,0 +1,63 @@
+"""Costs of a distillation before it is started."""
+
+import pytest
+import torch
+
+from napari_grd.config import DistillConfig, NetworkConfig
+from napari_grd.errors import ConfigError
+from napari_grd.models import Model, ModelConfig
+from napari_grd.models.complexity import config_parameters
+from napari_grd.planning.estimate import DatasetSize, estimate
+from napari_grd.planning.throughput import training_pace, view_seconds
+
+TINY = NetworkConfig(widths=(2, 4, 4, 4, 4))
+AMOUNT = DatasetSize(pixels=4 * 256**2, held=256**2, largest=256**2)
+CONFIG = DistillConfig(network=TINY, steps=100, device="cpu").replace(
+    **{"assistant.network.widths": (2, 4, 4, 4, 8), "assistant.steps": 50}
+)
+
+
+def test_parameters_are_those_of_the_network() -> None:
+    assert config_parameters(TINY, 3) == Model.create(ModelConfig(network=TINY, in_channels=3)).card.parameters
+
+
+def test_more_work_takes_longer_and_more_room() -> None:
+    teacher = ModelConfig(network=TINY)
+    base = estimate(CONFIG, AMOUNT, teacher)
+    assert base.device == "CPU"
+    assert base.seconds > 0
+    assert estimate(CONFIG.replace(steps=1000), AMOUNT, teacher).seconds > 5 * base.seconds
+    assert estimate(CONFIG.replace(batch=16), AMOUNT, teacher).memory > base.memory
+    big = DatasetSize(pixels=AMOUNT.pixels * 20, held=AMOUNT.held, largest=AMOUNT.largest * 20)
+    larger = estimate(CONFIG, big, teacher)
+    assert larger.memory > base.memory
+    assert larger.disk == 20 * base.disk
+
+
+def test_a_teacher_of_labels_costs_its_assistant() -> None:
+    with_embeddings = estimate(CONFIG, AMOUNT, ModelConfig(network=TINY))
+    assert estimate(CONFIG, AMOUNT, None).seconds > with_embeddings.seconds
+    direct = estimate(CONFIG.replace(**{"assistant.use": False}), AMOUNT, None)
+    assert direct.seconds < estimate(CONFIG, AMOUNT, None).seconds
+
+
+def test_looking_several_times_takes_longer() -> None:
+    teacher = ModelConfig(network=TINY)
+    once = estimate(CONFIG, AMOUNT, teacher)
+    assert estimate(CONFIG.replace(confidence=0.5), AMOUNT, teacher).seconds > once.seconds
+
+
+def test_measuring_leaves_the_random_state_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    training_pace.cache_clear()
+    view_seconds.cache_clear()
+    assert training_pace(TINY, 1, "cpu").memory > 16 * 4
+    assert view_seconds(TINY) > 0
+    assert torch.rand(1) == expected
+
+
+def test_a_network_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match="no network named 'nonesuch'"):
+        estimate(CONFIG.replace(**{"network.name": "nonesuch"}), AMOUNT, None)
