@@ -17,13 +17,13 @@ from skimage.segmentation import expand_labels
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.intensity import normalized
+from napari_grd.hub import load_model
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.segment import predict, segment
 from napari_grd.io.images import read_image
 from napari_grd.io.label_image import read_label_image
 from napari_grd.io.listing import read_pairs
-from napari_grd.io.model_file import load_model
 from napari_grd.models import Model, ModelConfig
 from napari_grd.models.resunet import TEACHER_WIDTHS
 from reporting import hardware, median_ms, table

@@ -27,13 +27,12 @@ from napari_grd.distillation.recipes import iter_distill as _iter_distill
 from napari_grd.distillation.recipes import iter_train
 from napari_grd.errors import GrdError, GrdWarning, NothingStandsOut
 from napari_grd.export.formats import export_model
-from napari_grd.export.loading import as_model, load_model
 from napari_grd.graph.instances import InstanceGraph, instance_graph
+from napari_grd.hub import as_model, builtin_paths, fetch_model, load_model
 from napari_grd.inference.calibrate import calibrate
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, predict
 from napari_grd.inference.suggestion import Suggestion, suggest_model
-from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.image_data import Channel, ImageData
 from napari_grd.io.images import list_series, read_image
@@ -41,7 +40,6 @@ from napari_grd.io.label_image import read_label_image
 from napari_grd.io.listing import find_images
 from napari_grd.io.model_file import read_card, save_model
 from napari_grd.io.objects.formats import export_objects, iter_export_objects
-from napari_grd.io.remote import fetch_model
 from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Progress, Saved, drain
 from napari_grd.measurements.filtering import filter_objects
 from napari_grd.measurements.objects import iter_measure, measure

@@ -9,8 +9,8 @@ from napari.layers import Image, Labels
 
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
+from napari_grd.hub import VARIABLE
 from napari_grd.io.model_file import save_model
-from napari_grd.io.remote import VARIABLE
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from napari_grd._napari.state import state_of
 from napari_grd.errors import ConfigError
-from napari_grd.io.builtin import builtin_paths
+from napari_grd.hub import builtin_paths
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 

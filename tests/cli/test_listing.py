@@ -59,7 +59,7 @@ def test_a_model_is_fetched_only_after_a_yes(call, monkeypatch, tmp_path) -> Non
     path.write_text(f"mine {'0' * 64} {url}")
     monkeypatch.setenv("NAPARI_GRD_MODELS", str(path))
     asked: list[str] = []
-    monkeypatch.setattr("napari_grd.io.remote.fetch_model", lambda name: asked.append(name) or tmp_path / name)
+    monkeypatch.setattr("napari_grd.hub.fetch_model", lambda name: asked.append(name) or tmp_path / name)
     assert url in call("models").out
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     refused = call("fetch", "mine")

@@ -15,10 +15,10 @@ import zarr
 from PIL import Image
 
 from napari_grd.data.simulate import nuclei_2d
+from napari_grd.hub import builtin_paths, load_model
 from napari_grd.io import images
-from napari_grd.io.builtin import builtin_paths
 from napari_grd.io.images import read_image
-from napari_grd.io.model_file import load_model, save_model
+from napari_grd.io.model_file import save_model
 from napari_grd.io.ome_zarr import read_ome_zarr
 
 FAST = ("--runtime", "torch", "--precision", "f32", "--threads", "1")

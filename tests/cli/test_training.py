@@ -11,8 +11,8 @@ import pytest
 import tifffile
 
 from napari_grd.distillation.checkpoint import load_checkpoint
-from napari_grd.io.builtin import builtin_paths
-from napari_grd.io.model_file import load_model, read_card, save_model
+from napari_grd.hub import builtin_paths, load_model
+from napari_grd.io.model_file import read_card, save_model
 
 SMALL = ("--patch", "32", "--batch", "1", "--set", "validate_every=100000")
 STEPS = 100

@@ -13,7 +13,7 @@ from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.errors import ConfigError, DataError, LabelError
 from napari_grd.graph.affinities import affinities_from_labels
 from napari_grd.graph.offsets import OFFSETS_2D
-from napari_grd.io.model_file import load_model
+from napari_grd.hub import load_model
 from napari_grd.jobs import Metrics, Progress, Saved, drain
 from napari_grd.models import Model, ModelConfig
 from napari_grd.teaching.base import TeacherPrediction

@@ -12,7 +12,7 @@ from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.distillation.prepare import object_diameter
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.errors import ConfigError, LabelError
-from napari_grd.io.model_file import load_model
+from napari_grd.hub import load_model
 from napari_grd.jobs import Metrics, Progress, Saved, drain
 from napari_grd.models import Model
 from napari_grd.teaching.embedding import EmbeddingTeacher, load

@@ -11,8 +11,8 @@ from PIL import Image
 
 import napari_grd.api as grd
 from napari_grd.errors import ConfigError, ModelFileError, OutputError
-from napari_grd.export.bioimageio.import_package import read_package
 from napari_grd.export.bioimageio.package import write_package
+from napari_grd.io.bioimageio_package import read_package
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated", "ignore:unclosed file")
 

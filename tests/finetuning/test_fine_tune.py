@@ -16,9 +16,8 @@ from napari_grd.errors import ConfigError, LabelError
 from napari_grd.finetuning import fine_tune
 from napari_grd.finetuning.fine_tune import LEARN, _windows, iter_fit_known
 from napari_grd.graph.offsets import OFFSETS_2D
+from napari_grd.hub import builtin_paths, load_model
 from napari_grd.inference.segment import predict
-from napari_grd.io.builtin import builtin_paths
-from napari_grd.io.model_file import load_model
 from napari_grd.jobs import Metrics, Progress, Saved, drain
 from napari_grd.models import Model, ModelConfig
 

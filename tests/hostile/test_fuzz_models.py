@@ -15,7 +15,7 @@ import yaml
 
 from napari_grd import api
 from napari_grd.config import NetworkConfig
-from napari_grd.io.builtin import SUFFIX
+from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.models import Model, ModelConfig
 
 
@@ -67,7 +67,9 @@ def package(small: Model, tmp_path: Path) -> Path:
             {"type": "space", "id": name, **{key: value(name) for key, value in size.items()}} for name in "yx"
         ]
 
-    digest = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("own" + SUFFIX, "weights.pt")}
+    digest = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("own" + MODEL_SUFFIX, "weights.pt")
+    }
     content = {
         "format_version": "0.5.4",
         "type": "model",
@@ -76,8 +78,8 @@ def package(small: Model, tmp_path: Path) -> Path:
         "license": "MIT",
         "authors": [{"name": "Nobody"}],
         "cite": [{"text": "nothing", "url": "https://example.com/"}],
-        "attachments": [{"source": "own" + SUFFIX, "sha256": digest["own" + SUFFIX]}],
-        "config": {"napari_grd": {"model": "own" + SUFFIX}},
+        "attachments": [{"source": "own" + MODEL_SUFFIX, "sha256": digest["own" + MODEL_SUFFIX]}],
+        "config": {"napari_grd": {"model": "own" + MODEL_SUFFIX}},
         "inputs": [
             {
                 "id": "raw",

@@ -21,8 +21,8 @@ import torch
 
 from napari_grd.corrections import ImageRef, open_journal
 from napari_grd.data.fingerprint import model_fingerprint
-from napari_grd.export.loading import load_model
 from napari_grd.export.openvino import read_openvino
+from napari_grd.hub import load_model
 from napari_grd.io.leftovers import sweep_now
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are forked and killed with a signal")

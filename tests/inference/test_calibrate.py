@@ -6,8 +6,9 @@ import torch
 
 from napari_grd.data.intensity import normalized
 from napari_grd.errors import DataError, GrdError, ImageError
+from napari_grd.hub import load_model
 from napari_grd.inference.calibrate import calibrate, calibration_images
-from napari_grd.io.model_file import load_model, save_model
+from napari_grd.io.model_file import save_model
 from napari_grd.models import Model, ModelConfig
 
 

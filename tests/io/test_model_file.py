@@ -9,9 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ModelFileError
-from napari_grd.io.builtin import TEACHER, builtin_paths
-from napari_grd.io.model_file import SUFFIX, load_model, read_card, save_model
-from napari_grd.io.resolve import resolve_model
+from napari_grd.hub import TEACHER, builtin_paths, resolve_model
+from napari_grd.io.model_file import read_card, read_model, save_model
+from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 
@@ -48,7 +48,7 @@ def rewrite(path: Path, tensors: dict[str, torch.Tensor] | None = None, **metada
 
 
 def test_round_trip_is_exact(model: Model, path: Path) -> None:
-    loaded = load_model(path)
+    loaded = read_model(path)
     assert path.name == "tiny.grd.safetensors"
     assert loaded.config == model.config
     assert repr(loaded.card) == repr(model.card)  # repr, as a score is nan
@@ -63,7 +63,7 @@ def test_round_trip_is_exact(model: Model, path: Path) -> None:
 
 def test_without_pca(model: Model, tmp_path: Path) -> None:
     path = save_model(Model(model.network, model.config), tmp_path / "a")
-    assert load_model(path).pca is None
+    assert read_model(path).pca is None
 
 
 def test_half_precision_halves_the_weights(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_half_precision_halves_the_weights(tmp_path: Path) -> None:
     full, half = save_model(model, tmp_path / "full"), save_model(model, tmp_path / "half", half=True)
     assert half.stat().st_size < 0.55 * full.stat().st_size
     expected = model.network.state_dict()
-    for name, value in load_model(half).network.state_dict().items():
+    for name, value in read_model(half).network.state_dict().items():
         assert value.dtype == expected[name].dtype
         if value.ndim > 1:
             torch.testing.assert_close(value, expected[name], rtol=5e-4, atol=1e-7)
@@ -81,7 +81,7 @@ def test_half_precision_halves_the_weights(tmp_path: Path) -> None:
 
 def test_the_callers_random_numbers_are_left_alone(path: Path) -> None:
     before = torch.get_rng_state()
-    load_model(path)
+    read_model(path)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -94,7 +94,7 @@ def test_saving_leaves_the_model_as_it_is(model: Model, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["v1.2", "v1.2.safetensors", "v1.2.grd.safetensors"])
 def test_the_suffix_is_added(model: Model, tmp_path: Path, name: str) -> None:
-    assert save_model(model, tmp_path / name).name == f"v1.2{SUFFIX}"
+    assert save_model(model, tmp_path / name).name == f"v1.2{MODEL_SUFFIX}"
 
 
 def test_the_header_alone_gives_config_and_card(model: Model, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,14 +106,14 @@ def test_the_header_alone_gives_config_and_card(model: Model, path: Path, monkey
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"no model file.*none.*Check the path"):
-        load_model(tmp_path / "none")
+        read_model(tmp_path / "none")
 
 
 @pytest.mark.parametrize("keep", [0, 5, 40, 0.5, 0.999])
 def test_a_cut_off_file(path: Path, keep: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: keep if isinstance(keep, int) else int(keep * len(content))])
-    for read in (load_model, read_card):
+    for read in (read_model, read_card):
         with pytest.raises(ModelFileError, match=r"tiny.*cut off.*Copy or download"):
             read(path)
 
@@ -121,46 +121,46 @@ def test_a_cut_off_file(path: Path, keep: float) -> None:
 def test_a_file_that_is_something_else(path: Path) -> None:
     path.write_text("this is no safetensors file at all")
     with pytest.raises(ModelFileError, match=r"tiny.*is not a safetensors file"):
-        load_model(path)
+        read_model(path)
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"napari_grd": "yes"}])
 def test_a_safetensors_file_of_somebody_else(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     save_file({"weight": torch.zeros(3)}, tmp_path / "a.safetensors", metadata)
     with pytest.raises(ModelFileError, match=r"not a model of napari-grd.*\.grd\.safetensors"):
-        load_model(tmp_path / "a.safetensors")
+        read_model(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("version", ["2", "9" * 5000])
 def test_a_newer_format(path: Path, version: str) -> None:
     with pytest.raises(ModelFileError, match=r"format (2|9{20}); this version reads up to 1\. Update napari-grd"):
-        load_model(rewrite(path, napari_grd=version))
+        read_model(rewrite(path, napari_grd=version))
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]"])
 def test_a_config_that_is_no_json_object(path: Path, text: str | None) -> None:
     with pytest.raises(ModelFileError, match=r"config in the model file .*tiny"):
-        load_model(rewrite(path, config=text))
+        read_model(rewrite(path, config=text))
 
 
 def test_an_unknown_setting_is_refused_as_it_may_change_results(path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"tiny.*smoothing.*Update napari-grd"):
-        load_model(rewrite(path, config=json.dumps({"smoothing": 3})))
+        read_model(rewrite(path, config=json.dumps({"smoothing": 3})))
 
 
 def test_an_unknown_field_of_the_card_is_passed_over(path: Path) -> None:
     rewrite(path, card=json.dumps({"name": "later", "doi": "10.1/2"}))
-    assert load_model(path).card.name == "later"
+    assert read_model(path).card.name == "later"
 
 
 def test_an_invalid_card_is_refused(path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"tiny.*parameters"):
-        load_model(rewrite(path, card=json.dumps({"parameters": "many"})))
+        read_model(rewrite(path, card=json.dumps({"parameters": "many"})))
 
 
 def test_an_unknown_network(path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"tiny.*'mynet'.*plugin"):
-        load_model(rewrite(path, config=json.dumps({"network": {"name": "mynet"}})))
+        read_model(rewrite(path, config=json.dumps({"network": {"name": "mynet"}})))
 
 
 def test_tensors_that_do_not_fit(path: Path) -> None:
@@ -170,12 +170,12 @@ def test_tensors_that_do_not_fit(path: Path) -> None:
     tensors["network.tail.weight"] = torch.zeros(1)
     words = r"1 tensor\(s\) missing \(head.bias\); 1 .*unexpected \(tail.weight\); 1 .*another shape \(head.weight\)"
     with pytest.raises(ModelFileError, match=words):
-        load_model(rewrite(path, tensors))
+        read_model(rewrite(path, tensors))
 
 
 def test_many_tensors_that_do_not_fit_are_listed_in_short(path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"missing \(.*, \.\.\.\)\. Save") as caught:
-        load_model(rewrite(path, {"network.head.bias": load_file(path)["network.head.bias"]}))
+        read_model(rewrite(path, {"network.head.bias": load_file(path)["network.head.bias"]}))
     assert len(str(caught.value)) < 500
 
 
@@ -193,7 +193,7 @@ def test_the_first_builtin_model_is_a_student_and_one_can_teach() -> None:
 
 
 def test_a_name_or_a_path_is_resolved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_grd.io.resolve.builtin_paths", lambda: {"tiny": Path("/builtin/tiny")})
+    monkeypatch.setattr("napari_grd.hub.builtin_paths", lambda: {"tiny": Path("/builtin/tiny")})
     monkeypatch.chdir(path.parent)
     Path("tiny").touch()
     assert resolve_model("tiny") == Path("/builtin/tiny")

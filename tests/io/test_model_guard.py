@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ModelFileError
 from napari_grd.io import model_file
-from napari_grd.io.model_file import load_model, read_card, save_model
+from napari_grd.io.model_file import read_card, read_model, save_model
 from napari_grd.models import Model, ModelConfig
 
 TINY = NetworkConfig(widths=(2, 2, 2, 2, 2), embedding=2)
@@ -48,7 +48,7 @@ def rewrite(path: Path, tensors: dict[str, torch.Tensor] | None = None, **change
 
 def refused(path: Path, match: str) -> None:
     with pytest.raises(ModelFileError, match=match) as caught:
-        load_model(path)
+        read_model(path)
     assert len(str(caught.value)) < 2000
 
 

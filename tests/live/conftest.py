@@ -6,8 +6,7 @@ import pytest
 
 from napari_grd.config import PartitionConfig
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.io.builtin import builtin_paths
-from napari_grd.io.model_file import load_model
+from napari_grd.hub import builtin_paths, load_model
 
 
 @dataclass

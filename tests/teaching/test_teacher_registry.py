@@ -124,7 +124,7 @@ def test_options_can_be_typed(name: str, texts: dict[str, str], values: tuple[An
 
 def test_a_model_or_its_file_becomes_a_teacher(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save_model(model, tmp_path / "tiny")
-    monkeypatch.setattr("napari_grd.io.resolve.builtin_paths", lambda: {"builtin": path})
+    monkeypatch.setattr("napari_grd.hub.builtin_paths", lambda: {"builtin": path})
     monkeypatch.setattr(registry, "builtin_paths", lambda: {"builtin": path})
     made = [as_teacher(source) for source in (model, path, str(path), "builtin")]
     assert all(isinstance(teacher, EmbeddingTeacher) for teacher in made)

@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.remote import may_download
 from napari_grd._napari.worker import run_call
-from napari_grd.io.builtin import SUFFIX
-from napari_grd.io.remote import fetch_model
+from napari_grd.hub import fetch_model
+from napari_grd.io.names import MODEL_SUFFIX
 
 _OPEN = "Open a model file…"
 _DOWNLOAD = "download:"
@@ -146,7 +146,7 @@ class ModelCombo(QComboBox):
             self.changed.emit()
 
     def _open(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", f"Models (*{SUFFIX} *.zip)")
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", f"Models (*{MODEL_SUFFIX} *.zip)")
         if path:
             self.open_file(path)
 

@@ -4,7 +4,7 @@ from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_grd.errors import GrdError
-from napari_grd.io.remote import RemoteModel, remote_models
+from napari_grd.hub import RemoteModel, remote_models
 
 
 def listed_models() -> dict[str, RemoteModel]:

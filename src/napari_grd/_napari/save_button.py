@@ -7,16 +7,16 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QPushButton
 
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.worker import run_call
-from napari_grd.io.builtin import SUFFIX
+from napari_grd.io.names import MODEL_SUFFIX
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
 
 Form = Literal["model", "bioimageio", "onnx", "openvino"]
 
-SUFFIXES: dict[Form, str] = {"model": SUFFIX, "bioimageio": ".zip", "onnx": ".onnx", "openvino": ".xml"}
+SUFFIXES: dict[Form, str] = {"model": MODEL_SUFFIX, "bioimageio": ".zip", "onnx": ".onnx", "openvino": ".xml"}
 FILTERS: dict[str, Form] = {
-    f"Model of napari-grd (*{SUFFIX})": "model",
+    f"Model of napari-grd (*{MODEL_SUFFIX})": "model",
     "bioimage.io package (*.zip)": "bioimageio",
     "ONNX (*.onnx)": "onnx",
     "OpenVINO (*.xml)": "openvino",
@@ -75,11 +75,13 @@ class SaveButton(QPushButton):
     def _ask(self) -> None:
         if self.model is None or not self._accepted(self.model.card.restrictions):
             return
-        path, chosen = QFileDialog.getSaveFileName(self, "Save the student", f"student{SUFFIX}", ";;".join(FILTERS))
+        path, chosen = QFileDialog.getSaveFileName(
+            self, "Save the student", f"student{MODEL_SUFFIX}", ";;".join(FILTERS)
+        )
         if path:
             form = FILTERS.get(chosen, "model")
             # A dialog keeps the suffix of the name it began with, whatever format was chosen then.
-            self.save_as(path.removesuffix(SUFFIX).removesuffix(SUFFIXES[form]) + SUFFIXES[form], form)
+            self.save_as(path.removesuffix(MODEL_SUFFIX).removesuffix(SUFFIXES[form]) + SUFFIXES[form], form)
 
     def _accepted(self, restrictions: str) -> bool:
         """Whether what its teacher's licence forbids was read; nothing is asked where nothing is forbidden."""

@@ -7,8 +7,7 @@ from psygnal import Signal, SignalGroup
 
 from napari_grd._napari.remote import listed_models
 from napari_grd.errors import ConfigError
-from napari_grd.io.builtin import builtin_paths
-from napari_grd.io.resolve import resolve_model
+from napari_grd.hub import builtin_paths, resolve_model
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -67,7 +66,7 @@ class State:
             raise ConfigError(f"There is no model named {name!r}.", f"Choose one of: {', '.join(self._models)}.")
         model = self._models[name]
         if model is None:
-            from napari_grd.io.model_file import load_model  # imports torch
+            from napari_grd.hub import load_model
 
             model = self._models[name] = load_model(resolve_model(name)).with_card(name=name)
         return model

@@ -15,9 +15,9 @@ def info(
     """Print what a model is, how well it does, and its settings."""
     import yaml
 
-    from napari_grd.export.bioimageio.import_package import read_package
+    from napari_grd.hub import resolve_model
+    from napari_grd.io.bioimageio_package import read_package
     from napari_grd.io.model_file import read_card
-    from napari_grd.io.resolve import resolve_model
 
     path = resolve_model(model)
     if path.suffix == ".zip":
@@ -33,7 +33,7 @@ def info(
 def models() -> None:
     """List the built-in models, and those at addresses of yours."""
     from napari_grd.api import builtin_models
-    from napari_grd.io.remote import list_path, remote_models
+    from napari_grd.hub import list_path, remote_models
 
     rows = [[card.name, card.summary, card.licence, f"{card.parameters:,}"] for card in builtin_models()]
     print_table("Built-in models", ["name", "summary", "licence", "parameters"], rows, left=3)
@@ -51,7 +51,7 @@ def fetch(
     The list is models.txt in napari-grd's configuration folder, or the file that NAPARI_GRD_MODELS names: one model
     a line, NAME SHA256 ADDRESS.
     """
-    from napari_grd.io.remote import fetch_model, remote_models
+    from napari_grd.hub import fetch_model, remote_models
 
     known = remote_models().get(name)
     if known is not None and not known.here and not yes:

@@ -26,11 +26,8 @@ def load_named(given: Sequence[str], options: Sequence[str] = ()) -> "Teacher | 
     GrdError
         If there is no such teacher, or it does not take these options.
     """
-    from napari_grd.io.builtin import builtin_paths
-    from napari_grd.io.model_file import load_model
-    from napari_grd.io.rdf import is_zoo_package
-    from napari_grd.io.remote import remote_models
-    from napari_grd.io.resolve import resolve_model
+    from napari_grd.hub import builtin_paths, load_model, remote_models, resolve_model
+    from napari_grd.io.bioimageio_package import is_zoo_package
     from napari_grd.teaching.options import parse_options
     from napari_grd.teaching.registry import as_teacher, load_teacher, options_of, teachers
 

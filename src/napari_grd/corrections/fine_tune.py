@@ -7,7 +7,7 @@ from typing import Any
 from napari_grd.config import FineTuneConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.learn import iter_learn
-from napari_grd.export.loading import as_model
+from napari_grd.hub import as_model
 from napari_grd.jobs import Event, Job, drain
 from napari_grd.models import Model
 from napari_grd.teaching.registry import TeacherLike, as_teacher

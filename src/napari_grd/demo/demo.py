@@ -11,7 +11,7 @@ from napari_grd.data.kinds import CULTURE, NUCLEI
 from napari_grd.data.simulate import UInt16, nuclei_2d
 from napari_grd.demo.recipe import demo_config
 from napari_grd.demo.run import Study, StudyImages, iter_study
-from napari_grd.io.builtin import TEACHER
+from napari_grd.hub import TEACHER
 from napari_grd.jobs import Job, Stopwatch
 
 LABELLED_KIND = "culture"

@@ -7,10 +7,10 @@ from typing import Any, cast
 from napari_grd.data.image_kind import ImageKind, Kind, image_kind
 from napari_grd.data.inputs import array_and_shape, check_axes
 from napari_grd.errors import ImageError
+from napari_grd.hub import TEACHER, builtin_paths
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource
-from napari_grd.io.builtin import TEACHER, builtin_paths
 from napari_grd.io.model_file import read_card
 from napari_grd.models.model import Contrast, ModelConfig
 

@@ -23,7 +23,6 @@ from torch import Tensor
 
 from napari_grd.errors import ConfigError, ModelFileError, OutputError
 from napari_grd.io.atomic import atomic_path
-from napari_grd.io.builtin import SUFFIX
 from napari_grd.io.model_guard import (
     check_container,
     check_finite,
@@ -32,6 +31,7 @@ from napari_grd.io.model_guard import (
     parse_object,
     unreadable,
 )
+from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 FORMAT_VERSION = 1
@@ -76,8 +76,8 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     ('mine.grd.safetensors', 16)
     """
     path = Path(path)
-    if not path.name.endswith(SUFFIX):
-        path = path.with_name(path.name.removesuffix(".safetensors") + SUFFIX)
+    if not path.name.endswith(MODEL_SUFFIX):
+        path = path.with_name(path.name.removesuffix(".safetensors") + MODEL_SUFFIX)
     tensors = {_NETWORK + name: _stored(value, half) for name, value in model.network.state_dict().items()}
     bad = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
     if bad:
@@ -104,14 +104,14 @@ def model_metadata(model: Model) -> dict[str, str]:
     }
 
 
-def load_model(path: str | Path) -> Model:
+def read_model(path: str | Path) -> Model:
     """Read a model file.
 
     Parameters
     ----------
     path : str or Path
         The file. For the name of a built-in model, see
-        :func:`napari_grd.io.resolve.resolve_model`.
+        :func:`napari_grd.hub.load_model`.
 
     Returns
     -------
@@ -208,7 +208,7 @@ def _check_version(metadata: dict[str, str], path: Path) -> None:
     if version is None or not (version.isascii() and version.isdecimal()):
         raise ModelFileError(
             f"{str(path)!r} is a safetensors file, but not a model of napari-grd.",
-            f"Choose a file that ends in {SUFFIX}; other networks become teachers, see docs/teachers.md.",
+            f"Choose a file that ends in {MODEL_SUFFIX}; other networks become teachers, see docs/teachers.md.",
         )
     if len(version) > 9 or int(version) > FORMAT_VERSION:  # int() refuses thousands of digits
         raise ModelFileError(

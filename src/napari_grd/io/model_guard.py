@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from napari_grd.errors import ConfigError, ModelFileError
-from napari_grd.io.builtin import SUFFIX
+from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.models import Model, ModelConfig
 
 MAX_HEADER = 4 << 20
@@ -47,7 +47,7 @@ def check_container(path: Path) -> None:
     if start.startswith(_PICKLES):
         raise ModelFileError(
             f"{str(path)!r} is a PyTorch file (a pickle), which can run code when it is opened; it was not opened.",
-            f"Ask for the model as a file that napari-grd saved; it ends in {SUFFIX} and holds numbers only.",
+            f"Ask for the model as a file that napari-grd saved; it ends in {MODEL_SUFFIX} and holds numbers only.",
         )
     (length,) = struct.unpack("<Q", start) if len(start) == 8 else (0,)
     if length > size - 8 or length < 2:  # the shortest header is {}
@@ -212,7 +212,7 @@ def unreadable(path: Path, reason: object) -> ModelFileError:
     """The error for a file that is no safetensors file, or only a part of one."""
     return ModelFileError(
         f"The model file {str(path)!r} is cut off, or is not a safetensors file ({str(reason)[:300]}).",
-        f"Copy or download it again; a model file ends in {SUFFIX}.",
+        f"Copy or download it again; a model file ends in {MODEL_SUFFIX}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What files of images are called: suffixes that are read, and the one rule for the stem."""
+"""Names of image and model files: suffixes, and the one rule for the stem."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +24,9 @@ VENDOR = {
     ".ims": "bioio-bioformats",
 }
 """Microscopes' own formats, and the package that teaches bioio each of them."""
+
+MODEL_SUFFIX = ".grd.safetensors"
+"""How the name of a model file ends."""
 
 SUFFIXES = (*TIFF, *ARRAY, *ZARR, *VENDOR, *PHOTO)
 """What is read, the best first: of two files of one stem, the one whose suffix comes first is taken."""

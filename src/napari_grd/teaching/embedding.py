@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import model_fingerprint
+from napari_grd.hub import load_model, resolve_model
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.rescale import rescale_image
 from napari_grd.inference.segment import predict
-from napari_grd.io.model_file import load_model
-from napari_grd.io.resolve import resolve_model
 from napari_grd.models import Model
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
 from napari_grd.teaching.soft_affinities import centred

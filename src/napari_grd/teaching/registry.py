@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_grd.errors import ConfigError, GrdError
-from napari_grd.export.bioimageio.import_package import is_own_package, read_package
-from napari_grd.io.builtin import builtin_paths
-from napari_grd.io.rdf import is_zoo_package
-from napari_grd.io.remote import remote_models
+from napari_grd.hub import builtin_paths, remote_models
+from napari_grd.io.bioimageio_package import is_own_package, is_zoo_package, read_package
 from napari_grd.models import Model
 from napari_grd.teaching.base import Teacher, TeacherInfo, TeacherSource
 from napari_grd.teaching.function import is_reference

@@ -11,7 +11,7 @@ from napari_grd._napari.distill.teacher_options import TeacherOptions
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import message_of, run_call
-from napari_grd.io.builtin import TEACHER
+from napari_grd.hub import TEACHER
 
 if TYPE_CHECKING:
     from napari_grd.models import Model, ModelCard, ModelConfig

@@ -223,7 +223,7 @@ class DistilWidget(Panel):
 
         def load() -> "Model | None":
             from napari_grd.distillation.finish import so_far_path
-            from napari_grd.io.model_file import load_model
+            from napari_grd.hub import load_model
 
             path = so_far_path(folder, "student")
             return load_model(path) if path.exists() else None

@@ -16,7 +16,7 @@ from napari_grd._napari.docks import show_panel
 from napari_grd._napari.state import state_of
 from napari_grd._napari.worker import notify_error, run_call
 from napari_grd.errors import DataError, GrdError
-from napari_grd.io.builtin import SUFFIX
+from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.io.ome_zarr_metadata import group_folder, is_ome_zarr
 
 Paths = str | Sequence[str]
@@ -26,7 +26,7 @@ NO_LAYER: list[Any] = [(None,)]
 
 def get_model_reader(path: Paths) -> Reader | None:
     """A reader for model files; the last one becomes the viewer's live student."""
-    return _read_models if all(name.lower().endswith(SUFFIX) for name in _listed(path)) else None
+    return _read_models if all(name.lower().endswith(MODEL_SUFFIX) for name in _listed(path)) else None
 
 
 def get_corrections_reader(path: Paths) -> Reader | None:
@@ -57,7 +57,7 @@ def _read_models(paths: Paths) -> list[Any]:
 
 
 def _load_model(path: str) -> Any:
-    from napari_grd.io.model_file import load_model  # imports torch
+    from napari_grd.hub import load_model
 
     return load_model(path)
 

@@ -23,13 +23,13 @@ from napari_grd.export.bioimageio.documentation import documentation
 from napari_grd.export.network import INPUT, ExportNetwork, check_agreement, example_image, output_names
 from napari_grd.export.onnx import onnx_bytes
 from napari_grd.io.atomic import atomic_path
-from napari_grd.io.builtin import SUFFIX
 from napari_grd.io.model_file import save_model
+from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.io.optional import require
 from napari_grd.models import Model
 
 DESCRIPTION = "bioimageio.yaml"
-_MODEL = f"model{SUFFIX}"
+_MODEL = f"model{MODEL_SUFFIX}"
 
 
 def write_package(
@@ -81,7 +81,7 @@ def write_package(
     -----
     Weights are TorchScript and ONNX, see :mod:`napari_grd.export.network` for
     their outputs. The model file itself is attached, so that
-    :func:`napari_grd.export.bioimageio.import_package.read_package` gives the model back.
+    :func:`napari_grd.io.bioimageio_package.read_package` gives the model back.
     """
     path, licence = Path(path), licence or model.card.licence
     core = require("bioimageio.core", "Export to bioimage.io", "bioimageio")

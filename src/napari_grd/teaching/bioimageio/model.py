@@ -2,7 +2,7 @@
 
 What a package can do to whoever opens it, and what is done about it:
 
-* its zip and its YAML may be hostile: :mod:`napari_grd.io.archive`, :mod:`napari_grd.io.rdf`;
+* its zip and its YAML may be hostile: :mod:`napari_grd.io.archive`, :mod:`napari_grd.io.bioimageio_package`;
 * its description may name files elsewhere, or other models to fetch: only files in
   the package are used, nothing is fetched without ``download=True``;
 * weights as a state_dict come with Python that builds the network, Keras and
@@ -21,7 +21,7 @@ from typing import Any
 
 from napari_grd.errors import GrdError, ModelFileError
 from napari_grd.io.archive import Archive, open_archive
-from napari_grd.io.rdf import find_description, local_name, read_description
+from napari_grd.io.bioimageio_package import find_description, local_name, read_description
 from napari_grd.io.torchscript import secure_torchscript
 from napari_grd.teaching.bioimageio.weights import choose_weights, devices_for, weight_files
 

@@ -14,10 +14,8 @@ import pytest
 
 import napari_grd.api as grd
 from napari_grd.errors import ModelFileError
+from napari_grd.hub import VARIABLE, builtin_paths, fetch_model, list_path, remote_models, resolve_model
 from napari_grd.io import download
-from napari_grd.io.builtin import builtin_paths
-from napari_grd.io.remote import VARIABLE, fetch_model, list_path, remote_models
-from napari_grd.io.resolve import resolve_model
 
 STUDENT = builtin_paths()["nuclei"]
 SHA = hashlib.sha256(STUDENT.read_bytes()).hexdigest()
@@ -44,7 +42,7 @@ def server() -> Iterator[str]:
 def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty list of models; what is fetched goes below the test's folder."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "models.txt"))
-    monkeypatch.setattr("napari_grd.io.remote.user_data_path", lambda *_, **__: tmp_path / "data")
+    monkeypatch.setattr("napari_grd.hub.user_data_path", lambda *_, **__: tmp_path / "data")
     return tmp_path / "models.txt"
 
 

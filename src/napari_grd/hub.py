@@ -1,23 +1,47 @@
-"""Models that lie at an address the user wrote down. Nothing is fetched unless it is asked for."""
+"""Models by name, address or file: the built-in ones, those listed by the user, and files.
+
+Importing this module does not import torch, so menus can list the names. Nothing is downloaded unless
+:func:`fetch_model` is called.
+"""
 
 import os
 import re
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
 
 from napari_grd.errors import ModelFileError
-from napari_grd.io.builtin import SUFFIX, builtin_paths
 from napari_grd.io.download import BoundedDownloader, DownloadError
+from napari_grd.io.names import MODEL_SUFFIX
+
+if TYPE_CHECKING:
+    from napari_grd.models import Model
+
+TEACHER = "nuclei-teacher"
+"""The built-in model that is large enough to teach."""
 
 VARIABLE = "NAPARI_GRD_MODELS"
 """Environment variable that names another list than the one in the user's configuration folder."""
 
 _MAX_LIST, _MAX_NAME = 1 << 20, 200  # bytes
 _LINE = "Write one model a line: NAME  SHA256  https://ADDRESS"
+
+
+def builtin_paths() -> dict[str, Path]:
+    """Built-in models: name (the file's, without suffix) to file, sorted by name.
+
+    Examples
+    --------
+    >>> all(path.is_file() for path in builtin_paths().values())
+    True
+    """
+    folder = Path(str(resources.files("napari_grd"))) / "builtin"
+    found = {path.name.removesuffix(MODEL_SUFFIX): path for path in folder.glob(f"*{MODEL_SUFFIX}")}
+    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True)
@@ -42,7 +66,7 @@ class RemoteModel:
     def path(self) -> Path:
         """Where it is kept once it was fetched; another version has another place."""
         folder = user_data_path("napari-grd", appauthor=False) / "models" / self.sha256[:16]
-        return folder / f"{self.name}{SUFFIX}"
+        return folder / f"{self.name}{MODEL_SUFFIX}"
 
     @property
     def here(self) -> bool:
@@ -144,6 +168,82 @@ def fetch_model(name: str, progress: Any = False) -> Path:
     except OSError as error:
         raise ModelFileError(f"{str(model.path)!r} cannot be written ({error}).", "Make room, or allow it.") from error
     return model.path
+
+
+def resolve_model(source: str | Path) -> Path:
+    """The file of a model that is named by its path, or by the name of a built-in or a fetched one.
+
+    Parameters
+    ----------
+    source : str or Path
+        A string that is such a name means that model, even beside a file of the
+        same name: write ``"./name"`` for that one.
+
+    Returns
+    -------
+    Path
+        An existing file.
+
+    Raises
+    ------
+    ModelFileError
+        If it is neither, or was not fetched yet; the message lists the names.
+
+    Examples
+    --------
+    >>> resolve_model("nuclei").name
+    'nuclei.grd.safetensors'
+    """
+    builtin = builtin_paths()
+    if isinstance(source, str) and source in builtin:
+        return builtin[source]
+    path, remote = Path(source), remote_models()
+    if isinstance(source, str) and source in remote:
+        model = remote[source]
+        if not model.here:
+            raise ModelFileError(
+                f"The model {source!r} was not fetched from {model.url} yet.", f"Run: napari-grd fetch {source}"
+            )
+        return model.path
+    if path.is_file():
+        return path
+    raise ModelFileError(
+        f"There is no built-in model and no file named {str(source)!r}.",
+        f"Check the name or path. Models: {', '.join([*builtin, *remote])}.",
+    )
+
+
+def load_model(source: str | Path) -> "Model":
+    """Load a built-in model by name, a model file, or a bioimage.io package that was made of one.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``"nuclei"``, the name of a model of :func:`napari_grd.api.fetch_model`, or the path of a
+        ``.grd.safetensors`` file or of a ``.zip`` of :func:`napari_grd.api.export_model`.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model, its file cannot be read, or the package is of
+        another model: that is a teacher.
+
+    Examples
+    --------
+    >>> load_model("nuclei").config.in_channels
+    1
+    """
+    # Both import torch.
+    from napari_grd.io.bioimageio_package import read_package
+    from napari_grd.io.model_file import read_model
+
+    path = resolve_model(source)
+    return read_package(path) if path.suffix == ".zip" else read_model(path)
+
+
+def as_model(source: "Model | str | Path") -> "Model":
+    """Return a model as it is; load anything else with :func:`load_model`."""
+    return load_model(source) if isinstance(source, str | Path) else source
 
 
 def _parsed(line: str, where: str) -> RemoteModel:
