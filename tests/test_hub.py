@@ -115,6 +115,10 @@ ANSWERS = {
     "bad redirect": b"HTTP/1.1 302 Found\r\nLocation: http://[::1/x\r\nContent-Length: 0\r\n\r\n",
     "no gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
     "drip": b"HTTP/1.1 200 OK\r\n\r\n",
+    "drip of a header": b"HTTP/1.1 200 OK\r\nServer: ",
+    "drip of a status": b"HTTP/1.1 200 ",
+    "drip of a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+    "drip of a redirect": b"HTTP/1.1 302 Found\r\nLocation: /",
 }
 
 
@@ -135,7 +139,7 @@ def answering(request: pytest.FixtureRequest) -> Iterator[str]:
                 connection.sendall(ANSWERS[name])
                 while name.startswith("endless") and not closing.is_set():
                     connection.sendall(b"10000\r\n" + bytes(65536) + b"\r\n" if "chunks" in name else bytes(65536))
-                while name == "drip" and not closing.wait(0.05):
+                while name.startswith("drip") and not closing.wait(0.05):
                     connection.sendall(b"x")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,6 +1,9 @@
 """Fetching a file from a server that may be broken, slow or hostile."""
 
+import queue
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,62 +46,92 @@ class BoundedDownloader:
         OSError
             If the file cannot be written.
         """
-        import requests
-        import urllib3
-
-        with Path(output_file).open("wb") as file:
-            try:
-                with requests.get(url, stream=True, timeout=TIMEOUT) as response:
-                    response.raise_for_status()
-                    blocks = _blocks(response)
-                    while True:
-                        block = next(blocks, b"")
-                        if not block:
-                            break
-                        _write(file, block)
-                        if self._progress:
-                            self._progress.total = _declared(response) or 0
-                            self._progress.update(len(block))
-            except _NotWritten as error:
-                raise error.reason from None
-            # A server chooses what it answers: ValueError is what addresses and lengths that are none come to.
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                raise DownloadError(str(error)[:300]) from error
+        connection = _Connection(url)
+        try:
+            with Path(output_file).open("wb") as file:
+                for block in connection.blocks():
+                    file.write(block)
+                    if self._progress:
+                        self._progress.total = connection.declared or 0
+                        self._progress.update(len(block))
+        finally:
+            connection.abandon()
         if self._progress:
             self._progress.close()
 
 
-class _NotWritten(Exception):
-    def __init__(self, reason: OSError) -> None:
-        super().__init__()
-        self.reason = reason
+class _Connection:
+    """Reads from a server in a thread of its own.
 
+    A server that sends a byte now and then, of a line of its header or of a redirect, keeps whoever reads that
+    waiting, and no timeout of a socket ends it. So the reader is a thread that is left alone when time is up.
+    """
 
-def _write(file: Any, block: bytes) -> None:
-    try:
-        file.write(block)
-    except OSError as error:
-        raise _NotWritten(error) from error
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._received: queue.Queue[bytes | Exception] = queue.Queue(maxsize=16)
+        self._abandoned = threading.Event()
+        self.declared: int | None = None
 
+    def blocks(self) -> Iterator[bytes]:
+        """What the server sends, as it comes."""
+        threading.Thread(target=self._run, name="download", daemon=True).start()
+        began, received = time.monotonic(), 0
+        while True:
+            lasted = time.monotonic() - began
+            end = min(MAX_SECONDS, max(PATIENCE, received / SLOWEST))
+            try:
+                block = self._received.get(timeout=max(end - lasted, 0.001))
+            except queue.Empty:
+                raise DownloadError(f"it sent {received} bytes in {time.monotonic() - began:.0f} seconds") from None
+            if isinstance(block, Exception):
+                raise DownloadError(str(block)[:300] or type(block).__name__) from block
+            if not block:
+                return
+            received += len(block)
+            yield block
+            if lasted > end:  # there is always something, but it took too long
+                raise DownloadError(f"it sent {received} bytes in {lasted:.0f} seconds")
 
-def _blocks(response: Any) -> Any:
-    """What a server sends, as it comes."""
-    declared = _declared(response)
-    if declared is not None and declared > MAX_BYTES:
-        raise DownloadError(f"it announces {declared} bytes, and no more than {MAX_BYTES} are fetched")
-    encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
-    most = MAX_BYTES if declared is None or encoded else declared
-    began, received = time.monotonic(), 0
-    while block := response.raw.read1(_BLOCK, decode_content=True):
-        received += len(block)
-        lasted = time.monotonic() - began
-        if received > most:
-            raise DownloadError(f"it sends more than {most} bytes")
-        if lasted > MAX_SECONDS or (lasted > PATIENCE and received < SLOWEST * lasted):
-            raise DownloadError(f"it sent {received} bytes in {lasted:.0f} seconds")
-        yield block
-    if declared is not None and not encoded and received < declared:
-        raise DownloadError(f"it sent {received} of {declared} bytes")
+    def abandon(self) -> None:
+        """Let the thread end as soon as it can."""
+        self._abandoned.set()
+
+    def _run(self) -> None:
+        import requests
+
+        try:
+            with requests.get(self._url, stream=True, timeout=TIMEOUT) as response:
+                response.raise_for_status()
+                for block in self._read(response):
+                    self._put(block)
+                    if self._abandoned.is_set():
+                        return
+            self._put(b"")
+        except Exception as error:  # a server chooses what it answers, so anything can come of that
+            self._put(error)
+
+    def _put(self, block: bytes | Exception) -> None:
+        while not self._abandoned.is_set():
+            try:
+                return self._received.put(block, timeout=1)
+            except queue.Full:
+                continue
+
+    def _read(self, response: Any) -> Iterator[bytes]:
+        self.declared = declared = _declared(response)
+        if declared is not None and declared > MAX_BYTES:
+            raise DownloadError(f"it announces {declared} bytes, and no more than {MAX_BYTES} are fetched")
+        encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
+        most = MAX_BYTES if declared is None or encoded else declared
+        received = 0
+        while block := response.raw.read1(_BLOCK, decode_content=True):
+            received += len(block)
+            if received > most:
+                raise DownloadError(f"it sends more than {most} bytes")
+            yield block
+        if declared is not None and not encoded and received < declared:
+            raise DownloadError(f"it sent {received} of {declared} bytes")
 
 
 def _declared(response: Any) -> int | None:
