@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from napari_grd._napari.worker import stop_all
-from napari_grd.io import builtin, model_file
+from napari_grd.hub import load_model
 
 _STATUS = pytest.StashKey[int]()
 
@@ -56,7 +56,7 @@ def viewer(make_napari_viewer: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def nuclei() -> Any:
     """The built-in model, loaded once: preparing its network takes seconds."""
-    return model_file.load_model(builtin.builtin_paths()["nuclei"])
+    return load_model("nuclei")
 
 
 @pytest.fixture
