@@ -72,7 +72,7 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     path = save_model(Model.create(ModelConfig()), Path(folder) / "mine")
-    ...     path.name, load_model(path).stride
+    ...     path.name, read_model(path).stride
     ('mine.grd.safetensors', 16)
     """
     path = Path(path)
