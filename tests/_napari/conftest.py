@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from napari_grd import hub
 from napari_grd._napari.worker import stop_all
 from napari_grd.hub import load_model
 
@@ -64,7 +65,7 @@ def live_widget(viewer: Any, nuclei: Any, monkeypatch: pytest.MonkeyPatch) -> It
     """The Live widget in a dock, switched off."""
     from napari_grd._napari.live.widget import LiveWidget
 
-    monkeypatch.setattr(model_file, "load_model", lambda _path: nuclei)
+    monkeypatch.setattr(hub, "load_model", lambda _path: nuclei)
     widget = LiveWidget(viewer)
     viewer.window.add_dock_widget(widget)
     yield widget
