@@ -90,6 +90,6 @@ def score(
     result = {}
     for data in sets:
         found = [grd.segment(model, image, config, axes=data.axes) for image, _ in data.validation]
-        scores = grd.evaluate(found, [labels for _, labels in data.validation], min_size=data.min_size)
+        scores = grd.evaluate(reference=[labels for _, labels in data.validation], labels=found, min_size=data.min_size)
         result[data.name] = {"ap50": scores.ap50, "aji": scores.aji, "sbd": scores.sbd, "pq": scores.pq}
     return result

@@ -30,10 +30,10 @@ class State:
 
     def __post_init__(self) -> None:
         found = without_small(self.labels, self.min_size)
-        matches = match_objects(found, self.truth, IOU)
+        matches = match_objects(reference=self.truth, labels=found, iou=IOU)
         sizes = np.bincount(self.truth.reshape(-1))
         self.missed = sorted(matches.missed.tolist(), key=lambda label: -sizes[label])
-        table = contingency(found, self.truth)
+        table = contingency(reference=self.truth, labels=found)
         of_missed = np.isin(table.reference_ids[table.reference_index], self.missed)
         concerned = set(table.label_ids[table.label_index[of_missed]].tolist())
         self.spurious = [label for label in matches.spurious.tolist() if label not in concerned]

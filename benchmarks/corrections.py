@@ -34,7 +34,7 @@ from napari_grd.corrections import (
     doubts,
 )
 from napari_grd.metrics.matching import match_objects
-from napari_grd.teaching.confidence import VIEWS, turned, turned_back
+from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
 from reporting import hardware, table
 from segment import mosaic
 
@@ -148,10 +148,10 @@ def doubtful(model: grd.Model, data: Dataset, limit: int) -> None:
     for image, reference in data.train[:: max(1, len(data.train) // limit)]:
         prediction = grd.predict(model, image, axes=data.axes)
         labels = grd.partition(prediction)
-        views = [turned_back(grd.segment(model, turned(image, *view)), *view) for view in VIEWS]
+        views = [transformed_back(grd.segment(model, transformed(image, *view)), *view) for view in VIEWS]
         truth = without_small(reference, data.min_size)
         sizes = np.bincount(labels.reshape(-1))
-        right = set(match_objects(labels, truth, 0.75).pairs[:, 0].tolist())
+        right = set(match_objects(reference=truth, labels=labels, iou=0.75).pairs[:, 0].tolist())
         for name, each in (("border", []), ("border and turned images", views)):
             for doubt in doubts(labels, Predictions.of_prediction(prediction), turned=each):
                 if sizes[doubt.id] >= data.min_size:

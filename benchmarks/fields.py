@@ -228,7 +228,7 @@ def size(pairs: list[str], factors: list[float], limit: int) -> None:
                     )
                     for one, truth in zip(shown, truths, strict=True)
                 ]
-                cells.append(evaluate(found, truths, min_size=round(data.min_size * factor**2)).ap50)
+                cells.append(evaluate(reference=truths, labels=found, min_size=round(data.min_size * factor**2)).ap50)
             rows.append(cells)
             print(cells, flush=True)
     print(
@@ -255,7 +255,7 @@ def ranges(limit: int) -> None:
             fixed = settings.replace(intensity_range=((float(low), float(high)),))
             common += list(grd.segment(model, stack, fixed, axes="zyx"))
             truths += list(truth)
-        scores = [evaluate(found, truths, min_size=20) for found in (own, common)]
+        scores = [evaluate(reference=truths, labels=found, min_size=20) for found in (own, common)]
         rows.append([name, sum(len(stack) for stack, _ in stacks), *(score.ap50 for score in scores)])
         print(rows[-1], flush=True)
     print(table(["stack or series", "planes", "AP50, range of each plane", "range of the whole"], rows, digits=3))

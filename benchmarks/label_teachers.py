@@ -103,7 +103,7 @@ def teacher_scores(teacher: Teacher, sets: list[Dataset]) -> dict[str, dict[str,
     for data in sets:
         images = [image[None] if image.ndim == 2 else image.transpose(2, 0, 1) for image, _ in data.validation]
         labels = [teacher.predict(image).labels for image in images]
-        scores = grd.evaluate(labels, [known for _, known in data.validation], min_size=data.min_size)
+        scores = grd.evaluate(reference=[known for _, known in data.validation], labels=labels, min_size=data.min_size)
         found[data.name] = {"ap50": scores.ap50, "aji": scores.aji}
     return found
 

@@ -34,7 +34,7 @@ def score(model: grd.Model, pairs: Pairs, diameter: float | None, min_size: int)
     """AP50 and AJI."""
     config = grd.SegmentConfig(object_diameter=diameter)
     found = [grd.segment(model, image, config) for image, _ in pairs]
-    scores = grd.evaluate(found, [labels for _, labels in pairs], min_size=min_size)
+    scores = grd.evaluate(reference=[labels for _, labels in pairs], labels=found, min_size=min_size)
     return scores.ap50, scores.aji
 
 

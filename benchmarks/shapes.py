@@ -59,7 +59,7 @@ def main() -> None:
         row: list[object] = [name, kind]
         for noisy in (False, True):
             found = [_partition(np.random.default_rng(0), labels, noisy) for labels in reference]
-            scores = grd.evaluate(found, reference, min_size=MIN_SIZE.get(name, 0))
+            scores = grd.evaluate(reference=reference, labels=found, min_size=MIN_SIZE.get(name, 0))
             row += [scores.ap50, scores.ap[0.75], scores.aji]
         rows.append(row)
     header = ["set", "objects", "AP50", "AP75", "AJI", "AP50, noisy", "AP75, noisy", "AJI, noisy"]

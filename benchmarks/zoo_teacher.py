@@ -32,7 +32,7 @@ SHOWN = ("ap50", "aji", "sbd", "pq")
 def score_teacher(teacher: Teacher, data: Dataset) -> dict[str, float]:
     """The teacher's own instances against the annotation."""
     found = [teacher.predict(image[None]).labels for image, _ in data.validation]
-    scores = grd.evaluate(found, [labels for _, labels in data.validation], min_size=data.min_size)
+    scores = grd.evaluate(reference=[labels for _, labels in data.validation], labels=found, min_size=data.min_size)
     return {"ap50": scores.ap50, "aji": scores.aji, "sbd": scores.sbd, "pq": scores.pq}
 
 

@@ -21,7 +21,7 @@ def test_the_builtin_student_on_validation_images(real_data: Path, name: str, mi
     model = grd.load_model("nuclei")
     found = [grd.segment(model, read_image(pair.image).pixels) for pair in pairs]
     references = [read_label_image(pair.labels) for pair in pairs if pair.labels is not None]
-    assert grd.evaluate(found, references, min_size=min_size).ap50 > ap50
+    assert grd.evaluate(reference=references, labels=found, min_size=min_size).ap50 > ap50
 
 
 @pytest.mark.parametrize("factor", [0.5, 2])
@@ -34,7 +34,7 @@ def test_the_builtin_student_at_other_magnifications(real_data: Path, factor: fl
         shape = grid_shape(labels.shape, factor)
         found.append(grd.segment(model, rescale_image(image[None].astype(np.float32), shape)[0]))
         references.append(nearest(labels, shape))
-    assert grd.evaluate(found, references, min_size=round(60 * factor**2)).ap50 > 0.75
+    assert grd.evaluate(reference=references, labels=found, min_size=round(60 * factor**2)).ap50 > 0.75
 
 
 def test_bf16_finds_what_f32_finds(real_data: Path) -> None:
@@ -45,7 +45,7 @@ def test_bf16_finds_what_f32_finds(real_data: Path) -> None:
     for precision in ("f32", "bf16"):
         config = grd.SegmentConfig(precision=precision)
         found = [grd.segment(model, read_image(pair.image).pixels, config) for pair in pairs]
-        scores[precision] = grd.evaluate(found, references, min_size=30).ap50
+        scores[precision] = grd.evaluate(reference=references, labels=found, min_size=30).ap50
     assert abs(scores["bf16"] - scores["f32"]) <= 0.02  # few images; docs/benchmarks.md has them all
 
 

@@ -44,7 +44,7 @@ from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Progress, Save
 from napari_grd.measurements.filtering import filter_objects
 from napari_grd.measurements.objects import iter_measure, measure
 from napari_grd.measurements.table import ObjectTable
-from napari_grd.metrics import Errors, Scores, evaluate, find_errors
+from napari_grd.metrics import Scores, SegmentationErrors, evaluate, find_errors
 from napari_grd.models import Model, ModelCard
 from napari_grd.teaching.base import Teacher, TeacherInfo
 from napari_grd.teaching.registry import TeacherLike, as_teacher, load_teacher, teachers
@@ -55,7 +55,6 @@ __all__ = [
     "Channel",
     "Corrections",
     "DistillConfig",
-    "Errors",
     "Event",
     "FineTuneConfig",
     "GrdError",
@@ -76,6 +75,7 @@ __all__ = [
     "Saved",
     "Scores",
     "SegmentConfig",
+    "SegmentationErrors",
     "Suggestion",
     "Teacher",
     "TeacherInfo",

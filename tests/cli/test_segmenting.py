@@ -86,13 +86,13 @@ def test_scores_of_two_folders(call, dataset: Path, tmp_path: Path) -> None:
 def test_unpaired_files_are_refused(call, dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     shutil.copy(dataset / "labels" / "0.tif", tmp_path / "one" / "0.tif")
-    done = call("evaluate", tmp_path / "one", dataset / "labels")
+    done = call("evaluate", dataset / "labels", tmp_path / "one")
     assert done.code == 2
     assert "'1'" in done.err
 
 
 def test_a_file_is_not_compared_with_a_folder(call, dataset: Path) -> None:
-    done = call("evaluate", dataset / "labels" / "0.tif", dataset / "labels")
+    done = call("evaluate", dataset / "labels", dataset / "labels" / "0.tif")
     assert done.code == 2
     assert "one is a folder" in done.err
 

@@ -13,7 +13,7 @@ from napari_grd.demo.conclusion import conclude
 def scores(share: float) -> grd.Scores:
     """Scores of an image with 100 objects of which this share is found: that is its AP50."""
     labels = np.repeat(np.arange(1, 101), 4).reshape(20, 20)
-    return grd.evaluate(np.where(labels <= round(100 * share), labels, 0), labels)
+    return grd.evaluate(reference=labels, labels=np.where(labels <= round(100 * share), labels, 0))
 
 
 def comparison(teacher: float, undistilled: float, distilled: float, empty: tuple[int, int, int] | None) -> Comparison:

@@ -54,7 +54,7 @@ def test_training_and_distilling(number: int) -> None:
 def test_measuring_scoring_and_writing(number: int, tmp_path: Path) -> None:
     labels = labels_with(number)
     assert api.measure(labels, {"nuclei": IMAGE}).columns["label"].max() == number
-    assert api.evaluate(labels, SMALL).ap50 == 1
+    assert api.evaluate(reference=SMALL, labels=labels).ap50 == 1
     assert api.filter_objects(labels, min_size=1).max() == number
     if number < 2**32:
         for kind in ("imagej", "geojson", "coco"):

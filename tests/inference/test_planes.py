@@ -138,7 +138,7 @@ def test_blocks_agree_with_the_whole_plane(diameter, picture, nuclei, monkeypatc
     labels, _ = drain(iter_segment_planes(source, nuclei, config))
     assert len(source.reads) > 3  # one of them measures intensities
     assert objects(labels) == set(range(1, labels.max() + 1))
-    scores = grd.evaluate(labels, whole, min_size=50)
+    scores = grd.evaluate(reference=whole, labels=labels, min_size=50)
     assert scores.sbd > 0.92  # pixels on the border of small objects change sides with what is around them
     assert ((labels > 0) == (whole > 0)).mean() > 0.999
 

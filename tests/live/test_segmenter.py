@@ -28,7 +28,7 @@ def run(steps):
 
 
 def agreement(labels, reference):
-    return grd.evaluate(labels, reference).sbd
+    return grd.evaluate(reference=reference, labels=labels).sbd
 
 
 def test_a_view_agrees_with_the_whole_image(picture, nuclei):

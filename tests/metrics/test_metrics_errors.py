@@ -18,7 +18,7 @@ def row(drawing: str) -> np.ndarray:
 
 def test_one_of_each() -> None:
     #                            right missed  spurious  merged   split
-    errors = find_errors(row("aaaa_____bbb_ccccccc_ddeee"), row("aaaa_bbb_____ccc_ddd_eeeee"))
+    errors = find_errors(reference=row("aaaa_bbb_____ccc_ddd_eeeee"), labels=row("aaaa_____bbb_ccccccc_ddeee"))
     assert dict(zip(errors.label_ids.tolist(), errors.label_kinds.tolist(), strict=True)) == {
         1: CORRECT, 2: SPURIOUS, 3: MERGED, 4: SPLIT, 5: SPLIT,
     }  # fmt: skip
@@ -32,19 +32,19 @@ def test_one_of_each() -> None:
 
 
 def test_of_two_that_overlap_the_smaller_shows() -> None:
-    assert find_errors(row("_a___"), row("aaaaa")).picture.tolist() == [1, 2, 1, 1, 1]
-    assert find_errors(row("aaaaa"), row("_a___")).picture.tolist() == [2, 1, 2, 2, 2]
+    assert find_errors(reference=row("aaaaa"), labels=row("_a___")).picture.tolist() == [1, 2, 1, 1, 1]
+    assert find_errors(reference=row("_a___"), labels=row("aaaaa")).picture.tolist() == [2, 1, 2, 2, 2]
 
 
 def test_objects_too_small_to_count_are_no_errors() -> None:
-    errors = find_errors(row("a__bbb"), row("_c_bbb"), min_size=2)
+    errors = find_errors(reference=row("_c_bbb"), labels=row("a__bbb"), min_size=2)
     assert sum(errors.counts.values()) == 0
     assert errors.label_ids.tolist() == [2]
     assert not errors.picture.any()
 
 
 def test_a_stricter_match_turns_objects_into_missed_and_spurious_ones() -> None:
-    errors = find_errors(row("aaaa_"), row("aaaaa"), iou=0.9)
+    errors = find_errors(reference=row("aaaaa"), labels=row("aaaa_"), iou=0.9)
     assert errors.counts[MISSED] == errors.counts[SPURIOUS] == 1
     assert errors.picture.tolist() == [2, 2, 2, 2, 1]
 
@@ -52,14 +52,14 @@ def test_a_stricter_match_turns_objects_into_missed_and_spurious_ones() -> None:
 @given(IMAGES)
 def test_a_perfect_copy_has_no_errors_and_kinds_agree_with_the_matches(images: np.ndarray) -> None:
     labels, reference = images
-    assert sum(find_errors(labels, labels).counts.values()) == 0
-    errors, matches = find_errors(labels, reference), match_objects(labels, reference)
+    assert sum(find_errors(reference=labels, labels=labels).counts.values()) == 0
+    errors, matches = find_errors(reference=reference, labels=labels), match_objects(reference=reference, labels=labels)
     assert sorted(errors.label_ids[errors.label_kinds == MERGED]) == sorted(matches.merged)
     assert sorted(errors.reference_ids[errors.reference_kinds == SPLIT]) == sorted(matches.split)
     assert set(errors.label_ids[errors.label_kinds == SPURIOUS]) <= set(matches.spurious)
     assert set(errors.reference_ids[errors.reference_kinds == MISSED]) <= set(matches.missed)
     # Swapping the two images swaps what the kinds mean, and nothing else.
-    swapped = find_errors(reference, labels)
+    swapped = find_errors(reference=labels, labels=reference)
     assert swapped.counts[MISSED] == errors.counts[SPURIOUS]
     assert swapped.counts[MERGED] == errors.counts[SPLIT]
     assert set(np.unique(errors.picture)) <= {0} | {kind for kind, count in errors.counts.items() if count}
@@ -67,8 +67,8 @@ def test_a_perfect_copy_has_no_errors_and_kinds_agree_with_the_matches(images: n
 
 def test_bad_input_is_named() -> None:
     with pytest.raises(LabelError, match=r"\(3,\).*\(4,\)"):
-        find_errors(row("aaa"), row("aaaa"))
+        find_errors(reference=row("aaaa"), labels=row("aaa"))
     with pytest.raises(ConfigError, match="iou is 0"):
-        find_errors(row("a"), row("a"), iou=0)
+        find_errors(reference=row("a"), labels=row("a"), iou=0)
     with pytest.raises(ConfigError, match="min_size"):
-        find_errors(row("a"), row("a"), min_size=-1)
+        find_errors(reference=row("a"), labels=row("a"), min_size=-1)

@@ -24,6 +24,6 @@ COLUMN = {
 def test_published_scores_are_reproduced(goldens: Callable[[str], Mapping[str, np.ndarray]], image: int) -> None:
     golden = goldens("metrics.npz")
     expected = dict(zip(golden["columns"], golden["values"][image], strict=True))
-    scores = evaluate(golden["pred"][image], golden["gt"][image]).as_dict()
+    scores = evaluate(reference=golden["gt"][image], labels=golden["pred"][image]).as_dict()
     for name, column in COLUMN.items():
         assert scores[name] == pytest.approx(expected[column], rel=1e-5, abs=1e-9), name

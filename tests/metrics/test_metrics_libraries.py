@@ -44,7 +44,7 @@ def segmentation_and_reference(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_object_scores_pooled_over_images_agree_with_stardist(iou: float) -> None:
     labels, references = zip(*map(segmentation_and_reference, SEEDS), strict=True)
     theirs = matching_dataset(references, labels, thresh=iou, show_progress=False)
-    scores = evaluate(labels, references)
+    scores = evaluate(reference=references, labels=labels)
     assert theirs.tp > 0
     assert scores.ap[iou] == pytest.approx(theirs.accuracy)
     if iou == 0.5:
@@ -57,7 +57,7 @@ def test_object_scores_pooled_over_images_agree_with_stardist(iou: float) -> Non
 def test_matching_agrees_with_stardist_at_any_threshold(seed: int, iou: float) -> None:
     labels, reference = segmentation_and_reference(seed)
     theirs = matching(reference, labels, thresh=iou)
-    matches = match_objects(labels, reference, iou)
+    matches = match_objects(reference=reference, labels=labels, iou=iou)
     assert (len(matches.pairs), len(matches.spurious), len(matches.missed)) == (theirs.tp, theirs.fp, theirs.fn)
     # StarDist works in float32.
     assert matches.iou.sum() == pytest.approx(theirs.mean_matched_score * theirs.tp, rel=1e-5)
@@ -66,7 +66,7 @@ def test_matching_agrees_with_stardist_at_any_threshold(seed: int, iou: float) -
 @pytest.mark.parametrize("seed", SEEDS)
 def test_dice_scores_agree_with_elf(seed: int) -> None:
     labels, reference = segmentation_and_reference(seed)
-    scores = evaluate(labels, reference)
+    scores = evaluate(reference=reference, labels=labels)
     assert scores.sbd == pytest.approx(symmetric_best_dice_score(labels, reference))
     assert scores.dice == pytest.approx(dice_score(labels, reference))
 
@@ -74,7 +74,7 @@ def test_dice_scores_agree_with_elf(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_clustering_scores_agree_with_skimage(seed: int) -> None:
     labels, reference = segmentation_and_reference(seed)
-    scores = evaluate(labels, reference)
+    scores = evaluate(reference=reference, labels=labels)
     merge_split = variation_of_information(reference, labels, ignore_labels=(0,))[::-1]
     assert (scores.voi_merge, scores.voi_split) == pytest.approx(tuple(merge_split))
     assert scores.arand == pytest.approx(adapted_rand_error(reference, labels, ignore_labels=(0,))[0])
@@ -83,7 +83,9 @@ def test_clustering_scores_agree_with_skimage(seed: int) -> None:
 @settings(deadline=None, max_examples=60)
 @given(small_labels, small_labels)
 def test_aji_agrees_with_its_definition(labels: np.ndarray, reference: np.ndarray) -> None:
-    assert evaluate(labels, reference).aji == pytest.approx(float(aji_of_pixel_sets(labels, reference)))
+    assert evaluate(reference=reference, labels=labels).aji == pytest.approx(
+        float(aji_of_pixel_sets(labels, reference))
+    )
 
 
 def aji_of_pixel_sets(labels: np.ndarray, reference: np.ndarray) -> Fraction | int:

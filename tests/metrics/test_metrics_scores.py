@@ -23,7 +23,7 @@ AP_NAMES = ["ap50", "ap55", "ap60", "ap65", "ap70", "ap75", "ap80", "ap85", "ap9
 @few
 @given(label_images)
 def test_identical_images_are_perfect(labels: np.ndarray) -> None:
-    assert evaluate(labels, labels).as_dict() == PERFECT | dict.fromkeys(AP_NAMES, 1)
+    assert evaluate(reference=labels, labels=labels).as_dict() == PERFECT | dict.fromkeys(AP_NAMES, 1)
 
 
 @few
@@ -31,14 +31,17 @@ def test_identical_images_are_perfect(labels: np.ndarray) -> None:
 def test_numbering_of_objects_changes_nothing(
     labels: np.ndarray, reference: np.ndarray, new: list[int], new_reference: list[int]
 ) -> None:
-    renumbered = np.array([0, *new])[labels] * 1000, np.array([0, *new_reference])[reference]
-    assert evaluate(*renumbered) == evaluate(labels, reference)
+    renumbered, renumbered_reference = np.array([0, *new])[labels] * 1000, np.array([0, *new_reference])[reference]
+    assert evaluate(reference=renumbered_reference, labels=renumbered) == evaluate(reference=reference, labels=labels)
 
 
 @few
 @given(label_images, label_images)
 def test_swapping_sides_keeps_the_symmetric_scores(labels: np.ndarray, reference: np.ndarray) -> None:
-    there, back = evaluate(labels, reference).as_dict(), evaluate(reference, labels).as_dict()
+    there, back = (
+        evaluate(reference=reference, labels=labels).as_dict(),
+        evaluate(reference=labels, labels=reference).as_dict(),
+    )
     for name in ["sbd", "dic", "dice", "f1", "pq", *AP_NAMES]:
         assert there[name] == pytest.approx(back[name]), name
 
@@ -46,14 +49,17 @@ def test_swapping_sides_keeps_the_symmetric_scores(labels: np.ndarray, reference
 @few
 @given(label_images, label_images)
 def test_without_background_splits_and_merges_swap_with_the_sides(labels: np.ndarray, reference: np.ndarray) -> None:
-    there, back = evaluate(labels + 1, reference + 1), evaluate(reference + 1, labels + 1)
+    there, back = (
+        evaluate(reference=reference + 1, labels=labels + 1),
+        evaluate(reference=labels + 1, labels=reference + 1),
+    )
     assert (there.voi_split, there.arand) == pytest.approx((back.voi_merge, back.arand))
 
 
 @few
 @given(label_images, label_images)
 def test_scores_stay_within_their_limits(labels: np.ndarray, reference: np.ndarray) -> None:
-    scores = evaluate(labels, reference).as_dict()
+    scores = evaluate(reference=reference, labels=labels).as_dict()
     assert all(value >= 0 for value in scores.values())
     assert all(value <= 1 for name, value in scores.items() if name not in ("dic", "voi_split", "voi_merge"))
 
@@ -61,9 +67,9 @@ def test_scores_stay_within_their_limits(labels: np.ndarray, reference: np.ndarr
 @few
 @given(label_images, label_images)
 def test_shape_of_the_image_does_not_matter(labels: np.ndarray, reference: np.ndarray) -> None:
-    expected = evaluate(labels, reference)
+    expected = evaluate(reference=reference, labels=labels)
     for shape in [(42,), (3, 2, 7)]:
-        assert evaluate(labels.reshape(shape), reference.reshape(shape)) == expected
+        assert evaluate(reference=reference.reshape(shape), labels=labels.reshape(shape)) == expected
 
 
 @few
@@ -72,55 +78,59 @@ def test_min_size_is_erasing_small_objects_beforehand(labels: np.ndarray, refere
     def erased(image: np.ndarray) -> np.ndarray:
         return np.where(np.bincount(image.ravel())[image] < size, 0, image)
 
-    assert evaluate(labels, reference, min_size=size) == evaluate(erased(labels), erased(reference))
+    assert evaluate(reference=reference, labels=labels, min_size=size) == evaluate(
+        reference=erased(reference), labels=erased(labels)
+    )
 
 
 def test_objects_below_min_size_are_neither_missed_nor_spurious() -> None:
     labels, reference = OBJECTS.copy(), OBJECTS.copy()
     labels[0, 6] = 7
     reference[3, 0] = 7
-    assert evaluate(labels, reference).ap50 == 2 / 4
-    assert evaluate(labels, reference, min_size=2).as_dict() == PERFECT | dict.fromkeys(AP_NAMES, 1)
+    assert evaluate(reference=reference, labels=labels).ap50 == 2 / 4
+    assert evaluate(reference=reference, labels=labels, min_size=2).as_dict() == PERFECT | dict.fromkeys(AP_NAMES, 1)
 
 
 def test_an_object_of_exactly_min_size_counts() -> None:
-    assert evaluate(NOTHING, OBJECTS, min_size=4).dic == 2
-    assert evaluate(NOTHING, OBJECTS, min_size=5).dic == 1
+    assert evaluate(reference=OBJECTS, labels=NOTHING, min_size=4).dic == 2
+    assert evaluate(reference=OBJECTS, labels=NOTHING, min_size=5).dic == 1
 
 
 @pytest.mark.parametrize(("labels", "reference"), [(NOTHING, OBJECTS), (OBJECTS, NOTHING)])
 def test_objects_on_one_side_only(labels: np.ndarray, reference: np.ndarray) -> None:
-    scores = evaluate(labels, reference)
+    scores = evaluate(reference=reference, labels=labels)
     assert scores.dic == 2
     assert {scores.sbd, scores.aji, scores.dice, scores.f1, scores.pq, *scores.ap.values()} == {0}
     assert scores.voi_split == 0
 
 
 def test_missing_every_object_merges_them_and_without_reference_no_pixel_is_judged() -> None:
-    assert evaluate(NOTHING, OBJECTS).voi_merge > 0
-    assert evaluate(NOTHING, OBJECTS).arand > 0
-    assert evaluate(OBJECTS, NOTHING).voi_merge == evaluate(OBJECTS, NOTHING).arand == 0
+    assert evaluate(reference=OBJECTS, labels=NOTHING).voi_merge > 0
+    assert evaluate(reference=OBJECTS, labels=NOTHING).arand > 0
+    assert (
+        evaluate(reference=NOTHING, labels=OBJECTS).voi_merge == evaluate(reference=NOTHING, labels=OBJECTS).arand == 0
+    )
 
 
 def test_one_object_of_one_pixel() -> None:
     pixel = np.array([[0, 5]])
-    assert evaluate(pixel, pixel).as_dict() == PERFECT | dict.fromkeys(AP_NAMES, 1)
+    assert evaluate(reference=pixel, labels=pixel).as_dict() == PERFECT | dict.fromkeys(AP_NAMES, 1)
 
 
 def test_iou_at_the_threshold_is_a_hit() -> None:
-    scores = evaluate(np.array([1, 1, 1, 0]), np.array([2, 2, 2, 2]))
+    scores = evaluate(reference=np.array([2, 2, 2, 2]), labels=np.array([1, 1, 1, 0]))
     assert (scores.ap[0.75], scores.ap[0.8], scores.pq) == (1, 0, 0.75)
     assert (scores.ap50, scores.ap75, scores.ap_mean) == (1, 1, pytest.approx(6 / 9))
 
 
 def test_of_two_halves_at_iou_one_half_only_one_is_a_hit() -> None:
-    assert evaluate(np.array([1, 1, 2, 2]), np.array([1, 1, 1, 1])).ap50 == 1 / 2
+    assert evaluate(reference=np.array([1, 1, 1, 1]), labels=np.array([1, 1, 2, 2])).ap50 == 1 / 2
 
 
 def test_object_counts_are_pooled_and_other_scores_averaged() -> None:
     good = np.arange(10).reshape(2, 5)
     bad = np.ones((3, 3), dtype=int)
-    scores = evaluate([good, np.zeros_like(bad)], [good, bad])
+    scores = evaluate(reference=[good, bad], labels=[good, np.zeros_like(bad)])
     assert scores.ap50 == 9 / 10
     assert scores.f1 == pytest.approx(18 / 19)
     assert (scores.sbd, scores.aji, scores.dice, scores.dic) == (0.5, 0.5, 0.5, 0.5)
@@ -142,9 +152,9 @@ def test_object_counts_are_pooled_and_other_scores_averaged() -> None:
 )
 def test_what_is_no_label_image_is_named(labels: object, reference: object, message: str) -> None:
     with pytest.raises(LabelError, match=message):
-        evaluate(labels, reference)
+        evaluate(reference=reference, labels=labels)
 
 
 def test_negative_min_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="min_size is -1"):
-        evaluate(OBJECTS, OBJECTS, min_size=-1)
+        evaluate(reference=OBJECTS, labels=OBJECTS, min_size=-1)

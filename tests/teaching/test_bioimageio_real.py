@@ -53,7 +53,7 @@ def test_it_segments_real_images(teacher: BioimageioTeacher, real_data: Path) ->
         assert pair.labels is not None
         found.append(teacher.predict(read_image(pair.image).pixels[None]).labels)
         wanted.append(read_label_image(pair.labels))
-    assert grd.evaluate(found, wanted, min_size=30).ap50 > 0.5
+    assert grd.evaluate(reference=wanted, labels=found, min_size=30).ap50 > 0.5
 
 
 def test_a_student_learns_from_it_without_any_label(teacher: BioimageioTeacher, real_data: Path) -> None:

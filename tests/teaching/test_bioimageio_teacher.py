@@ -181,7 +181,7 @@ def test_affinities_at_the_models_own_offsets(make_zoo_model: Any, circles: Any)
     names = (*(f"affinity {offset}" for offset in offsets), "foreground")
     folder = make_zoo_model(names, config={"mws": {"offsets": [list(offset) for offset in offsets]}})
     found = load(folder).predict(image)
-    assert grd.evaluate(found.labels, labels.astype(np.uint32)).ap50 > 0.9
+    assert grd.evaluate(reference=labels.astype(np.uint32), labels=found.labels).ap50 > 0.9
     assert found.affinities is not None
     exact = labels[3:] == labels[:-3]  # the third standard offset is (-3, 0)
     np.testing.assert_array_equal(found.affinities[2][3:], exact)

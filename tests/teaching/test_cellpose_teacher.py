@@ -116,7 +116,7 @@ def test_flows_and_probability_become_labels_and_affinities(
 
     monkeypatch.setattr(teacher._model, "_run_net", perfect)
     prediction = teacher.predict(IMAGE[None])
-    assert evaluate(prediction.labels, LABELS).ap50 == 1
+    assert evaluate(reference=LABELS, labels=prediction.labels).ap50 == 1
     expected = affinities_from_labels(torch.from_numpy(LABELS.astype(np.int64))[None], OFFSETS_2D)[0].numpy()
     valid = valid_mask(LABELS.shape, OFFSETS_2D).numpy()
     assert prediction.affinities is not None

@@ -65,7 +65,7 @@ def test_agreement_is_the_mean_of_the_best_overlaps(seed: int) -> None:
     for i in np.unique(labels[labels > 0]):
         best = []
         for other in others:
-            one = contingency((labels == i).astype(int), other)
+            one = contingency(reference=other, labels=(labels == i).astype(int))
             best.append(one.iou.max(initial=0))
         np.testing.assert_allclose(found[labels == i], np.mean(best), rtol=1e-6)
 

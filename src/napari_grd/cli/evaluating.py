@@ -14,12 +14,14 @@ _ALL = "all"
 
 
 def evaluate(
-    labels: Annotated[Path, typer.Argument(help="A label image, or a folder of them.")],
-    reference: Annotated[Path, typer.Argument(help="The true labels: a file, or a folder of files of the same names.")],
+    reference: Annotated[Path, typer.Argument(help="The reference labels: a file, or a folder of label images.")],
+    labels: Annotated[
+        Path, typer.Argument(help="The labels to score: a file, or a folder of files of the same names.")
+    ],
     min_size: Annotated[int, typer.Option(help="Objects under this many pixels do not count.")] = 0,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the scores of each image and of all.")] = None,
 ) -> None:
-    """Compare label images with true ones."""
+    """Score label images against reference label images."""
     pairs = _pairs(labels, reference)
     scores = run(_iter_evaluate(pairs, min_size))
     rows = [[name, f"{value:.4f}"] for name, value in scores[_ALL].items()]
@@ -56,23 +58,23 @@ def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[di
     from napari_grd.metrics import evaluate as score
 
     watch = Stopwatch("Evaluating", len(pairs) + 1)
-    scores, found, true, notes = {}, [], [], Notes()
+    scores, segmentations, references, notes = {}, [], [], Notes()
     for done, (name, files) in enumerate(pairs.items()):
         yield watch.progress(done)
         read = []
         for path in dict.fromkeys(files):
             read.append(read_labels(path))
             yield from notes.tell(read[-1].notes, path)
-        one, other = read[0].pixels, read[-1].pixels
+        found, true_labels = read[0].pixels, read[-1].pixels
         try:
-            scores[name] = score(one, other, min_size=min_size).as_dict()
+            scores[name] = score(reference=true_labels, labels=found, min_size=min_size).as_dict()
         except GrdError as error:
             raise type(error)(f"{str(files[0])!r}: {error.problem}", error.remedy) from error
-        found.append(one)
-        true.append(other)
+        segmentations.append(found)
+        references.append(true_labels)
     yield watch.progress(len(pairs))
     yield from notes.rest()
-    return scores | {_ALL: score(found, true, min_size=min_size).as_dict()}
+    return scores | {_ALL: score(reference=references, labels=segmentations, min_size=min_size).as_dict()}
 
 
 def _write_csv(scores: dict[str, dict[str, float]], path: Path) -> Path:

@@ -195,7 +195,7 @@ def before_after(
 
 def _score(model: Model, found: Sequence[Lesson], config: SegmentConfig | None) -> Scores:
     seen = [_on_known(segment(model, one.image, config, axes="cyx"), one.labels) for one in found]
-    return evaluate(seen, [np.maximum(one.labels, 0) for one in found])
+    return evaluate(reference=[np.maximum(one.labels, 0) for one in found], labels=seen)
 
 
 def _planes(

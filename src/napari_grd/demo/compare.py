@@ -131,7 +131,7 @@ def iter_compare(
                 statistics.median(times[: len(images)]),
                 None
                 if references is None
-                else grd.evaluate(labels[: len(images)], list(references), min_size=min_size),
+                else grd.evaluate(reference=list(references), labels=labels[: len(images)], min_size=min_size),
                 sum(_count(found) for found in labels[len(images) :]) if empty else None,
             )
         )

@@ -43,7 +43,7 @@ class Validator:
             yield watch.progress(done)
             found = yield from without_notices(iter_segment(model, image, config, axes="cyx"))
             predictions.append(found * known)
-        scores = evaluate(predictions, self._labels, min_size=self._min_size)
+        scores = evaluate(reference=self._labels, labels=predictions, min_size=self._min_size)
         preview = {"image": self._images[0], "labels": predictions[0], "reference": self._labels[0]}
         return Verdict((scores.ap50 + scores.aji) / 2, scores.as_dict(), preview)
 

@@ -41,7 +41,7 @@ def match(labels: Labels, previous: Labels, least: float = 0.0) -> Ids:
     pairs = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
     if not labels.size or not previous.any():
         return pairs
-    table = contingency(labels, previous)
+    table = contingency(reference=previous, labels=labels)
     # Ties go to the first in scan order, which does not depend on ids.
     order = np.lexsort((table.reference_index, table.label_index, -table.overlap))
     new, old = table.label_index[order], table.reference_index[order]

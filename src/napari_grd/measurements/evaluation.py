@@ -14,7 +14,7 @@ from napari_grd.jobs import Job, Stopwatch
 from napari_grd.measurements.geometry import Frame, Geometry, resolve_geometry
 from napari_grd.measurements.shape import anchor, number_objects, regions
 from napari_grd.measurements.table import ObjectTable
-from napari_grd.metrics import ErrorKind, Errors, Scores, evaluate, find_errors
+from napari_grd.metrics import ErrorKind, Scores, SegmentationErrors, evaluate, find_errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class Evaluation:
 
 
 def iter_evaluate(
-    labels: Any,
     reference: Any,
+    labels: Any,
     *,
     axes: tuple[str, ...] | None = None,
     ndim: int | None = None,
@@ -79,7 +79,7 @@ def iter_evaluate(
     Examples
     --------
     >>> from napari_grd.jobs import drain
-    >>> found = drain(iter_evaluate(np.array([[1, 1, 0, 2]]), np.array([[5, 5, 0, 0]])))
+    >>> found = drain(iter_evaluate(reference=np.array([[5, 5, 0, 0]]), labels=np.array([[1, 1, 0, 2]])))
     >>> found.scores.ap50, found.objects.columns["kind"].tolist()
     (0.5, ['correct', 'spurious'])
     """
@@ -95,7 +95,12 @@ def iter_evaluate(
     for done, frame in enumerate(frames):
         look = partial(_compare, labels, reference, geometry, frame, iou, min_size)
         compared.append((yield from in_background(look, partial(watch.progress, done))))
-    score = partial(evaluate, [one.labels for one in compared], [one.reference for one in compared], min_size=min_size)
+    score = partial(
+        evaluate,
+        reference=[one.reference for one in compared],
+        labels=[one.labels for one in compared],
+        min_size=min_size,
+    )
     scores = yield from in_background(score, partial(watch.progress, len(frames)))
     yield watch.progress(watch.total)
     columns = {name: np.concatenate([one.columns[name] for one in compared]) for name in compared[0].columns}
@@ -113,14 +118,14 @@ class _Compared:
 
     labels: NDArray[np.integer]
     reference: NDArray[np.integer]
-    errors: Errors
+    errors: SegmentationErrors
     columns: Mapping[str, NDArray[Any]]
     anchors: NDArray[np.int64]
 
 
 def _compare(labels: Any, reference: Any, geometry: Geometry, frame: Frame, iou: float, min_size: int) -> _Compared:
     one, other = np.asarray(labels[frame]), np.asarray(reference[frame])
-    errors = find_errors(one, other, iou=iou, min_size=min_size)
+    errors = find_errors(reference=other, labels=one, iou=iou, min_size=min_size)
     ids, numbered = number_objects(one)
     places = [(*frame, *anchor(region)) for region in regions(numbered)]
     columns = {"label": ids}
@@ -129,7 +134,7 @@ def _compare(labels: Any, reference: Any, geometry: Geometry, frame: Frame, iou:
     return _Compared(one, other, errors, columns, np.array(places, np.int64).reshape(len(ids), len(geometry.shape)))
 
 
-def _judgements(ids: NDArray[np.int64], errors: Errors) -> dict[str, NDArray[Any]]:
+def _judgements(ids: NDArray[np.int64], errors: SegmentationErrors) -> dict[str, NDArray[Any]]:
     """What is found about each object; those too small to count are there too, but not judged."""
     judged = np.searchsorted(ids, errors.label_ids)
     kind = np.full(len(ids), IGNORED, dtype=_NAMES.dtype)

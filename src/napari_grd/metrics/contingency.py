@@ -69,12 +69,12 @@ class Contingency:
         )
 
 
-def contingency(labels: ArrayLike, reference: ArrayLike) -> Contingency:
+def contingency(reference: ArrayLike, labels: ArrayLike) -> Contingency:
     """Tabulate the objects of two label images and their overlaps.
 
     Parameters
     ----------
-    labels, reference : array_like of int, same shape, any number of axes
+    reference, labels : array_like of int, same shape, any number of axes
         0 is background; ids need not be consecutive.
 
     Returns

@@ -24,7 +24,7 @@ class ErrorKind(IntEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Errors:
+class SegmentationErrors:
     """The kind of every object of a segmentation and of its reference.
 
     Objects are listed in scan order; those under ``min_size`` are not listed.
@@ -71,12 +71,12 @@ _OF_LABELS = (ErrorKind.SPURIOUS, ErrorKind.MERGED)
 _OF_REFERENCE = (ErrorKind.MISSED, ErrorKind.SPLIT)
 
 
-def find_errors(labels: ArrayLike, reference: ArrayLike, *, iou: float = 0.5, min_size: int = 0) -> Errors:
+def find_errors(reference: ArrayLike, labels: ArrayLike, *, iou: float = 0.5, min_size: int = 0) -> SegmentationErrors:
     """Tell for every object whether it is right, and if not, in what way.
 
     Parameters
     ----------
-    labels, reference : array_like of int, same shape, any number of axes
+    reference, labels : array_like of int, same shape, any number of axes
         0 is background; ids need not be consecutive.
     iou : float
         Smallest intersection over union of a match, in (0, 1].
@@ -86,7 +86,7 @@ def find_errors(labels: ArrayLike, reference: ArrayLike, *, iou: float = 0.5, mi
 
     Returns
     -------
-    Errors
+    SegmentationErrors
 
     Raises
     ------
@@ -114,14 +114,14 @@ def find_errors(labels: ArrayLike, reference: ArrayLike, *, iou: float = 0.5, mi
 
     Examples
     --------
-    >>> errors = find_errors([[1, 1, 1, 1, 0, 0, 3]], [[5, 5, 6, 6, 0, 7, 0]])
+    >>> errors = find_errors(reference=[[5, 5, 6, 6, 0, 7, 0]], labels=[[1, 1, 1, 1, 0, 0, 3]])
     >>> {kind.name: count for kind, count in errors.counts.items()}
     {'MISSED': 1, 'SPURIOUS': 1, 'MERGED': 1, 'SPLIT': 0}
     >>> errors.picture
     array([[3, 3, 3, 3, 0, 1, 2]], dtype=uint8)
     """
     label_image, reference_image = np.asarray(labels), np.asarray(reference)
-    table = contingency(label_image, reference_image).without_small(min_size)
+    table = contingency(reference=reference_image, labels=label_image).without_small(min_size)
     matched, merging, splitting = matched_pairs(table, iou), merging_pairs(table), splitting_pairs(table)
     label_kinds = np.full(len(table.label_ids), ErrorKind.SPURIOUS, np.uint8)
     label_kinds[table.label_index[matched]] = ErrorKind.CORRECT
@@ -138,7 +138,9 @@ def find_errors(labels: ArrayLike, reference: ArrayLike, *, iou: float = 0.5, mi
         _Side(label_image, table.label_ids, table.label_sizes, label_kinds, _OF_LABELS),
         _Side(reference_image, table.reference_ids, table.reference_sizes, reference_kinds, _OF_REFERENCE),
     )
-    return Errors(table.label_ids, table.reference_ids, label_kinds, reference_kinds, partners, overlap, picture)
+    return SegmentationErrors(
+        table.label_ids, table.reference_ids, label_kinds, reference_kinds, partners, overlap, picture
+    )
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Matches:
     split: IntArray
 
 
-def match_objects(labels: ArrayLike, reference: ArrayLike, iou: float = 0.5) -> Matches:
+def match_objects(reference: ArrayLike, labels: ArrayLike, iou: float = 0.5) -> Matches:
     """Pair the objects of a segmentation with those of a reference.
 
     As many pairs as possible, each of at least ``iou``, and among those
@@ -46,7 +46,7 @@ def match_objects(labels: ArrayLike, reference: ArrayLike, iou: float = 0.5) -> 
 
     Parameters
     ----------
-    labels, reference : array_like of int, same shape, any number of axes
+    reference, labels : array_like of int, same shape, any number of axes
         0 is background; ids need not be consecutive.
     iou : float
         Smallest intersection over union of a pair, in (0, 1].
@@ -68,7 +68,7 @@ def match_objects(labels: ArrayLike, reference: ArrayLike, iou: float = 0.5) -> 
     >>> matches.pairs.tolist(), matches.spurious.tolist(), matches.split.tolist()
     ([[1, 7], [6, 8]], [5], [8])
     """
-    table = contingency(labels, reference)
+    table = contingency(reference=reference, labels=labels)
     matched = matched_pairs(table, iou)
     label, target = table.label_index[matched], table.reference_index[matched]
     return Matches(

@@ -76,7 +76,7 @@ class Scores:
         return flat | {"ap_mean": self.ap_mean}
 
 
-def evaluate(labels: ArrayLike, reference: ArrayLike, *, min_size: int = 0) -> Scores:
+def evaluate(reference: ArrayLike, labels: ArrayLike, *, min_size: int = 0) -> Scores:
     """Compare segmentations with reference segmentations.
 
     Counts of objects (AP, F1, PQ) are pooled over all images before the ratio
@@ -87,7 +87,7 @@ def evaluate(labels: ArrayLike, reference: ArrayLike, *, min_size: int = 0) -> S
 
     Parameters
     ----------
-    labels, reference : array_like of int, or a list or tuple of them
+    reference, labels : array_like of int, or a list or tuple of them
         Label images of any number of axes, 0 is background, ids need not be
         consecutive. One bare array is one image; of a list each entry is one
         image, as long as the other list, and shapes may differ from image to image.
@@ -116,11 +116,14 @@ def evaluate(labels: ArrayLike, reference: ArrayLike, *, min_size: int = 0) -> S
     Examples
     --------
     >>> import numpy as np
-    >>> scores = evaluate(np.array([[1, 1, 0, 2]]), np.array([[5, 5, 0, 0]]))
+    >>> scores = evaluate(reference=np.array([[5, 5, 0, 0]]), labels=np.array([[1, 1, 0, 2]]))
     >>> scores.ap50, scores.dic, round(scores.f1, 3)
     (0.5, 1.0, 0.667)
     """
-    tables = [contingency(*pair).without_small(min_size) for pair in _image_pairs(labels, reference)]
+    tables = [
+        contingency(reference=one, labels=other).without_small(min_size)
+        for one, other in _image_pairs(reference, labels)
+    ]
     objects = sum(len(table.label_ids) + len(table.reference_ids) for table in tables)
     found = {iou: [matched_pairs(table, iou) for table in tables] for iou in IOU_THRESHOLDS}
     hits = {iou: sum(map(len, pairs)) for iou, pairs in found.items()}
@@ -141,20 +144,20 @@ def evaluate(labels: ArrayLike, reference: ArrayLike, *, min_size: int = 0) -> S
     )
 
 
-def _image_pairs(labels: ArrayLike, reference: ArrayLike) -> list[tuple[ArrayLike, ArrayLike]]:
+def _image_pairs(reference: ArrayLike, labels: ArrayLike) -> list[tuple[ArrayLike, ArrayLike]]:
     if isinstance(labels, list | tuple) and isinstance(reference, list | tuple):
         if len(labels) != len(reference) or not labels:
             raise LabelError(
                 f"There are {len(labels)} label images and {len(reference)} references.",
                 "Give one reference for each label image, and at least one.",
             )
-        return list(zip(labels, reference, strict=True))
+        return list(zip(reference, labels, strict=True))
     if isinstance(labels, list | tuple) or isinstance(reference, list | tuple):
         raise LabelError(
             f"The labels are a {type(labels).__name__} and the reference is a {type(reference).__name__}.",
             "Give two arrays, or two lists of arrays.",
         )
-    return [(labels, reference)]
+    return [(reference, labels)]
 
 
 def _count_difference(table: Contingency) -> int:

@@ -76,7 +76,7 @@ def agreement(labels: NDArray[np.integer[Any]], others: Sequence[NDArray[np.inte
     ids, position = np.unique(labels, return_inverse=True)
     found = np.zeros(len(ids))
     for other in others:
-        table = contingency(labels, other)
+        table = contingency(reference=other, labels=labels)
         best = np.zeros(len(table.label_ids))
         np.maximum.at(best, table.label_index, table.iou)
         found[np.searchsorted(ids, table.label_ids)] += best / len(others)

@@ -74,7 +74,7 @@ def test_one_of_each_error_from_button_to_layer(viewer: Any, widget: EvaluateWid
 
 def test_every_score_is_shown_explained_and_saved(widget: EvaluateWidget, qtbot: Any, tmp_path: Path) -> None:
     compare(widget, qtbot, FOUND, TRUTH)
-    scores = grd.evaluate(FOUND, TRUTH).as_dict()
+    scores = grd.evaluate(reference=TRUTH, labels=FOUND).as_dict()
     assert set(score_words()) == set(scores)
     shown = shown_scores(widget)
     assert [shown[name] for name in ("AJI", "PQ", "AP@0.5")] == [scores[key] for key in ("aji", "pq", "ap50")]
@@ -103,10 +103,10 @@ def test_planes_are_pooled_or_compared_as_a_volume(widget: EvaluateWidget, qtbot
     found, truth = np.stack([FOUND, FOUND]), np.stack([TRUTH, np.zeros_like(TRUTH)])
     compare(widget, qtbot, found, truth)
     assert not widget.per_plane.isChecked()
-    assert shown_scores(widget)["AP@0.5"] == grd.evaluate(found, truth).ap50
+    assert shown_scores(widget)["AP@0.5"] == grd.evaluate(reference=truth, labels=found).ap50
     widget.per_plane.setChecked(True)
     evaluated(widget, qtbot)
-    assert shown_scores(widget)["AP@0.5"] == grd.evaluate(list(found), list(truth)).ap50
+    assert shown_scores(widget)["AP@0.5"] == grd.evaluate(reference=list(truth), labels=list(found)).ap50
 
 
 def test_bad_input_is_told_in_the_widget(viewer: Any, widget: EvaluateWidget, qtbot: Any) -> None:

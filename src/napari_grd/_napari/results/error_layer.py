@@ -1,4 +1,4 @@
-"""Errors as a coloured layer, and the legend that says what the colours mean."""
+"""Segmentation errors as a colored layer, and the legend that says what the colours mean."""
 
 from collections.abc import Mapping
 from typing import Any

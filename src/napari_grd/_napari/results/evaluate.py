@@ -129,7 +129,7 @@ class EvaluateWidget(JobPanel):
         def make() -> "Job[Evaluation]":
             from napari_grd.measurements.evaluation import iter_evaluate  # imports skimage
 
-            return iter_evaluate(labels, truth, **options)
+            return iter_evaluate(reference=truth, labels=labels, **options)
 
         self.run(make, lambda found: self._show(found, layer, made_by), [layer, reference])
 
