@@ -47,7 +47,7 @@ def test_tables_and_objects_are_those_of_the_labels(call, image: Path, tmp_path:
     table = pd.read_csv(out / "a.csv")
     assert table["label"].tolist() == ids
     assert table["area [µm²]"].tolist() == [(labels == label).sum() / 4 for label in ids]
-    assert "DAPI mean" in table
+    assert "intensity_mean-DAPI" in table
     pd.testing.assert_frame_equal(table, pd.read_parquet(out / "a.parquet"), check_dtype=False)
     again = call("segment", image, *OPTIONS, "--out", out, *kinds)
     assert (again.code, "6 of the files to write exist" in again.err) == (2, True)

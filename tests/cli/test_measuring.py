@@ -34,8 +34,8 @@ def test_a_folder_is_one_table(call, dataset: Path, tmp_path: Path) -> None:
         expected = grd.measure(labels, {"intensity": image}).columns
         rows = table[table["image"] == number]
         np.testing.assert_array_equal(rows["label"], expected["label"])
-        np.testing.assert_allclose(rows["area [px²]"], expected["area [px²]"])
-        np.testing.assert_allclose(rows["intensity mean"], expected["intensity mean"])
+        np.testing.assert_allclose(rows["area [px²]"], expected["area"])
+        np.testing.assert_allclose(rows["intensity_mean-intensity"], expected["intensity_mean-intensity"])
     assert f"{len(table)} objects in 5 images" in done.out
     assert f"wrote {out}" in done.out
     made_by = json.loads(out.with_suffix(".provenance.json").read_text("utf-8"))
@@ -60,9 +60,9 @@ def test_sizes_and_channel_names_come_from_the_files(call, tmp_path: Path) -> No
     assert done.code == 0, done.err
     table = pd.read_parquet(out).set_index("label")
     assert "image" not in table
-    assert table["volume [nm³]"][3] == pytest.approx(8 * 2000 * 500 * 250)
-    assert table["DAPI mean"][5] == pytest.approx((10 + 50) / 2)
-    assert table["GFP mean"].tolist() == [9, 15, 27]
+    assert table["area [nm³]"][3] == pytest.approx(8 * 2000 * 500 * 250)
+    assert table["intensity_mean-DAPI"][5] == pytest.approx((10 + 50) / 2)
+    assert table["intensity_mean-GFP"].tolist() == [9, 15, 27]
     done = call("measure", tmp_path / "labels.tif", tmp_path / "a.ome.tif", "-o", out, "--per-plane", "--force")
     assert done.code == 0, done.err
     table = pd.read_parquet(out)
@@ -85,7 +85,7 @@ def test_what_the_label_file_says_counts_and_can_be_overruled(call, tmp_path: Pa
     write_labels_ome_tiff(path, np.stack([draw(), draw()]), place)
     done = call("measure", path, "-o", tmp_path / "c.csv")
     assert "along z is not known" in done.err
-    assert pd.read_csv(tmp_path / "c.csv")["volume [px³]"].tolist() == [8, 18, 4]
+    assert pd.read_csv(tmp_path / "c.csv")["area [px³]"].tolist() == [8, 18, 4]
 
 
 def test_objects_at_the_border_too_small_or_too_large_are_left_out(call, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_labels_that_a_program_saved_beside_its_images_are_meant(call, tmp_path:
     assert done.code == 0, done.err
     table = pd.read_csv(tmp_path / "a.csv")
     assert table["image"].tolist() == ["a"] * 3
-    assert table["intensity mean"].tolist() == [300, 500, 900]
+    assert table["intensity_mean-intensity"].tolist() == [300, 500, 900]
 
 
 def test_an_image_in_place_of_labels_is_told(call, tmp_path: Path) -> None:

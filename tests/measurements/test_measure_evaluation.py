@@ -32,7 +32,7 @@ def test_a_volume_is_compared_as_one() -> None:
 def test_every_label_object_has_a_row_with_its_match() -> None:
     found = drain(iter_evaluate(reference=np.array([[5, 5, 0, 0]]), labels=np.array([[1, 1, 0, 2]])))
     assert {name: values.tolist()[0] for name, values in found.objects.columns.items()} == {
-        "label": 1, "kind": "correct", "reference": 5, "IoU": 1.0,
+        "label": 1, "kind": "correct", "reference": 5, "iou": 1.0,
     }  # fmt: skip
     assert found.counts[ErrorKind.SPURIOUS] == 1
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from skimage.measure import regionprops_table
 
 from napari_grd.errors import Cancelled, ConfigError, ImageError, LabelError
 from napari_grd.measurements.objects import measure
@@ -27,29 +28,28 @@ def test_a_plane_object_in_micrometres() -> None:
     columns = measure(labels, scale=0.5, translate=(10, 20), unit="µm").columns
     found = {name: values.item() for name, values in columns.items()}
     assert found["label"] == 7
-    assert found["area [µm²]"] == 24 * 0.25
-    assert found["equivalent diameter [µm]"] == pytest.approx(2 * math.sqrt(6 / math.pi))
-    assert (found["centroid y [µm]"], found["centroid x [µm]"]) == (10 + 3.5 / 2, 20 + 5.5 / 2)
-    assert (found["box y from [µm]"], found["box y to [µm]"]) == (10.75, 12.75)
-    assert (found["box x from [µm]"], found["box x to [µm]"]) == (21.25, 24.25)
+    assert found["area"] == 24 * 0.25
+    assert found["equivalent_diameter_area"] == pytest.approx(2 * math.sqrt(6 / math.pi))
+    assert (found["centroid-0"], found["centroid-1"]) == (10 + 3.5 / 2, 20 + 5.5 / 2)
+    assert [found[f"bbox-{side}"] for side in range(4)] == [2, 3, 6, 9]
     assert found["solidity"] == 1
-    assert found["perimeter [µm]"] == pytest.approx((2 * 4 + 2 * 6) * 0.5, rel=0.15)
+    assert found["perimeter"] == pytest.approx((2 * 4 + 2 * 6) * 0.5, rel=0.15)
     assert 0 < found["eccentricity"] < 1
-    assert found["major axis [µm]"] > found["minor axis [µm]"]
+    assert found["axis_major_length"] > found["axis_minor_length"]
 
 
 def test_a_volume_with_thick_slices() -> None:
     columns = measure(block((4, 10, 10), np.s_[1:3, 2:6, 2:6]), scale=(2, 0.5, 0.5), unit="µm").columns
-    assert columns["volume [µm³]"].item() == 32 * 0.5
-    assert columns["centroid z [µm]"].item() == 3
-    assert columns["box z to [µm]"].item() - columns["box z from [µm]"].item() == 4
+    assert columns["area"].item() == 32 * 0.5
+    assert columns["centroid-0"].item() == 3
+    assert columns["bbox-3"].item() - columns["bbox-0"].item() == 2
     assert not any("perimeter" in name for name in columns)
 
 
 def test_a_scale_without_a_name_is_not_called_pixels() -> None:
     labels = block((5, 5), np.s_[1:3, 1:3])
-    assert "area [px²]" in measure(labels).columns
-    assert "area [unit²]" in measure(labels, scale=0.3).columns
+    assert measure(labels).units["area"] == "px²"
+    assert measure(labels, scale=0.3).units["area"] == "unit²"
 
 
 @pytest.mark.parametrize("scale", [(1.0, 1.0), (1.0, 0.4), (0.5, 1.5)])
@@ -63,7 +63,7 @@ def test_a_disc_on_oblong_pixels_is_round() -> None:
     y, x = np.indices((100, 100)) - 50
     columns = measure(((y * 0.4) ** 2 + x**2 < 18**2).astype(int), scale=(0.4, 1), unit="µm").columns
     assert columns["eccentricity"].item() < 0.2
-    assert columns["major axis [µm]"].item() == pytest.approx(36, rel=0.02)
+    assert columns["axis_major_length"].item() == pytest.approx(36, rel=0.02)
 
 
 def test_a_time_series_has_a_row_for_each_time_point() -> None:
@@ -71,7 +71,7 @@ def test_a_time_series_has_a_row_for_each_time_point() -> None:
     table = measure(labels, {"gfp": labels}, axes="tyx")
     assert table.columns["label"].tolist() == [3, 3]
     assert table.columns["t"].tolist() == [0, 2]
-    assert table.columns["area [px²]"].tolist() == [4, 6]
+    assert table.columns["area"].tolist() == [4, 6]
     assert table.row_of(3, (2,)) == 1
     assert table.row_of(3, (1,)) is None
     assert table.anchors[:, 0].tolist() == [0, 2]
@@ -86,8 +86,8 @@ def test_a_stack_is_a_volume_unless_its_planes_are_asked_for() -> None:
 def test_intensity_of_every_channel() -> None:
     labels, image = block((4, 4), np.s_[0, :]), np.arange(16, dtype=np.uint16).reshape(4, 4)
     columns = measure(labels, {"DAPI": image, "GFP": da.from_array(image / 2)}).columns
-    assert [columns[f"DAPI {what}"].item() for what in ("mean", "min", "max")] == [1.5, 0, 3]
-    assert columns["GFP std"].item() == pytest.approx(np.std([0, 0.5, 1, 1.5]))
+    assert [columns[f"intensity_{what}-DAPI"].item() for what in ("mean", "min", "max")] == [1.5, 0, 3]
+    assert columns["intensity_std-GFP"].item() == pytest.approx(np.std([0, 0.5, 1, 1.5]))
 
 
 def test_an_image_without_objects_has_all_columns_and_no_row() -> None:
@@ -102,8 +102,8 @@ def test_every_object_is_measured_whatever_its_shape(labels: np.ndarray, scale: 
     table = measure(labels, {"a": labels}, scale=scale, unit="µm")
     ids, sizes = np.unique(labels[labels > 0], return_counts=True)
     np.testing.assert_array_equal(table.columns["label"], ids)
-    np.testing.assert_allclose(table.columns["area [µm²]"], sizes * scale[0] * scale[1])
-    np.testing.assert_array_equal(table.columns["a mean"], ids)
+    np.testing.assert_allclose(table.columns["area"], sizes * scale[0] * scale[1])
+    np.testing.assert_array_equal(table.columns["intensity_mean-a"], ids)
     assert all(np.isfinite(values).all() for values in table.columns.values())
     for label, place in zip(ids, table.anchors, strict=True):
         assert labels[tuple(place)] == label
@@ -131,3 +131,24 @@ def test_what_does_not_fit_is_named() -> None:
 def test_it_can_be_stopped() -> None:
     with pytest.raises(Cancelled):
         measure(np.arange(1, 401).reshape(20, 20), cancelled=lambda: True)
+
+
+def test_keys_and_values_are_those_of_scikit_image() -> None:
+    """Somebody who knows regionprops_table finds every key, with the value it has there."""
+    labels = block((20, 24), np.s_[2:9, 3:14], 4)
+    labels[12:18, 5:9] = 9
+    image = np.random.default_rng(0).random(labels.shape)
+    table = measure(labels, {"DAPI": image}, scale=0.5)
+    keys = [key.split("-")[0] for key in table.columns]
+    asked = dict.fromkeys(key for key in keys if key != "perimeter")  # ours follows pixels that are not square
+    theirs = regionprops_table(labels, image, properties=tuple(asked), spacing=(0.5, 0.5))
+    for key, values in theirs.items():
+        name = f"{key}-DAPI" if key.startswith("intensity") else key
+        np.testing.assert_allclose(table.columns[name], values, err_msg=key)
+
+
+def test_a_data_frame_has_the_keys_and_knows_the_units() -> None:
+    frame = measure(block((6, 6), np.s_[1:3, 1:4], 5), scale=2, unit="nm").to_dataframe()
+    assert frame["area"].tolist() == [24]
+    assert frame.attrs["units"]["area"] == "nm²"
+    assert frame.attrs["units"]["bbox-0"] == "px"

@@ -67,7 +67,7 @@ def test_a_sure_prediction_is_certain_and_a_blind_one_is_not() -> None:
 def test_mean_embeddings_are_the_nodes_of_the_instance_graph() -> None:
     labels, given = some_labels(1), prediction(1)
     columns = measure(labels, prediction=given).columns
-    found = np.stack([columns[f"embedding {channel}"] for channel in range(4)], axis=1)
+    found = np.stack([columns[f"embedding-{channel}"] for channel in range(4)], axis=1)
     np.testing.assert_allclose(found, instance_graph(labels, given.embedding).nodes, atol=1e-6)
 
 
@@ -77,7 +77,7 @@ def test_objects_that_reach_over_planes_are_the_sum_of_their_planes() -> None:
     whole = measure(labels, prediction=stack).columns
     (third,) = np.flatnonzero(whole["label"] == 3)
     expected = np.moveaxis(stack.embedding, 0, -1)[labels == 3].mean(axis=0)
-    np.testing.assert_allclose([whole[f"embedding {c}"][third] for c in range(4)], expected, atol=1e-6)
+    np.testing.assert_allclose([whole[f"embedding-{c}"][third] for c in range(4)], expected, atol=1e-6)
     planes = measure(labels, ndim=2, prediction=stack).columns
     alone = measure(labels[1], prediction=stack.planes()[1]).columns
     np.testing.assert_allclose(planes["certainty"][planes["z"] == 1], alone["certainty"])
@@ -89,7 +89,7 @@ def test_a_prediction_on_another_grid_finds_the_objects() -> None:
     given = grd.predict(model, labels, grd.SegmentConfig(object_diameter=16, runtime="torch"))
     assert given.scale == 0.5
     columns = measure(labels, prediction=given).columns
-    assert np.isfinite(columns["embedding 0"]).all()
+    assert np.isfinite(columns["embedding-0"]).all()
 
 
 def test_a_prediction_of_another_image_is_refused() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_grd.measurements.filtering import ObjectFilter
     from napari_grd.measurements.table import ObjectTable
 
-_PLACES = ("label", "t", "z", "centroid", "box")  # columns that have no median worth telling
+_PLACES = ("label", "t", "z", "centroid", "bbox")  # columns that have no median worth telling
 
 
 def measure(
@@ -158,19 +158,18 @@ def _joined(measured: Sequence[Measured], many: bool) -> dict[str, Any]:
     """One table of all; a column that not every image has is empty for the others."""
     import numpy as np
 
+    tables = [one.table.by_heading() for one in measured]
     frames = [axis for one in measured for axis in one.table.frame_axes]
-    rest = [name for one in measured for name in one.table.columns]
+    rest = [name for table in tables for name in table]
     names = list(dict.fromkeys(["label", *sorted(frames), *rest]))
     columns: dict[str, Any] = {}
     if many:
         columns["image"] = np.repeat([one.name for one in measured], [len(one.table) for one in measured])
     for name in names:
-        everywhere = all(name in one.table.columns for one in measured)
+        everywhere = all(name in table for table in tables)
         parts = [
-            np.asarray(one.table.columns[name], None if everywhere else object)
-            if name in one.table.columns
-            else np.full(len(one.table), None)
-            for one in measured
+            np.asarray(table[name], None if everywhere else object) if name in table else np.full(len(one.table), None)
+            for one, table in zip(measured, tables, strict=True)
         ]
         columns[name] = np.concatenate(parts)
     return columns

@@ -27,7 +27,7 @@ class Evaluation:
         Over all planes.
     objects : ObjectTable
         A row for each label object: "label", an index for each leading axis,
-        "kind", "reference" (id of its match, 0 if none) and "IoU" with it. The
+        "kind", "reference" (id of its match, 0 if none) and "iou" with it. The
         kind is one of ErrorKind in small letters, or "ignored" under ``min_size``.
     picture : (*S) uint8
         ErrorKind of each pixel, at the shape of the labels.
@@ -143,7 +143,7 @@ def _judgements(ids: NDArray[np.int64], errors: SegmentationErrors) -> dict[str,
     partner[judged] = errors.partners
     iou = np.full(len(ids), np.nan)
     iou[judged] = errors.iou
-    return {"kind": kind, "reference": partner, "IoU": iou}
+    return {"kind": kind, "reference": partner, "iou": iou}
 
 
 IGNORED = "ignored"

@@ -16,12 +16,12 @@ from napari_grd.inference.prediction import Prediction
 from napari_grd.jobs import Event, Job, Stopwatch, relay
 from napari_grd.measurements.geometry import Frame, Geometry
 from napari_grd.measurements.relations import RelationSums
-from napari_grd.measurements.shape import anchor, describe, headings, number_objects, regions
+from napari_grd.measurements.shape import anchor, describe, number_objects, regions, units_of_shape
 
 STEPS = 100
 """Units of progress a plane or volume."""
 
-_INTENSITIES = {"mean": "intensity_mean", "min": "intensity_min", "max": "intensity_max", "std": "intensity_std"}
+_INTENSITIES = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
 Columns = dict[str, NDArray[Any]]
 
 
@@ -60,7 +60,7 @@ def measure_frame(
     Returns
     -------
     columns : dict of str to (N,) array
-        By heading.
+        By key.
     anchors : (N, ndim) int64
         A pixel of each object in the whole label image.
     """
@@ -75,7 +75,7 @@ def measure_frame(
         rows.append(describe(region, geometry))
         anchors[row] = (*frame, *anchor(region))
         yield watch.progress(done + STEPS // 2 * row // len(ids))
-    columns |= {name: np.array([row[name] for row in rows], np.float64) for name in headings(geometry)}
+    columns |= {name: np.array([row[name] for row in rows], np.float64) for name in units_of_shape(geometry)}
     columns |= yield from in_background(
         partial(_intensities, images, frame, numbered), partial(watch.progress, done + STEPS // 2)
     )
@@ -96,8 +96,8 @@ def _intensities(images: Mapping[str, Any], frame: Frame, numbered: NDArray[np.i
                 f"{name!r} has pixels in objects that are NaN or infinite.",
                 "Remove the objects there, or replace these pixels, e.g. with numpy.nan_to_num.",
             )
-        found = regionprops_table(numbered, values, properties=tuple(_INTENSITIES.values()))  # type: ignore[no-untyped-call]
-        columns |= {f"{name} {title}": found[prop].astype(np.float64) for title, prop in _INTENSITIES.items()}
+        found = regionprops_table(numbered, values, properties=_INTENSITIES)  # type: ignore[no-untyped-call]
+        columns |= {f"{key}-{name}": found[key].astype(np.float64) for key in _INTENSITIES}
     return columns
 
 
@@ -117,7 +117,7 @@ def _relations(
         yield from in_background(partial(sums.add, numbered[plane], prediction), partial(watch.progress, now))
     embedding = sums.embedding()
     columns: Columns = {"certainty": sums.certainty()}
-    return columns | {f"embedding {channel}": embedding[:, channel] for channel in range(source.channels)}
+    return columns | {f"embedding-{channel}": embedding[:, channel] for channel in range(source.channels)}
 
 
 def _at(watch: Stopwatch, done: int) -> Callable[[Event], Event]:

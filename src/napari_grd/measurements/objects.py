@@ -10,6 +10,7 @@ from napari_grd.inference.prediction import Prediction
 from napari_grd.jobs import Event, Job, Stopwatch, drain
 from napari_grd.measurements.frame import STEPS, PredictionSource, measure_frame
 from napari_grd.measurements.geometry import Frame, resolve_geometry
+from napari_grd.measurements.shape import units_of_shape
 from napari_grd.measurements.table import ObjectTable
 
 
@@ -49,7 +50,8 @@ def iter_measure(
         tables.append((yield from measure_frame(labels, images, geometry, frame, source, watch, number * STEPS)))
     yield watch.progress(watch.total)
     columns = {name: np.concatenate([table[name] for table, _ in tables]) for name in tables[0][0]}
-    return ObjectTable(columns, np.concatenate([places for _, places in tables]), geometry.frame_axes)
+    anchors = np.concatenate([places for _, places in tables])
+    return ObjectTable(columns, anchors, geometry.frame_axes, units_of_shape(geometry))
 
 
 def measure(
@@ -94,17 +96,17 @@ def measure(
     Returns
     -------
     ObjectTable
-        Sorted by plane, then label. Columns are
+        Sorted by plane, then label. The keys of its columns are those of
+        :func:`skimage.measure.regionprops_table` where there is one:
 
         * "label", and an index for every leading axis ("t");
-        * "area [µm²]" or "volume [µm³]", "equivalent diameter [µm]" of the
-          circle or ball of that size;
-        * "centroid y [µm]", "box y from [µm]" and "to" (outer edges) for each axis;
-        * "major axis [µm]" and "minor axis [µm]" of the ellipse or ellipsoid of
-          the same second moments; for plane objects "eccentricity", "solidity"
-          (share of the convex hull) and "perimeter [µm]";
-        * "DAPI mean", "min", "max" and "std" for every channel;
-        * "certainty" in [0, 1] and "embedding 0", ... of a prediction.
+        * "area", of a volume its size; "equivalent_diameter_area" of the circle or ball of that size;
+        * "centroid-0", ... along each axis of an object, in ``unit``; "bbox-0", ... in pixels, half open;
+        * "axis_major_length" and "axis_minor_length" of the ellipse or ellipsoid of the same second moments;
+          of objects in a plane also "eccentricity", "solidity" and "perimeter", by Crofton's formula;
+        * "intensity_mean-DAPI", "intensity_min-DAPI", "intensity_max-DAPI" and "intensity_std-DAPI" of the
+          channel named "DAPI", and likewise of every other one;
+        * "certainty" in [0, 1] and "embedding-0", ... of a prediction.
 
     Raises
     ------
@@ -132,8 +134,10 @@ def measure(
     >>> labels = np.zeros((8, 8), int)
     >>> labels[1:5, 1:4] = 7
     >>> table = measure(labels, {"DAPI": 10 * labels}, scale=0.5, unit="µm")
-    >>> {name: table.columns[name].tolist() for name in ("label", "area [µm²]", "DAPI mean")}
-    {'label': [7], 'area [µm²]': [3.0], 'DAPI mean': [70.0]}
+    >>> {key: table.columns[key].tolist() for key in ("label", "area", "intensity_mean-DAPI")}
+    {'label': [7], 'area': [3.0], 'intensity_mean-DAPI': [70.0]}
+    >>> table.units["area"]
+    'µm²'
     """
     source = None if prediction is None else _source_of(prediction, tuple(labels.shape))
     job = iter_measure(labels, images, axes=axes, ndim=ndim, scale=scale, translate=translate, unit=unit, source=source)

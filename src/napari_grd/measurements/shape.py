@@ -32,7 +32,7 @@ def regions(numbered: NDArray[np.int64], scale: Sequence[float] | None = None) -
 
 
 def describe(region: Any, geometry: Geometry) -> dict[str, float]:
-    """Columns of one object by heading.
+    """Size, place and shape of one object, under the keys of :func:`skimage.measure.regionprops_table`.
 
     Parameters
     ----------
@@ -44,33 +44,28 @@ def describe(region: Any, geometry: Geometry) -> dict[str, float]:
     -------
     dict of str to float
     """
-    unit, scale, origin = geometry.unit, np.array(geometry.scale), np.array(geometry.translate)
-    size = f"area [{unit}²]" if geometry.ndim == 2 else f"volume [{unit}³]"
-    row = {size: region.area, f"equivalent diameter [{unit}]": region.equivalent_diameter_area}
-    centre = region.coords.mean(axis=0) * scale + origin
-    # A pixel reaches half its length beyond its centre.
-    low = (np.array(region.bbox[: geometry.ndim]) - 0.5) * scale + origin
-    high = (np.array(region.bbox[geometry.ndim :]) - 0.5) * scale + origin
-    row |= {f"centroid {axis} [{unit}]": at for axis, at in zip(geometry.object_axes, centre, strict=True)}
-    for axis, start, stop in zip(geometry.object_axes, low, high, strict=True):
-        row |= {f"box {axis} from [{unit}]": start, f"box {axis} to [{unit}]": stop}
-    row |= {
-        f"major axis [{unit}]": region.axis_major_length,
-        f"minor axis [{unit}]": region.axis_minor_length,
-    }
+    centroid = region.coords.mean(axis=0) * np.array(geometry.scale) + np.array(geometry.translate)
+    row = {"area": region.area, "equivalent_diameter_area": region.equivalent_diameter_area}
+    row |= {f"centroid-{axis}": position for axis, position in enumerate(centroid)}
+    row |= {f"bbox-{side}": index for side, index in enumerate(region.bbox)}
+    row |= {"axis_major_length": region.axis_major_length, "axis_minor_length": region.axis_minor_length}
     if geometry.ndim == 2:
         row |= {
             "eccentricity": region.eccentricity,
             "solidity": region.solidity,
-            f"perimeter [{unit}]": outline(region.image, geometry.scale),
+            "perimeter": outline(region.image, geometry.scale),
         }
     return {name: float(value) for name, value in row.items()}
 
 
-def headings(geometry: Geometry) -> list[str]:
-    """What :func:`describe` calls its columns."""
+def units_of_shape(geometry: Geometry) -> dict[str, str]:
+    """The keys of :func:`describe`, in its order, each with its unit; an empty one for plain numbers."""
     (region,) = regions(np.ones((1,) * geometry.ndim, np.int64), geometry.scale)
-    return list(describe(region, geometry))
+    power = "²" if geometry.ndim == 2 else "³"
+    fixed = {"area": geometry.unit + power, "eccentricity": "", "solidity": ""}
+    return {
+        key: "px" if key.startswith("bbox") else fixed.get(key, geometry.unit) for key in describe(region, geometry)
+    }
 
 
 def anchor(region: Any) -> NDArray[np.int64]:

@@ -1,13 +1,14 @@
 """A table with one row an object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.io.optional import require
 from napari_grd.io.tables import write_table
 
 
@@ -18,19 +19,22 @@ class ObjectTable:
     Attributes
     ----------
     columns : mapping of str to (N,) array
-        By heading, units included ("area [µm²]"). The first is "label"; where
-        objects were looked at plane by plane, the indices of the plane follow.
+        By key: that of :func:`skimage.measure.regionprops_table` where there is one ("area"). The first is
+        "label"; where objects were looked at plane by plane, the indices of the plane follow.
     anchors : (N, ndim) int64
         A pixel of each object, the one nearest its centroid, as an index into
         the label image: where to look for it.
     frame_axes : tuple of str
         Which columns hold indices of planes or time points, in the order of the
         label image's leading axes.
+    units : mapping of str to str
+        Unit of each column that has one, by key: ``{"area": "µm²"}``.
     """
 
     columns: Mapping[str, NDArray[Any]]
     anchors: NDArray[np.int64]
     frame_axes: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -59,7 +63,37 @@ class ObjectTable:
         ...     table.save(Path(folder) / "cells.csv").read_text()
         'label\\n3\\n8\\n'
         """
-        return write_table(path, self.columns, made_by=made_by)
+        return write_table(path, self.by_heading(), made_by=made_by)
+
+    def by_heading(self) -> dict[str, NDArray[Any]]:
+        """The columns as files and windows show them: the unit stands in the heading, ``"area [µm²]"``."""
+        return {f"{key} [{self.units[key]}]" if self.units.get(key) else key: self.columns[key] for key in self.columns}
+
+    def to_dataframe(self) -> Any:
+        """The table as a :class:`pandas.DataFrame`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an object, one column a key; the units are in its ``attrs["units"]``.
+
+        Raises
+        ------
+        GrdError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> table = ObjectTable(
+        ...     {"label": np.array([3, 8]), "area": np.array([4.0, 2.5])}, np.zeros((2, 2)), units={"area": "µm²"}
+        ... )
+        >>> frame = table.to_dataframe()
+        >>> float(frame["area"].mean()), frame.attrs["units"]
+        (3.25, {'area': 'µm²'})
+        """
+        frame = require("pandas", "A data frame", "app").DataFrame(dict(self.columns))
+        frame.attrs["units"] = dict(self.units)
+        return frame
 
     def row_of(self, label: int, frame: tuple[int, ...] = ()) -> int | None:
         """The row of an object, in a plane where rows are of planes; None if there is none.

@@ -10,8 +10,8 @@ import pytest
 from roifile import roiread
 
 import napari_grd.api as grd
-from napari_grd._napari.results.labelled import channels_under, geometry_options
-from napari_grd._napari.results.measure import TABLE, MeasureWidget
+from napari_grd._napari.measure.widget import TABLE, MeasureWidget
+from napari_grd._napari.object_table.labels_layer import channels_under, geometry_options
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import LabelError
 
@@ -41,7 +41,7 @@ def test_from_the_button_to_features_and_table(viewer: Any, widget: MeasureWidge
     ids, sizes = np.unique(TRUTH[TRUTH > 0], return_counts=True)
     np.testing.assert_array_equal(features["index"], ids)
     np.testing.assert_allclose(features["area [µm²]"], sizes * 0.25)
-    np.testing.assert_allclose(features["DAPI mean"].iloc[0], IMAGE[ids[0] == TRUTH].mean())
+    np.testing.assert_allclose(features["intensity_mean-DAPI"].iloc[0], IMAGE[ids[0] == TRUTH].mean())
     table = viewer.window.dock_widgets[TABLE]
     assert table.view.model().rowCount() == len(ids)
     assert f"{len(ids)} rows" in widget.message.text()
@@ -49,7 +49,7 @@ def test_from_the_button_to_features_and_table(viewer: Any, widget: MeasureWidge
     assert any("area [µm²]" in line for line in labels._get_properties(where, world=True)), "napari shows it on hover"
     widget.channels.set_ticked([])
     measured(widget, qtbot)
-    assert "DAPI mean" not in table._table.columns
+    assert "intensity_mean-DAPI" not in table._table.columns
 
 
 def test_a_model_adds_embedding_and_certainty(viewer: Any, widget: MeasureWidget, qtbot: Any) -> None:
@@ -60,7 +60,7 @@ def test_a_model_adds_embedding_and_certainty(viewer: Any, widget: MeasureWidget
     measured(widget, qtbot)
     expected = grd.measure(TRUTH, prediction=grd.predict(grd.load_model("nuclei"), IMAGE)).columns
     np.testing.assert_allclose(labels.features["certainty"], expected["certainty"], atol=0.02)
-    np.testing.assert_allclose(labels.features["embedding 3"], expected["embedding 3"], atol=0.1)
+    np.testing.assert_allclose(labels.features["embedding-3"], expected["embedding-3"], atol=0.1)
     made_by = viewer.window.dock_widgets[TABLE]._made_by
     assert made_by["model"]["name"] == "nuclei"
 
@@ -88,7 +88,7 @@ def test_a_series_has_rows_for_each_time_point_and_a_stack_has_volumes(
     assert not widget.per_plane.isChecked()
     measured(widget, qtbot)
     first = int(stack.features["index"][0])
-    assert stack.features["volume [nm³]"][0] == pytest.approx((data == first).sum() * 2000 * 500 * 500)
+    assert stack.features["area [nm³]"][0] == pytest.approx((data == first).sum() * 2000 * 500 * 500)
 
 
 def test_a_layer_that_is_deleted_on_the_way_ends_it(viewer: Any, widget: MeasureWidget, qtbot: Any) -> None:

@@ -7,16 +7,16 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QSpinBox, QTableView
 
+from napari_grd._napari.evaluate.error_layer import ErrorLegend, show_errors
+from napari_grd._napari.evaluate.score_descriptions import score_descriptions
+from napari_grd._napari.job_panel import JobPanel
+from napari_grd._napari.object_table.labels_layer import axis_names, finest, is_plane_by_plane, set_features
+from napari_grd._napari.object_table.model import TableModel
+from napari_grd._napari.object_table.saving import TABLES, ask_for_file, save_table
+from napari_grd._napari.object_table.widget import result_table
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import button, heading
 from napari_grd._napari.pickers import LayerCombo
-from napari_grd._napari.results.error_layer import ErrorLegend, show_errors
-from napari_grd._napari.results.job_panel import JobPanel
-from napari_grd._napari.results.labelled import axis_names, finest, is_plane_by_plane, set_features
-from napari_grd._napari.results.saving import TABLES, ask_for_file, save_table
-from napari_grd._napari.results.score_words import score_words
-from napari_grd._napari.results.table import result_table
-from napari_grd._napari.results.table_model import TableModel
 from napari_grd._napari.source import label_layers
 from napari_grd.errors import LabelError
 from napari_grd.jobs import Job
@@ -31,7 +31,7 @@ _COLUMN_TIPS = {
     "label": "Number of the object in the labels layer that is judged.",
     "kind": "correct, spurious, merged, split (a part of a split object), or ignored because it is too small.",
     "reference": "Number of the object in the reference that it is matched with; 0: none.",
-    "IoU": "Overlap with that object: shared pixels out of all pixels of the two.",
+    "iou": "Overlap with that object: shared pixels out of all pixels of the two.",
 }
 
 
@@ -134,7 +134,7 @@ class EvaluateWidget(JobPanel):
         self.run(make, lambda found: self._show(found, layer, made_by), [layer, reference])
 
     def _show(self, found: "Evaluation", layer: Labels, made_by: dict[str, Any]) -> str:
-        words, scores = score_words(), found.scores.as_dict()
+        words, scores = score_descriptions(), found.scores.as_dict()
         self._made_by = made_by
         self._scores = {
             "score": np.array([name for name, _ in words.values()]),

@@ -20,12 +20,12 @@ _WORDS = {
 _AP = "Share of right objects among all that are right, extra or missed, where right means an IoU of at least {:g}."
 
 
-def score_words() -> dict[str, tuple[str, str]]:
+def score_descriptions() -> dict[str, tuple[str, str]]:
     """Short name and explanation of every score, by its key in ``Scores.as_dict()``.
 
     Examples
     --------
-    >>> score_words()["ap50"][0]
+    >>> score_descriptions()["ap50"][0]
     'AP@0.5'
     """
     precision = {f"ap{round(100 * iou)}": (f"AP@{iou:g}", _AP.format(iou)) for iou in IOU_THRESHOLDS}

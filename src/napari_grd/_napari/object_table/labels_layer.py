@@ -104,7 +104,7 @@ def set_features(layer: Labels, table: ObjectTable) -> None:
     import pandas as pd  # napari loads it with the first layer, not at its start
 
     keys = ["index", *table.frame_axes]
-    new = pd.DataFrame({"index": table.columns["label"]} | dict(table.columns)).drop(columns="label")
+    new = pd.DataFrame({"index": table.columns["label"]} | table.by_heading()).drop(columns="label")
     old = layer.features
     if set(keys) <= set(old.columns) and not old.duplicated(keys).any():
         kept = old.drop(columns=[name for name in new.columns if name in old.columns and name not in keys])

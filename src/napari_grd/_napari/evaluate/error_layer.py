@@ -9,8 +9,8 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
+from napari_grd._napari.object_table.labels_layer import finest
 from napari_grd._napari.outputs import output_options
-from napari_grd._napari.results.labelled import finest
 from napari_grd.metrics import ErrorKind
 
 # Told apart by colour-blind people too (Okabe and Ito).

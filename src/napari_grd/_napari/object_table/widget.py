@@ -11,9 +11,9 @@ from napari.layers import Labels
 from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView
 
-from napari_grd._napari.panel import Panel, button
-from napari_grd._napari.results.object_link import index_of, label_at, on_click, show_object
-from napari_grd._napari.results.saving import (
+from napari_grd._napari.object_table.model import TableModel
+from napari_grd._napari.object_table.object_link import index_of, label_at, on_click, show_object
+from napari_grd._napari.object_table.saving import (
     OBJECTS,
     TABLES,
     ask_for_file,
@@ -21,7 +21,7 @@ from napari_grd._napari.results.saving import (
     save_objects,
     save_table,
 )
-from napari_grd._napari.results.table_model import TableModel
+from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.state import unwrap
 from napari_grd.jobs import Job
 from napari_grd.measurements.table import ObjectTable
@@ -122,7 +122,7 @@ class ResultTable(Panel):
         if self._objects is not None and not is_table(path):
             save_objects(self, path, self._objects)
         else:
-            save_table(self, path, self._table.columns, self._made_by)
+            save_table(self, path, self._table.by_heading(), self._made_by)
 
     def _ask_where(self) -> None:
         path = ask_for_file(self, self._title, TABLES if self._objects is None else TABLES | OBJECTS)
@@ -132,7 +132,7 @@ class ResultTable(Panel):
     def _show(self) -> None:
         header = self.view.horizontalHeader()
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        self._model.fill(self._table.columns)
+        self._model.fill(self._table.by_heading())
         # By the headings: looking at the cells of thousands of rows takes long.
         for column in range(self._model.columnCount()):
             self.view.setColumnWidth(column, header.sectionSizeHint(column) + _SPARE)

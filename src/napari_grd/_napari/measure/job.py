@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_grd._napari.object_table.labels_layer import ChannelPixels
 from napari_grd._napari.outputs import provenance
-from napari_grd._napari.results.labelled import ChannelPixels
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.state import State
 from napari_grd.config import SegmentConfig
@@ -33,7 +33,7 @@ class MeasureRequest:
     layer_name : str
         For provenance.
     geometry : mapping
-        Axes, scale and unit, from :func:`napari_grd._napari.results.labelled.geometry_options`.
+        Axes, scale and unit, from :func:`napari_grd._napari.object_table.labels_layer.geometry_options`.
     images : mapping of str to ChannelPixels
         Channels to measure.
     model_name : str or None

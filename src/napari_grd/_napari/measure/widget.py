@@ -10,19 +10,19 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox
 
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.files.calibrated import image_name, layer_calibration
-from napari_grd._napari.outputs import view_settings
-from napari_grd._napari.pickers import LayerCombo, ModelCombo
-from napari_grd._napari.results.check_list import CheckList
-from napari_grd._napari.results.job_panel import JobPanel
-from napari_grd._napari.results.labelled import (
+from napari_grd._napari.job_panel import JobPanel
+from napari_grd._napari.measure.check_list import CheckList
+from napari_grd._napari.measure.job import Measured, MeasureRequest, measure_job
+from napari_grd._napari.object_table.labels_layer import (
     channels_under,
     finest,
     geometry_options,
     is_plane_by_plane,
     set_features,
 )
-from napari_grd._napari.results.measure_job import Measured, MeasureRequest, measure_job
-from napari_grd._napari.results.table import result_table
+from napari_grd._napari.object_table.widget import result_table
+from napari_grd._napari.outputs import view_settings
+from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.worker import run_call
 from napari_grd.errors import ConfigError, ImageError, LabelError
@@ -36,13 +36,12 @@ if TYPE_CHECKING:
 TABLE = "GRD measurements"
 _COLUMN_TIPS = {
     "label": "Number of the object in the labels layer.",
-    "area": "Size: number of pixels times the area of a pixel.",
-    "volume": "Size: number of voxels times the volume of a voxel.",
-    "equivalent diameter": "Diameter of a circle (in 3D: a ball) of the same size.",
-    "major axis": "Length of the ellipse that fits the object best.",
-    "minor axis": "Width of the ellipse that fits the object best.",
+    "area": "Number of pixels times the area of a pixel; in 3D, number of voxels times their volume.",
+    "equivalent_diameter_area": "Diameter of a circle (in 3D: a ball) of the same size.",
+    "axis_major_length": "Length of the ellipse with the same second moments.",
+    "axis_minor_length": "Width of the ellipse with the same second moments.",
     "eccentricity": "0 for a circle, towards 1 the longer it is.",
-    "solidity": "Share of its convex outline that it fills: 1 without dents.",
+    "solidity": "Share of its convex hull that it fills: 1 without dents.",
     "perimeter": "Length of its outline.",
     "certainty": (
         "How sure the model is of this object, from 0 to 1: how strongly it joins the pixels inside,\n"

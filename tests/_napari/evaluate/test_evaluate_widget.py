@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import napari_grd.api as grd
-from napari_grd._napari.results.evaluate import TABLE, EvaluateWidget
-from napari_grd._napari.results.score_words import score_words
+from napari_grd._napari.evaluate.score_descriptions import score_descriptions
+from napari_grd._napari.evaluate.widget import TABLE, EvaluateWidget
 from napari_grd.metrics import ErrorKind
 
 
@@ -68,14 +68,14 @@ def test_one_of_each_error_from_button_to_layer(viewer: Any, widget: EvaluateWid
     kinds = dict(zip(layer.features["index"], layer.features["kind"], strict=True))
     assert kinds == {1: "correct", 7: "spurious", 8: "merged", 9: "split", 10: "split"}
     assert layer.features["reference"].tolist()[0] == 1
-    assert layer.features["IoU"].tolist()[0] == 1
+    assert layer.features["iou"].tolist()[0] == 1
     assert viewer.window.dock_widgets[TABLE].view.model().rowCount() == 5
 
 
 def test_every_score_is_shown_explained_and_saved(widget: EvaluateWidget, qtbot: Any, tmp_path: Path) -> None:
     compare(widget, qtbot, FOUND, TRUTH)
     scores = grd.evaluate(reference=TRUTH, labels=FOUND).as_dict()
-    assert set(score_words()) == set(scores)
+    assert set(score_descriptions()) == set(scores)
     shown = shown_scores(widget)
     assert [shown[name] for name in ("AJI", "PQ", "AP@0.5")] == [scores[key] for key in ("aji", "pq", "ap50")]
     widget.write(tmp_path / "scores.csv")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_grd._napari.results.table import ResultTable, result_table
-from napari_grd._napari.results.table_model import TableModel
+from napari_grd._napari.object_table.model import TableModel
+from napari_grd._napari.object_table.widget import ResultTable, result_table
 from napari_grd.measurements.objects import measure
 from napari_grd.measurements.table import ObjectTable
 
@@ -27,7 +27,7 @@ def two_objects() -> np.ndarray:
 @pytest.fixture
 def table(viewer: Any, qtbot: Any) -> ResultTable:
     layer = viewer.add_labels(two_objects(), scale=(2, 0.5, 0.5), units=("um", "um", "um"), name="cells")
-    table = result_table(viewer, "Measurements", {"volume": "how big"})
+    table = result_table(viewer, "Measurements", {"area": "how big"})
     table.set_table(layer, measure(layer.data, scale=(2, 0.5, 0.5), unit="µm"), {"version": "1"})
     return table
 
@@ -96,7 +96,7 @@ def test_of_a_time_series_the_row_of_the_time_point_is_selected(viewer: Any, qtb
 
 def test_sorting_moves_rows_and_keeps_the_link(viewer: Any, table: ResultTable, qtbot: Any) -> None:
     model = table.view.model()
-    column = list(table._table.columns).index("volume [µm³]")
+    column = list(table._table.columns).index("area")
     table.view.sortByColumn(column, Qt.SortOrder.DescendingOrder)
     assert model.data(model.index(0, 0)) == "8"
     click_row(table, qtbot, 0)
@@ -120,7 +120,7 @@ def test_a_saved_table_can_be_read_back(table: ResultTable, qtbot: Any, tmp_path
     with (tmp_path / "cells.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["3", "8"]
-    assert [float(row["volume [µm³]"]) for row in rows] == [36 * 0.5, 100 * 0.5]
+    assert [float(row["area [µm³]"]) for row in rows] == [36 * 0.5, 100 * 0.5]
     assert json.loads((tmp_path / "cells.provenance.json").read_text())["version"] == "1"
 
 

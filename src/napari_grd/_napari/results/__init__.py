@@ -1,1 +1,0 @@
-"""The Measure and Evaluate widgets: what was found, in numbers."""
