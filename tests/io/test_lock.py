@@ -57,6 +57,20 @@ def test_a_process_that_was_killed_loses_it(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("begin", [lambda folder: module.used(folder), lambda folder: lock(folder / "a.lock")])
+def test_whoever_comes_next_tidies_up_after_one_that_was_killed(tmp_path: Path, begin: Any) -> None:
+    code = (
+        "import os, pathlib, signal, sys; from napari_grd.io.lock import USE, own_name\n"
+        "from napari_grd.io.writer import RETIRED, TEMPORARY\n"
+        "for kind in (USE, RETIRED, TEMPORARY): (pathlib.Path(sys.argv[1]) / own_name(kind)).touch()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert len(names(tmp_path)) == 3
+    with begin(tmp_path):
+        assert len(names(tmp_path)) == 1
+    assert names(tmp_path) == []
+
+
 def test_a_number_that_another_process_has_now(tmp_path: Path) -> None:
     held_by(tmp_path / "a.lock", started=this_process().started - 1000)
     with lock(tmp_path / "a.lock"):

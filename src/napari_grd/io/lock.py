@@ -21,7 +21,7 @@ from typing import Self
 from uuid import uuid4
 
 from napari_grd.errors import OutputError
-from napari_grd.io.leftovers import discard
+from napari_grd.io.leftovers import discard, sweep
 from napari_grd.io.targets import output_error
 from napari_grd.io.writer import LONGEST_NAME, RETIRED, TEMPORARY, USE, Writer, own_name, this_process, writer_of
 
@@ -108,6 +108,7 @@ class Lock:
 
     def acquire(self) -> None:
         """Take the lock, from a process of this computer that has ended if need be."""
+        sweep(self.path.parent)
         draft = self.path.with_name(own_name(TEMPORARY))
         try:
             draft.write_text(_content(self._token), encoding="utf-8")
@@ -165,6 +166,7 @@ def used(folder: Path) -> Iterator[None]:
     folder : Path
         It exists.
     """
+    sweep(folder)  # whoever only reads there writes nothing else that would
     mark = folder / own_name(USE)
     try:
         mark.write_text(_content(uuid4().hex), encoding="utf-8")
