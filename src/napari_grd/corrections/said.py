@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.graph.constraints import Constraints
-from napari_grd.graph.merging import remaining
+from napari_grd.graph.merging import condensed, remaining
 from napari_grd.graph.pairs import Ids, distinct, keys
 
 Box = tuple[int, int, int, int]
@@ -22,7 +22,7 @@ class Said:
     Attributes
     ----------
     parts : tuple
-        What still counts of each gesture.
+        What still counts of each gesture, or of several that link the same pixels.
 
     Examples
     --------
@@ -37,10 +37,10 @@ class Said:
     @property
     def constraints(self) -> Constraints:
         """All that counts."""
-        return Constraints.union([part.constraints for part in self.parts])
+        return Constraints.union([gesture.constraints for part in self.parts for gesture in part.gestures])
 
     def near(self, box: Box) -> Constraints:
-        """Those of the gestures that name a pixel near a box, whole."""
+        """Those of the gestures that name a pixel near a box, whole, but each pair and pixel as often as it takes."""
         return Constraints.union([self.parts[at].constraints for at in self._meeting(box)])
 
     def then(self, later: Constraints) -> "Said":
@@ -48,14 +48,25 @@ class Said:
         new = _Part(later)
         if not len(new.named):
             return self
-        concerned = [] if self._agrees(new) else self._concerned(new)
-        changed = remaining([self.parts[at].constraints for at in concerned], later)
-        parts = list(self.parts)
-        for at, left in zip(concerned, changed, strict=True):
-            if left is not parts[at].constraints:
-                parts[at] = _Part(left)
-        parts = [part for part in (*parts, new) if len(part.named)]
-        return Said(tuple(parts), np.array([part.box for part in parts], np.int64))
+        if self._agrees(new):
+            return self._with(set(), [new])
+        concerned = self._concerned(new)
+        if _all_left([self.parts[at] for at in concerned], later):
+            same = {at for at in concerned if _meet(self.parts[at].linked, new.linked)}
+            return self._with(same, [_as_one([*(self.parts[at] for at in sorted(same)), new])])
+        gestures = [gesture for at in concerned for gesture in self.parts[at].gestures]
+        left = remaining([gesture.constraints for gesture in gestures], later)
+        kept = [
+            gesture if after is gesture.constraints else _Part(after)
+            for gesture, after in zip(gestures, left, strict=True)
+        ]
+        return self._with(set(concerned), [*(part for part in kept if len(part.named)), new])
+
+    def _with(self, gone: Set[int], new: "list[_Part]") -> "Said":
+        """The same with other parts in the place of some."""
+        stays = [at for at in range(len(self.parts)) if at not in gone]
+        boxes = np.array([part.box for part in new], np.int64)
+        return Said((*(self.parts[at] for at in stays), *new), np.concatenate([self._boxes[stays], boxes]))
 
     def _meeting(self, box: Box) -> list[int]:
         y0, x0, y1, x1 = box
@@ -66,11 +77,13 @@ class Said:
 
     def _agrees(self, new: "_Part") -> bool:
         """Whether nothing can contradict it, which is soon seen of objects side by side."""
-        named = [self.parts[at] for at in self._naming(new.box, new.named)]
+        near = [self.parts[at] for at in self._meeting(new.box)]
+        if any(_meet(part.linked, new.linked) for part in near):  # soonest seen
+            return False
+        named = [part for part in near if _meet(part.named, new.named)]
         linked = [part for part in named if _meet(part.linked, new.named)]
         return not any(
-            _meet(part.linked, new.linked)
-            or _both(part.linked, new.apart)
+            _both(part.linked, new.apart)
             or _both(new.linked, part.apart)
             or _meet(part.off, new.on)
             or _meet(part.on, new.off)
@@ -111,9 +124,28 @@ class Said:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """What counts of one gesture."""
+    """What counts of one gesture, or of several as one, which takes no more than the pixels that they name.
 
-    constraints: Constraints
+    Several are not kept as one where a newer part holds them, too: then they are put together again if need be.
+    """
+
+    own: Constraints | None = None
+    several: "tuple[_Part, ...]" = ()
+
+    @property
+    def gestures(self) -> "tuple[_Part, ...]":
+        """Each of them."""
+        return self.several or (self,)
+
+    @cached_property
+    def constraints(self) -> Constraints:
+        """All they say."""
+        return condensed([gesture.constraints for gesture in self.several]) if self.own is None else self.own
+
+    def forget(self) -> None:
+        """Keep only what all else follows from."""
+        for name in set(vars(self)) - {"own", "several"}:
+            del vars(self)[name]
 
     @cached_property
     def named(self) -> Ids:
@@ -144,6 +176,24 @@ class _Part:
     def box(self) -> Box:
         """Around them."""
         return box_of(self.constraints.named)
+
+
+def _as_one(parts: list[_Part]) -> _Part:
+    """Several parts as one."""
+    if len(parts) == 1:
+        return parts[0]
+    made = _Part(several=tuple(gesture for part in parts for gesture in part.gestures))
+    vars(made)["constraints"] = condensed([part.constraints for part in parts])
+    for part in parts:
+        if part.several:
+            part.forget()
+    return made
+
+
+def _all_left(parts: list[_Part], later: Constraints) -> bool:
+    """Whether a later word takes nothing back."""
+    before = [part.constraints for part in parts]
+    return all(now is then for now, then in zip(remaining(before, later), before, strict=True))
 
 
 def box_of(pixels: Ids) -> Box:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.merging import remaining
-from napari_grd.graph.pairs import Groups, keys
+from napari_grd.graph.pairs import Groups, each_once, keys
 from napari_grd.graph.strokes import Pixels, pairs_across, rasterise
 
 _POKE = 0.35  # an object counts as cut where the stroke in it is this long, in units of the root of its size
@@ -142,7 +142,7 @@ class Constraints:
     @cached_property
     def on(self) -> Pixels:
         """Pixels that are foreground because they are set or linked, ``(N, ndim)``."""
-        return _distinct(np.concatenate([self.foreground, self.together.reshape(-1, self.ndim)]))
+        return each_once(np.concatenate([self.foreground, self.together.reshape(-1, self.ndim)]))
 
     @property
     def named(self) -> Pixels:
@@ -153,7 +153,7 @@ class Constraints:
     @cached_property
     def pixels(self) -> Pixels:
         """All pixels that are named, ``(N, ndim)``."""
-        return _distinct(self.named)
+        return each_once(self.named)
 
     def merged_with(self, later: "Constraints") -> "Constraints":
         """Both together; where they contradict each other, ``later`` counts.
@@ -269,10 +269,6 @@ def _pixels(values: ArrayLike, row: tuple[int, ...], name: str) -> Pixels:
     if pixels.min() < 0:
         raise ImageError(f"A pixel of {name!r} has the coordinate {pixels.min()}.", "Pass pixels of the image.")
     return pixels
-
-
-def _distinct(pixels: Pixels) -> Pixels:
-    return pixels[np.unique(keys(pixels), return_index=True)[1]]
 
 
 def _inside(pixels: Pixels, shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.graph.pairs import Groups, Ids, keys, unordered
+from napari_grd.graph.pairs import Groups, Ids, each_once, keys, unordered
 
 if TYPE_CHECKING:
     from napari_grd.graph.constraints import Constraints
@@ -60,6 +60,35 @@ def remaining(parts: "Sequence[Constraints]", later: "Constraints") -> "list[Con
         _without(part, **{name: masks[number] for name, masks in lost.items() if number in masks})
         for number, part in enumerate(parts)
     ]
+
+
+def condensed(parts: "Sequence[Constraints]") -> "Constraints":
+    """Constraints that say the same as several parts at once, in no more pairs than that takes.
+
+    Parameters
+    ----------
+    parts : sequence of Constraints
+        At least one; of one number of axes, and known not to contradict each other.
+
+    Returns
+    -------
+    Constraints
+        Of links, those that hold the same pixels together; of anything else, each once.
+
+    Examples
+    --------
+    >>> from napari_grd.graph.constraints import Constraints
+    >>> stroke = Constraints.join_stroke([(0, 0), (0, 4)])
+    >>> len(condensed([stroke, stroke, Constraints.join_stroke([(0, 0), (0, 2)])]).together)
+    4
+    """
+    whole = parts[0].union(parts, parts[0].ndim)
+    return whole.without_check(
+        together=whole.together[Groups(keys(whole.together)).needed],
+        apart=each_once(whole.apart),
+        foreground=each_once(whole.foreground),
+        background=each_once(whole.background),
+    )
 
 
 def _all(parts: "Sequence[Constraints]", name: str) -> tuple[Ids, Ids]:

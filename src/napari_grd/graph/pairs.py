@@ -57,6 +57,21 @@ def once(pairs: Ids) -> Ids:
     return pairs[np.sort(first)]
 
 
+def each_once(pixels: Ids) -> Ids:
+    """Pixels ``(N, ndim)``, or pairs of them ``(N, 2, ndim)``, without those that came before, either way round.
+
+    Examples
+    --------
+    >>> each_once(np.array([[[0, 1], [0, 2]], [[0, 2], [0, 1]]])).tolist()
+    [[[0, 1], [0, 2]]]
+    """
+    numbers = keys(pixels)
+    if numbers.ndim == 1:
+        return pixels[np.unique(numbers, return_index=True)[1]]
+    low, high = np.sort(np.searchsorted(distinct(numbers), numbers), axis=1).T
+    return pixels[np.unique(low << 32 | high, return_index=True)[1]]
+
+
 class Groups:
     """What hangs together by links.
 
@@ -64,6 +79,11 @@ class Groups:
     ----------
     links : (M, 2) int64
         Pairs of numbers.
+
+    Attributes
+    ----------
+    needed : (M,) bool
+        Links without which something would not hang together; each of the others closes a ring with earlier ones.
 
     Examples
     --------
@@ -74,7 +94,9 @@ class Groups:
 
     def __init__(self, links: Ids) -> None:
         self._members = distinct(links)
-        self._group: Ids = _joined(np.searchsorted(self._members, links), len(self._members))
+        self._group: Ids
+        self.needed: NDArray[np.bool_]
+        self._group, self.needed = _joined(np.searchsorted(self._members, links), len(self._members))
 
     def of(self, numbers: Ids) -> Ids:
         """The group of each number, -1 for numbers without a link."""
@@ -93,8 +115,8 @@ class Groups:
 @compiled()
 @no_type_check
 def _joined(links, size):
-    """For each of the numbers below ``size`` the smallest that hangs together with it."""
-    group = np.arange(size)
+    """For each of the numbers below ``size`` the smallest that hangs together with it, and the links it takes."""
+    group, needed = np.arange(size), np.zeros(len(links), np.bool_)
     for at in range(len(links)):
         a, b = links[at]
         while group[a] != a:
@@ -104,9 +126,10 @@ def _joined(links, size):
             group[b] = group[group[b]]
             b = group[b]
         group[max(a, b)] = min(a, b)
+        needed[at] = a != b
     for number in range(size):  # what it points to is smaller, and final
         group[number] = group[group[number]]
-    return group
+    return group, needed
 
 
 def merge_unless_apart(
