@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import FLUORESCENCE, Dataset, load, score
 from napari_grd.data.inputs import as_image
 from napari_grd.data.intensity import measure_intensity

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import FLUORESCENCE, ORIGIN, load, score
 from napari_grd.config import AugmentConfig, LossWeights, PartitionConfig
 from napari_grd.distillation.prepare import smallest_object
@@ -92,7 +92,7 @@ def main() -> None:
     }
 
     def on_event(event: Any) -> None:
-        if isinstance(event, grd.Metrics) and event.step % 50 == 0:
+        if isinstance(event, grd.StepMetrics) and event.step % 50 == 0:
             print(f"step {event.step}, loss {event.values['loss']:.3f}", flush=True)
 
     if args.again:

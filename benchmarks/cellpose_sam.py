@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-import napari_grd.api as grd
+import napari_grd as grd
 from napari_grd.inference.runtime import runtime_for
 from reporting import hardware, interleaved_ms, table
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-import napari_grd.api as grd
+import napari_grd as grd
 from napari_grd.io.images import read_image
 from napari_grd.io.label_image import read_label_image
 from napari_grd.io.listing import read_pairs

@@ -29,7 +29,7 @@ from qtpy.QtWidgets import QApplication
 from scipy.ndimage import distance_transform_edt, find_objects, maximum_position
 from tifffile import imwrite
 
-import napari_grd.api as grd
+import napari_grd as grd
 from napari_grd._napari.correct.tools import Tool
 from reporting import hardware, table
 from segment import mosaic

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import Dataset, load
 from correcting_user import State, User, without_small
 from napari_grd.corrections import (

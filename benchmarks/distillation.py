@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import napari_grd.api as grd
+import napari_grd as grd
 from builtin import partitioned
 from common import Dataset, score
 from napari_grd.config import DistillConfig, LossWeights, PartitionConfig, TrainConfig

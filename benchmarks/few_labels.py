@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import napari_grd.api as grd
+import napari_grd as grd
 from builtin import WEIGHTS
 from common import Dataset, score
 from napari_grd.config import AssistantConfig, DistillConfig, TrainConfig

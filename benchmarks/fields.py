@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import Dataset, load
 from napari_grd.config import SegmentConfig
 from napari_grd.inference.array_source import ArraySource

@@ -12,7 +12,7 @@ import argparse
 
 import numpy as np
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import FLUORESCENCE, Dataset, load, score
 from napari_grd.inference.openvino_runtime import has_bf16
 from napari_grd.inference.runtime import runtime_for
@@ -28,7 +28,7 @@ def calibrated(model: grd.Model, sets: list[Dataset]) -> grd.Model:
     for data in sets:
         places = np.linspace(0, len(data.train) - 1, CALIBRATION).astype(int)
         images += [data.train[place][0] for place in places]
-    return grd.calibrate(model, images, axes="yx")
+    return grd.calibrate_int8(model, images, axes="yx")
 
 
 def network_ms(model: grd.Model, precisions: list[str], repeats: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import napari_grd.api as grd
+import napari_grd as grd
 from builtin import WEIGHTS
 from common import Dataset, score
 from napari_grd.config import AssistantConfig, DistillConfig

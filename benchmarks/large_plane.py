@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-import napari_grd.api as grd
+import napari_grd as grd
 from napari_grd.data.simulate import nuclei_2d
 
 _FIELD = 1000

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import FLUORESCENCE, Dataset, load, score
 from napari_grd.corrections import Draw, Erase, Region
 from reporting import hardware, table

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import FLUORESCENCE, Dataset, load
 from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
 from reporting import hardware, table

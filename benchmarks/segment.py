@@ -15,12 +15,13 @@ import numpy as np
 import typer
 from skimage.segmentation import expand_labels
 
+from napari_grd.api import segment
 from napari_grd.config import SegmentConfig
 from napari_grd.data.intensity import normalized
 from napari_grd.hub import load_model
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.runtime import runtime_for
-from napari_grd.inference.segment import predict, segment
+from napari_grd.inference.segment import predict
 from napari_grd.io.images import read_image
 from napari_grd.io.label_image import read_label_image
 from napari_grd.io.listing import read_pairs

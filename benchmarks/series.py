@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import FLUORESCENCE, ORIGIN, Dataset, load
 
 
@@ -97,7 +97,7 @@ def say(name: str) -> Callable[[Any], None]:
     """A listener that prints the loss now and then."""
 
     def on_event(event: Any) -> None:
-        if isinstance(event, grd.Metrics) and event.step % 50 == 0:
+        if isinstance(event, grd.StepMetrics) and event.step % 50 == 0:
             print(f"{name}: step {event.step}, loss {event.values.get('loss', float('nan')):.3f}", flush=True)
 
     return on_event

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-import napari_grd.api as grd
+import napari_grd as grd
 from common import MIN_SIZE
 from napari_grd.config import PartitionConfig
 from napari_grd.graph.offsets import OFFSETS_2D

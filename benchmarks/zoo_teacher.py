@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import napari_grd.api as grd
+import napari_grd as grd
 from builtin import WEIGHTS, WIDEST
 from common import Dataset, load, score
 from napari_grd.config import AssistantConfig, AugmentConfig, DistillConfig, NetworkConfig

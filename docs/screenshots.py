@@ -29,7 +29,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QDockWidget, QScrollArea, QWidget
 from tifffile import imwrite
 
-import napari_grd.api as grd
+import napari_grd as grd
 from napari_grd._napari.correct.gestures import Sketch
 from napari_grd._napari.correct.palette import COLOURS
 from napari_grd._napari.job_bar import JobBar

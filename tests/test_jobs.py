@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_grd.errors import Cancelled, GrdError, GrdWarning
-from napari_grd.jobs import Event, Job, Notice, Overall, Progress, Saved, Stopwatch, drain, relay, without_notices
+from napari_grd.jobs import Event, FileSaved, Job, Notice, Overall, Progress, Stopwatch, drain, relay, without_notices
 
 
 class Recorder:
@@ -18,11 +18,11 @@ class Recorder:
 
     def job(self) -> Job[str]:
         try:
-            yield Saved(Path("a/checkpoint"))
+            yield FileSaved(Path("a/checkpoint"))
             for _ in range(3):
                 self.steps += 1
                 yield Progress("Working", self.steps, 3)
-            yield Saved(Path("a/model"), kind="model")
+            yield FileSaved(Path("a/model"), kind="model")
             return "result"
         finally:
             self.closed = True
@@ -32,7 +32,7 @@ def test_events_in_order_then_the_result() -> None:
     events: list[Event] = []
     recorder = Recorder()
     assert drain(recorder.job(), events.append) == "result"
-    assert [type(event).__name__ for event in events] == ["Saved", *["Progress"] * 3, "Saved"]
+    assert [type(event).__name__ for event in events] == ["FileSaved", *["Progress"] * 3, "FileSaved"]
     assert recorder.closed
 
 
@@ -95,7 +95,7 @@ def test_a_resumed_job_does_not_count_what_was_done(clock: list[float]) -> None:
 def test_a_relayed_job_keeps_its_result_and_changes_its_events() -> None:
     recorder = Recorder()
     events: list[Event] = []
-    relayed = relay(recorder.job(), lambda event: Progress("All", 0, 1) if isinstance(event, Saved) else event)
+    relayed = relay(recorder.job(), lambda event: Progress("All", 0, 1) if isinstance(event, FileSaved) else event)
     plain = drain(Recorder().job())
     assert drain(relayed, events.append) == plain
     assert events[0] == Progress("All", 0, 1)

@@ -1,11 +1,11 @@
-"""What a script calls.
+"""The public functions and types. ``import napari_grd as grd`` offers the same names, and imports them on first use.
 
-Every function here is either pure or drives a job to its end; the ``iter_``
-functions are the jobs themselves, for front ends that want the events.
+A function either computes its result or runs a job to its end. The ``iter_`` functions are the jobs
+themselves, for front ends that show their events.
 
 Examples
 --------
->>> import napari_grd.api as grd
+>>> import napari_grd as grd
 >>> "nuclei" in [card.name for card in grd.builtin_models()]
 True
 """
@@ -17,22 +17,61 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.config import DistillConfig, FineTuneConfig, PartitionConfig, SegmentConfig, TrainConfig
-from napari_grd.corrections import Corrections, ImageRef, load_corrections, save_corrections, training_labels
+from napari_grd.config import (
+    DistillConfig,
+    FineTuneConfig,
+    NetworkConfig,
+    PartitionConfig,
+    SegmentConfig,
+    TrainConfig,
+)
+from napari_grd.corrections import (
+    Accept,
+    Add,
+    Correction,
+    Corrections,
+    Cut,
+    Draw,
+    Erase,
+    ImageRef,
+    Join,
+    Link,
+    Pick,
+    Region,
+    Remove,
+    Split,
+    Unlink,
+    load_corrections,
+    save_corrections,
+    training_labels,
+)
 from napari_grd.corrections.fine_tune import fine_tune, iter_fine_tune
 from napari_grd.corrections.learn import BeforeAfter, before_after
 from napari_grd.corrections.replay import iter_segment_corrected as iter_segment
-from napari_grd.corrections.replay import segment_corrected as segment
-from napari_grd.distillation.recipes import iter_distill as _iter_distill
-from napari_grd.distillation.recipes import iter_train
-from napari_grd.errors import GrdError, GrdWarning, NothingStandsOut
+from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.distillation.recipes import iter_distill, iter_train
+from napari_grd.errors import (
+    Cancelled,
+    ConfigError,
+    CorrectionError,
+    DataError,
+    GrdError,
+    GrdWarning,
+    ImageError,
+    LabelError,
+    ModelFileError,
+    NothingStandsOut,
+    OutOfMemory,
+    OutputError,
+)
 from napari_grd.export.formats import export_model
 from napari_grd.graph.instances import InstanceGraph, instance_graph
-from napari_grd.hub import as_model, builtin_paths, fetch_model, load_model
-from napari_grd.inference.calibrate import calibrate
+from napari_grd.hub import ModelLike, builtin_paths, fetch_model, load_model
+from napari_grd.inference.int8_calibration import calibrate_int8
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.inference.segment import affinities, embed, iter_predict, predict
 from napari_grd.inference.suggestion import Suggestion, suggest_model
+from napari_grd.inference.view import Range
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.image_data import Channel, ImageData
 from napari_grd.io.images import list_series, read_image
@@ -40,50 +79,76 @@ from napari_grd.io.label_image import read_label_image
 from napari_grd.io.listing import find_images
 from napari_grd.io.model_file import read_card, save_model
 from napari_grd.io.objects.formats import export_objects, iter_export_objects
-from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Progress, Saved, drain
+from napari_grd.jobs import Event, FileSaved, Notice, PreviewImages, Progress, StepMetrics, drain
 from napari_grd.measurements.filtering import filter_objects
 from napari_grd.measurements.objects import iter_measure, measure
 from napari_grd.measurements.table import ObjectTable
 from napari_grd.metrics import Scores, SegmentationErrors, evaluate, find_errors
-from napari_grd.models import Model, ModelCard
-from napari_grd.teaching.base import Teacher, TeacherInfo
-from napari_grd.teaching.registry import TeacherLike, as_teacher, load_teacher, teachers
+from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.teaching.base import Teacher, TeacherInfo, TeacherPrediction, TeacherSource
+from napari_grd.teaching.registry import TeacherLike, load_teacher, teachers
 
 __all__ = [
+    "Accept",
+    "Add",
     "BeforeAfter",
     "Calibration",
+    "Cancelled",
     "Channel",
+    "ConfigError",
+    "Correction",
+    "CorrectionError",
     "Corrections",
+    "Cut",
+    "DataError",
     "DistillConfig",
+    "Draw",
+    "Erase",
     "Event",
+    "FileSaved",
     "FineTuneConfig",
     "GrdError",
     "GrdWarning",
     "ImageData",
+    "ImageError",
     "ImageRef",
     "InstanceGraph",
-    "Metrics",
+    "Join",
+    "LabelError",
+    "Link",
     "Model",
     "ModelCard",
+    "ModelConfig",
+    "ModelFileError",
+    "NetworkConfig",
     "NothingStandsOut",
     "Notice",
     "ObjectTable",
+    "OutOfMemory",
+    "OutputError",
     "PartitionConfig",
+    "Pick",
     "Prediction",
-    "Preview",
+    "PreviewImages",
     "Progress",
-    "Saved",
+    "Region",
+    "Remove",
     "Scores",
     "SegmentConfig",
     "SegmentationErrors",
+    "Split",
+    "StepMetrics",
     "Suggestion",
     "Teacher",
     "TeacherInfo",
+    "TeacherPrediction",
+    "TeacherSource",
     "TrainConfig",
+    "Unlink",
     "affinities",
     "before_after",
     "builtin_models",
-    "calibrate",
+    "calibrate_int8",
     "distill",
     "drain",
     "embed",
@@ -122,11 +187,27 @@ __all__ = [
 ]
 
 OnEvent = Callable[[Event], None]
-Cancelled = Callable[[], bool]
+IsCancelled = Callable[[], bool]
 
 
 def builtin_models() -> list[ModelCard]:
-    """Cards of the models that come with the package; ``card.name`` is what :func:`load_model` takes."""
+    """List the cards of the models that come with the package.
+
+    Returns
+    -------
+    list of ModelCard
+        ``card.name`` is what :func:`load_model` takes.
+
+    See Also
+    --------
+    load_model : Load one of them.
+    suggest_model : Rank them for an image.
+
+    Examples
+    --------
+    >>> [card.name for card in builtin_models()]
+    ['nuclei', 'nuclei-teacher', 'phase', 'tissue']
+    """
     return [read_card(path)[1].replace(name=name) for name, path in builtin_paths().items()]
 
 
@@ -138,45 +219,51 @@ def train(
     axes: str | None = None,
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
-    start: Model | str | Path | None = None,
+    start: ModelLike | None = None,
     on_event: OnEvent | None = None,
-    cancelled: Cancelled | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Model:
-    """Train a network on labelled images.
+    """Train a network on labeled images.
 
     Parameters
     ----------
     images : array, sequence of arrays, or mapping of names to arrays
-        numpy, dask or zarr; one bare array is one image. Names are what messages call the images.
+        Images as numpy, dask or zarr arrays; one bare array is one image. Messages call images by these names.
     labels : array or sequence of arrays
-        Label images of the same spatial shapes, 0 is background.
+        Label images of the same spatial shapes; 0 is background.
     config : TrainConfig, optional
-        The recipe.
+        Network, steps, batch, optimizer, augmentation and seed.
     axes : str, optional
         Axes of every image: "yx", "cyx" or "yxc".
     validation : float or (images, labels)
-        Fraction of the images set aside, or images of their own.
+        Fraction of the images set aside for validation, or separate images.
     out_dir : path, optional
-        Where ``teacher.grd.safetensors`` and the checkpoint go. The same call
-        with the same folder resumes a training that was stopped or killed.
+        Folder for ``teacher.grd.safetensors`` and the checkpoint. The same call with the same folder resumes a
+        training that was stopped or killed.
     start : Model, str or Path, optional
-        A model, or what :func:`load_model` takes, with whose weights the training
-        begins; of the same network as ``config`` asks for. Default: random weights.
+        Model, or its name or file, whose weights the training begins with; its network must be the one in
+        ``config``. Default: random weights.
     on_event : callable, optional
         Called with every event.
     cancelled : callable, optional
-        Polled at every event.
+        Polled at every event; returning true stops the training.
 
     Returns
     -------
     Model
+        The model of the best validation.
 
     Raises
     ------
     GrdError
         If images, labels or settings cannot be used.
     Cancelled
-        If ``cancelled`` answered true; it carries the checkpoint.
+        If ``cancelled`` returned true; it carries the checkpoint.
+
+    See Also
+    --------
+    distill : Train a small network with a teacher.
+    iter_train : The same as a job.
 
     Examples
     --------
@@ -191,37 +278,9 @@ def train(
         axes=axes,
         validation=validation,
         out_dir=out_dir,
-        start=None if start is None else as_model(start),
+        start=start,
     )
     return drain(job, on_event, cancelled)
-
-
-def iter_distill(
-    teacher: TeacherLike | Mapping[str, TeacherLike],
-    images: Any,
-    labels: Any = None,
-    config: DistillConfig | None = None,
-    *,
-    teacher_of: Sequence[str | None] | None = None,
-    axes: str | None = None,
-    validation: float | tuple[Any, Any] = 0.2,
-    out_dir: str | Path | None = None,
-    cache_dir: str | Path | None = None,
-    start: Model | str | Path | None = None,
-) -> Job[Model]:
-    """:func:`distill` as a job."""
-    return _iter_distill(
-        as_teacher(teacher),
-        images,
-        labels,
-        config,
-        axes=axes,
-        validation=validation,
-        out_dir=out_dir,
-        cache_dir=cache_dir,
-        teacher_of=teacher_of,
-        start=None if start is None else as_model(start),
-    )
 
 
 def distill(
@@ -235,54 +294,71 @@ def distill(
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
-    start: Model | str | Path | None = None,
+    start: ModelLike | None = None,
     on_event: OnEvent | None = None,
-    cancelled: Cancelled | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Model:
-    """Distil a small student from a teacher.
+    """Distill a small student from a teacher.
 
     Parameters
     ----------
     teacher : Teacher, Model, str, Path, or mapping of names to these
-        A teacher, a model, the name of a built-in model, or a model file. Of
-        several, ``{"nuclei": ..., "cells": ...}``, each image is taught by one.
+        A teacher, a model, or the name or file of a model. Of several teachers,
+        ``{"nuclei": ..., "cells": ...}``, each image is taught by one.
     images : array, sequence of arrays, or mapping of names to arrays
-        What to distil on; labels are not needed. Names are what messages call the images.
+        Images to distill on; they need no labels. Messages call images by these names.
     labels : sequence of (array or None), optional
-        Ground truth where there is some. Elsewhere, and without it, the
-        teacher's own instances are used. Pixels that are -1 are ignored: no
-        term of the loss looks at them.
+        Ground truth of those images that have some. For the others the teacher's instances are used. Pixels
+        labeled -1 are ignored: they contribute to no term of the loss.
     config : DistillConfig, optional
-        The recipe; ``background`` says what label 0 is: a class of its own
-        ("class"), unlabelled pixels ("ignore"), or absent ("none");
-        ``confidence`` below which agreement of turned views the teacher's
-        instances are ignored; ``assistant.use`` whether a teacher without
-        embeddings teaches through an assistant.
+        The settings. ``background`` tells what label 0 is: a class of its own ("class"), unlabeled pixels
+        ("ignore"), or absent ("none"). ``confidence`` is the smallest agreement under test-time augmentation
+        (IoU) of the teacher's instances that are learned from. ``assistant.use`` tells whether a teacher
+        without embeddings teaches through an assistant.
     teacher_of : sequence of (str or None), optional
-        With several teachers: which of them teaches each image. None: the one
-        that is most sure of what it sees there.
-    axes, validation, out_dir, start, on_event, cancelled
-        As for :func:`train`; the model is ``student.grd.safetensors``.
+        Of several teachers, the one of each image. None: the teacher that is most certain of its prediction.
+    axes : str, optional
+        Axes of every image: "yx", "cyx" or "yxc".
+    validation : float or (images, labels)
+        Fraction of the images set aside for validation, or separate images.
+    out_dir : path, optional
+        Folder for ``student.grd.safetensors`` and the checkpoint. The same call with the same folder resumes a
+        distillation that was stopped or killed.
     cache_dir : path, optional
-        Where the teacher's outputs are kept, for several students of one
-        teacher. Default: in ``out_dir``, or nowhere beyond this call.
+        Folder for the teacher's predictions, to share them between students of one teacher. Default: inside
+        ``out_dir``; without ``out_dir`` they are kept for this call only.
+    start : Model, str or Path, optional
+        Model, or its name or file, whose weights the student begins with. Default: random weights.
+    on_event : callable, optional
+        Called with every event.
+    cancelled : callable, optional
+        Polled at every event; returning true stops the distillation.
 
     Returns
     -------
     Model
+        The student of the best validation.
 
     Raises
     ------
     GrdError
         If teacher, images, labels or settings cannot be used.
     Cancelled
-        If ``cancelled`` answered true; it carries the checkpoint.
+        If ``cancelled`` returned true; it carries the checkpoint.
+
+    See Also
+    --------
+    train : Train on labels alone.
+    load_teacher : Load a model of another program as a teacher.
+    fine_tune : Train a model further with corrections.
+    iter_distill : The same as a job.
 
     References
     ----------
-    Liu et al., "Graph Relation Distillation for Efficient Biomedical Instance
-    Segmentation", arXiv 2401.06370. Few labels, unsure instances: Berrada et
-    al., "Guided Distillation for Semi-Supervised Instance Segmentation", arXiv 2308.02668.
+    .. [1] Liu et al., "Graph Relation Distillation for Efficient Biomedical Instance Segmentation",
+       arXiv:2401.06370.
+    .. [2] Berrada et al., "Guided Distillation for Semi-Supervised Instance Segmentation", arXiv:2308.02668
+       (few labels and uncertain instances).
 
     Examples
     --------
@@ -306,8 +382,105 @@ def distill(
     return drain(job, on_event, cancelled)
 
 
+def segment(
+    model: ModelLike,
+    image: Any,
+    config: SegmentConfig | None = None,
+    *,
+    corrections: Corrections | None = None,
+    axes: str | None = None,
+    intensity_range: Range | PlaneStatistics | None = None,
+    on_event: OnEvent | None = None,
+    cancelled: IsCancelled | None = None,
+) -> NDArray[np.uint32]:
+    """Segment the instances in an image.
+
+    The model predicts an embedding and a foreground probability for each pixel; the mutex watershed
+    partitions the affinities between them into objects.
+
+    Parameters
+    ----------
+    model : Model, str or Path
+        A model, the name of a built-in or fetched model, or the path of a model file.
+    image : numpy, dask or zarr array
+        One image. A 2D model segments a stack or series (``axes`` with a z or t) plane by plane;
+        of a lazy array one plane, or one block of a large plane, is read at a time.
+    config : SegmentConfig, optional
+        Runtime, precision, tile size, object diameter or pixel size, partition. Default: the model's own settings.
+    corrections : Corrections, optional
+        Corrections of this image. They hold in the result, plane by plane.
+    axes : str, optional
+        One letter for each axis, out of t (time), c (channel), z, y and x, in any order with y before x, as
+        "tzcyx". Default: the model's spatial axes; an extra axis is the channel if exactly one end of the
+        image has the model's number of channels.
+    intensity_range : (C, 2) float32 or PlaneStatistics, optional
+        Intensities that become 0 and 1 in each channel. Default: percentiles of the image (of each plane of
+        a stack). For a crop, pass those of the whole image.
+    on_event : callable, optional
+        Called with every event, in this thread: progress with the time left, and notices.
+    cancelled : callable, optional
+        Polled at every event, at least twice a second; returning true stops the job.
+
+    Returns
+    -------
+    uint32 array of the image's shape without channels
+        0 is background; objects are numbered consecutively from 1 if there are no corrections. In a stack or
+        series an object keeps its number from plane to plane where it overlaps itself, unless
+        ``config.link`` is false.
+
+    Raises
+    ------
+    ImageError
+        If the image does not fit the model.
+    ModelFileError
+        If there is no such model, or its file cannot be read.
+    CorrectionError
+        If the corrections are of another image.
+    ConfigError
+        If the device is not available, or the image cannot be rescaled as asked.
+    OutOfMemory
+        If the image takes more memory than there is.
+    Cancelled
+        If ``cancelled`` returned true.
+
+    Warns
+    -----
+    NothingStandsOut
+        If nothing in the image exceeds its noise; the labels are then empty.
+
+    See Also
+    --------
+    predict : The embedding and foreground probability, without the partition.
+    partition : Partition a prediction again, with other settings.
+    suggest_model : Which built-in model fits an image.
+    iter_segment : The same as a job.
+
+    Notes
+    -----
+    By default the diameter of the objects is estimated from the image, and the image is rescaled if they differ
+    from those that the model was trained on. An image that is dark on bright is inverted for a model of bright
+    objects. Each decision is reported as a :class:`~napari_grd.jobs.Notice`;
+    ``SegmentConfig().as_known()`` disables all of them.
+
+    References
+    ----------
+    .. [1] Wolf et al., "The Mutex Watershed: Efficient, Parameter-Free Image Partitioning", ECCV 2018.
+
+    Examples
+    --------
+    >>> import napari_grd as grd
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> image, _ = nuclei_2d(np.random.default_rng(0), (128, 128))
+    >>> labels = grd.segment("nuclei", image)
+    >>> labels.shape, labels.dtype, bool(labels.max() > 0)
+    ((128, 128), dtype('uint32'), True)
+    """
+    job = iter_segment(model, image, config, corrections=corrections, axes=axes, intensity_range=intensity_range)
+    return drain(job, on_event, cancelled)
+
+
 def partition(prediction: Prediction, config: PartitionConfig | None = None) -> NDArray[np.uint32]:
-    """Turn a prediction into instances, without running the network again.
+    """Partition a prediction into instances, without running the network again.
 
     Parameters
     ----------
@@ -319,6 +492,17 @@ def partition(prediction: Prediction, config: PartitionConfig | None = None) -> 
     Returns
     -------
     ndarray of uint32
-        Labels at the shape of the image.
+        Labels at the shape of the image; 0 is background.
+
+    See Also
+    --------
+    predict : Make the prediction.
+    segment : Predict and partition in one call.
+
+    Examples
+    --------
+    >>> prediction = predict("nuclei", np.zeros((40, 50)), SegmentConfig(runtime="torch"))
+    >>> partition(prediction, PartitionConfig(min_size=20)).shape
+    (40, 50)
     """
     return partition_prediction(prediction, config)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 TEACHER = "nuclei-teacher"
 """The built-in model that is large enough to teach."""
+
+ModelLike: TypeAlias = Union["Model", str, Path]
+"""A model, the name of one, or the path of its file: what :func:`as_model` takes."""
 
 VARIABLE = "NAPARI_GRD_MODELS"
 """Environment variable that names another list than the one in the user's configuration folder."""
@@ -121,24 +124,35 @@ def remote_models() -> dict[str, RemoteModel]:
 
 
 def fetch_model(name: str, progress: Any = False) -> Path:
-    """Fetch a model from the address that the user wrote down for it.
+    """Download a model from the address that the user listed for it.
 
     Parameters
     ----------
     name : str
-        One of :func:`remote_models`.
+        A name in the user's list of models, see :func:`remote_models`.
     progress : object, default False
-        What pooch shows progress with: an object with ``total``, ``update(n)``, ``reset()`` and ``close()``.
+        A progress bar for pooch: an object with ``total``, ``update(n)``, ``reset()`` and ``close()``.
 
     Returns
     -------
     Path
-        The file, whose checksum is right. One that is here already is not fetched again.
+        The file, whose checksum was verified. A file that was downloaded before is not downloaded again.
 
     Raises
     ------
     ModelFileError
-        If there is no such model, it cannot be reached, or the file is another one than was listed.
+        If there is no such name, the address cannot be reached, or the file has another checksum.
+
+    See Also
+    --------
+    load_model : Load the model by its name afterwards.
+
+    Examples
+    --------
+    >>> fetch_model("not listed")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    napari_grd.errors.ModelFileError: '...models.txt' has no model named 'not listed'. ...
     """
     known = remote_models()
     if name not in known:
@@ -214,19 +228,30 @@ def resolve_model(source: str | Path) -> Path:
 
 
 def load_model(source: str | Path) -> "Model":
-    """Load a built-in model by name, a model file, or a bioimage.io package that was made of one.
+    """Load a built-in model by name, a model file, or a bioimage.io package that was exported from one.
 
     Parameters
     ----------
     source : str or Path
-        ``"nuclei"``, the name of a model of :func:`napari_grd.api.fetch_model`, or the path of a
-        ``.grd.safetensors`` file or of a ``.zip`` of :func:`napari_grd.api.export_model`.
+        ``"nuclei"`` or the name of another built-in model, the name of a model of :func:`fetch_model`, or the
+        path of a ``.grd.safetensors`` file or of a ``.zip`` that :func:`napari_grd.export_model` wrote.
+
+    Returns
+    -------
+    Model
+        On the CPU, in evaluation mode.
 
     Raises
     ------
     ModelFileError
-        If there is no such model, its file cannot be read, or the package is of
-        another model: that is a teacher.
+        If there is no such model, its file cannot be read, or the package is of another model: load that as a
+        teacher.
+
+    See Also
+    --------
+    builtin_models : The built-in models.
+    save_model : Write a model file.
+    load_teacher : Load a model of another program as a teacher.
 
     Examples
     --------
@@ -241,7 +266,7 @@ def load_model(source: str | Path) -> "Model":
     return read_package(path) if path.suffix == ".zip" else read_model(path)
 
 
-def as_model(source: "Model | str | Path") -> "Model":
+def as_model(source: ModelLike) -> "Model":
     """Return a model as it is; load anything else with :func:`load_model`."""
     return load_model(source) if isinstance(source, str | Path) else source
 

@@ -74,7 +74,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Metrics:
+class StepMetrics:
     """Named numbers at a step, e.g. the terms of the loss, or validation scores."""
 
     step: int
@@ -83,7 +83,7 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class Preview:
+class PreviewImages:
     """Pictures of the state: name to array, e.g. the validation image and its labels."""
 
     step: int
@@ -91,7 +91,7 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class Saved:
+class FileSaved:
     """A file was written. A ``kind`` of "checkpoint" can be resumed from."""
 
     path: Path
@@ -114,7 +114,7 @@ class Notice:
     category: type[GrdWarning] | None = GrdWarning
 
 
-Event = Progress | Metrics | Preview | Saved | Notice
+Event = Progress | StepMetrics | PreviewImages | FileSaved | Notice
 Result = TypeVar("Result")
 Job = Generator[Event, None, Result]
 
@@ -228,6 +228,10 @@ def drain(
     OutOfMemory
         If the job has run out of memory.
 
+    See Also
+    --------
+    iter_segment, iter_distill, iter_measure : Functions that return a job.
+
     Examples
     --------
     >>> def count():
@@ -250,7 +254,7 @@ def drain(
                 if short is None:
                     raise
                 raise short from error
-            if isinstance(event, Saved) and event.kind == "checkpoint":
+            if isinstance(event, FileSaved) and event.kind == "checkpoint":
                 checkpoint = event.path
             if warn and isinstance(event, Notice) and event.category is not None:
                 warnings.warn(event.message, event.category, stacklevel=3)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_grd._napari.worker import message_of, run_call, run_job, stop_all
 from napari_grd.errors import ImageError
-from napari_grd.jobs import Job, Metrics, Progress
+from napari_grd.jobs import Job, Progress, StepMetrics
 
 
 class Log:
@@ -40,7 +40,7 @@ def counting(closed: list[threading.Thread], count: int = 3, pause: float = 0.0)
     try:
         for step in range(count):
             time.sleep(pause)
-            yield Metrics(step, {"loss": 0.5})
+            yield StepMetrics(step, {"loss": 0.5})
         return "result"
     finally:
         closed.append(threading.current_thread())
@@ -90,7 +90,7 @@ def test_an_error_before_the_first_event_and_one_while_closing_arrive(qtbot: Any
         try:
             while True:
                 time.sleep(0.01)
-                yield Metrics(0, {})
+                yield StepMetrics(0, {})
         finally:
             raise OSError("disk full")
 

@@ -55,7 +55,7 @@ def test_options_reach_the_export(call, model_file: Path, dataset: Path, tmp_pat
 
 
 def test_a_calibrated_model_is_saved(call, model_file: Path, dataset: Path, tmp_path: Path) -> None:
-    done = call("calibrate", model_file, dataset, "--out", tmp_path / "b.grd.safetensors")
+    done = call("calibrate-int8", model_file, dataset, "--out", tmp_path / "b.grd.safetensors")
     assert done.code == 0, done.err
     assert grd.load_model(tmp_path / "b.grd.safetensors").calibration.shape == (16, 1, 128, 128)
 
@@ -63,7 +63,7 @@ def test_a_calibrated_model_is_saved(call, model_file: Path, dataset: Path, tmp_
 def test_segmenting_in_int8_asks_for_calibration(call, model_file: Path, dataset: Path, tmp_path: Path) -> None:
     done = call("segment", dataset, "--model", model_file, "--out", tmp_path / "out", "--precision", "int8")
     assert done.code == 2
-    assert "napari-grd calibrate" in done.err
+    assert "napari-grd calibrate-int8" in done.err
 
 
 def test_of_many_images_some_are_read(tmp_path: Path) -> None:

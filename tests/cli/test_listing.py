@@ -14,7 +14,7 @@ VERBS = (
     "segment",
     "evaluate",
     "export",
-    "calibrate",
+    "calibrate-int8",
     "info",
     "models",
     "fetch",

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from napari_grd.cli import monitor
 from napari_grd.cli.monitor import Monitor
-from napari_grd.jobs import Metrics, Notice, Overall, Progress, Saved
+from napari_grd.jobs import FileSaved, Notice, Overall, Progress, StepMetrics
 
 
 def draw(*events: object, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -32,9 +32,9 @@ def draw(*events: object, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> li
 def test_stage_time_left_loss_and_scores_are_shown(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = draw(
         Progress("Training", 1, 10, 65.0),
-        Metrics(1, {"loss": 0.5}),
+        StepMetrics(1, {"loss": 0.5}),
         Progress("Validating", 0, 2),
-        Metrics(1, {"ap50": 0.75}, kind="validation"),
+        StepMetrics(1, {"ap50": 0.75}, kind="validation"),
         Progress("Training", 2, 10, 3661.0),
         terminal=terminal,
         monkeypatch=monkeypatch,
@@ -56,7 +56,7 @@ def test_a_stage_after_a_finished_one_stands_beside_it(monkeypatch: pytest.Monke
 
 
 def test_a_training_that_stopped_early_does_not_swallow_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    stopped = (Progress("Training", 5, 10), Saved(None, "model"))  # type: ignore[arg-type]
+    stopped = (Progress("Training", 5, 10), FileSaved(None, "model"))  # type: ignore[arg-type]
     shown = draw(*stopped, Progress("Distilling", 1, 2), terminal=False, monkeypatch=monkeypatch)
     assert "Distilling 1/2" in shown[-1]
 
@@ -65,10 +65,10 @@ def test_a_training_that_stopped_early_does_not_swallow_the_next(monkeypatch: py
 def test_stages_of_one_whole_share_a_bar(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = draw(
         Progress("Fitting", 1, 2, 30.0, Overall(0.25, 90.0)),
-        Metrics(1, {"loss": 0.5}),
+        StepMetrics(1, {"loss": 0.5}),
         Progress("Validating", 0, 2),
-        Metrics(1, {"ap50": 0.75}, kind="validation"),
-        Saved(None, "model"),  # type: ignore[arg-type]
+        StepMetrics(1, {"ap50": 0.75}, kind="validation"),
+        FileSaved(None, "model"),  # type: ignore[arg-type]
         Progress("Distilling", 1, 4, 30.0, Overall(0.625, 65.0)),
         terminal=terminal,
         monkeypatch=monkeypatch,

@@ -14,7 +14,7 @@ from napari_grd.errors import ConfigError, DataError, LabelError
 from napari_grd.graph.affinities import affinities_from_labels
 from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.hub import load_model
-from napari_grd.jobs import Metrics, Progress, Saved, drain
+from napari_grd.jobs import FileSaved, Progress, StepMetrics, drain
 from napari_grd.models import Model, ModelConfig
 from napari_grd.teaching.base import TeacherPrediction
 from napari_grd.teaching.embedding import EmbeddingTeacher
@@ -44,7 +44,7 @@ class BrightTeacher:
 
 
 def train_terms(events: list[Any]) -> list[set[str]]:
-    return [set(e.values) for e in events if isinstance(e, Metrics) and e.kind == "train"]
+    return [set(e.values) for e in events if isinstance(e, StepMetrics) and e.kind == "train"]
 
 
 DIRECT = {"affinity", "agd", "foreground", "teacher_foreground", "loss", "lr"}
@@ -69,7 +69,9 @@ def test_the_assistant_can_be_left_out(nuclei: Any, small: Make, tmp_path: Path)
     config = small(**{"assistant.use": False, "network.embedding": 5})
     student = drain(iter_distill(BrightTeacher(), nuclei[0], config=config, out_dir=tmp_path), events.append)
     assert train_terms(events) == [DIRECT]
-    assert [e.path.name for e in events if isinstance(e, Saved) and e.kind == "model"] == ["student.grd.safetensors"]
+    assert [e.path.name for e in events if isinstance(e, FileSaved) and e.kind == "model"] == [
+        "student.grd.safetensors"
+    ]
     assert student.card.teacher == "bright"
     assert load_model(tmp_path / "student.grd.safetensors").card.restrictions == "Non-commercial use only."
 
@@ -91,7 +93,7 @@ def test_the_share_of_labelled_images_changes_what_is_learned(nuclei: Any, small
         events: list[Any] = []
         config = small(labelled_share=share, **{"assistant.use": False})
         drain(iter_distill(BrightTeacher(), images, few, config, validation=0.0), events.append)
-        return [e.values["loss"] for e in events if isinstance(e, Metrics) and e.kind == "train"]
+        return [e.values["loss"] for e in events if isinstance(e, StepMetrics) and e.kind == "train"]
 
     assert losses(0.9) != losses(0.0)
 

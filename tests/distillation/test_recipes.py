@@ -13,7 +13,7 @@ from napari_grd.distillation.prepare import object_diameter
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.hub import load_model
-from napari_grd.jobs import Metrics, Progress, Saved, drain
+from napari_grd.jobs import FileSaved, Progress, StepMetrics, drain
 from napari_grd.models import Model
 from napari_grd.teaching.embedding import EmbeddingTeacher, load
 from napari_grd.teaching.labels import LabelTeacher
@@ -34,7 +34,7 @@ def test_distilling_reports_all_terms_and_writes_the_student(
 ) -> None:
     events: list[Any] = []
     student = drain(iter_distill(teacher, *nuclei, small(steps=10), out_dir=tmp_path), events.append)
-    terms = next(e for e in events if isinstance(e, Metrics) and e.kind == "train").values
+    terms = next(e for e in events if isinstance(e, StepMetrics) and e.kind == "train").values
     assert {"affinity", "foreground", "agd", "node", "edge", "agd_inter", "igd_inter", "teacher_foreground"} <= set(
         terms
     )
@@ -66,7 +66,7 @@ def test_a_label_teacher_teaches_through_an_assistant(nuclei: Any, small: Make, 
     drain(iter_distill(source, nuclei[0], config=config, out_dir=tmp_path), events.append)
     stages = [e.stage for e in events if isinstance(e, Progress)]
     assert stages.index("Fitting the assistant") < stages.index("Distilling")
-    assert {e.path.name for e in events if isinstance(e, Saved) and e.kind == "model"} == {
+    assert {e.path.name for e in events if isinstance(e, FileSaved) and e.kind == "model"} == {
         "assistant.grd.safetensors",
         "student.grd.safetensors",
     }
@@ -151,6 +151,6 @@ def test_a_job_stopped_before_its_first_step_leaves_no_student(
     nuclei: Any, small: Make, teacher: EmbeddingTeacher, tmp_path: Path
 ) -> None:
     job = iter_distill(teacher, nuclei[0], config=small(), out_dir=tmp_path)
-    assert any(isinstance(event, Saved) for event in job)  # the first checkpoint
+    assert any(isinstance(event, FileSaved) for event in job)  # the first checkpoint
     job.close()
     assert not list(tmp_path.glob("student*"))

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from napari_grd.distillation.stage_progress import StageProgress
-from napari_grd.jobs import Event, Job, Metrics, Overall, Progress, drain
+from napari_grd.jobs import Event, Job, Overall, Progress, StepMetrics, drain
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_job_that_stops_early_still_fills_the_bar() -> None:
             yield Progress("Asking", 1, 1)
             yield Progress("Learning", 1, 4)
             yield Progress("Validating", 0, 2)
-            yield Metrics(1, {})
+            yield StepMetrics(1, {})
             return "model"
         finally:
             closed.append(True)

@@ -17,7 +17,7 @@ from napari_grd.distillation.checkpoint import load_checkpoint
 from napari_grd.distillation.recipes import iter_train
 from napari_grd.distillation.stages import CHECKPOINT
 from napari_grd.errors import Cancelled, ConfigError, OutputError
-from napari_grd.jobs import Metrics, Preview, Progress, Saved, drain
+from napari_grd.jobs import FileSaved, PreviewImages, Progress, StepMetrics, drain
 
 Make = Callable[..., DistillConfig]
 
@@ -37,18 +37,18 @@ def test_training_lowers_the_loss_and_reports(nuclei: Any, small: Make, tmp_path
     events: list[Any] = []
     config = small(steps=60, validate_every=30)
     model = drain(iter_train(*nuclei, config, out_dir=tmp_path), events.append)
-    losses = [e.values["loss"] for e in events if isinstance(e, Metrics) and e.kind == "train"]
+    losses = [e.values["loss"] for e in events if isinstance(e, StepMetrics) and e.kind == "train"]
     assert len(losses) == 6
     assert losses[-1] < 0.8 * losses[0]
     steps = [e for e in events if isinstance(e, Progress) and e.stage == "Training"]
     assert [e.done for e in steps] == list(range(1, 61))
     assert steps[-1].seconds_left == 0
-    validations = [e for e in events if isinstance(e, Metrics) and e.kind == "validation"]
+    validations = [e for e in events if isinstance(e, StepMetrics) and e.kind == "validation"]
     assert [e.step for e in validations] == [30, 60]
-    assert sum(isinstance(e, Preview) for e in events) == 2
+    assert sum(isinstance(e, PreviewImages) for e in events) == 2
     assert model.card.scores.keys() >= {"ap50", "aji", "sbd", "pq"}
     assert not model.network.training
-    saved = [e.path.name for e in events if isinstance(e, Saved) and e.kind == "model"]
+    saved = [e.path.name for e in events if isinstance(e, FileSaved) and e.kind == "model"]
     assert saved == ["teacher.grd.safetensors"]
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_grd.config import NetworkConfig
-from napari_grd.inference.calibrate import calibrate
+from napari_grd.inference.int8_calibration import calibrate_int8
 from napari_grd.models import Model, ModelCard, ModelConfig
 
 
@@ -24,4 +24,4 @@ def model() -> Model:
     model = Model(model.network, config, model.card, pca=torch.randn(4, 4))
     # Squares, as pure noise would be shown with next to no contrast.
     squares = (torch.rand(3, 15, 16) > 0.5).float().repeat_interleave(10, 1).repeat_interleave(10, 2)
-    return calibrate(model, (squares * torch.rand(3, 150, 160)).numpy(), axes="zyx")
+    return calibrate_int8(model, (squares * torch.rand(3, 150, 160)).numpy(), axes="zyx")

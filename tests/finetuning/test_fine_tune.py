@@ -18,7 +18,7 @@ from napari_grd.finetuning.fine_tune import LEARN, _windows, iter_fit_known
 from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.hub import builtin_paths, load_model
 from napari_grd.inference.segment import predict
-from napari_grd.jobs import Metrics, Progress, Saved, drain
+from napari_grd.jobs import FileSaved, Progress, StepMetrics, drain
 from napari_grd.models import Model, ModelConfig
 
 Sparse = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
@@ -66,7 +66,7 @@ def test_the_model_that_learned_is_another(model: Model, sparse: Sparse, tmp_pat
     assert all(torch.equal(value, before[name]) for name, value in weights(model).items())
     assert tuned.card.recipe["fine_tune"]["steps_taken"] == 3
     assert tuned.config == model.config
-    saved = [event.path for event in events if isinstance(event, Saved)]
+    saved = [event.path for event in events if isinstance(event, FileSaved)]
     assert load_model(saved[0]).card == tuned.card
 
 
@@ -133,7 +133,7 @@ def test_it_ends_in_time(model: Model, sparse: Sparse) -> None:
     assert bar[-1].over
     assert [event.share for event in bar] == sorted(event.share for event in bar)
     assert all(event.left is not None and event.left <= 1.0 for event in bar)
-    assert any(isinstance(event, Metrics) for event in events)
+    assert any(isinstance(event, StepMetrics) for event in events)
 
 
 def test_it_can_be_cancelled(model: Model, sparse: Sparse) -> None:

@@ -12,6 +12,7 @@ import zarr
 from scipy import ndimage
 
 import napari_grd.api as grd
+from napari_grd.api import segment
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import ImageError
@@ -19,7 +20,7 @@ from napari_grd.hub import builtin_paths, load_model
 from napari_grd.inference import blocks as blocks_module
 from napari_grd.inference import memory
 from napari_grd.inference.planes import iter_segment_planes
-from napari_grd.inference.segment import iter_segment, predict, segment
+from napari_grd.inference.segment import iter_segment, predict
 from napari_grd.jobs import Notice, Progress, drain
 
 F32 = SegmentConfig(runtime="torch", precision="f32")

@@ -8,7 +8,7 @@ import pytest
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.inference import quantize
-from napari_grd.inference.calibrate import calibrate
+from napari_grd.inference.int8_calibration import calibrate_int8
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.segment import predict
 from napari_grd.models import Model
@@ -18,7 +18,7 @@ INT8 = SegmentConfig(precision="int8", device="cpu")
 
 @pytest.fixture(scope="module")
 def calibrated(model):
-    return calibrate(model, np.random.default_rng(0).random((200, 200), np.float32))
+    return calibrate_int8(model, np.random.default_rng(0).random((200, 200), np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_damaged_cache_is_made_again_and_one_that_cannot_be_written_only_costs
 def test_other_patches_are_another_network(calibrated, tmp_path, monkeypatch):
     monkeypatch.setattr(quantize, "quantize", lambda graph, _: graph)
     monkeypatch.setattr(quantize, "user_cache_path", lambda _: tmp_path)
-    other = calibrate(calibrated, np.random.default_rng(3).random((200, 200), np.float32) ** 4)
+    other = calibrate_int8(calibrated, np.random.default_rng(3).random((200, 200), np.float32) ** 4)
     assert other.network is calibrated.network
     assert runtime_for(calibrated, INT8) is not runtime_for(other, INT8)
     assert len(list((tmp_path / "int8").glob("*.zip"))) >= 1

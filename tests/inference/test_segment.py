@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pytest
 
+from napari_grd.api import segment
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.data.intensity import measure_intensity
 from napari_grd.errors import ConfigError, ImageError
@@ -10,7 +11,7 @@ from napari_grd.inference import planes
 from napari_grd.inference.background import in_background
 from napari_grd.inference.prediction import label_plane, partition_prediction
 from napari_grd.inference.rescale import rescale_image, rescale_labels, scale_factor
-from napari_grd.inference.segment import affinities, embed, iter_segment, predict, segment
+from napari_grd.inference.segment import affinities, embed, iter_segment, predict
 from napari_grd.jobs import Progress, drain
 from napari_grd.models import Model, ModelConfig
 

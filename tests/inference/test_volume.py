@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from torch import nn
 
+from napari_grd.api import segment
 from napari_grd.config import NetworkConfig, SegmentConfig
 from napari_grd.graph.offsets import OFFSETS_3D
-from napari_grd.inference.segment import predict, segment
+from napari_grd.inference.segment import predict
 from napari_grd.models import Model, ModelConfig, registry
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from napari_grd.api import segment
 from napari_grd.config import NetworkConfig, PartitionConfig, SegmentConfig
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.inference.rescale import rescale_image
-from napari_grd.inference.segment import predict, segment
+from napari_grd.inference.segment import predict
 from napari_grd.models import Model, ModelCard, ModelConfig
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.embedding import EmbeddingTeacher, load

@@ -23,7 +23,7 @@ from napari_grd.cli.object_flags import (
 )
 from napari_grd.cli.output import print_files, print_note
 from napari_grd.errors import GrdError, OutputError
-from napari_grd.jobs import Event, Job, Notice, Saved, Stopwatch, relay
+from napari_grd.jobs import Event, FileSaved, Job, Notice, Stopwatch, relay
 
 if TYPE_CHECKING:
     from napari_grd.io.objects.formats import ObjectFormat
@@ -121,7 +121,7 @@ def _iter_convert(
                 if form != "coco":
                     job = iter_write_objects(paths[done], source, form, class_name)
                     written.append((yield from relay(job, change)))
-                    yield Saved(paths[done], kind="objects")
+                    yield FileSaved(paths[done], kind="objects")
             if dataset is not None:
                 yield from relay(dataset.iter_add(source, class_function(class_name)), change)
         except OutputError:  # the next file would not fare better

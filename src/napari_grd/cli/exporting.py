@@ -59,7 +59,7 @@ def export(
     print_files([grd.export_model(loaded, out, chosen, int8=int8 is not None, **options)])  # type: ignore[arg-type]
 
 
-def calibrate(
+def calibrate_int8(
     model: Source,
     images: Annotated[Path, typer.Argument(help="Folder of images as they will be segmented.")],
     out: Annotated[Path, typer.Option(help="Where the calibrated model goes.")],
@@ -75,11 +75,11 @@ def calibrate(
 
 
 def _iter_calibrate(model: "Model", folder: Path, axes: str | None) -> Job["Model"]:
-    from napari_grd.inference.calibrate import PATCHES, calibrate
+    from napari_grd.inference.int8_calibration import PATCHES, calibrate_int8
     from napari_grd.io.folders import iter_read
 
     found = yield from iter_read(folder, axes, most=PATCHES)
-    return calibrate(model, found.images, axes=found.axes)
+    return calibrate_int8(model, found.images, axes=found.axes)
 
 
 def _check_free(path: Path, force: bool) -> None:

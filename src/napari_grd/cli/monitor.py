@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from napari_grd.errors import Cancelled
-from napari_grd.jobs import Event, Job, Metrics, Notice, Progress, Result, Saved, drain
+from napari_grd.jobs import Event, FileSaved, Job, Notice, Progress, Result, StepMetrics, drain
 
 _PLAIN_EVERY = 10.0  # seconds between lines where the output is no terminal
 _PATIENCE = 0.5  # seconds a stage lasts before it gets a bar
@@ -141,11 +141,11 @@ class Monitor:
         """Take note of an event."""
         if isinstance(event, Progress):
             self._progress(event)
-        elif isinstance(event, Metrics):
+        elif isinstance(event, StepMetrics):
             self._metrics(event)
         elif isinstance(event, Notice):
             self._console.print(f"Note: {event.message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-        elif isinstance(event, Saved) and event.kind == "model" and not self._within_whole():
+        elif isinstance(event, FileSaved) and event.kind == "model" and not self._within_whole():
             self._open.clear()
 
     def _progress(self, event: Progress) -> None:
@@ -166,7 +166,7 @@ class Monitor:
         stage.latest = event
         self._show(stage)
 
-    def _metrics(self, event: Metrics) -> None:
+    def _metrics(self, event: StepMetrics) -> None:
         if event.kind == "validation":
             # What reported last was the validation itself; the training reports a loss.
             self._leave(1 if self._open and self._open[0].note else 0)

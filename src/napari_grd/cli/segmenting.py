@@ -20,7 +20,7 @@ from napari_grd.cli.segment_plan import Format, ImageFile, Work, check_targets, 
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, DataError, GrdError, OutputError
-from napari_grd.jobs import Event, Job, Notice, Progress, Saved, Stopwatch, relay
+from napari_grd.jobs import Event, FileSaved, Job, Notice, Progress, Stopwatch, relay
 
 if TYPE_CHECKING:
     from napari_grd.corrections import Corrections
@@ -285,7 +285,7 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
         failure = error
     target = _write(work, pixels.labels, pixels.calibration, provenance, options.form)
     done.written += [target, *beside]
-    yield Saved(target, kind="labels")
+    yield FileSaved(target, kind="labels")
     if failure is not None:
         raise failure
 

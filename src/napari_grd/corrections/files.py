@@ -44,6 +44,10 @@ def save_corrections(corrections: Corrections, path: str | Path) -> Path:
     OutputError
         If it cannot be written.
 
+    See Also
+    --------
+    load_corrections : Read the file.
+
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
@@ -73,20 +77,38 @@ def save_corrections(corrections: Corrections, path: str | Path) -> Path:
 
 
 def load_corrections(path: str | Path, image: ImageRef | None = None) -> Corrections:
-    """Read corrections from a file, whoever wrote it.
+    """Read a corrections file.
 
     Parameters
     ----------
     path : str or Path
         The file.
     image : ImageRef, optional
-        The image they are meant for.
+        The image that the corrections are meant for.
+
+    Returns
+    -------
+    Corrections
+        In the order in which they were made, with those that were undone.
 
     Raises
     ------
     CorrectionError
-        If the file cannot be read, is damaged or too large, is not one of
-        corrections, or is of another image. It names the file and what is wrong.
+        If the file cannot be read, is damaged or too large, is not a corrections file, or is of another image.
+        The message names the file and what is wrong.
+
+    See Also
+    --------
+    save_corrections : Write the file.
+    segment : Segment an image and apply corrections.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = save_corrections(Corrections(ImageRef((64, 64))), Path(folder) / f"cells{SUFFIX}")
+    ...     len(load_corrections(path, ImageRef((64, 64))))
+    0
     """
     path = Path(path)
     try:

@@ -7,14 +7,14 @@ from typing import Any
 from napari_grd.config import FineTuneConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.learn import iter_learn
-from napari_grd.hub import as_model
+from napari_grd.hub import ModelLike, as_model
 from napari_grd.jobs import Event, Job, drain
 from napari_grd.models import Model
 from napari_grd.teaching.registry import TeacherLike, as_teacher
 
 
 def iter_fine_tune(
-    model: Model | str | Path,
+    model: ModelLike,
     images: Any,
     corrections: Corrections | Sequence[Corrections],
     labels: Any = None,
@@ -25,7 +25,36 @@ def iter_fine_tune(
     replay: Any = None,
     out_dir: str | Path | None = None,
 ) -> Job[Model]:
-    """:func:`fine_tune` as a job."""
+    """Fine-tune a model with corrections, as a job.
+
+    Parameters
+    ----------
+    model, images, corrections, labels, config, axes, teacher, replay, out_dir
+        As for :func:`fine_tune`.
+
+    Returns
+    -------
+    Job of Model
+        Yields progress, metrics and the saved file; its result is the new model.
+
+    Raises
+    ------
+    CorrectionError, GrdError
+        As :func:`fine_tune`, when the job is run.
+
+    See Also
+    --------
+    fine_tune : Run the job to its end.
+    drain : Run any job to its end.
+
+    Examples
+    --------
+    >>> from napari_grd.jobs import drain
+    >>> drain(iter_fine_tune("nuclei", [], []))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    napari_grd.errors.CorrectionError: The corrections of 0 images leave no object to learn from. ...
+    """
     return iter_learn(
         as_model(model),
         images,
@@ -40,7 +69,7 @@ def iter_fine_tune(
 
 
 def fine_tune(
-    model: Model | str | Path,
+    model: ModelLike,
     images: Any,
     corrections: Corrections | Sequence[Corrections],
     labels: Any = None,
@@ -95,6 +124,13 @@ def fine_tune(
         If images, labels or settings cannot be used.
     Cancelled
         If ``cancelled`` answered true.
+
+    See Also
+    --------
+    before_after : Score the model before and after.
+    training_labels : The labels that corrections give.
+    distill : Train a new student.
+    iter_fine_tune : The same as a job.
 
     Examples
     --------

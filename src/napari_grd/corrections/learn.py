@@ -18,9 +18,10 @@ from napari_grd.corrections.replay import replay as replay_corrections
 from napari_grd.data.inputs import as_image
 from napari_grd.errors import CorrectionError, GrdError, LabelError
 from napari_grd.finetuning.fine_tune import iter_fit_known
+from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.prediction import partition_prediction
-from napari_grd.inference.segment import predict, segment
-from napari_grd.jobs import Job
+from napari_grd.inference.segment import iter_segment, predict
+from napari_grd.jobs import Job, drain
 from napari_grd.metrics import Scores, evaluate
 from napari_grd.models import Model
 from napari_grd.teaching.base import Teacher
@@ -157,8 +158,8 @@ def iter_learn(
 
 
 def before_after(
-    before: Model,
-    after: Model,
+    before: ModelLike,
+    after: ModelLike,
     images: Any,
     corrections: Any,
     labels: Any,
@@ -166,27 +167,51 @@ def before_after(
     *,
     axes: str | None = None,
 ) -> BeforeAfter:
-    """Score a model before and after it learned, on what is known of corrected images.
+    """Score a model before and after fine-tuning, on the labeled pixels of corrected images.
 
-    What is found counts if at least half of it lies on known pixels, and then
-    all of it does: a blob over a known object and its unknown neighbours is
-    no match for the object. On images that were learned from, this says what
-    the model took in, not what it will do elsewhere: for that, give images
-    with corrections that it has not seen.
+    An object that a model finds counts if at least half of it lies on labeled pixels, and then as a whole: an
+    object that covers a labeled one and its unlabeled neighbors does not match the labeled one. On the images of
+    the fine-tuning the scores tell what the model learned, not what it will do elsewhere: for that, pass
+    corrected images that it has not seen.
 
     Parameters
     ----------
-    before, after : Model
+    before, after : Model, str or Path
         Two models of the same channels.
-    images, corrections, labels, axes
-        As for :func:`lessons`.
+    images, corrections, labels
+        As for :func:`fine_tune`.
     config : SegmentConfig, optional
-        How both segment.
+        Settings of both segmentations.
+    axes : str, optional
+        Axes of every image, as for :func:`fine_tune`.
 
     Returns
     -------
     BeforeAfter
+        Scores of both models, and the number of labeled objects.
+
+    Raises
+    ------
+    CorrectionError
+        If the corrections are of other images, or label no pixel.
+
+    See Also
+    --------
+    fine_tune : Fine-tune a model with corrections.
+    evaluate : Score fully labeled images.
+
+    Examples
+    --------
+    >>> from napari_grd.corrections import Accept, Corrections, ImageRef, Region
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
+    >>> one = labels == labels.max()
+    >>> accepted = Accept(tuple(int(i) for i in np.argwhere(one)[0]), Region.from_mask(one))
+    >>> corrections = Corrections(ImageRef.of(image), [accepted])
+    >>> before_after("nuclei", "nuclei", image, corrections, labels).objects
+    1
     """
+    before, after = as_model(before), as_model(after)
     found = lessons(before, images, corrections, labels, axes, config)
     return BeforeAfter(
         _score(before, found, config), _score(after, found, config), objects=sum(one.objects for one in found)
@@ -194,7 +219,7 @@ def before_after(
 
 
 def _score(model: Model, found: Sequence[Lesson], config: SegmentConfig | None) -> Scores:
-    seen = [_on_known(segment(model, one.image, config, axes="cyx"), one.labels) for one in found]
+    seen = [_on_known(drain(iter_segment(model, one.image, config, axes="cyx")), one.labels) for one in found]
     return evaluate(reference=[np.maximum(one.labels, 0) for one in found], labels=seen)
 
 

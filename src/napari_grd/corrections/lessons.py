@@ -31,7 +31,7 @@ def training_labels(
     ----------
     corrections : Corrections
         Of the image.
-    labels : integer array, shape (H, W)
+    labels : int array, shape (H, W)
         The plane as it is segmented now, with the corrections in it; 0 is background.
     plane : tuple of int
         Which plane.
@@ -51,6 +51,11 @@ def training_labels(
     ------
     LabelError
         If the labels are none, or not of the image's height and width.
+
+    See Also
+    --------
+    fine_tune : Fine-tune a model with these labels.
+    load_corrections : Read corrections from a file.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from napari_grd.demo.conclusion import conclude
 from napari_grd.demo.figure import draw, make_examples
 from napari_grd.errors import DataError, GrdError
 from napari_grd.io.atomic import atomic_path, make_folder
-from napari_grd.jobs import Event, Job, Progress, Result, Saved, Stopwatch, relay
+from napari_grd.jobs import Event, FileSaved, Job, Progress, Result, Stopwatch, relay
 from napari_grd.models import Model
 from napari_grd.teaching.base import Teacher
 
@@ -238,7 +238,7 @@ def _named(job: Job[Result], name: str, files: list[Path]) -> Job[Result]:
     def named(event: Event) -> Event:
         if isinstance(event, Progress):
             return replace(event, stage=f"{name}: {event.stage.lower()}")
-        if isinstance(event, Saved) and event.kind == "model":
+        if isinstance(event, FileSaved) and event.kind == "model":
             files.append(event.path)
         return event
 

@@ -1,7 +1,7 @@
 """The two trainings as jobs: supervised, and distillation from a teacher."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from napari_grd.distillation.stage_progress import ASK_ASSISTANT, DISTILL, disti
 from napari_grd.distillation.stages import common_layout, iter_ask, iter_fit
 from napari_grd.distillation.teacher_cache import in_use
 from napari_grd.errors import ConfigError, LabelError
+from napari_grd.hub import ModelLike, as_model
 from napari_grd.io.atomic import make_folder
 from napari_grd.jobs import Job
 from napari_grd.models import Model
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import ConfidentTeacher
 from napari_grd.teaching.multi_teacher import MultiTeacher
+from napari_grd.teaching.registry import TeacherLike, as_teacher
 
 CACHE = "teacher-cache"
 
@@ -33,43 +35,43 @@ def iter_train(
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
     kind: str = "teacher",
-    start: Model | None = None,
+    start: ModelLike | None = None,
 ) -> Job[Model]:
-    """Train a network on labelled images, as a job.
+    """Train a network on labeled images, as a job.
 
     Parameters
     ----------
-    images : array, sequence of arrays, or mapping of names to arrays
-        Training images; names are what messages call them.
-    labels : array or sequence of arrays
-        Their instances.
-    config : TrainConfig, optional
-        The recipe.
-    axes : str, optional
-        Axes of every image.
-    validation : float or (images, labels)
-        Fraction of the images set aside, or images of their own.
-    out_dir : path, optional
-        Where checkpoint and model go; a job that stopped there goes on. One that
-        is stopped leaves the model so far there too, see
-        :func:`~napari_grd.distillation.finish.so_far_path`.
+    images, labels, config, axes, validation, out_dir
+        As for :func:`napari_grd.train`.
     kind : str
-        Name of the result's file, and the card's kind.
-    start : Model, optional
-        Whose weights to begin with, instead of random ones. It is left as it is.
-
-    Yields
-    ------
-    Event
+        Name of the result's file, and kind of model in its card.
+    start : Model, str or Path, optional
+        As for :func:`napari_grd.train`.
 
     Returns
     -------
-    Model
+    Job of Model
+        Yields progress, metrics, preview images and saved files; its result is the model. A job that is stopped
+        leaves its best model so far in ``out_dir``, see :func:`~napari_grd.distillation.finish.so_far_path`.
 
     Raises
     ------
     GrdError
-        If images, labels or settings cannot be used.
+        As :func:`napari_grd.train`, when the job is run.
+
+    See Also
+    --------
+    train : Run the job to its end.
+    drain : Run any job to its end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> from napari_grd.jobs import drain
+    >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
+    >>> drain(iter_train([image], [labels], TrainConfig(steps=2, batch=1, patch=64))).card.kind
+    'teacher'
     """
     config = config or TrainConfig()
     data = check_images(images, labels, config, axes)
@@ -88,13 +90,13 @@ def iter_train(
             folder=None if out_dir is None else make_folder(out_dir),
             kind=kind,
             stage="Training",
-            start=start,
+            start=None if start is None else as_model(start),
         )
     )
 
 
 def iter_distill(
-    teacher: Teacher,
+    teacher: TeacherLike | Mapping[str, TeacherLike],
     images: Any,
     labels: Any = None,
     config: DistillConfig | None = None,
@@ -104,57 +106,56 @@ def iter_distill(
     validation: float | tuple[Any, Any] = 0.2,
     out_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
-    start: Model | None = None,
+    start: ModelLike | None = None,
 ) -> Job[Model]:
-    """Distil a student from a teacher, as a job.
+    """Distill a student from a teacher, as a job.
 
-    The teacher is asked once for every image; then the student learns from
-    what was cached. A teacher without embeddings is first turned into an
-    embedding *assistant*, which teaches in its place, or, without
-    ``config.assistant.use``, its labels and soft affinities are distilled into
-    the student directly.
+    The teacher predicts every image once, and the student learns from the cached predictions. For a teacher
+    without embeddings an embedding *assistant* is trained first, and teaches in its place; without
+    ``config.assistant.use`` the teacher's labels and soft affinities are distilled into the student directly.
 
     Parameters
     ----------
-    teacher : Teacher
-        What to learn from.
-    images : array, sequence of arrays, or mapping of names to arrays
-        Training images; names are what messages call them.
-    labels : sequence of (array or None), optional
-        Ground truth where there is some; else the teacher's own instances. Pixels
-        that are -1 are ignored: no term of the loss looks at them.
-    teacher_of : sequence of (str or None), optional
-        If the teacher is a :class:`~napari_grd.teaching.multi_teacher.MultiTeacher`: which
-        of them teaches each image. None: the one that is most sure of it.
-    config, axes, validation, out_dir, start
-        As for :func:`iter_train`.
-    cache_dir : path, optional
-        Where the teacher's outputs are kept, for several students of one
-        teacher. Default: in ``out_dir``, or nowhere beyond this call.
-
-    Yields
-    ------
-    Event
+    teacher, images, labels, config, teacher_of, axes, validation, out_dir, cache_dir, start
+        As for :func:`napari_grd.distill`.
 
     Returns
     -------
-    Model
+    Job of Model
+        Yields progress, metrics, preview images and saved files; its result is the student.
 
     Raises
     ------
     GrdError
-        If teacher, images, labels or settings cannot be used.
+        As :func:`napari_grd.distill`, when the job is run.
+
+    See Also
+    --------
+    distill : Run the job to its end.
+    drain : Run any job to its end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> from napari_grd.jobs import drain
+    >>> image, _ = nuclei_2d(np.random.default_rng(0), (128, 128))
+    >>> student = drain(iter_distill("nuclei", [image], config=DistillConfig(steps=2, batch=1, patch=64)))
+    >>> student.card.teacher
+    'nuclei'
     """
+    taught_by = as_teacher(teacher)
+    start = None if start is None else as_model(start)
     config = config or DistillConfig()
     data = check_images(images, labels, config, axes)
     yield from data.check_memory()
     if teacher_of is not None:
-        teacher = _assigned(teacher, data, teacher_of)
+        taught_by = _assigned(taught_by, data, teacher_of)
     data, held = _split(data, validation, config, axes)
-    progress = distillation_progress(data, teacher, config)
+    progress = distillation_progress(data, taught_by, config)
     if config.confidence:
-        teacher = _confident(teacher, config)
-    return (yield from progress.follow(_distill(teacher, data, held, config, out_dir, cache_dir, start)))
+        taught_by = _confident(taught_by, config)
+    return (yield from progress.follow(_distill(taught_by, data, held, config, out_dir, cache_dir, start)))
 
 
 def _distill(

@@ -20,7 +20,7 @@ from napari_grd.errors import ConfigError, DataError, LabelError
 from napari_grd.inference.contrast import contrast_of
 from napari_grd.io.lock import Lock
 from napari_grd.io.model_file import save_model
-from napari_grd.jobs import Job, Saved
+from napari_grd.jobs import FileSaved, Job
 from napari_grd.models import Model, ModelConfig
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import without_uncertain
@@ -187,7 +187,7 @@ def iter_fit(
         raise
     model = finished(model, scores, summary)
     if folder is not None:
-        yield Saved(save_model(model, model_path(folder, kind)), kind="model")
+        yield FileSaved(save_model(model, model_path(folder, kind)), kind="model")
         so_far_path(folder, kind).unlink(missing_ok=True)
     return model
 

@@ -16,7 +16,7 @@ from napari_grd.distillation.checkpoint import is_finite, save_checkpoint
 from napari_grd.distillation.objective import Objective
 from napari_grd.distillation.optim import averaged, learning_rate, make_optimizer
 from napari_grd.distillation.resume import State, diverged, fell_back, restore, take
-from napari_grd.jobs import Event, Job, Metrics, Notice, Preview, Saved, Stopwatch
+from napari_grd.jobs import Event, FileSaved, Job, Notice, PreviewImages, StepMetrics, Stopwatch
 from napari_grd.models import Model
 
 LOG_EVERY = 10
@@ -87,7 +87,7 @@ def fit(
     Yields
     ------
     Event
-        `Progress` every step, `Metrics` every 10 steps, `Preview` at validations, `Saved` at checkpoints.
+        `Progress` every step, `StepMetrics` every 10 steps, `PreviewImages` at validations, `FileSaved` at checkpoints.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def fit(
     try:
         if checkpoint is not None:
             save()  # now, and not after an hour, is the time to learn that the folder is read-only
-            yield Saved(checkpoint)
+            yield FileSaved(checkpoint)
         since_save = Stopwatch("", 1)
         while True:
             if validate is not None and _due(state, config):
@@ -152,7 +152,7 @@ def fit(
                 check()
                 save()
                 since_save = Stopwatch("", 1)
-                yield Saved(checkpoint)
+                yield FileSaved(checkpoint)
             yield watch.progress(state.step)
         check()
     finally:
@@ -185,12 +185,12 @@ def _step(
     return terms
 
 
-def _metrics(terms: dict[str, torch.Tensor], step: int, config: TrainConfig, checkpoint: Path | None) -> Metrics:
+def _metrics(terms: dict[str, torch.Tensor], step: int, config: TrainConfig, checkpoint: Path | None) -> StepMetrics:
     values = {name: float(value.detach()) for name, value in terms.items()}
     if not math.isfinite(values["loss"]):
         raise diverged(f"loss became {values['loss']}", step, config, checkpoint)
     values["lr"] = learning_rate(step - 1, config.steps, config.optim)
-    return Metrics(step, values)
+    return StepMetrics(step, values)
 
 
 def _due(state: State, config: TrainConfig) -> bool:
@@ -215,9 +215,9 @@ def _validate(
     else:
         state.waited += 1
     state.validated = state.step
-    yield Metrics(state.step, verdict.values, kind="validation")
+    yield StepMetrics(state.step, verdict.values, kind="validation")
     if verdict.images:
-        yield Preview(state.step, verdict.images)
+        yield PreviewImages(state.step, verdict.images)
 
 
 def _should_stop(state: State, config: TrainConfig, stop: Callable[[], bool] | None) -> bool:

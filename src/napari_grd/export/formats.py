@@ -9,7 +9,7 @@ from napari_grd.export.bioimageio.description import Author
 from napari_grd.export.bioimageio.package import write_package
 from napari_grd.export.onnx import write_onnx
 from napari_grd.export.openvino import write_openvino
-from napari_grd.models import Model
+from napari_grd.hub import ModelLike, as_model
 
 Format = Literal["bioimageio", "onnx", "openvino"]
 
@@ -18,7 +18,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {"bioimageio": (".zip",), "onnx": (".onnx
 
 
 def export_model(
-    model: Model,
+    model: ModelLike,
     path: str | Path,
     format: Format = "bioimageio",
     *,
@@ -33,8 +33,8 @@ def export_model(
 
     Parameters
     ----------
-    model : Model
-        The model; its network is left as it is.
+    model : Model, str or Path
+        A model, or its name or file, as for :func:`napari_grd.load_model`. Its network is not changed.
     path : str or Path
         Where to: ``.zip`` for bioimageio, ``.onnx`` for onnx (both are added
         to a name without suffix); for openvino ``.xml`` (``.bin`` comes beside
@@ -45,7 +45,7 @@ def export_model(
         :func:`~napari_grd.export.openvino.write_openvino`.
     int8 : bool, default False
         Quantise the network; for openvino and a calibrated model, see
-        :func:`~napari_grd.inference.calibrate.calibrate`.
+        :func:`~napari_grd.inference.int8_calibration.calibrate_int8`.
     image, axes, authors, cite, licence
         For bioimageio: an example image for test and cover and its axes, and
         what the description says.
@@ -65,15 +65,19 @@ def export_model(
     OutputError
         If the network cannot be exported or the file cannot be written.
 
+    See Also
+    --------
+    save_model : Write a model file for this package.
+    load_model : Load an exported bioimage.io package.
+
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> from napari_grd.models import ModelConfig
     >>> with TemporaryDirectory() as folder:
-    ...     export_model(Model.create(ModelConfig()), Path(folder) / "mine", "onnx").name
+    ...     export_model("nuclei", Path(folder) / "mine", "onnx").name
     'mine.onnx'
     """
-    path = _checked_path(path, format)
+    path, model = _checked_path(path, format), as_model(model)
     described = {"image": image, "axes": axes, "authors": authors, "cite": cite, "licence": licence}
     given = [name for name, value in described.items() if value is not None and not _is_empty(value)]
     if given and format != "bioimageio":

@@ -35,7 +35,7 @@ from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.view import resolve_view
 from napari_grd.io.atomic import make_folder
 from napari_grd.io.model_file import save_model
-from napari_grd.jobs import Job, Metrics, Progress, Saved
+from napari_grd.jobs import FileSaved, Job, Progress, StepMetrics
 from napari_grd.models import Model
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.embedding import EmbeddingTeacher
@@ -84,7 +84,7 @@ def iter_fit_known(
     Yields
     ------
     Event
-        `Progress` every step, with the time left; `Metrics` every 10 steps; `Saved` at the end.
+        `Progress` every step, with the time left; `StepMetrics` every 10 steps; `FileSaved` at the end.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def iter_fit_known(
         average.update_parameters(network)
         clock.step += 1
         if clock.step % _LOG_EVERY == 1:
-            yield Metrics(clock.step, terms)
+            yield StepMetrics(clock.step, terms)
         yield clock.progress()
     yield Progress(LEARN, _THOUSAND, _THOUSAND, 0.0)
     network.load_state_dict(average.module.state_dict())
@@ -122,7 +122,7 @@ def iter_fit_known(
     _blend(model.network, network, config.blend)
     tuned = tuned.with_card(**_card(model, config, len(windows), len(images), teacher, clock.step))
     if folder is not None:
-        yield Saved(save_model(tuned, model_path(folder, KIND)), kind="model")
+        yield FileSaved(save_model(tuned, model_path(folder, KIND)), kind="model")
     return tuned
 
 

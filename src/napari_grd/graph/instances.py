@@ -121,6 +121,10 @@ def instance_graph(
     LabelError
         If the shapes do not fit.
 
+    See Also
+    --------
+    affinities : The graph of pixels.
+
     Examples
     --------
     >>> graph = instance_graph(np.array([[1, 1, 0, 4]]), np.ones((2, 1, 4), np.float32))

@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 
 from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.errors import OutputError
-from napari_grd.inference.calibrate import calibration_images
+from napari_grd.inference.int8_calibration import calibration_images
 from napari_grd.inference.openvino_graph import from_bytes, openvino, to_bytes
 from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.io.optional import require

@@ -19,7 +19,7 @@ from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.inference import openvino_runtime
-from napari_grd.inference.calibrate import calibration_images
+from napari_grd.inference.int8_calibration import calibration_images
 from napari_grd.inference.torch_runtime import TorchRuntime, has_bf16, resolve_device
 from napari_grd.models import Model
 

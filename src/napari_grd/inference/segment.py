@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import Box
@@ -24,14 +25,42 @@ from napari_grd.models import Model
 
 
 def iter_predict(
-    model: Model,
+    model: ModelLike,
     image: Any,
     config: SegmentConfig | None = None,
     *,
     axes: str | None = None,
     intensity_range: Range | PlaneStatistics | None = None,
 ) -> Job[Prediction]:
-    """:func:`predict` as a job: yields Progress at least twice a second and after each tile."""
+    """Run a model on an image, as a job.
+
+    Parameters
+    ----------
+    model, image, config, axes, intensity_range
+        As for :func:`predict`.
+
+    Returns
+    -------
+    Job of Prediction
+        Yields progress at least twice a second and after each tile; its result is the prediction.
+
+    Raises
+    ------
+    ImageError, ConfigError
+        As :func:`predict`, when the job is run.
+
+    See Also
+    --------
+    predict : Run the job to its end.
+    drain : Run any job to its end.
+
+    Examples
+    --------
+    >>> job = iter_predict("nuclei", np.zeros((40, 50)), SegmentConfig(runtime="torch"))
+    >>> drain(job).embedding.shape
+    (16, 40, 50)
+    """
+    model = as_model(model)
     settings, given = with_range(config or SegmentConfig(), intensity_range)
     known = model.config
     source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
@@ -61,7 +90,7 @@ def iter_predict(
 
 
 def iter_segment(
-    model: Model,
+    model: ModelLike,
     image: Any,
     config: SegmentConfig | None = None,
     *,
@@ -70,11 +99,12 @@ def iter_segment(
     on_plane: OnPlane | None = None,
     wanted: Callable[[Plane], bool] = lambda _plane: True,
 ) -> Job[NDArray[np.uint32]]:
-    """:func:`segment` as a job: yields Progress at least twice a second and after each tile and plane.
+    """Find the instances in an image, as a job: yields Progress at least twice a second and after each tile and plane.
 
     ``on_plane`` is called with the index and the prediction of each plane that is ``wanted``; see
     :func:`~napari_grd.inference.planes.iter_segment_planes`.
     """
+    model = as_model(model)
     config, statistics = with_range(config or SegmentConfig(), intensity_range)
     known = model.config
     source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
@@ -121,7 +151,7 @@ def _read_whole(source: ArraySource, plane: Plane, in_channels: int) -> NDArray[
 
 
 def predict(
-    model: Model,
+    model: ModelLike,
     image: Any,
     config: SegmentConfig | None = None,
     *,
@@ -134,8 +164,8 @@ def predict(
 
     Parameters
     ----------
-    model : Model
-        The model; its network is left as it is.
+    model : Model, str or Path
+        A model, or its name or file, as for :func:`napari_grd.load_model`. Its network is not changed.
     image : numpy, dask or zarr array
         One image. A 2D model takes a stack or series (``axes`` with a z or t) plane by plane;
         of a lazy array one plane, or one block of a large plane, is read at a time.
@@ -168,6 +198,12 @@ def predict(
     Cancelled
         If ``cancelled`` answered true.
 
+    See Also
+    --------
+    segment : Also partitions the prediction into objects.
+    partition : Partition a prediction.
+    embed, affinities : At the image's own scale.
+
     Examples
     --------
     >>> from napari_grd.models import Model, ModelConfig
@@ -179,66 +215,77 @@ def predict(
     return drain(job, on_event, cancelled)
 
 
-def segment(
-    model: Model,
-    image: Any,
-    config: SegmentConfig | None = None,
-    *,
-    axes: str | None = None,
-    intensity_range: Range | PlaneStatistics | None = None,
-    on_event: Callable[[Event], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> NDArray[np.uint32]:
-    """Find the instances in an image: :func:`predict`, then partition, block by block.
-
-    Parameters and errors are those of :func:`predict`.
-
-    Returns
-    -------
-    uint32 array of the image's shape without channels
-        Consecutive from 1, 0 is background. With ``config.link`` an object keeps
-        its number from plane to plane, else planes share no number.
-
-    Examples
-    --------
-    >>> from napari_grd.models import Model, ModelConfig
-    >>> model = Model.create(ModelConfig())
-    >>> segment(model, np.zeros((40, 50)), SegmentConfig(runtime="torch")).shape
-    (40, 50)
-    """
-    job = iter_segment(model, image, config, axes=axes, intensity_range=intensity_range)
-    return drain(job, on_event, cancelled)
-
-
 def embed(
-    model: Model, image: Any, config: SegmentConfig | None = None, *, axes: str | None = None
+    model: ModelLike, image: Any, config: SegmentConfig | None = None, *, axes: str | None = None
 ) -> NDArray[np.float32]:
-    """The raw embedding of every pixel of the image, which is not rescaled.
+    """Compute the embedding of every pixel of an image, which is not rescaled.
 
-    Parameters and errors are those of :func:`predict`.
+    Parameters
+    ----------
+    model, image, config, axes
+        As for :func:`predict`.
 
     Returns
     -------
     (C, *S) float32
+        One vector of length C for each pixel, not normalized.
+
+    Raises
+    ------
+    ImageError
+        If the image does not fit the model.
+    ConfigError
+        If the device is not available.
+
+    See Also
+    --------
+    predict : Also returns the foreground probability.
+    affinities : Cosine similarities of these embeddings.
+
+    Examples
+    --------
+    >>> embed("nuclei", np.zeros((40, 50)), SegmentConfig(runtime="torch")).shape
+    (16, 40, 50)
     """
     return _at_scale_1(model, image, config, axes).embedding
 
 
 def affinities(
-    model: Model, image: Any, config: SegmentConfig | None = None, *, axes: str | None = None
+    model: ModelLike, image: Any, config: SegmentConfig | None = None, *, axes: str | None = None
 ) -> NDArray[np.float32]:
-    """The affinities of every pixel of the image, which is not rescaled (method.md, section 3).
+    """Compute the affinities of every pixel of an image, which is not rescaled (method.md, section 3).
 
-    Parameters and errors are those of :func:`predict`.
+    Parameters
+    ----------
+    model, image, config, axes
+        As for :func:`predict`.
 
     Returns
     -------
     (K, *S) float32
-        One channel an offset of the model; 0 where a pixel has no partner.
+        Cosine similarity of each pixel and its partner, one channel for each offset of the model
+        (``model.config.offsets``); 0 where the partner lies outside the image.
+
+    Raises
+    ------
+    ImageError
+        If the image does not fit the model.
+    ConfigError
+        If the device is not available.
+
+    See Also
+    --------
+    embed : The embeddings that are compared.
+    instance_graph : The graph of whole objects.
+
+    Examples
+    --------
+    >>> affinities("nuclei", np.zeros((40, 50)), SegmentConfig(runtime="torch")).shape
+    (10, 40, 50)
     """
     return _at_scale_1(model, image, config, axes).affinities()
 
 
-def _at_scale_1(model: Model, image: Any, config: SegmentConfig | None, axes: str | None) -> Prediction:
+def _at_scale_1(model: ModelLike, image: Any, config: SegmentConfig | None, axes: str | None) -> Prediction:
     config = (config or SegmentConfig()).replace(object_diameter=None, pixel_size=None)
     return predict(model, image, config, axes=axes)

@@ -61,6 +61,10 @@ def suggest_model(image: Any, axes: str | None = None) -> tuple[Suggestion, ...]
     ImageError
         If it is no image, or its axes are not clear.
 
+    See Also
+    --------
+    builtin_models : The models that are ranked.
+
     Examples
     --------
     >>> import numpy as np

@@ -64,6 +64,12 @@ def read_image(path: str | Path, *, series: int | str | None = None, axes: str |
         If there is no such file or series, it is of another format, damaged or cut off,
         planes of it are in files that are missing, or the axes do not fit.
 
+    See Also
+    --------
+    list_series : The images in a file.
+    read_label_image : Read label images.
+    find_images : The image files in a folder.
+
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
@@ -117,14 +123,36 @@ def _read_one(path: Path, series: int | str | None, axes: str | None, *, shown: 
 
 
 def list_series(path: str | Path) -> tuple[str, ...]:
-    """Names of the images in a file: positions, scenes, fields of a plate; one where there is only one.
+    """List the names of the images in a file: positions, scenes, fields of a plate.
 
-    Thumbnails and the levels of pyramids are no images of their own.
+    Thumbnails and the levels of a pyramid are not images of their own.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`read_image`.
+
+    Returns
+    -------
+    tuple of str
+        One name if there is one image.
 
     Raises
     ------
     DataError
         If the file cannot be read.
+
+    See Also
+    --------
+    read_image : Read one of them, with ``series``.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder) / "a.npy", np.zeros((8, 8)))
+    ...     list_series(Path(folder) / "a.npy")
+    ('0',)
     """
     path = Path(path)
     with explained(path):

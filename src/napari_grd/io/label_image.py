@@ -108,18 +108,31 @@ def labels_of(image: ImageData) -> LabelImage:
 def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[Any]:
     """Read a label image as an array of whole numbers.
 
-    As :func:`read_labels`, which has the axes too; what was made of the file's
-    numbers is a warning here.
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`napari_grd.read_image`.
+    axes : str, optional
+        One letter out of ``tczyx`` for each dimension, if the file does not name them or is wrong.
 
     Returns
     -------
     numpy.ndarray
-        Integers, without axes of length 1.
+        Integers, without axes of length 1; 0 is background.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or holds no label image.
 
     Warns
     -----
     GrdWarning
-        If the file is a mask whose parts were numbered, or its background is not 0.
+        If the file is a mask whose parts were numbered, or its background was not 0.
+
+    See Also
+    --------
+    read_image : Read an image.
 
     Examples
     --------

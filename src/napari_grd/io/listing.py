@@ -68,7 +68,41 @@ class PairListing:
 
 
 def find_images(folder: str | Path, *, recursive: bool = False, pattern: str | None = None) -> list[Path]:
-    """Images of a folder, sorted by name: see :func:`list_images`, which also says what it passed over."""
+    """List the image files in a folder, sorted by name.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder.
+    recursive : bool, default False
+        Whether images in its subfolders are listed too.
+    pattern : str, optional
+        Only files whose name matches, e.g. ``"*_DAPI.tif"``.
+
+    Returns
+    -------
+    list of Path
+        Files of a format that :func:`napari_grd.read_image` reads. Label images, files of other programs and
+        unfinished files of this one are left out.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or no image in it.
+
+    See Also
+    --------
+    read_image : Read one of the files.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder) / "a.npy", np.zeros((8, 8)))
+    ...     [path.name for path in find_images(folder)]
+    ['a.npy']
+    """
     return list(list_images(folder, recursive=recursive, pattern=pattern).images)
 
 

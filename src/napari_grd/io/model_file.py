@@ -67,6 +67,11 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     OutputError
         If the file cannot be written, or the weights are not all numbers.
 
+    See Also
+    --------
+    load_model : Read the file.
+    export_model : Write the model for other programs.
+
     Examples
     --------
     >>> from tempfile import TemporaryDirectory

@@ -25,7 +25,36 @@ def iter_measure(
     unit: str | None = None,
     source: PredictionSource | None = None,
 ) -> Job[ObjectTable]:
-    """:func:`measure` as a job, with a ``source`` that predicts as it goes instead of a finished prediction."""
+    """Measure every object of a label image, as a job.
+
+    Parameters
+    ----------
+    labels, images, axes, ndim, scale, translate, unit
+        As for :func:`measure`.
+    source : PredictionSource, optional
+        Predicts plane by plane while measuring, in place of a finished prediction.
+
+    Returns
+    -------
+    Job of ObjectTable
+        Yields progress; its result is the table.
+
+    Raises
+    ------
+    LabelError, ImageError, ConfigError
+        As :func:`measure`, when the job is run.
+
+    See Also
+    --------
+    measure : Run the job to its end.
+    drain : Run any job to its end.
+
+    Examples
+    --------
+    >>> labels = np.array([[1, 1, 0, 2]])
+    >>> drain(iter_measure(labels)).columns["area"].tolist()
+    [2.0, 1.0]
+    """
     images = {} if images is None else images
     if not isinstance(images, Mapping):
         raise ImageError(
@@ -118,6 +147,11 @@ def measure(
         If another argument does not fit the labels.
     Cancelled
         If ``cancelled`` answered true.
+
+    See Also
+    --------
+    filter_objects : Remove objects before they are measured.
+    skimage.measure.regionprops_table : The same measurements without units.
 
     Notes
     -----

@@ -88,7 +88,7 @@ def contingency(reference: ArrayLike, labels: ArrayLike) -> Contingency:
 
     Examples
     --------
-    >>> table = contingency([[7, 7, 0, 2]], [[1, 1, 1, 0]])
+    >>> table = contingency(reference=[[1, 1, 1, 0]], labels=[[7, 7, 0, 2]])
     >>> table.label_ids, table.label_sizes, table.overlap
     (array([7, 2]), array([2, 1]), array([2]))
     """

@@ -95,6 +95,10 @@ def find_errors(reference: ArrayLike, labels: ArrayLike, *, iou: float = 0.5, mi
     ConfigError
         If ``iou`` is outside (0, 1] or ``min_size`` is negative.
 
+    See Also
+    --------
+    evaluate : Scores of the same comparison.
+
     Notes
     -----
     With label objects L and reference objects R as sets of pixels, and matches

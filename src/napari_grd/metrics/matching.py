@@ -64,7 +64,7 @@ def match_objects(reference: ArrayLike, labels: ArrayLike, iou: float = 0.5) -> 
 
     Examples
     --------
-    >>> matches = match_objects([[1, 1, 0, 5, 6, 6]], [[7, 7, 0, 8, 8, 8]])
+    >>> matches = match_objects(reference=[[7, 7, 0, 8, 8, 8]], labels=[[1, 1, 0, 5, 6, 6]])
     >>> matches.pairs.tolist(), matches.spurious.tolist(), matches.split.tolist()
     ([[1, 7], [6, 8]], [5], [8])
     """

@@ -113,6 +113,11 @@ def evaluate(reference: ArrayLike, labels: ArrayLike, *, min_size: int = 0) -> S
     ConfigError
         If ``min_size`` is negative.
 
+    See Also
+    --------
+    find_errors : Which objects are wrong, and how.
+    skimage.metrics.variation_of_information, skimage.metrics.adapted_rand_error
+
     Examples
     --------
     >>> import numpy as np

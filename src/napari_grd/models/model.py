@@ -70,7 +70,7 @@ class Model:
         so that embeddings get the same colours on every image.
     calibration : torch.Tensor or None
         ``(N, C_in, *S)`` uint8: patches from which int8 learns its ranges, see
-        :mod:`napari_grd.inference.calibrate`.
+        :mod:`napari_grd.inference.int8_calibration`.
     """
 
     network: nn.Module

@@ -36,7 +36,16 @@ _BUILTIN = {
 
 
 def teachers() -> dict[str, TeacherInfo]:
-    """All teachers by name, also those that are not available, with the reason.
+    """List all teachers by name, also those that are not available, with the reason.
+
+    Returns
+    -------
+    dict of str to TeacherInfo
+        Keys are what :func:`load_teacher` takes.
+
+    See Also
+    --------
+    load_teacher : Make one of them.
 
     Examples
     --------
@@ -59,6 +68,7 @@ def load_teacher(name: str, **options: Any) -> Teacher:
     Returns
     -------
     Teacher
+        What :func:`napari_grd.distill` takes.
 
     Raises
     ------
@@ -66,6 +76,16 @@ def load_teacher(name: str, **options: Any) -> Teacher:
         If there is no such teacher, or it does not take these options.
     GrdError
         If the teacher is not available, or cannot be loaded.
+
+    See Also
+    --------
+    teachers : The names, and why a teacher is not available.
+    distill : Train a student with the teacher.
+
+    Examples
+    --------
+    >>> load_teacher("model", source="nuclei").name
+    'nuclei'
     """
     known = _entry_points()
     if name not in known:

@@ -9,10 +9,13 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QMenu
 
 from napari_grd._napari.distill.curves import Curves, load_plotting
-from napari_grd.jobs import Metrics
+from napari_grd.jobs import StepMetrics
 
-TRAIN = [Metrics(10, {"loss": 2.0, "agd": 0.5, "lr": 1e-3}), Metrics(20, {"loss": 1.0, "agd": 0.25, "lr": 1e-3})]
-SCORES = Metrics(20, {"ap50": 0.75, "aji": 0.5, "voi_split": 3.0}, kind="validation")
+TRAIN = [
+    StepMetrics(10, {"loss": 2.0, "agd": 0.5, "lr": 1e-3}),
+    StepMetrics(20, {"loss": 1.0, "agd": 0.25, "lr": 1e-3}),
+]
+SCORES = StepMetrics(20, {"ap50": 0.75, "aji": 0.5, "voi_split": 3.0}, kind="validation")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_grd.jobs import Metrics
+from napari_grd.jobs import StepMetrics
 
 SCORES = ("ap50", "aji", "sbd", "pq")
 _HIDDEN = ("lr",)
@@ -75,7 +75,7 @@ class Curves(QWidget):
             legend.clear()
         self.hide()
 
-    def add(self, event: Metrics) -> None:
+    def add(self, event: StepMetrics) -> None:
         """Add the points of an event. A step that comes again, after a resume, replaces what followed it."""
         names = SCORES if event.kind == "validation" else [n for n in event.values if n not in _HIDDEN]
         for name in names:

@@ -11,7 +11,7 @@ from napari_grd._napari.deferred import Turns
 from napari_grd._napari.distill.data import PREVIEW
 from napari_grd._napari.distill.pieces import Piece
 from napari_grd._napari.outputs import output_options, provenance
-from napari_grd.jobs import Preview
+from napari_grd.jobs import PreviewImages
 
 _OUTLINE = 2  # pixels
 
@@ -53,7 +53,7 @@ class PreviewLayers:
             self._options = output_options(source.layer, axes=source.spatial_axes, start=start, made_by=made_by)
             self._plan(shown.shape)
 
-    def show(self, event: Preview) -> None:
+    def show(self, event: PreviewImages) -> None:
         """Show the pictures of an event."""
         image = np.asarray(event.images["image"])
         if not self._planned:

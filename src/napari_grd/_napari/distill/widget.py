@@ -26,7 +26,7 @@ from napari_grd._napari.worker import Running, message_of, run_call, run_job
 from napari_grd.config import DistillConfig
 from napari_grd.demo.recipe import starting_config
 from napari_grd.errors import ConfigError, GrdError
-from napari_grd.jobs import Event, Metrics, Notice, Preview, Progress
+from napari_grd.jobs import Event, Notice, PreviewImages, Progress, StepMetrics
 
 if TYPE_CHECKING:
     import napari
@@ -184,9 +184,9 @@ class DistilWidget(Panel):
         self._enable()
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, Metrics):
+        if isinstance(event, StepMetrics):
             self.curves.add(event)
-        elif isinstance(event, Preview):
+        elif isinstance(event, PreviewImages):
             self.preview.show(event)
         elif isinstance(event, Notice):
             self.bar.show_event(event)

@@ -83,7 +83,7 @@ def _postprocessing(model: Model) -> str:
 def _run(attachment: str) -> str:
     return (
         f"In napari or Python, with everything above done: `pip install napari-grd`; this zip and `{attachment}`, which"
-        " is in it, hold the identical model.\n\n```python\nimport napari_grd.api as grd\n\n"
+        " is in it, hold the identical model.\n\n```python\nimport napari_grd as grd\n\n"
         'labels = grd.segment(grd.load_model("model.zip"), image)\n```'
     )
 

@@ -75,7 +75,36 @@ def iter_export_objects(
     calibration: Calibration | None = None,
     class_name: ClassName = "object",
 ) -> Job[Path]:
-    """:func:`export_objects` as a job."""
+    """Write the objects of a label image for another program, as a job.
+
+    Parameters
+    ----------
+    labels, path, format, image, axes, calibration, class_name
+        As for :func:`export_objects`.
+
+    Returns
+    -------
+    Job of Path
+        Yields progress; its result is the file.
+
+    Raises
+    ------
+    LabelError, ConfigError, OutputError
+        As :func:`export_objects`, when the job is run.
+
+    See Also
+    --------
+    export_objects : Run the job to its end.
+    drain : Run any job to its end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     drain(iter_export_objects(np.eye(3, dtype=int), Path(folder) / "cells.geojson")).name
+    'cells.geojson'
+    """
     form = object_format(path, format)
     source = label_source(labels, image=Path(image).name, axes=axes, calibration=calibration)
     return iter_write_objects(path, source, form, class_name)
@@ -142,7 +171,7 @@ def export_objects(
 
     See Also
     --------
-    filter_objects : leave out objects at the rim, too small or too large.
+    filter_objects : Remove objects at the border, too small or too large.
 
     Examples
     --------

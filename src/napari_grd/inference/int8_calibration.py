@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_grd.data.inputs import as_image, split_planes
 from napari_grd.data.intensity import normalized
 from napari_grd.errors import DataError, GrdError
+from napari_grd.hub import ModelLike, as_model
 from napari_grd.models import Model
 
 PATCHES = 16
@@ -19,13 +20,13 @@ _CANDIDATES = 8  # places looked at for each patch
 _STEP, _LOWEST = 1 / 64, -0.5
 
 
-def calibrate(model: Model, images: Any, *, axes: str | None = None) -> Model:
+def calibrate_int8(model: ModelLike, images: Any, *, axes: str | None = None) -> Model:
     """Store in a model what int8 has to know of the images it will see.
 
     Parameters
     ----------
-    model : Model
-        The model; the one returned shares its network.
+    model : Model, str or Path
+        A model, or its name or file, as for :func:`napari_grd.load_model`. The one returned shares its network.
     images : array or sequence of arrays
         Some images as they will be segmented, with objects in them: a handful
         is enough, more kinds are better. One bare array is one image.
@@ -46,13 +47,19 @@ def calibrate(model: Model, images: Any, *, axes: str | None = None) -> Model:
     ImageError
         If an image does not fit the model.
 
+    See Also
+    --------
+    segment : Runs the calibrated model with ``SegmentConfig(precision="int8")``.
+    export_model : Exports it with ``int8=True``.
+
     Examples
     --------
     >>> from napari_grd.models import ModelConfig
-    >>> model = calibrate(Model.create(ModelConfig()), np.zeros((200, 200)))
+    >>> model = calibrate_int8(Model.create(ModelConfig()), np.zeros((200, 200)))
     >>> tuple(model.calibration.shape), model.calibration.dtype
     ((16, 1, 128, 128), torch.uint8)
     """
+    model = as_model(model)
     planes = _normalized(model, images, axes)
     if not planes:
         raise DataError("There are no images to calibrate on.", "Give at least one image.")
@@ -77,7 +84,7 @@ def calibration_images(model: Model) -> NDArray[np.float32]:
     if model.calibration is None:
         raise GrdError(
             f"The model {model.card.name!r} is not calibrated, so precision 'int8' does not know its ranges.",
-            "Calibrate it on some of your images first: grd.calibrate(model, images), or 'napari-grd calibrate'.",
+            "Calibrate it on some of your images: grd.calibrate_int8(model, images), or 'napari-grd calibrate-int8'.",
         )
     values: NDArray[np.float32] = model.calibration.numpy().astype(np.float32) * np.float32(_STEP) + np.float32(_LOWEST)
     return values
