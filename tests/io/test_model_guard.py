@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ModelFileError
-from napari_grd.io import model_file
+from napari_grd.io import model_file, model_guard
 from napari_grd.io.model_file import read_card, read_model, save_model
 from napari_grd.models import Model, ModelConfig
 
@@ -62,8 +62,58 @@ def test_a_huge_header(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with path.open("wb") as file:
         file.write(struct.pack("<Q", 5 << 20))
         file.truncate(20 << 20)
-    monkeypatch.setattr(model_file, "safe_open", lambda *_, **__: pytest.fail("it was parsed"))
+    monkeypatch.setattr(model_guard.json, "loads", lambda *_, **__: pytest.fail("it was parsed"))
     refused(path, r"header .* takes 5242880 bytes; .* at most 4194304\. Do not use")
+
+
+def test_a_file_that_is_replaced_while_it_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, other = read_model(path), path.with_name("other")
+    content = path.read_bytes()
+    begin = 8 + struct.unpack("<Q", content[:8])[0]
+    other.write_bytes(content[:begin] + bytes(len(content) - begin))
+
+    def replaced(*arguments: Any, **more: Any) -> None:
+        other.replace(path)
+        model_guard.check_tensors(*arguments, **more)
+
+    monkeypatch.setattr(model_file, "check_tensors", replaced)
+    weights = read_model(path).network.state_dict()
+    assert not other.exists()
+    assert all(torch.equal(weights[name], value) for name, value in before.network.state_dict().items())
+
+
+def header(text: str) -> bytes:
+    return struct.pack("<Q", len(text)) + text.encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "{}{}", '{"a": 1}', '{"a": {"dtype": "F32", "shape": [1]}}', '{"__metadata__": [1]}',
+        '{"__metadata__": {"napari_grd": 1}}', '{"a": {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 4]}}',
+        '{"a": {"dtype": [], "shape": [1], "data_offsets": [0, 4]}}', '{"a":' * 100_000, '{"a": ' + "9" * 5000 + "}",
+        '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4e9]}}', "\ud800" * 2,
+        '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 40]}}',
+    ],
+)  # fmt: skip
+def test_a_header_that_is_none(path: Path, text: str) -> None:
+    path.write_bytes(header(text.encode(errors="surrogatepass").decode("latin-1")) + bytes(4))
+    refused(path, "is cut off, or is not a safetensors file")
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_tensor_that_is_named_twice(path: Path, last: bool) -> None:
+    before, content = read_model(path), path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    text = content[8 : 8 + length].decode().rstrip()
+    name, tensor = next(pair for pair in json.loads(text).items() if pair[0] != "__metadata__")
+    again = json.dumps({name: tensor | {"shape": [*tensor["shape"], 1]}})
+    path.write_bytes(header(f"{text[:-1]},{again[1:]}" if last else f"{again[:-1]},{text[1:]}") + content[8 + length :])
+    if last:
+        refused(path, "of another shape")
+    else:
+        weights = read_model(path).network.state_dict()
+        assert all(torch.equal(weights[name], value) for name, value in before.network.state_dict().items())
 
 
 class Evil:

@@ -15,20 +15,22 @@ unknown field is passed over.
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from napari_grd.errors import ConfigError, ModelFileError, OutputError
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.model_guard import (
-    check_container,
+    Header,
     check_finite,
     check_settings,
     check_tensors,
     parse_object,
+    read_header,
     unreadable,
 )
 from napari_grd.io.names import MODEL_SUFFIX
@@ -133,13 +135,17 @@ def read_model(path: str | Path) -> Model:
         known, see :mod:`napari_grd.io.model_guard`.
     """
     path = Path(path)
-    config, card = read_card(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            declared = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
-            check_tensors(declared, config, path, network=_NETWORK, pca=_PCA, calibration=_CALIBRATION)
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in declared}
+        with _opened(path) as file:
+            header = read_header(file, path)
+            config, card = _described(header, path)
+            check_tensors(header.declared, config, path, network=_NETWORK, pca=_PCA, calibration=_CALIBRATION)
+            # From this very file: safetensors would open what has its name by now, which may be another one.
+            tensors: dict[str, Tensor] = load(header.content + file.read())
+        if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != {
+            name: shape for name, (_, shape) in header.declared.items()
+        }:
+            raise unreadable(path, "its header names a tensor twice")
         check_finite(tensors, path)
         with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be overwritten
             model = Model.create(config, card)
@@ -150,7 +156,7 @@ def read_model(path: str | Path) -> Model:
             f"The model file {str(path)!r} needs a network that cannot be built here: {error.problem}",
             "Install the plugin the network comes with, or update napari-grd.",
         ) from error
-    # Cloned, as the original may be a view of the file, which may be replaced while the model lives.
+    # Cloned, as the original is a view of all that was read.
     pca, calibration = (tensors.pop(name).clone() if name in tensors else None for name in (_PCA, _CALIBRATION))
     # Copies into the network's own dtype, so float16 becomes float32.
     model.network.load_state_dict({name.removeprefix(_NETWORK): value for name, value in tensors.items()})
@@ -179,14 +185,21 @@ def read_card(path: str | Path) -> tuple[ModelConfig, ModelCard]:
         If there is no such file, it is damaged or not a model file, or needs a newer napari-grd.
     """
     path = Path(path)
+    try:
+        with _opened(path) as file:
+            return _described(read_header(file, path), path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _opened(path: Path) -> BinaryIO:
     if not path.is_file():
         raise ModelFileError(f"There is no model file {str(path)!r}.", "Check the path.")
-    try:
-        check_container(path)
-        with safe_open(path, framework="np") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise unreadable(path, error) from error
+    return path.open("rb")
+
+
+def _described(header: Header, path: Path) -> tuple[ModelConfig, ModelCard]:
+    metadata = header.metadata
     _check_version(metadata, path)
     settings, facts = parse_object(metadata, "config", path), parse_object(metadata, "card", path)
     known = {name: value for name, value in facts.items() if name in ModelCard.model_fields}

@@ -6,10 +6,12 @@ itself and against sane limits before memory is taken or a network is built.
 """
 
 import json
+import os
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -33,17 +35,42 @@ Declared = Mapping[str, tuple[str, tuple[int, ...]]]
 """Type (as safetensors names it) and shape of every tensor, by name."""
 
 
-def check_container(path: Path) -> None:
-    """Refuse a file whose first bytes cannot be those of a model file, before anything parses it.
+@dataclass(frozen=True)
+class Header:
+    """What a model file says of itself.
+
+    Attributes
+    ----------
+    content : bytes
+        The header as it is in the file, with its length before it.
+    metadata : dict of str to str
+        What it says beside its tensors.
+    declared : Declared
+        The tensors that follow.
+    """
+
+    content: bytes
+    metadata: dict[str, str]
+    declared: Declared
+
+
+def read_header(file: BinaryIO, path: Path) -> Header:
+    """Read the header of a model file, up to where its tensors begin.
+
+    Parameters
+    ----------
+    file : binary file
+        Opened, at its start: what follows is read from it and not from whatever has its name by then.
+    path : Path
+        The file, for messages.
 
     Raises
     ------
     ModelFileError
-        If it is a pickle, or its header is longer than the file or than :data:`MAX_HEADER`.
+        If it is a pickle, its header is longer than the file or than :data:`MAX_HEADER`, or is none, or the
+        file is longer or shorter than it says.
     """
-    with path.open("rb") as file:
-        start = file.read(8)
-    size = path.stat().st_size
+    start, size = file.read(8), os.fstat(file.fileno()).st_size
     if start.startswith(_PICKLES):
         raise ModelFileError(
             f"{str(path)!r} is a PyTorch file (a pickle), which can run code when it is opened; it was not opened.",
@@ -57,6 +84,21 @@ def check_container(path: Path) -> None:
             f"The header of {str(path)!r} takes {length} bytes; that of a model takes at most {MAX_HEADER}.",
             "Do not use this file. Ask whoever made it for the original.",
         )
+    content = file.read(length)
+    try:
+        found = json.loads(content)
+        metadata = found.pop("__metadata__", None) or {}
+        declared = {name: (tensor["dtype"], tuple(tensor["shape"])) for name, tensor in found.items()}
+        ends = [tensor["data_offsets"][1] for tensor in found.values()]
+        texts = [*metadata.items(), *((name, kind) for name, (kind, _) in declared.items())]
+        numbers = [*ends, *(number for _, shape in declared.values() for number in shape)]
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise unreadable(path, f"its header is none: {error}") from error
+    if not all(isinstance(text, str) for pair in texts for text in pair) or not all(type(n) is int for n in numbers):
+        raise unreadable(path, "its header holds other things than names and numbers")
+    if 8 + length + max(ends, default=0) != size:
+        raise unreadable(path, f"its header tells of {max(ends, default=0)} of {size - 8 - length} bytes")
+    return Header(start + content, metadata, declared)
 
 
 def parse_object(metadata: Mapping[str, str], key: str, path: Path) -> dict[str, Any]:
