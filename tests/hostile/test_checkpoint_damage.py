@@ -225,6 +225,22 @@ def test_what_cannot_be_read_back_does_not_replace_what_can(tmp_path: Path, monk
     assert [file.name for file in tmp_path.iterdir()] == [CHECKPOINT]
 
 
+def test_a_predecessor_is_read_again_only_if_it_may_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = tmp_path / CHECKPOINT, []
+    monkeypatch.setattr(module, "load_checkpoint", lambda each: (read.append(each.name), load_checkpoint(each))[1])
+    for step in range(3):
+        save_checkpoint(path, {"step": step})
+    assert len(read) == 3
+    assert CHECKPOINT not in read
+    flip(path)
+    os.utime(path, (0, 0))
+    save_checkpoint(path, {"step": 3})
+    assert read.count(CHECKPOINT) == 1
+    assert load_checkpoint(previous_path(path)) == {"step": 1}
+
+
 def test_a_full_disk_is_said_and_the_old_checkpoint_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / CHECKPOINT
     save_checkpoint(path, {"step": torch.ones(3)})

@@ -17,13 +17,14 @@ from torch import Tensor
 
 from napari_grd.errors import DataError, OutputError
 from napari_grd.io.atomic import atomic_path
-from napari_grd.io.leftovers import discard
+from napari_grd.io.leftovers import discard, identity
 from napari_grd.io.writer import TEMPORARY, own_name
 
 FORMAT = "1"
 _TENSOR = "__tensor__"
 _ITEMS = "__items__"
 _DEEPEST = 100
+_proven: dict[Path, tuple[int, ...] | None] = {}  # checkpoints that this process has read back, as they were then
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -62,6 +63,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
                 "Choose a folder on another disk.",
             ) from error
         _keep_previous(path)
+        written = identity(temporary)
+    _proven[path.absolute()] = written
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -132,10 +135,14 @@ def is_finite(state: Any) -> bool:
 
 def _keep_previous(path: Path) -> None:
     """Give a good checkpoint its second name. It keeps the first until the next one takes it."""
-    try:
-        load_checkpoint(path)
-    except DataError:  # there is none, or a damaged one must not take the place of a good one
+    now = identity(path)
+    if now is None:
         return
+    if now != _proven.get(path.absolute()):
+        try:
+            load_checkpoint(path)
+        except DataError:  # a damaged one must not take the place of a good one
+            return
     draft = path.with_name(own_name(TEMPORARY, path.suffix))
     try:
         try:
