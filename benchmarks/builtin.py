@@ -1,4 +1,4 @@
-"""Distil a built-in student and score it against its teacher.
+"""Distill a built-in student and score it against its teacher.
 
     GRD_DATA=... python benchmarks/builtin.py nuclei --teacher runs/teacher/teacher.grd.safetensors --undistilled
 
@@ -55,7 +55,7 @@ RECIPES = {
     "phase": Recipe(
         ("usiigaci_phase",),
         "Cells in phase contrast, irregular and touching, one channel",
-        "Trained on one cell line (T98G) and one microscope at 10x: expect to distil again for others.",
+        "Trained on one cell line (T98G) and one microscope at 10x: expect to distill again for others.",
         foreground=0.6,
         smallest=2.0,  # it breaks up cells that it is unsure of
     ),

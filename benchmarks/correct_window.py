@@ -149,7 +149,7 @@ def hovers(window: Window, places: np.ndarray, rng: np.random.Generator, rounds:
 
 
 def gestures(window: Window, places: np.ndarray, boxes: list[Any], rng: np.random.Generator) -> dict[str, float]:
-    """Milliseconds of one gesture of each kind, on some object and its neighbour, each undone."""
+    """Milliseconds of one gesture of each kind, on some object and its neighbor, each undone."""
     number = int(rng.integers(len(places)))
     (y, x), (rows, columns) = places[number], boxes[number]
     apart = np.abs(places - places[number]).sum(axis=1)

@@ -152,7 +152,7 @@ def _border(first: np.ndarray, second: np.ndarray) -> list[tuple[float, float]]:
     between = np.argwhere((np.abs(to_first - to_second) <= 1) & (to_first + to_second <= 8))
     if len(between) < 2:
         return []
-    centre = between.mean(axis=0)
-    along = np.linalg.svd(between - centre, full_matrices=False)[2][0]
-    reach = (between - centre) @ along
-    return [tuple((centre + end * along).tolist()) for end in (reach.min() - 4, reach.max() + 4)]
+    center = between.mean(axis=0)
+    along = np.linalg.svd(between - center, full_matrices=False)[2][0]
+    reach = (between - center) @ along
+    return [tuple((center + end * along).tolist()) for end in (reach.min() - 4, reach.max() + 4)]

@@ -52,7 +52,7 @@ def accepted(labels: np.ndarray) -> list[Correction]:
 
 
 def gestures(rng: np.random.Generator, known: list[Correction]) -> list[Correction]:
-    """One of each kind, on some object and its neighbour."""
+    """One of each kind, on some object and its neighbor."""
     one = known[int(rng.integers(len(known)))]
     y, x = one.pixel
     y0, x0, y1, x1 = one.region.box

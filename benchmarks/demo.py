@@ -18,7 +18,7 @@ from statistics import mean
 import torch
 
 from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER
-from napari_grd.demo.demo import FULL, LABELLED_KIND, iter_demo
+from napari_grd.demo.demo import FULL, LABELED_KIND, iter_demo
 from napari_grd.demo.recipe import demo_config
 from napari_grd.jobs import drain
 from reporting import hardware, table
@@ -70,7 +70,7 @@ def report(found: dict[int, Scores], out: Path) -> str:
         [
             hardware(),
             "",
-            f"{FULL.labelled} images labelled ({LABELLED_KIND}), {FULL.unlabelled} not; {demo_config().steps} steps",
+            f"{FULL.labeled} images labeled ({LABELED_KIND}), {FULL.unlabeled} not; {demo_config().steps} steps",
             "",
             table(["metric", "model", *(f"seed {seed}" for seed in found), "mean"], rows),
             "",

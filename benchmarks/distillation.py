@@ -30,7 +30,7 @@ from common import Dataset, score
 from napari_grd.config import DistillConfig, LossWeights, PartitionConfig, TrainConfig
 from napari_grd.distillation.prepare import smallest_object
 from reporting import hardware, table
-from series import add_arguments, few_labels, labelled_only, load_sets, prepare, results, run_all, say, spread
+from series import add_arguments, few_labels, labeled_only, load_sets, prepare, results, run_all, say, spread
 
 OFF = LossWeights(agd=0, node=0, edge=0, agd_inter=0, igd_inter=0, teacher_foreground=0)
 ABLATION = {
@@ -52,13 +52,13 @@ class Run:
     """One student."""
 
     method: str  # a key of ABLATION
-    labelled: int | None  # labelled images of each set; None: all
+    labeled: int | None  # labeled images of each set; None: all
     seed: int
     steps: int
 
     @property
     def name(self) -> str:
-        labels = "all" if self.labelled is None else str(self.labelled)
+        labels = "all" if self.labeled is None else str(self.labeled)
         return f"{self.method.replace(', ', '-').replace(' ', '-')}_{labels}-labels_{self.steps}-steps_seed-{self.seed}"
 
 
@@ -69,12 +69,12 @@ def plan(args: argparse.Namespace) -> list[Run]:
 
 def train_one(run: Run, teacher: grd.Model, sets: list[Dataset], args: argparse.Namespace) -> dict[str, Any]:
     """Train a student and score it on every set."""
-    images, labels = few_labels(sets, run.labelled)
+    images, labels = few_labels(sets, run.labeled)
     weights = ABLATION[run.method]
     options = {"axes": sets[0].axes, "validation": 0.0, "out_dir": args.out / run.name, "on_event": say(run.name)}
     if weights is None:
         config = TrainConfig(steps=run.steps, seed=run.seed, device="cpu")
-        model = grd.train(*labelled_only(images, labels), config, **options)
+        model = grd.train(*labeled_only(images, labels), config, **options)
     else:
         config = DistillConfig(steps=run.steps, seed=run.seed, device="cpu", weights=weights)
         model = grd.distill(teacher, images, labels, config, cache_dir=args.cache, **options)
@@ -87,9 +87,9 @@ def report(results: dict[str, Any], args: argparse.Namespace) -> str:
     runs = [
         r["run"] | {"scores": r["scores"]}
         for name, r in results.items()
-        if name != "teacher" and r["run"]["labelled"] == args.few and r["run"]["steps"] == args.steps
+        if name != "teacher" and r["run"]["labeled"] == args.few and r["run"]["steps"] == args.steps
     ]
-    labelled = "all images labelled" if args.few is None else f"{args.few} labelled images a set"
+    labeled = "all images labeled" if args.few is None else f"{args.few} labeled images a set"
     rows = [
         _row(runs, teacher, method, data, metric)
         for data in args.sets
@@ -101,7 +101,7 @@ def report(results: dict[str, Any], args: argparse.Namespace) -> str:
         [
             hardware(),
             "",
-            f"{labelled}, {args.steps} steps; mean ± standard deviation over seeds",
+            f"{labeled}, {args.steps} steps; mean ± standard deviation over seeds",
             "",
             table(header, [row for row in rows if row], digits=3),
         ]
@@ -139,7 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--methods", type=_names, default=list(ABLATION), help="separated by '; '")
-    parser.add_argument("--few", type=int, default=None, help="labelled images of each set; all if not given")
+    parser.add_argument("--few", type=int, default=None, help="labeled images of each set; all if not given")
     parser.add_argument("--again", action="store_true", help="train nothing, score what is there once more")
     add_arguments(parser)
     args = parser.parse_args()

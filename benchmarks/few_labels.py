@@ -1,10 +1,10 @@
-"""Students of few labels: what the unlabelled images add, and what the confidence filter does.
+"""Students of few labels: what the unlabeled images add, and what the confidence filter does.
 
     GRD_DATA=... python benchmarks/few_labels.py --sets dsb2018_fluo
     GRD_DATA=... python benchmarks/few_labels.py --sets dsb2018_fluo --teacher other.grd.safetensors
 
 A few training images have labels. The student without a teacher learns from
-these alone; the others also learn from all other images, labelled by the
+these alone; the others also learn from all other images, labeled by the
 teacher, with or without those of its instances that are found again when
 the image is turned. Without ``--teacher`` the teacher is trained on the same few
 labels, as in guided distillation (Berrada et al., arXiv 2308.02668), and there
@@ -25,7 +25,7 @@ from builtin import WEIGHTS
 from common import Dataset, score
 from napari_grd.config import AssistantConfig, DistillConfig, TrainConfig
 from reporting import hardware, table
-from series import add_arguments, few_labels, labelled_only, load_sets, prepare, results, run_all, say, spread
+from series import add_arguments, few_labels, labeled_only, load_sets, prepare, results, run_all, say, spread
 
 METHODS = ("undistilled", "distilled", "distilled, sure")
 
@@ -35,7 +35,7 @@ class Run:
     """One student."""
 
     method: str  # one of METHODS
-    labelled: int
+    labeled: int
     confidence: float
     seed: int
     steps: int
@@ -44,46 +44,46 @@ class Run:
     def name(self) -> str:
         sure = f"-{self.confidence:g}" if self.confidence else ""
         method = self.method.replace(", ", "-")
-        return f"{method}{sure}_{self.labelled}-labels_{self.steps}-steps_seed-{self.seed}"
+        return f"{method}{sure}_{self.labeled}-labels_{self.steps}-steps_seed-{self.seed}"
 
 
 def plan(args: argparse.Namespace) -> list[Run]:
     """All runs, seed by seed, so that a table cut short still compares like with like."""
     sure = {"distilled, sure": args.confidence}
     return [
-        Run(method, labelled, sure.get(method, 0.0), seed, args.steps)
+        Run(method, labeled, sure.get(method, 0.0), seed, args.steps)
         for seed in args.seeds
-        for labelled in args.labelled
+        for labeled in args.labeled
         for method in METHODS
-        if labelled or (method != "undistilled" and args.teacher is not None)
+        if labeled or (method != "undistilled" and args.teacher is not None)
     ]
 
 
-def teacher_of(labelled: int, sets: list[Dataset], args: argparse.Namespace) -> grd.Model:
+def teacher_of(labeled: int, sets: list[Dataset], args: argparse.Namespace) -> grd.Model:
     """The teacher that was named, or one of the same labels, which is trained once."""
     if args.teacher is not None:
         return grd.load_model(args.teacher)
-    folder = args.out / f"teacher_{labelled}-labels_{args.teacher_steps}-steps"
+    folder = args.out / f"teacher_{labeled}-labels_{args.teacher_steps}-steps"
     network = AssistantConfig().network.replace(widths=tuple(args.teacher_widths))
     config = TrainConfig(network=network, steps=args.teacher_steps, device=args.device)
-    known = labelled_only(*few_labels(sets, labelled))
+    known = labeled_only(*few_labels(sets, labeled))
     model = grd.train(*known, config, axes=sets[0].axes, validation=0.0, out_dir=folder, on_event=say(folder.name))
     target = args.out / f"{folder.name}.json"
     if not target.exists():
-        target.write_text(json.dumps({"labelled": labelled, "scores": score(model, sets)}, indent=1))
+        target.write_text(json.dumps({"labeled": labeled, "scores": score(model, sets)}, indent=1))
     return model
 
 
 def train_one(run: Run, sets: list[Dataset], args: argparse.Namespace) -> dict[str, Any]:
     """Train a student and score it on every set."""
-    images, labels = few_labels(sets, run.labelled)
+    images, labels = few_labels(sets, run.labeled)
     options = {"axes": sets[0].axes, "validation": 0.0, "out_dir": args.out / run.name, "on_event": say(run.name)}
     recipe = {"steps": run.steps, "seed": run.seed, "device": args.device}
     if run.method == "undistilled":
-        student = grd.train(*labelled_only(images, labels), TrainConfig(**recipe), **options)
+        student = grd.train(*labeled_only(images, labels), TrainConfig(**recipe), **options)
     else:
         config = DistillConfig(**recipe, weights=WEIGHTS, confidence=run.confidence)
-        teacher = teacher_of(run.labelled, sets, args)
+        teacher = teacher_of(run.labeled, sets, args)
         student = grd.distill(teacher, images, labels, config, cache_dir=args.cache, **options)
     return {"scores": score(student, sets)}
 
@@ -92,20 +92,20 @@ def report(found: dict[str, Any], args: argparse.Namespace) -> str:
     """The table that docs/benchmarks.md shows."""
     runs = [r["run"] | {"scores": r["scores"]} for r in found.values() if "run" in r]
     runs = [r for r in runs if r["steps"] == args.steps]
-    teachers = {r["labelled"]: r["scores"] for name, r in found.items() if name.startswith("teacher_")}
+    teachers = {r["labeled"]: r["scores"] for name, r in found.items() if name.startswith("teacher_")}
     rows: list[list[Any]] = []
     for data in args.sets:
-        for labelled in args.labelled:
-            if labelled in teachers:
-                own = teachers[labelled][data]
-                rows.append([data, labelled, "(the teacher itself)", 1, f"{own['ap50']:.3f}", f"{own['aji']:.3f}"])
+        for labeled in args.labeled:
+            if labeled in teachers:
+                own = teachers[labeled][data]
+                rows.append([data, labeled, "(the teacher itself)", 1, f"{own['ap50']:.3f}", f"{own['aji']:.3f}"])
             for method in METHODS:
-                own = [r["scores"][data] for r in runs if (r["method"], r["labelled"]) == (method, labelled)]
+                own = [r["scores"][data] for r in runs if (r["method"], r["labeled"]) == (method, labeled)]
                 if own:
                     values = (spread([r[metric] for r in own], 3) for metric in ("ap50", "aji"))
-                    rows.append([data, labelled, method, len(own), *values])
+                    rows.append([data, labeled, method, len(own), *values])
     title = f"{args.steps} steps; sure: agreement of at least {args.confidence:g}"
-    return "\n".join([hardware(), "", title, "", table(["set", "labelled", "student", "seeds", "AP50", "AJI"], rows)])
+    return "\n".join([hardware(), "", title, "", table(["set", "labeled", "student", "seeds", "AP50", "AJI"], rows)])
 
 
 def main() -> None:
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--teacher", help="a model; default: one is trained on the same few labels")
     parser.add_argument("--teacher-steps", type=int, default=1500)
     parser.add_argument("--teacher-widths", type=int, nargs=5, default=(16, 32, 64, 128, 256))
-    parser.add_argument("--labelled", nargs="+", type=int, default=[0, 5, 10, 20])
+    parser.add_argument("--labeled", nargs="+", type=int, default=[0, 5, 10, 20])
     parser.add_argument("--confidence", type=float, default=0.7)
     parser.add_argument("--device", default="auto")
     add_arguments(parser, sets=("dsb2018_fluo",))

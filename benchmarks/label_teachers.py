@@ -75,7 +75,7 @@ def heard(teacher: Teacher, gives: str) -> Teacher:
 
 
 def train_one(run: Run, teacher: Teacher, sets: list[Dataset], args: argparse.Namespace) -> dict[str, Any]:
-    """Distil a student and score it on every set."""
+    """Distill a student and score it on every set."""
     gives, use = WAYS[run.way]
     images, _ = few_labels(sets, 0)
     student = grd.distill(

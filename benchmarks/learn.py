@@ -45,12 +45,12 @@ def main() -> None:
         config = config.replace(seconds=None, steps=args.steps)
     known = [image for data in nuclei for image, _ in data.train[:: max(1, len(data.train) // REPLAYED)][:REPLAYED]]
     rows = [["before", "-", "-", *scores(before, foreign, nuclei)]]
-    for what, replay in (("simulated nuclei", None), (f"{len(known)} images of its own", known)):
+    for what, own_images in (("simulated nuclei", None), (f"{len(known)} images of its own", known)):
         start = time.monotonic()
-        after = grd.fine_tune(before, image, corrections, labels, config=config, replay=replay)
+        after = grd.fine_tune(before, image, corrections, labels, config=config, rehearsal=own_images)
         seconds = time.monotonic() - start
         steps = after.card.recipe["fine_tune"]["steps_taken"]
-        rows.append([f"after, replaying {what}", steps, f"{seconds:.0f}", *scores(after, foreign, nuclei)])
+        rows.append([f"after, rehearsing {what}", steps, f"{seconds:.0f}", *scores(after, foreign, nuclei)])
     print(hardware(), "\n")
     print(table(["AP50", "steps", "seconds", f"{FOREIGN}, untouched", *FLUORESCENCE], rows, digits=3))
 

@@ -194,25 +194,25 @@ def sliders(driver: Driver, repeats: int) -> list[object]:
 
 def distilling(driver: Driver, watch: Watch, repeats: int) -> list[object]:
     """Milliseconds from a pan to labels on the screen while a student is trained in the same process."""
-    watch.during = "Distil is opened"
-    _, distil = driver.viewer.window.add_plugin_dock_widget("napari-grd", "Distil")
+    watch.during = "Distill is opened"
+    _, distill = driver.viewer.window.add_plugin_dock_widget("napari-grd", "Distill")
     with tempfile.TemporaryDirectory() as folder:
-        distil.runs.setText(folder)
+        distill.runs.setText(folder)
         # Short stages, so that a few minutes see validations and previews too.
-        distil.form.set_value(distil.form.value().replace(steps=5000, validate_every=40))
+        distill.form.set_value(distill.form.value().replace(steps=5000, validate_every=40))
         driver.rest(3.0)
-        watch.during = "Distil is pressed: layers for previews, the teacher looks"
-        distil.distil.click()
-        driver.until(lambda: ("train", "loss") in distil.curves.points, 120)
+        watch.during = "Distill is pressed: layers for previews, the teacher looks"
+        distill.distill.click()
+        driver.until(lambda: ("train", "loss") in distill.curves.points, 120)
         watch.during = "distilling, Live on, looking around"
         times = []
         for _ in range(repeats):
             times.append(driver.time(driver.pan))
             driver.rest(0.3)
-        validated = len(distil.curves.points.get(("validation", "ap50"), [[]])[0])
+        validated = len(distill.curves.points.get(("validation", "ap50"), [[]])[0])
         watch.during = "stopping"
-        distil.bar.stop.click()
-        driver.until(distil.distil.isEnabled, 60)
+        distill.bar.stop.click()
+        driver.until(distill.distill.isEnabled, 60)
     return [f"pan while distilling ({validated} validations)", len(times), *_summary(times)]
 
 
@@ -247,7 +247,7 @@ def soak(driver: Driver, minutes: float) -> list[list[object]]:
             driver.rest(0.5)
             driver.live.live.setChecked(True)
         if number % 60 == 0:
-            name = str(driver.rng.choice(["Measure", "Inspect", "Evaluate", "Distil"]))
+            name = str(driver.rng.choice(["Measure", "Inspect", "Evaluate", "Distill"]))
             dock, _ = driver.viewer.window.add_plugin_dock_widget("napari-grd", name)
             driver.rest(0.3)
             driver.viewer.window.remove_dock_widget(dock)
@@ -267,7 +267,7 @@ def _census(driver: Driver) -> list[object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=6, help="rounds of ten changes of the view")
-    parser.add_argument("--distil", type=int, default=0, help="pans while distilling")
+    parser.add_argument("--distill", type=int, default=0, help="pans while distilling")
     parser.add_argument("--minutes", type=float, default=0, help="how long to look around for leaks")
     args = parser.parse_args()
     print(hardware(), "\n", flush=True)
@@ -282,8 +282,8 @@ def main() -> None:
     rows = views(driver, args.repeats)
     watch.during = "sliders"
     rows.append(sliders(driver, 4 * args.repeats))
-    if args.distil:
-        rows.append(distilling(driver, watch, args.distil))
+    if args.distill:
+        rows.append(distilling(driver, watch, args.distill))
     print(table(["change", "times", "median ms", "p95 ms", "max ms"], rows), "\n", flush=True)
     if args.minutes:
         watch.during = "for long"

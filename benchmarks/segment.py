@@ -139,7 +139,7 @@ def main(
     print(
         f"{hardware()}\nMedians of {repeats} calls in milliseconds. Network: {known.config.network.name}, {weights}.\n"
     )
-    print(table(["image", "runtime", "normalise", "network", "partition", "image to labels", "found"], rows))
+    print(table(["image", "runtime", "normalize", "network", "partition", "image to labels", "found"], rows))
     if teacher:
         print()
         print(table(["network", "parameters", "runtime", "ms at 512²", "of the teacher"], ratio_rows(known, repeats)))

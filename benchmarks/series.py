@@ -79,7 +79,7 @@ def few_labels(sets: Sequence[Dataset], count: int | None) -> tuple[list[Any], l
     labels: list[Any] = []
     for data in sets:
         number = len(data.train) if count is None else count
-        # The labelled images are drawn once: seeds differ in the student, not in the task.
+        # The labeled images are drawn once: seeds differ in the student, not in the task.
         chosen = set(np.random.default_rng(0).choice(len(data.train), number, replace=False).tolist())
         for i, (image, known) in enumerate(data.train):
             images.append(image)
@@ -87,7 +87,7 @@ def few_labels(sets: Sequence[Dataset], count: int | None) -> tuple[list[Any], l
     return images, labels
 
 
-def labelled_only(images: Sequence[Any], labels: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def labeled_only(images: Sequence[Any], labels: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """The images that have labels, with them."""
     known = [(image, found) for image, found in zip(images, labels, strict=True) if found is not None]
     return [image for image, _ in known], [found for _, found in known]

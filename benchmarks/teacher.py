@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/teacher"))
     parser.add_argument(
-        "--sets", nargs="+", default=list(FLUORESCENCE), choices=list(ORIGIN), help="all grey or all RGB"
+        "--sets", nargs="+", default=list(FLUORESCENCE), choices=list(ORIGIN), help="all gray or all RGB"
     )
     parser.add_argument("--widths", type=int, nargs=5, default=(16, 32, 64, 128, 256))
     parser.add_argument("--steps", type=int, default=1200)

@@ -36,8 +36,8 @@ def score_teacher(teacher: Teacher, data: Dataset) -> dict[str, float]:
     return {"ap50": scores.ap50, "aji": scores.aji, "sbd": scores.sbd, "pq": scores.pq}
 
 
-def distil(teacher: Teacher, data: Dataset, options: argparse.Namespace) -> grd.Model:
-    """A student of the teacher; every labelled image is taken without its labels."""
+def distill(teacher: Teacher, data: Dataset, options: argparse.Namespace) -> grd.Model:
+    """A student of the teacher; every labeled image is taken without its labels."""
     if not options.steps:
         return grd.load_model(options.start)
     config = _config(options).replace(
@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--patch", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rehearsal", action="store_true", help="leave the validation images unread")
-    parser.add_argument("--teacher-only", action="store_true", help="score the teacher, distil nothing")
+    parser.add_argument("--teacher-only", action="store_true", help="score the teacher, distill nothing")
     options = parser.parse_args(arguments)
     if not options.steps and options.start is None:
         parser.error("--steps 0 needs a student to --start with")
@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     if scales != (1.0,):
         rows[f"the same at scales {', '.join(f'{scale:g}' for scale in scales)}"] = score_teacher(teacher, data)
     if not options.teacher_only:
-        student = distil(teacher, data, options)
+        student = distill(teacher, data, options)
         rows[f"student, {options.steps} steps, no label"] = score(student, [data])[DATA]
         for number in range(1, options.generations + 1):
             student = teach_itself(student, data, number, options)

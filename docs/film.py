@@ -19,7 +19,7 @@ from scipy import ndimage
 from screenshots import Field, measured, press, read_field, to_correct, wait_until, window
 
 from napari_grd._napari.correct.gestures import Sketch
-from napari_grd._napari.correct.palette import COLOURS
+from napari_grd._napari.correct.palette import COLORS
 from napari_grd._napari.worker import stop_all
 from napari_grd.corrections import Cut
 from napari_grd.io.atomic import atomic_path
@@ -44,7 +44,7 @@ def correcting(viewer: Any, field: Field) -> Iterator[str]:
     preview = bench.hands.pointer.preview
     for share in (0.35, 0.7, 1.0):
         end = tuple(np.asarray(line[0]) + share * np.subtract(line[1], line[0]))
-        preview.show(Sketch(line=(line[0], end)), (), COLOURS["cut"])
+        preview.show(Sketch(line=(line[0], end)), (), COLORS["cut"])
         yield "Cut: drag along the border."
     preview.clear()
     bench.say([Cut([line[0], line[1]])])
@@ -77,10 +77,10 @@ def border(found: Array, drawn: Array) -> tuple[tuple[float, float], tuple[float
             inside == second, iterations=2
         )
         points = np.argwhere(contact) + [side.start for side in box]
-        centre = points.mean(axis=0)
-        along = np.linalg.svd(points - centre, full_matrices=False)[2][0]
-        reach = np.abs((points - centre) @ along).max() + 4
-        start, end = centre - reach * along, centre + reach * along
+        center = points.mean(axis=0)
+        along = np.linalg.svd(points - center, full_matrices=False)[2][0]
+        reach = np.abs((points - center) @ along).max() + 4
+        start, end = center - reach * along, center + reach * along
         return (float(start[0]), float(start[1])), (float(end[0]), float(end[1]))
     raise LookupError("The student merged no two nuclei of this image: choose another field.")
 

@@ -1,6 +1,6 @@
 """Pictures of every widget on a real image, for the README and the tutorial.
 
-    GRD_DATA=... python tests/with_display.py python docs/screenshots.py [live correct distil inspect measure evaluate]
+    GRD_DATA=... python tests/with_display.py python docs/screenshots.py [live correct distill inspect measure evaluate]
 
 Opens napari, docks one widget after another under the name it has in the menu,
 presses its button, waits for what comes of it, and writes
@@ -31,7 +31,7 @@ from tifffile import imwrite
 
 import napari_grd as grd
 from napari_grd._napari.correct.gestures import Sketch
-from napari_grd._napari.correct.palette import COLOURS
+from napari_grd._napari.correct.palette import COLORS
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.worker import stop_all
 from napari_grd.corrections import Accept, Cut, Region
@@ -69,14 +69,14 @@ def live(viewer: Any, field: Field) -> Iterator[None]:
     press(widget, "Live")
 
 
-def distil(viewer: Any, field: Field) -> Iterator[None]:
+def distill(viewer: Any, field: Field) -> Iterator[None]:
     """Halfway through, with curves and a preview."""
     show(viewer, field)
-    widget = dock(viewer, "Distil")
+    widget = dock(viewer, "Distill")
     with tempfile.TemporaryDirectory(prefix="napari-grd-") as runs:
         widget.runs.setText(runs)
         widget.form.set_value(widget.form.value().replace(steps=LESSONS, validate_every=LESSONS // 10))
-        press(widget, "Distil")
+        press(widget, "Distill")
         wait_until(lambda: len(widget.curves.points.get(("validation", "ap50"), [[]])[0]) >= 5)
         widen(viewer, widget, 470)
         widget.findChild(QScrollArea).ensureWidgetVisible(widget.curves)
@@ -137,7 +137,7 @@ def correct(viewer: Any, field: Field) -> Iterator[None]:
     wait_until(lambda: not widget.bench.doubtful.reason.isHidden())
     zoom(viewer, layer, 3)
     press(widget, "Pick  K")
-    widget.bench.hands.pointer.preview.show(Sketch(near[0].region), (), COLOURS["pick"])
+    widget.bench.hands.pointer.preview.show(Sketch(near[0].region), (), COLORS["pick"])
     viewer.layers.selection.active = labels
     yield
     press(widget, "Done")
@@ -145,7 +145,7 @@ def correct(viewer: Any, field: Field) -> Iterator[None]:
 
 
 SCENES: dict[str, Callable[[Any, Field], Iterator[None]]] = {
-    scene.__name__: scene for scene in (live, correct, distil, inspect, measure, evaluate)
+    scene.__name__: scene for scene in (live, correct, distill, inspect, measure, evaluate)
 }
 
 
@@ -246,12 +246,12 @@ def window(field: Field, scene: Callable[[Any, Field], Iterator[None]]) -> Itera
 
 
 def save(pixels: np.ndarray[Any, Any], path: Path) -> None:
-    """Write a picture with few colours, so that it is small."""
+    """Write a picture with few colors, so that it is small."""
     picture = Picture.fromarray(pixels).convert("RGB")
-    for colours in (256, 128, 64):
+    for colors in (256, 128, 64):
         with atomic_path(path) as temporary:
-            # The default method gives a colour of few pixels, a legend's say, to a neighbour of another hue.
-            few = picture.quantize(colours, method=Picture.Quantize.FASTOCTREE, dither=Picture.Dither.NONE)
+            # The default method gives a color of few pixels, a legend's say, to a neighbor of another hue.
+            few = picture.quantize(colors, method=Picture.Quantize.FASTOCTREE, dither=Picture.Dither.NONE)
             few.save(temporary, format="PNG", optimize=True)
         if path.stat().st_size < LARGEST:
             return

@@ -59,7 +59,7 @@ def test_segment_can_be_cancelled(student: grd.Model, nuclei: tuple[Any, Any]) -
         grd.segment(student, nuclei[0], cancelled=lambda: True)
 
 
-def test_distil_again_for_these_images(nuclei: tuple[Any, Any], tmp_path: Path, monkeypatch: Any) -> None:
+def test_distill_again_for_these_images(nuclei: tuple[Any, Any], tmp_path: Path, monkeypatch: Any) -> None:
     asked: list[Any] = []
     write = TeacherCache._write
 

@@ -9,6 +9,7 @@ from napari_grd.config import (
     AugmentConfig,
     Config,
     DistillConfig,
+    FineTuneConfig,
     NetworkConfig,
     PartitionConfig,
     SegmentConfig,
@@ -127,3 +128,14 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "settings.yaml"
     path.write_text("")
     assert TrainConfig.from_yaml(path) == TrainConfig()
+
+
+def test_names_of_earlier_versions_are_read_and_stay_in_files() -> None:
+    assert PartitionConfig(**{"crumb": 0.1}).fragment_ratio == 0.1
+    nested = SegmentConfig(**{"partition": {"crumb": 0.2}})
+    assert nested.partition == PartitionConfig(fragment_ratio=0.2)
+    assert nested.on_disk()["partition"]["crumb"] == 0.2
+    assert FineTuneConfig(**{"replay": 0.25}).rehearsal == 0.25
+    assert DistillConfig(**{"labelled_share": 0.1}).on_disk()["labelled_share"] == 0.1
+    with pytest.raises(ConfigError, match="fragment_ratio is given twice, also as crumb"):
+        PartitionConfig().replace(crumb=0.1)

@@ -19,11 +19,22 @@ Background = Literal["class", "ignore", "none"]
 
 
 class Config(BaseModel):
-    """Base of all settings: frozen, and a misspelt name is an error."""
+    """Base of all settings: frozen, and a misspelled name is an error.
+
+    Settings that had another name in earlier versions are read under both, and keep the earlier one in files
+    (``on_disk``), so that models, checkpoints and caches of each version are read by the other.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __init__(self, /, **values: Any) -> None:
+        for name, field in type(self).model_fields.items():
+            if field.serialization_alias in values:
+                if name in values:
+                    raise ConfigError(
+                        f"{name} is given twice, also as {field.serialization_alias}, its name before.", "Give it once."
+                    )
+                values[name] = values.pop(field.serialization_alias)
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -48,6 +59,10 @@ class Config(BaseModel):
                 node = node[parent]
             node[leaf] = value
         return type(self)(**values)
+
+    def on_disk(self, **options: Any) -> dict[str, Any]:
+        """The settings as plain values for JSON, under the names that files have; ``options`` as for ``model_dump``."""
+        return self.model_dump(mode="json", by_alias=True, **options)
 
     def to_yaml(self) -> str:
         """The settings as YAML, fit for :meth:`from_yaml`."""
@@ -126,12 +141,13 @@ class PartitionConfig(Config):
     foreground_threshold: float = Field(0.5, gt=0, lt=1, description="a pixel is foreground above this probability")
     bias: float = Field(0.0, ge=-0.9, le=0.9, description="positive merges, negative splits")
     stride: int = Field(3, ge=1, description="every how many pixels a long-range edge is used")
-    min_size: int = Field(16, ge=0, description="objects with fewer pixels join a neighbour, or are removed")
-    crumb: float = Field(
+    min_size: int = Field(16, ge=0, description="objects with fewer pixels join a neighbor, or are removed")
+    fragment_ratio: float = Field(
         0.3,
         ge=0,
         le=1,
-        description="a piece with less than this share of the pixels of a neighbour it clings to joins it",
+        serialization_alias="crumb",
+        description="a fragment with less than this ratio of the pixels of an adjacent object is merged into it",
     )
     max_hole: int = Field(16, ge=0, description="holes inside an object up to this many pixels are filled")
 
@@ -204,7 +220,7 @@ class AugmentConfig(Config):
     elastic_amplitude: float = Field(4.0, ge=0, description="standard deviation of the displacement in pixels")
     intensity: float = Field(0.5, ge=0, le=1, description="probability of a change of gain, offset and gamma")
     noise: float = Field(0.3, ge=0, le=1, description="probability of Gaussian noise")
-    noise_sigma: float = Field(0.05, ge=0, description="largest standard deviation, in normalised intensity")
+    noise_sigma: float = Field(0.05, ge=0, description="largest standard deviation, in normalized intensity")
     blur: float = Field(0.2, ge=0, le=1, description="probability of a Gaussian blur")
     blur_sigma: float = Field(1.0, ge=0, description="largest standard deviation in pixels")
 
@@ -217,7 +233,7 @@ class AugmentConfig(Config):
 
 
 class OptimConfig(Config):
-    """The optimiser and its schedule (warm-up and cosine decay)."""
+    """The optimizer and its schedule (warm-up and cosine decay)."""
 
     name: Literal["adamw", "adam_paper", "muon"] = Field(
         "adamw", description="adam_paper: amsgrad, eps 0.01, fixed rate; muon: learns more in a few hundred steps"
@@ -230,14 +246,14 @@ class OptimConfig(Config):
 
 
 class TrainConfig(Config):
-    """Supervised training of a network on labelled images."""
+    """Supervised training of a network on labeled images."""
 
     network: NetworkConfig = NetworkConfig()
-    steps: int = Field(2000, ge=1, description="optimiser steps")
+    steps: int = Field(2000, ge=1, description="optimizer steps")
     batch: int = Field(4, ge=1, description="patches in a step, on each device")
     patch: int = Field(128, ge=32, description="side of a patch in pixels")
     background: Background = Field(
-        "class", description="label 0 is: a class of its own, unlabelled pixels, or absent (dense labels)"
+        "class", description="label 0 is: a class of its own, unlabeled pixels, or absent (dense labels)"
     )
     foreground_weight: float = Field(1.0, ge=0, description="weight of the foreground loss against labels")
     optim: OptimConfig = OptimConfig()
@@ -289,7 +305,7 @@ class AssistantConfig(Config):
         " else labels and soft affinities are distilled into the student directly",
     )
     network: NetworkConfig = NetworkConfig(widths=(16, 32, 64, 128, 256))
-    steps: int = Field(1500, ge=1, description="optimiser steps of the network that teaches")
+    steps: int = Field(1500, ge=1, description="optimizer steps of the network that teaches")
 
 
 class DistillConfig(TrainConfig):
@@ -302,14 +318,15 @@ class DistillConfig(TrainConfig):
         0.0,
         ge=0,
         le=1,
-        description="agreement of turned views below which a teacher's instances are ignored, 0 to keep all;"
-        " the teacher is asked four times",
+        description="minimum agreement of the teacher's instances under test-time augmentation (IoU), below which they"
+        " are ignored; needs four forward passes, 0 to keep all",
     )
-    labelled_share: float = Field(
+    labeled_share: float = Field(
         0.5,
         ge=0,
         lt=1,
-        description="share of the patches from images with labels, where few have them; 0 to draw all images alike",
+        serialization_alias="labelled_share",
+        description="share of the patches from labeled images if few are labeled; 0 to draw from all images alike",
     )
 
 
@@ -319,12 +336,16 @@ class FineTuneConfig(Config):
     seconds: float | None = Field(
         50.0, gt=0, description="time after which it ends, None for the steps alone (then it is repeatable)"
     )
-    steps: int = Field(300, ge=1, description="optimiser steps, if the time lasts")
+    steps: int = Field(300, ge=1, description="optimizer steps, if the time lasts")
     lr: float = Field(4e-3, gt=0, description="peak learning rate")
-    batch: int = Field(4, ge=2, description="patches in a step, corrected and replayed ones")
+    batch: int = Field(4, ge=2, description="patches in a step, corrected and rehearsed ones")
     patch: int = Field(96, ge=32, description="side of a patch in pixels of the network's grid")
-    replay: float = Field(
-        0.5, ge=0, lt=1, description="share of the patches that replay what the model knows, 0 to let it forget"
+    rehearsal: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        serialization_alias="replay",
+        description="share of the patches on which the original model is rehearsed; 0 for none, and it forgets more",
     )
     blend: float = Field(
         0.85, gt=0, le=1, description="how far the weights go from what they were to what was learned, 1 is all the way"

@@ -42,7 +42,7 @@ def test_every_command_is_offered_somewhere(manifest: Any) -> None:
     assert {widget.display_name for widget in parts.widgets} == {
         "Live",
         "Correct",
-        "Distil",
+        "Distill",
         "Inspect",
         "Measure",
         "Evaluate",

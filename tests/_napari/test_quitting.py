@@ -13,7 +13,7 @@ from qtpy.QtTest import QTest
 
 viewer = napari.Viewer()
 viewer.add_image(np.random.default_rng(0).random((64, 64)))
-for name in ("Live", "Distil", "Correct"):
+for name in ("Live", "Distill", "Correct"):
     viewer.window.add_plugin_dock_widget("napari-grd", name)
 QTest.qWait(5000)  # workers have loaded torch and the plots
 """

@@ -33,16 +33,16 @@ def test_the_view_decides_which_axes_are_a_plane(displayed: tuple[int, int]) -> 
     assert np.array_equal(source.read(0, (7,))[0], expected)
 
 
-def test_rgb_gives_grey_or_a_component() -> None:
+def test_rgb_gives_gray_or_a_component() -> None:
     data = RNG.integers(0, 255, (20, 30, 3), np.uint8)
     layer = Image(data, rgb=True)
     choices = channel_choices(None, layer)
-    assert [choice.label for choice in choices] == ["grey", "red", "green", "blue"]
-    colour = ImageSource(layer, tuple(choices[1:])).read(0, ())
-    assert np.array_equal(np.moveaxis(colour, 0, -1), data)
-    grey = ImageSource(layer).read(0, ())
-    assert grey.shape == (1, 20, 30)
-    assert np.allclose(grey[0], data @ [0.2125, 0.7154, 0.0721], atol=1e-3)
+    assert [choice.label for choice in choices] == ["gray", "red", "green", "blue"]
+    color = ImageSource(layer, tuple(choices[1:])).read(0, ())
+    assert np.array_equal(np.moveaxis(color, 0, -1), data)
+    gray = ImageSource(layer).read(0, ())
+    assert gray.shape == (1, 20, 30)
+    assert np.allclose(gray[0], data @ [0.2125, 0.7154, 0.0721], atol=1e-3)
 
 
 def test_an_axis_named_channel_is_no_plane_axis() -> None:
@@ -84,9 +84,9 @@ def test_the_current_plane_follows_the_sliders_in_world_coordinates(viewer: Any)
 
 def test_replaced_data_and_other_channels_change_the_key() -> None:
     layer = Image(RNG.random((20, 30, 3)), rgb=True)
-    red, grey = ImageSource(layer, (Channel(layer, 0, "red"),)), ImageSource(layer)
-    assert red.key != grey.key
-    before = grey.key
+    red, gray = ImageSource(layer, (Channel(layer, 0, "red"),)), ImageSource(layer)
+    assert red.key != gray.key
+    before = gray.key
     layer.data = RNG.random((20, 30, 3))
     assert ImageSource(layer).key != before
 
@@ -95,6 +95,6 @@ def test_channels_of_different_shape_and_a_line_are_refused() -> None:
     layer, other = Image(np.zeros((20, 30))), Image(np.zeros((20, 31)), name="wide")
     with pytest.raises(ImageError, match="'wide' differ in shape"):
         ImageSource(layer, (Channel(layer, None, "a"), Channel(other, None, "b")))
-    labelled = Image(np.zeros((3, 20, 30)), axis_labels=("c", "y", "x"))
+    labeled = Image(np.zeros((3, 20, 30)), axis_labels=("c", "y", "x"))
     with pytest.raises(ImageError, match="channel axis"):
-        ImageSource(labelled, tuple(channel_choices(None, labelled)), displayed=(0, 2))
+        ImageSource(labeled, tuple(channel_choices(None, labeled)), displayed=(0, 2))

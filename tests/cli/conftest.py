@@ -56,8 +56,8 @@ def dataset(tmp_path: Path) -> Path:
     y, x = np.mgrid[:64, :64]
     for number in range(5):
         labels = np.zeros((64, 64), np.uint16)
-        for place, centre in enumerate(rng.uniform(10, 54, (4, 2)), start=1):
-            labels[(y - centre[0]) ** 2 + (x - centre[1]) ** 2 < 49] = place
+        for place, center in enumerate(rng.uniform(10, 54, (4, 2)), start=1):
+            labels[(y - center[0]) ** 2 + (x - center[1]) ** 2 < 49] = place
         image = 100 + 200 * (labels > 0) + rng.normal(0, 10, labels.shape)
         tifffile.imwrite(folder / "images" / f"{number}.tif", image.astype(np.uint16))
         write_labels(folder / "labels" / f"{number}.tif", labels)

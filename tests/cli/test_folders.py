@@ -11,10 +11,10 @@ from napari_grd.io.folders import ImageFolder, iter_read
 from napari_grd.jobs import drain
 
 
-def folder(labelled: list[bool]) -> ImageFolder:
+def folder(labeled: list[bool]) -> ImageFolder:
     plane = np.zeros((4, 4), np.uint8)
     return ImageFolder(
-        [str(i) for i in range(len(labelled))], [plane] * len(labelled), [plane if x else None for x in labelled], "yx"
+        [str(i) for i in range(len(labeled))], [plane] * len(labeled), [plane if x else None for x in labeled], "yx"
     )
 
 
@@ -24,7 +24,7 @@ def test_every_fifth_image_is_held_out() -> None:
     assert len(training.names) == 8
 
 
-def test_only_labelled_images_are_held_out() -> None:
+def test_only_labeled_images_are_held_out() -> None:
     training, held = folder([False, True, False, True, True]).hold_out(0.5)
     assert held.names == ["1", "4"]
     assert training.names == ["0", "2", "3"]
@@ -34,12 +34,10 @@ def test_without_any_labels_all_images_can_be_held_out() -> None:
     assert folder([False] * 6).hold_out(0.2)[1].names == ["0", "5"]
 
 
-@pytest.mark.parametrize(
-    ("labelled", "fraction"), [([True], 0.2), ([False], 0.2), ([True] * 5, 0.0), ([True] * 5, 0.9)]
-)
-def test_what_cannot_be_split_is_refused(labelled: list[bool], fraction: float) -> None:
+@pytest.mark.parametrize(("labeled", "fraction"), [([True], 0.2), ([False], 0.2), ([True] * 5, 0.0), ([True] * 5, 0.9)])
+def test_what_cannot_be_split_is_refused(labeled: list[bool], fraction: float) -> None:
     with pytest.raises(DataError):
-        folder(labelled).hold_out(fraction)
+        folder(labeled).hold_out(fraction)
 
 
 def test_without_the_variable_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +66,7 @@ def test_images_of_one_well_are_held_out_together() -> None:
     )
     training, held = named.hold_out(0.5, r"_([A-P]\d\d)_")
     assert held.names == ["x_A01_1", "x_A01_2", "x_C03_1"]
-    assert training.names == ["x_B02_1", "x_D04_1"], "the unlabelled image of a held well is not trained on"
+    assert training.names == ["x_B02_1", "x_D04_1"], "the unlabeled image of a held well is not trained on"
 
 
 @pytest.mark.parametrize("group", ["(", "A01", r"x_(A)"])

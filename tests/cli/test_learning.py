@@ -20,7 +20,7 @@ def corrected(dataset: Path, name: str = "0") -> Path:
 def test_a_tuned_model_is_written(call, model_file: Path, dataset: Path, tmp_path: Path) -> None:
     image, out = dataset / "images" / "0.tif", tmp_path / "tuned.grd.safetensors"
     arguments = ("fine-tune", model_file, image, "--corrections", corrected(dataset), "-o", out)
-    quick = ("--steps", 2, "--set", "patch=32", "--set", "batch=2", "--replay-share", 0)
+    quick = ("--steps", 2, "--set", "patch=32", "--set", "batch=2", "--rehearsal-share", 0)
     done = call(*arguments, *quick, "--labels", dataset / "labels" / "0.tif")
     assert done.code == 0, done.err
     assert "1 objects" in done.out

@@ -42,9 +42,9 @@ def test_every_verb_has_help(verb: str, call) -> None:
 
 def test_flags_show_description_and_default_of_the_field(call) -> None:
     shown = call("distill", "--help").out
-    assert "optimiser steps [default: 2000]" in shown
+    assert "optimizer steps [default: 2000]" in shown
     assert "(optim.lr) [default: 0.002]" in shown
-    assert "optimiser steps [default: 2000]" not in call("demo", "--help").out
+    assert "optimizer steps [default: 2000]" not in call("demo", "--help").out
 
 
 def test_info_prints_card_and_config(call, model_file: Path) -> None:

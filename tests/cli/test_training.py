@@ -83,7 +83,7 @@ def test_distill_needs_no_labels(call, dataset: Path, tmp_path: Path) -> None:
     assert "AP50" not in (out / "table.md").read_text()
 
 
-def test_the_students_licence_is_told(call, dataset: Path, tmp_path: Path) -> None:
+def test_the_students_license_is_told(call, dataset: Path, tmp_path: Path) -> None:
     teacher = load_model(builtin_paths()["nuclei"]).with_card(restrictions="Non-commercial use only.")
     path, out = save_model(teacher, tmp_path / "bound"), tmp_path / "out"
     done = call("distill", dataset, "--teacher", path, "--no-baseline", "--out", out, "--steps", 1, *SMALL)

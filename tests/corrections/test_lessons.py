@@ -53,7 +53,7 @@ def test_an_accepted_object_and_its_rim_are_known() -> None:
     rim[3:17, 3:17] = True
     rim &= LABELS == 0
     assert np.array_equal(found == 0, rim)
-    assert (found[LABELS == 4] == -1).all(), "a neighbour that nobody looked at is not background"
+    assert (found[LABELS == 4] == -1).all(), "a neighbor that nobody looked at is not background"
     assert (found[LABELS == 9] == -1).all()
     assert (taught(Accept((10, 10), region(3)), rim=0) != 0).all()
 
@@ -87,7 +87,7 @@ def test_a_correction_vouches_for_what_it_touched(made: Correction, numbers: set
     assert objects(taught(made)) == numbers
 
 
-def test_a_stroke_that_pokes_into_a_neighbour_says_nothing_about_it() -> None:
+def test_a_stroke_that_pokes_into_a_neighbor_says_nothing_about_it() -> None:
     assert objects(taught(Join([(6, 6), (14, 6), (14, 15)]))) == {3}
 
 

@@ -107,7 +107,7 @@ def test_rings_are_as_geojson_wants_them(regions: st.SearchStrategy[Region]) -> 
     check()
 
 
-def test_a_slanted_polygon_holds_the_pixels_whose_centres_it_holds() -> None:
+def test_a_slanted_polygon_holds_the_pixels_whose_centers_it_holds() -> None:
     triangle = np.array([[1.2, 0.3], [9.7, 2.1], [3.4, 8.8]])
     y, x = np.mgrid[:12, :12] + 0.5
     inside = np.ones((12, 12), bool)

@@ -126,7 +126,7 @@ def test_a_patch_is_a_function_of_the_seed():
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
-def test_patches_prefer_labelled_pixels():
+def test_patches_prefer_labeled_pixels():
     image = np.zeros((1, 200, 200), np.float32)
     labels = np.zeros((200, 200), np.int64)
     labels[:100, :100] = 1
@@ -212,6 +212,6 @@ def test_ignored_pixels_travel_but_do_not_attract():
     image = np.zeros((1, 60, 60), np.float32)
     patches = [random_patch(np.random.default_rng(s), GEOMETRY, 8, image, labels).labels for s in range(300)]
     assert {-1} <= set(np.unique(patches)) <= {-1, 4}
-    # By chance alone a patch in 50 holds the pixel; were ignored pixels centred on, no more than that would.
+    # By chance alone a patch in 50 holds the pixel; were ignored pixels centered on, no more than that would.
     found = sum((patch == 4).any() for patch in patches)
     assert found < 30

@@ -49,7 +49,7 @@ def test_a_large_offset_costs_no_digits(dtype, offset):
     )
 
 
-def test_crop_normalised_with_the_range_of_its_plane_agrees_with_the_plane():
+def test_crop_normalized_with_the_range_of_its_plane_agrees_with_the_plane():
     image = np.random.default_rng(0).integers(0, 4000, (2, 60, 70)).astype(np.uint16)
     value_range = measure_intensity(image, CONFIG).range
     np.testing.assert_array_equal(

@@ -11,7 +11,7 @@ DRAWN = [(nuclei_2d, (128, 160)), (cells_2d, (128, 160)), (nuclei_3d, (16, 64, 7
 
 
 def touching(labels):
-    """Pairs of neighbouring pixels that belong to different objects."""
+    """Pairs of neighboring pixels that belong to different objects."""
     pairs = 0
     for axis in range(labels.ndim):
         here, there = np.moveaxis(labels, axis, 0)[1:], np.moveaxis(labels, axis, 0)[:-1]

@@ -27,7 +27,7 @@ def comparison(teacher: float, undistilled: float, distilled: float, empty: tupl
 
 
 def test_a_teacher_that_helps() -> None:
-    said = conclude(comparison(0.90, 0.72, 0.88, (0, 0, 0)), labelled=5, unlabelled=40)
+    said = conclude(comparison(0.90, 0.72, 0.88, (0, 0, 0)), labeled=5, unlabeled=40)
     assert said.startswith("With 5 labeled images and 40 unlabeled images the distilled student reaches 98 % of")
     assert "(0.88 of 0.90), with 1/16 of its parameters and in 1/10 of its time." in said
     assert "The same network trained for as many steps on the 5 labeled images alone," in said
@@ -37,7 +37,7 @@ def test_a_teacher_that_helps() -> None:
 
 @pytest.mark.parametrize(("distilled", "verdict"), [(0.72, "no different from"), (0.60, "better than")])
 def test_a_teacher_that_does_not_help_is_told(distilled: float, verdict: str) -> None:
-    said = conclude(comparison(0.90, 0.72, distilled, None), labelled=1, unlabelled=0)
+    said = conclude(comparison(0.90, 0.72, distilled, None), labeled=1, unlabeled=0)
     assert "the teacher did not help" in said
     assert verdict in said
     assert "0.72" in said
@@ -46,13 +46,13 @@ def test_a_teacher_that_does_not_help_is_told(distilled: float, verdict: str) ->
 
 
 def test_what_is_found_in_an_empty_field_is_told_of_each_model() -> None:
-    said = conclude(comparison(0.90, 0.72, 0.88, (7, 3, 0)), labelled=5, unlabelled=40)
+    said = conclude(comparison(0.90, 0.72, 0.88, (7, 3, 0)), labeled=5, unlabeled=40)
     assert said.endswith("In an empty field of view, objects are found by the teacher (7) and undistilled student (3).")
 
 
 def test_without_labels_and_without_a_baseline() -> None:
     whole = comparison(0.90, 0.72, 0.88, None)
-    said = conclude(replace(whole, rows=(whole.rows[0], whole.rows[2])), labelled=0, unlabelled=40)
+    said = conclude(replace(whole, rows=(whole.rows[0], whole.rows[2])), labeled=0, unlabeled=40)
     assert said.startswith("From 40 unlabeled images, without a single label, the distilled student reaches 98 %")
     assert "alone" not in said
 
@@ -60,6 +60,5 @@ def test_without_labels_and_without_a_baseline() -> None:
 def test_without_scores_nothing_is_claimed() -> None:
     whole = comparison(0.90, 0.72, 0.88, None)
     assert (
-        conclude(replace(whole, rows=tuple(replace(r, scores=None) for r in whole.rows)), labelled=5, unlabelled=1)
-        == ""
+        conclude(replace(whole, rows=tuple(replace(r, scores=None) for r in whole.rows)), labeled=5, unlabeled=1) == ""
     )

@@ -44,7 +44,7 @@ def test_no_image_is_trained_on_and_compared_on() -> None:
     assert len(trained) == len(data.images)
     assert len(set(compared)) == len(compared)
     assert not trained & set(compared)
-    assert [labels is not None for labels in data.labels] == [True] * QUICK.labelled + [False] * QUICK.unlabelled
+    assert [labels is not None for labels in data.labels] == [True] * QUICK.labeled + [False] * QUICK.unlabeled
 
 
 def test_images_are_those_of_the_seed() -> None:

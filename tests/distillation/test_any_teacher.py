@@ -85,13 +85,13 @@ def test_labels_alone_can_be_distilled_directly(nuclei: Any, small: Make) -> Non
     assert direct.card.restrictions == ""
 
 
-def test_the_share_of_labelled_images_changes_what_is_learned(nuclei: Any, small: Make) -> None:
+def test_the_share_of_labeled_images_changes_what_is_learned(nuclei: Any, small: Make) -> None:
     images, labels = nuclei
     few = [labels[0], *[None] * (len(images) - 1)]
 
     def losses(share: float) -> list[float]:
         events: list[Any] = []
-        config = small(labelled_share=share, **{"assistant.use": False})
+        config = small(labeled_share=share, **{"assistant.use": False})
         drain(iter_distill(BrightTeacher(), images, few, config, validation=0.0), events.append)
         return [e.values["loss"] for e in events if isinstance(e, StepMetrics) and e.kind == "train"]
 

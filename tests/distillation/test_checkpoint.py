@@ -23,7 +23,7 @@ def test_nested_state_comes_back_exactly(tmp_path: Path) -> None:
     loaded = load_checkpoint(path)
     assert loaded["step"] == 3
     assert loaded["nothing"] is None
-    assert list(loaded["optimizer"]["state"]) == [0]  # an integer key, as the optimiser wants it
+    assert list(loaded["optimizer"]["state"]) == [0]  # an integer key, as the optimizer wants it
     assert torch.equal(loaded["optimizer"]["state"][0]["m"], state["optimizer"]["state"][0]["m"])
     assert loaded["optimizer"]["groups"] == [{"lr": 1e-3}]
     assert loaded["counts"].dtype == torch.int64

@@ -1,4 +1,4 @@
-"""The optimiser of short trainings."""
+"""The optimizer of short trainings."""
 
 import torch
 from torch import nn

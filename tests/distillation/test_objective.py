@@ -121,7 +121,7 @@ def test_ignored_background_does_not_count(small: Make) -> None:
     objective = Objective(small(background="ignore"), OFFSETS_2D)
     embedding, _ = student()
     changed = embedding.detach().clone()
-    changed[:, :, 31, 31] += 5  # an unlabelled pixel
+    changed[:, :, 31, 31] += 5  # an unlabeled pixel
     batch = make_batch(teacher=False)
     assert torch.equal(objective(embedding, None, batch, 0)["loss"], objective(changed, None, batch, 0)["loss"])
     dense = Objective(small(background="none"), OFFSETS_2D)

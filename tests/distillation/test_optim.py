@@ -1,4 +1,4 @@
-"""The schedule, the optimisers and the averaged weights."""
+"""The schedule, the optimizers and the averaged weights."""
 
 import pytest
 import torch

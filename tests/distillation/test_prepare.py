@@ -46,7 +46,7 @@ def test_channel_counts_have_to_agree(small: Make) -> None:
         check_images([image(3, 64, 64), image(2, 64, 64)], None, small(), "cyx")
 
 
-def test_nothing_labelled_is_an_error(small: Make) -> None:
+def test_nothing_labeled_is_an_error(small: Make) -> None:
     data = check_images([image()], [np.zeros((64, 64), int)], small(), None)
     with pytest.raises(LabelError, match="None of the 1 label images"):
         check_some_instances(data)
@@ -60,7 +60,7 @@ def test_the_split_is_spread_and_repeatable(small: Make) -> None:
     assert len(kept) == 8
 
 
-def test_labelled_images_validate(small: Make) -> None:
+def test_labeled_images_validate(small: Make) -> None:
     labels: list[Any] = [None] * 4
     labels[1] = labels[2] = np.ones((64, 64), int)
     _, held = split(check_images([image()] * 4, labels, small(), None), 0.5)
@@ -93,15 +93,15 @@ def test_what_is_smaller_than_nearly_all_objects_is_no_object() -> None:
     assert smallest_object([labels * 0]) == PartitionConfig().min_size
 
 
-def test_few_labelled_images_are_drawn_more_often(small: Make) -> None:
+def test_few_labeled_images_are_drawn_more_often(small: Make) -> None:
     known = np.ones((64, 64), int)
     data = check_images([image()] * 6, [known, None, None, None, known, None], small(), None)
-    favoured = data.favouring_labelled(0.5)
-    assert favoured.weights == pytest.approx((0.25, 0.125, 0.125, 0.125, 0.25, 0.125))
-    taught = favoured.take([0, 1, 5]).with_labels([known] * 3)
+    favored = data.favoring_labeled(0.5)
+    assert favored.weights == pytest.approx((0.25, 0.125, 0.125, 0.125, 0.25, 0.125))
+    taught = favored.take([0, 1, 5]).with_labels([known] * 3)
     examples = taught.examples(small().normalization)
     assert [example.weight for example in examples] == pytest.approx([0.25, 0.125, 0.125])
-    validated, held = split(favoured, 0.5)
+    validated, held = split(favored, 0.5)
     assert held is not None
     assert len(held) == 1
     assert validated.weights == pytest.approx((*[0.125] * 3, 0.25, 0.125))
@@ -110,4 +110,4 @@ def test_few_labelled_images_are_drawn_more_often(small: Make) -> None:
 @pytest.mark.parametrize("count", [0, 2, 3, 4])
 def test_images_are_drawn_alike_if_none_all_or_enough_have_labels(count: int, small: Make) -> None:
     labels = [np.ones((64, 64), int)] * count + [None] * (4 - count)
-    assert check_images([image()] * 4, labels, small(), None).favouring_labelled(0.5).weights is None
+    assert check_images([image()] * 4, labels, small(), None).favoring_labeled(0.5).weights is None

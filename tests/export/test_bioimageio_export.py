@@ -94,9 +94,9 @@ def test_a_damaged_package_is_refused(package, tmp_path, changes, problem):
         read_package(rewritten(package, tmp_path / "a.zip", **changes))
 
 
-def test_a_licence_has_an_identifier(model, tmp_path):
+def test_a_license_has_an_identifier(model, tmp_path):
     with pytest.raises(ConfigError, match=r"'my own rules'.*SPDX"):
-        write_package(model, tmp_path / "a.zip", licence="my own rules")
+        write_package(model, tmp_path / "a.zip", license="my own rules")
     assert not list(tmp_path.iterdir())
 
 

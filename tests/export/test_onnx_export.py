@@ -55,7 +55,7 @@ def test_the_file_describes_itself(model, tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "unet++"])
-def test_networks_without_foreground_and_with_colours(name):
+def test_networks_without_foreground_and_with_colors(name):
     model = Model.create(ModelConfig(network=NetworkConfig(name=name), in_channels=3, foreground=False))
     outputs = session(onnx_bytes(model)).get_outputs()
     assert [output.name for output in outputs] == ["embedding", "affinities"]

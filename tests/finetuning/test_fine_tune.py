@@ -41,7 +41,7 @@ def sparse() -> Sparse:
 
 
 @pytest.fixture(autouse=True)
-def few_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine_tune, "IMAGES", 3)
 
 
@@ -110,7 +110,7 @@ def test_replay_forgets_less(sparse: Sparse) -> None:
     config = FineTuneConfig(seconds=None, steps=12, batch=4, patch=64, device="cpu", lr=3e-3)
     change = []
     for share in (0.0, 0.5):
-        tuned = drain(iter_fit_known(nuclei, [sparse[0]], [sparse[1]], config.replace(replay=share)))
+        tuned = drain(iter_fit_known(nuclei, [sparse[0]], [sparse[1]], config.replace(rehearsal=share)))
         first, second = (predict(one, seen).foreground for one in (nuclei, tuned))
         assert first is not None
         assert second is not None
@@ -118,9 +118,9 @@ def test_replay_forgets_less(sparse: Sparse) -> None:
     assert change[1] < 0.7 * change[0]
 
 
-def test_images_of_ones_own_are_replayed(model: Model, sparse: Sparse) -> None:
+def test_images_of_ones_own_are_rehearsed(model: Model, sparse: Sparse) -> None:
     own = [nuclei_2d(np.random.default_rng(seed), (64, 64))[0] for seed in range(2)]
-    simulated, given = (drain(iter_fit_known(model, [sparse[0]], [sparse[1]], QUICK, replay=r)) for r in (None, own))
+    simulated, given = (drain(iter_fit_known(model, [sparse[0]], [sparse[1]], QUICK, rehearsal=r)) for r in (None, own))
     assert any(not torch.equal(value, weights(given)[name]) for name, value in weights(simulated).items())
 
 
@@ -146,7 +146,7 @@ def test_it_can_be_cancelled(model: Model, sparse: Sparse) -> None:
     assert all(torch.equal(value, before[name]) for name, value in weights(model).items())
 
 
-def test_colour_images_are_replayed_too(sparse: Sparse) -> None:
+def test_color_images_are_rehearsed_too(sparse: Sparse) -> None:
     model = Model.create(ModelConfig(network=NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8), in_channels=3))
     image = np.repeat(sparse[0], 3, axis=0)
     assert drain(iter_fit_known(model, [image], [sparse[1]], QUICK)).config.in_channels == 3

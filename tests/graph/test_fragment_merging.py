@@ -47,7 +47,7 @@ def test_what_hardly_touches_stays():
     np.testing.assert_array_equal(merged(labels), labels)
 
 
-def test_what_is_not_small_beside_its_neighbour_stays():
+def test_what_is_not_small_beside_its_neighbor_stays():
     labels = np.zeros((30, 30), np.int32)
     labels[5:25, 5:25] = 1
     labels[5:25, 5:12] = 2  # 140 and 260
@@ -56,7 +56,7 @@ def test_what_is_not_small_beside_its_neighbour_stays():
     assert len(np.unique(merged(labels, share=0.6))) == 2
 
 
-def test_a_crumb_goes_where_the_crumb_it_belongs_to_goes():
+def test_a_fragment_goes_where_the_fragment_it_belongs_to_goes():
     labels = disc(rim=2)
     labels[5, 10:13] = 3  # inside the rim's piece: no contact with the object
     np.testing.assert_array_equal(merged(labels), disc())
@@ -69,7 +69,7 @@ def test_the_longest_contact_decides():
     np.testing.assert_array_equal(merged(labels)[5:15, 18:21], np.ones((10, 3)))
 
 
-def test_what_is_kept_is_no_crumb_but_takes_some():
+def test_what_is_kept_is_no_fragment_but_takes_some():
     labels = disc(rim=2)
     labels[5, 10:13] = 3
     expected = disc(rim=2)
@@ -106,7 +106,7 @@ def test_objects_only_ever_become_one(seed, share):
         np.testing.assert_array_equal(found, labels)
 
 
-def test_the_partition_merges_crumbs_unless_told_not_to_and_never_what_was_cut_by_hand():
+def test_the_partition_merges_small_fragments_unless_told_not_to_and_never_what_was_cut_by_hand():
     offsets, labels = default_offsets(2), disc(rim=2)
     affinities = np.stack([labels == np.roll(labels, np.negative(offset), (0, 1)) for offset in offsets]).astype(
         np.float32
@@ -115,6 +115,6 @@ def test_the_partition_merges_crumbs_unless_told_not_to_and_never_what_was_cut_b
     foreground, settings = (labels > 0).astype(np.float32), PartitionConfig(stride=1)
     np.testing.assert_array_equal(partition(affinities, offsets, foreground, settings) > 0, labels > 0)
     assert partition(affinities, offsets, foreground, settings).max() == 1
-    assert partition(affinities, offsets, foreground, settings.replace(crumb=0)).max() == 2
+    assert partition(affinities, offsets, foreground, settings.replace(fragment_ratio=0)).max() == 2
     cut = Constraints.split_points((6, 15), (20, 15))
     assert partition(affinities, offsets, foreground, settings, cut).max() == 2

@@ -12,7 +12,7 @@ from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.offsets import default_offsets
 from napari_grd.graph.partition import partition, partition_embedding, warm_up
 
-RAW = PartitionConfig(min_size=0, crumb=0, max_hole=0)
+RAW = PartitionConfig(min_size=0, fragment_ratio=0, max_hole=0)
 few = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 shapes = st.one_of(

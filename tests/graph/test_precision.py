@@ -1,4 +1,4 @@
-"""Unit vectors, as torch's own normalisation makes them, with a gradient that is finite everywhere."""
+"""Unit vectors, as torch's own normalization makes them, with a gradient that is finite everywhere."""
 
 import pytest
 import torch

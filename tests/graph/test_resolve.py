@@ -14,8 +14,8 @@ SHAPE = (60, 60)
 def scene(noise=0.15, seed=0):
     """Two pairs of touching discs, each pair one object, and a disc alone; the embedding knows the discs."""
     rng = np.random.default_rng(seed)
-    centres = np.array([(15, 12), (15, 28), (44, 14), (44, 32), (30, 50)])
-    far = np.linalg.norm(np.moveaxis(np.indices(SHAPE), 0, -1)[..., None, :] - centres, axis=-1)
+    centers = np.array([(15, 12), (15, 28), (44, 14), (44, 32), (30, 50)])
+    far = np.linalg.norm(np.moveaxis(np.indices(SHAPE), 0, -1)[..., None, :] - centers, axis=-1)
     discs = np.where(far.min(-1) < 9, far.argmin(-1) + 1, 0)
     labels = np.array([0, 3, 3, 7, 7, 5], np.uint32)[discs]
     # The two of a pair differ little: this is why they were not told apart.

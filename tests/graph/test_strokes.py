@@ -12,7 +12,7 @@ points = st.lists(st.tuples(st.floats(-5, 40), st.floats(-5, 40)), min_size=1, m
 
 @settings(max_examples=30, deadline=None)
 @given(points)
-def test_a_raster_goes_from_neighbour_to_neighbour(stroke):
+def test_a_raster_goes_from_neighbor_to_neighbor(stroke):
     path = rasterise(stroke)
     assert (np.abs(np.diff(path, axis=0)).sum(axis=1) == 1).all()
     for point in np.rint(stroke):
@@ -27,7 +27,7 @@ def test_a_raster_in_a_volume():
 
 @settings(max_examples=30, deadline=None)
 @given(points)
-def test_what_faces_each_other_is_neighbours(stroke):
+def test_what_faces_each_other_is_neighbors(stroke):
     left, right = sides(stroke)
     assert (np.abs(left - right).sum(axis=1) == 1).all()
 

@@ -12,7 +12,7 @@ from napari_grd.io.model_file import save_model
 from napari_grd.models import Model, ModelConfig
 
 
-def test_patches_are_normalised_pieces_of_the_images(model):
+def test_patches_are_normalized_pieces_of_the_images(model):
     image = np.random.default_rng(0).integers(100, 4000, (128, 128), dtype=np.uint16)
     found = calibration_images(calibrate_int8(model, [image]))
     assert found.shape == (16, 1, 128, 128)

@@ -23,7 +23,7 @@ def calibrated(model):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A cache that the tests share, as quantising takes seconds."""
+    """A cache that the tests share, as quantizing takes seconds."""
     return tmp_path_factory.mktemp("cache")
 
 

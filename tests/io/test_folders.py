@@ -61,7 +61,7 @@ def test_of_a_single_stack_the_last_planes_are_held_out(folder: Path) -> None:
     assert len(training.names) == 8
 
 
-def test_a_single_labelled_image_among_others_is_held_out() -> None:
+def test_a_single_labeled_image_among_others_is_held_out() -> None:
     data = ImageFolder(["a", "b", "c"], [PLANE] * 3, [None, LABELS, None], "yx")
     training, held = data.hold_out(0.2)
     assert (training.names, held.names) == (["a", "c"], ["b"])

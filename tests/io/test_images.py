@@ -16,8 +16,8 @@ from napari_grd.io.label_image import read_label_image
 from napari_grd.io.label_tiff import write_labels
 from napari_grd.io.listing import find_images, read_pairs
 
-GREY = np.arange(35, dtype=np.uint8).reshape(5, 7)
-COLOUR = np.arange(105, dtype=np.uint8).reshape(5, 7, 3)
+GRAY = np.arange(35, dtype=np.uint8).reshape(5, 7)
+COLOR = np.arange(105, dtype=np.uint8).reshape(5, 7, 3)
 DEEP = (np.arange(35, dtype=np.uint16) * 1000).reshape(5, 7)
 STACK = np.arange(210, dtype=np.uint16).reshape(6, 5, 7)
 
@@ -36,10 +36,10 @@ def save(path: Path, array: np.ndarray) -> Path:
 @pytest.mark.parametrize(
     ("name", "array"),
     [
-        ("grey.tif", GREY),
-        ("grey.png", GREY),
-        ("colour.png", COLOUR),
-        ("colour.tiff", COLOUR),
+        ("gray.tif", GRAY),
+        ("gray.png", GRAY),
+        ("color.png", COLOR),
+        ("color.tiff", COLOR),
         ("deep.png", DEEP),
         ("deep.tif", DEEP),
         ("stack.tif", STACK),
@@ -52,15 +52,15 @@ def test_an_image_is_read_as_stored(tmp_path: Path, name: str, array: np.ndarray
     np.testing.assert_array_equal(read, array)
 
 
-def test_a_jpeg_is_read_with_colour_last(tmp_path: Path) -> None:
-    assert read_image(save(tmp_path / "a.jpg", COLOUR)).shape == COLOUR.shape
+def test_a_jpeg_is_read_with_color_last(tmp_path: Path) -> None:
+    assert read_image(save(tmp_path / "a.jpg", COLOR)).shape == COLOR.shape
 
 
 def test_an_indexed_png_of_labels_gives_its_indices(tmp_path: Path) -> None:
-    image = Image.fromarray(GREY, mode=None).convert("L")
+    image = Image.fromarray(GRAY, mode=None).convert("L")
     image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0] * 85)
     image.save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_label_image(tmp_path / "a.png"), GREY)
+    np.testing.assert_array_equal(read_label_image(tmp_path / "a.png"), GRAY)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg", "a.npy"])
@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path, prepare: Callable[[Path], 
 
 def test_pairs_share_their_stem_whatever_the_format(tmp_path: Path) -> None:
     for name in ("images/b.png", "images/a.tif", "images/c.ome.tif", "labels/a.npy", "labels/c.tif"):
-        save(tmp_path / name, GREY)
+        save(tmp_path / name, GRAY)
     pairs = read_pairs(tmp_path)
     assert [(pair.name, pair.labels and pair.labels.name) for pair in pairs] == [
         ("a", "a.npy"),
@@ -135,21 +135,21 @@ def test_pairs_share_their_stem_whatever_the_format(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", [".", "images"])
 def test_images_alone_have_no_labels(tmp_path: Path, folder: str) -> None:
-    save(tmp_path / folder / "a.tif", GREY)
+    save(tmp_path / folder / "a.tif", GRAY)
     (pair,) = read_pairs(tmp_path)
     assert (pair.name, pair.labels) == ("a", None)
 
 
 def test_labels_without_image(tmp_path: Path) -> None:
-    save(tmp_path / "images/a.tif", GREY)
+    save(tmp_path / "images/a.tif", GRAY)
     for name in "bcdefgh":
-        save(tmp_path / f"labels/{name}.tif", GREY)
+        save(tmp_path / f"labels/{name}.tif", GRAY)
     with pytest.raises(DataError, match=r"7 label image\(s\) have no image: b, c, d, e, f, \.\.\."):
         read_pairs(tmp_path)
 
 
 def test_labels_without_a_folder_of_images(tmp_path: Path) -> None:
-    save(tmp_path / "labels/a.tif", GREY)
+    save(tmp_path / "labels/a.tif", GRAY)
     with pytest.raises(DataError, match="no 'images'"):
         read_pairs(tmp_path)
 
@@ -168,7 +168,7 @@ def test_labels_come_back_in_the_smallest_type(
 
 def test_labels_say_where_they_come_from(tmp_path: Path) -> None:
     origin = {"model": "nuclei", "version": "1.0", "config": {"stride": 5}}
-    path = write_labels(tmp_path / "a.tif", GREY, origin)
+    path = write_labels(tmp_path / "a.tif", GRAY, origin)
     with tifffile.TiffFile(path) as file:
         assert file.imagej_metadata is not None
         assert json.loads(file.imagej_metadata["Info"]) == origin
@@ -191,7 +191,7 @@ def test_what_is_no_label_image(tmp_path: Path, labels: np.ndarray, words: str) 
 
 def test_labels_only_go_to_tiff(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"a.png.*\.tif"):
-        write_labels(tmp_path / "a.png", GREY)
+        write_labels(tmp_path / "a.png", GRAY)
 
 
 @pytest.mark.real

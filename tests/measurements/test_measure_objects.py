@@ -23,7 +23,7 @@ def block(shape: tuple[int, ...], box: tuple[slice, ...], label: int = 1) -> np.
     return labels
 
 
-def test_a_plane_object_in_micrometres() -> None:
+def test_a_plane_object_in_micrometers() -> None:
     labels = block((10, 12), np.s_[2:6, 3:9], 7)
     columns = measure(labels, scale=0.5, translate=(10, 20), unit="µm").columns
     found = {name: values.item() for name, values in columns.items()}

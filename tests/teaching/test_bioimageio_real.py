@@ -43,7 +43,7 @@ def test_the_foreground_is_its_reference(package: Path, weights: str) -> None:
     teacher = BioimageioTeacher(package, weights=weights, device="cpu")
     found = teacher.predict(np.load(package / "test_input.npy")[0])
     np.testing.assert_allclose(found.foreground, np.load(package / "test_output.npy")[0, 0], atol=1e-4)
-    assert teacher.licence == "MIT"
+    assert teacher.license == "MIT"
 
 
 def test_it_segments_real_images(teacher: BioimageioTeacher, real_data: Path) -> None:

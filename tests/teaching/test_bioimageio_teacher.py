@@ -69,7 +69,7 @@ def test_a_half_is_where_its_recipe_draws_the_line(make_zoo_model: Any, circles:
     plain = load(folder, recipe.replace(foreground_threshold=0.5)).predict(image)
     np.testing.assert_array_equal(found.foreground > 0.5, found.labels > 0)
     assert 0 < np.count_nonzero(found.labels) < np.count_nonzero(plain.labels)
-    sure = np.abs(found.foreground - 0.5) > 0.3  # of neighbours that are not, one may be foreground and the other not
+    sure = np.abs(found.foreground - 0.5) > 0.3  # of neighbors that are not, one may be foreground and the other not
     above = found.labels[1:] == found.labels[:-1]
     np.testing.assert_array_equal((found.affinities[0, 1:] > 0.5)[sure[1:]], above[sure[1:]])
 
@@ -276,7 +276,7 @@ def test_a_zip_a_folder_and_a_description_are_the_same_teacher(make_zoo_model: A
     for teacher in found:
         assert isinstance(teacher, BioimageioTeacher)
         assert teacher.name == "Tiny model"
-        assert teacher.licence == "MIT"
+        assert teacher.license == "MIT"
         assert teacher.restrictions == ""
     assert len({teacher.fingerprint for teacher in found}) == 1
     assert load(folder, ZooRecipe(channels={"out": ("foreground",)}, depth=3)).fingerprint != found[0].fingerprint
@@ -307,10 +307,10 @@ def test_onnx_weights(make_zoo_model: Any) -> None:
         load(folder, weights="keras_hdf5")
 
 
-def test_the_licence_is_told(make_zoo_model: Any) -> None:
+def test_the_license_is_told(make_zoo_model: Any) -> None:
     teacher = load(make_zoo_model(license="CC-BY-NC-4.0"))
     assert teacher.restrictions == "Non-commercial use only (CC-BY-NC-4.0)."
-    assert load(make_zoo_model(license=None)).restrictions.startswith("No licence is given")
+    assert load(make_zoo_model(license=None)).restrictions.startswith("No license is given")
 
 
 def test_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ from napari_grd.teaching.base import Teacher, TeacherPrediction
 from napari_grd.teaching.function import FunctionTeacher
 from napari_grd.teaching.registry import as_teacher, load_teacher
 
-GREY = np.arange(42, dtype=np.uint16).reshape(1, 6, 7)
-RGB = np.concatenate([GREY, GREY + 1, GREY + 2])
+GRAY = np.arange(42, dtype=np.uint16).reshape(1, 6, 7)
+RGB = np.concatenate([GRAY, GRAY + 1, GRAY + 2])
 
 
 def bright(image: NDArray[Any]) -> NDArray[np.int64]:
@@ -27,19 +27,19 @@ def test_a_function_teaches() -> None:
         assert isinstance(teacher, Teacher)
         assert teacher.name == "bright"
         assert not teacher.gives_embeddings
-        prediction = teacher.predict(GREY)
+        prediction = teacher.predict(GRAY)
         assert prediction.labels.dtype == np.uint32
-        np.testing.assert_array_equal(prediction.labels, GREY[0] > 20)
+        np.testing.assert_array_equal(prediction.labels, GRAY[0] > 20)
 
 
 @pytest.mark.parametrize(
     ("image", "axes", "shape"),
     [
-        (GREY, None, (6, 7)),
+        (GRAY, None, (6, 7)),
         (RGB, None, (6, 7, 3)),
-        (GREY, "yxc", (6, 7, 1)),
+        (GRAY, "yxc", (6, 7, 1)),
         (RGB, "cyx", (3, 6, 7)),
-        (GREY[:, None], None, (1, 6, 7)),
+        (GRAY[:, None], None, (1, 6, 7)),
         (RGB[:, None], "zyxc", (1, 6, 7, 3)),
     ],
 )
@@ -56,7 +56,7 @@ def test_it_gets_the_axes_it_wants(image: NDArray[Any], axes: str | None, shape:
     assert image.any()
 
 
-@pytest.mark.parametrize(("image", "axes"), [(RGB, "yx"), (GREY, "zyx"), (GREY[:, None], "yxc")])
+@pytest.mark.parametrize(("image", "axes"), [(RGB, "yx"), (GRAY, "zyx"), (GRAY[:, None], "yxc")])
 def test_an_image_it_does_not_want(image: NDArray[Any], axes: str) -> None:
     with pytest.raises(GrdError, match=rf"'bright' wants images '{axes}'"):
         FunctionTeacher(bright, axes=axes).predict(image)
@@ -64,11 +64,11 @@ def test_an_image_it_does_not_want(image: NDArray[Any], axes: str) -> None:
 
 def test_it_may_say_more_than_labels() -> None:
     probability = np.full((6, 7), 0.25)
-    found = FunctionTeacher(lambda image: (bright(image), probability)).predict(GREY)
+    found = FunctionTeacher(lambda image: (bright(image), probability)).predict(GRAY)
     assert found.foreground is not None
     assert found.foreground.dtype == np.float32
     whole = TeacherPrediction(np.zeros((6, 7), np.uint32))
-    assert FunctionTeacher(lambda image: whole).predict(GREY) is whole
+    assert FunctionTeacher(lambda image: whole).predict(GRAY) is whole
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_it_may_say_more_than_labels() -> None:
 )
 def test_what_is_no_answer(answer: Any, words: str) -> None:
     with pytest.raises(LabelError, match=rf"The function .*{words}"):
-        FunctionTeacher(lambda image: answer).predict(GREY)
+        FunctionTeacher(lambda image: answer).predict(GRAY)
 
 
 def test_its_own_errors_are_told() -> None:
@@ -94,7 +94,7 @@ def test_its_own_errors_are_told() -> None:
         raise KeyError("no such model")
 
     with pytest.raises(GrdError, match=r"fail' fails on an image of shape \(6, 7\) and type uint16.*no such model"):
-        FunctionTeacher(fail).predict(GREY)
+        FunctionTeacher(fail).predict(GRAY)
 
 
 SOURCE = "import numpy as np\n\ndef segment(image):\n    return (image > {}).astype(int)\n"
@@ -107,7 +107,7 @@ def test_a_file_or_a_module_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.syspath_prepend(tmp_path)
         teacher = as_teacher(source)
         assert teacher.name == "segment"
-        np.testing.assert_array_equal(teacher.predict(GREY).labels, bright(GREY[0]))
+        np.testing.assert_array_equal(teacher.predict(GRAY).labels, bright(GRAY[0]))
 
 
 def test_what_cannot_be_found(tmp_path: Path) -> None:

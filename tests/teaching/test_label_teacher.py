@@ -82,7 +82,7 @@ def write(folder: Path, name: str, array: np.ndarray) -> None:
     tifffile.imwrite(folder / name, array)
 
 
-def test_a_folder_teaches_what_is_labelled(tmp_path: Path) -> None:
+def test_a_folder_teaches_what_is_labeled(tmp_path: Path) -> None:
     (image, labels), (bare, _) = pair(0), pair(1)
     write(tmp_path / "set" / "images", "a.tif", image)
     write(tmp_path / "set" / "images", "b.tif", bare)

@@ -34,7 +34,7 @@ def blob(*where: slice) -> np.ndarray[Any, Any]:
     return labels
 
 
-CENTRED, LOPSIDED = blob(slice(10, 30), slice(10, 30)), blob(slice(2, 22), slice(10, 20))
+CENTERED, LOPSIDED = blob(slice(10, 30), slice(10, 30)), blob(slice(2, 22), slice(10, 20))
 IMAGE = np.arange(1600, dtype=np.uint16).reshape(1, 40, 40)
 OTHER = IMAGE + 1
 
@@ -46,7 +46,7 @@ def teachers() -> dict[str, Teacher]:
         "nothing": Fixed("nothing", nothing),
         "everything": Fixed("everything", everything, "A."),
         "lopsided": Fixed("lopsided", LOPSIDED, "B."),
-        "centred": Fixed("centred", CENTRED, "A."),
+        "centered": Fixed("centered", CENTERED, "A."),
     }
 
 
@@ -54,14 +54,14 @@ def test_the_most_certain_teaches(teachers: dict[str, Teacher]) -> None:
     several = MultiTeacher(teachers)
     assert isinstance(several, Teacher)
     assert not several.gives_embeddings
-    assert several.choose(IMAGE) == "centred"
-    np.testing.assert_array_equal(several.predict(IMAGE).labels, CENTRED)
+    assert several.choose(IMAGE) == "centered"
+    np.testing.assert_array_equal(several.predict(IMAGE).labels, CENTERED)
 
 
 def test_a_choice_counts_before_certainty(teachers: dict[str, Teacher]) -> None:
     several = MultiTeacher(teachers).assigned([IMAGE, OTHER], ["lopsided", None])
     assert several.choose(IMAGE) == "lopsided"
-    assert several.choose(OTHER) == "centred"
+    assert several.choose(OTHER) == "centered"
     assert several.fingerprint != MultiTeacher(teachers).fingerprint
     assert several.confident().choose(IMAGE) == "lopsided"
     assert several.confident().predict(IMAGE).confidence is not None
@@ -71,13 +71,13 @@ def test_known_labels_count_before_certainty(teachers: dict[str, Teacher]) -> No
     drawn = LabelTeacher([(IMAGE[0], LOPSIDED.astype(int))])
     several = MultiTeacher(teachers | {"drawn": drawn})
     assert several.choose(IMAGE) == "drawn"
-    assert several.choose(OTHER) == "centred"
+    assert several.choose(OTHER) == "centered"
     assert several.confident().predict(IMAGE).confidence is None  # nothing to doubt
     with pytest.raises(DataError, match="None of the teachers drawn has labels"):
         MultiTeacher({"drawn": drawn}).predict(OTHER)
 
 
-def test_licences_of_all_bind(teachers: dict[str, Teacher]) -> None:
+def test_licenses_of_all_bind(teachers: dict[str, Teacher]) -> None:
     assert MultiTeacher(teachers).restrictions == "A. B."
 
 
@@ -95,7 +95,7 @@ def test_embeddings_become_affinities() -> None:
 
 def test_a_mapping_is_a_teacher(teachers: dict[str, Teacher]) -> None:
     several = as_teacher(teachers)
-    assert several.name == "nothing + everything + lopsided + centred"
+    assert several.name == "nothing + everything + lopsided + centered"
     with pytest.raises(ConfigError, match="no teachers to choose from"):
         as_teacher({})
 
@@ -103,6 +103,6 @@ def test_a_mapping_is_a_teacher(teachers: dict[str, Teacher]) -> None:
 def test_wrong_choices_are_named(teachers: dict[str, Teacher]) -> None:
     several = MultiTeacher(teachers)
     with pytest.raises(ConfigError, match="There are 2 images, but teachers for 1"):
-        several.assigned([IMAGE, OTHER], ["centred"])
+        several.assigned([IMAGE, OTHER], ["centered"])
     with pytest.raises(ConfigError, match=r"no teacher named 'cells'.*nothing, everything"):
         several.assigned([IMAGE], ["cells"])

@@ -15,7 +15,7 @@ from napari_grd.teaching.soft_affinities import (
     affinities_from_distances,
     affinities_from_flows,
     affinities_from_probability,
-    centred,
+    centered,
 )
 
 SHAPE = (40, 48)
@@ -47,7 +47,7 @@ def inside(labels: NDArray[np.uint32]) -> NDArray[np.bool_]:
 
 
 def perfect_flows(labels: NDArray[np.uint32]) -> NDArray[np.float32]:
-    """Unit vectors to the centre of each object."""
+    """Unit vectors to the center of each object."""
     flows = np.zeros((labels.ndim, *labels.shape), np.float32)
     for number in np.unique(labels[labels > 0]):
         where = np.nonzero(labels == number)
@@ -160,7 +160,7 @@ def test_a_blurred_turn_is_seen_over_three_pixels() -> None:
     assert 0.2 < found[1, 0, 4] < 0.4
 
 
-def test_centres_are_no_borders() -> None:
+def test_centers_are_no_borders() -> None:
     labels = np.ones((3, 9), np.uint32)
     flows = np.zeros((2, 3, 9), np.float32)
     flows[1] = np.sign(4 - np.arange(9))
@@ -168,20 +168,20 @@ def test_centres_are_no_borders() -> None:
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=20), st.floats(0.02, 0.98))
-def test_a_centred_probability_is_a_half_at_the_threshold(values: list[float], threshold: float) -> None:
+def test_a_centered_probability_is_a_half_at_the_threshold(values: list[float], threshold: float) -> None:
     given_, line = np.array(sorted(values), np.float32), np.float32(threshold)
-    found = centred(given_, threshold)
+    found = centered(given_, threshold)
     assert found.dtype == np.float32
     assert np.all((found >= 0) & (found <= 1))
     assert np.all(np.diff(found) >= 0)
     assert np.all(found[given_ > line + 1e-3] > 0.5)
     assert np.all(found[given_ < line - 1e-3] < 0.5)
-    assert centred(np.float32([0, threshold, 1]), threshold) == pytest.approx([0, 0.5, 1], abs=1e-5)
+    assert centered(np.float32([0, threshold, 1]), threshold) == pytest.approx([0, 0.5, 1], abs=1e-5)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
 def test_a_line_at_the_end_of_the_scale_leaves_probabilities(threshold: float) -> None:
-    found = centred(np.float32([0, 0.5, 1]), threshold)
+    found = centered(np.float32([0, 0.5, 1]), threshold)
     assert np.isfinite(found).all()
     assert found[0] == 0
     assert found[2] == 1

@@ -87,8 +87,8 @@ def test_all_are_listed_and_the_reason_is_given() -> None:
 @pytest.mark.usefixtures("plugins")
 def test_a_plugin_is_loaded_with_its_options() -> None:
     assert load_teacher("blank", shade=3).name == "blank"
-    with pytest.raises(ConfigError, match=r"'blank' cannot be loaded.*'colour'"):
-        load_teacher("blank", colour=3)
+    with pytest.raises(ConfigError, match=r"'blank' cannot be loaded.*'color'"):
+        load_teacher("blank", color=3)
 
 
 @pytest.mark.usefixtures("plugins")

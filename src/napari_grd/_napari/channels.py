@@ -60,7 +60,7 @@ class ChannelPickers(QWidget):
     def _add(self, number: int, default: Channel | None) -> None:
         picker = QComboBox()
         picker.addItems([_CHOOSE, *(choice.label for choice in self._choices)])
-        picker.setToolTip("What the model is shown here: the stain or colour it was trained on.")
+        picker.setToolTip("What the model is shown here: the stain or color it was trained on.")
         for index, choice in enumerate(self._choices):
             if default is not None and _same([choice], [default]):
                 picker.setCurrentIndex(index + 1)

@@ -85,7 +85,7 @@ def output_options(
     scale = np.asarray(layer.scale)[kept]
     coarser = np.ones(len(kept)) if factors is None else np.asarray(factors, float)
     first = np.zeros(len(kept)) if start is None else np.asarray(start, float)
-    # The centre of a coarse pixel is not that of the first fine one it covers.
+    # The center of a coarse pixel is not that of the first fine one it covers.
     origin = first + (coarser - 1) / 2
     default = [str(axis) for axis in range(-count - len(kept), 0)][count:]
     unnamed = tuple(str(axis) for axis in range(-layer.ndim, 0))  # what napari calls axes that nobody named

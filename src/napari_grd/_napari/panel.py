@@ -11,7 +11,7 @@ from napari_grd._napari.state import state_of, unwrap
 from napari_grd._napari.worker import Running, message_of
 
 # Readable on napari's dark and light themes alike.
-_COLOURS = {"info": "#7fa8d8", "warning": "#d9a441", "error": "#e06c6c"}
+_COLORS = {"info": "#7fa8d8", "warning": "#d9a441", "error": "#e06c6c"}
 
 
 class Panel(QWidget):
@@ -42,7 +42,7 @@ class Panel(QWidget):
     def say(self, text: str, kind: str = "info") -> None:
         """Show a line to the user; an empty text hides it. Kinds: info, warning, error."""
         self.message.setText(text)
-        self.message.setStyleSheet(f"color: {_COLOURS[kind]};")
+        self.message.setStyleSheet(f"color: {_COLORS[kind]};")
         self.message.setVisible(bool(text))
 
     def show_error(self, error: BaseException) -> None:

@@ -84,7 +84,7 @@ class SaveButton(QPushButton):
             self.save_as(path.removesuffix(MODEL_SUFFIX).removesuffix(SUFFIXES[form]) + SUFFIXES[form], form)
 
     def _accepted(self, restrictions: str) -> bool:
-        """Whether what its teacher's licence forbids was read; nothing is asked where nothing is forbidden."""
+        """Whether what its teacher's license forbids was read; nothing is asked where nothing is forbidden."""
         if not restrictions:
             return True
         question = f"This student has learned from a teacher with terms of its own:\n\n{restrictions}\n\nSave it?"

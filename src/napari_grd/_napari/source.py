@@ -19,7 +19,7 @@ Plane = tuple[int, ...]
 Region = tuple[slice, slice]
 
 _RGB = ("red", "green", "blue")
-_GREY_WEIGHTS = np.array([0.2125, 0.7154, 0.0721], np.float32)  # as scikit-image's rgb2gray
+_GRAY_WEIGHTS = np.array([0.2125, 0.7154, 0.0721], np.float32)  # as scikit-image's rgb2gray
 _CHANNEL_NAMES = {"c", "channel", "channels"}
 
 
@@ -32,7 +32,7 @@ class Channel:
     layer : Image
     index : int or None
         Position along the layer's channel axis or RGB component; None: the
-        layer itself, or the grey value of an RGB layer.
+        layer itself, or the gray value of an RGB layer.
     label : str
         For pickers.
     """
@@ -50,7 +50,7 @@ class ImageSource:
     layer : Image
         Gives shape, place and pyramid.
     channels : tuple of Channel, optional
-        Default: the layer itself (its grey value if it is RGB).
+        Default: the layer itself (its gray value if it is RGB).
     displayed : (int, int), optional
         The layer's axes that are rows and columns of a plane. Default: the last two.
 
@@ -149,7 +149,7 @@ class ImageSource:
         Returns
         -------
         (C, h, w) array
-            In the image's own type; float32 for the grey value of an RGB layer.
+            In the image's own type; float32 for the gray value of an RGB layer.
         """
         parts = [self._read_channel(channel, level, plane, region) for channel in self.channels]
         return np.stack(parts)
@@ -163,7 +163,7 @@ class ImageSource:
             index.append(channel.index)
         pixels = np.asarray(data[tuple(index)])
         if channel.layer.rgb and channel.index is None:
-            pixels = pixels[..., :3].astype(np.float32) @ _GREY_WEIGHTS
+            pixels = pixels[..., :3].astype(np.float32) @ _GRAY_WEIGHTS
         return pixels.T if self.spatial_axes[0] > self.spatial_axes[1] else pixels
 
 
@@ -178,11 +178,11 @@ def channel_axis(layer: Image) -> int | None:
 def channel_choices(viewer: Any, layer: Image) -> list[Channel]:
     """Everything a model's input channel can be taken from, for an image layer.
 
-    RGB components and their grey value; positions along an axis named "c" or
+    RGB components and their gray value; positions along an axis named "c" or
     "channel"; else the layer and all others of its shape.
     """
     if layer.rgb:
-        return [Channel(layer, None, "grey"), *(Channel(layer, i, name) for i, name in enumerate(_RGB))]
+        return [Channel(layer, None, "gray"), *(Channel(layer, i, name) for i, name in enumerate(_RGB))]
     axis = channel_axis(layer)
     if axis is not None:
         return [Channel(layer, i, f"channel {i}") for i in range(_levels(layer)[0].shape[axis])]
@@ -197,7 +197,7 @@ def channel_choices(viewer: Any, layer: Image) -> list[Channel]:
 def default_channels(viewer: Any, layer: Image, count: int) -> tuple[Channel, ...] | None:
     """The channels a model that takes ``count`` is given unless somebody chooses; None if it is not clear.
 
-    One channel: the grey value of an RGB layer, the layer itself, or the only
+    One channel: the gray value of an RGB layer, the layer itself, or the only
     position of its channel axis. Three channels and RGB: red, green, blue.
     Otherwise there must be exactly as many choices as channels.
     """

@@ -27,12 +27,12 @@ def export(
         str | None, typer.Option(help="bioimageio, onnx or openvino. \\[default: from the name of the file]")
     ] = None,
     int8: Annotated[
-        Path | None, typer.Option(help="For openvino: quantise, calibrated on the images of this folder.")
+        Path | None, typer.Option(help="For openvino: quantize, calibrated on the images of this folder.")
     ] = None,
     image: Annotated[Path | None, typer.Option(help="For bioimageio: an example for test and cover.")] = None,
     axes: Axes = None,
     author: Annotated[list[str] | None, typer.Option(help="For bioimageio: who made it; repeatable.")] = None,
-    licence: Annotated[
+    license: Annotated[
         str | None, typer.Option(help="For bioimageio: SPDX identifier. \\[default: the card's]")
     ] = None,
     force: Force = False,
@@ -55,7 +55,7 @@ def export(
     if image is not None:
         example = read_image(image, axes=axes)
         options |= {"image": example.pixels, "axes": example.axes}
-    options["licence"] = licence
+    options["license"] = license
     print_files([grd.export_model(loaded, out, chosen, int8=int8 is not None, **options)])  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ _FINE_TUNE = {
     "--seconds": "seconds",
     "--steps": "steps",
     "--lr": "lr",
-    "--replay-share": "replay",
+    "--rehearsal-share": "rehearsal",
     "--diameter": "object_diameter",
     "--device": "device",
     "--threads": "threads",
@@ -34,19 +34,19 @@ def fine_tune(
         list[Path] | None,
         typer.Option(
             help="Labels of each image with the corrections in them; repeatable."
-            " \\[default: segmented here, and the corrections replayed on it]"
+            " \\[default: segmented here, and the corrections applied to it]"
         ),
     ] = None,
-    replay: Annotated[
+    rehearsal: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of images that the model was made for, to forget less. \\[default: simulated nuclei]"
+            help="Folder of images that the model was trained for, to forget less. \\[default: simulated nuclei]"
         ),
     ] = None,
     axes: Annotated[str | None, typer.Option(help="Axes of every image. \\[default: those of its corrections]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
 ) -> None:
-    """Let a model learn corrected objects, in about a minute, without forgetting what it knows."""
+    """Fine-tune a model on corrected objects, in about a minute; rehearsal keeps it from forgetting much."""
     config = settings.build()
     for what, files in (("corrections", corrections), ("labels", labels)):
         if files is not None and len(files) != len(images):
@@ -68,8 +68,8 @@ def fine_tune(
     told = None if axes is None else read[0].axes
     made = [grd.load_corrections(path) for path in corrections]
     segmented = None if labels is None else [read_label_image(path) for path in labels]
-    known = None if replay is None else run(iter_read(replay)).images
-    job = grd.iter_fine_tune(before, arrays, made, segmented, config, axes=told, replay=known)
+    known = None if rehearsal is None else run(iter_read(rehearsal)).images
+    job = grd.iter_fine_tune(before, arrays, made, segmented, config, axes=told, rehearsal=known)
     after = run(job, resume="Nothing was kept; run the same command again.")
     path = grd.save_model(after, out)
     view = SegmentConfig(object_diameter=config.object_diameter, threads=config.threads)

@@ -35,8 +35,8 @@ def models() -> None:
     from napari_grd.api import builtin_models
     from napari_grd.hub import list_path, remote_models
 
-    rows = [[card.name, card.summary, card.licence, f"{card.parameters:,}"] for card in builtin_models()]
-    print_table("Built-in models", ["name", "summary", "licence", "parameters"], rows, left=3)
+    rows = [[card.name, card.summary, card.license, f"{card.parameters:,}"] for card in builtin_models()]
+    print_table("Built-in models", ["name", "summary", "license", "parameters"], rows, left=3)
     listed = [[one.name, one.url, "yes" if one.here else "no"] for one in remote_models().values()]
     if listed:
         print_table(f"Models of {list_path()}", ["name", "address", "fetched"], listed, left=3)
@@ -77,9 +77,9 @@ def teachers(name: Annotated[str | None, typer.Argument(help="Of one teacher: li
         [
             name,
             found.summary,
-            f"{found.licence}. {found.restrictions}" if found.restrictions else found.licence,
+            f"{found.license}. {found.restrictions}" if found.restrictions else found.license,
             "yes" if found.available else f"no: {found.reason}",
         ]
         for name, found in known().items()
     ]
-    print_table("Teachers", ["name", "summary", "licence", "available"], rows, left=4)
+    print_table("Teachers", ["name", "summary", "license", "available"], rows, left=4)

@@ -348,8 +348,8 @@ def _write_outlines(target: Path, fitted: "FittedImage", labels: NDArray[Any]) -
     from PIL import Image
 
     from napari_grd.data.inputs import as_image, split_planes
-    from napari_grd.demo.colours import overlay
     from napari_grd.io.atomic import atomic_path
+    from napari_grd.visualization import overlay
 
     leading = [axis for axis in fitted.axes if axis not in "cyx"]
     order = [sorted(leading).index(axis) for axis in leading]  # t before z

@@ -49,7 +49,7 @@ Dataset = Annotated[str | None, typer.Option(help="Name of a data set in the fol
 Axes = Annotated[
     str | None, typer.Option(help="Axes of every image, a letter of tczyx each, e.g. tyx. \\[default: from the files]")
 ]
-HoldOut = Annotated[float, typer.Option(help="Fraction of the labelled images that is not trained on.")]
+HoldOut = Annotated[float, typer.Option(help="Fraction of the labeled images that is not trained on.")]
 Group = Annotated[
     str | None,
     typer.Option(
@@ -89,10 +89,10 @@ def train(
     hold_out: HoldOut = 0.2,
     group: Group = None,
 ) -> None:
-    """Train a network on labelled images, e.g. as a teacher."""
+    """Train a network on labeled images, e.g. as a teacher."""
     config = settings.build()
     source = data_folder(images, dataset)
-    data = run(iter_training_images(source, axes, hold_out, group or known_group(source), labelled=True))
+    data = run(iter_training_images(source, axes, hold_out, group or known_group(source), labeled=True))
     training, config = run(iter_fit(data.training, config, patch_given=settings.has("patch")))
     held = data.held
 
@@ -138,7 +138,7 @@ def distill(
     hold_out: HoldOut = 0.2,
     group: Group = None,
 ) -> None:
-    """Distil a small student from a teacher, on a folder of images.
+    """Distill a small student from a teacher, on a folder of images.
 
     Images without labels are used too: there the student learns from the teacher's own instances.
     """
@@ -172,7 +172,7 @@ def _report(study: "Study", title: str) -> None:
         print_text(study.conclusion)
     print_files(study.files)
     if restrictions := study.models[STUDENT].card.restrictions:
-        print_note(f"Before you pass the student on: its teacher's licence binds it. {restrictions}")
+        print_note(f"Before you pass the student on: its teacher's license binds it. {restrictions}")
 
 
 def _resume(out: Path) -> str:

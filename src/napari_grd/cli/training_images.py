@@ -32,7 +32,7 @@ class TrainingImages:
 
 
 def iter_training_images(
-    source: Path, axes: str | None, hold_out: float, group: str | None, *, labelled: bool = False
+    source: Path, axes: str | None, hold_out: float, group: str | None, *, labeled: bool = False
 ) -> Job[TrainingImages]:
     """Read a folder and hold some of it out, as a job.
 
@@ -46,7 +46,7 @@ def iter_training_images(
         Fraction to hold out.
     group : str or None
         See :meth:`~napari_grd.io.folders.ImageFolder.hold_out`.
-    labelled : bool
+    labeled : bool
         Whether images without labels are left out.
 
     Raises
@@ -55,12 +55,12 @@ def iter_training_images(
         If the folder cannot be used, or there is nothing to hold out.
     """
     data = yield from iter_read(source, axes)
-    known = data.labelled()
-    if labelled and not known.images:
+    known = data.labeled()
+    if labeled and not known.images:
         raise DataError(
             f"No image in {str(source)!r} has labels.", "Put labels of the same names in its subfolder 'labels'."
         )
-    training, held = (known if labelled else data).hold_out(hold_out, group)
+    training, held = (known if labeled else data).hold_out(hold_out, group)
     return TrainingImages(training, held, bool(known.images))
 
 

@@ -75,7 +75,7 @@ def doubts(labels: Any, evidence: Evidence, *, teacher_labels: Any = None, turne
     Each of these is between 0 and 1, and the score is the probability that at least one is a true alarm, if
     they were independent: ``1 - (1 - border) (1 - teacher) (1 - turned)``.
 
-    * *border*: the mean affinity, clipped at 0, of the object's pixels with neighbours that are not
+    * *border*: the mean affinity, clipped at 0, of the object's pixels with neighbors that are not
       of it. A border that can be trusted is one that the embedding shows.
     * *teacher*: 1 minus the intersection over union with the teacher's best match.
     * *turned*: 1 minus that with the best match in the turned images, on average.
@@ -125,7 +125,7 @@ def _of_plane(
 
 
 def _across(index: NDArray[np.int64], count: int, embedding: NDArray[np.float32]) -> Values:
-    """Mean affinity of each label's pixels with direct neighbours of another one."""
+    """Mean affinity of each label's pixels with direct neighbors of another one."""
     total, pairs = np.zeros(count), np.zeros(count)
     for before, affinity in zip(_BEFORE, affinities_channels_last(embedding, _BEFORE), strict=True):
         here = np.s_[-before[0] :, -before[1] :]
@@ -147,6 +147,6 @@ def _missed(labels: Labels, index: NDArray[np.int64], others: Sequence[Labels]) 
 
 
 def _inside(index: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Pixels whose neighbours are all of the same label, so that depths count from every border."""
+    """Pixels whose neighbors are all of the same label, so that depths count from every border."""
     inside: NDArray[np.bool_] = ndimage.minimum_filter(index, 3) == ndimage.maximum_filter(index, 3)
     return inside

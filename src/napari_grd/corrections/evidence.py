@@ -42,7 +42,7 @@ class PlaneEvidence:
 
     @classmethod
     def of(cls, prediction: Prediction) -> "PlaneEvidence":
-        """A prediction of one plane, brought to the image's grid by nearest neighbour, as its labels are."""
+        """A prediction of one plane, brought to the image's grid by nearest neighbor, as its labels are."""
         embedding, foreground = np.moveaxis(prediction.embedding, 0, -1), prediction.foreground
         if embedding.shape[:2] != prediction.shape:
             embedding = nearest(embedding, (*prediction.shape, embedding.shape[-1]))

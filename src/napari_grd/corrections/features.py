@@ -1,6 +1,6 @@
 """Corrections as GeoJSON features, and back from whoever wrote them.
 
-In GeoJSON coordinates are x, y, and the first pixel covers 0 to 1: the centre
+In GeoJSON coordinates are x, y, and the first pixel covers 0 to 1: the center
 of pixel (y, x) is [x + 0.5, y + 0.5]. QuPath counts in the same way.
 """
 

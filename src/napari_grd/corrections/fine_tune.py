@@ -22,14 +22,14 @@ def iter_fine_tune(
     *,
     axes: str | None = None,
     teacher: TeacherLike | None = None,
-    replay: Any = None,
+    rehearsal: Any = None,
     out_dir: str | Path | None = None,
 ) -> Job[Model]:
     """Fine-tune a model with corrections, as a job.
 
     Parameters
     ----------
-    model, images, corrections, labels, config, axes, teacher, replay, out_dir
+    model, images, corrections, labels, config, axes, teacher, rehearsal, out_dir
         As for :func:`fine_tune`.
 
     Returns
@@ -63,7 +63,7 @@ def iter_fine_tune(
         config,
         axes=axes,
         teacher=None if teacher is None else as_teacher(teacher),
-        replay=replay,
+        rehearsal=rehearsal,
         out_dir=out_dir,
     )
 
@@ -77,7 +77,7 @@ def fine_tune(
     *,
     axes: str | None = None,
     teacher: TeacherLike | None = None,
-    replay: Any = None,
+    rehearsal: Any = None,
     out_dir: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -95,15 +95,15 @@ def fine_tune(
         all else is masked, not background.
     labels : array or sequence of arrays, optional
         For each image its segmentation with the corrections in it, of the spatial shape of the image. Default: it is
-        segmented here and the corrections are replayed on it.
+        segmented here and the corrections are applied on it.
     config : FineTuneConfig, optional
-        The recipe: how long, how much of it is replay, and at which object diameter.
+        The recipe: how long, how much of it is rehearsal, and at which object diameter.
     axes : str, optional
         Axes of every image, a letter an axis. Default: those of its corrections,
         and channels first or last if there is one more.
     teacher : Teacher, Model, str or Path, optional
-        Whose graphs stay in the loss on replayed images. Default: the model as it was.
-    replay : array or sequence of arrays, optional
+        Whose graphs stay in the loss on rehearsed images. Default: the model as it was.
+    rehearsal : array or sequence of arrays, optional
         Images of what the model was made for, without labels; they say better than simulated nuclei, the default,
         what not to forget.
     out_dir : path, optional
@@ -146,6 +146,6 @@ def fine_tune(
     2
     """
     job = iter_fine_tune(
-        model, images, corrections, labels, config, axes=axes, teacher=teacher, replay=replay, out_dir=out_dir
+        model, images, corrections, labels, config, axes=axes, teacher=teacher, rehearsal=rehearsal, out_dir=out_dir
     )
     return drain(job, on_event, cancelled)

@@ -1,7 +1,7 @@
 """What a person can correct: one frozen record a gesture.
 
 Coordinates are y, x in pixels of the image at full resolution. A pixel is two
-integers; a stroke runs through points with pixel centres at whole numbers,
+integers; a stroke runs through points with pixel centers at whole numbers,
 as in napari, and may leave the image.
 """
 

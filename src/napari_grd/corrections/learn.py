@@ -134,7 +134,7 @@ def iter_learn(
     *,
     axes: str | None = None,
     teacher: Teacher | None = None,
-    replay: Sequence[Any] | None = None,
+    rehearsal: Sequence[Any] | None = None,
     out_dir: str | Path | None = None,
 ) -> Job[Model]:
     """Let a model learn from corrected images, as a job.
@@ -150,8 +150,8 @@ def iter_learn(
             [lesson.labels for lesson in found],
             config,
             teacher=teacher,
-            replay=replay,
-            replay_axes=axes,
+            rehearsal=rehearsal,
+            rehearsal_axes=axes,
             out_dir=out_dir,
         )
     )

@@ -112,7 +112,7 @@ def _objects(correction: Correction, labels: NDArray[np.int64]) -> list[int]:
 
 
 def _most(numbers: NDArray[np.int64]) -> list[int]:
-    """Those that are at least a tenth of all: a stroke pokes into neighbours, too."""
+    """Those that are at least a tenth of all: a stroke pokes into neighbors, too."""
     found, counts = np.unique(numbers[numbers > 0], return_counts=True)
     return [int(number) for number in found[counts * 10 >= counts.sum()]]
 

@@ -2,7 +2,7 @@
 
 The polygons follow the edges of pixels: coordinates are x, y, pixel (y, x)
 covers ``[x, x + 1] x [y, y + 1]``, and a pixel belongs to a polygon if its
-centre does. From a region to its polygons and back is exact.
+center does. From a region to its polygons and back is exact.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def polygons(region: Region) -> list[list[Ring]]:
 
 
 def fill(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> list[tuple[int, int, int]]:
-    """The pixels whose centres lie inside a polygon, as runs (y, x, length).
+    """The pixels whose centers lie inside a polygon, as runs (y, x, length).
 
     Parameters
     ----------

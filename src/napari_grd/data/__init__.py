@@ -1,1 +1,1 @@
-"""Patches, augmentation, normalisation and synthetic images."""
+"""Patches, augmentation, normalization and synthetic images."""

@@ -70,7 +70,7 @@ def random_patch(
     pixel: embeddings of two instances are never mixed. Where no free rotation,
     scale or elastic deformation was drawn the patch is pixel exact. What lies
     beyond the border, also of an image smaller than the patch, is mirrored.
-    With labels, half of the patches are centred on a pixel of an instance.
+    With labels, half of the patches are centered on a pixel of an instance.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def random_patch(
     patch : int
         Side p of the patch in pixels.
     image : (C, H, W) float32
-        Normalised intensities.
+        Normalized intensities.
     labels : (H, W) integer, optional
         Label image, 0 is background; ignored pixels are below.
     extra : (E, H, W) numpy or zarr array, optional

@@ -63,7 +63,7 @@ class Example:
     name : str
         For messages.
     image : ndarray (C, *S) float32
-        Normalised intensities.
+        Normalized intensities.
     labels : ndarray (*S) of int
         Instances: ground truth, or the teacher's own where there is none; 0 is
         background, :data:`~napari_grd.data.inputs.IGNORED` is unknown.

@@ -60,7 +60,7 @@ def model_fingerprint(model: "Model") -> str:
     str
         32 hexadecimal digits.
     """
-    digest = hashlib.blake2b(model.config.model_dump_json().encode(), digest_size=16)
+    digest = hashlib.blake2b(model.config.model_dump_json(by_alias=True).encode(), digest_size=16)
     for name, tensor in sorted(model.network.state_dict().items()):
         digest.update(f"{name}:{image_key(tensor.detach().cpu().numpy())}".encode())
     return digest.hexdigest()

@@ -14,7 +14,7 @@ Float = NDArray[np.float64]
 def place(
     rng: np.random.Generator, shape: tuple[int, ...], centers: list[Float], reach: Float, clumped: float = 0.25
 ) -> Float:
-    """A random centre; a share ``clumped`` is about ``reach`` (pixels along each axis) away from an earlier one."""
+    """A random center; a share ``clumped`` is about ``reach`` (pixels along each axis) away from an earlier one."""
     if centers and rng.random() < clumped:
         direction = rng.normal(size=len(shape))
         direction /= np.linalg.norm(direction)
@@ -33,7 +33,7 @@ def radii(
     stretch: tuple[float, ...],
     longest: float = 1.9,
 ) -> Float:
-    """Distance of a box's pixels from a centre, in units of the half axes of a randomly turned ellipsoid.
+    """Distance of a box's pixels from a center, in units of the half axes of a randomly turned ellipsoid.
 
     ``size`` is the mean half axis, ``stretch`` the length of a pixel along each axis, ``longest`` how many times
     as long as wide it is at most.

@@ -207,7 +207,7 @@ def _nuclei(
         depth = 1 - radii(rng, box, labels[box].shape, center, size, stretch, kind.elongation) - bend[box]
         inside = largest_piece(depth > 0)
         free = inside & (labels[box] == 0)
-        # A sliver beyond the frame or behind a neighbour could not be told from noise.
+        # A sliver beyond the frame or behind a neighbor could not be told from noise.
         if free.sum() < max(12, 0.85 * inside.sum()) or ndimage.label(free)[1] > 1:
             refused += 1
             continue

@@ -5,14 +5,14 @@ from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER, Comparison, Row
 _EVEN = 0.01  # AP50; one run cannot tell what is less apart
 
 
-def conclude(comparison: Comparison, *, labelled: int, unlabelled: int) -> str:
+def conclude(comparison: Comparison, *, labeled: int, unlabeled: int) -> str:
     """Say what was shown, also where it is not what one hoped for.
 
     Parameters
     ----------
     comparison : Comparison
         Of teacher, student, and student without the teacher, as far as there are these.
-    labelled, unlabelled : int
+    labeled, unlabeled : int
         Number of training images with and without labels.
 
     Returns
@@ -24,20 +24,20 @@ def conclude(comparison: Comparison, *, labelled: int, unlabelled: int) -> str:
     student, baseline, teacher = (rows.get(role) for role in (STUDENT, BASELINE, TEACHER))
     if student is None or student.scores is None:
         return ""
-    given = _given(labelled, unlabelled)
+    given = _given(labeled, unlabeled)
     said = [f"{given} the distilled student reaches {_reached(student, teacher)}{_saved(student, teacher)}."]
     if baseline is not None and baseline.scores is not None:
-        said.append(_alone(student, baseline, teacher, labelled))
+        said.append(_alone(student, baseline, teacher, labeled))
     if comparison.empty:
         said.append(_nothing(comparison))
     return " ".join(said)
 
 
-def _given(labelled: int, unlabelled: int) -> str:
-    images = _images(unlabelled, "unlabeled")
-    if not labelled:
+def _given(labeled: int, unlabeled: int) -> str:
+    images = _images(unlabeled, "unlabeled")
+    if not labeled:
         return f"From {images}, without a single label,"
-    return f"With {_images(labelled, 'labeled')}" + (f" and {images}" if unlabelled else "")
+    return f"With {_images(labeled, 'labeled')}" + (f" and {images}" if unlabeled else "")
 
 
 def _images(count: int, sort: str) -> str:
@@ -65,12 +65,12 @@ def _share(part: float) -> str:
     return f"1/{1 / part:.0f} of" if part < 0.67 else f"{part:.1f} times"
 
 
-def _alone(student: Row, baseline: Row, teacher: Row | None, labelled: int) -> str:
+def _alone(student: Row, baseline: Row, teacher: Row | None, labeled: int) -> str:
     assert student.scores is not None
     assert baseline.scores is not None
     own = baseline.scores.ap50
     gained = student.scores.ap50 - own
-    network = f"same network trained for as many steps on the {_images(labelled, 'labeled')} alone"
+    network = f"same network trained for as many steps on the {_images(labeled, 'labeled')} alone"
     if gained >= _EVEN:
         whole = None if teacher is None or teacher.scores is None else teacher.scores.ap50
         reached = f"{100 * own / whole:.0f} % ({own:.2f})" if whole else f"{own:.2f}"

@@ -14,7 +14,7 @@ from napari_grd.demo.run import Study, StudyImages, iter_study
 from napari_grd.hub import TEACHER
 from napari_grd.jobs import Job, Stopwatch
 
-LABELLED_KIND = "culture"
+LABELED_KIND = "culture"
 """The kind of nuclei that has labels; the other images are of all kinds."""
 
 
@@ -26,23 +26,23 @@ class DemoSize:
     ----------
     side : int
         Of every image without labels, and of those to compare on, in pixels.
-    labelled_side : int
-        Of the labelled images: cut-outs, of which a person outlines five in half an hour.
-    labelled, unlabelled : int
-        Images to train on: of :data:`LABELLED_KIND`, and of all kinds in turn.
+    labeled_side : int
+        Of the labeled images: cut-outs, of which a person outlines five in half an hour.
+    labeled, unlabeled : int
+        Images to train on: of :data:`LABELED_KIND`, and of all kinds in turn.
     each : int
         Images of each kind to compare on.
     """
 
     side: int = 256
-    labelled_side: int = 128
-    labelled: int = 5
-    unlabelled: int = 40
+    labeled_side: int = 128
+    labeled: int = 5
+    unlabeled: int = 40
     each: int = 2
 
 
 FULL = DemoSize()
-QUICK = DemoSize(side=96, labelled_side=96, labelled=2, unlabelled=3, each=1)
+QUICK = DemoSize(side=96, labeled_side=96, labeled=2, unlabeled=3, each=1)
 
 
 def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bool = False) -> Job[Study]:
@@ -83,13 +83,13 @@ def iter_simulate(seed: int, size: DemoSize) -> Job[StudyImages]:
         No validation images: the last weights are taken. One image is empty.
     """
     shape, kinds = (size.side, size.side), list(NUCLEI.values())
-    cutout = (size.labelled_side, size.labelled_side)
-    labelled = [NUCLEI[LABELLED_KIND]] * size.labelled
-    unlabelled = [kinds[i % len(kinds)] for i in range(size.unlabelled)]
+    cutout = (size.labeled_side, size.labeled_side)
+    labeled = [NUCLEI[LABELED_KIND]] * size.labeled
+    unlabeled = [kinds[i % len(kinds)] for i in range(size.unlabeled)]
     test = kinds * size.each
-    watch = Stopwatch("Simulating nuclei", len(labelled) + len(unlabelled) + len(test))
+    watch = Stopwatch("Simulating nuclei", len(labeled) + len(unlabeled) + len(test))
     drawn: list[list[tuple[UInt16, UInt16]]] = []
-    for stream, (wanted, sides) in enumerate(((labelled, cutout), (unlabelled, shape), (test, shape))):
+    for stream, (wanted, sides) in enumerate(((labeled, cutout), (unlabeled, shape), (test, shape))):
         # A stream for each: more images of one leave the others as they are.
         rng = np.random.default_rng((seed, stream))
         drawn.append([])

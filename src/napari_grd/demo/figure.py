@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 import napari_grd.api as grd
 from napari_grd.config import SegmentConfig
 from napari_grd.data.inputs import as_image
-from napari_grd.demo.colours import grey, matched, overlay
 from napari_grd.graph.boundaries import weakest_affinity
-from napari_grd.inference.colours import embedding_colours
 from napari_grd.io.atomic import atomic_path
+from napari_grd.visualization import embedding_colors, image_to_rgb, overlay, renumbered_to_match
 
 _SIDE = 256  # pixels of an image that are shown
 _PANEL = 1.7  # inches
@@ -51,7 +50,7 @@ def make_examples(
     models : mapping of str to Model
         By role.
     images : sequence of arrays
-        One a row. Of a large one the centre is shown.
+        One a row. Of a large one the center is shown.
     labels : mapping of str to sequence of (H, W) uint32
         Segmentations by role.
     references : sequence of (H, W) int, optional
@@ -67,16 +66,16 @@ def make_examples(
     rows: Examples = []
     for i, image in enumerate(images):
         array = as_image(image, axes, in_channels=channels)
-        crop = _centre(array.shape[1:])
+        crop = _center(array.shape[1:])
         seen = array[:, *crop]
         reference = None if references is None else np.asarray(references[i])
         empty = reference is not None and not reference.any()
-        row = {"image": Panel(grey(seen), "empty field" if empty else "")}
+        row = {"image": Panel(image_to_rgb(seen), "empty field" if empty else "")}
         if reference is not None:
             row["reference"] = Panel(overlay(seen, reference[crop]), _count(reference[crop]))
         for role in models:
             found = labels[role][i][crop]
-            shown = found if reference is None else matched(found, reference[crop])
+            shown = found if reference is None else renumbered_to_match(found, reference[crop])
             row[role] = Panel(overlay(seen, shown), _count(found))
         for role in inside:
             row |= _inside(role, models[role], image, axes, config, crop)
@@ -148,14 +147,14 @@ def _inside(
     panels = {}
     if model.pca is not None:
         foreground = None if prediction.foreground is None else prediction.foreground[rows, columns]
-        colours = embedding_colours(prediction.embedding[:, rows, columns], model.pca.numpy(), foreground)
-        panels[f"{role}\nembedding"] = Panel(colours)
+        colors = embedding_colors(prediction.embedding[:, rows, columns], model.pca.numpy(), foreground)
+        panels[f"{role}\nembedding"] = Panel(colors)
     reach = max(abs(step) for offset in offsets[2:4] for step in offset)
     panels[f"{role}\naffinity, {reach} px"] = Panel(np.clip(weakest, 0, 1))
     return panels
 
 
-def _centre(shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _center(shape: tuple[int, ...]) -> tuple[slice, slice]:
     starts = [max(0, (side - _SIDE) // 2) for side in shape]
     rows, columns = (slice(start, start + _SIDE) for start in starts)
     return rows, columns

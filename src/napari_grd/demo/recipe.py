@@ -16,7 +16,7 @@ def demo_config(*, quick: bool = False) -> DistillConfig:
     return DistillConfig().replace(
         steps=450,
         patch=96,
-        labelled_share=0.25,  # the labelled images are of one kind only
+        labeled_share=0.25,  # the labeled images are of one kind only
         **{
             # In 500 steps AdamW came to an AP50 of 0.72 and 0.75 in rehearsal (without a teacher and with one), Muon to
             # 0.83 and 0.88.

@@ -62,7 +62,7 @@ class StudyImages:
         """The images to train on by their names, if they have some."""
         return dict(zip(self.names, self.images, strict=True)) if self.names else self.images
 
-    def labelled(self) -> tuple[dict[str, Any] | list[Any], list[Any]]:
+    def labeled(self) -> tuple[dict[str, Any] | list[Any], list[Any]]:
         """Training images that have labels, by their names if they have some, and the labels."""
         known = [i for i, labels in enumerate(self.labels) if labels is not None]
         labels = [self.labels[i] for i in known]
@@ -102,7 +102,7 @@ def iter_study(
     baseline: bool = True,
     segment: SegmentConfig | None = None,
 ) -> Job[Study]:
-    """Train or take a teacher, distil a student, train one without, compare.
+    """Train or take a teacher, distill a student, train one without, compare.
 
     A job that was stopped goes on where it was if it is run again with the
     same arguments.
@@ -118,9 +118,9 @@ def iter_study(
         Folder, made if missing: ``figure.png``, ``table.csv``, ``table.md``, and
         a folder with model and checkpoint for each training.
     teacher : Teacher or Model, optional
-        What to learn from; default: one is trained on the labelled images.
+        What to learn from; default: one is trained on the labeled images.
     baseline : bool, default True
-        Whether a student is trained without the teacher, on the labelled images
+        Whether a student is trained without the teacher, on the labeled images
         and for the same number of steps. Without labels there is none.
     segment : SegmentConfig, optional
         How the models are run for the comparison.
@@ -132,8 +132,8 @@ def iter_study(
     """
     _check_test_images(data)
     out = make_folder(out)
-    labelled = data.labelled()
-    if teacher is None and not labelled[0]:
+    labeled = data.labeled()
+    if teacher is None and not labeled[0]:
         raise DataError("None of the images has labels to train a teacher on.", "Label some, or name a teacher.")
     models: dict[str, Model] = {}
     files: list[Path] = []
@@ -141,18 +141,16 @@ def iter_study(
     if teacher is None:
         recipe = plain(config, network=config.assistant.network, steps=config.assistant.steps)
         folder = make_folder(out / "teacher")
-        job = grd.iter_train(*labelled, recipe, axes=axes, validation=validation, out_dir=folder)
+        job = grd.iter_train(*labeled, recipe, axes=axes, validation=validation, out_dir=folder)
         teacher = yield from _named(job, "Teacher", files)
     folder = make_folder(out / "student")
     job = grd.iter_distill(teacher, data.named, data.labels, config, axes=axes, validation=validation, out_dir=folder)
     student = yield from _named(job, "Student", files)
     if (model := _embedder(teacher, assistant=folder / "assistant")) is not None:
         models[TEACHER] = model
-    if baseline and labelled[0]:
+    if baseline and labeled[0]:
         folder = make_folder(out / "baseline")
-        job = grd.iter_train(
-            *labelled, plain(config), axes=axes, validation=validation, out_dir=folder, kind="baseline"
-        )
+        job = grd.iter_train(*labeled, plain(config), axes=axes, validation=validation, out_dir=folder, kind="baseline")
         models[BASELINE] = yield from _named(job, "Baseline", files)
     models[STUDENT] = student
     comparison = yield from iter_compare(
@@ -164,8 +162,8 @@ def iter_study(
         min_size=config.min_size,
         config=segment,
     )
-    known = len(labelled[0])
-    conclusion = conclude(comparison, labelled=known, unlabelled=len(data.images) - known)
+    known = len(labeled[0])
+    conclusion = conclude(comparison, labeled=known, unlabeled=len(data.images) - known)
     drawing = Stopwatch("Drawing the figure", 1)
     yield drawing.progress(0)
     files += _write(models, comparison, conclusion, data, segment, out)

@@ -171,7 +171,7 @@ def _flatten(node: Any, tensors: dict[str, Tensor]) -> Any:
         tensors[key] = node.detach().to("cpu", copy=True).contiguous()
         return {_TENSOR: key}
     if isinstance(node, dict):
-        # As pairs: JSON would turn the optimiser's integer keys into strings.
+        # As pairs: JSON would turn the optimizer's integer keys into strings.
         return {_ITEMS: [[key, _flatten(value, tensors)] for key, value in node.items()]}
     if isinstance(node, list | tuple):
         return [_flatten(value, tensors) for value in node]

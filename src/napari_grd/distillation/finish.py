@@ -1,4 +1,4 @@
-"""From trained weights to a finished model: colours, card, file."""
+"""From trained weights to a finished model: colors, card, file."""
 
 from dataclasses import replace
 from datetime import date
@@ -45,17 +45,17 @@ def finish(
     card = model.card.replace(
         kind=kind,
         summary=summary,
-        recipe=config.model_dump(mode="json"),
+        recipe=config.on_disk(),
         scores={name: round(value, 5) for name, value in scores.items()},
         teacher=teacher,
         restrictions=restrictions,
         version=napari_grd.__version__,
         created=date.today().isoformat(),
     )
-    return replace(model, card=card, pca=_colour_basis(model, sampler, config.steps))
+    return replace(model, card=card, pca=_color_basis(model, sampler, config.steps))
 
 
-def _colour_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
+def _color_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
     """Mean and three main directions of the unit embeddings of objects, ``(4, C)``.
 
     Of objects only: the many background pixels would take the first direction.
@@ -73,7 +73,7 @@ def _colour_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
     mean = pixels.mean(0)
     covariance = (pixels - mean).T @ (pixels - mean) / len(pixels)
     directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :3].T
-    # An eigenvector's sign is arbitrary; fixed, the same training gives the same colours.
+    # An eigenvector's sign is arbitrary; fixed, the same training gives the same colors.
     signs = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
     basis = torch.zeros(4, model.embedding_channels)
     basis[0] = mean

@@ -25,7 +25,7 @@ class BankEntry:
     Attributes
     ----------
     nodes : Tensor
-        ``(M, C)`` mean embedding of each instance, not normalised. Entries drawn from
+        ``(M, C)`` mean embedding of each instance, not normalized. Entries drawn from
         a bank have condensed nodes if there were many, see :func:`condense_nodes`.
     gram : Tensor
         ``(C, C)``, ``P P^T`` of the pooled unit embeddings ``P (C, n)``.
@@ -105,7 +105,7 @@ def pool_embedding(embedding: Tensor) -> Tensor:
     """Unit embeddings, averaged in windows of 7x7 (3x7x7 in a volume) (method.md, section 9).
 
     Windows do not overlap and there is no padding: those at the far border
-    average the pixels that exist. The averages are not normalised again.
+    average the pixels that exist. The averages are not normalized again.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a step minimises: the supervised terms and the six of the distillation.
+"""What a step minimizes: the supervised terms and the six of the distillation.
 
 The terms themselves are pure functions in :mod:`.losses`; here they are given
 their inputs, weighted and added up (method.md, section 11).

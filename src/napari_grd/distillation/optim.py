@@ -1,4 +1,4 @@
-"""The optimiser, its schedule, and the averaged weights."""
+"""The optimizer, its schedule, and the averaged weights."""
 
 import math
 

@@ -43,7 +43,7 @@ class Assignment:
     sampler : PatchSampler
         Batches by step and rank.
     config : TrainConfig or DistillConfig
-        A `DistillConfig` together with a ``layout`` distils.
+        A `DistillConfig` together with a ``layout`` distills.
     layout : TeacherLayout or None
         What the cached teacher gives; None for supervised training.
     validate, checkpoint, signature, stage

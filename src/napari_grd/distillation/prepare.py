@@ -26,7 +26,7 @@ class ImageSet:
     images : tuple of ndarray (C, *S)
         Intensities as given, channels first.
     labels : tuple of (ndarray (*S) of int64, or None)
-        Instances, with :data:`~napari_grd.data.inputs.IGNORED` pixels; None for an unlabelled image.
+        Instances, with :data:`~napari_grd.data.inputs.IGNORED` pixels; None for an unlabeled image.
     weights : tuple of float, or None
         How often patches are drawn from each image, against the others; None: from all alike.
     """
@@ -48,16 +48,16 @@ class ImageSet:
         weights = None if self.weights is None else tuple(self.weights[i] for i in indices)
         return ImageSet(tuple(self.images[i] for i in indices), tuple(self.labels[i] for i in indices), weights)
 
-    def favouring_labelled(self, share: float) -> "ImageSet":
-        """The same images; labelled ones are drawn that often, if there are fewer.
+    def favoring_labeled(self, share: float) -> "ImageSet":
+        """The same images; labeled ones are drawn that often, if there are fewer.
 
-        Five labelled images among a hundred would hardly be seen beside what a
+        Five labeled images among a hundred would hardly be seen beside what a
         teacher says of the others, and it is they who are right.
 
         Examples
         --------
         >>> labels = (np.ones((8, 8), int), None, None)
-        >>> ImageSet((np.zeros((1, 8, 8)),) * 3, labels).favouring_labelled(0.5).weights
+        >>> ImageSet((np.zeros((1, 8, 8)),) * 3, labels).favoring_labeled(0.5).weights
         (0.5, 0.25, 0.25)
         """
         known = sum(labels is not None for labels in self.labels)
@@ -68,7 +68,7 @@ class ImageSet:
         return replace(self, weights=tuple(each[labels is not None] for labels in self.labels))
 
     def with_labels(self, labels: Sequence[NDArray[Any]]) -> "ImageSet":
-        """The same images; unlabelled ones take the given labels."""
+        """The same images; unlabeled ones take the given labels."""
         merged = tuple(
             own if own is not None else np.asarray(other, np.int64)
             for own, other in zip(self.labels, labels, strict=True)
@@ -85,12 +85,12 @@ class ImageSet:
         )
 
     def examples(self, config: NormalizationConfig, teacher: Sequence[Any] | None = None) -> list[Example]:
-        """Normalised training examples; every image has to be labelled."""
+        """Normalized training examples; every image has to be labeled."""
         outputs = teacher if teacher is not None else [None] * len(self)
         found = []
         for i, (image, labels, output) in enumerate(zip(self.images, self.labels, outputs, strict=True)):
             if labels is None:
-                raise LabelError(f"Image {i} has no labels.", "Give labels, or distil from a teacher.")
+                raise LabelError(f"Image {i} has no labels.", "Give labels, or distill from a teacher.")
             weight = 1.0 if self.weights is None else self.weights[i]
             found.append(Example(f"image {i}", normalized(image, config), labels, output, weight))
         return found
@@ -142,7 +142,7 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
 
 
 def check_some_instances(data: ImageSet) -> None:
-    """Refuse a set in which nothing is labelled.
+    """Refuse a set in which nothing is labeled.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def check_some_instances(data: ImageSet) -> None:
 def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]:
     """Set a fraction of the images aside, evenly spread, and the same every time.
 
-    Labelled images are preferred where only some are labelled.
+    Labeled images are preferred where only some are labeled.
 
     Raises
     ------
@@ -167,8 +167,8 @@ def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]
     """
     if not 0 <= validation < 1:
         raise ConfigError(f"validation is {validation}.", "Give a fraction of at least 0 and below 1, or a pair.")
-    labelled = [i for i, labels in enumerate(data.labels) if labels is not None]
-    candidates = labelled or list(range(len(data)))
+    labeled = [i for i, labels in enumerate(data.labels) if labels is not None]
+    candidates = labeled or list(range(len(data)))
     if validation == 0 or len(candidates) < 2:
         return data, None
     count = min(len(candidates) - 1, max(1, round(validation * len(candidates))))

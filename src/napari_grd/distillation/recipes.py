@@ -79,7 +79,7 @@ def iter_train(
     data, held = _split(data, validation, config, axes)
     missing = [i for i, found in enumerate(data.labels) if found is None]
     if missing:
-        raise LabelError(f"Image {missing[0]} has no labels.", "Give labels, or distil from a teacher.")
+        raise LabelError(f"Image {missing[0]} has no labels.", "Give labels, or distill from a teacher.")
     check_some_instances(data)
     return (
         yield from iter_fit(
@@ -175,7 +175,7 @@ def _distill(
             cache = folder / CACHE
         else:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        data = data.favouring_labelled(config.labelled_share)  # while it is known which these are
+        data = data.favoring_labeled(config.labeled_share)  # while it is known which these are
         stack.enter_context(in_use(cache, teacher))
         data, held, predictions = yield from iter_ask(teacher, data, held, cache, confidence=config.confidence)
         check_some_instances(data)

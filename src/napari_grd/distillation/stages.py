@@ -39,7 +39,7 @@ def iter_ask(
     confidence: float = 0.0,
     stage: str = ASK,
 ) -> Job[tuple[ImageSet, ImageSet | None, list[CachedPrediction]]]:
-    """Ask a teacher about all images; its instances become the labels of unlabelled ones.
+    """Ask a teacher about all images; its instances become the labels of unlabeled ones.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ def iter_ask(
     GrdError
         If what it says cannot be learned from.
     """
-    unlabelled = held if held is not None and any(labels is None for labels in held.labels) else None
-    asked = data.images if unlabelled is None else data.images + unlabelled.images
+    unlabeled = held if held is not None and any(labels is None for labels in held.labels) else None
+    asked = data.images if unlabeled is None else data.images + unlabeled.images
     predictions = yield from TeacherCache(folder, teacher).fill(asked, stage)
-    known = data.labels if unlabelled is None else data.labels + unlabelled.labels
+    known = data.labels if unlabeled is None else data.labels + unlabeled.labels
     used = [p.labels for p, labels in zip(predictions, known, strict=True) if labels is None]
     check_some_sense(used)
-    if unlabelled is not None:
-        held = unlabelled.with_labels([prediction.labels for prediction in predictions[len(data) :]])
+    if unlabeled is not None:
+        held = unlabeled.with_labels([prediction.labels for prediction in predictions[len(data) :]])
     predictions = predictions[: len(data)]
     taught = [
         p.labels if p.confidence is None else without_uncertain(p.labels, p.confidence, confidence) for p in predictions
@@ -109,7 +109,7 @@ def iter_fit(
     layout: TeacherLayout | None = None,
     start: Model | None = None,
 ) -> Job[Model]:
-    """Fit a network to examples, and make a model of it with colours and card.
+    """Fit a network to examples, and make a model of it with colors and card.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def iter_fit(
     if teacher is not None:
         summary = f"{config.network.name} distilled from {teacher.name} on {len(data)} images"
 
-    # What was learned from others, or begun with, is bound by their licences.
+    # What was learned from others, or begun with, is bound by their licenses.
     bound = (getattr(teacher, "restrictions", ""), "" if start is None else start.card.restrictions)
     restrictions = " ".join(dict.fromkeys(filter(None, bound)))
 
@@ -221,7 +221,7 @@ def _take_weights(model: Model, start: Model) -> None:
 def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, start: Model | None) -> str:
     """What a checkpoint is tied to: settings, images, labels, teacher and first weights."""
     digest = hashlib.blake2b(digest_size=16)
-    settings = config.model_dump_json(exclude={"device", "devices", "checkpoint_every"})
+    settings = config.model_dump_json(by_alias=True, exclude={"device", "devices", "checkpoint_every"})
     digest.update(f"{settings}{teacher.fingerprint if teacher else ''}".encode())
     if start is not None:
         digest.update(model_fingerprint(start).encode())

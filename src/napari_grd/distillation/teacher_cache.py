@@ -91,7 +91,7 @@ class TeacherCache:
         Parameters
         ----------
         images : sequence of ndarray (C, *S)
-            Intensities as they were read, not normalised.
+            Intensities as they were read, not normalized.
         stage : str
             Name of the stage in progress events.
 
@@ -226,7 +226,7 @@ def prune(folder: Path, limit: int) -> list[str]:
 
     Only entries with a manifest of ours are deleted, and of them only the files that it
     lists, whatever else the folder holds. Entries of teachers that are in use stay.
-    Entries of older versions, which had no manifest, are recognised by their structure in
+    Entries of older versions, which had no manifest, are recognized by their structure in
     the folder that is the default for the cache, and left alone in any other.
 
     Parameters

@@ -27,7 +27,7 @@ def export_model(
     axes: str | None = None,
     authors: Sequence[Author] = (),
     cite: Sequence[Mapping[str, str]] = (),
-    licence: str | None = None,
+    license: str | None = None,
 ) -> Path:
     """Write a model for other programs, whole or not at all.
 
@@ -44,9 +44,9 @@ def export_model(
         :func:`~napari_grd.export.onnx.write_onnx` and
         :func:`~napari_grd.export.openvino.write_openvino`.
     int8 : bool, default False
-        Quantise the network; for openvino and a calibrated model, see
+        Quantize the network; for openvino and a calibrated model, see
         :func:`~napari_grd.inference.int8_calibration.calibrate_int8`.
-    image, axes, authors, cite, licence
+    image, axes, authors, cite, license
         For bioimageio: an example image for test and cover and its axes, and
         what the description says.
 
@@ -78,7 +78,7 @@ def export_model(
     'mine.onnx'
     """
     path, model = _checked_path(path, format), as_model(model)
-    described = {"image": image, "axes": axes, "authors": authors, "cite": cite, "licence": licence}
+    described = {"image": image, "axes": axes, "authors": authors, "cite": cite, "license": license}
     given = [name for name, value in described.items() if value is not None and not _is_empty(value)]
     if given and format != "bioimageio":
         raise ConfigError(f"A file for {format} does not take {given[0]}.", "Leave it out, or use format 'bioimageio'.")
@@ -88,7 +88,7 @@ def export_model(
         return write_onnx(model, path)
     if format == "openvino":
         return write_openvino(model, path, int8=int8)
-    return write_package(model, path, image=image, axes=axes, authors=authors, cite=cite, licence=licence)
+    return write_package(model, path, image=image, axes=axes, authors=authors, cite=cite, license=license)
 
 
 def _checked_path(path: str | Path, format: str) -> Path:

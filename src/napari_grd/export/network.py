@@ -3,7 +3,7 @@
 ::
 
     image (B, C_in, *S) ── pad ── network ── crop ──┬── unit length ── embedding (B, C, *S)
-    normalised, any S                               │        └── cosine at each offset ── affinities (B, K, *S)
+    normalized, any S                               │        └── cosine at each offset ── affinities (B, K, *S)
                                                     └── sigmoid ── foreground (B, 1, *S)
 """
 
@@ -29,7 +29,7 @@ Run = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
 class ExportNetwork(nn.Module):
     """The network of a model, with all that is computed pixel by pixel afterwards.
 
-    Maps a normalised image ``(B, C_in, *S)`` of any size to the outputs that
+    Maps a normalized image ``(B, C_in, *S)`` of any size to the outputs that
     :func:`output_names` lists. Sides that are no multiple of the network's
     stride are padded by reflection at their end.
 

@@ -49,7 +49,7 @@ def write_onnx(model: Model, path: str | Path) -> Path:
 
     Notes
     -----
-    Input ``image`` ``(batch, C_in, *S)`` float32, normalised, of any size;
+    Input ``image`` ``(batch, C_in, *S)`` float32, normalized, of any size;
     outputs as :func:`napari_grd.export.network.output_names` says. The
     metadata of the file are those of a model file.
     """

@@ -34,7 +34,7 @@ def write_openvino(model: Model, path: str | Path, *, int8: bool = False) -> Pat
         ``name.xml`` (``name.bin`` comes beside it), ``name.zip`` with both in
         it, or a name without suffix: a new folder of both.
     int8 : bool, default False
-        Quantise the network with the model's calibration patches.
+        Quantize the network with the model's calibration patches.
 
     Returns
     -------

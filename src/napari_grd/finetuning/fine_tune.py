@@ -1,7 +1,7 @@
 """Fine-tuning on a few corrected objects, as a job that ends in time.
 
 Every step sees corrected patches, of which only the known pixels count, and
-replayed patches, on which the teacher's graphs stay in the loss. The network
+rehearsed patches, on which the teacher's graphs stay in the loss. The network
 is in evaluation mode throughout: the statistics of a few corrected patches
 would replace those that everything the model knows was learned with.
 """
@@ -56,11 +56,11 @@ def iter_fit_known(
     config: FineTuneConfig | None = None,
     *,
     teacher: Teacher | None = None,
-    replay: Any = None,
-    replay_axes: str | None = None,
+    rehearsal: Any = None,
+    rehearsal_axes: str | None = None,
     out_dir: str | Path | None = None,
 ) -> Job[Model]:
-    """Let a model learn from what is known in sparsely labelled images.
+    """Let a model learn from what is known in sparsely labeled images.
 
     Parameters
     ----------
@@ -73,10 +73,10 @@ def iter_fit_known(
     config : FineTuneConfig, optional
         The recipe.
     teacher : Teacher, optional
-        Whose graphs are replayed. Default: the model as it is now.
-    replay : array or sequence of arrays, optional
-        Images of what it was made for, that are replayed. Default: simulated nuclei.
-    replay_axes : str, optional
+        Whose graphs are rehearsed. Default: the model as it is now.
+    rehearsal : array or sequence of arrays, optional
+        Images of what it was made for, that are rehearsed. Default: simulated nuclei.
+    rehearsal_axes : str, optional
         Axes of each of these.
     out_dir : path, optional
         Where ``tuned.grd.safetensors`` goes.
@@ -102,8 +102,8 @@ def iter_fit_known(
     windows = _windows(model, images, labels, config)
     folder = None if out_dir is None else make_folder(out_dir)
     recalled = None
-    if config.replay:
-        recalled = yield from _iter_recall(model, config, teacher, replay, replay_axes)
+    if config.rehearsal:
+        recalled = yield from _iter_recall(model, config, teacher, rehearsal, rehearsal_axes)
     network = copy.deepcopy(model.network).requires_grad_(True)
     tuned = replace(model, network=network)
     step = FineTuningStep(tuned, windows, recalled, config)
@@ -185,14 +185,14 @@ def _windows(
 
 
 def _iter_recall(
-    model: Model, config: FineTuneConfig, teacher: Teacher | None, replay: Any, axes: str | None
+    model: Model, config: FineTuneConfig, teacher: Teacher | None, rehearsal: Any, axes: str | None
 ) -> Job[Rehearsal]:
     rng = np.random.default_rng(config.seed)
     channels = model.config.in_channels
-    if replay is None:
+    if rehearsal is None:
         asked: list[NDArray[Any]] = [*simulated_images(rng, channels, model.config.object_diameter, IMAGES)]
     else:
-        given = [replay] if hasattr(replay, "ndim") else list(replay)
+        given = [rehearsal] if hasattr(rehearsal, "ndim") else list(rehearsal)
         asked = windows_of(rng, [as_image(image, axes, in_channels=channels) for image in given], IMAGES)
     # Plain torch: compiling for another runtime costs more than these few images.
     settings = SegmentConfig(runtime="torch", precision="f32", device=config.device, threads=config.threads).as_known()
@@ -211,7 +211,7 @@ def _card(
     return {
         "name": f"{model.card.name}-{KIND}",
         "summary": f"{model.card.summary.rstrip('.')}; fine-tuned on {windows} corrections of {images} images",
-        "recipe": {**model.card.recipe, "fine_tune": {**config.model_dump(mode="json"), "steps_taken": steps}},
+        "recipe": {**model.card.recipe, "fine_tune": {**config.on_disk(), "steps_taken": steps}},
         "scores": {},
         "restrictions": " ".join(dict.fromkeys(filter(None, restrictions))),
         "version": napari_grd.__version__,

@@ -1,4 +1,4 @@
-"""Windows around what is known in a sparsely labelled image, so that no patch is drawn where nobody vouches."""
+"""Windows around what is known in a sparsely labeled image, so that no patch is drawn where nobody vouches."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def labeled_windows(name: str, image: NDArray[np.float32], labels: NDArray[np.in
     name : str
         Of the image, for messages.
     image : (C, H, W) float32
-        Normalised intensities.
+        Normalized intensities.
     labels : (H, W) int64
         0 is known background, :data:`~napari_grd.data.inputs.IGNORED` is unknown.
     patch : int

@@ -1,4 +1,4 @@
-"""What a model knows, as patches that are replayed while it learns something else.
+"""What a model knows, as patches that are rehearsed while it learns something else.
 
 Without the images it was trained on, simulated nuclei of many sizes and
 brightnesses stand for them: what counts is not what is on the images but that
@@ -25,7 +25,7 @@ from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.prediction_check import check_prediction
 
 IMAGES = 32
-"""How many images are replayed, at most."""
+"""How many images are rehearsed, at most."""
 _SIDE = 192  # of a simulated image, in pixels
 _WINDOW = 512  # largest side of what is used of a given image: asking about more takes longer than it teaches
 _DIAMETER = 26.0  # of simulated nuclei as they are drawn, in pixels
@@ -43,7 +43,7 @@ class Rehearsal:
     Attributes
     ----------
     examples : list of Example
-        Normalised images, the teacher's instances and its output.
+        Normalized images, the teacher's instances and its output.
     layout : TeacherLayout or None
         What that output is; None if the teacher gives labels alone.
     """
@@ -129,6 +129,6 @@ def iter_rehearsal(
         layout = layout_of(said)
         normalized = normalize_whole(image, config)
         output = None if layout is None else stacked(said, layout)
-        examples.append(Example(f"replay {done}", normalized, said.labels.astype(np.int64), output))
+        examples.append(Example(f"rehearsal {done}", normalized, said.labels.astype(np.int64), output))
     yield watch.progress(len(images))
     return Rehearsal(examples, layout)

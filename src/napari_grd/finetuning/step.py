@@ -1,4 +1,4 @@
-"""One step of fine-tuning: corrected patches and replayed ones through the network at once."""
+"""One step of fine-tuning: corrected patches and rehearsed ones through the network at once."""
 
 import math
 
@@ -15,7 +15,7 @@ from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.inference.torch_runtime import cpu_threads, resolve_device
 from napari_grd.models import Model
 
-# The teacher's soft word is replayed, not its instances: those would only sharpen it. The terms across images cost
+# The teacher's soft word is rehearsed, not its instances: those would only sharpen it. The terms across images cost
 # a third of the step.
 GRAPHS = LossWeights(affinity=0, agd=8, agd_balanced=True, node=0.02, edge=0.1, agd_inter=0, igd_inter=0)
 # Around single objects separated pairs are all rim. Balanced, they would break what is not learned yet into pieces.
@@ -50,10 +50,10 @@ class FineTuningStep:
         settings = DistillConfig(
             background="class" if model.config.foreground else "ignore", weights=GRAPHS, seed=config.seed
         )
-        replayed = 0 if recalled is None else min(max(1, round(config.batch * config.replay)), config.batch - 1)
+        rehearsed = 0 if recalled is None else min(max(1, round(config.batch * config.rehearsal)), config.batch - 1)
         self._known = PatchSampler(
             windows,
-            batch=config.batch - replayed,
+            batch=config.batch - rehearsed,
             patch=config.patch,
             augment=AugmentConfig(),
             seed=config.seed,
@@ -63,7 +63,7 @@ class FineTuningStep:
         if recalled is not None:
             self._recalled = PatchSampler(
                 recalled.examples,
-                batch=replayed,
+                batch=rehearsed,
                 patch=config.patch,
                 augment=_TURNS,
                 seed=config.seed,
@@ -84,7 +84,7 @@ class FineTuningStep:
         Returns
         -------
         dict of str to float
-            The terms of the loss, those of replayed patches beginning with "replay ".
+            The terms of the loss, those of rehearsed patches beginning with "rehearsal ".
 
         Raises
         ------
@@ -115,13 +115,13 @@ class FineTuningStep:
         if self._keep is not None:
             kept = self._keep(*self._model.split(parts[1]), batches[1], number)
             terms["loss"] = terms["loss"] + kept["loss"]
-            terms |= {f"replay {name}": value for name, value in kept.items()}
+            terms |= {f"rehearsal {name}": value for name, value in kept.items()}
         terms["loss"].backward()  # type: ignore[no-untyped-call]
         return terms
 
 
 def _objective(model: Model, recalled: Rehearsal, settings: DistillConfig) -> Objective:
-    """What keeps replayed patches as they are."""
+    """What keeps rehearsed patches as they are."""
     if recalled.layout is None:
         return Objective(settings, model.config.offsets)
     weights = settings.weights

@@ -24,9 +24,9 @@ def merge_fragments(
     min_size: int,
     kept: _Ids | None = None,
 ) -> Labels:
-    """Merge objects that are too small into a neighbour, or remove them.
+    """Merge objects that are too small into a neighbor, or remove them.
 
-    A fragment joins the neighbour with which it shares the highest mean
+    A fragment joins the neighbor with which it shares the highest mean
     affinity over the attractive edges between them (clipped to [0, 1]; among
     equals, the lower label). Fragments may join fragments; the rounds go on
     until each is large enough or touches nothing. Only what touches nothing is
@@ -102,14 +102,14 @@ def merge_slivers(
     slivers: _Ids,
     apart: _Ids,
 ) -> Labels:
-    """Merge objects that are small because of constraints into a neighbour that they are not kept apart from.
+    """Merge objects that are small because of constraints into a neighbor that they are not kept apart from.
 
     Parameters
     ----------
     labels, attractive, vectors, min_size
         See :func:`merge_fragments`.
     slivers : array of int
-        Labels that are merged if they are small; they stay if no neighbour may take them.
+        Labels that are merged if they are small; they stay if no neighbor may take them.
     apart : (N, 2) array of int
         Labels that must not become one.
 
@@ -183,7 +183,7 @@ def _contacts(labels, attractive, vectors, small, capacity):  # type: ignore[no-
 def fill_holes(labels, max_hole, planar):  # type: ignore[no-untyped-def]
     """Fill, in place, background inside a single object.
 
-    A hole is a component of the background (diagonal neighbours are connected)
+    A hole is a component of the background (diagonal neighbors are connected)
     of at most ``max_hole`` pixels that touches one object only and not the
     border of the image, beyond which it might go on.
 

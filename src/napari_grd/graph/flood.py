@@ -1,6 +1,6 @@
 """Dividing regions among given pixels: each pixel goes to the one that is nearest, by what the embedding says.
 
-A step between neighbours costs 1 where the embedding changes little and much
+A step between neighbors costs 1 where the embedding changes little and much
 more where it changes as at a border: without a border in the way the pieces meet
 half-way, otherwise at the border. Where the region is narrow a step costs more, too, so that
 pieces of different sizes meet at a waist. (A watershed or a mutex watershed in its place
@@ -23,7 +23,7 @@ _EPS = 1e-12
 
 
 def step_changes(embedding: npt.NDArray[np.float32], region: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """How much the embedding changes between neighbours.
+    """How much the embedding changes between neighbors.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def divide(
     changes : float32 array, shape (3, Z, Y, X)
         See :func:`step_changes`.
     groups : int32 array, shape (Z, Y, X)
-        Neighbours of one group are connected; 0: not part of any.
+        Neighbors of one group are connected; 0: not part of any.
     seeds : int32 array, shape (Z, Y, X)
         Numbers from 1 on pixels that are in a group, 0 for those that are to be given to one.
     typical : float
@@ -117,7 +117,7 @@ def divide(
 
 @compiled()
 def contacts(cells, groups, changes):  # type: ignore[no-untyped-def]
-    """Neighbours of one group in two cells: ``cell << 32 | cell``, the smaller first, and how alike they are."""
+    """Neighbors of one group in two cells: ``cell << 32 | cell``, the smaller first, and how alike they are."""
     pairs, alike = np.empty(cells.size * 3, np.int64), np.empty(cells.size * 3, np.float64)
     used = 0
     for axis in range(3):

@@ -14,7 +14,7 @@ Labels = npt.NDArray[np.int32]
 _Ids = npt.NDArray[np.int64]
 
 # Both were settled on training images of four kinds, where they hardly matter: what is small beside its
-# neighbour but an object of its own (a micronucleus, a thin neurite) is what they are there for.
+# neighbor but an object of its own (a micronucleus, a thin neurite) is what they are there for.
 _SHARED = 0.25  # of its outline that a crumb has in common with the object it belongs to, at least
 _ALIKE = 0.5  # mean affinity across it, at least
 
@@ -26,9 +26,9 @@ def merge_small_fragments(
     share: float,
     kept: _Ids | None = None,
 ) -> Labels:
-    """Merge pieces that are small beside a neighbour they belong to.
+    """Merge pieces that are small beside a neighbor they belong to.
 
-    A crumb has less than ``share`` of the neighbour's pixels, at least a quarter of its
+    A crumb has less than ``share`` of the neighbor's pixels, at least a quarter of its
     outline (the image's border is part of it) in common with it, and a mean affinity of at least one half across that.
     It joins the one with which it has most of its outline in common (among equals, the lower label), and goes where
     that one goes.
@@ -38,7 +38,7 @@ def merge_small_fragments(
     labels : int32 array, shape (Z, Y, X)
         Objects, 0 for background.
     attractive : float32 array, shape (A, Z, Y, X)
-        Affinities of the attractive offsets, which join direct neighbours.
+        Affinities of the attractive offsets, which join direct neighbors.
     vectors : int64 array, shape (A or more, 3)
         The offsets.
     share : float

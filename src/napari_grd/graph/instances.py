@@ -21,7 +21,7 @@ def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
     Parameters
     ----------
     embedding : Tensor
-        ``(B, C, *S)``, not normalised.
+        ``(B, C, *S)``, not normalized.
     labels : Tensor
         Integers ``(B, *S)``; ids need not be consecutive. Background, 0, and ignored pixels, below 0, give no node.
 

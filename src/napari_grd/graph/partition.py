@@ -40,7 +40,7 @@ def partition(
         Affinity of every pixel ``p`` with ``p + offset``, 2D or 3D; clipped to [0, 1].
         Values whose partner is outside the image are ignored.
     offsets : sequence of K tuples of int
-        The first ``len(S)`` attract and have to join direct neighbours, the others repel.
+        The first ``len(S)`` attract and have to join direct neighbors, the others repel.
     foreground : array, shape (\\*S), or None
         Probability in [0, 1] (or a mask); None: every pixel belongs to an object.
     config : PartitionConfig
@@ -64,9 +64,9 @@ def partition(
     -----
     Edges of equal weight are taken in raster order, then in the order of the
     offsets, so the labels are a function of the input alone. Fragments under
-    ``min_size`` join the neighbour they have the highest mean affinity with;
-    those without a neighbour are removed, unless they are constrained. Larger ones join a
-    neighbour beside which they are small, see :func:`~napari_grd.graph.fragment_merging.merge_small_fragments`. Linked
+    ``min_size`` join the neighbor they have the highest mean affinity with;
+    those without a neighbor are removed, unless they are constrained. Larger ones join a
+    neighbor beside which they are small, see :func:`~napari_grd.graph.fragment_merging.merge_small_fragments`. Linked
     pixels that no stroke connects may make an object of several parts. See :mod:`napari_grd.graph.mutex` and
     :mod:`napari_grd.graph.cleanup`; method.md, section 14, says what the paper's code does.
 
@@ -212,8 +212,8 @@ def _partition(
         kept = np.unique(labels.reshape(-1)[np.append(given.apart, given.on)]).astype(np.int64)
     if config.min_size > 1:
         labels = merge_fragments(labels, near, vectors, config.min_size, kept)
-    if config.crumb:
-        labels = merge_small_fragments(labels, near, vectors, config.crumb, kept)
+    if config.fragment_ratio:
+        labels = merge_small_fragments(labels, near, vectors, config.fragment_ratio, kept)
     if config.max_hole:
         fill_holes(labels, config.max_hole, ndim == 2)
     if given is not None:

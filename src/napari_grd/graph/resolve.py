@@ -258,7 +258,7 @@ def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: G
 
 
 def _along(apart: Ids, shape: tuple[int, ...]) -> Ids:
-    """Neighbours that are kept apart from the same pixel: they are on one side of a cut.
+    """Neighbors that are kept apart from the same pixel: they are on one side of a cut.
 
     Merged before anything else, so that no end of a side goes to the other one around the end of the cut.
     """

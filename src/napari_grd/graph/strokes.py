@@ -1,6 +1,6 @@
 """Strokes of a pointer on the pixel grid: the pixels they pass, and the borders of pixels they follow.
 
-Coordinates are in pixels, ``(y, x)`` or ``(z, y, x)``; a pixel's centre has integer coordinates.
+Coordinates are in pixels, ``(y, x)`` or ``(z, y, x)``; a pixel's center has integer coordinates.
 """
 
 from itertools import pairwise
@@ -18,7 +18,7 @@ _REACH = 3
 
 
 def rasterise(points: ArrayLike) -> Pixels:
-    """The pixels a stroke passes, each a direct neighbour of the one before.
+    """The pixels a stroke passes, each a direct neighbor of the one before.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def rasterise(points: ArrayLike) -> Pixels:
     Returns
     -------
     (M, ndim) int64
-        In the order of the stroke; neighbours differ by 1 along one axis.
+        In the order of the stroke; neighbors differ by 1 along one axis.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def sides(points: ArrayLike) -> tuple[Pixels, Pixels]:
     Returns
     -------
     left, right : (M, ndim) int64
-        Direct neighbours, pair by pair, in the order of the stroke. Every direct
+        Direct neighbors, pair by pair, in the order of the stroke. Every direct
         way from one side of the stroke to the other leads over one of the pairs.
 
     Raises
@@ -109,7 +109,7 @@ def pairs_across(points: ArrayLike) -> tuple[Pixels, Pixels]:
     -------
     apart : (M, 2, ndim) int64
         Each pixel beside the stroke with the one it faces, and with those that face
-        its three neighbours before and after along the stroke.
+        its three neighbors before and after along the stroke.
     facing : (K, 2, ndim) int64
         The first of these alone, one for each step of the stroke.
 

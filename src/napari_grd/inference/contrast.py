@@ -82,7 +82,7 @@ def remove_faint(
 
 
 def contrast_of(images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any] | None]) -> Contrast | None:
-    """How the objects of labelled images differ from what surrounds them.
+    """How the objects of labeled images differ from what surrounds them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Calibration patches: a small sample of normalised images that a model carries, from which int8 learns its ranges."""
+"""Calibration patches: a small sample of normalized images that a model carries, from which int8 learns its ranges."""
 
 from dataclasses import replace
 from typing import Any
@@ -70,7 +70,7 @@ def calibrate_int8(model: ModelLike, images: Any, *, axes: str | None = None) ->
 
 
 def calibration_images(model: Model) -> NDArray[np.float32]:
-    """The calibration patches of a model, normalised.
+    """The calibration patches of a model, normalized.
 
     Returns
     -------

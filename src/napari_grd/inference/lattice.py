@@ -72,7 +72,7 @@ class Lattice:
         return clipped(cells, self.grid, unit=self.cell)
 
     def pixels_of(self, cells: Box) -> Box:
-        """The pixels whose centres lie in a box of cells: every pixel lies in exactly one cell."""
+        """The pixels whose centers lie in a box of cells: every pixel lies in exactly one cell."""
         spans = []
         for span, size, grid in zip(self.grid_of(cells), self.shape, self.grid, strict=True):
             edges = (math.ceil(edge * size / grid - 0.5) for edge in (span.start, span.stop))
@@ -116,8 +116,8 @@ class Lattice:
         indices = []
         both = zip(self.pixels_of(cells), self.grid_of(cells), self.shape, self.grid, strict=True)
         for pixels, inside, size, grid in both:
-            centres = (np.arange(pixels.start, pixels.stop) + 0.5) * grid / size
-            indices.append(np.clip(centres.astype(np.intp) - inside.start, 0, inside.stop - inside.start - 1))
+            centers = (np.arange(pixels.start, pixels.stop) + 0.5) * grid / size
+            indices.append(np.clip(centers.astype(np.intp) - inside.start, 0, inside.stop - inside.start - 1))
         return indices[0], indices[1]
 
 

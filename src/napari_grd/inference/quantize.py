@@ -1,6 +1,6 @@
-"""Networks in whole numbers of 8 bits: post-training quantisation of an OpenVINO model.
+"""Networks in whole numbers of 8 bits: post-training quantization of an OpenVINO model.
 
-Convolutions alone are quantised, but for the first and the last. The ranges of
+Convolutions alone are quantized, but for the first and the last. The ranges of
 their inputs are measured on the model's calibration patches. That takes
 seconds, so what came out of it is kept in the user's cache, under a name that
 depends on all that decides it.
@@ -32,7 +32,7 @@ _RECIPE = 6  # to be counted up when quantize() changes what it makes
 
 
 def quantize(graph: Any, model: Model) -> Any:
-    """Quantise the network in an OpenVINO model; what surrounds the network stays as it is.
+    """Quantize the network in an OpenVINO model; what surrounds the network stays as it is.
 
     Parameters
     ----------

@@ -179,7 +179,7 @@ def _smoothing(old: int, new: int) -> float:
 
 
 def rescale_labels(labels: NDArray[np.uint32], shape: tuple[int, ...]) -> NDArray[np.uint32]:
-    """Resample a label image by nearest neighbour.
+    """Resample a label image by nearest neighbor.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def consecutive(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def nearest(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Resample by nearest neighbour, values as they are.
+    """Resample by nearest neighbor, values as they are.
 
     Parameters
     ----------
@@ -235,6 +235,6 @@ def nearest(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     >>> nearest(np.array([[1, 7]]), (1, 4))
     array([[1, 1, 7, 7]])
     """
-    # Centre of each new pixel, in old pixels.
+    # Center of each new pixel, in old pixels.
     places = [((np.arange(new) + 0.5) * old / new).astype(np.intp) for old, new in zip(image.shape, shape, strict=True)]
     return image[np.ix_(*places)]

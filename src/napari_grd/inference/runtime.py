@@ -44,7 +44,7 @@ class Runtime(Protocol):
         Parameters
         ----------
         image : (C, *S) float32
-            A normalised image of any size; sides that are no multiple of the
+            A normalized image of any size; sides that are no multiple of the
             network's stride are padded by reflection at their end.
         take : callable, optional
             Called with the output, ``(*S, C_out)`` float32, which may be

@@ -84,7 +84,7 @@ def run_tiles(
     runtime : Runtime
         The network.
     image : (C, *S) float32
-        Normalised.
+        Normalized.
     tiles : list of Tile
         From :func:`plan_tiles`.
     channels : int

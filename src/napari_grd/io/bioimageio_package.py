@@ -131,7 +131,7 @@ def read_package(path: str | Path) -> Model:
         if not _is_model(own):
             raise ModelFileError(
                 f"{str(path)!r} is a bioimage.io package, but not of a model of napari-grd.",
-                "It is a teacher: use load_teacher('bioimageio', source=...), and distil a student from it.",
+                "It is a teacher: use load_teacher('bioimageio', source=...), and distill a student from it.",
             )
         name = f"{folder_name}{own}"
         if name not in archive.hashes:

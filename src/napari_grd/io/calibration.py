@@ -17,7 +17,7 @@ class Calibration:
     scale : tuple of float
         Distance of two pixels, in the axis' unit.
     translate : tuple of float
-        Where the centre of the first pixel lies.
+        Where the center of the first pixel lies.
     units : tuple of (str or None)
         Names as OME-Zarr spells them (``micrometer``, ``second``); None where there is none.
     """

@@ -79,16 +79,16 @@ class ImageFolder:
             [self.pixel_sizes[i] for i in indices],
         )
 
-    def labelled(self) -> "ImageFolder":
+    def labeled(self) -> "ImageFolder":
         """The images that have labels."""
         return self.take([i for i, labels in enumerate(self.labels) if labels is not None])
 
     def hold_out(self, fraction: float, group: str | None = None) -> tuple["ImageFolder", "ImageFolder"]:
         """Split into what is trained on and what is held out, the same every time.
 
-        Of the labelled images (of all, if none is labelled), sorted by name, the first and
+        Of the labeled images (of all, if none is labeled), sorted by name, the first and
         every ``1 / fraction``-th after it are held out; or of their groups. All planes
-        of a stack are held out together; of a single stack, the last planes. A single labelled
+        of a stack are held out together; of a single stack, the last planes. A single labeled
         image among others is held out.
 
         Parameters
@@ -111,7 +111,7 @@ class ImageFolder:
         groups = [_group(self.sources[i], group) for i in places]
         found = list(dict.fromkeys(groups[i] for i in candidates))
         others = [i for i in places if i not in candidates and groups[i] not in found]
-        if len(found) == 1 and others:  # what is labelled is worth more to compare on
+        if len(found) == 1 and others:  # what is labeled is worth more to compare on
             return self.take(others), self.take(candidates)
         if len(found) < 2 and group is None and len(candidates) > 1:  # planes of one stack
             last = candidates[-max(1, round(fraction * len(candidates))) :]
@@ -124,7 +124,7 @@ class ImageFolder:
                 "Label at least two images (of two groups): one to train on, one to compare on.",
             )
         held = set(found[:: round(1 / fraction)])
-        # Unlabelled images of a held group are not trained on either.
+        # Unlabeled images of a held group are not trained on either.
         chosen = [i for i in candidates if groups[i] in held]
         return self.take([i for i in places if groups[i] not in held]), self.take(chosen)
 

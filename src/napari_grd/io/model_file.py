@@ -57,7 +57,7 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     half : bool, default False
         Store the weights of convolutions and matrices as float16: half the
         size, for a relative rounding error below 5e-4 of each weight. Biases
-        and normalisation statistics keep their precision.
+        and normalization statistics keep their precision.
 
     Returns
     -------
@@ -106,8 +106,8 @@ def model_metadata(model: Model) -> dict[str, str]:
     """What a model file says of its model beside tensors: layout version, config and card, the latter two as JSON."""
     return {
         _VERSION_KEY: str(FORMAT_VERSION),
-        "config": json.dumps(model.config.model_dump(mode="json")),
-        "card": json.dumps(model.card.model_dump(mode="json")),
+        "config": json.dumps(model.config.on_disk()),
+        "card": json.dumps(model.card.on_disk()),
     }
 
 
@@ -202,7 +202,7 @@ def _described(header: Header, path: Path) -> tuple[ModelConfig, ModelCard]:
     metadata = header.metadata
     _check_version(metadata, path)
     settings, facts = parse_object(metadata, "config", path), parse_object(metadata, "card", path)
-    known = {name: value for name, value in facts.items() if name in ModelCard.model_fields}
+    known = {name: value for name, value in facts.items() if name in _CARD}
     try:
         config, card = ModelConfig(**settings), ModelCard(**known)
     except ConfigError as error:
@@ -212,6 +212,10 @@ def _described(header: Header, path: Path) -> tuple[ModelConfig, ModelCard]:
         ) from error
     check_settings(config, path)
     return config, card
+
+
+# Names in the card of a file; others are those of a newer version, and are left out.
+_CARD = {*ModelCard.model_fields, *(field.serialization_alias for field in ModelCard.model_fields.values())}
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:

@@ -174,7 +174,7 @@ def check_tensors(
     path : Path
         The file, for messages.
     network, pca, calibration : str
-        Prefix of the network's tensors, and names of the colour basis and of the calibration patches, which may be
+        Prefix of the network's tensors, and names of the color basis and of the calibration patches, which may be
         missing.
 
     Raises

@@ -44,7 +44,7 @@ _OTHERS = {
     "um": "micrometer",
     "μm": "micrometer",  # the Greek letter, beside the sign for micro above
     "micron": "micrometer",
-    "micrometre": "micrometer",
+    "micrometer": "micrometer",
     "nanometre": "nanometer",
     "millimetre": "millimeter",
     "centimetre": "centimeter",

@@ -1,6 +1,6 @@
 """From what a canvas shows to the pixels that are worth segmenting.
 
-Coordinates of pixels are those of napari: integers lie on centres, so pixel
+Coordinates of pixels are those of napari: integers lie on centers, so pixel
 ``i`` reaches from ``i - 1/2`` to ``i + 1/2``. This file imports neither networks
 nor a GUI: a widget may use it in the GUI thread.
 """

@@ -130,11 +130,11 @@ def _compare(labels: Any, reference: Any, geometry: Geometry, frame: Frame, iou:
     places = [(*frame, *anchor(region)) for region in regions(numbered)]
     columns = {"label": ids}
     columns |= {name: np.full(len(ids), at) for name, at in zip(geometry.frame_axes, frame, strict=True)}
-    columns |= _judgements(ids, errors)
+    columns |= _judgments(ids, errors)
     return _Compared(one, other, errors, columns, np.array(places, np.int64).reshape(len(ids), len(geometry.shape)))
 
 
-def _judgements(ids: NDArray[np.int64], errors: SegmentationErrors) -> dict[str, NDArray[Any]]:
+def _judgments(ids: NDArray[np.int64], errors: SegmentationErrors) -> dict[str, NDArray[Any]]:
     """What is found about each object; those too small to count are there too, but not judged."""
     judged = np.searchsorted(ids, errors.label_ids)
     kind = np.full(len(ids), IGNORED, dtype=_NAMES.dtype)

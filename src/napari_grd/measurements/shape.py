@@ -93,7 +93,7 @@ def outline(mask: NDArray[np.bool_], scale: Sequence[float]) -> float:
     -----
     The length of a curve is half the integral, over all directions, of how
     often it is crossed by the lines of that direction. The lines through pixel
-    centres along rows, columns and the two diagonals stand for all lines, each
+    centers along rows, columns and the two diagonals stand for all lines, each
     direction for the angles nearest to it. Pixels may have any shape. Discs come
     out right within 3 %; long straight sides along an axis up to 10 % short.
 

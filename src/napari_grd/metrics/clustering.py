@@ -34,11 +34,11 @@ def adapted_rand_error(table: Contingency) -> float:
 def _cells(table: Contingency) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Pixels of each intersection of segments, and of the reference and label segment it is part of."""
     n_labels = len(table.label_ids)
-    unlabelled = table.reference_sizes - np.bincount(
+    unlabeled = table.reference_sizes - np.bincount(
         table.reference_index, weights=table.overlap, minlength=len(table.reference_ids)
     )
-    missed = np.flatnonzero(unlabelled)
-    cells = np.concatenate([table.overlap, unlabelled[missed]])
+    missed = np.flatnonzero(unlabeled)
+    cells = np.concatenate([table.overlap, unlabeled[missed]])
     label = np.concatenate([table.label_index, np.full(len(missed), n_labels)])
     reference = np.concatenate([table.reference_index, missed])
     in_label = np.bincount(label, weights=cells, minlength=n_labels + 1)[label]

@@ -42,13 +42,13 @@ class ModelCard(Config):
     summary: str = ""
     kind: str = Field("student", description="teacher or student")
     parameters: int = 0
-    trained_on: tuple[str, ...] = Field((), description="data sets, with their licences")
+    trained_on: tuple[str, ...] = Field((), description="data sets, with their licenses")
     recipe: dict[str, Any] = Field(default_factory=dict, description="the settings it was trained with")
     teacher: str | None = None
     scores: dict[str, float] = Field(default_factory=dict, description="validation scores")
     limits: str = Field("", description="what it is known to be bad at")
-    licence: str = "BSD-3-Clause"
-    restrictions: str = Field("", description="what a licence forbids, in one plain sentence; empty if nothing")
+    license: str = Field("BSD-3-Clause", serialization_alias="licence")
+    restrictions: str = Field("", description="what a license forbids, in one plain sentence; empty if nothing")
     version: str = Field("", description="version of napari-grd that made it")
     created: str = Field("", description="date, ISO 8601")
 
@@ -67,7 +67,7 @@ class Model:
         What it is and how well it does.
     pca : torch.Tensor or None
         ``(4, C)``: mean of the unit embeddings and their three main directions,
-        so that embeddings get the same colours on every image.
+        so that embeddings get the same colors on every image.
     calibration : torch.Tensor or None
         ``(N, C_in, *S)`` uint8: patches from which int8 learns its ranges, see
         :mod:`napari_grd.inference.int8_calibration`.

@@ -1,7 +1,7 @@
 """Networks by name.
 
 A network is any ``nn.Module`` that maps ``(B, in_channels, *S)`` float32 to
-``(B, embedding + foreground, *S)``: raw (not normalised) embedding channels
+``(B, embedding + foreground, *S)``: raw (not normalized) embedding channels
 first and, if asked for, one foreground logit last. ``S`` is a multiple of the
 network's stride. To add one, decorate its builder::
 

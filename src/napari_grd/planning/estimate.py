@@ -16,7 +16,7 @@ from napari_grd.teaching.confidence import VIEWS
 
 _PARTITION = 0.3e-6  # seconds a pixel, from embedding to labels
 _TRAINING = 0.4e9  # bytes that torch and its libraries take, whatever the network
-_PER_WEIGHT = 20  # bytes: weight, gradient, two moments of the optimiser, average
+_PER_WEIGHT = 20  # bytes: weight, gradient, two moments of the optimizer, average
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
         views = 1 + len(VIEWS) if teacher is not None and config.confidence else 1
         seconds += views * (view_seconds(asked, size.channels) / VIEW + _PARTITION) * size.pixels
     outputs = (len(OFFSETS_2D) if taught_directly else asked.embedding) + 1
-    images = size.pixels * (size.channels * 6 + 8)  # as read (2 bytes), normalised (4), labels (8)
+    images = size.pixels * (size.channels * 6 + 8)  # as read (2 bytes), normalized (4), labels (8)
     asking = size.largest * outputs * 4 * 3  # the embedding as tiles, joined, and as it is cached
     name = "CPU" if accelerator == "cpu" else accelerator.upper()
     return Estimate(

@@ -36,7 +36,7 @@ class TrainingPace:
     Attributes
     ----------
     seconds : float
-        Drawing a patch, forward, loss, backward, optimiser.
+        Drawing a patch, forward, loss, backward, optimizer.
     memory : float
         Bytes kept from the forward for the backward pass.
     """
@@ -126,5 +126,5 @@ def _model(network: NetworkConfig, in_channels: int) -> Model:
 def _example(in_channels: int, embedding: int) -> Example:
     rng = np.random.default_rng(0)
     image, labels = nuclei_2d(rng, (160, 160))
-    normalised = np.repeat(image[None].astype(np.float32) / image.max(), in_channels, axis=0)
-    return Example("estimate", normalised, labels, rng.random((embedding + 1, 160, 160), np.float32))
+    normalized = np.repeat(image[None].astype(np.float32) / image.max(), in_channels, axis=0)
+    return Example("estimate", normalized, labels, rng.random((embedding + 1, 160, 160), np.float32))

@@ -32,7 +32,7 @@ class TeacherPrediction:
         One number an instance, 0 is background.
     foreground : (*S) float32 or None
         Probability in [0, 1] of being part of an instance, above a half where the teacher sees one; see
-        :func:`~napari_grd.teaching.soft_affinities.centred`.
+        :func:`~napari_grd.teaching.soft_affinities.centered`.
     embeddings : (C, *S) float32 or None
         Raw embeddings, whose cosines are affinities.
     affinities : (K, *S) float32 or None
@@ -82,7 +82,7 @@ class Teacher(Protocol):
     """Anything a student can learn from.
 
     A teacher may have two attributes besides: ``restrictions``, a sentence that
-    says what its licence forbids, and, if it recalls certain images instead of
+    says what its license forbids, and, if it recalls certain images instead of
     looking at any, a method ``knows(image)`` that tells which.
     """
 
@@ -107,7 +107,7 @@ class Teacher(Protocol):
         Parameters
         ----------
         image : (C, *S) array
-            Raw intensities in the image's own type, not normalised.
+            Raw intensities in the image's own type, not normalized.
         """
         ...
 
@@ -124,10 +124,10 @@ class TeacherInfo:
         One line, for pickers.
     parameters : int or None
         Weights, if their number is fixed.
-    licence : str
-        Licence of the teacher and its weights.
+    license : str
+        License of the teacher and its weights.
     restrictions : str
-        What that licence forbids, in one plain sentence; empty if nothing. A teacher whose weights decide may say
+        What that license forbids, in one plain sentence; empty if nothing. A teacher whose weights decide may say
         it in an attribute ``restrictions`` of its own.
     available : bool
         Whether it can be loaded here.
@@ -140,7 +140,7 @@ class TeacherInfo:
     name: str
     summary: str
     parameters: int | None = None
-    licence: str = ""
+    license: str = ""
     restrictions: str = ""
     available: bool = True
     reason: str | None = None

@@ -97,7 +97,7 @@ class CellposeTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the licence of the weights forbids. Of a user's own, only they know what they were fine-tuned from."""
+        """What the license of the weights forbids. Of a user's own, only they know what they were fine-tuned from."""
         return "" if self.weights.name in _FREE else NON_COMMERCIAL
 
     @cached_property
@@ -112,7 +112,7 @@ class CellposeTeacher:
         Parameters
         ----------
         image : (C, Y, X) array
-            Raw intensities; Cellpose normalises them itself.
+            Raw intensities; Cellpose normalizes them itself.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class CellposeTeacher:
         shape = image.shape[1:]
         labels = np.asarray(masks, np.uint32).reshape(shape)  # an axis of one pixel is squeezed away
         threshold = self._settings["cellprob_threshold"]
-        foreground = expit(np.asarray(logits, np.float32) - threshold).reshape(shape)  # as `soft.centred` does
+        foreground = expit(np.asarray(logits, np.float32) - threshold).reshape(shape)  # as `soft.centered` does
         flows = np.asarray(flows, np.float32).reshape(2, *shape) / _FLOW_UNIT
         return TeacherPrediction(labels, foreground, affinities=affinities_from_flows(labels, flows, foreground))
 
@@ -161,7 +161,7 @@ def info() -> TeacherInfo:
     return TeacherInfo(
         name="cellpose",
         summary="Cellpose 3 or 4 (Cellpose-SAM): labels, cell probability and flows.",
-        licence="BSD-3-Clause",
+        license="BSD-3-Clause",
         restrictions=NON_COMMERCIAL,
         available=reason is None,
         reason=reason,

@@ -142,7 +142,7 @@ class ConfidentTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the teacher's licence forbids; empty if nothing."""
+        """What the teacher's license forbids; empty if nothing."""
         return str(getattr(self._teacher, "restrictions", ""))
 
     @property

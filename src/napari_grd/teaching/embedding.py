@@ -16,7 +16,7 @@ from napari_grd.inference.rescale import rescale_image
 from napari_grd.inference.segment import predict
 from napari_grd.models import Model
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
-from napari_grd.teaching.soft_affinities import centred
+from napari_grd.teaching.soft_affinities import centered
 
 
 class EmbeddingTeacher:
@@ -44,7 +44,7 @@ class EmbeddingTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the model's licence forbids; empty if nothing."""
+        """What the model's license forbids; empty if nothing."""
         return self.model.card.restrictions
 
     @cached_property
@@ -59,8 +59,8 @@ class EmbeddingTeacher:
             model_fingerprint(self.model),
             self.config.runtime,
             self.config.precision,
-            partition.model_dump_json(),
-            "centred",
+            partition.model_dump_json(by_alias=True),
+            "centred",  # as caches of earlier versions have it
         ]
         told = self.config.model_dump(include={"object_diameter", "pixel_size"}, exclude_none=True)
         parts += [f"{name} {value}" for name, value in told.items()]
@@ -92,7 +92,7 @@ class EmbeddingTeacher:
         labels = partition_prediction(prediction, partition)
         embedding, foreground = rescale_image(prediction.embedding, labels.shape), prediction.foreground
         if foreground is not None:
-            foreground = centred(rescale_image(foreground[None], labels.shape)[0], partition.foreground_threshold)
+            foreground = centered(rescale_image(foreground[None], labels.shape)[0], partition.foreground_threshold)
         return TeacherPrediction(labels, foreground, embedding)
 
 
@@ -101,7 +101,7 @@ def info() -> TeacherInfo:
     return TeacherInfo(
         name="model",
         summary="A model of napari-grd: teaches embeddings, by the full method.",
-        licence="the model's, see its card",
+        license="the model's, see its card",
         options={
             "source": "a model, the name of a built-in one, or the path of a model file",
             "object_diameter": "typical object diameter in the images, in pixels, if not that of its training images",

@@ -1,4 +1,4 @@
-"""Instances from flows that lead to the centre of each object."""
+"""Instances from flows that lead to the center of each object."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ def follow_flows(
     Parameters
     ----------
     flows : (D, *S) float32
-        Towards the centre of the object; only the direction counts.
+        Towards the center of the object; only the direction counts.
     foreground : (*S) float32
         Probability in [0, 1].
     threshold : float
@@ -52,7 +52,7 @@ def follow_flows(
     ends = np.stack(np.nonzero(mask)).astype(np.float32)
     for _ in range(steps):
         move = np.stack([ndimage.map_coordinates(part, ends, order=1, mode="nearest") for part in unit])
-        ends = np.clip(ends + move / 2, 0, limits)  # half a pixel, not to circle round the centre
+        ends = np.clip(ends + move / 2, 0, limits)  # half a pixel, not to circle round the center
     places = tuple(np.rint(ends).astype(int))
     hits = np.zeros(mask.shape, int)
     np.add.at(hits, places, 1)

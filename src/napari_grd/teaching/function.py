@@ -128,7 +128,7 @@ def info() -> TeacherInfo:
     return TeacherInfo(
         name="callable",
         summary="A Python function from image to labels: an assistant learns them first.",
-        licence="that of what the function uses",
+        license="that of what the function uses",
         options={
             "function": "the function, or 'package.module:function', or 'file.py:function'",
             "axes": "how it wants an image; default: yx, with several channels yxc",

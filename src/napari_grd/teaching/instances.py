@@ -115,7 +115,7 @@ def split_by_affinities(
     threshold: float = 0.5,
     min_size: int = 16,
 ) -> Labels:
-    """A mutex watershed of affinities at any offsets: nearest neighbours attract, the others repel.
+    """A mutex watershed of affinities at any offsets: nearest neighbors attract, the others repel.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def split_by_affinities(
     threshold : float
         A pixel is foreground above this.
     min_size : int
-        Objects with fewer pixels join a neighbour, or are removed.
+        Objects with fewer pixels join a neighbor, or are removed.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def split_by_affinities(
     Raises
     ------
     ConfigError
-        If the offsets do not fit the affinities, or hold no nearest neighbours.
+        If the offsets do not fit the affinities, or hold no nearest neighbors.
     """
     shape = affinities.shape[1:]
     if len(offsets) != len(affinities) or any(len(offset) != len(shape) for offset in offsets):
@@ -150,7 +150,7 @@ def split_by_affinities(
         nearest = [k for k, offset in enumerate(offsets) if abs(offset[axis]) == 1 and sum(map(abs, offset)) == 1]
         if not nearest:
             raise ConfigError(
-                f"None of the offsets {tuple(offsets)} joins neighbours along axis {axis}.", "Correct the offsets."
+                f"None of the offsets {tuple(offsets)} joins neighbors along axis {axis}.", "Correct the offsets."
             )
         order.append(nearest[0])
     order += [k for k, offset in enumerate(offsets) if sum(map(abs, offset)) > 1]

@@ -19,7 +19,7 @@ from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
 class LabelTeacher:
     """A teacher that knows the labels of certain images, and gives nothing else.
 
-    An image is recognised by its content: whatever it is called, and wherever
+    An image is recognized by its content: whatever it is called, and wherever
     its channels stand.
 
     Parameters
@@ -57,7 +57,7 @@ class LabelTeacher:
 
     @classmethod
     def from_folder(cls, folder: str | Path, *, axes: str | None = None) -> "LabelTeacher":
-        """A teacher of the labelled images in a folder.
+        """A teacher of the labeled images in a folder.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class LabelTeacher:
         """
         teacher = cls((), name=Path(folder).resolve().name)
         # What is to be told of the files is told by whoever reads the images to teach.
-        known = drain(iter_read(Path(folder), axes), warn=False).labelled()
+        known = drain(iter_read(Path(folder), axes), warn=False).labeled()
         for name, image, labels in zip(known.names, known.images, known.labels, strict=True):
             try:
                 teacher._add(image, labels, known.axes)
@@ -141,7 +141,7 @@ def info() -> TeacherInfo:
     return TeacherInfo(
         name="labels",
         summary="Label images, drawn or made by another program: an assistant learns them first.",
-        licence="that of the labels",
+        license="that of the labels",
         options={
             "folder": "a folder with the subfolders 'images' and 'labels'",
             "axes": "order of the images' axes, if their labels do not tell",

@@ -1,20 +1,20 @@
-"""What a licence forbids, for cards and warnings."""
+"""What a license forbids, for cards and warnings."""
 
 import re
 
 _RULES = (
     (r"-NC\b", "Non-commercial use only ({})."),
     (r"-ND\b", "What is made of it may not be passed on ({})."),
-    (r"^(A?GPL|CECILL-2)|-SA\b", "What is made of it has to be passed on under the same licence ({})."),
+    (r"^(A?GPL|CECILL-2)|-SA\b", "What is made of it has to be passed on under the same license ({})."),
 )
 
 
-def restrictions_of(licence: str) -> str:
-    """What a licence forbids, in one plain sentence; empty if nothing that matters here.
+def restrictions_of(license: str) -> str:
+    """What a license forbids, in one plain sentence; empty if nothing that matters here.
 
     Parameters
     ----------
-    licence : str
+    license : str
         Its SPDX identifier; empty if none is given.
 
     Examples
@@ -26,10 +26,10 @@ def restrictions_of(licence: str) -> str:
     >>> restrictions_of("MIT")
     ''
     """
-    if not licence:
-        return "No licence is given, so nobody but its authors may pass it on, or what is made of it."
-    found = [text.removesuffix(" ({}).") for pattern, text in _RULES if re.search(pattern, licence, re.IGNORECASE)]
+    if not license:
+        return "No license is given, so nobody but its authors may pass it on, or what is made of it."
+    found = [text.removesuffix(" ({}).") for pattern, text in _RULES if re.search(pattern, license, re.IGNORECASE)]
     if not found:
         return ""
     rest = "".join(f", and {text[0].lower()}{text[1:]}" for text in found[1:])
-    return f"{found[0]}{rest} ({licence})."
+    return f"{found[0]}{rest} ({license})."

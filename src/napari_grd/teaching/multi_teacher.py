@@ -65,7 +65,7 @@ class MultiTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the licences of all of them forbid."""
+        """What the licenses of all of them forbid."""
         found = (str(getattr(teacher, "restrictions", "")) for teacher in self.teachers.values())
         return " ".join(dict.fromkeys(filter(None, found)))
 
@@ -178,7 +178,7 @@ def info() -> TeacherInfo:
     return TeacherInfo(
         name="several",
         summary="Several teachers: each image is taught by the one that is chosen for it, or most sure of it.",
-        licence="those of the teachers",
+        license="those of the teachers",
         options={"teachers": "mapping of names to teachers, models, names of built-in ones, or paths"},
     )
 

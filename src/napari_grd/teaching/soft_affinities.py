@@ -40,7 +40,7 @@ _BLUR = 3
 """Pixels over which a network smears the turn of flows at a border."""
 
 
-def centred(probability: Float, threshold: float) -> Float:
+def centered(probability: Float, threshold: float) -> Float:
     """A probability that is a half where the teacher draws its line, so that its student, too, draws it there.
 
     The odds are divided by those of the threshold; the order of pixels, 0 and 1 stay as they are.
@@ -58,7 +58,7 @@ def centred(probability: Float, threshold: float) -> Float:
 
     Examples
     --------
-    >>> centred(np.array([0, 0.25, 0.75, 1], np.float32), 0.75).tolist()
+    >>> centered(np.array([0, 0.25, 0.75, 1], np.float32), 0.75).tolist()
     [0.0, 0.10000000149011612, 0.5, 1.0]
     """
     if threshold == 0.5:
@@ -98,12 +98,12 @@ def affinities_from_probability(labels: NDArray[Any], foreground: Float) -> Floa
 def affinities_from_flows(labels: NDArray[Any], flows: Float, foreground: Float) -> Float:
     """Soft affinities of labels that were found by following flows, as in Cellpose.
 
-    In every pixel the flow points to the centre of its object. A network that
+    In every pixel the flow points to the center of its object. A network that
     is trained on unit vectors predicts their mean, so at a border that is there
-    with probability ``b`` the flow turns round by ``2 b``. For neighbours ``x``
+    with probability ``b`` the flow turns round by ``2 b``. For neighbors ``x``
     and ``x + u`` that gives ``b = min(|d| / 2, max(0, d . u))``, ``d`` being the
     change of the flow: all of it counts where the flows part within 60 degrees
-    of ``u``, nothing where they meet, as at a centre. A path's ``border`` is the
+    of ``u``, nothing where they meet, as at a center. A path's ``border`` is the
     largest sum over three steps on the way, for networks blur the turn, or the
     probability of background of the pixel where that is largest. Labels and
     flows then vote::
@@ -221,7 +221,7 @@ def _axis(offset: tuple[int, ...]) -> int:
 
 
 def _turn(unit: Float, axis: int) -> Float:
-    """Probability of a border between neighbours along an axis: ``(*S)``, one shorter along it."""
+    """Probability of a border between neighbors along an axis: ``(*S)``, one shorter along it."""
     change = np.diff(unit, axis=axis + 1)
     result: Float = np.minimum(np.sqrt((change**2).sum(0)) / 2, np.maximum(change[axis], 0))
     return result

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import ConfigError, ImageError, ModelFileError
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
-from napari_grd.teaching.soft_affinities import affinities_from_distances, centred
+from napari_grd.teaching.soft_affinities import affinities_from_distances, centered
 from napari_grd.teaching.subprocess_teacher import SubprocessTeacher
 
 INSTALL = 'pip install "napari-grd[stardist]"'
@@ -67,7 +67,7 @@ class StarDistTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the licence of the training images forbids; empty if nothing is known to be."""
+        """What the license of the training images forbids; empty if nothing is known to be."""
         return _RESTRICTIONS.get(self.model.name, "")
 
     @cached_property
@@ -114,7 +114,7 @@ class StarDistTeacher:
         shape = labels.shape
         scores = np.concatenate([[0], found["prob"]]).astype(np.float32)
         own = upsample(probability, self.model.config.grid, shape)
-        foreground = centred(np.where(labels > 0, scores[labels], own).clip(0, 1), prob_threshold)
+        foreground = centered(np.where(labels > 0, scores[labels], own).clip(0, 1), prob_threshold)
         rays = np.moveaxis(upsample(distances, self.model.config.grid, shape), -1, 0)
         return TeacherPrediction(
             labels.astype(np.uint32), foreground, affinities=affinities_from_distances(rays, foreground)
@@ -176,7 +176,7 @@ def info() -> TeacherInfo:
     return TeacherInfo(
         name="stardist",
         summary="StarDist: labels, probability of objects and radial distances.",
-        licence="BSD-3-Clause; of weights, that of the training images: of 2D_versatile_he in part CC BY-NC-SA 4.0",
+        license="BSD-3-Clause; of weights, that of the training images: of 2D_versatile_he in part CC BY-NC-SA 4.0",
         available=not missing,
         reason=f"{' and '.join(missing)} missing: {INSTALL}" if missing else None,
         options={

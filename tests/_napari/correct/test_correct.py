@@ -36,14 +36,14 @@ def layer(viewer: Any, picture: Any, blocks: Any) -> Any:
 def test_join_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
     widget = correct()
     hand = mouse(layer)
-    centre = widget.viewer.scene.camera.center
+    center = widget.viewer.scene.camera.center
     hand.key(Qt.Key.Key_J)
     assert widget.bench.tools.buttons[Tool.JOIN].isChecked()
     hand.drag([(20, 20), (21, 30), (22, 45)])
     assert kinds(widget) == ["join"]
     assert number(layer, (15, 15)) == number(layer, (15, 45))
     np.testing.assert_array_equal(layer.data[50:], blocks[50:])
-    assert widget.viewer.scene.camera.center == centre
+    assert widget.viewer.scene.camera.center == center
     hand.key(Qt.Key.Key_Z, CTRL)
     np.testing.assert_array_equal(layer.data, blocks)
     assert "join" in widget.bench.steps.redo.toolTip()

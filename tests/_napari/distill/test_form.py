@@ -61,7 +61,7 @@ def test_widgets_fit_the_types(form: Any) -> None:
     box = form.editor("background").widget
     assert [box.itemText(i) for i in range(box.count())] == ["class", "ignore", "none"]
     assert form.editor("patch").widget.minimum() == 32
-    assert form.editor("steps").widget.toolTip() == "Optimiser steps (steps)"
+    assert form.editor("steps").widget.toolTip() == "Optimizer steps (steps)"
 
 
 def test_basic_settings_stand_above_the_folded_ones(form: Any) -> None:

@@ -43,7 +43,7 @@ def test_channels_sizes_and_units(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(found), data[index])
 
 
-def test_colour_stays_together(tmp_path: Path) -> None:
+def test_color_stays_together(tmp_path: Path) -> None:
     data = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
     ((found, options, _),) = bioio_layers(write(tmp_path / "a.ome.tiff", data, axes="YXS"))
     image = Image(found, **options)

@@ -18,7 +18,7 @@ def embedding(*angles: float) -> np.ndarray:
     return result
 
 
-def test_nodes_tell_of_their_neighbours() -> None:
+def test_nodes_tell_of_their_neighbors() -> None:
     graph = instance_graph(LABELS, embedding(0, np.pi / 3, 0), max_distance=10)
     layer = Points(**node_options(graph, LABELS))
     features = layer.features

@@ -30,7 +30,7 @@ def test_a_picture_lies_where_it_was_taken_whatever_axes_are_shown(displayed: tu
     assert again.data[tuple(corner)] == taken[1, 2]
 
 
-def test_axes_in_front_and_colours_behind_stay_there() -> None:
+def test_axes_in_front_and_colors_behind_stay_there() -> None:
     frame = Frame(ImageSource(Image(RNG.random((5, 12, 14)))), (4,), REGION)
     assert frame.lift(np.zeros((10, 4, 7)), leading=1).shape == (10, 1, 4, 7)
     assert frame.lift(np.zeros((4, 7, 3))).shape == (1, 4, 7, 3)

@@ -90,9 +90,9 @@ def test_every_view_lies_on_the_image(viewer: Any, qtbot: Any, open_inspect: Any
     look(widget, qtbot, "embedding", "affinities", "boundaries", "graph")
     assert not widget.message.text()
 
-    colours, boundaries = made(viewer, Image, "embedding"), made(viewer, Image, "boundaries")
-    assert colours.rgb
-    assert colours.data.shape == (*SHAPE, 3)
+    colors, boundaries = made(viewer, Image, "embedding"), made(viewer, Image, "boundaries")
+    assert colors.rgb
+    assert colors.data.shape == (*SHAPE, 3)
     assert boundaries.data.shape == SHAPE
     assert 0 <= boundaries.data.min() < boundaries.data.max() <= 1
     nodes, edges = made(viewer, Points, "nodes"), made(viewer, Vectors, "edges")
@@ -100,7 +100,7 @@ def test_every_view_lies_on_the_image(viewer: Any, qtbot: Any, open_inspect: Any
     assert edges.vector_style == "line"
     assert len(edges.data) == len(edges.features["similarity"]) > 3
     assert not np.allclose(edges.edge_color, edges.edge_color[:1])
-    for layer in (colours, boundaries, nodes, edges):
+    for layer in (colors, boundaries, nodes, edges):
         np.testing.assert_allclose(layer.scale, (0.5, 0.25))
         np.testing.assert_allclose(layer.translate, (10, 20))
         assert [str(unit) for unit in layer.units] == ["micrometer", "micrometer"]
@@ -137,16 +137,16 @@ def test_looking_again_renews_layers_and_moves_them_to_the_plane(
     widget = open_inspect()
     look(widget, qtbot, "embedding", "affinities", "graph")
     first = {layer.name: layer for layer in viewer.layers}
-    colours, before = made(viewer, Image, "embedding"), made(viewer, Image, "embedding").data.copy()
-    colours.opacity = 0.5
+    colors, before = made(viewer, Image, "embedding"), made(viewer, Image, "embedding").data.copy()
+    colors.opacity = 0.5
 
     viewer.dims.set_current_step(viewer.dims.axis_labels.index("z"), 1)
     look(widget, qtbot, "embedding", "affinities", "graph")
     assert {layer.name: layer for layer in viewer.layers} == first
-    assert colours.data.shape == (1, *SHAPE, 3)
-    np.testing.assert_allclose(colours.translate, (3, 0, 0))
-    assert colours.opacity == 0.5
-    assert not np.array_equal(colours.data, before)
+    assert colors.data.shape == (1, *SHAPE, 3)
+    np.testing.assert_allclose(colors.translate, (3, 0, 0))
+    assert colors.opacity == 0.5
+    assert not np.array_equal(colors.data, before)
     affinities = made(viewer, Image, "affinities")
     assert affinities.data.shape == (10, 1, *SHAPE)
     np.testing.assert_allclose(affinities.translate, (0, 3, 0, 0))
@@ -154,10 +154,10 @@ def test_looking_again_renews_layers_and_moves_them_to_the_plane(
     assert {nodes.data_to_world(point)[0] for point in nodes.data} == {3}
 
 
-def test_what_a_colour_means_does_not_depend_on_the_region(
+def test_what_a_color_means_does_not_depend_on_the_region(
     viewer: Any, qtbot: Any, open_inspect: Any, picture: Any
 ) -> None:
-    """A part is normalised as its whole plane is, and what lies around it is looked at too."""
+    """A part is normalized as its whole plane is, and what lies around it is looked at too."""
     image = np.tile(picture[0], (4, 4))
     viewer.add_image(image, scale=(2, 2))
     widget = open_inspect()
@@ -240,7 +240,7 @@ def test_what_cannot_be_shown_is_told_beside_what_can(viewer: Any, qtbot: Any, o
 
     widget.form.eye.setCurrentIndex(widget.form.eye.findData("teacher"))
     look(widget, qtbot, "embedding")
-    assert "stores no colours" in widget.message.text()
+    assert "stores no colors" in widget.message.text()
 
 
 def test_similarity_follows_the_mouse(viewer: Any, qtbot: Any, open_inspect: Any, picture: Any) -> None:
@@ -356,15 +356,15 @@ def test_channels_that_do_not_fit_can_be_chosen(viewer: Any, qtbot: Any, open_in
 
 
 def test_a_model_for_more_channels_than_there_are(viewer: Any, qtbot: Any, open_inspect: Any, picture: Any) -> None:
-    viewer.add_image(picture[0], name="grey")
+    viewer.add_image(picture[0], name="gray")
     widget = open_inspect()
-    widget.form.student.set_name(widget.state.add(Model.create(ModelConfig(in_channels=3)), "colour"))
+    widget.form.student.set_name(widget.state.add(Model.create(ModelConfig(in_channels=3)), "color"))
     look(widget, qtbot, "boundaries")
     assert "takes 3 channels" in widget.message.text()
     assert "another model" in widget.message.text()
 
 
-def test_colour_pictures_are_looked_at(viewer: Any, qtbot: Any, open_inspect: Any, picture: Any) -> None:
+def test_color_pictures_are_looked_at(viewer: Any, qtbot: Any, open_inspect: Any, picture: Any) -> None:
     rgb = np.repeat((255 * picture[0] / picture[0].max()).astype(np.uint8)[..., None], 3, axis=-1)
     viewer.add_image(rgb, rgb=True)
     widget = open_inspect()

@@ -68,7 +68,7 @@ def test_a_model_adds_embedding_and_certainty(viewer: Any, widget: MeasureWidget
 def test_a_model_that_takes_more_channels_asks_for_them(viewer: Any, widget: MeasureWidget, qtbot: Any) -> None:
     viewer.add_image(IMAGE, name="DAPI")
     viewer.add_labels(TRUTH)
-    name = widget.state.add(grd.Model.create(_config(3)), "colour")
+    name = widget.state.add(grd.Model.create(_config(3)), "color")
     widget.model.set_name(name)
     qtbot.waitUntil(lambda: widget._count == 3, timeout=30_000)
     measured(widget, qtbot)
@@ -131,7 +131,7 @@ def test_channels_of_every_kind_of_image_are_found(viewer: Any) -> None:
     viewer.add_image(np.zeros((9, 9)), name="other size")
     found = channels_under(viewer, labels)
     assert list(found) == [
-        "plain", "photo grey", "photo red", "photo green", "photo blue", "both channel 0", "both channel 1", "pyramid",
+        "plain", "photo gray", "photo red", "photo green", "photo blue", "both channel 0", "both channel 1", "pyramid",
     ]  # fmt: skip
     assert found["both channel 1"][()].max() == 1
     assert all(pixels[()].shape == (16, 20) for pixels in found.values())

@@ -53,7 +53,7 @@ def test_it_is_docked_once_and_again_after_its_dock_was_closed(viewer: Any, tabl
     assert result_table(viewer, "Measurements", {}) is not table
 
 
-def test_a_row_brings_its_object_to_the_centre(viewer: Any, table: ResultTable, qtbot: Any) -> None:
+def test_a_row_brings_its_object_to_the_center(viewer: Any, table: ResultTable, qtbot: Any) -> None:
     layer = viewer.layers["cells"]
     viewer.dims.set_current_step(0, 0)
     click_row(table, qtbot, 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_grd._napari.correct.doubtful import Doubtful, centre_on
+from napari_grd._napari.correct.doubtful import Doubtful, center_on
 from napari_grd._napari.correct.files_row import FilesRow
 from napari_grd._napari.correct.hands import Hands
 from napari_grd._napari.correct.learn_part import LearnPart
@@ -166,7 +166,7 @@ class Bench(QWidget):
 
     def _show_doubt(self, doubt: "Doubt") -> None:
         if self.session is not None:
-            centre_on(self._viewer, self.session, doubt)
+            center_on(self._viewer, self.session, doubt)
 
     def _told(self, text: str) -> None:
         tool = Tool.NAVIGATE if self.hands is None else self.hands.tool

@@ -145,7 +145,7 @@ class Doubtful(QWidget):
         self.reason.setVisible(bool(text))
 
 
-def centre_on(viewer: Any, session: Session, doubt: "Doubt") -> None:
+def center_on(viewer: Any, session: Session, doubt: "Doubt") -> None:
     """Bring an object to the middle of the view, at a zoom at which it is seen well, and select it."""
     layer = session.layer
     plane = session.subject.current_plane(viewer)

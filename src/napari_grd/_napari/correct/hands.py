@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 from napari_grd._napari.correct.gestures import Accepting, Gesture, Stroking
 from napari_grd._napari.correct.keys import LayerKeys
 from napari_grd._napari.correct.linking import Linking
-from napari_grd._napari.correct.palette import colour_of
+from napari_grd._napari.correct.palette import color_of
 from napari_grd._napari.correct.picking import Picking
 from napari_grd._napari.correct.pointer import Pointer
 from napari_grd._napari.correct.session import Session
@@ -18,7 +18,7 @@ from napari_grd.corrections import Correction, Cut, Join
 
 _MODES = {Tool.DRAW: "paint", Tool.ERASE: "erase"}
 _OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon": Tool.DRAW}
-_COLOURS = {Tool.PICK: "pick", Tool.JOIN: "join", Tool.CUT: "cut", Tool.ACCEPT: "accept", Tool.LINK: "link"}
+_COLORS = {Tool.PICK: "pick", Tool.JOIN: "join", Tool.CUT: "cut", Tool.ACCEPT: "accept", Tool.LINK: "link"}
 
 
 class Hands:
@@ -79,7 +79,7 @@ class Hands:
             if tool is not Tool.NAVIGATE:
                 self._viewer.layers.selection.active = self._layer
             self._layer.mode = _MODES.get(tool, "pan_zoom")
-            self.pointer.use(self._gestures.get(tool), colour_of(_COLOURS.get(tool, "")))
+            self.pointer.use(self._gestures.get(tool), color_of(_COLORS.get(tool, "")))
         finally:
             self._taking = False
         if tool is Tool.DRAW:

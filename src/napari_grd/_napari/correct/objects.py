@@ -67,7 +67,7 @@ def piece_at(
 def edges(region: Region) -> NDArray[np.float64]:
     """The outline of a region along the edges of pixels, as lines: (N, 2, 2), start and step of each, in y, x.
 
-    A pixel's centre has whole numbers, as napari draws it.
+    A pixel's center has whole numbers, as napari draws it.
 
     Examples
     --------

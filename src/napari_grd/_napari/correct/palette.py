@@ -1,7 +1,7 @@
-"""Colours of corrections, the same in the layer, in the legend and under the pointer."""
+"""Colors of corrections, the same in the layer, in the legend and under the pointer."""
 
-# Okabe and Ito's, which colour-blind people tell apart.
-COLOURS = {
+# Okabe and Ito's, which color-blind people tell apart.
+COLORS = {
     "pick": "#56b4e9",
     "add": "#56b4e9",
     "draw": "#56b4e9",
@@ -14,7 +14,7 @@ COLOURS = {
     "link": "#0072b2",
     "unlink": "#e69f00",
 }
-"""Kind of a correction to colour."""
+"""Kind of a correction to color."""
 
 LEGEND = (
     ("accept", ("accept",), "verified"),
@@ -25,7 +25,7 @@ LEGEND = (
     ("link", ("link",), "linked"),
     ("unlink", ("unlink",), "unlinked"),
 )
-"""Lines of the legend: whose colour, which kinds, in words."""
+"""Lines of the legend: whose color, which kinds, in words."""
 
 WORDS = {
     "pick": "the pick",
@@ -43,9 +43,9 @@ WORDS = {
 """Kind of a correction in words, after "Undo"."""
 
 
-def colour_of(kind: str) -> str:
-    """The colour of a kind, grey for one that has none."""
-    return COLOURS.get(kind, "#999999")
+def color_of(kind: str) -> str:
+    """The color of a kind, gray for one that has none."""
+    return COLORS.get(kind, "#999999")
 
 
 def words_of(kind: str) -> str:

@@ -41,7 +41,7 @@ class Pointer:
         self._said = said
         self._told = told
         self._gesture: Gesture | None = None
-        self._colour = "white"
+        self._color = "white"
         self._at: Place | None = None
         self._held = False
         self.preview = Preview(viewer, subject)
@@ -53,11 +53,11 @@ class Pointer:
         viewer.mouse_drag_callbacks.append(self._pressed)
         viewer.mouse_wheel_callbacks.append(self._turned)
 
-    def use(self, gesture: Gesture | None, colour: str = "white") -> None:
+    def use(self, gesture: Gesture | None, color: str = "white") -> None:
         """Take up a gesture; None: the mouse moves the camera again."""
         if self._gesture is not None:
             self._gesture.forget()
-        self._gesture, self._colour = gesture, colour
+        self._gesture, self._color = gesture, color
         self._timer.stop()
         self._hold_camera()
         if gesture is None:
@@ -116,7 +116,7 @@ class Pointer:
 
     def _show(self) -> None:
         if self._gesture is not None and self._at is not None and self._is_on():
-            self.preview.show(self._gesture.hover(self._at), self._at.plane, self._colour)
+            self.preview.show(self._gesture.hover(self._at), self._at.plane, self._color)
 
     def _turned(self, _viewer: Any, event: Any) -> None:
         if self._gesture is None or event.modifiers or not self._is_on():
@@ -137,7 +137,7 @@ class Pointer:
             if gesture.draws and not self._held:
                 places.append(self._place(event))
                 line = tuple(place.point for place in places)
-                self.preview.show(Sketch(line=line), places[0].plane, self._colour)
+                self.preview.show(Sketch(line=line), places[0].plane, self._color)
             yield
         if gesture is not self._gesture:  # another was taken up meanwhile
             return

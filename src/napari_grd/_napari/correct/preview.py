@@ -30,7 +30,7 @@ class Preview:
         self._shown = False
         self.layer: Vectors | None = None
 
-    def show(self, sketch: Sketch, plane: Plane, colour: str) -> None:
+    def show(self, sketch: Sketch, plane: Plane, color: str) -> None:
         """Draw a sketch in place of the one before."""
         parts = []
         if sketch.region is not None:
@@ -48,7 +48,7 @@ class Preview:
         layer.data = lifted
         if len(lifted):
             zoom = max(float(self._viewer.scene.camera.zoom), 1e-9)
-            layer.edge_color = colour
+            layer.edge_color = color
             layer.edge_width = _WIDTH / zoom / max(self._subject.pixel_size, 1e-9)
 
     def clear(self) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Shapes
 from numpy.typing import NDArray
 
-from napari_grd._napari.correct.palette import colour_of
+from napari_grd._napari.correct.palette import color_of
 from napari_grd._napari.correct.subject import Subject
 from napari_grd.corrections import Correction, Cut, Join, Link, Split, Unlink
 from napari_grd.corrections.outline import polygons
@@ -47,8 +47,8 @@ class Record:
         new = [one for number, one in wanted.items() if number not in known]
         if new:
             lines = [self._lines(one) for one in new]
-            colours = [colour_of(one.kind) for one in new]
-            self.layer.add(lines, shape_type=[_shape_of(one) for one in new], edge_color=colours, **_LOOK)
+            colors = [color_of(one.kind) for one in new]
+            self.layer.add(lines, shape_type=[_shape_of(one) for one in new], edge_color=colors, **_LOOK)
             self._ids += [one.id for one in new]
 
     def remove(self) -> None:
@@ -62,7 +62,7 @@ class Record:
         found = list(wanted.values())
         look: dict[str, Any] = {"ndim": self._subject.layer.ndim, "name": f"corrections of {self._subject.layer.name}"}
         if found:
-            look |= {"shape_type": [_shape_of(one) for one in found], "edge_color": [colour_of(o.kind) for o in found]}
+            look |= {"shape_type": [_shape_of(one) for one in found], "edge_color": [color_of(o.kind) for o in found]}
         lines = [self._lines(one) for one in found] or None
         self.layer = Shapes(lines, **look, **_LOOK, **self._subject.options())
         self._ids = list(wanted)
@@ -81,7 +81,7 @@ def _shape_of(correction: Correction) -> str:
 
 
 def _points(correction: Correction) -> NDArray[np.float64]:
-    """A line, or the outer ring of the largest part of a region, in y, x with pixel centres at whole numbers."""
+    """A line, or the outer ring of the largest part of a region, in y, x with pixel centers at whole numbers."""
     if isinstance(correction, Join | Cut):
         return np.array(correction.stroke, float)
     if isinstance(correction, Split) or correction.area is None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_grd._napari.correct.palette import LEGEND, colour_of, words_of
+from napari_grd._napari.correct.palette import LEGEND, color_of, words_of
 from napari_grd._napari.panel import button
 from napari_grd.corrections import Correction
 
@@ -66,9 +66,7 @@ class Steps(QWidget):
         for shown, members, words in LEGEND:
             count = sum(kinds[kind] for kind in members)
             if count:
-                lines.append(
-                    f'<span style="color:{colour_of(shown)}">\N{BLACK SQUARE}</span>&nbsp;{count}&nbsp;{words}'
-                )
+                lines.append(f'<span style="color:{color_of(shown)}">\N{BLACK SQUARE}</span>&nbsp;{count}&nbsp;{words}')
         self.legend.setText(" &nbsp; ".join(lines))
         self.legend.setVisible(bool(lines))
 

@@ -1,1 +1,1 @@
-"""The Distil widget: from a teacher to a student, while one works on."""
+"""The Distill widget: from a teacher to a student, while one works on."""

@@ -15,7 +15,7 @@ from napari_grd.jobs import StepMetrics
 SCORES = ("ap50", "aji", "sbd", "pq")
 _HIDDEN = ("lr",)
 _HEIGHT = 170
-_COLOURS = 9  # around the circle of hues; as many as there are terms of the loss
+_COLORS = 9  # around the circle of hues; as many as there are terms of the loss
 
 
 class Curves(QWidget):
@@ -28,7 +28,7 @@ class Curves(QWidget):
     points : dict of (kind, name) to (list of int, list of float)
         Steps and values; kind is "train" or "validation".
     legends : dict of str to QLabel
-        Names in the colours of their curves with the latest values, by kind.
+        Names in the colors of their curves with the latest values, by kind.
     """
 
     def __init__(self) -> None:
@@ -97,15 +97,15 @@ class Curves(QWidget):
         series = {name: points for (k, name), points in self.points.items() if k == kind}
         words = []
         for number, (name, (steps, values)) in enumerate(series.items()):
-            colour = QColor.fromHsv(number * 360 // _COLOURS % 360, 170, 230)
+            color = QColor.fromHsv(number * 360 // _COLORS % 360, 170, 230)
             if (kind, name) not in self._lines:
                 width = 2 if name == "loss" or kind == "validation" else 1
                 symbol = "o" if kind == "validation" else None
                 self._lines[kind, name] = self._plots[kind].plot(
-                    pen=self._pyqtgraph.mkPen(colour, width=width), symbol=symbol, symbolSize=5
+                    pen=self._pyqtgraph.mkPen(color, width=width), symbol=symbol, symbolSize=5
                 )
             self._lines[kind, name].setData(steps, values)
-            words.append(f'<span style="color:{colour.name()}">{name} {values[-1]:.3g}</span>')
+            words.append(f'<span style="color:{color.name()}">{name} {values[-1]:.3g}</span>')
         # Beside the curves, not on top of them, and with the latest values.
         self.legends[kind].setText(" · ".join(words))
 

@@ -68,7 +68,7 @@ class Order:
 
 
 def iter_order(order: Order, state: State) -> "Job[Model]":
-    """Read the images, load the teacher, distil.
+    """Read the images, load the teacher, distill.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _read_folder(path: Path, channels: int) -> Job[tuple[Images, Labels, Images,
     train, held = found.hold_out(0.2) if len(found.images) > 1 else (found, found.take([]))
 
     def channels_first(image: NDArray[Any]) -> NDArray[Any]:
-        if channels == 1 and found.axes == "yxc":  # a grey image that was stored in colour
+        if channels == 1 and found.axes == "yxc":  # a gray image that was stored in color
             return as_image(image.mean(-1), "yx")
         return as_image(image, found.axes, in_channels=channels)
 

@@ -60,9 +60,9 @@ class PreviewLayers:
             self._plan(image.shape[1:])
         if self._empty:  # these stay as they are for a whole run
             self._empty = False
-            # Several channels are shown as one grey image: this is to recognise the place, not to judge it.
-            grey = image.mean(0) if len(image) > 1 else image[0]
-            self._turns.add(partial(self._show_image, grey))
+            # Several channels are shown as one gray image: this is to recognize the place, not to judge it.
+            gray = image.mean(0) if len(image) > 1 else image[0]
+            self._turns.add(partial(self._show_image, gray))
             self._turns.add(partial(self._show_labels, "reference", outlines(event.images["reference"])))
         self._turns.add(partial(self._show_labels, "student", event.images["labels"]))
 

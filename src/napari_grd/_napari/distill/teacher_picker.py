@@ -48,7 +48,7 @@ class TeacherChoice:
 
 
 class TeacherPicker(QWidget):
-    """Picks a teacher; a line below says how large it is, its licence and what it was trained on.
+    """Picks a teacher; a line below says how large it is, its license and what it was trained on.
 
     What there is to know is read in workers: neither torch nor another program
     is imported in the GUI thread.
@@ -159,17 +159,17 @@ class TeacherPicker(QWidget):
 
 
 def describe(card: "ModelCard", config: "ModelConfig") -> str:
-    """What a picker says of a model: size, channels, licence, what it was trained on."""
+    """What a picker says of a model: size, channels, license, what it was trained on."""
     channels = f"{config.in_channels} channel" + ("s" if config.in_channels > 1 else "")
     trained = ", ".join(card.trained_on) or card.summary or "not stated"
-    return f"{millions(card.parameters)} parameters · {channels} · {card.licence} · trained on: {trained}"
+    return f"{millions(card.parameters)} parameters · {channels} · {card.license} · trained on: {trained}"
 
 
 def _facts(info: "TeacherInfo") -> str:
     size = "" if info.parameters is None else f"{millions(info.parameters)} parameters"
-    licence = info.licence and f"Licence: {info.licence.rstrip('.')}."
+    license = info.license and f"License: {info.license.rstrip('.')}."
     missing = "" if info.available else f"Not available here: {info.reason}"
-    return " ".join(part for part in (info.summary, size and f"{size}.", licence, info.restrictions, missing) if part)
+    return " ".join(part for part in (info.summary, size and f"{size}.", license, info.restrictions, missing) if part)
 
 
 def millions(count: int) -> str:

@@ -37,8 +37,8 @@ _NOTHING_YET = "The teacher has not been learned from yet."
 _RESUME = "Resume goes on from where it stopped."
 
 
-class DistilWidget(Panel):
-    """Distils a student from a teacher in the background and puts it to use.
+class DistillWidget(Panel):
+    """Distills a student from a teacher in the background and puts it to use.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class DistilWidget(Panel):
         self.runs.setToolTip("Every run gets a folder of its own in here, for its checkpoints and its student")
         self.cost = QLabel()
         self.cost.setWordWrap(True)
-        self.distil = button("Distil", "Start learning in the background; go on working meanwhile", self._distil)
+        self.distill = button("Distill", "Start learning in the background; go on working meanwhile", self._distill)
         self.resume = button("Resume", "Go on with the run that was stopped, or with one in a folder", self._resume)
         self.save = SaveButton(self)
         self.bar = JobBar("Stop; the best student so far is kept, and the run can be resumed")
@@ -136,7 +136,7 @@ class DistilWidget(Panel):
 
     # -- running -------------------------------------------------------------------------------------
 
-    def _distil(self) -> None:
+    def _distill(self) -> None:
         choice = self.teacher.choice()
         name = "" if choice is None else f"{Path(choice.name).name}-"
         folder = Path(self.runs.text()).expanduser() / f"{name}student-{datetime.now():%Y%m%d-%H%M%S}"
@@ -252,7 +252,7 @@ class DistilWidget(Panel):
 
     def _enable(self) -> None:
         idle = self._running is None
-        for widget in (self.teacher, self.data, self.form, self.runs, self.distil, self.resume):
+        for widget in (self.teacher, self.data, self.form, self.runs, self.distill, self.resume):
             widget.setEnabled(idle)
 
     def _lay_out(self) -> None:
@@ -263,7 +263,7 @@ class DistilWidget(Panel):
         folder.addWidget(QLabel("Runs in"))
         folder.addWidget(self.runs)
         buttons = QHBoxLayout()
-        for widget in (self.distil, self.resume, self.save):
+        for widget in (self.distill, self.resume, self.save):
             buttons.addWidget(widget)
         for title, content in (("Teacher", self.teacher), ("Images", self.data), ("Student", self.form)):
             column.addWidget(heading(title))

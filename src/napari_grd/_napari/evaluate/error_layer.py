@@ -1,4 +1,4 @@
-"""Segmentation errors as a colored layer, and the legend that says what the colours mean."""
+"""Segmentation errors as a colored layer, and the legend that says what the colors mean."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,8 +13,8 @@ from napari_grd._napari.object_table.labels_layer import finest
 from napari_grd._napari.outputs import output_options
 from napari_grd.metrics import ErrorKind
 
-# Told apart by colour-blind people too (Okabe and Ito).
-_COLOURS = {
+# Told apart by color-blind people too (Okabe and Ito).
+_COLORS = {
     ErrorKind.MISSED: "#0072b2",
     ErrorKind.SPURIOUS: "#e69f00",
     ErrorKind.MERGED: "#cc79a7",
@@ -48,16 +48,16 @@ def show_errors(viewer: Any, layer: Labels, picture: NDArray[np.uint8], made_by:
         shown.data = picture
         shown.metadata = options["metadata"]
         return shown
-    colours = {None: "transparent", 0: "transparent"} | {int(kind): colour for kind, colour in _COLOURS.items()}
-    features = {"index": [int(kind) for kind in _COLOURS], "kind": [kind.name.lower() for kind in _COLOURS]}
+    colors = {None: "transparent", 0: "transparent"} | {int(kind): color for kind, color in _COLORS.items()}
+    features = {"index": [int(kind) for kind in _COLORS], "kind": [kind.name.lower() for kind in _COLORS]}
     made: Labels = viewer.add_labels(
-        picture, name=name, colormap=DirectLabelColormap(color_dict=colours), features=features, opacity=1.0, **options
+        picture, name=name, colormap=DirectLabelColormap(color_dict=colors), features=features, opacity=1.0, **options
     )
     return made
 
 
 class ErrorLegend(QWidget):
-    """A colour, a name and a count for every kind of error."""
+    """A color, a name and a count for every kind of error."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,10 +65,10 @@ class ErrorLegend(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setColumnStretch(1, 1)
         self.counts: dict[ErrorKind, QLabel] = {}
-        for row, (kind, colour) in enumerate(_COLOURS.items()):
+        for row, (kind, color) in enumerate(_COLORS.items()):
             patch, name, count = QLabel(), QLabel(kind.name.lower()), QLabel("–")
             patch.setFixedSize(14, 14)
-            patch.setStyleSheet(f"background-color: {colour}; border-radius: 3px;")
+            patch.setStyleSheet(f"background-color: {color}; border-radius: 3px;")
             for column, part in enumerate((patch, name, count)):
                 part.setToolTip(_MEANING[kind])
                 grid.addWidget(part, row, column)

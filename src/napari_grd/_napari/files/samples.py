@@ -12,7 +12,7 @@ from napari_grd.data import simulate
 from napari_grd.data.simulate_timelapse import nuclei_timelapse
 from napari_grd.io.calibration import Calibration
 
-_PIXEL = 0.325  # micrometres: a 20x lens in front of a common camera
+_PIXEL = 0.325  # micrometers: a 20x lens in front of a common camera
 _SECONDS = 300.0
 _LENGTH = "micrometer"
 

@@ -11,7 +11,7 @@ from napari_grd._napari.files.calibrated import LayerData, layer_options
 from napari_grd.io.image_data import Channel
 from napari_grd.io.ome_zarr import OmeZarr, ZarrImage
 
-_COLOURS = ("cyan", "magenta", "yellow", "red", "green", "blue")  # for channels that name none
+_COLORS = ("cyan", "magenta", "yellow", "red", "green", "blue")  # for channels that name none
 _UNNAMED = (0.6, 0.6, 0.6, 1.0)
 
 
@@ -87,12 +87,10 @@ def pyramid(levels: Sequence[Any]) -> Any:
 
 def channel_options(channel: Channel, index: int, count: int) -> dict[str, Any]:
     """How a channel is shown, as keyword arguments of an image layer."""
-    if channel.color is not None:
-        colour = f"#{channel.color}"
-    else:
-        colour = _COLOURS[index % len(_COLOURS)] if count > 1 else "gray"
+    default = _COLORS[index % len(_COLORS)] if count > 1 else "gray"
+    color = default if channel.color is None else f"#{channel.color}"
     options: dict[str, Any] = {
-        "colormap": colour,
+        "colormap": color,
         "blending": "additive" if count > 1 else "translucent_no_depth",
         "visible": channel.visible,
     }

@@ -51,7 +51,7 @@ class InspectForm(QWidget):
             {_NEAREST: "nearest objects", _WITHIN: "objects within"}, "Which objects the graph's lines join."
         )
         self.nearest = _spin(1, 50, 5, "", "How many of its nearest objects each object is joined with.")
-        self.distance = _spin(0, 10_000, 0, " px", "How far apart the centres of joined objects may be.")
+        self.distance = _spin(0, 10_000, 0, " px", "How far apart the centers of joined objects may be.")
         self.distance.setSpecialValueText("automatic")
         self._layout()
         self._connect(panel)

@@ -66,14 +66,14 @@ def node_options(graph: "InstanceGraph", labels: NDArray[np.integer]) -> dict[st
 
 
 def edge_options(graph: "InstanceGraph", *, difference_to: "InstanceGraph | None" = None) -> dict[str, Any]:
-    """Edges as arguments of a Vectors layer, coloured by how similar their ends are.
+    """Edges as arguments of a Vectors layer, colored by how similar their ends are.
 
     Parameters
     ----------
     graph : InstanceGraph
         E edges.
     difference_to : InstanceGraph, optional
-        A graph of the same instances and edges through another model: colours
+        A graph of the same instances and edges through another model: colors
         and features are then this graph's similarity minus that one's.
 
     Returns

@@ -129,7 +129,7 @@ class Frame:
         Parameters
         ----------
         picture : (..., h, w, ...) array
-            With ``leading`` axes in front of rows and columns, and maybe colours behind.
+            With ``leading`` axes in front of rows and columns, and maybe colors behind.
         leading : int
             How many axes stand in front.
         """

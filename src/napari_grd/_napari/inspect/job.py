@@ -103,7 +103,7 @@ def _see(request: Request, name: str, model: Model, memory: Memory) -> Job[Seen]
     config = SegmentConfig(device=request.device, threads=request.threads, object_diameter=None)
     around = _with_context(frame, config.halo, model.stride)
     pixels = source.read(0, frame.plane, around)
-    # Of the whole plane, so that colours do not depend on the region that is looked at.
+    # Of the whole plane, so that colors do not depend on the region that is looked at.
     view = resolve_view(source, model.config, config)
     measured = SourceStatistics(source, 0, model.config, view).of(frame.plane)
     prediction: Prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=measured)

@@ -17,7 +17,7 @@ def show_picture(viewer: Any, frame: Frame, name: str, picture: Picture, made_by
     """Show a picture at the place it was computed from.
 
     A layer of that name that was made here before gets the new data and keeps
-    its colours, its place in the list and whether it is visible.
+    its colors, its place in the list and whether it is visible.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def put_layer(
     if before is not None and _is_ours(before, kind, data, look, place):
         before.data = data
         if "features" in look:
-            _colour_anew(before, look)
+            _color_anew(before, look)
         for attribute in _PLACE:
             if attribute in place:
                 setattr(before, attribute, place[attribute])
@@ -84,8 +84,8 @@ def _is_ours(layer: Layer, kind: type[Layer], data: Any, look: dict[str, Any], p
     )
 
 
-def _colour_anew(layer: Layer, look: dict[str, Any]) -> None:
-    """Features of other length come with colours of other length."""
+def _color_anew(layer: Layer, look: dict[str, Any]) -> None:
+    """Features of other length come with colors of other length."""
     layer.features = look["features"]
     if isinstance(layer, Points):
         layer.size = np.full(len(layer.data), look["size"])

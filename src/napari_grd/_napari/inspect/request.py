@@ -101,7 +101,7 @@ class Picture:
     kind : {"image", "points", "vectors"}
         Which layer it becomes.
     data : ndarray
-        Of an image ``(*new_axes, h, w)``, with colours last if ``rgb``; of
+        Of an image ``(*new_axes, h, w)``, with colors last if ``rgb``; of
         points ``(N, 2)``, of vectors ``(E, 2, 2)``: rows and columns.
     look : dict
         More arguments of the layer.

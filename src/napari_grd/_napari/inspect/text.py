@@ -1,4 +1,4 @@
-"""What Inspect says: names of views, and what their colours mean."""
+"""What Inspect says: names of views, and what their colors mean."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -15,7 +15,7 @@ EYES: dict[Eye, str] = {
 }
 
 VIEW_NAMES: dict[View, tuple[str, str]] = {
-    "embedding": ("Embedding as colours", "Pixels that the model takes for one object have one colour."),
+    "embedding": ("Embedding as colors", "Pixels that the model takes for one object have one color."),
     "affinities": (
         "Affinities, offset by offset",
         "How surely two pixels a fixed step apart are one object. A slider goes through the steps.",
@@ -23,12 +23,12 @@ VIEW_NAMES: dict[View, tuple[str, str]] = {
     "boundaries": ("Boundary map", "Where the model sees one object end and the next begin."),
     "graph": (
         "Instance graph",
-        "Each object as a dot, joined with its neighbours by lines that tell how alike they look to the model.",
+        "Each object as a dot, joined with its neighbors by lines that tell how alike they look to the model.",
     ),
 }
 
 _LEGEND = {
-    "embedding": "<b>Embedding</b>: same colour, same object. A model's colours mean the same in every image;"
+    "embedding": "<b>Embedding</b>: same color, same object. A model's colors mean the same in every image;"
     " background is dark.",
     "affinities": "<b>Affinities</b>: yellow, the two pixels belong together; purple, they do not.",
     "boundaries": "<b>Boundary map</b>: the brighter, the surer a boundary.",
@@ -42,7 +42,7 @@ _EMBEDDING_DIFFERENCE = "<b>Embedding</b>: black where both agree, yellow where 
 
 
 def legend(eye: Eye, views: Collection[str]) -> str:
-    """What the colours of these views mean, as rich text.
+    """What the colors of these views mean, as rich text.
 
     Examples
     --------

@@ -18,11 +18,11 @@ from napari_grd.errors import GrdError
 from napari_grd.graph.boundaries import boundary_map
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.instances import instance_graph
-from napari_grd.inference.colours import embedding_colours
 from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.models import Model
+from napari_grd.visualization import embedding_colors
 
-_REACH = 2.5  # median diameters within which instances are neighbours unless somebody says how many pixels
+_REACH = 2.5  # median diameters within which instances are neighbors unless somebody says how many pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,23 +34,23 @@ class Seen:
 
 
 def embedding_view(seen: Sequence[Seen]) -> Picture:
-    """One model's embedding in its own colours; of two, 1 minus the cosine of their embeddings.
+    """One model's embedding in its own colors; of two, 1 minus the cosine of their embeddings.
 
     Raises
     ------
     GrdError
-        If the model stores no colours, or two embeddings differ in length.
+        If the model stores no colors, or two embeddings differ in length.
     """
     first = seen[0].prediction
     if len(seen) == 1:
         basis = seen[0].model.pca
         if basis is None:
             raise GrdError(
-                f"The model {seen[0].model.card.name!r} stores no colours for its embedding.",
+                f"The model {seen[0].model.card.name!r} stores no colors for its embedding.",
                 "Choose a model that was trained or distilled to the end; the other views do without.",
             )
-        colours = embedding_colours(first.embedding, basis.numpy(), first.foreground)
-        return Picture("embedding", "image", colours, {"rgb": True})
+        colors = embedding_colors(first.embedding, basis.numpy(), first.foreground)
+        return Picture("embedding", "image", colors, {"rgb": True})
     own, other = (_units(one.prediction.embedding) for one in seen)
     if len(own) != len(other):
         raise GrdError(
@@ -104,7 +104,7 @@ def graph_views(seen: Sequence[Seen], labels: NDArray[np.integer] | None, choice
         raise GrdError("There are no instances here, so there is no graph.", "Choose other labels or another place.")
     distance = choice.max_distance
     if distance is None and choice.nearest is None:
-        distance = _neighbour_distance(labels)
+        distance = _neighbor_distance(labels)
     graphs = [
         instance_graph(labels, one.prediction.embedding, max_distance=distance, nearest=choice.nearest) for one in seen
     ]
@@ -133,6 +133,6 @@ def _units(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
     return units
 
 
-def _neighbour_distance(labels: NDArray[np.integer]) -> float:
+def _neighbor_distance(labels: NDArray[np.integer]) -> float:
     _, areas = np.unique(labels[labels != 0], return_counts=True)
     return _REACH * 2 * float(np.sqrt(np.median(areas) / np.pi))

@@ -202,7 +202,7 @@ class InspectWidget(Panel):
             self._start({"similarity"})
 
     def _describe(self) -> None:
-        """Say what colours mean, and which offset the slider stands at."""
+        """Say what colors mean, and which offset the slider stands at."""
         views = self.form.ticked()
         if self.hover.isChecked():
             views.add("similarity")

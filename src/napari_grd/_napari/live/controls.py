@@ -24,7 +24,7 @@ class PartitionControls(QWidget):
             0,
             _LARGEST,
             1,
-            "Smaller objects join a neighbour, or vanish where they stand alone.\n"
+            "Smaller objects join a neighbor, or vanish where they stand alone.\n"
             "In pixels at the size that the model knows: other images are rescaled to it first.",
         )
         self.threshold = _slider(

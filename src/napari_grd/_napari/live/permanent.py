@@ -51,7 +51,7 @@ class PermanentPart(QWidget):
         )
         self.linked = QCheckBox("Same number through z and time")
         self.linked.setChecked(True)
-        self.linked.setToolTip("An object keeps its number and colour in the next plane or frame, where it overlaps.")
+        self.linked.setToolTip("An object keeps its number and color in the next plane or frame, where it overlaps.")
         self.start = button(
             "Make permanent",
             "Segment everything, not only what is visible, into a new Labels layer. You can go on working.",

@@ -8,7 +8,7 @@ from napari.layers import Labels
 
 
 def show_object(viewer: Any, layer: Labels, label: int, place: Sequence[int]) -> None:
-    """Select an object and bring it to the centre of the view.
+    """Select an object and bring it to the center of the view.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _LARGEST = 512  # side of a test image; it is in every package four times over, 
 
 
 def sample_image(model: Model, image: Any = None, axes: str | None = None) -> NDArray[np.float32]:
-    """An image to test a model with, ``(C, *S)`` float32, not normalised.
+    """An image to test a model with, ``(C, *S)`` float32, not normalized.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def cover(model: Model, image: NDArray[np.float32]) -> bytes:
     if len(shown) == 2:
         shown = np.concatenate([shown, np.zeros_like(shown[:1])])
     left = np.broadcast_to(np.moveaxis(shown, 0, -1) * 255, (*labels.shape, 3))
-    colours = np.random.default_rng(0).integers(64, 256, (int(labels.max()) + 1, 3))
-    colours[0] = 0
-    picture = np.concatenate([left.astype(np.uint8), colours[labels].astype(np.uint8)], axis=1)
+    colors = np.random.default_rng(0).integers(64, 256, (int(labels.max()) + 1, 3))
+    colors[0] = 0
+    picture = np.concatenate([left.astype(np.uint8), colors[labels].astype(np.uint8)], axis=1)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -55,7 +55,7 @@ def describe(
     attachment: str,
     authors: Sequence[Author],
     cite: Sequence[Mapping[str, str]],
-    licence: str,
+    license: str,
 ) -> dict[str, Any]:
     """The description of a model.
 
@@ -72,7 +72,7 @@ def describe(
         Names, or bioimage.io authors (``name``, ``affiliation``, ``orcid``, ``github_user``).
     cite : sequence of mapping
         Bioimage.io citations (``text``, and ``doi`` or ``url``).
-    licence : str
+    license : str
         SPDX identifier.
 
     Returns
@@ -92,7 +92,7 @@ def describe(
         "authors": [{"name": each} if isinstance(each, str) else dict(each) for each in authors]
         or [{"name": _ANONYMOUS}],
         "cite": [METHOD, *map(dict, cite)],
-        "license": licence,
+        "license": license,
         "tags": ["instance-segmentation", f"{model.config.ndim}d", "pytorch", "napari-grd"],
         "documentation": "documentation.md",
         "covers": ["cover.png"],
@@ -166,7 +166,7 @@ def _output(model: Model, name: str, test: dict[str, Any]) -> dict[str, Any]:
 
 def _own(model: Model, attachment: str) -> dict[str, Any]:
     """All that a program needs to make instances of the outputs."""
-    config = model.config.model_dump(mode="json")
+    config = model.config.on_disk()
     return {
         "version": napari_grd.__version__,
         "model": attachment,

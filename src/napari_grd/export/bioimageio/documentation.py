@@ -67,10 +67,10 @@ def _postprocessing(model: Model) -> str:
         f" 1 - A; the latter are used on a grid of every {settings.stride} pixels only. A bias of {settings.bias} (from"
         " -0.9 to 0.9) makes attraction weigh more if it is positive, repulsion if it is negative.",
         "A mutex watershed (Wolf et al., arXiv 1904.12654) over the edges between foreground pixels gives instances.",
-        f"Instances under {settings.min_size} pixels join the neighbour they have the highest mean affinity with, or"
+        f"Instances under {settings.min_size} pixels join the neighbor they have the highest mean affinity with, or"
         " are removed.",
-        f"An instance with less than {settings.crumb} of a neighbour's pixels joins it if a quarter of its outline is"
-        " in common and the mean affinity there is at least 0.5.",
+        f"An instance with less than {settings.fragment_ratio} of a neighbor's pixels joins it if a quarter of its"
+        " outline is in common and the mean affinity there is at least 0.5.",
         f"Holes up to {settings.max_hole} pixels are filled.",
     ]
     numbered = "\n".join(f"{number}. {text}" for number, text in enumerate(steps, start=1))

@@ -40,7 +40,7 @@ def write_package(
     axes: str | None = None,
     authors: Sequence[Author] = (),
     cite: Sequence[Mapping[str, str]] = (),
-    licence: str | None = None,
+    license: str | None = None,
 ) -> Path:
     """Write a model as a bioimage.io package, whole or not at all.
 
@@ -59,7 +59,7 @@ def write_package(
         Names, or bioimage.io authors (``name``, ``affiliation``, ``orcid``, ``github_user``).
     cite : sequence of mapping
         What to cite beside the method: ``text``, and ``doi`` or ``url``.
-    licence : str, optional
+    license : str, optional
         SPDX identifier. Default: what the card says.
 
     Returns
@@ -72,7 +72,7 @@ def write_package(
     GrdError
         If the packages bioimageio.core, onnx or onnxruntime are missing.
     ConfigError
-        If the description is not valid, e.g. a licence that has no SPDX identifier.
+        If the description is not valid, e.g. a license that has no SPDX identifier.
     OutputError
         If the network cannot be exported, the package fails the test of
         bioimageio.core, or it cannot be written.
@@ -83,13 +83,13 @@ def write_package(
     their outputs. The model file itself is attached, so that
     :func:`napari_grd.io.bioimageio_package.read_package` gives the model back.
     """
-    path, licence = Path(path), licence or model.card.licence
+    path, license = Path(path), license or model.card.license
     core = require("bioimageio.core", "Export to bioimage.io", "bioimageio")
-    _check_licence(licence)
+    _check_license(license)
     with atomic_path(path) as temporary:
         files = _files(model, sample_image(model, image, axes))
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        described = describe(model, hashes, attachment=_MODEL, authors=authors, cite=cite, licence=licence)
+        described = describe(model, hashes, attachment=_MODEL, authors=authors, cite=cite, license=license)
         text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=100)
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
             packed.writestr(DESCRIPTION, text)
@@ -99,14 +99,14 @@ def write_package(
     return path
 
 
-def _check_licence(licence: str) -> None:
+def _check_license(license: str) -> None:
     known = require("bioimageio.spec.generic.v0_3", "Export to bioimage.io", "bioimageio").LicenseId
     try:
-        known(licence)
+        known(license)
     except ValueError:  # a list of some hundred names is in its message
         raise ConfigError(
-            f"The licence {licence!r} has no SPDX identifier, as packages need.",
-            "Pass licence= with one, e.g. 'MIT', 'CC-BY-4.0' or 'CC-BY-NC-4.0'.",
+            f"The license {license!r} has no SPDX identifier, as packages need.",
+            "Pass license= with one, e.g. 'MIT', 'CC-BY-4.0' or 'CC-BY-NC-4.0'.",
         ) from None
 
 

@@ -39,7 +39,7 @@ class ZooModel:
     ----------
     name : str
         As its authors call it.
-    licence : str
+    license : str
         SPDX identifier; empty if there is none.
     description : bioimageio.spec.model.v0_5.ModelDescr
         All that is said of it.
@@ -52,7 +52,7 @@ class ZooModel:
     """
 
     name: str
-    licence: str
+    license: str
     description: Any
     adapter: Any
     pipeline: Any
@@ -125,10 +125,10 @@ def open_zoo_model(
             description = _describe(content, folder / root, archive)
             adapter, pipeline = _load(description, kind, device, archive)
     digest = "|".join([kind, *(archive.hashes[file] for file in (name, *needed))])
-    licence = content.get("license") or ""
-    if isinstance(licence, dict):
-        licence = f"its own, see {licence.get('source')}"
-    return ZooModel(str(description.name), str(licence), description, adapter, pipeline, digest)
+    license = content.get("license") or ""
+    if isinstance(license, dict):
+        license = f"its own, see {license.get('source')}"
+    return ZooModel(str(description.name), str(license), description, adapter, pipeline, digest)
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def soft_affinities_of(
     labels : (Y, X) uint32
         See :func:`instances_of`.
     foreground : (Y, X) float32 or None
-        Probability, :func:`~napari_grd.teaching.soft_affinities.centred`.
+        Probability, :func:`~napari_grd.teaching.soft_affinities.centered`.
 
     Returns
     -------

@@ -33,7 +33,7 @@ Kind = Literal[
 foreground, boundary : probability in [0, 1]; ``_logit``: before the sigmoid.
 affinity : 1 where the two pixels of its offset belong together; repulsion: 1 where they do not.
 embedding : raw, alike where pixels belong together.
-flow : towards the centre of the object, one channel an axis (y, x).
+flow : towards the center of the object, one channel an axis (y, x).
 label : one number an instance, 0 is background.
 """
 

@@ -1,7 +1,7 @@
 """Running a zoo model on an image of any size.
 
 What comes before and after the network is done by bioimageio.core, on the whole
-image, so that a crop and the whole are normalised alike. The network sees
+image, so that a crop and the whole are normalized alike. The network sees
 windows of a size it takes; of each, what lies further from a cut than the halo
 is kept::
 

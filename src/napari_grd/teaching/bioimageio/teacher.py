@@ -23,7 +23,7 @@ from napari_grd.teaching.bioimageio.outputs import Outputs, instances_of, soft_a
 from napari_grd.teaching.bioimageio.recipe import ZooRecipe
 from napari_grd.teaching.bioimageio.run import ZooRunner
 from napari_grd.teaching.licenses import restrictions_of
-from napari_grd.teaching.soft_affinities import centred
+from napari_grd.teaching.soft_affinities import centered
 
 
 class BioimageioTeacher:
@@ -41,8 +41,8 @@ class BioimageioTeacher:
 
     Attributes
     ----------
-    name, licence, restrictions : str
-        As its authors call it, the SPDX identifier of its licence, and what that forbids.
+    name, license, restrictions : str
+        As its authors call it, the SPDX identifier of its license, and what that forbids.
     recipe : ZooRecipe
         What is used.
 
@@ -70,8 +70,8 @@ class BioimageioTeacher:
         self._run = ZooRunner(model)
         self.recipe = recipe or guess_recipe(model.description)
         self.name = model.name
-        self.licence = model.licence
-        self.restrictions = restrictions_of(model.licence)
+        self.license = model.license
+        self.restrictions = restrictions_of(model.license)
         self._digest = model.digest
         outputs = {str(output.id) for output in model.description.outputs}
         if missing := self.recipe.channels.keys() - outputs:
@@ -103,7 +103,7 @@ class BioimageioTeacher:
         Parameters
         ----------
         image : (C, Y, X) array
-            Raw intensities; the model normalises them itself.
+            Raw intensities; the model normalizes them itself.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class BioimageioTeacher:
         labels = instances_of(found, self.recipe)
         foreground = None
         if "foreground" in found:
-            foreground = centred(found["foreground"][0], self.recipe.foreground_threshold)
+            foreground = centered(found["foreground"][0], self.recipe.foreground_threshold)
         return TeacherPrediction(
             labels, foreground, found.get("embedding"), soft_affinities_of(found, self.recipe, labels, foreground)
         )
@@ -147,7 +147,7 @@ def info() -> TeacherInfo:
     return TeacherInfo(
         name="bioimageio",
         summary="A model of the bioimage.io zoo: foreground, boundaries, affinities, embeddings, flows or labels.",
-        licence="the model's, as its description says",
+        license="the model's, as its description says",
         available=not missing,
         reason=f"{missing[0]} is not installed; {INSTALL}" if missing else None,
         options={

@@ -22,7 +22,7 @@ INSTALLED = {
     ),
     "stars": (
         TeacherInfo(
-            "stars", "Star-convex shapes.", parameters=1_420_000, licence="BSD-3-Clause", restrictions="Not for sale."
+            "stars", "Star-convex shapes.", parameters=1_420_000, license="BSD-3-Clause", restrictions="Not for sale."
         ),
         (
             TeacherOption("weights", "a file or folder", str | Path, None, True),
@@ -52,7 +52,7 @@ def picker(panel: Panel, qtbot: Any, monkeypatch: Any) -> TeacherPicker:
 
 def test_teachers_of_other_programs_are_offered_with_their_options(picker: TeacherPicker) -> None:
     picker.kind.setCurrentIndex(picker.kind.findData("stars"))
-    assert picker.facts.text() == "Star-convex shapes. 1.42 M parameters. Licence: BSD-3-Clause. Not for sale."
+    assert picker.facts.text() == "Star-convex shapes. 1.42 M parameters. License: BSD-3-Clause. Not for sale."
     assert list(picker.options.editors) == ["weights", "diameter", "download"]
     assert picker.choice() == TeacherChoice("installed", "stars", (("download", "false"),))
     weights, diameter, download = picker.options.editors.values()
@@ -130,14 +130,14 @@ def test_two_images_of_an_rgb_kind_share_their_channels(panel: Panel, qtbot: Any
     data = DataPicker(panel)
     qtbot.addWidget(data)
     layers = [panel.viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True) for _ in range(2)]
-    grey = panel.viewer.add_image(np.zeros((64, 64), np.uint8), name="grey")
+    gray = panel.viewer.add_image(np.zeros((64, 64), np.uint8), name="gray")
     data.tick(layers[1])
     data.require_channels(3)
     pieces = data.pieces(patch=32)
     assert {piece.source.layer for piece in pieces} == set(layers)
     assert all([channel.index for channel in piece.source.channels] == [0, 1, 2] for piece in pieces)
-    data.tick(grey)
+    data.tick(gray)
     data.tick(layers[0], False)
     data.tick(layers[1], False)
-    with pytest.raises(ImageError, match="not clear which of 'grey'"):
+    with pytest.raises(ImageError, match="not clear which of 'gray'"):
         data.pieces(patch=32)

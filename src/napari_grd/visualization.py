@@ -1,4 +1,4 @@
-"""Images and label images as colours."""
+"""Images, label images and embeddings as RGB pictures."""
 
 from typing import Any
 
@@ -6,19 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
-_GOLDEN = 0.6180339887  # steps of the golden ratio never come close to an earlier hue
+_GOLDEN = 0.6180339887  # hues that are golden-ratio steps apart stay distinct
 _OPACITY = 0.45
+_GAIN = 0.6  # unit embeddings then fill most of the range of a color
 
 Rgb = NDArray[np.float32]
 
 
-def grey(image: NDArray[Any], low: float = 1.0, high: float = 99.8) -> Rgb:
+def image_to_rgb(image: NDArray[Any], low: float = 1.0, high: float = 99.8) -> Rgb:
     """An image for display.
 
     Parameters
     ----------
     image : (C, H, W) array
-        One channel gives grey, two or more become red, green (and blue).
+        One channel gives gray, two or more become red, green (and blue).
     low, high : float
         Percentiles that become black and full intensity.
 
@@ -38,25 +39,25 @@ def grey(image: NDArray[Any], low: float = 1.0, high: float = 99.8) -> Rgb:
     return np.stack(planes, axis=-1).astype(np.float32)
 
 
-def label_colours(count: int) -> Rgb:
-    """Colours of the labels 0 (black) to ``count``, the same in every picture.
+def label_colors(count: int) -> Rgb:
+    """Colors of the labels 0 (black) to ``count``, the same in every picture.
 
     Examples
     --------
-    >>> label_colours(2).shape
+    >>> label_colors(2).shape
     (3, 3)
     """
     from matplotlib.colors import hsv_to_rgb
 
     ids = np.arange(count + 1)
     hsv = np.stack([ids * _GOLDEN % 1, 0.55 + 0.35 * (ids % 3) / 2, 1 - 0.18 * (ids % 2)], axis=-1)
-    colours: Rgb = hsv_to_rgb(hsv).astype(np.float32)
-    colours[0] = 0
-    return colours
+    colors: Rgb = hsv_to_rgb(hsv).astype(np.float32)
+    colors[0] = 0
+    return colors
 
 
 def overlay(image: NDArray[Any], labels: NDArray[Any], *, fill: bool = True) -> Rgb:
-    """An image with its objects coloured and outlined.
+    """An image with its objects colored and outlined.
 
     Parameters
     ----------
@@ -72,21 +73,21 @@ def overlay(image: NDArray[Any], labels: NDArray[Any], *, fill: bool = True) -> 
     (H, W, 3) float32
         In [0, 1].
     """
-    picture = grey(image)
-    colours = label_colours(int(labels.max(initial=0)))[labels]
+    picture = image_to_rgb(image)
+    colors = label_colors(int(labels.max(initial=0)))[labels]
     inside = labels > 0
     if fill:
-        picture[inside] = (1 - _OPACITY) * picture[inside] + _OPACITY * colours[inside]
+        picture[inside] = (1 - _OPACITY) * picture[inside] + _OPACITY * colors[inside]
     outline = find_boundaries(labels, mode="inner")  # type: ignore[no-untyped-call]
-    picture[outline] = colours[outline]
+    picture[outline] = colors[outline]
     return picture
 
 
-def matched(labels: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.int64]:
+def renumbered_to_match(labels: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.int64]:
     """Renumber labels so that an object has the id of the reference object it covers best.
 
     Each reference id is given once, to the object with the largest overlap;
-    the others are numbered on. So the same object has the same colour in every
+    the others are numbered on. So the same object has the same color in every
     segmentation, and an object that is split or merged shows.
 
     Parameters
@@ -96,7 +97,7 @@ def matched(labels: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> matched(np.array([[1, 1, 2]]), np.array([[7, 7, 7]]))
+    >>> renumbered_to_match(np.array([[1, 1, 2]]), np.array([[7, 7, 7]]))
     array([[7, 7, 8]])
     """
     both = (labels > 0) & (reference > 0)
@@ -115,3 +116,36 @@ def matched(labels: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.int64]:
             next_id += 1
     renumbered: NDArray[np.int64] = table[labels]
     return renumbered
+
+
+def embedding_colors(
+    embedding: NDArray[np.float32], basis: NDArray[np.float32], foreground: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Embeddings as colors: the three main directions of a model become red, green and blue.
+
+    Parameters
+    ----------
+    embedding : (C, H, W) float32
+        Raw embedding.
+    basis : (4, C) float32
+        A model's ``pca``: mean and three directions.
+    foreground : (H, W) float32, optional
+        Probability; the background is darkened by it.
+
+    Returns
+    -------
+    (H, W, 3) float32
+        In [0, 1]; a model's colors mean the same in every image.
+
+    Examples
+    --------
+    >>> basis = np.eye(4, dtype=np.float32)
+    >>> embedding_colors(np.ones((4, 2, 3), np.float32), basis).shape
+    (2, 3, 3)
+    """
+    unit = embedding / np.maximum(np.linalg.norm(embedding, axis=0, keepdims=True), 1e-12)
+    directions = np.moveaxis(unit, 0, -1) @ basis[1:].T - basis[0] @ basis[1:].T
+    colors: NDArray[np.float32] = np.clip(0.5 + _GAIN * directions, 0, 1).astype(np.float32)
+    if foreground is not None:
+        colors *= 0.15 + 0.85 * foreground[..., None]
+    return colors

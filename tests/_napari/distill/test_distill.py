@@ -1,4 +1,4 @@
-"""The Distil widget in a real viewer, from the pressed button to the live student."""
+"""The Distill widget in a real viewer, from the pressed button to the live student."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_grd._napari.distill.data import is_preview
-from napari_grd._napari.distill.widget import DistilWidget
+from napari_grd._napari.distill.widget import DistillWidget
 from napari_grd._napari.settings import Settings
 from napari_grd.config import DistillConfig, SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
@@ -45,12 +45,12 @@ def model() -> Model:
 
 
 @pytest.fixture
-def widget(viewer: Any, nuclei: Any, model: Model, tmp_path: Path, monkeypatch: Any) -> DistilWidget:
+def widget(viewer: Any, nuclei: Any, model: Model, tmp_path: Path, monkeypatch: Any) -> DistillWidget:
     """The widget, on an image that is ticked, with a recipe of a second."""
     chosen = Settings("auto", 0, tmp_path / "cache", 10**9, False)
     monkeypatch.setattr("napari_grd._napari.distill.widget.settings", lambda: chosen)
     viewer.add_image(nuclei[0], name="nuclei", scale=(0.5, 0.5), translate=(3, 4), units="um")
-    widget = DistilWidget(viewer)
+    widget = DistillWidget(viewer)
     viewer.window.add_dock_widget(widget)
     widget.teacher.models.set_name(widget.state.add(model))
     widget.form.set_value(QUICK)
@@ -59,10 +59,10 @@ def widget(viewer: Any, nuclei: Any, model: Model, tmp_path: Path, monkeypatch: 
 
 
 def test_the_builtin_teacher_is_offered_first(viewer: Any) -> None:
-    assert DistilWidget(viewer).teacher.models.name() == TEACHER
+    assert DistillWidget(viewer).teacher.models.name() == TEACHER
 
 
-def wait_for(qtbot: Any, widget: DistilWidget, text: str) -> None:
+def wait_for(qtbot: Any, widget: DistillWidget, text: str) -> None:
     """Until the widget says so; anything else that it says at the end fails at once."""
     qtbot.waitUntil(
         lambda: text in widget.message.text() or (_idle(widget) and bool(widget.message.text())), timeout=WAIT
@@ -70,15 +70,15 @@ def wait_for(qtbot: Any, widget: DistilWidget, text: str) -> None:
     qtbot.waitUntil(lambda: text in widget.message.text(), timeout=2000)
 
 
-def _idle(widget: DistilWidget) -> bool:
-    return widget.distil.isEnabled()
+def _idle(widget: DistillWidget) -> bool:
+    return widget.distill.isEnabled()
 
 
-def test_from_the_button_to_the_live_student(viewer: Any, widget: DistilWidget, qtbot: Any) -> None:
+def test_from_the_button_to_the_live_student(viewer: Any, widget: DistillWidget, qtbot: Any) -> None:
     source = viewer.layers["nuclei"]
     viewer.layers.selection.active = source
-    widget.distil.click()
-    assert not widget.distil.isEnabled()
+    widget.distill.click()
+    assert not widget.distill.isEnabled()
     wait_for(qtbot, widget, "Done")
     name = widget.state.student
     assert name is not None
@@ -109,11 +109,11 @@ def test_from_the_button_to_the_live_student(viewer: Any, widget: DistilWidget, 
 
 
 def test_stop_keeps_the_student_so_far_and_resume_finishes(
-    viewer: Any, widget: DistilWidget, qtbot: Any, tmp_path: Path
+    viewer: Any, widget: DistillWidget, qtbot: Any, tmp_path: Path
 ) -> None:
     config = QUICK.replace(steps=40)
     widget.form.set_value(config)
-    widget.distil.click()
+    widget.distill.click()
     qtbot.waitUntil(lambda: ("train", "loss") in widget.curves.points, timeout=WAIT)
     widget.bar.stop.click()
     wait_for(qtbot, widget, "The student so far")
@@ -134,9 +134,9 @@ def test_stop_keeps_the_student_so_far_and_resume_finishes(
     assert widget.form.value() == config
 
 
-def test_removing_the_layer_ends_it_with_a_checkpoint(viewer: Any, widget: DistilWidget, qtbot: Any) -> None:
+def test_removing_the_layer_ends_it_with_a_checkpoint(viewer: Any, widget: DistillWidget, qtbot: Any) -> None:
     widget.form.set_value(ENDLESS)
-    widget.distil.click()
+    widget.distill.click()
     qtbot.waitUntil(lambda: ("validation", "ap50") in widget.curves.points, timeout=WAIT)
     viewer.layers.remove("nuclei")
     wait_for(qtbot, widget, "'nuclei' was removed")
@@ -145,9 +145,9 @@ def test_removing_the_layer_ends_it_with_a_checkpoint(viewer: Any, widget: Disti
     assert (widget.order.out / "checkpoint.safetensors").exists()
 
 
-def test_closing_the_widget_ends_it_with_a_checkpoint(viewer: Any, widget: DistilWidget, qtbot: Any) -> None:
+def test_closing_the_widget_ends_it_with_a_checkpoint(viewer: Any, widget: DistillWidget, qtbot: Any) -> None:
     widget.form.set_value(ENDLESS)
-    widget.distil.click()
+    widget.distill.click()
     qtbot.waitUntil(lambda: ("train", "loss") in widget.curves.points, timeout=WAIT)
     running, order = widget._running, widget.order
     assert running is not None
@@ -158,12 +158,12 @@ def test_closing_the_widget_ends_it_with_a_checkpoint(viewer: Any, widget: Disti
     assert load_model(order.out / "student-so-far.grd.safetensors").card.kind == "student"
 
 
-def test_labels_teach_through_an_assistant(viewer: Any, widget: DistilWidget, qtbot: Any, nuclei: Any) -> None:
+def test_labels_teach_through_an_assistant(viewer: Any, widget: DistillWidget, qtbot: Any, nuclei: Any) -> None:
     viewer.add_labels(np.zeros((8, 8), int), name="something else")
     truth = viewer.add_labels(nuclei[1].astype(int), name="nuclei truth")
     widget.teacher.kind.setCurrentIndex(widget.teacher.kind.findData("labels"))
     assert "assistant" in widget.teacher.facts.text()
-    widget.distil.click()
+    widget.distill.click()
     wait_for(qtbot, widget, "Done")
     assert widget.order is not None
     assert {piece.labels for piece in widget.order.pieces} == {truth}
@@ -172,7 +172,7 @@ def test_labels_teach_through_an_assistant(viewer: Any, widget: DistilWidget, qt
 
 
 def test_a_region_and_a_folder_are_learned_from(
-    viewer: Any, widget: DistilWidget, qtbot: Any, nuclei: Any, tmp_path: Path
+    viewer: Any, widget: DistillWidget, qtbot: Any, nuclei: Any, tmp_path: Path
 ) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
@@ -183,7 +183,7 @@ def test_a_region_and_a_folder_are_learned_from(
     shapes = viewer.add_shapes([corners], shape_type="polygon")
     widget.data.region.set_layer(shapes)
     widget.data.folder.setText(str(folder))
-    widget.distil.click()
+    widget.distill.click()
     wait_for(qtbot, widget, "Done")
     assert widget.order is not None
     assert [piece.shape for piece in widget.order.pieces] == [(100, 100)]
@@ -192,7 +192,7 @@ def test_a_region_and_a_folder_are_learned_from(
 
 @pytest.mark.parametrize("case", ["no layer", "channels", "small", "nan", "read-only", "setting", "no truth"])
 def test_what_cannot_work_is_said_and_the_viewer_stays_usable(
-    viewer: Any, widget: DistilWidget, qtbot: Any, tmp_path: Path, case: str, nuclei: Any
+    viewer: Any, widget: DistillWidget, qtbot: Any, tmp_path: Path, case: str, nuclei: Any
 ) -> None:
     match case:
         case "no layer":
@@ -221,47 +221,47 @@ def test_what_cannot_work_is_said_and_the_viewer_stays_usable(
         case _:
             widget.teacher.kind.setCurrentIndex(widget.teacher.kind.findData("labels"))
             expected = "'nuclei' has no labels to teach. Choose its Labels layer"
-    widget.distil.click()
+    widget.distill.click()
     qtbot.waitUntil(lambda: expected in widget.message.text(), timeout=WAIT)
-    assert widget.distil.isEnabled()
+    assert widget.distill.isEnabled()
     assert not widget.bar.isVisible()
     qtbot.waitUntil(lambda: not any(is_preview(layer) for layer in viewer.layers), timeout=WAIT)
 
 
-def test_a_function_of_ones_own_teaches(widget: DistilWidget, qtbot: Any, tmp_path: Path) -> None:
+def test_a_function_of_ones_own_teaches(widget: DistillWidget, qtbot: Any, tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text(
         "from skimage import measure\n\n\ndef blobs(image):\n    return measure.label(image > image.mean())\n"
     )
     qtbot.waitUntil(lambda: widget.teacher.kind.findData("callable") > 0, timeout=WAIT)
     widget.teacher.kind.setCurrentIndex(widget.teacher.kind.findData("callable"))
-    widget.distil.click()
+    widget.distill.click()
     qtbot.waitUntil(lambda: "needs function" in widget.message.text(), timeout=WAIT)
     widget.teacher.options.editors["function"].setText(f"{script}:blobs")
-    widget.distil.click()
+    widget.distill.click()
     wait_for(qtbot, widget, "Done")
     assert widget.order is not None
     assert load_model(widget.order.out / "student.grd.safetensors").card.teacher == "assistant of blobs"
 
 
 def test_a_model_that_is_told_a_diameter_sees_the_image_at_the_size_it_knows(
-    widget: DistilWidget, qtbot: Any, model: Model, tmp_path: Path
+    widget: DistillWidget, qtbot: Any, model: Model, tmp_path: Path
 ) -> None:
     qtbot.waitUntil(lambda: "object_diameter" in widget.teacher.options.editors, timeout=WAIT)
     diameter = widget.teacher.options.editors["object_diameter"]
     diameter.setText("small")
-    widget.distil.click()
+    widget.distill.click()
     qtbot.waitUntil(
         lambda: "'object_diameter' of the teacher 'model' cannot be 'small'" in widget.message.text(), timeout=WAIT
     )
     diameter.setText("12")
-    widget.distil.click()
+    widget.distill.click()
     wait_for(qtbot, widget, "Done")
     seen = EmbeddingTeacher(model, SegmentConfig(object_diameter=12)).fingerprint
     assert [found.name for found in (tmp_path / "cache" / "teachers").iterdir()] == [seen]
 
 
-def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistilWidget, qtbot: Any) -> None:
+def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistillWidget, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: "0.30 M parameters" in widget.teacher.facts.text(), timeout=WAIT)
     assert "1 channel" in widget.teacher.facts.text()
     assert "trained on" in widget.teacher.facts.text()
@@ -274,9 +274,9 @@ def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistilWidget
     qtbot.waitUntil(lambda: "1.18 M parameters" in widget.student.cost.text(), timeout=WAIT)
 
 
-def test_saving_the_student(viewer: Any, widget: DistilWidget, qtbot: Any, tmp_path: Path) -> None:
+def test_saving_the_student(viewer: Any, widget: DistillWidget, qtbot: Any, tmp_path: Path) -> None:
     assert not widget.save.isEnabled()
-    widget.distil.click()
+    widget.distill.click()
     wait_for(qtbot, widget, "Done")
     assert widget.save.isEnabled()
     widget.save.save_as(str(tmp_path / "mine"))
