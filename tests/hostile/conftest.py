@@ -112,6 +112,13 @@ def mutated() -> Callable[..., Iterable[bytes]]:
 
 
 @pytest.fixture(scope="session")
+def mutation() -> Callable[..., bytes]:
+    """``mutation(good, number, structured=False)``, see ``mutations.py``."""
+    found: Callable[..., bytes] = _module("mutations").mutation
+    return found
+
+
+@pytest.fixture(scope="session")
 def how_many(hostile_long: bool) -> int:
     """Mutated inputs of a format."""
     return MANY if hostile_long else FEW
@@ -129,15 +136,22 @@ def opener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opener]:
 def fuzz(tmp_path: Path, request: pytest.FixtureRequest, opener: Opener) -> Any:
     """``fuzz(door, good, inputs)``: opens each input, and fails with those that did not end as they should.
 
-    ``inputs`` yields after each change what is to be opened, in ``tmp_path / "inputs"``. The folder that the process
-    works in, and what lies beside the inputs, has to be as it was.
+    ``inputs`` yields after each change what is to be opened, in ``tmp_path / "inputs"``; or it yields the content of
+    ``file``. The folder that the process works in, and what lies beside the inputs, has to be as it was.
     """
 
-    def run(door: str, good: Path, inputs: Iterable[Path], *, refused: bool = True) -> Counter[str]:
+    def written(file: Path, contents: Iterable[Any]) -> Iterator[Path]:
+        for content in contents:
+            file.write_bytes(content)
+            yield file
+
+    def run(
+        door: str, good: Path, inputs: Iterable[Any], *, file: Path | None = None, refused: bool = True
+    ) -> Counter[str]:
         opener.good(door, good)
         counts: Counter[str] = Counter()
         faults = []
-        for number, path in enumerate(inputs):
+        for number, path in enumerate(inputs if file is None else written(file, inputs)):
             kind, text = opener(door, path, good)
             counts[kind] += 1
             if kind not in ("ok", "GrdError"):

@@ -20,24 +20,30 @@ ODD_VALUES: tuple[Any, ...] = (
 
 
 def mutated(good: bytes, count: int, *, structured: bool = False) -> Iterator[bytes]:
-    """So many inputs that are wrong, the same ones each time.
+    """So many inputs that are wrong, the same ones each time; see :func:`mutation`."""
+    for number in range(count):
+        yield mutation(good, number, structured=structured)
+
+
+def mutation(good: bytes, number: int, *, structured: bool = False) -> bytes:
+    """One input that is wrong.
 
     Parameters
     ----------
     good : bytes
-        What they are made of.
+        What it is made of.
+    number : int
+        Which one.
     structured : bool
-        Whether half of them are the JSON in it with other values.
+        Whether every other one is the JSON in it with another value.
     """
-    for number in range(count):
-        rng = random.Random(number)
-        if structured and number % 2:
-            yield _json(good, rng)
-            continue
-        text = good
-        for _ in range(rng.choice((1, 1, 1, 2, 5))):
-            text = rng.choice(_WAYS)(text, rng)
-        yield text
+    rng = random.Random(number)
+    if structured and number % 2:
+        return _json(good, rng)
+    text = good
+    for _ in range(rng.choice((1, 1, 1, 2, 5))):
+        text = rng.choice(_WAYS)(text, rng)
+    return text
 
 
 def _flip(text: bytes, rng: random.Random) -> bytes:

@@ -77,29 +77,19 @@ def test_files(kind: str, tmp_path: Path, fuzz: Any, mutated: Any, how_many: int
     good, path = tmp_path / "inputs" / name, tmp_path / "inputs" / f"mutated {name}"
     write(good)
 
-    def inputs() -> Iterator[Path]:
-        for content in mutated(good.read_bytes(), how_many):
-            path.write_bytes(content)
-            yield path
-
-    fuzz("image", good, inputs())
+    fuzz("image", good, mutated(good.read_bytes(), how_many), file=path)
 
 
 def test_segmentations_of_cellpose(tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> None:
     good, path = tmp_path / "inputs" / "a_seg.npy", tmp_path / "inputs" / "b_seg.npy"
     np.save(good, {"masks": GRAY[0].astype(np.uint16), "outlines": GRAY[0], "filename": "a.tif"}, allow_pickle=True)
 
-    def inputs() -> Iterator[Path]:
-        for content in mutated(good.read_bytes(), how_many):
-            path.write_bytes(content)
-            yield path
-
-    fuzz("label_image", good, inputs())
+    fuzz("label_image", good, mutated(good.read_bytes(), how_many), file=path)
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_ome_zarr(
-    version: str, tmp_path: Path, fuzz: Any, mutated: Any, how_many: int, make_ome_zarr: Callable[..., Path]
+    version: str, tmp_path: Path, fuzz: Any, mutation: Any, how_many: int, make_ome_zarr: Callable[..., Path]
 ) -> None:
     good, folder = tmp_path / "inputs" / "a.ome.zarr", tmp_path / "inputs" / "mutated.ome.zarr"
     make_ome_zarr(good, version)
@@ -115,7 +105,7 @@ def test_ome_zarr(
                 content = b" ".join(content.split())
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(good, folder)
-            (folder / name).write_bytes(list(mutated(content, number % 40 + 1, structured=structured))[-1])
+            (folder / name).write_bytes(mutation(content, number % 40, structured=structured))
             if number % 50 == 49:
                 (folder / name).unlink()
             yield folder

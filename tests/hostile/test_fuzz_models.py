@@ -24,7 +24,7 @@ def small() -> Model:
     return Model.create(ModelConfig(network=NetworkConfig(widths=(4, 8, 8, 8, 8))))
 
 
-def test_model_files(small: Model, tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> None:
+def test_model_files(small: Model, tmp_path: Path, fuzz: Any, mutated: Any, mutation: Any, how_many: int) -> None:
     good = api.save_model(small, tmp_path / "inputs" / "a")
     path = good.with_name("b.grd.safetensors")
     content = good.read_bytes()
@@ -37,20 +37,17 @@ def test_model_files(small: Model, tmp_path: Path, fuzz: Any, mutated: Any, how_
             return text
         outer = json.loads(head)
         key = ("config", "card", "napari_grd")[number // 3 % 3]
-        changed = list(mutated(outer["__metadata__"][key].encode(), number + 1, structured=key != "napari_grd"))[-1]
+        changed = mutation(outer["__metadata__"][key].encode(), number, structured=key != "napari_grd")
         outer["__metadata__"][key] = changed.decode("utf-8", "replace")
         return json.dumps(outer).encode()
 
-    def inputs() -> Iterator[Path]:
+    def contents() -> Iterator[bytes]:
         for number, text in enumerate(mutated(head, how_many, structured=True)):
             text = within(number, text)
-            path.write_bytes(struct.pack("<Q", len(text)) + text + rest)
-            yield path
-        for text in mutated(content, how_many // 2):
-            path.write_bytes(text)
-            yield path
+            yield struct.pack("<Q", len(text)) + text + rest
+        yield from mutated(content, how_many // 2)
 
-    fuzz("model", good, inputs())
+    fuzz("model", good, contents(), file=path)
 
 
 @pytest.fixture
@@ -104,21 +101,18 @@ def package(small: Model, tmp_path: Path) -> Path:
     return folder
 
 
-def test_packages(package: Path, tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> None:
+def test_packages(package: Path, tmp_path: Path, fuzz: Any, mutation: Any, how_many: int) -> None:
     good, path = tmp_path / "inputs" / "a.zip", tmp_path / "inputs" / "b.zip"
     shutil.make_archive(str(good.with_suffix("")), "zip", package)
     content = good.read_bytes()
     directory = len(content) - content.index(b"PK\x01\x02")
 
-    def inputs() -> Iterator[Path]:
-        for number, text in enumerate(mutated(content, how_many)):
-            # Most of a package is weights: every other one is wrong in its directory.
-            if number % 2:
-                text = content[:-directory] + list(mutated(content[-directory:], number + 1))[-1]
-            path.write_bytes(text)
-            yield path
-
-    fuzz("model", good, inputs())
+    # Most of a package is weights: every other one is wrong in its directory.
+    contents = (
+        content[:-directory] + mutation(content[-directory:], number) if number % 2 else mutation(content, number)
+        for number in range(how_many)
+    )
+    fuzz("model", good, contents, file=path)
 
 
 def test_descriptions(package: Path, tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> None:

@@ -28,40 +28,25 @@ def test_settings(tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> Non
     good, path = tmp_path / "inputs" / "a.yaml", tmp_path / "inputs" / "b.yaml"
     good.write_text(DistillConfig().to_yaml())
 
-    def inputs() -> Iterator[Path]:
-        for content in mutated(good.read_bytes(), how_many):
-            path.write_bytes(content)
-            yield path
-
-    fuzz("settings", good, inputs())
+    fuzz("settings", good, mutated(good.read_bytes(), how_many), file=path)
 
 
-def test_assignments(tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> None:
+def test_assignments(tmp_path: Path, fuzz: Any, mutation: Any, how_many: int) -> None:
     good, path = tmp_path / "inputs" / "a", tmp_path / "inputs" / "b"
     texts = [
         b"steps=3", b"optim.lr=1e-3", b"network={name: resunet, widths: [8, 16]}", b"augment.flip=false",
         b"augment.scale_range=[0.5, 2]", b"assistant.network.name=resunet", b"partition={min_size: 3}",
     ]  # fmt: skip
     good.write_bytes(texts[0])
-
-    def inputs() -> Iterator[Path]:
-        for number in range(how_many):
-            path.write_bytes(list(mutated(texts[number % len(texts)], number + 1))[-1])
-            yield path
-
-    fuzz("assignment", good, inputs())
+    contents = (mutation(texts[number % len(texts)], number) for number in range(how_many))
+    fuzz("assignment", good, contents, file=path)
 
 
 def test_corrections(tmp_path: Path, fuzz: Any, mutated: Any, how_many: int) -> None:
     good, path = tmp_path / "inputs" / f"a{SUFFIX}", tmp_path / "inputs" / f"b{SUFFIX}"
     save_corrections(Corrections(IMAGE, MADE), good)
 
-    def inputs() -> Iterator[Path]:
-        for content in mutated(good.read_bytes(), how_many, structured=True):
-            path.write_bytes(content)
-            yield path
-
-    fuzz("corrections", good, inputs())
+    fuzz("corrections", good, mutated(good.read_bytes(), how_many, structured=True), file=path)
 
 
 @pytest.mark.parametrize("folded", [False, True])

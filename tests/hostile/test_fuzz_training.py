@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-def test_checkpoints(tmp_path: Path, fuzz: Any, opener: Any, mutated: Any, how_many: int) -> None:
+def test_checkpoints(tmp_path: Path, fuzz: Any, opener: Any, mutation: Any, how_many: int) -> None:
     good, folder = tmp_path / "inputs" / "a", tmp_path / "inputs" / "b"
     opener.good("training", good)
     (name,) = (path.name for path in good.glob("checkpoint*.safetensors") if "previous" not in path.name)
@@ -19,9 +19,10 @@ def test_checkpoints(tmp_path: Path, fuzz: Any, opener: Any, mutated: Any, how_m
     tree = head["__metadata__"]["tree"].encode()
 
     def inputs() -> Iterator[Path]:
-        for number, text in enumerate(mutated(content, how_many)):
+        for number in range(how_many):
+            text = mutation(content, number)
             if number % 2:
-                changed = list(mutated(tree, number + 1, structured=True))[-1].decode("utf-8", "replace")
+                changed = mutation(tree, number, structured=True).decode("utf-8", "replace")
                 other = json.dumps({**head, "__metadata__": {**head["__metadata__"], "tree": changed}}).encode()
                 text = struct.pack("<Q", len(other)) + other + content[8 + length :]
             shutil.rmtree(folder, ignore_errors=True)
@@ -32,7 +33,7 @@ def test_checkpoints(tmp_path: Path, fuzz: Any, opener: Any, mutated: Any, how_m
     fuzz("training", good, inputs())
 
 
-def test_caches(tmp_path: Path, fuzz: Any, opener: Any, mutated: Any, how_many: int) -> None:
+def test_caches(tmp_path: Path, fuzz: Any, opener: Any, mutation: Any, how_many: int) -> None:
     good, folder = tmp_path / "inputs" / "a", tmp_path / "inputs" / "b"
     opener.good("cache", good)
     files = sorted(path.relative_to(good) for path in good.rglob("*") if path.is_file())
@@ -45,7 +46,7 @@ def test_caches(tmp_path: Path, fuzz: Any, opener: Any, mutated: Any, how_many: 
             if number % 6 == 5:
                 (folder / name).unlink()
             else:
-                (folder / name).write_bytes(list(mutated((good / name).read_bytes(), number % 40 + 1))[-1])
+                (folder / name).write_bytes(mutation((good / name).read_bytes(), number % 40))
             yield folder
 
     fuzz("cache", good, inputs(), refused=False)

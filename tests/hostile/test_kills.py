@@ -31,7 +31,7 @@ FILES = [
     "corrections", "model file", "tiff", "ome-tiff", "ome-zarr", "csv", "parquet", "geojson", "coco", "imagej",
     "onnx", "openvino", "openvino zip", "bioimageio", "fine-tune",
 ]  # fmt: skip
-SLOW = {"openvino", "openvino zip", "bioimageio", "distill", "segment"}
+SLOW = {"onnx", "openvino", "openvino zip", "bioimageio", "distill", "segment"}
 LONG = 20
 
 Do = Callable[..., tuple[bool, float]]

@@ -42,7 +42,8 @@ def test_training_and_distilling(number: int) -> None:
     labels = labels_with(number)
     assert object_diameter([labels]) == object_diameter([SMALL])
     assert smallest_object([labels]) == smallest_object([SMALL])
-    small: dict[str, Any] = {"steps": 1, "batch": 2, "patch": 32}
+    network = api.NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8)
+    small: dict[str, Any] = {"steps": 1, "batch": 2, "patch": 32, "network": network}
     one = api.train([IMAGE], [labels], api.TrainConfig(**small), validation=0.0)
     other = api.train([IMAGE], [SMALL], api.TrainConfig(**small), validation=0.0)
     for name, value in one.network.state_dict().items():

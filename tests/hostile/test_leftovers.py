@@ -30,12 +30,11 @@ with atomic_folder(folder / "a", replace=True) as temporary:
     (temporary / "c").write_text("new"); step("filled")
 """,
 }
-# Every call that changes names ends the process, once before it and once after.
+# Every call that changes names ends the process, once before it and once after: each in a folder and a fork of its own.
 PRELUDE = """
 import os, pathlib, signal, sys
 from napari_grd.io import atomic, leftovers
 from napari_grd.io.atomic import atomic_folder, atomic_path, atomic_paths
-folder, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 if sys.argv[3] == "slow": atomic._exchange = lambda *_: False
 def step(name):
     global count
@@ -47,15 +46,27 @@ def around(owner, name):
         step(name); result = call(*given, **named); step(name)
         return result
     setattr(owner, name, changed)
-for name in ("replace", "rename", "unlink", "mkdir", "touch"): around(pathlib.Path, name)
+for number in range(100):
+    folder, count = pathlib.Path(sys.argv[1]) / str(number), number
+    (folder / "a").mkdir(parents=True)
+    for name in ("a.txt", "b.txt", "a/c"): (folder / name).write_text("old")
+    child = os.fork()
+    if not child:
+        for name in ("replace", "rename", "unlink", "mkdir", "touch"): around(pathlib.Path, name)
+        exec(sys.argv[2])
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status != -signal.SIGKILL: sys.exit(status)
+sys.exit("it never ended")
 """
 
 
-def killed_at(kind: str, folder: Path, count: int, exchange: str) -> bool:
-    command = [sys.executable, "-c", PRELUDE + WRITE[kind], str(folder), str(count), exchange]
+def killed_at_every_step(kind: str, folder: Path, exchange: str = "") -> list[Path]:
+    """Folders in which a writer was killed, each a step later; in the last it came to its end."""
+    command = [sys.executable, "-c", PRELUDE, str(folder), WRITE[kind], exchange]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode != 0
+    assert done.returncode == 0, done.stderr
+    return sorted(folder.iterdir(), key=lambda each: int(each.name))
 
 
 def names(folder: Path) -> list[str]:
@@ -70,42 +81,31 @@ def state(folder: Path) -> dict[str, str]:
     ("kind", "exchange"), [("file", ""), ("pair", ""), ("opened", ""), ("folder", ""), ("folder", "slow")]
 )
 def test_a_kill_at_every_step_loses_and_mixes_nothing(tmp_path: Path, kind: str, exchange: str) -> None:
-    outcomes = set()
-    for count in range(100):
-        folder = tmp_path / str(count)
-        (folder / "a").mkdir(parents=True)
-        for name in ("a.txt", "b.txt", "a/c"):
-            (folder / name).write_text("old")
-        killed = killed_at(kind, folder, count, exchange)
+    outcomes = []
+    written = {"file": ["a.txt"], "pair": ["a.txt", "b.txt"], "opened": ["a.txt", "b.txt"], "folder": ["a/c"]}[kind]
+    for folder in killed_at_every_step(kind, tmp_path, exchange):
         if kind == "opened" and (folder / "a.txt").exists():  # nobody opens it with another's
             assert (folder / "a.txt").read_text() == (folder / "b.txt").read_text()
         leftovers.sweep_now(folder)
         found = state(folder)
-        assert sorted(found) == ["a.txt", "a/c", "b.txt"], f"step {count}"
-        written = {"file": ["a.txt"], "pair": ["a.txt", "b.txt"], "opened": ["a.txt", "b.txt"], "folder": ["a/c"]}[kind]
-        assert len({found[name] for name in written}) == 1, f"step {count}: {found}"
+        assert sorted(found) == ["a.txt", "a/c", "b.txt"], f"step {folder.name}"
+        assert len({found[name] for name in written}) == 1, f"step {folder.name}: {found}"
         assert all(found[name] == "old" for name in found if name not in written)
-        outcomes.add(found[written[0]])
-        if not killed:
-            break
-    else:
-        pytest.fail("it never ended")
-    assert outcomes == {"old", "new"}
+        outcomes.append(found[written[0]])
+    assert len(outcomes) > 3
+    assert outcomes == sorted(outcomes, reverse=True)  # the old one up to some step, then the new one
+    assert set(outcomes) == {"old", "new"}
 
 
 def test_a_stale_commit_does_not_undo_what_was_written_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a.txt", "b.txt"):
-        (tmp_path / name).write_text("old")
-    for count in range(100):
-        killed_at("pair", tmp_path, count, "")
-        if any("commit" in name for name in names(tmp_path)):
-            break
-    monkeypatch.setitem(leftovers._swept, tmp_path, float("inf"))  # as in a program that looked a moment ago
-    with atomic_paths(tmp_path / "a.txt", tmp_path / "b.txt") as (a, b):
+    steps = killed_at_every_step("pair", tmp_path)
+    folder = next(each for each in steps if any("commit" in name for name in names(each)))
+    monkeypatch.setitem(leftovers._swept, folder, float("inf"))  # as in a program that looked a moment ago
+    with atomic_paths(folder / "a.txt", folder / "b.txt") as (a, b):
         a.write_text("newest")
         b.write_text("newest")
-    leftovers.sweep_now(tmp_path)
-    assert state(tmp_path) == {"a.txt": "newest", "b.txt": "newest"}
+    leftovers.sweep_now(folder)
+    assert state(folder) == {"a.txt": "newest", "a/c": "old", "b.txt": "newest"}
 
 
 def test_only_what_is_ours_and_abandoned_is_removed(tmp_path: Path) -> None:
