@@ -15,7 +15,7 @@ import napari_grd.api as grd
 from napari_grd.api import segment
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.errors import ImageError
+from napari_grd.errors import ImageError, OutOfMemory
 from napari_grd.hub import builtin_paths, load_model
 from napari_grd.inference import blocks as blocks_module
 from napari_grd.inference import memory
@@ -198,7 +198,7 @@ def test_much_memory_is_told_and_too_much_refused(picture, nuclei, monkeypatch):
     [notice] = [event for event in events if isinstance(event, Notice)]
     assert "200 x 300" in notice.message
     monkeypatch.setattr(memory, "available_memory", lambda: need - 1)
-    with pytest.raises(ImageError, match="cannot be segmented in"):
+    with pytest.raises(OutOfMemory, match=r"too little memory for a plane of 200 x 300 pixels \(labels"):
         segment(nuclei, picture, F32)
 
 

@@ -11,10 +11,12 @@ from napari_grd.config import NormalizationConfig, PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import as_image, as_labels
 from napari_grd.data.intensity import normalized
+from napari_grd.distillation.parallel import resolve_device
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
 from napari_grd.inference.memory import check_room
 from napari_grd.jobs import Job
 from napari_grd.models import registry
+from napari_grd.models.complexity import step_bytes
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,19 @@ class ImageSet:
         )
         return replace(self, labels=merged)
 
-    def check_memory(self) -> Job[None]:
-        """Tell if the images, normalized for training, take much of the memory, see :func:`check_room`."""
-        needed = sum(4 * image.size for image in self.images)
+    def check_memory(self, config: TrainConfig) -> Job[None]:
+        """Tell if the images, normalized for training, and a step take much of the memory, see :func:`check_room`."""
+        images, batch, patch = sum(4 * image.size for image in self.images), config.batch, config.patch
+        step = 0
+        if resolve_device(config)[0] == "cpu":  # elsewhere it takes the memory of the device
+            step = round(config.devices * step_bytes(config.network, batch * patch**2, self.in_channels))
         return check_room(
-            needed,
-            f"{len(self)} images of together {sum(image.size for image in self.images) / 1e6:.0f} million values",
-            "Train on fewer of them, or on crops.",
+            images + step,
+            f"{len(self)} images of together {images / 4e6:.0f} million values and a training step on {batch} patches"
+            f" of {patch} x {patch} pixels",
+            "Train on fewer images, or on crops of them."
+            if images > step
+            else f"Set a smaller batch (now {batch}) or patch (now {patch}).",
         )
 
     def examples(self, config: NormalizationConfig, teacher: Sequence[Any] | None = None) -> list[Example]:

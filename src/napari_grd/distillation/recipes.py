@@ -75,7 +75,7 @@ def iter_train(
     """
     config = config or TrainConfig()
     data = check_images(images, labels, config, axes)
-    yield from data.check_memory()
+    yield from data.check_memory(config)
     data, held = _split(data, validation, config, axes)
     missing = [i for i, found in enumerate(data.labels) if found is None]
     if missing:
@@ -148,7 +148,7 @@ def iter_distill(
     start = None if start is None else as_model(start)
     config = config or DistillConfig()
     data = check_images(images, labels, config, axes)
-    yield from data.check_memory()
+    yield from data.check_memory(config)
     if teacher_of is not None:
         taught_by = _assigned(taught_by, data, teacher_of)
     data, held = _split(data, validation, config, axes)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_grd.errors import ImageError, OutOfMemory
+from napari_grd.errors import OutOfMemory
 from napari_grd.inference.blocks import Block
 from napari_grd.inference.boxes import size_of
 from napari_grd.jobs import Job, Notice
@@ -48,25 +48,17 @@ def check_memory(
 
     Raises
     ------
-    ImageError
-        If the labels alone do not fit.
+    OutOfMemory
+        If it takes more than that.
     """
-    available = available_memory()
     labels, work = segment_bytes(model, plane_shape, shape, blocks, tile)
-    if available is None or labels + work <= _MUCH * available:
-        return
     planes = math.prod(plane_shape)
-    what = f"{planes} planes" if planes > 1 else "A plane"
-    size = f"{what} of {' x '.join(map(str, shape))} pixels"
-    if labels + work > available:
-        raise ImageError(
-            f"{size} cannot be segmented in {_gib(available)} of available memory: the labels take {_gib(labels)},"
-            f" the network and a block of {len(blocks)} take {_gib(work)}.",
-            "Segment fewer planes at a time, crop the image, or close other programs.",
-        )
-    yield Notice(
-        f"{size} will take about {_gib(labels + work)} of the {_gib(available)} of memory that are available"
-        f" ({_gib(labels)} of them for the labels)."
+    what = f"{planes} planes" if planes > 1 else "a plane"
+    return check_room(
+        labels + work,
+        f"{what} of {' x '.join(map(str, shape))} pixels (labels {_gib(labels)}, network and one block of {len(blocks)}"
+        f" {_gib(work)})",
+        "Segment fewer planes at a time, crop the image, or close other programs.",
     )
 
 
@@ -78,7 +70,7 @@ def check_room(needed: int, what: str, remedy: str) -> Job[None]:
     needed : int
         Bytes that the job takes beyond those in use.
     what : str
-        Begins the message: "12 training images".
+        In the message: "12 training images".
     remedy : str
         What to do if there is too little.
 
@@ -96,8 +88,12 @@ def check_room(needed: int, what: str, remedy: str) -> Job[None]:
     if available is None or needed <= _MUCH * available:
         return
     if needed > available:
-        raise OutOfMemory(f"{what} take {_gib(needed)} of memory, and {_gib(available)} are available.", remedy)
-    yield Notice(f"{what} will take about {_gib(needed)} of the {_gib(available)} of memory that are available.")
+        raise OutOfMemory(
+            f"There is too little memory for {what}: {_gib(needed)} are needed, and {_gib(available)} are available.",
+            remedy,
+        )
+    begin = what[:1].upper() + what[1:]
+    yield Notice(f"{begin} will take about {_gib(needed)} of the {_gib(available)} of memory that are available.")
 
 
 def available_memory() -> int | None:

@@ -10,6 +10,12 @@ from napari_grd.models.model import Model, ModelConfig, count_parameters
 
 _SIDE = 128
 
+BYTES_PER_WEIGHT = 20
+"""What training takes for each weight: itself, its gradient, two moments of the optimizer, the average."""
+
+_LOSS_BYTES = 1300
+"""What the loss takes for each pixel of a batch, in float32: measured with networks of 0.3 and 19 million weights."""
+
 
 def count_macs(network: nn.Module, in_channels: int, size: tuple[int, ...]) -> int:
     """Multiply-accumulates of one forward pass on one image (convolutions and matrix products).
@@ -68,3 +74,52 @@ def config_macs(network: NetworkConfig, in_channels: int = 1) -> float:
     with torch.device("meta"):
         net = Model.create(ModelConfig(network=network, in_channels=in_channels)).network
         return count_macs(net, in_channels, (_SIDE, _SIDE)) / _SIDE**2
+
+
+def step_bytes(network: NetworkConfig, pixels: int, in_channels: int = 1) -> float:
+    """Memory that a training step takes in float32, roughly; nothing is computed.
+
+    Parameters
+    ----------
+    network : NetworkConfig
+        What is trained.
+    pixels : int
+        Of all patches of a batch.
+    in_channels : int
+        Of the images.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such network, or its widths do not fit it.
+
+    Examples
+    --------
+    >>> round(step_bytes(NetworkConfig(), pixels=8 * 256**2) / 1e9, 1)
+    1.2
+    """
+    weights = BYTES_PER_WEIGHT * config_parameters(network, in_channels)
+    return weights + pixels * (_kept_bytes(network, in_channels) + _LOSS_BYTES)
+
+
+@lru_cache(maxsize=64)
+def _kept_bytes(network: NetworkConfig, in_channels: int) -> float:
+    """What the forward pass keeps of each pixel for the backward pass, beside weights."""
+    kept: list[torch.Tensor] = []
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.device("meta"):
+        net = Model.create(ModelConfig(network=network, in_channels=in_channels)).network.train()
+        try:
+            with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+                net(torch.zeros(1, in_channels, _SIDE, _SIDE))
+        except Exception:  # a plugin's network may need real numbers: what is not known is not counted
+            return 0.0
+    # Without memory there are no addresses: storages are told apart by their handles, which live as long as `kept`.
+    sizes = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in kept}
+    for weight in net.parameters():
+        sizes.pop(weight.untyped_storage()._cdata, None)
+    return sum(sizes.values()) / _SIDE**2

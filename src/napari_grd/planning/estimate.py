@@ -10,13 +10,12 @@ from napari_grd.config import DistillConfig, NetworkConfig
 from napari_grd.distillation.parallel import resolve_device
 from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.models import ModelConfig
-from napari_grd.models.complexity import config_parameters
+from napari_grd.models.complexity import BYTES_PER_WEIGHT, config_parameters
 from napari_grd.planning.throughput import OPENVINO, VIEW, training_pace, view_seconds
 from napari_grd.teaching.confidence import VIEWS
 
 _PARTITION = 0.3e-6  # seconds a pixel, from embedding to labels
 _TRAINING = 0.4e9  # bytes that torch and its libraries take, whatever the network
-_PER_WEIGHT = 20  # bytes: weight, gradient, two moments of the optimizer, average
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,11 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
     asked = config.assistant.network if teacher is None else teacher.network
     taught_directly = teacher is None and not config.assistant.use
     seconds = _training(config.steps, student.seconds * batch, config, config.network, size)
-    step_memory = student.memory * batch + _PER_WEIGHT * config_parameters(config.network, size.channels)
+    step_memory = student.memory * batch + BYTES_PER_WEIGHT * config_parameters(config.network, size.channels)
     if teacher is None and config.assistant.use:
         pace = training_pace(asked, size.channels, config.device)
         seconds += _training(config.assistant.steps, pace.seconds * batch, config, asked, size)
-        step_memory = max(step_memory, pace.memory * batch + _PER_WEIGHT * config_parameters(asked, size.channels))
+        step_memory = max(step_memory, pace.memory * batch + BYTES_PER_WEIGHT * config_parameters(asked, size.channels))
     if not taught_directly:
         views = 1 + len(VIEWS) if teacher is not None and config.confidence else 1
         seconds += views * (view_seconds(asked, size.channels) / VIEW + _PARTITION) * size.pixels
