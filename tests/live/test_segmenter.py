@@ -7,7 +7,7 @@ from napari_grd.data.intensity import measure_intensity
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter
-from napari_grd.live.viewport import Look
+from napari_grd.live.viewport import Viewport
 from napari_grd.models import Model, ModelConfig
 
 from .conftest import ArraySource
@@ -20,7 +20,7 @@ def segmenter(source, model, config=F32, megabytes=200):
 
 
 def look(y, x, height=200, width=200, plane=()):
-    return Look(plane, (y, x), (y + height - 1, x + width - 1))
+    return Viewport(plane, (y, x), (y + height - 1, x + width - 1))
 
 
 def run(steps):

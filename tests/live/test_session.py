@@ -9,7 +9,7 @@ import pytest
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.errors import ImageError
 from napari_grd.live.session import FILLING, PREPARING, SEGMENTING, LiveSession
-from napari_grd.live.viewport import Look
+from napari_grd.live.viewport import Viewport
 
 from .conftest import ArraySource
 
@@ -48,7 +48,7 @@ def session(listener, counting):
 
 
 def look(y=0, x=0, side=150, plane=()):
-    return Look(plane, (y, x), (y + side - 1, x + side - 1))
+    return Viewport(plane, (y, x), (y + side - 1, x + side - 1))
 
 
 def test_a_view_is_segmented_then_the_rest_is_filled_in(session, listener, nuclei, picture):

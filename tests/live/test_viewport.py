@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_grd.inference.source import choose_level
-from napari_grd.live.viewport import Look, central_part, visible_region
+from napari_grd.live.viewport import Viewport, central_part, visible_region
 
 sizes = st.integers(1, 3000)
 corners = st.floats(-4000, 4000)
@@ -12,7 +12,7 @@ factors = st.sampled_from([1.0, 2.0, 3.7, 8.0])
 @given(st.tuples(corners, corners), st.tuples(corners, corners), factors, st.tuples(sizes, sizes), st.integers(1, 64))
 def test_the_region_holds_what_is_visible_and_little_more(one, other, downsample, shape, multiple):
     low, high = (tuple(fold(a, b) for a, b in zip(one, other, strict=True)) for fold in (min, max))
-    found = visible_region(Look((), low, high), downsample, shape, multiple=multiple)
+    found = visible_region(Viewport((), low, high), downsample, shape, multiple=multiple)
     seen = [
         (max((a + 0.5) / downsample, 0), min((b + 0.5) / downsample, s))
         for a, b, s in zip(low, high, shape, strict=True)

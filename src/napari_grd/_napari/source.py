@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_grd.errors import ImageError
 
-Plane = tuple[int, ...]
+PlaneIndex = tuple[int, ...]
 Region = tuple[slice, slice]
 
 _RGB = ("red", "green", "blue")
@@ -115,17 +115,17 @@ class ImageSource:
         full = _levels(self.layer)[0].shape
         return tuple(int(full[axis]) for axis in self.plane_axes)
 
-    def planes(self) -> Iterator[Plane]:
+    def planes(self) -> Iterator[PlaneIndex]:
         """Every plane of the layer: an index for each axis that is neither displayed nor channels."""
         return product(*(range(size) for size in self.plane_shape))
 
-    def current_plane(self, viewer: Any) -> Plane:
+    def current_plane(self, viewer: Any) -> PlaneIndex:
         """The plane that the viewer's sliders stand at, clipped to the layer."""
         full = _levels(self.layer)[0].shape
         place = self.layer.world_to_data(viewer.dims.point)
         return tuple(int(np.clip(round(place[axis]), 0, full[axis] - 1)) for axis in self.plane_axes)
 
-    def index(self, plane: Plane, region: Region = (slice(None), slice(None)), level: int = 0) -> tuple[Any, ...]:
+    def index(self, plane: PlaneIndex, region: Region = (slice(None), slice(None)), level: int = 0) -> tuple[Any, ...]:
         """Index of a plane's region into the data of an output that keeps the layer's axes but channels."""
         factors = self.factors(level)
         place: dict[int, Any] = {
@@ -134,7 +134,7 @@ class ImageSource:
         place |= dict(zip(self.spatial_axes, region, strict=True))
         return tuple(place[axis] for axis in range(self.layer.ndim) if axis != self.channel_axis)
 
-    def read(self, level: int, plane: Plane, region: Region = (slice(None), slice(None))) -> NDArray[Any]:
+    def read(self, level: int, plane: PlaneIndex, region: Region = (slice(None), slice(None))) -> NDArray[Any]:
         """Read pixels into memory.
 
         Parameters
@@ -154,7 +154,7 @@ class ImageSource:
         parts = [self._read_channel(channel, level, plane, region) for channel in self.channels]
         return np.stack(parts)
 
-    def _read_channel(self, channel: Channel, level: int, plane: Plane, region: Region) -> NDArray[Any]:
+    def _read_channel(self, channel: Channel, level: int, plane: PlaneIndex, region: Region) -> NDArray[Any]:
         data = _levels(channel.layer)[level]
         index = list(self.index(plane, region, level))
         if self.channel_axis is not None:

@@ -21,8 +21,8 @@ from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Job, Notice, Progress, Stopwatch
 from napari_grd.models import Model
 
-Plane = tuple[int, ...]
-OnPlane = Callable[[Plane, Prediction], None]
+PlaneIndex = tuple[int, ...]
+OnPlane = Callable[[PlaneIndex, Prediction], None]
 
 
 def iter_segment_planes(
@@ -33,7 +33,7 @@ def iter_segment_planes(
     region: NDArray[np.bool_] | None = None,
     known: PlaneStatistics | None = None,
     on_plane: OnPlane | None = None,
-    wanted: Callable[[Plane], bool] = lambda _plane: True,
+    wanted: Callable[[PlaneIndex], bool] = lambda _plane: True,
 ) -> Job[tuple[NDArray[np.uint32], int]]:
     """Segment every plane of an image.
 
@@ -95,7 +95,7 @@ def iter_segment_planes(
     statistics = SourceStatistics(source, level, model.config, view)
     inside = None if region is None else at_level(region, shape)
     blocks = task.blocks(None if inside is None else bounds(inside))
-    planes: list[Plane] = list(np.ndindex(source.plane_shape))
+    planes: list[PlaneIndex] = list(np.ndindex(source.plane_shape))
     yield from check_memory(model, source.plane_shape, shape, blocks, config.tile)
     canvas = Canvas(source.plane_shape, shape, linked=config.link)
     steps = sum(task.steps(block) + 1 for block in blocks)  # the partition counts as one more
@@ -130,7 +130,7 @@ def _predict(
     task: Task,
     source: PlaneSource,
     level: int,
-    plane: Plane,
+    plane: PlaneIndex,
     block: Block,
     statistics: SourceStatistics,
     watch: Stopwatch,
@@ -148,7 +148,7 @@ def _predict_whole(
     task: Task,
     source: PlaneSource,
     level: int,
-    plane: Plane,
+    plane: PlaneIndex,
     statistics: SourceStatistics,
     watch: Stopwatch,
     done: int,

@@ -14,7 +14,7 @@ from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import Box
-from napari_grd.inference.planes import OnPlane, Plane, iter_segment_planes
+from napari_grd.inference.planes import OnPlane, PlaneIndex, iter_segment_planes
 from napari_grd.inference.prediction import Prediction, join_predictions, label_plane
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.statistics import SourceStatistics
@@ -97,7 +97,7 @@ def iter_segment(
     axes: str | None = None,
     intensity_range: Range | PlaneStatistics | None = None,
     on_plane: OnPlane | None = None,
-    wanted: Callable[[Plane], bool] = lambda _plane: True,
+    wanted: Callable[[PlaneIndex], bool] = lambda _plane: True,
 ) -> Job[NDArray[np.uint32]]:
     """Find the instances in an image, as a job: yields Progress at least twice a second and after each tile and plane.
 
@@ -144,7 +144,7 @@ def _iter_segment_volumes(
     return labels
 
 
-def _read_whole(source: ArraySource, plane: Plane, in_channels: int) -> NDArray[Any]:
+def _read_whole(source: ArraySource, plane: PlaneIndex, in_channels: int) -> NDArray[Any]:
     """A plane or volume, ``(C, *S)``, checked."""
     box = cast(Box, tuple(slice(0, size) for size in source.shape(0)))
     return read_patch(cast(PlaneSource, source), 0, plane, box, in_channels).pixels

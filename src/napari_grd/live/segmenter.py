@@ -23,7 +23,7 @@ from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.view import resolve_view
 from napari_grd.live.cache import CellCache
 from napari_grd.live.embedder import Embedder, Excerpt
-from napari_grd.live.viewport import Look, View, central_part, visible_region
+from napari_grd.live.viewport import View, Viewport, central_part, visible_region
 from napari_grd.models import Model
 
 _VIEW_PIXELS = 2048**2  # of the network's grid that a view may have; a wider one is cut down to its middle
@@ -127,7 +127,7 @@ class LiveSegmenter:
             source, self.level, self._lattice, model, runtime, config.halo, cache, self._statistics
         )
         # What was looked at last. Another partition of the very same look, a slider's, reads no pixels.
-        self._seen: tuple[Look, Excerpt] | None = None
+        self._seen: tuple[Viewport, Excerpt] | None = None
         # Cells whose labels come from a partition of a large area, by what they were made of.
         self._settled: dict[tuple[tuple[int, ...], int, int], tuple[bytes, PartitionConfig]] = {}
 
@@ -136,12 +136,12 @@ class LiveSegmenter:
         """Whether nothing stands out of the noise in any plane that was looked at."""
         return self._statistics.nothing_stands_out
 
-    def view(self, look: Look, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
+    def view(self, look: Viewport, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
         """Segment what is visible.
 
         Parameters
         ----------
-        look : Look
+        look : Viewport
             What the canvas shows.
         partition : PartitionConfig, optional
             Default: the model's.
@@ -174,7 +174,7 @@ class LiveSegmenter:
                 yield self._paint(look.plane, excerpt.part(piece), settings, cut=cut)
         yield self._paint(look.plane, excerpt, settings, cut=cut)
 
-    def fill(self, look: Look, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
+    def fill(self, look: Viewport, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
         """Segment the rest of the plane, outwards from what is visible, as far as the cache reaches.
 
         Parameters
@@ -200,7 +200,7 @@ class LiveSegmenter:
                 return
             yield from self._block(look.plane, block, partition, _IDLE_PIECE, near=found[0])
 
-    def prepare(self, look: Look) -> Iterator[None]:
+    def prepare(self, look: Viewport) -> Iterator[None]:
         """Run the network on a view without painting it, for it may be looked at next; yields after each call."""
         exists = all(0 <= at < size for at, size in zip(look.plane, self.source.plane_shape, strict=True))
         found = self._cells(look) if exists else None
@@ -226,7 +226,7 @@ class LiveSegmenter:
     def _with_context(self, block: Box) -> Box:
         return clipped(block, self._lattice.cells, -(-_CONTEXT // self._lattice.cell))
 
-    def _cells(self, look: Look) -> tuple[Box, bool] | None:
+    def _cells(self, look: Viewport) -> tuple[Box, bool] | None:
         """The cells that are visible, and whether they are only the middle of the view."""
         region = visible_region(look, self._downsample, self._lattice.shape)
         if region is None:

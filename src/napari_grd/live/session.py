@@ -23,7 +23,7 @@ from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.view import ImageView
 from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter, Painted
-from napari_grd.live.viewport import Look, View
+from napari_grd.live.viewport import View, Viewport
 from napari_grd.models import Model
 
 PREPARING, SEGMENTING, FILLING = "Preparing", "Segmenting", "Filling in"
@@ -77,7 +77,7 @@ class LiveUpdate:
 
 
 @dataclass(frozen=True, eq=False)
-class _Wish:
+class _Request:
     """Everything that was asked for, at one moment."""
 
     generation: int = 0
@@ -85,8 +85,8 @@ class _Wish:
     model: Model | None = None
     config: SegmentConfig = field(default_factory=SegmentConfig)
     partition: PartitionConfig | None = None
-    look: Look | None = None
-    ahead: Look | None = None
+    look: Viewport | None = None
+    ahead: Viewport | None = None
     since: float = 0.0
 
 
@@ -123,7 +123,7 @@ class LiveSession:
         self._on_error = on_error
         self._on_busy = on_busy or (lambda _what: None)
         self._cache = CellCache(cache_bytes)
-        self._wish = _Wish()
+        self._request = _Request()
         self._serial = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -135,24 +135,24 @@ class LiveSession:
     @property
     def generation(self) -> int:
         """Grows with every new source or model; updates of an earlier one must not be shown."""
-        return self._wish.generation
+        return self._request.generation
 
     def set_source(self, source: PlaneSource | None) -> None:
         """Segment another image, or none."""
-        self._ask(source=source, look=None, ahead=None, generation=self._wish.generation + 1)
+        self._ask(source=source, look=None, ahead=None, generation=self._request.generation + 1)
 
     def set_model(self, model: Model | None, config: SegmentConfig | None = None) -> None:
         """Segment with another model or other settings; ``config.partition`` holds until :meth:`set_partition`."""
         config = config or SegmentConfig()
-        self._ask(model=model, config=config, partition=config.partition, generation=self._wish.generation + 1)
+        self._ask(model=model, config=config, partition=config.partition, generation=self._request.generation + 1)
 
     def set_partition(self, partition: PartitionConfig | None) -> None:
         """Partition the view again; the network does not run. None: the model's own settings."""
         self._ask(partition=partition)
 
-    def look_at(self, look: Look | None) -> None:
+    def look_at(self, look: Viewport | None) -> None:
         """Segment what is visible now; None: nothing is."""
-        before = self._wish.look
+        before = self._request.look
         ahead = _ahead(before, look) if before is not None and look is not None else None
         self._ask(look=look, ahead=ahead)
 
@@ -161,7 +161,7 @@ class LiveSession:
         with self._changed:
             self._closed = True
             self._serial += 1
-            self._wish = _Wish(self._wish.generation + 1)
+            self._request = _Request(self._request.generation + 1)
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
@@ -174,7 +174,7 @@ class LiveSession:
         with self._changed:
             if self._closed:
                 return
-            self._wish = replace(self._wish, since=time.monotonic(), **changes)  # type: ignore[arg-type]
+            self._request = replace(self._request, since=time.monotonic(), **changes)  # type: ignore[arg-type]
             self._serial += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="grd-live", daemon=True)
@@ -187,63 +187,63 @@ class LiveSession:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda done=served: self._serial != done)  # type: ignore[misc]
-                wish, served = self._wish, self._serial
+                request, served = self._request, self._serial
                 if self._closed:
                     break
             try:
-                for painted in self._serve(wish, served):
+                for painted in self._serve(request, served):
                     if painted is not None:
-                        self._publish(wish, painted)
+                        self._publish(request, painted)
                     if self._serial != served:
                         break
             except Exception as error:  # whatever it is, the engine has to be there for the next request
                 _log.debug("live segmentation failed", exc_info=True)
-                if wish.generation == self._wish.generation:
-                    self._on_error(error, wish.generation)
+                if request.generation == self._request.generation:
+                    self._on_error(error, request.generation)
             self._say(None)
         self._segmenter = None
         self._cache.clear()
 
-    def _serve(self, wish: _Wish, served: int) -> Iterator[Painted | None]:
-        if wish.source is None or wish.model is None:
+    def _serve(self, request: _Request, served: int) -> Iterator[Painted | None]:
+        if request.source is None or request.model is None:
             self._segmenter, self._prepared_for = None, -1
             return
-        segmenter = self._prepare(wish.source, wish.model, wish)
+        segmenter = self._prepare(request.source, request.model, request)
         yield None
-        if wish.look is None:
+        if request.look is None:
             return
         self._say(SEGMENTING)
-        yield from segmenter.view(wish.look, wish.partition)
+        yield from segmenter.view(request.look, request.partition)
         self._say(None)
         with self._changed:
             if self._changed.wait_for(lambda: self._serial != served, _SETTLE):
                 return
         self._say(FILLING)
-        if wish.ahead is not None:
-            yield from segmenter.prepare(wish.ahead)
-        yield from segmenter.fill(wish.look, wish.partition)
+        if request.ahead is not None:
+            yield from segmenter.prepare(request.ahead)
+        yield from segmenter.fill(request.look, request.partition)
 
-    def _prepare(self, source: PlaneSource, model: Model, wish: _Wish) -> LiveSegmenter:
-        if self._segmenter is None or self._prepared_for != wish.generation:
+    def _prepare(self, source: PlaneSource, model: Model, request: _Request) -> LiveSegmenter:
+        if self._segmenter is None or self._prepared_for != request.generation:
             self._say(PREPARING)
             warm_up()
             before = self._segmenter
             canvas = before.canvas if before is not None and before.key == source.key else None
-            self._segmenter = LiveSegmenter(source, model, wish.config, self._cache, canvas)
-            self._prepared_for = wish.generation
+            self._segmenter = LiveSegmenter(source, model, request.config, self._cache, canvas)
+            self._prepared_for = request.generation
         return self._segmenter
 
-    def _publish(self, wish: _Wish, painted: Painted) -> None:
-        if wish.generation != self._wish.generation or self._segmenter is None or wish.source is None:
+    def _publish(self, request: _Request, painted: Painted) -> None:
+        if request.generation != self._request.generation or self._segmenter is None or request.source is None:
             return
         self._on_update(
             LiveUpdate(
-                wish.generation,
-                wish.source,
+                request.generation,
+                request.source,
                 painted.view,
                 self._segmenter.canvas.labels,
                 painted.count,
-                time.monotonic() - wish.since,
+                time.monotonic() - request.since,
                 painted.idle,
                 painted.cut,
                 self._segmenter.image_view,
@@ -270,7 +270,7 @@ def _close_all() -> None:
         session.wait(_ENDING)
 
 
-def _ahead(before: Look, now: Look) -> Look | None:
+def _ahead(before: Viewport, now: Viewport) -> Viewport | None:
     """The same view one plane further on, if planes are being scrolled through."""
     if len(before.plane) != len(now.plane):
         return None

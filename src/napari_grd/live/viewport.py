@@ -31,7 +31,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Look:
+class Viewport:
     """What a canvas shows, as the canvas knows it.
 
     Attributes
@@ -47,12 +47,12 @@ class Look:
     high: tuple[float, float]
 
 
-def visible_region(look: Look, downsample: float, shape: tuple[int, int], *, multiple: int = 1) -> Box | None:
+def visible_region(look: Viewport, downsample: float, shape: tuple[int, int], *, multiple: int = 1) -> Box | None:
     """The pixels of a level that are visible, at least in part.
 
     Parameters
     ----------
-    look : Look
+    look : Viewport
         What the canvas shows.
     downsample : float
         Pixels of the finest level per pixel of this level.
@@ -68,7 +68,7 @@ def visible_region(look: Look, downsample: float, shape: tuple[int, int], *, mul
 
     Examples
     --------
-    >>> visible_region(Look((), (3.2, -40), (17.6, 90)), 1, (64, 64), multiple=16)
+    >>> visible_region(Viewport((), (3.2, -40), (17.6, 90)), 1, (64, 64), multiple=16)
     (slice(0, 32, None), slice(0, 64, None))
     """
     spans = []

@@ -104,8 +104,8 @@ def test_from_the_button_to_the_live_student(viewer: Any, widget: DistillWidget,
     assert viewer.layers.selection.active is source, "previews must not take the selection away"
     assert [layer.name for layer in widget.data.layers()] == ["nuclei"], "previews are not learned from"
     assert shown[0].opacity == 1
-    assert widget.order is not None
-    assert list(widget.order.cache.glob("*/*")), "the next student of this teacher is quicker"
+    assert widget.request is not None
+    assert list(widget.request.cache.glob("*/*")), "the next student of this teacher is quicker"
 
 
 def test_stop_keeps_the_student_so_far_and_resume_finishes(
@@ -117,8 +117,8 @@ def test_stop_keeps_the_student_so_far_and_resume_finishes(
     qtbot.waitUntil(lambda: ("train", "loss") in widget.curves.points, timeout=WAIT)
     widget.bar.stop.click()
     wait_for(qtbot, widget, "The student so far")
-    assert widget.order is not None
-    folder = widget.order.out
+    assert widget.request is not None
+    folder = widget.request.out
     assert (folder / "checkpoint.safetensors").exists()
     first = widget.state.student
     assert first != "nuclei"
@@ -141,21 +141,21 @@ def test_removing_the_layer_ends_it_with_a_checkpoint(viewer: Any, widget: Disti
     viewer.layers.remove("nuclei")
     wait_for(qtbot, widget, "'nuclei' was removed")
     wait_for(qtbot, widget, "is live")
-    assert widget.order is not None
-    assert (widget.order.out / "checkpoint.safetensors").exists()
+    assert widget.request is not None
+    assert (widget.request.out / "checkpoint.safetensors").exists()
 
 
 def test_closing_the_widget_ends_it_with_a_checkpoint(viewer: Any, widget: DistillWidget, qtbot: Any) -> None:
     widget.form.set_value(ENDLESS)
     widget.distill.click()
     qtbot.waitUntil(lambda: ("train", "loss") in widget.curves.points, timeout=WAIT)
-    running, order = widget._running, widget.order
+    running, request = widget._running, widget.request
     assert running is not None
-    assert order is not None
+    assert request is not None
     viewer.window.remove_dock_widget(widget)
     widget.deleteLater()
     qtbot.waitUntil(lambda: running.wait(0), timeout=WAIT)
-    assert load_model(order.out / "student-so-far.grd.safetensors").card.kind == "student"
+    assert load_model(request.out / "student-so-far.grd.safetensors").card.kind == "student"
 
 
 def test_labels_teach_through_an_assistant(viewer: Any, widget: DistillWidget, qtbot: Any, nuclei: Any) -> None:
@@ -165,9 +165,9 @@ def test_labels_teach_through_an_assistant(viewer: Any, widget: DistillWidget, q
     assert "assistant" in widget.teacher.facts.text()
     widget.distill.click()
     wait_for(qtbot, widget, "Done")
-    assert widget.order is not None
-    assert {piece.labels for piece in widget.order.pieces} == {truth}
-    assert (widget.order.out / "assistant" / "assistant.grd.safetensors").exists()
+    assert widget.request is not None
+    assert {piece.labels for piece in widget.request.pieces} == {truth}
+    assert (widget.request.out / "assistant" / "assistant.grd.safetensors").exists()
     qtbot.waitUntil(lambda: "preview: ground truth" in viewer.layers, timeout=WAIT)
 
 
@@ -185,8 +185,8 @@ def test_a_region_and_a_folder_are_learned_from(
     widget.data.folder.setText(str(folder))
     widget.distill.click()
     wait_for(qtbot, widget, "Done")
-    assert widget.order is not None
-    assert [piece.shape for piece in widget.order.pieces] == [(100, 100)]
+    assert widget.request is not None
+    assert [piece.shape for piece in widget.request.pieces] == [(100, 100)]
     assert "2 images" in widget.state.get(widget.state.student or "").card.summary
 
 
@@ -240,8 +240,8 @@ def test_a_function_of_ones_own_teaches(widget: DistillWidget, qtbot: Any, tmp_p
     widget.teacher.options.editors["function"].setText(f"{script}:blobs")
     widget.distill.click()
     wait_for(qtbot, widget, "Done")
-    assert widget.order is not None
-    assert load_model(widget.order.out / "student.grd.safetensors").card.teacher == "assistant of blobs"
+    assert widget.request is not None
+    assert load_model(widget.request.out / "student.grd.safetensors").card.teacher == "assistant of blobs"
 
 
 def test_a_model_that_is_told_a_diameter_sees_the_image_at_the_size_it_knows(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_grd._napari.inspect.image_region import Frame
+from napari_grd._napari.inspect.image_region import ImageRegion
 from napari_grd._napari.source import ImageSource, channel_choices
 from napari_grd.errors import ImageError, LabelError
 
@@ -19,7 +19,7 @@ def test_a_picture_lies_where_it_was_taken_whatever_axes_are_shown(displayed: tu
     data = RNG.random((12, 14, 16))
     layer = Image(data, scale=(3, 2, 1), translate=(5, 6, 7))
     source = ImageSource(layer, displayed=displayed)
-    frame = Frame(source, (4,), REGION)
+    frame = ImageRegion(source, (4,), REGION)
     taken = source.read(0, frame.plane, frame.region)[0]
     again = Image(frame.lift(taken), **frame.options({}))
     assert again.ndim == 3
@@ -31,14 +31,14 @@ def test_a_picture_lies_where_it_was_taken_whatever_axes_are_shown(displayed: tu
 
 
 def test_axes_in_front_and_colors_behind_stay_there() -> None:
-    frame = Frame(ImageSource(Image(RNG.random((5, 12, 14)))), (4,), REGION)
+    frame = ImageRegion(ImageSource(Image(RNG.random((5, 12, 14)))), (4,), REGION)
     assert frame.lift(np.zeros((10, 4, 7)), leading=1).shape == (10, 1, 4, 7)
     assert frame.lift(np.zeros((4, 7, 3))).shape == (1, 4, 7, 3)
 
 
 def test_a_turned_image_turns_what_is_made_of_it() -> None:
     layer = Image(RNG.random((20, 30)), rotate=30, scale=(2, 2), translate=(5, 5))
-    frame = Frame(ImageSource(layer), (), REGION)
+    frame = ImageRegion(ImageSource(layer), (), REGION)
     made = Image(np.zeros(frame.shape), **frame.options({}))
     for pixel in ((0, 0), (3, 6)):
         expected = layer.data_to_world(np.add(pixel, (2, 3)))
@@ -48,7 +48,7 @@ def test_a_turned_image_turns_what_is_made_of_it() -> None:
 
 def test_channels_are_no_axis_of_what_is_made() -> None:
     layer = Image(RNG.random((4, 2, 12, 14)), axis_labels=("t", "c", "y", "x"), scale=(9, 1, 2, 2))
-    frame = Frame(ImageSource(layer, (channel_choices(None, layer)[1],)), (3,), REGION)
+    frame = ImageRegion(ImageSource(layer, (channel_choices(None, layer)[1],)), (3,), REGION)
     options = frame.options({})
     assert options["axis_labels"] == ("t", "y", "x")
     np.testing.assert_allclose(options["translate"], (27, 4, 6))
@@ -57,14 +57,14 @@ def test_channels_are_no_axis_of_what_is_made() -> None:
 
 def test_every_so_many_pixels_lie_on_those_they_were_taken_from() -> None:
     layer = Image(RNG.random((20, 30)), scale=(2, 3))
-    options = Frame(ImageSource(layer), (), REGION).options({}, step=2)
+    options = ImageRegion(ImageSource(layer), (), REGION).options({}, step=2)
     np.testing.assert_allclose(options["scale"], (4, 6))
     np.testing.assert_allclose(options["translate"], (4, 9))
 
 
 def test_a_pixel_is_found_only_on_its_plane() -> None:
     layer = Image(RNG.random((5, 12, 14)), scale=(3, 1, 1))
-    frame = Frame(ImageSource(layer), (2,), REGION)
+    frame = ImageRegion(ImageSource(layer), (2,), REGION)
     assert frame.pixel((6, 2.4, 3)) == (0, 0)
     assert frame.pixel((9, 2, 3)) is None
     assert frame.pixel((6, 1, 3)) is None
@@ -78,7 +78,7 @@ def test_labels_are_taken_by_their_place_in_the_world(scale: Any, translate: Any
     everywhere = np.kron(RNG.integers(1, 99, (6, 7)), np.ones((2, 2), int))
     start = (0, 0) if step == 2 else translate
     layer = Labels(everywhere[start[0] :: step, start[1] :: step], scale=scale, translate=translate)
-    frame = Frame(ImageSource(Image(RNG.random((12, 14)))), (), REGION)
+    frame = ImageRegion(ImageSource(Image(RNG.random((12, 14)))), (), REGION)
     expected = everywhere[REGION].copy()
     expected[: max(0, start[0] - 2)] = 0
     expected[:, : max(0, start[1] - 3)] = 0
@@ -87,7 +87,7 @@ def test_labels_are_taken_by_their_place_in_the_world(scale: Any, translate: Any
 
 def test_labels_of_a_stack_are_those_of_the_plane() -> None:
     labels = RNG.integers(0, 9, (5, 12, 14))
-    frame = Frame(ImageSource(Image(RNG.random((5, 12, 14)), scale=(3, 1, 1))), (2,), REGION)
+    frame = ImageRegion(ImageSource(Image(RNG.random((5, 12, 14)), scale=(3, 1, 1))), (2,), REGION)
     np.testing.assert_array_equal(frame.labels(Labels(labels, scale=(3, 1, 1))), labels[2][REGION])
 
 
@@ -95,20 +95,20 @@ def test_labels_of_a_stack_are_those_of_the_plane() -> None:
     ("options", "problem"), [({"rotate": 20}, "turned"), ({"translate": (50, 50)}, "do not cover")]
 )
 def test_labels_that_do_not_fit(options: Any, problem: str) -> None:
-    frame = Frame(ImageSource(Image(RNG.random((12, 14)))), (), REGION)
+    frame = ImageRegion(ImageSource(Image(RNG.random((12, 14)))), (), REGION)
     with pytest.raises(LabelError, match=problem):
         frame.labels(Labels(np.ones((12, 14), int), **options))
 
 
 def test_of_a_huge_plane_the_middle_of_what_is_seen_is_taken(viewer: Any) -> None:
     layer = viewer.add_image(np.zeros((300, 400), np.uint8))
-    assert Frame.of_view(viewer, layer, whole=True).is_whole
-    frame = Frame.of_view(viewer, layer, whole=True, limit=10_000)
+    assert ImageRegion.of_view(viewer, layer, whole=True).is_whole
+    frame = ImageRegion.of_view(viewer, layer, whole=True, limit=10_000)
     assert frame.shape == (100, 100)
     assert frame.region[0] == slice(100, 200)
     viewer.scene.camera.center = (-5000, -5000)
     with pytest.raises(ImageError, match="in sight"):
-        Frame.of_view(viewer, layer, whole=False)
+        ImageRegion.of_view(viewer, layer, whole=False)
     viewer.dims.ndisplay = 3
     with pytest.raises(ImageError, match="2D"):
-        Frame.of_view(viewer, layer, whole=True)
+        ImageRegion.of_view(viewer, layer, whole=True)

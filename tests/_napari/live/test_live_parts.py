@@ -9,9 +9,9 @@ import pytest
 from napari_grd._napari import labels_layers
 from napari_grd._napari.live.controls import PartitionControls
 from napari_grd._napari.live.output import LiveOutput, labels_layer
-from napari_grd._napari.looks import displayed_axes, look_of
 from napari_grd._napari.regions import mask_of, outlines
 from napari_grd._napari.source import ImageSource
+from napari_grd._napari.viewport import displayed_axes, viewport_of
 from napari_grd.config import PartitionConfig
 from napari_grd.errors import ImageError
 from napari_grd.live.viewport import View
@@ -23,7 +23,7 @@ def test_the_look_is_what_the_camera_sees_in_pixels_of_the_image(viewer: Any) ->
     viewer.scene.camera.center = (0, 10 + 0.5 * 200, 20 + 0.5 * 300)
     viewer.scene.camera.zoom = 4
     height, width = viewer.canvas.size
-    look = look_of(viewer, ImageSource(image))
+    look = viewport_of(viewer, ImageSource(image))
     assert look.plane == (1,)
     np.testing.assert_allclose(look.low, (200 - height / 4, 300 - width / 4))
     np.testing.assert_allclose(look.high, (200 + height / 4, 300 + width / 4))
@@ -31,10 +31,10 @@ def test_the_look_is_what_the_camera_sees_in_pixels_of_the_image(viewer: Any) ->
 
 def test_other_axes_can_be_on_display(viewer: Any) -> None:
     image = viewer.add_image(np.zeros((30, 40, 50), np.uint8))
-    viewer.dims.order = (1, 0, 2)
+    viewer.dims.request = (1, 0, 2)
     assert displayed_axes(viewer, image) == (0, 2)
     source = ImageSource(image, displayed=(0, 2))
-    assert len(look_of(viewer, source).plane) == 1
+    assert len(viewport_of(viewer, source).plane) == 1
     labels = np.zeros((40, 30, 50), np.uint32)
     labels[7, 3, 5] = 1
     layer = labels_layer(source, 0, labels, name="side", made_by={})

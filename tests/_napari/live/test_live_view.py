@@ -93,8 +93,8 @@ def test_the_contrast_limits_of_the_layer_can_be_the_range(live_widget: Any, vie
 
     layer.contrast_limits = (0.0, 50.0 * float(PLANE.max()))  # nothing is bright now
     qtbot.waitUntil(lambda: "0 instances" in live_widget.readout.text(), timeout=30000)
-    order = live_widget._order()
-    assert order.config.intensity_range == ((0.0, 50.0 * float(PLANE.max())),)
+    request = live_widget._order()
+    assert request.config.intensity_range == ((0.0, 50.0 * float(PLANE.max())),)
 
     viewer.layers.remove(layer)
     color = viewer.add_image(np.stack([PLANE] * 3, axis=-1), rgb=True)

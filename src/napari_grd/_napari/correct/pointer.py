@@ -9,7 +9,7 @@ from qtpy.QtCore import QTimer
 from napari_grd._napari.correct.gestures import Gesture, Place, Sketch
 from napari_grd._napari.correct.preview import Preview
 from napari_grd._napari.correct.subject import Subject
-from napari_grd._napari.looks import displayed_axes
+from napari_grd._napari.viewport import displayed_axes
 from napari_grd.corrections import Correction
 
 _PAUSE = 15  # milliseconds between two previews: as often as a screen can show them

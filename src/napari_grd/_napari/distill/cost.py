@@ -21,7 +21,7 @@ _PAUSE = 500  # ms without a change before it is worked out
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class CostRequest:
     """Settings to estimate.
 
     Attributes
@@ -57,14 +57,14 @@ class Answer:
 
 
 class CostLine:
-    """Answers the latest question, a moment after the last change; older answers are dropped.
+    """Answers the latest request, a moment after the last change; older answers are dropped.
 
     Parameters
     ----------
     panel : Panel
         Whose worker it is.
     ask : callable
-        Gives the question as of now, or None if there is nothing to estimate.
+        Gives the request as of now, or None if there is nothing to estimate.
     show : callable
         Is given the answer, or what is wrong.
     """
@@ -72,7 +72,7 @@ class CostLine:
     def __init__(
         self,
         panel: Panel,
-        ask: Callable[[], Question | None],
+        ask: Callable[[], CostRequest | None],
         show: Callable[[Answer], None],
         fail: Callable[[BaseException], None],
     ) -> None:
@@ -91,15 +91,15 @@ class CostLine:
         self._timer.start()
 
     def _start(self) -> None:
-        if self._busy:  # measuring takes seconds at worst; then the latest question is asked
+        if self._busy:  # measuring takes seconds at worst; then the latest request is asked
             self._timer.start()
             return
-        question = self._ask()
-        if question is None:
+        request = self._ask()
+        if request is None:
             return
         self._busy = True
         self._panel.track(
-            run_call(lambda: answer(question), on_done=self._finished, on_error=lambda error: self._finished(error))
+            run_call(lambda: answer(request), on_done=self._finished, on_error=lambda error: self._finished(error))
         )
 
     def _finished(self, result: Any) -> None:
@@ -110,30 +110,30 @@ class CostLine:
             self._fail(result)
 
 
-def answer(question: Question) -> Answer:
+def answer(request: CostRequest) -> Answer:
     """Estimate; measures networks that were not measured yet, so call it in a worker."""
     from napari_grd.models.complexity import config_parameters
     from napari_grd.planning.estimate import DatasetSize, estimate, roughly
     from napari_grd.planning.throughput import view_seconds
 
-    sizes = [piece.shape[0] * piece.shape[1] for piece in question.train]
-    held = [piece.shape[0] * piece.shape[1] for piece in question.held]
-    files = [] if question.folder is None else _file_sizes(question.folder)
+    sizes = [piece.shape[0] * piece.shape[1] for piece in request.train]
+    held = [piece.shape[0] * piece.shape[1] for piece in request.held]
+    files = [] if request.folder is None else _file_sizes(request.folder)
     everything = [*sizes, *held, *files] or [1]
     size = DatasetSize(
         pixels=sum(everything),
         held=sum(held) + (sum(files) // 5 if len(files) > 1 else 0),
         largest=max(everything),
-        channels=question.channels,
+        channels=request.channels,
     )
-    network = question.config.network
-    found = estimate(question.config, size, question.teacher)
+    network = request.config.network
+    found = estimate(request.config, size, request.teacher)
     text = f"{roughly(found.seconds)} on this {found.device}, {found.memory / 1e9:.1f} GB of memory"
     if found.disk > 1e8:
         text += f", {found.disk / 1e9:.1f} GB on disk meanwhile"
     return Answer(
-        config_parameters(network, question.channels),
-        view_seconds(network, question.channels),
+        config_parameters(network, request.channels),
+        view_seconds(network, request.channels),
         found,
         text[0].upper() + text[1:],
     )

@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_grd._napari.distill.form_fields import Editor, make_editor
+from napari_grd._napari.distill.form_fields import FieldEditor, make_editor
 from napari_grd.config import Config
 from napari_grd.errors import ConfigError
 
@@ -27,7 +27,7 @@ class ConfigForm(QWidget, Generic[C]):
         What the form starts with; its class decides what the form looks like.
     basic : sequence of str
         Fields that are always seen, in this order; nested ones with dots.
-    editors : mapping of str to Editor
+    editors : mapping of str to FieldEditor
         Editors for fields that deserve one of their own, e.g. a whole nested object.
     omit : sequence of str
         Fields that are not shown. They keep the value they have.
@@ -47,14 +47,14 @@ class ConfigForm(QWidget, Generic[C]):
         config: C,
         *,
         basic: Sequence[str] = (),
-        editors: Mapping[str, Editor] | None = None,
+        editors: Mapping[str, FieldEditor] | None = None,
         omit: Sequence[str] = (),
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._kind = type(config)
         self._kept = config
-        self._editors: dict[str, Editor] = {}
+        self._editors: dict[str, FieldEditor] = {}
         own = editors or {}
         fields = {path: field for path, field in _leaves(self._kind, stop=own) if path not in omit}
 
@@ -103,7 +103,7 @@ class ConfigForm(QWidget, Generic[C]):
         """What is wrong with the settings as they stand; empty if nothing is."""
         return str(self._problem.text())
 
-    def editor(self, path: str) -> Editor:
+    def editor(self, path: str) -> FieldEditor:
         """The editor of a field, e.g. ``"optim.lr"``."""
         return self._editors[path]
 
@@ -117,7 +117,7 @@ class ConfigForm(QWidget, Generic[C]):
         self._problem.setVisible(bool(problem))
         self.changed.emit()
 
-    def _section(self, group: str, fields: Mapping[str, FieldInfo], own: Mapping[str, Editor]) -> QWidget:
+    def _section(self, group: str, fields: Mapping[str, FieldInfo], own: Mapping[str, FieldEditor]) -> QWidget:
         section = QWidget()
         rows = QFormLayout(section)
         rows.setContentsMargins(0, 0, 0, 8)
@@ -129,7 +129,7 @@ class ConfigForm(QWidget, Generic[C]):
             self._add_row(rows, path, field, own)
         return section
 
-    def _add_row(self, rows: QFormLayout, path: str, field: FieldInfo, own: Mapping[str, Editor]) -> None:
+    def _add_row(self, rows: QFormLayout, path: str, field: FieldInfo, own: Mapping[str, FieldEditor]) -> None:
         editor = own.get(path) or make_editor(field)
         label = QLabel(_title(path))
         for widget in (label, editor.widget):
@@ -139,7 +139,7 @@ class ConfigForm(QWidget, Generic[C]):
         rows.addRow(label, editor.widget)
 
 
-def _leaves(kind: type[Config], stop: Mapping[str, Editor], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def _leaves(kind: type[Config], stop: Mapping[str, FieldEditor], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Fields by dotted path; nested configs are entered, but for those in ``stop``."""
     for name, field in kind.model_fields.items():
         nested = field.annotation

@@ -16,7 +16,7 @@ _LARGEST = 2**31 - 1  # what a QSpinBox holds
 
 
 @dataclass(frozen=True)
-class Editor:
+class FieldEditor:
     """A widget that shows and changes one value.
 
     Attributes
@@ -37,7 +37,7 @@ class Editor:
     changed: Any
 
 
-def make_editor(field: FieldInfo) -> Editor:
+def make_editor(field: FieldInfo) -> FieldEditor:
     """An editor for a field of a config class, with the field's bounds and choices.
 
     Parameters
@@ -47,7 +47,7 @@ def make_editor(field: FieldInfo) -> Editor:
 
     Returns
     -------
-    Editor
+    FieldEditor
         Bounds that a widget cannot express (an open interval, say) are left to
         the validation of the config.
     """
@@ -66,7 +66,7 @@ def make_editor(field: FieldInfo) -> Editor:
     return _text(optional=NoneType in kinds, several=any(get_origin(kind) is tuple for kind in kinds))
 
 
-def _of(made: Any) -> Editor:
+def _of(made: Any) -> FieldEditor:
     """An editor that is one of magicgui's widgets."""
 
     def set_value(value: Any) -> None:
@@ -75,7 +75,7 @@ def _of(made: Any) -> Editor:
     if isinstance(made.native, QComboBox):
         narrow(made.native)
     ignore_wheel(made.native)
-    return Editor(made.native, lambda: made.value, set_value, made.changed)
+    return FieldEditor(made.native, lambda: made.value, set_value, made.changed)
 
 
 class NumberBox(QDoubleSpinBox):
@@ -126,14 +126,14 @@ def narrow(box: QComboBox) -> QComboBox:
     return box
 
 
-def _number(low: float | None, high: float | None) -> Editor:
+def _number(low: float | None, high: float | None) -> FieldEditor:
     box = NumberBox()
     box.setRange(-1e9 if low is None else low, 1e9 if high is None else high)
     ignore_wheel(box)
-    return Editor(box, box.value, box.setValue, box.valueChanged)
+    return FieldEditor(box, box.value, box.setValue, box.valueChanged)
 
 
-def _text(*, optional: bool, several: bool) -> Editor:
+def _text(*, optional: bool, several: bool) -> FieldEditor:
     """A line of text; several values are separated by commas, and an empty line is None."""
     line = LineEdit()
     if optional:
@@ -149,7 +149,7 @@ def _text(*, optional: bool, several: bool) -> Editor:
         shown = ", ".join(map(str, value)) if several and value is not None else value
         line.value = "" if shown is None else str(shown)
 
-    return Editor(line.native, value, set_value, line.changed)
+    return FieldEditor(line.native, value, set_value, line.changed)
 
 
 def _bounds(field: FieldInfo, *, step: int) -> tuple[float | None, float | None]:

@@ -28,7 +28,7 @@ Labels = list[NDArray[Any] | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class DistillRequest:
     """All that a distillation needs, frozen when the button is pressed.
 
     Attributes
@@ -67,12 +67,12 @@ class Order:
         return self.train + self.held
 
 
-def iter_order(order: Order, state: State) -> "Job[Model]":
+def iter_distill_request(request: DistillRequest, state: State) -> "Job[Model]":
     """Read the images, load the teacher, distill.
 
     Parameters
     ----------
-    order : Order
+    request : DistillRequest
         What to do.
     state : State
         Of the viewer; has the models, and says whether Live needs the processors.
@@ -85,31 +85,31 @@ def iter_order(order: Order, state: State) -> "Job[Model]":
     import napari_grd.api as grd
     from napari_grd.distillation.teacher_cache import prune
 
-    make_folder(order.out)
-    _keep_settings(order)
-    model = state.get(order.teacher.name) if order.teacher.kind == "model" else None
+    make_folder(request.out)
+    _keep_settings(request)
+    model = state.get(request.teacher.name) if request.teacher.kind == "model" else None
     if model is not None:
-        _check_channels(order, model)
-    images, labels = yield from _read(order.train, "Reading images")
-    held, held_labels = yield from _read(order.held, "Reading validation images")
-    if order.folder is not None:
-        more = yield from _read_folder(order.folder, len(images[0]) if images else _channels(model))
+        _check_channels(request, model)
+    images, labels = yield from _read(request.train, "Reading images")
+    held, held_labels = yield from _read(request.held, "Reading validation images")
+    if request.folder is not None:
+        more = yield from _read_folder(request.folder, len(images[0]) if images else _channels(model))
         images, labels = images + more[0], labels + more[1]
         held, held_labels = held + more[2], held_labels + more[3]
     images, labels = _without_empty(images, labels)
-    teacher = _teacher(order, model, [*zip(images, labels, strict=True), *zip(held, held_labels, strict=True)], state)
+    teacher = _teacher(request, model, [*zip(images, labels, strict=True), *zip(held, held_labels, strict=True)], state)
     job = grd.iter_distill(
         teacher,
         images,
         labels,
-        order.config,
+        request.config,
         axes="cyx",
         validation=(held, _all_or_none(held_labels)) if held else 0.0,
-        out_dir=order.out,
-        cache_dir=order.cache,
+        out_dir=request.out,
+        cache_dir=request.cache,
     )
-    student = yield from leaving_room(job, lambda: threads_beside(state.live, order.threads))
-    for sentence in prune(order.cache, order.cache_bytes):
+    student = yield from leaving_room(job, lambda: threads_beside(state.live, request.threads))
+    for sentence in prune(request.cache, request.cache_bytes):
         yield Notice(sentence)
     return student
 
@@ -125,13 +125,13 @@ def read_settings(folder: Path) -> DistillConfig:
     return DistillConfig.from_yaml(folder / SETTINGS)
 
 
-def _keep_settings(order: Order) -> None:
-    with atomic_path(order.out / SETTINGS) as temporary:
-        temporary.write_text(order.config.to_yaml())
+def _keep_settings(request: DistillRequest) -> None:
+    with atomic_path(request.out / SETTINGS) as temporary:
+        temporary.write_text(request.config.to_yaml())
 
 
-def _check_channels(order: Order, model: "Model") -> None:
-    for piece in order.pieces[:1]:
+def _check_channels(request: DistillRequest, model: "Model") -> None:
+    for piece in request.pieces[:1]:
         given, wanted = len(piece.source.channels), model.config.in_channels
         if given != wanted:
             raise ImageError(
@@ -191,21 +191,21 @@ def _all_or_none(labels: Labels) -> Labels | None:
     return None if any(found is None for found in labels) else labels
 
 
-def _teacher(order: Order, model: "Model | None", pairs: list[tuple[Any, Any]], state: State) -> "Teacher":
+def _teacher(request: DistillRequest, model: "Model | None", pairs: list[tuple[Any, Any]], state: State) -> "Teacher":
     from napari_grd.config import SegmentConfig
     from napari_grd.teaching.labels import LabelTeacher
     from napari_grd.teaching.options import parse_options
     from napari_grd.teaching.registry import load_teacher, options_of
 
-    told = dict(order.teacher.options)
+    told = dict(request.teacher.options)
     if model is not None:
-        given = {"source": model, "config": SegmentConfig(threads=threads_beside(state.live, order.threads))}
+        given = {"source": model, "config": SegmentConfig(threads=threads_beside(state.live, request.threads))}
         options = tuple(option for option in options_of("model") if option.name not in given)
         return load_teacher("model", **given, **parse_options("model", options, told))
-    if order.teacher.kind == "installed":
-        name = order.teacher.name
+    if request.teacher.kind == "installed":
+        name = request.teacher.name
         return load_teacher(name, **parse_options(name, options_of(name), told))
-    missing = [piece.source.layer.name for piece in order.pieces if piece.labels is None]
+    missing = [piece.source.layer.name for piece in request.pieces if piece.labels is None]
     if missing:
         raise LabelError(
             f"The image {missing[0]!r} has no labels to teach.",

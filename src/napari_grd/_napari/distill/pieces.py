@@ -9,7 +9,7 @@ from napari.layers import Labels, Shapes
 from numpy.typing import NDArray
 
 from napari_grd._napari.regions import outlines
-from napari_grd._napari.source import ImageSource, Plane, Region
+from napari_grd._napari.source import ImageSource, PlaneIndex, Region
 from napari_grd.errors import ImageError, LabelError
 
 MOST = 24
@@ -37,7 +37,7 @@ class Piece:
     """
 
     source: ImageSource
-    plane: Plane
+    plane: PlaneIndex
     region: Region
     labels: Labels | None = None
 

@@ -3,7 +3,7 @@
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from napari_grd._napari.distill.form_fields import Editor, ignore_wheel, narrow
+from napari_grd._napari.distill.form_fields import FieldEditor, ignore_wheel, narrow
 from napari_grd._napari.distill.teacher_picker import millions
 from napari_grd.config import NetworkConfig
 
@@ -45,9 +45,9 @@ class StudentPicker(QWidget):
         self.choice.currentIndexChanged.connect(self._picked)
         self.other.textChanged.connect(lambda _text: self.changed.emit())
 
-    def editor(self) -> Editor:
+    def editor(self) -> FieldEditor:
         """This picker as the editor of the field ``network`` in a form."""
-        return Editor(self, self.value, self.set_value, self.changed)
+        return FieldEditor(self, self.value, self.set_value, self.changed)
 
     def value(self) -> dict[str, object]:
         """The network, as the fields of a `NetworkConfig`."""

@@ -8,11 +8,11 @@ from platformdirs import user_data_path
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_grd._napari.deferred import Turns
-from napari_grd._napari.distill.cost import Answer, CostLine, Question
+from napari_grd._napari.distill.cost import Answer, CostLine, CostRequest
 from napari_grd._napari.distill.curves import Curves, load_plotting
 from napari_grd._napari.distill.data import DataPicker
 from napari_grd._napari.distill.form import ConfigForm
-from napari_grd._napari.distill.job import Order, iter_order, read_settings
+from napari_grd._napari.distill.job import DistillRequest, iter_distill_request, read_settings
 from napari_grd._napari.distill.pieces import hold_out
 from napari_grd._napari.distill.preview import PreviewLayers
 from napari_grd._napari.distill.scroll import ColumnScroll
@@ -67,7 +67,7 @@ class DistillWidget(Panel):
         self.curves = Curves()
         self.when_gone(self.curves.close_plots)
         self.preview = PreviewLayers(self.viewer, Turns(self))
-        self._order: Order | None = None
+        self._request: DistillRequest | None = None
         self._running: Running[Any] | None = None
         self._stage: Progress | None = None
         self._removed: str | None = None
@@ -83,9 +83,9 @@ class DistillWidget(Panel):
         self._enable()
 
     @property
-    def order(self) -> Order | None:
+    def request(self) -> DistillRequest | None:
         """What runs, or ran last."""
-        return self._order
+        return self._request
 
     # -- what is asked for ---------------------------------------------------------------------------
 
@@ -97,14 +97,14 @@ class DistillWidget(Panel):
             self.student.set_embedding(model.network.embedding)
         self._estimate.changed()
 
-    def _make_order(self, out: Path) -> Order:
+    def _make_request(self, out: Path) -> DistillRequest:
         choice = self.teacher.choice()
         if choice is None:
             raise ConfigError("No teacher is chosen.", "Choose a model, or open a model file.")
         config = self.form.value()
         train, held = hold_out(self.data.pieces(patch=config.patch), patch=config.patch)
         chosen = settings()
-        return Order(
+        return DistillRequest(
             choice,
             tuple(train),
             tuple(held),
@@ -116,16 +116,16 @@ class DistillWidget(Panel):
             chosen.threads,
         )
 
-    def _question(self) -> Question | None:
+    def _question(self) -> CostRequest | None:
         if self._running is not None:
             return None  # measuring beside a training would slow both
         try:
-            order = self._make_order(Path())
+            request = self._make_request(Path())
         except GrdError as error:
             self._cannot_estimate(error)
             return None
-        channels = len(order.train[0].source.channels) if order.train else 1
-        return Question(order.config, order.train, order.held, order.folder, channels, self.teacher.config)
+        channels = len(request.train[0].source.channels) if request.train else 1
+        return CostRequest(request.config, request.train, request.held, request.folder, channels, self.teacher.config)
 
     def _show_cost(self, answer: Answer) -> None:
         self.cost.setText(answer.text)
@@ -141,15 +141,15 @@ class DistillWidget(Panel):
         name = "" if choice is None else f"{Path(choice.name).name}-"
         folder = Path(self.runs.text()).expanduser() / f"{name}student-{datetime.now():%Y%m%d-%H%M%S}"
         try:
-            order = self._make_order(folder)
+            request = self._make_request(folder)
         except GrdError as error:
             self.show_error(error)
             return
-        self.start(order)
+        self.start(request)
 
     def _resume(self) -> None:
-        if self._order is not None and self._unfinished:
-            self.start(self._order)
+        if self._request is not None and self._unfinished:
+            self.start(self._request)
             return
         path = QFileDialog.getExistingDirectory(self, "The folder of a run", self.runs.text())
         if path:
@@ -159,21 +159,21 @@ class DistillWidget(Panel):
         """Go on with a run in a folder, with its settings, on the images that are chosen now."""
         try:
             self.form.set_value(read_settings(folder))
-            order = self._make_order(folder)
+            request = self._make_request(folder)
         except GrdError as error:
             self.show_error(error)
             return
-        self.start(order)
+        self.start(request)
 
-    def start(self, order: Order) -> None:
+    def start(self, request: DistillRequest) -> None:
         """Start a run, or go on with it."""
-        if order is not self._order:
+        if request is not self._request:
             self.curves.clear()
-            self.preview.start(order.held[0] if order.held else None)
-        self._order, self._stage, self._removed, self._unfinished = order, None, None, True
+            self.preview.start(request.held[0] if request.held else None)
+        self._request, self._stage, self._removed, self._unfinished = request, None, None, True
         self.say("")
         self._running = run_job(
-            lambda: iter_order(order, self.state),
+            lambda: iter_distill_request(request, self.state),
             on_event=self._on_event,
             on_done=self._on_done,
             on_error=self._on_error,
@@ -198,7 +198,7 @@ class DistillWidget(Panel):
                 self.bar.show_event(event)
 
     def _on_layer_removed(self, event: Any) -> None:
-        used = [] if self._order is None or self._running is None else self._order.pieces
+        used = [] if self._request is None or self._running is None else self._request.pieces
         if any(event.value in (piece.labels, *(c.layer for c in piece.source.channels)) for piece in used):
             assert self._running is not None
             self._removed = event.value.name
@@ -216,10 +216,10 @@ class DistillWidget(Panel):
         self.show_error(error)
 
     def _on_stopped(self) -> None:
-        assert self._order is not None
+        assert self._request is not None
         self._ended()
         why = "Stopped." if self._removed is None else f"The layer {self._removed!r} was removed, so it stopped."
-        folder = self._order.out
+        folder = self._request.out
 
         def load() -> "Model | None":
             from napari_grd.distillation.finish import so_far_path

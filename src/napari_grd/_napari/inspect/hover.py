@@ -8,7 +8,7 @@ from napari.layers import Image, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
-from napari_grd._napari.inspect.image_region import Frame
+from napari_grd._napari.inspect.image_region import ImageRegion
 from napari_grd._napari.inspect.layers import put_layer
 from napari_grd._napari.inspect.palette import DIFFERENCE, DIFFERENCE_LIMITS
 from napari_grd.graph.similarity import SimilarityMap
@@ -22,7 +22,7 @@ class Hover:
     Parameters
     ----------
     viewer : ViewerModel
-    frame : Frame
+    frame : ImageRegion
         What the maps were made of.
     maps : sequence of SimilarityMap
         Of one model, or of student and teacher: then their difference is shown.
@@ -35,7 +35,7 @@ class Hover:
     def __init__(
         self,
         viewer: Any,
-        frame: Frame,
+        frame: ImageRegion,
         maps: Sequence[SimilarityMap],
         name: str,
         made_by: dict[str, Any],

@@ -9,9 +9,9 @@ import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
-from napari_grd._napari.looks import displayed_axes, look_of
 from napari_grd._napari.outputs import output_options
-from napari_grd._napari.source import ImageSource, Plane, Region
+from napari_grd._napari.source import ImageSource, PlaneIndex, Region
+from napari_grd._napari.viewport import displayed_axes, viewport_of
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.live.viewport import central_part, visible_region
 
@@ -20,7 +20,7 @@ _STRAIGHT = 1e-6  # pixels by which a row may leave its row in another layer
 
 
 @dataclass(frozen=True)
-class Frame:
+class ImageRegion:
     """A region of one plane of an image, at full resolution.
 
     What is computed from it gets all axes of the image but its channels; those
@@ -37,11 +37,11 @@ class Frame:
     """
 
     source: ImageSource
-    plane: Plane
+    plane: PlaneIndex
     region: Region
 
     @classmethod
-    def of_view(cls, viewer: Any, layer: Image, *, whole: bool, limit: int = _LIMIT) -> "Frame":
+    def of_view(cls, viewer: Any, layer: Image, *, whole: bool, limit: int = _LIMIT) -> "ImageRegion":
         """The plane of an image that a viewer shows, or the part of it that is in sight.
 
         Parameters
@@ -62,7 +62,7 @@ class Frame:
         shape = source.shape()
         region: Region | None = (slice(0, shape[0]), slice(0, shape[1]))
         if not whole or math.prod(shape) > limit:
-            region = visible_region(look_of(viewer, source), 1, shape)
+            region = visible_region(viewport_of(viewer, source), 1, shape)
         if region is None:
             raise ImageError(f"Nothing of {layer.name!r} is in sight.", "Move the view onto the image.")
         return cls(source, source.current_plane(viewer), central_part(region, limit))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd._napari.inspect.image_region import Frame
-from napari_grd._napari.inspect.request import ChannelsUnclear, Memory, Picture, Request
-from napari_grd._napari.inspect.views import Seen, affinity_views, embedding_view, graph_views
+from napari_grd._napari.inspect.image_region import ImageRegion
+from napari_grd._napari.inspect.request import ChannelsUnclear, InspectRequest, LayerSpec, PredictionCache
+from napari_grd._napari.inspect.views import ModelPrediction, affinity_views, embedding_view, graph_views
 from napari_grd._napari.source import Channel, ImageSource, Region
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import GrdError, ImageError
@@ -29,31 +29,31 @@ class Inside:
 
     Attributes
     ----------
-    pictures : list of Picture
+    pictures : list of LayerSpec
     problems : list of GrdError
         Why views are missing.
     maps : list of SimilarityMap
         For what follows the pointer; one, or student and teacher.
-    seen : list of Seen
+    seen : list of ModelPrediction
         In the order of the request's models.
     """
 
-    request: Request
-    pictures: list[Picture]
+    request: InspectRequest
+    pictures: list[LayerSpec]
     problems: list[GrdError]
     maps: list[SimilarityMap]
-    seen: list[Seen]
+    seen: list[ModelPrediction]
 
 
-def iter_inspect(request: Request, get_model: Callable[[str], Model], memory: Memory) -> Job[Inside]:
+def iter_inspect(request: InspectRequest, get_model: Callable[[str], Model], memory: PredictionCache) -> Job[Inside]:
     """Look at a region through one model, or two.
 
     Parameters
     ----------
-    request : Request
+    request : InspectRequest
     get_model : callable
         Name to model; called here, as it may read a file.
-    memory : Memory
+    memory : PredictionCache
         Asked first, and added to.
 
     Raises
@@ -67,10 +67,10 @@ def iter_inspect(request: Request, get_model: Callable[[str], Model], memory: Me
         yield Progress(f"Loading {name}", 0, 1)
         seen.append((yield from _see(request, name, get_model(name), memory)))
     yield Progress("Drawing", 0, 1)
-    pictures: list[Picture] = []
+    pictures: list[LayerSpec] = []
     problems: list[GrdError] = []
     views = request.views
-    makers: list[Callable[[], list[Picture]]] = []
+    makers: list[Callable[[], list[LayerSpec]]] = []
     if views & {"affinities", "boundaries"}:
         makers.append(lambda: affinity_views(seen, stack="affinities" in views, boundaries="boundaries" in views))
     if "embedding" in views:
@@ -88,11 +88,11 @@ def iter_inspect(request: Request, get_model: Callable[[str], Model], memory: Me
     return Inside(request, pictures, problems, maps, seen)
 
 
-def _see(request: Request, name: str, model: Model, memory: Memory) -> Job[Seen]:
+def _see(request: InspectRequest, name: str, model: Model, memory: PredictionCache) -> Job[ModelPrediction]:
     frame = request.frame
     channels = _channels(request, name, model)
     source = ImageSource(frame.source.layer, channels, frame.source.spatial_axes)
-    frame = Frame(source, frame.plane, frame.region)
+    frame = ImageRegion(source, frame.plane, frame.region)
     key = (id(model), frame.key)
     known = memory.get(key)
     if known is not None:
@@ -119,12 +119,12 @@ def _see(request: Request, name: str, model: Model, memory: Memory) -> Job[Seen]
         shape=frame.shape,
         pixels=pixels[:, *inner],
     )
-    seen = Seen(model, prediction)
+    seen = ModelPrediction(model, prediction)
     memory.put(key, seen, [channel.layer for channel in channels])
     return seen
 
 
-def _channels(request: Request, name: str, model: Model) -> tuple[Channel, ...]:
+def _channels(request: InspectRequest, name: str, model: Model) -> tuple[Channel, ...]:
     count = model.config.in_channels
     channels = request.channels.get(count)
     if channels is None:
@@ -137,7 +137,7 @@ def _channels(request: Request, name: str, model: Model) -> tuple[Channel, ...]:
     return channels
 
 
-def _with_context(frame: Frame, halo: int, stride: int) -> Region:
+def _with_context(frame: ImageRegion, halo: int, stride: int) -> Region:
     """The region and what the network sees around it, from where its tiles start in the whole plane."""
     rows, columns = (
         slice(max(0, part.start - halo) // stride * stride, min(size, part.stop + halo))
@@ -146,5 +146,5 @@ def _with_context(frame: Frame, halo: int, stride: int) -> Region:
     return rows, columns
 
 
-def _labels(request: Request) -> NDArray[np.int64] | None:
+def _labels(request: InspectRequest) -> NDArray[np.int64] | None:
     return None if request.labels is None else request.frame.labels(request.labels)

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer, Points, Vectors
 
-from napari_grd._napari.inspect.image_region import Frame
-from napari_grd._napari.inspect.request import Picture
+from napari_grd._napari.inspect.image_region import ImageRegion
+from napari_grd._napari.inspect.request import LayerSpec
 from napari_grd._napari.inspect.text import offset_text
 
 _KINDS: dict[str, type[Layer]] = {"image": Image, "points": Points, "vectors": Vectors}
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "metadata")
 
 
-def show_picture(viewer: Any, frame: Frame, name: str, picture: Picture, made_by: dict[str, Any]) -> Layer:
+def show_layer(viewer: Any, frame: ImageRegion, name: str, picture: LayerSpec, made_by: dict[str, Any]) -> Layer:
     """Show a picture at the place it was computed from.
 
     A layer of that name that was made here before gets the new data and keeps
@@ -22,11 +22,11 @@ def show_picture(viewer: Any, frame: Frame, name: str, picture: Picture, made_by
     Parameters
     ----------
     viewer : ViewerModel
-    frame : Frame
+    frame : ImageRegion
         Where the picture was taken.
     name : str
         Of the layer.
-    picture : Picture
+    picture : LayerSpec
     made_by : dict
         From :func:`napari_grd._napari.outputs.provenance`.
 
@@ -48,7 +48,7 @@ def show_picture(viewer: Any, frame: Frame, name: str, picture: Picture, made_by
 def put_layer(
     viewer: Any, kind: type[Layer], name: str, data: Any, place: dict[str, Any], look: dict[str, Any]
 ) -> Layer:
-    """Add a layer, or give new data to the one of that name and view; see :func:`show_picture`."""
+    """Add a layer, or give new data to the one of that name and view; see :func:`show_layer`."""
     before = next((layer for layer in viewer.layers if layer.name == name), None)
     if before is not None and _is_ours(before, kind, data, look, place):
         before.data = data

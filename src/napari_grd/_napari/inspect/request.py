@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_grd._napari.inspect.image_region import Frame
+from napari_grd._napari.inspect.image_region import ImageRegion
 from napari_grd._napari.source import Channel
 from napari_grd.errors import ImageError
 
 if TYPE_CHECKING:
-    from napari_grd._napari.inspect.views import Seen
+    from napari_grd._napari.inspect.views import ModelPrediction
 
 View = Literal["embedding", "affinities", "boundaries", "graph", "similarity"]
 
@@ -48,12 +48,12 @@ class ChannelsUnclear(ImageError):
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class InspectRequest:
     """What somebody wants to see. Complete: nothing else is asked of the viewer.
 
     Attributes
     ----------
-    frame : Frame
+    frame : ImageRegion
         The region; its source gives only the place.
     models : tuple of str
         One name, or student and teacher for their difference.
@@ -69,7 +69,7 @@ class Request:
         CPU threads, 0 for all.
     """
 
-    frame: Frame
+    frame: ImageRegion
     models: tuple[str, ...]
     channels: Mapping[int, tuple[Channel, ...]]
     views: frozenset[View]
@@ -91,7 +91,7 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class LayerSpec:
     """A layer to be.
 
     Attributes
@@ -119,22 +119,22 @@ class Picture:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Memory:
+class PredictionCache:
     """What student and teacher saw last, so that another view of it takes no network."""
 
     def __init__(self) -> None:
-        self._kept: dict[object, _Kept] = {}
+        self._kept: dict[object, _CachedPrediction] = {}
 
-    def get(self, key: object) -> "Seen | None":
+    def get(self, key: object) -> "ModelPrediction | None":
         """What was seen under a key."""
         return self._kept[key].seen if key in self._kept else None
 
-    def put(self, key: object, seen: "Seen", layers: Sequence[Layer]) -> None:
+    def put(self, key: object, seen: "ModelPrediction", layers: Sequence[Layer]) -> None:
         """Keep what was seen of these layers, and of the others only the latest."""
         self._kept.pop(key, None)
         while len(self._kept) > 1:
             self._kept.pop(next(iter(self._kept)))
-        self._kept[key] = _Kept(seen, [(layer, layer.data) for layer in layers])
+        self._kept[key] = _CachedPrediction(seen, [(layer, layer.data) for layer in layers])
 
     def forget(self, layer: Layer) -> None:
         """Let go of what was seen of a layer."""
@@ -142,7 +142,7 @@ class Memory:
 
 
 @dataclass(frozen=True, eq=False)
-class _Kept:
-    seen: "Seen"
+class _CachedPrediction:
+    seen: "ModelPrediction"
     # With the data: the key names them by their addresses, which must not go to other arrays meanwhile.
     read: list[tuple[Layer, Any]]

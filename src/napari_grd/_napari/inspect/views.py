@@ -1,7 +1,7 @@
 """What can be seen of a prediction, as layers to be: of one model, or of student minus teacher.
 
 Pure functions. They get what was seen of one region by one model, or by
-student and teacher in this order, and give a :class:`Picture`.
+student and teacher in this order, and give a :class:`LayerSpec`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_grd._napari.inspect.graph_layers import edge_options, node_options
 from napari_grd._napari.inspect.palette import DIFFERENCE, DIFFERENCE_LIMITS
-from napari_grd._napari.inspect.request import GraphChoice, Picture
+from napari_grd._napari.inspect.request import GraphChoice, LayerSpec
 from napari_grd.errors import GrdError
 from napari_grd.graph.boundaries import boundary_map
 from napari_grd.graph.cosine import affinities_channels_last
@@ -26,14 +26,14 @@ _REACH = 2.5  # median diameters within which instances are neighbors unless som
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ModelPrediction:
     """A model and what it says about a region."""
 
     model: Model
     prediction: Prediction = field(repr=False)
 
 
-def embedding_view(seen: Sequence[Seen]) -> Picture:
+def embedding_view(seen: Sequence[ModelPrediction]) -> LayerSpec:
     """One model's embedding in its own colors; of two, 1 minus the cosine of their embeddings.
 
     Raises
@@ -50,7 +50,7 @@ def embedding_view(seen: Sequence[Seen]) -> Picture:
                 "Choose a model that was trained or distilled to the end; the other views do without.",
             )
         colors = embedding_colors(first.embedding, basis.numpy(), first.foreground)
-        return Picture("embedding", "image", colors, {"rgb": True})
+        return LayerSpec("embedding", "image", colors, {"rgb": True})
     own, other = (_units(one.prediction.embedding) for one in seen)
     if len(own) != len(other):
         raise GrdError(
@@ -59,10 +59,10 @@ def embedding_view(seen: Sequence[Seen]) -> Picture:
             "Affinities, boundaries and the graph can be compared.",
         )
     distance = np.clip(1 - np.einsum("cyx,cyx->yx", own, other), 0, 2)
-    return Picture("embedding", "image", distance, {"colormap": "inferno", "contrast_limits": (0, 1)})
+    return LayerSpec("embedding", "image", distance, {"colormap": "inferno", "contrast_limits": (0, 1)})
 
 
-def affinity_views(seen: Sequence[Seen], *, stack: bool, boundaries: bool) -> list[Picture]:
+def affinity_views(seen: Sequence[ModelPrediction], *, stack: bool, boundaries: bool) -> list[LayerSpec]:
     """The affinities as a stack over offsets, and the map of boundaries; both from one computation.
 
     A difference is taken at the student's offsets.
@@ -73,21 +73,23 @@ def affinity_views(seen: Sequence[Seen], *, stack: bool, boundaries: bool) -> li
     if stack:
         notes = {"offsets": [list(offset) for offset in offsets], "offset_names": [str(o) for o in offsets]}
         pictures.append(
-            Picture("affinities", "image", _difference(affinities), _look(seen, "viridis"), ("offset",), notes)
+            LayerSpec("affinities", "image", _difference(affinities), _look(seen, "viridis"), ("offset",), notes)
         )
     if boundaries:
         maps = [boundary_map(values, offsets) for values in affinities]
         look = _look(seen, "magma") | {"blending": "additive"}
-        pictures.append(Picture("boundaries", "image", _difference(maps), look))
+        pictures.append(LayerSpec("boundaries", "image", _difference(maps), look))
     return pictures
 
 
-def graph_views(seen: Sequence[Seen], labels: NDArray[np.integer] | None, choice: GraphChoice) -> list[Picture]:
+def graph_views(
+    seen: Sequence[ModelPrediction], labels: NDArray[np.integer] | None, choice: GraphChoice
+) -> list[LayerSpec]:
     """The graph's edges and nodes, edges first so that nodes lie on top.
 
     Parameters
     ----------
-    seen : sequence of Seen
+    seen : sequence of ModelPrediction
         Of two, the edges show the student's similarity minus the teacher's.
     labels : (h, w) int, optional
         The instances. None: those of the model itself; of two, the teacher's.
@@ -113,12 +115,12 @@ def graph_views(seen: Sequence[Seen], labels: NDArray[np.integer] | None, choice
     if len(graphs[0].edges):
         edges = edge_options(graphs[0], difference_to=graphs[1] if len(graphs) == 2 else None)
         edges["edge_width"] = max(0.5, nodes["size"] / 4)
-        pictures.append(Picture("edges", "vectors", edges.pop("data"), edges))
-    pictures.append(Picture("nodes", "points", nodes.pop("data"), nodes))
+        pictures.append(LayerSpec("edges", "vectors", edges.pop("data"), edges))
+    pictures.append(LayerSpec("nodes", "points", nodes.pop("data"), nodes))
     return pictures
 
 
-def _look(seen: Sequence[Seen], colormap: str) -> dict[str, Any]:
+def _look(seen: Sequence[ModelPrediction], colormap: str) -> dict[str, Any]:
     if len(seen) == 2:
         return {"colormap": DIFFERENCE, "contrast_limits": DIFFERENCE_LIMITS}
     return {"colormap": colormap, "contrast_limits": (0, 1)}

@@ -9,9 +9,9 @@ from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_grd._napari.inspect.form import InspectForm
 from napari_grd._napari.inspect.hover import Following, Hover
-from napari_grd._napari.inspect.image_region import Frame
-from napari_grd._napari.inspect.layers import offset_shown, show_picture
-from napari_grd._napari.inspect.request import ChannelsUnclear, Memory, Request, View
+from napari_grd._napari.inspect.image_region import ImageRegion
+from napari_grd._napari.inspect.layers import offset_shown, show_layer
+from napari_grd._napari.inspect.request import ChannelsUnclear, InspectRequest, PredictionCache, View
 from napari_grd._napari.inspect.text import legend
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import provenance
@@ -55,9 +55,9 @@ class InspectWidget(Panel):
             label.setWordWrap(True)
         for widget in (self.form, self.look, self.hover, self.bar, self.message, self.offset, self.legend):
             self.body.addWidget(widget)
-        self._memory = Memory()
+        self._memory = PredictionCache()
         self._running: Running[Inside] | None = None
-        self._request: Request | None = None
+        self._request: InspectRequest | None = None
         self._following = Following()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -110,13 +110,13 @@ class InspectWidget(Panel):
         self._running = self._request = None
         self.bar.finish()
 
-    def _ask(self, views: set[View]) -> Request:
+    def _ask(self, views: set[View]) -> InspectRequest:
         layer = self.form.image.layer()
         if not isinstance(layer, Image):
             raise ImageError("There is no image to look at.", "Drop an image on the window to begin.")
         labels, chosen = self.form.labels.layer(), settings()
-        return Request(
-            frame=Frame.of_view(self.viewer, layer, whole=self.form.region.currentData() == "whole"),
+        return InspectRequest(
+            frame=ImageRegion.of_view(self.viewer, layer, whole=self.form.region.currentData() == "whole"),
             models=self.form.models(),
             channels=self._channels(layer),
             views=frozenset(views),
@@ -144,7 +144,7 @@ class InspectWidget(Panel):
         image, who = request.frame.source.layer.name, " − ".join(request.models)
         made_by = provenance(inside.seen[0].model, image=image, models=list(request.models))
         for picture in inside.pictures:
-            show_picture(self.viewer, request.frame, f"{image} {picture.view} [{who}]", picture, made_by)
+            show_layer(self.viewer, request.frame, f"{image} {picture.view} [{who}]", picture, made_by)
         if inside.maps and self.hover.isChecked():
             name = f"{image} similarity [{who}]"
             self._following.replace(Hover(self.viewer, request.frame, inside.maps, name, made_by), key)
@@ -212,7 +212,7 @@ class InspectWidget(Panel):
         self.offset.setVisible(bool(text))
 
 
-def _job(request: Request, get_model: "Callable[[str], Model]", memory: Memory) -> "Job[Inside]":
+def _job(request: InspectRequest, get_model: "Callable[[str], Model]", memory: PredictionCache) -> "Job[Inside]":
     from napari_grd._napari.inspect.job import iter_inspect  # imports torch
 
     return iter_inspect(request, get_model, memory)

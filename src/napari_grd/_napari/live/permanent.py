@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class SegmentationRequest:
     """What is to be segmented, and how."""
 
     source: ImageSource
@@ -38,14 +38,14 @@ class PermanentPart(QWidget):
     ----------
     panel : Panel
         Shows messages.
-    order : callable
+    request : callable
         Says what to segment at the moment the button is pressed; raises a GrdError that says what is missing.
     """
 
-    def __init__(self, panel: Panel, order: Callable[[], Order]) -> None:
+    def __init__(self, panel: Panel, request: Callable[[], SegmentationRequest]) -> None:
         super().__init__()
         self._panel = panel
-        self._order = order
+        self._order = request
         self.region = LayerCombo(
             panel, (Shapes,), "Only objects in the shapes of this layer, in every plane.", none="whole image"
         )
@@ -70,9 +70,9 @@ class PermanentPart(QWidget):
 
     def _start(self) -> None:
         try:
-            order = self._order()
+            request = self._order()
             shapes = self.region.layer()
-            areas = None if shapes is None else outlines(shapes, order.source)
+            areas = None if shapes is None else outlines(shapes, request.source)
         except Exception as error:  # a layer may be anything; the user has to hear about it
             self._panel.show_error(error)
             return
@@ -82,10 +82,10 @@ class PermanentPart(QWidget):
             from napari_grd.inference.planes import iter_segment_planes
             from napari_grd.inference.view import resolve_view
 
-            source, model = order.source, order.model
+            source, model = request.source, request.model
             region = None if areas is None else mask_of(areas, source.shape(0))
             # With nothing left to decide: whoever asks the network again sees the same scale.
-            view = resolve_view(source, model.config, order.config.replace(link=linked))
+            view = resolve_view(source, model.config, request.config.replace(link=linked))
             yield from (Notice(note, category=None) for note in view.notes)
             labels, level = yield from iter_segment_planes(source, model, view.config, region=region)
             name = f"{source.layer.name} instances"

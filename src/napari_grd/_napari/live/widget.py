@@ -11,11 +11,11 @@ from qtpy.QtWidgets import QCheckBox, QLabel
 from napari_grd._napari.live.engine import open_session
 from napari_grd._napari.live.form import LiveForm
 from napari_grd._napari.live.output import LiveOutput
-from napari_grd._napari.live.permanent import Order, PermanentPart
-from napari_grd._napari.looks import displayed_axes, look_of
+from napari_grd._napari.live.permanent import PermanentPart, SegmentationRequest
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, heading
 from napari_grd._napari.source import ImageSource
+from napari_grd._napari.viewport import displayed_axes, viewport_of
 from napari_grd._napari.worker import Running, message_of, run_call
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, GrdError, ImageError
@@ -82,7 +82,7 @@ class LiveWidget(Panel):
             viewer.canvas.events.size,
         ):
             self.follow(event, self._schedule)
-        for event in (viewer.dims.events.ndisplay, viewer.dims.events.order, viewer.layers.events.inserted):
+        for event in (viewer.dims.events.ndisplay, viewer.dims.events.request, viewer.layers.events.inserted):
             self.follow(event, self._image_changed)
         self.follow(viewer.layers.events.removed, self._layer_removed)
         self.follow(viewer.layers.selection.events.active, self._layer_selected)
@@ -225,12 +225,14 @@ class LiveWidget(Panel):
             raise ImageError(f"The view does not show planes of {layer.name!r}.", "Show its y and x.")
         return ImageSource(layer, self.form.choose_channels(layer, model.config.in_channels), axes)
 
-    def _order(self) -> Order:
+    def _order(self) -> SegmentationRequest:
         if self.form.image.layer() is None:
             raise ImageError(_EMPTY, "")
         if self._model is None:
             raise ConfigError("The model is not loaded yet.", "Try again in a moment.")
-        return Order(self._current_source(self._model), self._model, self.form.segment_config(self._model))
+        return SegmentationRequest(
+            self._current_source(self._model), self._model, self.form.segment_config(self._model)
+        )
 
     # Settings and the view
 
@@ -254,7 +256,7 @@ class LiveWidget(Panel):
 
     def _look(self) -> None:
         if self._session is not None and self._source is not None:
-            self._session.look_at(look_of(self.viewer, self._source))
+            self._session.look_at(viewport_of(self.viewer, self._source))
 
     # What the engine says
 

@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_grd._napari.source import ImageSource
-from napari_grd.live.viewport import Look
+from napari_grd.live.viewport import Viewport
 
 
 def displayed_axes(viewer: Any, layer: Image) -> tuple[int, int] | None:
@@ -18,7 +18,7 @@ def displayed_axes(viewer: Any, layer: Image) -> tuple[int, int] | None:
     return (row, column) if min(row, column) >= 0 else None
 
 
-def look_of(viewer: Any, source: ImageSource) -> Look:
+def viewport_of(viewer: Any, source: ImageSource) -> Viewport:
     """What the canvas shows of a source, with the plane that the sliders stand at.
 
     It is computed from the camera and not taken from ``layer.corner_pixels``,
@@ -35,4 +35,4 @@ def look_of(viewer: Any, source: ImageSource) -> Look:
         # All four, as the layer may be turned.
         corners.append(source.layer.world_to_data(place)[list(source.spatial_axes)])
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
-    return Look(source.current_plane(viewer), (float(low[0]), float(low[1])), (float(high[0]), float(high[1])))
+    return Viewport(source.current_plane(viewer), (float(low[0]), float(low[1])), (float(high[0]), float(high[1])))
