@@ -31,7 +31,7 @@ def test_the_look_is_what_the_camera_sees_in_pixels_of_the_image(viewer: Any) ->
 
 def test_other_axes_can_be_on_display(viewer: Any) -> None:
     image = viewer.add_image(np.zeros((30, 40, 50), np.uint8))
-    viewer.dims.request = (1, 0, 2)
+    viewer.dims.order = (1, 0, 2)
     assert displayed_axes(viewer, image) == (0, 2)
     source = ImageSource(image, displayed=(0, 2))
     assert len(viewport_of(viewer, source).plane) == 1

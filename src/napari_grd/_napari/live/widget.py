@@ -82,7 +82,7 @@ class LiveWidget(Panel):
             viewer.canvas.events.size,
         ):
             self.follow(event, self._schedule)
-        for event in (viewer.dims.events.ndisplay, viewer.dims.events.request, viewer.layers.events.inserted):
+        for event in (viewer.dims.events.ndisplay, viewer.dims.events.order, viewer.layers.events.inserted):
             self.follow(event, self._image_changed)
         self.follow(viewer.layers.events.removed, self._layer_removed)
         self.follow(viewer.layers.selection.events.active, self._layer_selected)
