@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+PAGES = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 CODE = [path for folder in ("src", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
 
 
@@ -37,3 +37,21 @@ def test_sections_of_the_method_that_are_cited_exist() -> None:
             cited |= {first, second} - {""}
     assert len(cited) > 5
     assert cited <= sections
+
+
+def test_files_and_packages_that_the_architecture_names_exist() -> None:
+    """A path as ``inference/view.py`` exists; a bare name as ``view.py`` exists in some package."""
+    package = ROOT / "src" / "napari_grd"
+    names = {path.name for path in package.rglob("*.py")}
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    wrong = [
+        name
+        for name in re.findall(r"`([\w/]+\.pyi?)\b", text)
+        if not ((package / name).exists() if "/" in name or name.endswith(".pyi") else name in names)
+    ]
+    wrong += [name for name in re.findall(r"`([\w/]+)/`", text) if not (package / name).is_dir()]
+    assert not wrong
+    layers = re.search(r"## Layers.*?\n\n## ", text, re.DOTALL)
+    assert layers is not None
+    for name in re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", layers[0], re.MULTILINE))):
+        assert (package / name).is_dir() or (package / f"{name}.py").exists(), name
