@@ -42,7 +42,7 @@ class SaveButton(QPushButton):
         self.setEnabled(False)
 
     def offer(self, model: "Model") -> None:
-        """This is the student to save."""
+        """Set the student to save."""
         self.model = model
         self.setEnabled(True)
 

@@ -87,7 +87,7 @@ class PlaneStatistics:
         return result
 
     def with_noise_of(self, whole: "PlaneStatistics") -> "PlaneStatistics":
-        """This plane's own range, with the noise of the stack or series that it belongs to."""
+        """Own range of the plane, with the noise of the stack or series that it belongs to."""
         return self if whole.noise is None else replace(self, noise=whole.noise, texture=whole.texture)
 
     def is_padding(self, image: NDArray[Any]) -> NDArray[np.bool_] | None:

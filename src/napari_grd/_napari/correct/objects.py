@@ -19,7 +19,7 @@ class Objects(Protocol):
 
     @property
     def labels(self) -> NDArray[np.uint32]:
-        """(\\*planes, H, W)"""
+        """``(*planes, H, W)``."""
         ...
 
     def candidate(self, pixel: Pixel, plane: Plane = (), growth: float = 0.0) -> Region | None:

@@ -46,7 +46,7 @@ class StudentPicker(QWidget):
         self.other.textChanged.connect(lambda _text: self.changed.emit())
 
     def editor(self) -> FieldEditor:
-        """This picker as the editor of the field ``network`` in a form."""
+        """Return the picker as the editor of the field ``network`` in a form."""
         return FieldEditor(self, self.value, self.set_value, self.changed)
 
     def value(self) -> dict[str, object]:
