@@ -19,8 +19,9 @@ SECONDS = 10.0
 FEW, MANY = 10, 500
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"hostile_{name}", Path(__file__).parent / f"{name}.py")
+def _module(name: str, room: str = "hostile") -> ModuleType:
+    path = Path(__file__).parents[1] / room / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"hostile_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -115,6 +116,13 @@ def mutated() -> Callable[..., Iterable[bytes]]:
 def mutation() -> Callable[..., bytes]:
     """``mutation(good, number, structured=False)``, see ``mutations.py``."""
     found: Callable[..., bytes] = _module("mutations").mutation
+    return found
+
+
+@pytest.fixture(scope="session")
+def write_zoo_model() -> Callable[..., Path]:
+    """``write_zoo_model(folder, ...)``, see ``tests/teaching/zoo_model.py``."""
+    found: Callable[..., Path] = _module("zoo_model", "teaching").write_zoo_model
     return found
 
 

@@ -4,18 +4,14 @@ import hashlib
 import json
 import shutil
 import struct
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import yaml
 
 from napari_grd import api
 from napari_grd.config import NetworkConfig
-from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.models import Model, ModelConfig
 
 
@@ -51,54 +47,13 @@ def test_model_files(small: Model, tmp_path: Path, fuzz: Any, mutated: Any, muta
 
 
 @pytest.fixture
-def package(small: Model, tmp_path: Path) -> Path:
+def package(small: Model, tmp_path: Path, write_zoo_model: Callable[..., Path]) -> Path:
     """A folder that is both a package of ours, and one of a stranger with weights that torch runs."""
     folder = tmp_path / "inputs" / "a"
     folder.mkdir(parents=True)
-    api.save_model(small, folder / "own")
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        torch.jit.script(torch.nn.AvgPool2d(3, 1, 1)).save(str(folder / "weights.pt"))
-
-    def axes(**size: Any) -> list[Any]:
-        return [{"type": "batch"}, {"type": "channel", "channel_names": ["foreground"]}] + [
-            {"type": "space", "id": name, **{key: value(name) for key, value in size.items()}} for name in "yx"
-        ]
-
-    digest = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("own" + MODEL_SUFFIX, "weights.pt")
-    }
-    content = {
-        "format_version": "0.5.4",
-        "type": "model",
-        "name": "Tiny model",
-        "description": "made for tests",
-        "license": "MIT",
-        "authors": [{"name": "Nobody"}],
-        "cite": [{"text": "nothing", "url": "https://example.com/"}],
-        "attachments": [{"source": "own" + MODEL_SUFFIX, "sha256": digest["own" + MODEL_SUFFIX]}],
-        "config": {"napari_grd": {"model": "own" + MODEL_SUFFIX}},
-        "inputs": [
-            {
-                "id": "raw",
-                "axes": axes(size=lambda _: {"min": 16, "step": 1}),
-                "test_tensor": {"source": "input.npy"},
-            }
-        ],
-        "outputs": [
-            {
-                "id": "out",
-                "description": "",
-                "axes": axes(size=lambda name: {"tensor_id": "raw", "axis_id": name}),
-                "test_tensor": {"source": "output.npy"},
-                "data": {"type": "float32", "range": [0.0, 1.0]},
-            }
-        ],
-        "weights": {
-            "torchscript": {"source": "weights.pt", "sha256": digest["weights.pt"], "pytorch_version": "2.5.1"}
-        },
-    }
-    (folder / "bioimageio.yaml").write_text(yaml.safe_dump(content))
-    return folder
+    own = api.save_model(small, folder / "own")
+    attached = {"source": own.name, "sha256": hashlib.sha256(own.read_bytes()).hexdigest()}
+    return write_zoo_model(folder, attachments=[attached], config={"napari_grd": {"model": own.name}})
 
 
 def test_packages(package: Path, tmp_path: Path, fuzz: Any, mutation: Any, how_many: int) -> None:
