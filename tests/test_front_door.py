@@ -107,3 +107,8 @@ def test_a_wrong_name_is_told_with_the_right_ones() -> None:
 
 def test_api_and_package_are_one() -> None:
     assert importlib.import_module("napari_grd.api").segment is grd.segment
+
+
+def test_arguments_in_the_wrong_order_are_told() -> None:
+    with pytest.raises(grd.ModelFileError, match=r"A ndarray is given as the model.*segment\('nuclei', image\)"):
+        grd.segment(np.zeros((40, 50)), "nuclei")  # type: ignore[arg-type]

@@ -267,8 +267,23 @@ def load_model(source: str | Path) -> "Model":
 
 
 def as_model(source: ModelLike) -> "Model":
-    """Return a model as it is; load anything else with :func:`load_model`."""
-    return load_model(source) if isinstance(source, str | Path) else source
+    """Return a model as it is; load a name or file with :func:`load_model`.
+
+    Raises
+    ------
+    ModelFileError
+        If it is none of these, or cannot be loaded.
+    """
+    from napari_grd.models import Model  # imports torch
+
+    if isinstance(source, Model):
+        return source
+    if isinstance(source, str | Path):
+        return load_model(source)
+    raise ModelFileError(
+        f"A {type(source).__name__} is given as the model.",
+        "Pass a model, its name or its file, before the image: segment('nuclei', image).",
+    )
 
 
 def _parsed(line: str, where: str) -> RemoteModel:
