@@ -6,7 +6,7 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-from napari_grd._napari.deferred import Turns
+from napari_grd._napari.deferred import DeferredCalls
 
 
 @pytest.fixture
@@ -17,18 +17,18 @@ def parent(qtbot: Any) -> QWidget:
 
 
 @pytest.fixture
-def turns(parent: QWidget) -> Turns:
-    return Turns(parent)
+def deferred(parent: QWidget) -> DeferredCalls:
+    return DeferredCalls(parent)
 
 
-def test_things_are_done_in_order_with_other_events_between(turns: Turns, qtbot: Any) -> None:
+def test_things_are_done_in_order_with_other_events_between(deferred: DeferredCalls, qtbot: Any) -> None:
     done: list[str] = []
     other = QTimer()
     other.setInterval(5)
     other.timeout.connect(lambda: done.append("."))
     other.start()
     for name in "abc":
-        turns.add(lambda name=name: done.append(name))
+        deferred.add(lambda name=name: done.append(name))
     assert done == []
     qtbot.waitUntil(lambda: "c" in done)
     other.stop()
@@ -37,16 +37,16 @@ def test_things_are_done_in_order_with_other_events_between(turns: Turns, qtbot:
     assert "b.." in "".join(done)
 
 
-def test_something_that_adds_to_the_queue(turns: Turns, qtbot: Any) -> None:
+def test_something_that_adds_to_the_queue(deferred: DeferredCalls, qtbot: Any) -> None:
     done: list[str] = []
-    turns.add(lambda: turns.add(lambda: done.append("later")))
+    deferred.add(lambda: deferred.add(lambda: done.append("later")))
     qtbot.waitUntil(lambda: done == ["later"])
 
 
-def test_what_was_cleared_is_not_done(turns: Turns, qtbot: Any) -> None:
+def test_what_was_cleared_is_not_done(deferred: DeferredCalls, qtbot: Any) -> None:
     done: list[str] = []
-    turns.add(lambda: done.append("never"))
-    turns.clear()
-    turns.add(lambda: done.append("again"))
+    deferred.add(lambda: done.append("never"))
+    deferred.clear()
+    deferred.add(lambda: done.append("again"))
     qtbot.waitUntil(lambda: bool(done))
     assert done == ["again"]

@@ -8,7 +8,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.models import Model, ModelConfig
 from napari_grd.models.complexity import config_parameters
 from napari_grd.planning.estimate import DatasetSize, estimate
-from napari_grd.planning.throughput import training_pace, view_seconds
+from napari_grd.planning.throughput import training_throughput, view_seconds
 
 TINY = NetworkConfig(widths=(2, 4, 4, 4, 4))
 AMOUNT = DatasetSize(pixels=4 * 256**2, held=256**2, largest=256**2)
@@ -51,9 +51,9 @@ def test_measuring_leaves_the_random_state_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    training_pace.cache_clear()
+    training_throughput.cache_clear()
     view_seconds.cache_clear()
-    assert training_pace(TINY, 1, "cpu").memory > 16 * 4
+    assert training_throughput(TINY, 1, "cpu").memory > 16 * 4
     assert view_seconds(TINY) > 0
     assert torch.rand(1) == expected
 

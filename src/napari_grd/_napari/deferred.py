@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, QTimer
 _PAUSE = 50  # milliseconds between two things: time to draw, and to answer the mouse
 
 
-class Turns(QObject):
+class DeferredCalls(QObject):
     """Does things in the order they came in, with pauses between them.
 
     Parameters
@@ -20,9 +20,9 @@ class Turns(QObject):
     --------
     Adding layers, each of which takes napari a while::
 
-        turns = Turns(widget)
+        deferred = DeferredCalls(widget)
         for layer in layers:
-            turns.add(lambda layer=layer: viewer.add_layer(layer))
+            deferred.add(lambda layer=layer: viewer.add_layer(layer))
     """
 
     def __init__(self, parent: QObject) -> None:

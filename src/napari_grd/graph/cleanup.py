@@ -11,19 +11,19 @@ from scipy.sparse.csgraph import connected_components
 from napari_grd.compiled import compiled
 from napari_grd.graph.pairs import merge_unless_apart
 
-Labels = npt.NDArray[np.int32]
+Int32Labels = npt.NDArray[np.int32]
 _Ids = npt.NDArray[np.int64]
 _Sums = npt.NDArray[np.float64]
 _LOW = 0xFFFFFFFF
 
 
 def merge_fragments(
-    labels: Labels,
+    labels: Int32Labels,
     attractive: npt.NDArray[np.float32],
     vectors: npt.NDArray[np.int64],
     min_size: int,
     kept: _Ids | None = None,
-) -> Labels:
+) -> Int32Labels:
     """Merge objects that are too small into a neighbor, or remove them.
 
     A fragment joins the neighbor with which it shares the highest mean
@@ -43,7 +43,7 @@ def merge_fragments(
     min_size : int
         Objects with fewer pixels are fragments.
     kept : array of int, optional
-        Labels that are no fragments, however small; fragments may join them, one or many.
+        Int32Labels that are no fragments, however small; fragments may join them, one or many.
 
     Returns
     -------
@@ -90,18 +90,18 @@ def merge_fragments(
         apart = first != second
         first, second, affinity, count = first[apart], second[apart], affinity[apart], count[apart]
     groups[small[groups]] = 0
-    result: Labels = groups.astype(np.int32)[labels]
+    result: Int32Labels = groups.astype(np.int32)[labels]
     return result
 
 
 def merge_slivers(
-    labels: Labels,
+    labels: Int32Labels,
     attractive: npt.NDArray[np.float32],
     vectors: npt.NDArray[np.int64],
     min_size: int,
     slivers: _Ids,
     apart: _Ids,
-) -> Labels:
+) -> Int32Labels:
     """Merge objects that are small because of constraints into a neighbor that they are not kept apart from.
 
     Parameters
@@ -109,9 +109,9 @@ def merge_slivers(
     labels, attractive, vectors, min_size
         See :func:`merge_fragments`.
     slivers : array of int
-        Labels that are merged if they are small; they stay if no neighbor may take them.
+        Int32Labels that are merged if they are small; they stay if no neighbor may take them.
     apart : (N, 2) array of int
-        Labels that must not become one.
+        Int32Labels that must not become one.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def merge_slivers(
     order = np.argsort(-total / count, kind="stable")
     contacts = zip(first[order].tolist(), second[order].tolist(), strict=True)
     groups = merge_unless_apart(contacts, apart.tolist(), sizes, small=min_size)
-    result: Labels = groups.astype(np.int32)[labels]
+    result: Int32Labels = groups.astype(np.int32)[labels]
     return result
 
 

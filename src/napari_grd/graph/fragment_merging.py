@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_grd.compiled import compiled
+from napari_grd.graph.cleanup import Int32Labels
 
-Labels = npt.NDArray[np.int32]
 _Ids = npt.NDArray[np.int64]
 
 # Both were settled on training images of four kinds, where they hardly matter: what is small beside its
@@ -20,12 +20,12 @@ _ALIKE = 0.5  # mean affinity across it, at least
 
 
 def merge_small_fragments(
-    labels: Labels,
+    labels: Int32Labels,
     attractive: npt.NDArray[np.float32],
     vectors: npt.NDArray[np.int64],
     share: float,
     kept: _Ids | None = None,
-) -> Labels:
+) -> Int32Labels:
     """Merge pieces that are small beside a neighbor they belong to.
 
     A crumb has less than ``share`` of the neighbor's pixels, at least a quarter of its
@@ -44,7 +44,7 @@ def merge_small_fragments(
     share : float
         0 to 1; 0 leaves everything as it is.
     kept : array of int, optional
-        Labels that are no crumbs, however small; crumbs may join them.
+        Int32Labels that are no crumbs, however small; crumbs may join them.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def merge_small_fragments(
     # Each joins a larger one, so this ends.
     while (groups[groups] != groups).any():
         groups = groups[groups]
-    result: Labels = groups[labels]
+    result: Int32Labels = groups[labels]
     return result
 
 

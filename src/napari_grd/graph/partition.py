@@ -24,6 +24,9 @@ from napari_grd.graph.mutex import NO_PAIRS, mutex_watershed
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.graph.volume import as_triple, as_vectors, as_volume
 
+LabelArray = npt.NDArray[np.uint32]
+"""Objects of a plane, volume or series by number; 0 is background."""
+
 
 def partition(
     affinities: npt.NDArray[np.float32],

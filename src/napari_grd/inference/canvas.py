@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.errors import ImageError
+from napari_grd.graph.partition import LabelArray
 from napari_grd.inference.boxes import Box
-from napari_grd.inference.identity import Identities, Labels
+from napari_grd.inference.identity import Identities
 
 _Plane = tuple[int, ...]
 
@@ -38,7 +39,7 @@ class Canvas:
     def __init__(self, plane_shape: _Plane, shape: tuple[int, int], *, linked: bool = True) -> None:
         full = (*plane_shape, *shape)
         try:
-            self.labels: Labels = np.zeros(full, np.uint32)
+            self.labels: LabelArray = np.zeros(full, np.uint32)
         except MemoryError:
             raise ImageError(
                 f"Labels of shape {full} would take {math.prod(full) * 4 / 2**30:.0f} GiB of memory.",
@@ -49,7 +50,7 @@ class Canvas:
         # In the order they were painted last; with every id that was ever painted there.
         self._planes: dict[_Plane, NDArray[np.int64]] = {}
 
-    def paint(self, plane: _Plane, box: Box, labels: Labels, *, core: Box | None = None) -> int:
+    def paint(self, plane: _Plane, box: Box, labels: LabelArray, *, core: Box | None = None) -> int:
         """Write the objects of a part of a plane.
 
         Parameters

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.graph.partition import LabelArray
 from napari_grd.metrics.contingency import contingency
 
-Labels = NDArray[np.uint32]
 Ids = NDArray[np.int64]
 
 
@@ -13,7 +13,7 @@ LEAST_SHARED = 0.1
 """Share of the smaller of two objects in neighboring planes that has to overlap: cells that graze are strangers."""
 
 
-def match(labels: Labels, previous: Labels, least: float = 0.0) -> Ids:
+def match(labels: LabelArray, previous: LabelArray, least: float = 0.0) -> Ids:
     """Pair the objects of two label images by overlap, one to one.
 
     The pair that shares most pixels comes first, then the one that shares most
@@ -75,13 +75,13 @@ class Identities:
     def __init__(self) -> None:
         self._next = 1
 
-    def carry_on(self, labels: Labels, *previous: Labels, taken: Ids | None = None) -> Labels:
+    def carry_on(self, labels: LabelArray, *previous: LabelArray, taken: Ids | None = None) -> LabelArray:
         """Renumber objects so that they keep the ids of those they overlap; see :meth:`assign`."""
-        result: Labels = self.assign(labels, *previous, taken=taken)[labels]
+        result: LabelArray = self.assign(labels, *previous, taken=taken)[labels]
         return result
 
     def assign(
-        self, labels: Labels, *previous: Labels, taken: Ids | None = None, others: int = 0
+        self, labels: LabelArray, *previous: LabelArray, taken: Ids | None = None, others: int = 0
     ) -> NDArray[np.uint32]:
         """The ids of objects, which are those of the objects they overlap.
 

@@ -11,7 +11,7 @@ from napari_grd.distillation.parallel import resolve_device
 from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.models import ModelConfig
 from napari_grd.models.complexity import BYTES_PER_WEIGHT, config_parameters
-from napari_grd.planning.throughput import OPENVINO, VIEW, training_pace, view_seconds
+from napari_grd.planning.throughput import OPENVINO, VIEW, training_throughput, view_seconds
 from napari_grd.teaching.confidence import VIEWS
 
 _PARTITION = 0.3e-6  # seconds a pixel, from embedding to labels
@@ -87,14 +87,14 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
         If a network cannot be built, or the device is not there.
     """
     accelerator, _ = resolve_device(config)
-    student = training_pace(config.network, size.channels, config.device)
+    student = training_throughput(config.network, size.channels, config.device)
     batch = config.batch * config.patch**2
     asked = config.assistant.network if teacher is None else teacher.network
     taught_directly = teacher is None and not config.assistant.use
     seconds = _training(config.steps, student.seconds * batch, config, config.network, size)
     step_memory = student.memory * batch + BYTES_PER_WEIGHT * config_parameters(config.network, size.channels)
     if teacher is None and config.assistant.use:
-        pace = training_pace(asked, size.channels, config.device)
+        pace = training_throughput(asked, size.channels, config.device)
         seconds += _training(config.assistant.steps, pace.seconds * batch, config, asked, size)
         step_memory = max(step_memory, pace.memory * batch + BYTES_PER_WEIGHT * config_parameters(asked, size.channels))
     if not taught_directly:

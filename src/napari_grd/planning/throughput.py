@@ -30,7 +30,7 @@ _ENOUGH = 0.4  # seconds after which a measurement is not repeated
 
 
 @dataclass(frozen=True)
-class TrainingPace:
+class TrainingThroughput:
     """A training step, by the pixel of a batch.
 
     Attributes
@@ -69,7 +69,7 @@ def view_seconds(network: NetworkConfig, in_channels: int = 1) -> float:
 
 
 @lru_cache(maxsize=64)
-def training_pace(network: NetworkConfig, in_channels: int = 1, device: str = "auto") -> TrainingPace:
+def training_throughput(network: NetworkConfig, in_channels: int = 1, device: str = "auto") -> TrainingThroughput:
     """Measure a step of distilling a network, on one patch of a synthetic image.
 
     Raises
@@ -104,7 +104,7 @@ def training_pace(network: NetworkConfig, in_channels: int = 1, device: str = "a
 
     step(0)
     memory = sum(kept.values()) / _PATCH**2
-    return TrainingPace(_quickest(step) / _PATCH**2, memory)
+    return TrainingThroughput(_quickest(step) / _PATCH**2, memory)
 
 
 def _quickest(work: Callable[[int], object]) -> float:

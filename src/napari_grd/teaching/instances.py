@@ -12,13 +12,12 @@ from skimage.segmentation import watershed
 from napari_grd.config import PartitionConfig
 from napari_grd.errors import ConfigError
 from napari_grd.graph.offsets import Offset, default_offsets, pair_ends
-from napari_grd.graph.partition import partition
+from napari_grd.graph.partition import LabelArray, partition
 
 Float = NDArray[np.float32]
-Labels = NDArray[np.uint32]
 
 
-def components(foreground: Float, *, threshold: float = 0.5, min_size: int = 16) -> Labels:
+def components(foreground: Float, *, threshold: float = 0.5, min_size: int = 16) -> LabelArray:
     """Connected components of a mask.
 
     Parameters
@@ -43,7 +42,7 @@ def components(foreground: Float, *, threshold: float = 0.5, min_size: int = 16)
     return without_small(labels, min_size)
 
 
-def split_by_shape(foreground: Float, *, threshold: float = 0.5, depth: float = 0.5, min_size: int = 16) -> Labels:
+def split_by_shape(foreground: Float, *, threshold: float = 0.5, depth: float = 0.5, min_size: int = 16) -> LabelArray:
     """Split a mask at its necks, by a watershed of the distance to its border.
 
     Parameters
@@ -78,7 +77,7 @@ def split_by_shape(foreground: Float, *, threshold: float = 0.5, depth: float = 
 
 def split_by_boundary(
     foreground: Float, boundary: Float, *, threshold: float = 0.5, boundary_threshold: float = 0.5, min_size: int = 16
-) -> Labels:
+) -> LabelArray:
     """Grow objects from where a mask is not boundary.
 
     Parameters
@@ -114,7 +113,7 @@ def split_by_affinities(
     *,
     threshold: float = 0.5,
     min_size: int = 16,
-) -> Labels:
+) -> LabelArray:
     """A mutex watershed of affinities at any offsets: nearest neighbors attract, the others repel.
 
     Parameters
@@ -200,7 +199,7 @@ def at_standard_offsets(affinities: Float, offsets: Sequence[Offset], foreground
     return result
 
 
-def _grow(seeds: NDArray[Any], landscape: NDArray[Any], mask: NDArray[np.bool_], min_size: int) -> Labels:
+def _grow(seeds: NDArray[Any], landscape: NDArray[Any], mask: NDArray[np.bool_], min_size: int) -> LabelArray:
     # What holds no seed is an object of its own: small, or all boundary.
     parts, _ = ndimage.label(mask)
     seeded = np.zeros(parts.max() + 1, bool)
@@ -210,11 +209,11 @@ def _grow(seeds: NDArray[Any], landscape: NDArray[Any], mask: NDArray[np.bool_],
     return without_small(grown, min_size)
 
 
-def without_small(labels: NDArray[Any], min_size: int) -> Labels:
-    """Labels numbered anew from 1, without objects of fewer pixels than ``min_size``."""
+def without_small(labels: NDArray[Any], min_size: int) -> LabelArray:
+    """LabelArray numbered anew from 1, without objects of fewer pixels than ``min_size``."""
     sizes = np.bincount(labels.reshape(-1))
     kept = sizes >= max(1, min_size)
     kept[0] = False
     numbers = np.where(kept, np.cumsum(kept), 0).astype(np.uint32)
-    result: Labels = numbers[labels]
+    result: LabelArray = numbers[labels]
     return result

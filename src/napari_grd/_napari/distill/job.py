@@ -24,7 +24,7 @@ SETTINGS = "settings.yaml"
 """Settings of a run, in its folder; with them it can be resumed after napari was closed."""
 
 Images = list[NDArray[Any]]
-Labels = list[NDArray[Any] | None]
+LabelImages = list[NDArray[Any] | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +144,9 @@ def _channels(model: "Model | None") -> int:
     return 1 if model is None else model.config.in_channels
 
 
-def _read(pieces: Sequence[Piece], stage: str) -> Job[tuple[Images, Labels]]:
+def _read(pieces: Sequence[Piece], stage: str) -> Job[tuple[Images, LabelImages]]:
     images: Images = []
-    labels: Labels = []
+    labels: LabelImages = []
     watch = Stopwatch(stage, len(pieces))
     for done, piece in enumerate(pieces):
         yield watch.progress(done)
@@ -157,7 +157,7 @@ def _read(pieces: Sequence[Piece], stage: str) -> Job[tuple[Images, Labels]]:
     return images, labels
 
 
-def _read_folder(path: Path, channels: int) -> Job[tuple[Images, Labels, Images, Labels]]:
+def _read_folder(path: Path, channels: int) -> Job[tuple[Images, LabelImages, Images, LabelImages]]:
     """Images of a folder with their labels, to learn from and set aside; one image alone is learned from."""
     from napari_grd.data.inputs import as_image
     from napari_grd.io.folders import iter_read
@@ -178,7 +178,7 @@ def _read_folder(path: Path, channels: int) -> Job[tuple[Images, Labels, Images,
     )
 
 
-def _without_empty(images: Images, labels: Labels) -> tuple[Images, Labels]:
+def _without_empty(images: Images, labels: LabelImages) -> tuple[Images, LabelImages]:
     """Leave out planes where nothing was recorded: series begin and end with them."""
     kept = [i for i, image in enumerate(images) if image.min() != image.max()]
     if not kept:
@@ -186,7 +186,7 @@ def _without_empty(images: Images, labels: Labels) -> tuple[Images, Labels]:
     return [images[i] for i in kept], [labels[i] for i in kept]
 
 
-def _all_or_none(labels: Labels) -> Labels | None:
+def _all_or_none(labels: LabelImages) -> LabelImages | None:
     """Ground truth to validate on. Where some of it is missing the teacher's instances serve for all."""
     return None if any(found is None for found in labels) else labels
 

@@ -7,7 +7,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_grd._napari.deferred import Turns
+from napari_grd._napari.deferred import DeferredCalls
 from napari_grd._napari.distill.data import PREVIEW
 from napari_grd._napari.distill.pieces import Piece
 from napari_grd._napari.outputs import output_options, provenance
@@ -27,13 +27,13 @@ class PreviewLayers:
     ----------
     viewer : napari.viewer.Viewer
         Where they go.
-    turns : Turns
+    deferred : DeferredCalls
         When they are added and changed.
     """
 
-    def __init__(self, viewer: Any, turns: Turns) -> None:
+    def __init__(self, viewer: Any, deferred: DeferredCalls) -> None:
         self._viewer = viewer
-        self._turns = turns
+        self._deferred = deferred
         self._layers: dict[str, Layer] = {}
         self._leaving: list[Layer] = []
         self._options: dict[str, Any] = {}
@@ -62,9 +62,9 @@ class PreviewLayers:
             self._empty = False
             # Several channels are shown as one gray image: this is to recognize the place, not to judge it.
             gray = image.mean(0) if len(image) > 1 else image[0]
-            self._turns.add(partial(self._show_image, gray))
-            self._turns.add(partial(self._show_labels, "reference", outlines(event.images["reference"])))
-        self._turns.add(partial(self._show_labels, "student", event.images["labels"]))
+            self._deferred.add(partial(self._show_image, gray))
+            self._deferred.add(partial(self._show_labels, "reference", outlines(event.images["reference"])))
+        self._deferred.add(partial(self._show_labels, "student", event.images["labels"]))
 
     def finish(self) -> None:
         """The run has ended: layers that nothing was shown in go away."""
@@ -73,11 +73,11 @@ class PreviewLayers:
 
     def remove(self) -> None:
         """Take the layers away."""
-        self._turns.clear()
+        self._deferred.clear()
         self._leaving += self._layers.values()
         self._layers.clear()
         for layer in self._leaving:
-            self._turns.add(partial(self._drop, layer))
+            self._deferred.add(partial(self._drop, layer))
         self._planned, self._empty = False, True
 
     def _drop(self, layer: Layer) -> None:
@@ -88,7 +88,7 @@ class PreviewLayers:
     def _plan(self, shape: tuple[int, ...]) -> None:
         self._planned = True
         for key in ("image", "student", "reference"):
-            self._turns.add(partial(self._add, key, shape))
+            self._deferred.add(partial(self._add, key, shape))
 
     def _add(self, key: str, shape: tuple[int, ...]) -> None:
         layer: Layer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_data_path
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from napari_grd._napari.deferred import Turns
+from napari_grd._napari.deferred import DeferredCalls
 from napari_grd._napari.distill.cost import Answer, CostLine, CostRequest
 from napari_grd._napari.distill.curves import Curves, load_plotting
 from napari_grd._napari.distill.data import DataPicker
@@ -66,7 +66,7 @@ class DistillWidget(Panel):
         self.bar = JobBar("Stop; the best student so far is kept, and the run can be resumed")
         self.curves = Curves()
         self.when_gone(self.curves.close_plots)
-        self.preview = PreviewLayers(self.viewer, Turns(self))
+        self.preview = PreviewLayers(self.viewer, DeferredCalls(self))
         self._request: DistillRequest | None = None
         self._running: Running[Any] | None = None
         self._stage: Progress | None = None
