@@ -1,12 +1,12 @@
-"""How long until a person sees what a gesture means, and what it did?
+"""How long until a person sees what a tool means, and what it did?
 
     GRD_DATA=... python tests/with_display.py python benchmarks/correct_window.py
 
 Drives a real napari window: a mosaic of bbbc039_nuclei of 1024 x 1024 pixels,
-segmented by the built-in nuclei student and opened in Correct. Real mouse
+segmented by the built-in nuclei student and context in Correct. Real mouse
 events go to the canvas. What is timed begins when the mouse moves or its
 button is let go, and ends when the canvas has been drawn with the new outline
-or the new labels. Every gesture is undone before the next.
+or the new labels. Every tool is undone before the next.
 """
 
 import statistics
@@ -30,7 +30,7 @@ from scipy.ndimage import distance_transform_edt, find_objects, maximum_position
 from tifffile import imwrite
 
 import napari_grd as grd
-from napari_grd._napari.correct.tools import Tool
+from napari_grd._napari.correct.tool_texts import Tool
 from reporting import hardware, table
 from segment import mosaic
 
@@ -60,8 +60,8 @@ class Window:
         self.viewer.window._qt_window.resize(1500, 950)
         self.widget.form.model.set_name("nuclei")
         self.widget.start.click()
-        self.until(lambda: self.widget.bench.session is not None)
-        self.until(lambda: self.widget.bench.session.opened.evidence.of(()) is not None)
+        self.until(lambda: self.widget.toolbox.session is not None)
+        self.until(lambda: self.widget.toolbox.session.context.predictions.of(()) is not None)
         self.until(self.widget.bar.isHidden)
         self.viewer.fit_to_view()
         self.rest(1.0)
@@ -125,7 +125,7 @@ class Window:
         self.press([point], keys)
         self.let_go(point, keys)
 
-    def gesture(self, points: list[Point], keys: Any = PLAIN) -> float:
+    def tool(self, points: list[Point], keys: Any = PLAIN) -> float:
         """Milliseconds from the release of a click or stroke to its labels on the screen."""
         self.press(points, keys)
         return self.drawn_after(self.layer, lambda: self.let_go(points[-1], keys))
@@ -137,9 +137,9 @@ class Window:
 
 def hovers(window: Window, places: np.ndarray, rng: np.random.Generator, rounds: int) -> list[float]:
     """From object to object, with Pick in hand."""
-    window.widget.bench.hands.take(Tool.PICK)
+    window.widget.toolbox.controller.take(Tool.PICK)
     window.hover(places[0])
-    preview = window.widget.bench.hands.pointer.preview
+    preview = window.widget.toolbox.controller.pointer.preview
     window.until(lambda: preview.layer is not None)
     times = []
     for _ in range(rounds):
@@ -149,18 +149,18 @@ def hovers(window: Window, places: np.ndarray, rng: np.random.Generator, rounds:
 
 
 def gestures(window: Window, places: np.ndarray, boxes: list[Any], rng: np.random.Generator) -> dict[str, float]:
-    """Milliseconds of one gesture of each kind, on some object and its neighbor, each undone."""
+    """Milliseconds of one tool of each kind, on some object and its neighbor, each undone."""
     number = int(rng.integers(len(places)))
     (y, x), (rows, columns) = places[number], boxes[number]
     apart = np.abs(places - places[number]).sum(axis=1)
     near = places[np.argmin(np.where(apart > STROKE, apart, np.inf))]
     half = (columns.stop - columns.start) / 4
     ends = [(y, x - half), (y, x + half)]
-    take = window.widget.bench.hands.take
+    take = window.widget.toolbox.controller.take
     times = {}
 
     def made(name: str, points: list[Point], keys: Any = PLAIN) -> None:
-        times[name] = window.gesture(points, keys)
+        times[name] = window.tool(points, keys)
         window.rest(0.1)
         times["undo"] = window.undo()
         window.rest(0.1)

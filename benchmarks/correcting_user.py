@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from napari_grd.corrections import Correction, Cut, Draw, Editor, Erase, Join, Pick, Region, Split
+from napari_grd.corrections import Correction, Draw, Editor, Erase, Merge, Pick, Region, Split, SplitLine
 from napari_grd.metrics.contingency import contingency
 from napari_grd.metrics.matching import match_objects
 
@@ -96,7 +96,7 @@ class User:
         sizes = np.array([np.count_nonzero(labels == label) for label in found])
         pieces = found[(2 * overlap > sizes) & (overlap >= 20)]
         if len(pieces) > 1:
-            return Join([_middle(here & (labels == label)) for label in pieces])
+            return Merge([_middle(here & (labels == label)) for label in pieces])
         for label in found[overlap.argsort()[::-1]].tolist():
             merged = self._also_in(label, worst)
             if merged:
@@ -120,7 +120,7 @@ class User:
             nearest = min(merged, key=lambda other: _gap(here, part & (self.truth == other)))
             return Split(_middle(here), _middle(part & (self.truth == nearest)))
         stroke = _border(here, others)
-        return Cut(stroke) if len(stroke) > 1 else Split(_middle(here), _middle(others))
+        return SplitLine(stroke) if len(stroke) > 1 else Split(_middle(here), _middle(others))
 
     def _pick(self, here: np.ndarray) -> Correction:
         """A click, with the wheel turned until it looks right; else the brush."""

@@ -20,18 +20,18 @@ from napari_grd.corrections import (
     Accept,
     Correction,
     Corrections,
-    Cut,
     Draw,
     Editor,
     Erase,
     ImageRef,
-    Join,
+    Merge,
     Pick,
     Predictions,
     Region,
     Split,
+    SplitLine,
     constraints_of_one,
-    doubts,
+    uncertain_objects,
 )
 from napari_grd.metrics.matching import match_objects
 from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
@@ -59,8 +59,8 @@ def gestures(rng: np.random.Generator, known: list[Correction]) -> list[Correcti
     near = min(known, key=lambda other: (other is one, abs(other.pixel[0] - y) + abs(other.pixel[1] - x)))
     row = next(run for run in one.region.runs if run[0] == y)
     made = [
-        Join([one.pixel, near.pixel]),
-        Cut([(y0 - 2, x), (y1 + 1, x)]),
+        Merge([one.pixel, near.pixel]),
+        SplitLine([(y0 - 2, x), (y1 + 1, x)]),
         Pick(one.pixel, one.region),
         Accept(one.pixel, Region(one.region.runs[1:])) if len(one.region.runs) > 1 else Accept(one.pixel, one.region),
         Draw(Region([(max(y0 - 2, 0), x0, x1 - x0)]), one.pixel),
@@ -73,15 +73,15 @@ def timings(model: grd.Model, folder: Path, rounds: int) -> None:
     """Times, and pixels that should not have changed."""
     image = mosaic(folder / "bbbc039_nuclei", SIZE).image
     prediction = grd.predict(model, image)
-    labels, evidence = grd.partition(prediction), Predictions.of_prediction(prediction)
+    labels, predictions = grd.partition(prediction), Predictions.of_prediction(prediction)
     known = accepted(labels)
     ref = ImageRef(labels.shape)
     rows = []
     for name, before in (("none before", []), (f"{len(known)} accepted before", known)):
-        Editor(labels, Corrections(ref, before[:5]), evidence)
+        Editor(labels, Corrections(ref, before[:5]), predictions)
         corrections = Corrections(ref, before)
         start = time.perf_counter()
-        editor = Editor(labels, corrections, evidence)
+        editor = Editor(labels, corrections, predictions)
         opened = time.perf_counter() - start
         print(f"Opening, {name}: {opened:.2f} s, {len(known)} objects.")
         rng = np.random.default_rng(0)
@@ -153,7 +153,7 @@ def doubtful(model: grd.Model, data: Dataset, limit: int) -> None:
         sizes = np.bincount(labels.reshape(-1))
         right = set(match_objects(reference=truth, labels=labels, iou=0.75).pairs[:, 0].tolist())
         for name, each in (("border", []), ("border and turned images", views)):
-            for doubt in doubts(labels, Predictions.of_prediction(prediction), turned=each):
+            for doubt in uncertain_objects(labels, Predictions.of_prediction(prediction), turned=each):
                 if sizes[doubt.id] >= data.min_size:
                     found[name].append((doubt.score, doubt.id not in right))
     for name, each in found.items():

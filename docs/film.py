@@ -18,10 +18,10 @@ from qtpy.QtTest import QTest
 from scipy import ndimage
 from screenshots import Field, measured, press, read_field, to_correct, wait_until, window
 
-from napari_grd._napari.correct.gestures import Sketch
-from napari_grd._napari.correct.palette import COLORS
+from napari_grd._napari.correct.tool_texts import COLORS
 from napari_grd._napari.worker import stop_all
-from napari_grd.corrections import Cut
+from napari_grd.corrections import SplitLine
+from napari_grd.corrections.tools import ToolPreview
 from napari_grd.io.atomic import atomic_path
 
 SIZE = (640, 420)  # of a frame
@@ -34,20 +34,20 @@ def correcting(viewer: Any, field: Field) -> Iterator[str]:
     """One frame a caption."""
     folder, _, labels, widget = to_correct(viewer, field)
     labels.contour = 2
-    bench = widget.bench
+    bench = widget.toolbox
     line = border(np.asarray(labels.data), field.labels)
     viewer.scene.camera.center = tuple(np.mean(line, axis=0))
     viewer.scene.camera.zoom = NEAR
     yield "The student took two nuclei for one."
 
-    press(widget, "Cut  C")
-    preview = bench.hands.pointer.preview
+    press(widget, "SplitLine  C")
+    preview = bench.controller.pointer.preview
     for share in (0.35, 0.7, 1.0):
         end = tuple(np.asarray(line[0]) + share * np.subtract(line[1], line[0]))
-        preview.show(Sketch(line=(line[0], end)), (), COLORS["cut"])
-        yield "Cut: drag along the border."
+        preview.show(ToolPreview(line=(line[0], end)), (), COLORS["cut"])
+        yield "SplitLine: drag along the border."
     preview.clear()
-    bench.say([Cut([line[0], line[1]])])
+    bench.say([SplitLine([line[0], line[1]])])
     yield "Two nuclei. All others are as they were."
 
     press(widget, "Accept  A")
@@ -57,8 +57,8 @@ def correcting(viewer: Any, field: Field) -> Iterator[str]:
         bench.say([one])
         yield "Accept: click what is right. Three or more, and the student can learn them."
 
-    bench.doubtful.go_on()
-    wait_until(lambda: bench.doubtful.next.isEnabled() and not bench.doubtful.reason.isHidden())
+    bench.review.go_on()
+    wait_until(lambda: bench.review.next.isEnabled() and not bench.review.reason.isHidden())
     viewer.scene.camera.zoom = NEAR
     yield "N: on to the next one that the student is unsure of."
     press(widget, "Done")

@@ -30,11 +30,11 @@ from qtpy.QtWidgets import QAbstractButton, QDockWidget, QScrollArea, QWidget
 from tifffile import imwrite
 
 import napari_grd as grd
-from napari_grd._napari.correct.gestures import Sketch
-from napari_grd._napari.correct.palette import COLORS
+from napari_grd._napari.correct.tool_texts import COLORS
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.worker import stop_all
-from napari_grd.corrections import Accept, Cut, Region
+from napari_grd.corrections import Accept, Region, SplitLine
+from napari_grd.corrections.tools import ToolPreview
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.images import read_image
 from napari_grd.io.label_image import read_label_image
@@ -130,14 +130,14 @@ def correct(viewer: Any, field: Field) -> Iterator[None]:
     middle = np.array(labels.data.shape) / 2
     near = sorted(objects.values(), key=lambda one: float(np.hypot(*(one.pixel - middle))))
     for one in near[2:14]:
-        widget.bench.say([one])
+        widget.toolbox.say([one])
     y0, x0, y1, x1 = near[1].region.box
-    widget.bench.say([Cut([(y0 - 2, (x0 + x1) / 2), (y1 + 1, (x0 + x1) / 2)])])
-    widget.bench.doubtful.go_on()
-    wait_until(lambda: not widget.bench.doubtful.reason.isHidden())
+    widget.toolbox.say([SplitLine([(y0 - 2, (x0 + x1) / 2), (y1 + 1, (x0 + x1) / 2)])])
+    widget.toolbox.review.go_on()
+    wait_until(lambda: not widget.toolbox.review.reason.isHidden())
     zoom(viewer, layer, 3)
     press(widget, "Pick  K")
-    widget.bench.hands.pointer.preview.show(Sketch(near[0].region), (), COLORS["pick"])
+    widget.toolbox.controller.pointer.preview.show(ToolPreview(near[0].region), (), COLORS["pick"])
     viewer.layers.selection.active = labels
     yield
     press(widget, "Done")
@@ -171,7 +171,7 @@ def to_correct(viewer: Any, field: Field) -> tuple[tempfile.TemporaryDirectory[s
     labels = viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="nuclei instances")
     widget = dock(viewer, "Correct")
     press(widget, "Correct these labels")
-    wait_until(lambda: widget.bench.session is not None and idle(widget))
+    wait_until(lambda: widget.toolbox.session is not None and idle(widget))
     return folder, layer, labels, widget
 
 

@@ -9,8 +9,8 @@ import pytest
 import napari_grd.api as grd
 from napari_grd.config import DistillConfig, NetworkConfig, SegmentConfig
 from napari_grd.corrections import Corrections, open_journal, save_corrections
-from napari_grd.corrections.evidence import Predictions
-from napari_grd.corrections.replay import replay
+from napari_grd.corrections.apply import apply_corrections
+from napari_grd.corrections.predictions import Predictions
 from napari_grd.data.fingerprint import model_fingerprint
 from napari_grd.data.simulate import nuclei_2d
 
@@ -27,7 +27,7 @@ def block_labels() -> np.ndarray:
 def test_a_corrections_file_applies_as_it_did() -> None:
     corrections = grd.load_corrections(CORRECTIONS)
     assert [len(corrections.entries), len(list(corrections))] == [11, 10]
-    labels = replay(block_labels(), Predictions(), corrections)
+    labels = apply_corrections(block_labels(), Predictions(), corrections)
     np.testing.assert_array_equal(labels, np.load(OLD / "every_kind.npy"))
 
 
@@ -44,7 +44,7 @@ def test_a_journal_is_recovered(tmp_path: Path) -> None:
         found: Corrections = journal.corrections
         assert journal.dropped is None
     assert [one.kind for one in found] == [one.kind for one in wanted]
-    labels = replay(block_labels(), Predictions(), found)
+    labels = apply_corrections(block_labels(), Predictions(), found)
     np.testing.assert_array_equal(labels, np.load(OLD / "every_kind.npy"))
 
 

@@ -20,9 +20,6 @@ from .api import (
     Corrections as Corrections,
 )
 from .api import (
-    Cut as Cut,
-)
-from .api import (
     DistillConfig as DistillConfig,
 )
 from .api import (
@@ -50,10 +47,10 @@ from .api import (
     InstanceGraph as InstanceGraph,
 )
 from .api import (
-    Join as Join,
+    Link as Link,
 )
 from .api import (
-    Link as Link,
+    Merge as Merge,
 )
 from .api import (
     Model as Model,
@@ -105,6 +102,9 @@ from .api import (
 )
 from .api import (
     Split as Split,
+)
+from .api import (
+    SplitLine as SplitLine,
 )
 from .api import (
     StepMetrics as StepMetrics,

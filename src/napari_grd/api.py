@@ -30,24 +30,23 @@ from napari_grd.corrections import (
     Add,
     Correction,
     Corrections,
-    Cut,
     Draw,
     Erase,
     ImageRef,
-    Join,
     Link,
+    Merge,
     Pick,
     Region,
     Remove,
     Split,
+    SplitLine,
     Unlink,
     load_corrections,
     save_corrections,
     training_labels,
 )
-from napari_grd.corrections.fine_tune import fine_tune, iter_fine_tune
-from napari_grd.corrections.learn import BeforeAfter, before_after
-from napari_grd.corrections.replay import iter_segment_corrected as iter_segment
+from napari_grd.corrections.apply import iter_segment_corrected as iter_segment
+from napari_grd.corrections.fine_tune import BeforeAfter, before_after, fine_tune, iter_fine_tune
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.errors import (
@@ -99,7 +98,6 @@ __all__ = [
     "Correction",
     "CorrectionError",
     "Corrections",
-    "Cut",
     "DataError",
     "DistillConfig",
     "Draw",
@@ -113,9 +111,9 @@ __all__ = [
     "ImageError",
     "ImageRef",
     "InstanceGraph",
-    "Join",
     "LabelError",
     "Link",
+    "Merge",
     "Model",
     "ModelCard",
     "ModelConfig",
@@ -137,6 +135,7 @@ __all__ = [
     "SegmentConfig",
     "SegmentationErrors",
     "Split",
+    "SplitLine",
     "StepMetrics",
     "Suggestion",
     "Teacher",

@@ -22,7 +22,7 @@ from napari_grd.corrections import (
     save_corrections,
 )
 from napari_grd.corrections import files as module
-from napari_grd.corrections.features import from_feature, to_feature
+from napari_grd.corrections.files import from_feature, to_feature
 from napari_grd.errors import CorrectionError, OutputError
 
 NAME = "stack.grd-corrections.geojson"
@@ -130,22 +130,22 @@ def first(name: str, value: object, part: str = "properties") -> Callable[[Any],
         (broken(lambda c: c.update(features={})), "'features' is not a list"),
         (broken(lambda c: c["napari_grd"].update(undone=[1])), "undone 0: it is 1, not an object"),
         (broken(lambda c: c["features"].insert(2, None)), "features 2: it is None"),
-        (broken(lambda c: c["features"][0].update(id="x")), "features 0: The id of the correction 'pick' is 'x'"),
+        (broken(lambda c: c["features"][0].update(id="x")), "features 0: The id of the correction 'Pick' is 'x'"),
         (broken(lambda c: c["features"][0].update(properties=[])), "'properties' is"),
         (broken(lambda c: c["features"][0].update(geometry=None)), "'geometry' is None"),
         (first("kind", "wish"), "kind is 'wish'.*Known are pick"),
         (first("kind", ["pick"]), "kind is"),
         (first("plane", [7]), r"plane \(7,\)"),
         (first("plane", "1"), "'plane' is '1'"),
-        (first("plane", [1.5]), r"plane of the correction 'pick' is \[1.5\]"),
-        (first("pixel", [5]), "pixel of the correction 'pick'"),
+        (first("plane", [1.5]), r"plane of the correction 'Pick' is \[1.5\]"),
+        (first("pixel", [5]), "pixel of the correction 'Pick'"),
         (first("pixel", None), "'pixel' is None"),
         (broken(lambda c: c["features"][0]["properties"].pop("pixel")), "has no 'pixel'"),
-        (first("growth", "much"), "growth of the correction 'pick' is 'much'"),
+        (first("growth", "much"), "growth of the correction 'Pick' is 'much'"),
         (first("time", "yesterday"), "'time' is 'yesterday'"),
-        (first("time", "9999-12-31"), "time of the correction 'pick'"),
+        (first("time", "9999-12-31"), "time of the correction 'Pick'"),
         (first("changed", "1969-12-31"), "before it was made"),
-        (first("author", 5), "author of the correction 'pick' is 5"),
+        (first("author", 5), "author of the correction 'Pick' is 5"),
         (first("type", "Point", "geometry"), "geometry is a 'Point'"),
         (first("coordinates", None, "geometry"), "'coordinates' is None"),
         (first("coordinates", [], "geometry"), "no pixel"),

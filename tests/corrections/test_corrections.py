@@ -16,20 +16,20 @@ from napari_grd.corrections import (
     Accept,
     Correction,
     Corrections,
-    Cut,
     Draw,
     ImageRef,
-    Join,
+    Merge,
     Pick,
     Predictions,
     Region,
     Split,
+    SplitLine,
+    constraint_history,
     load_corrections,
     open_journal,
-    replay,
-    said,
     save_corrections,
 )
+from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Entry
 from napari_grd.errors import CorrectionError
 
@@ -56,39 +56,39 @@ def test_corrections_are_frozen_and_plain() -> None:
 
 
 def test_strokes_are_kept_in_eighths_of_a_pixel() -> None:
-    assert Join(np.array([[0.06, 0.07], [1 / 3, 2]])).stroke == ((0.0, 0.125), (0.375, 2.0))
+    assert Merge(np.array([[0.06, 0.07], [1 / 3, 2]])).stroke == ((0.0, 0.125), (0.375, 2.0))
 
 
 def test_times_are_kept_in_utc() -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    assert Join([(0, 0), (1, 1)], time=noon).time == datetime(2026, 1, 1, 10, tzinfo=UTC)
-    assert Join([(0, 0), (1, 1)], time=datetime(2026, 1, 1)).time == datetime(2026, 1, 1, tzinfo=UTC)
+    assert Merge([(0, 0), (1, 1)], time=noon).time == datetime(2026, 1, 1, 10, tzinfo=UTC)
+    assert Merge([(0, 0), (1, 1)], time=datetime(2026, 1, 1)).time == datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Pick((4.5, 5), PIXEL), r"pixel of the correction 'pick' is \(4.5, 5\).*whole numbers"),
-        (lambda: Pick((4, -1), PIXEL), r"pixel of the correction 'pick' is \(4, -1\)"),
-        (lambda: Pick((4, True), PIXEL), "pixel of the correction 'pick'"),
-        (lambda: Pick(4, PIXEL), "pixel of the correction 'pick' is 4"),
-        (lambda: Pick("45", PIXEL), "pixel of the correction 'pick' is '45'"),
-        (lambda: Pick((4, 5), [(0, 0, 1)]), r"region of the correction 'pick'.*from_mask"),
-        (lambda: Pick((4, 5), PIXEL, float("nan")), "growth of the correction 'pick' is nan"),
-        (lambda: Join([(0, 0)]), r"stroke of the correction 'join' is \[\(0, 0\)\].*2 to"),
-        (lambda: Cut([(0, 0), (0, float("inf"))]), r"stroke of the correction 'cut'"),
-        (lambda: Cut([(0, 0), (0, 1e12)]), r"stroke of the correction 'cut'.*within"),
-        (lambda: Cut([(0, 0), (0, 1, 2)]), r"stroke of the correction 'cut'.*y and x"),
-        (lambda: Cut([(0, 0), (0, 3e6), (0, 0)]), "cut' passes 6000000 pixels"),
-        (lambda: Cut([(0, 0), "ab"]), r"stroke of the correction 'cut'"),
+        (lambda: Pick((4.5, 5), PIXEL), r"pixel of the correction 'Pick' is \(4.5, 5\).*whole numbers"),
+        (lambda: Pick((4, -1), PIXEL), r"pixel of the correction 'Pick' is \(4, -1\)"),
+        (lambda: Pick((4, True), PIXEL), "pixel of the correction 'Pick'"),
+        (lambda: Pick(4, PIXEL), "pixel of the correction 'Pick' is 4"),
+        (lambda: Pick("45", PIXEL), "pixel of the correction 'Pick' is '45'"),
+        (lambda: Pick((4, 5), [(0, 0, 1)]), r"region of the correction 'Pick'.*from_mask"),
+        (lambda: Pick((4, 5), PIXEL, float("nan")), "growth of the correction 'Pick' is nan"),
+        (lambda: Merge([(0, 0)]), r"stroke of the correction 'Merge' is \[\(0, 0\)\].*2 to"),
+        (lambda: SplitLine([(0, 0), (0, float("inf"))]), r"stroke of the correction 'SplitLine'"),
+        (lambda: SplitLine([(0, 0), (0, 1e12)]), r"stroke of the correction 'SplitLine'.*within"),
+        (lambda: SplitLine([(0, 0), (0, 1, 2)]), r"stroke of the correction 'SplitLine'.*y and x"),
+        (lambda: SplitLine([(0, 0), (0, 3e6), (0, 0)]), "SplitLine' passes 6000000 pixels"),
+        (lambda: SplitLine([(0, 0), "ab"]), r"stroke of the correction 'SplitLine'"),
         (lambda: Split((1, 2), [1, 2]), r"split has \(1, 2\) twice"),
-        (lambda: Draw(PIXEL, (0,)), "pixel of the correction 'draw'"),
-        (lambda: Accept((0, 0), PIXEL, plane=3), "plane of the correction 'accept' is 3"),
-        (lambda: Draw(PIXEL, id="7"), "id of the correction 'draw' is '7'.*UUID"),
-        (lambda: Draw(PIXEL, id=None), "id of the correction 'draw'"),
-        (lambda: Draw(PIXEL, time="now"), "time of the correction 'draw' is 'now'"),
-        (lambda: Draw(PIXEL, time=datetime(9999, 12, 31)), "time of the correction 'draw'.*2999"),
-        (lambda: Draw(PIXEL, author="x" * 201), "author of the correction 'draw' is 'xxx.*200"),
+        (lambda: Draw(PIXEL, (0,)), "pixel of the correction 'Draw'"),
+        (lambda: Accept((0, 0), PIXEL, plane=3), "plane of the correction 'Accept' is 3"),
+        (lambda: Draw(PIXEL, id="7"), "id of the correction 'Draw' is '7'.*UUID"),
+        (lambda: Draw(PIXEL, id=None), "id of the correction 'Draw'"),
+        (lambda: Draw(PIXEL, time="now"), "time of the correction 'Draw' is 'now'"),
+        (lambda: Draw(PIXEL, time=datetime(9999, 12, 31)), "time of the correction 'Draw'.*2999"),
+        (lambda: Draw(PIXEL, author="x" * 201), "author of the correction 'Draw' is 'xxx.*200"),
     ],
 )
 def test_bad_values_are_named(make: Callable[[], Correction], words: str) -> None:
@@ -99,15 +99,15 @@ def test_bad_values_are_named(make: Callable[[], Correction], words: str) -> Non
 def test_what_is_outside_the_image_is_refused(image: ImageRef) -> None:
     made = Corrections(image)
     for correction, words in [
-        (Join([(0, 0), (1, 1)]), r"plane \(\).*index along z"),
-        (Join([(0, 0), (1, 1)], plane=(3,)), r"plane \(3,\).*stack.tif"),
+        (Merge([(0, 0), (1, 1)]), r"plane \(\).*index along z"),
+        (Merge([(0, 0), (1, 1)], plane=(3,)), r"plane \(3,\).*stack.tif"),
         (Pick((24, 0), PIXEL, plane=(0,)), r"pixel \(24, 0\)"),
         (Draw(Region([(0, 31, 2)]), plane=(0,)), r"pixel \(0, 32\)"),
         (Split((0, 0), (0, 32), plane=(0,)), r"pixel \(0, 32\)"),
     ]:
         with pytest.raises(CorrectionError, match=words):
             made.add(correction)
-    made.add(Join([(-9, 0), (1, 99)], plane=(0,)))  # a stroke may leave the image
+    made.add(Merge([(-9, 0), (1, 99)], plane=(0,)))  # a stroke may leave the image
     assert len(made) == 1
     with pytest.raises(CorrectionError, match="Leave the plane out"):
         Corrections(ImageRef((9, 9))).add(Draw(PIXEL, plane=(0,)))
@@ -251,8 +251,8 @@ LAST = datetime(2999, 12, 31, 23, 59, 59, 999999)
 @pytest.mark.parametrize("kept", ["added", "file", "journal"])
 def test_a_date_from_the_end_of_time_blocks_nothing(tmp_path: Path, claimed: datetime, kept: str) -> None:
     path, image = tmp_path / "a.grd-corrections.geojson", ImageRef((64, 64))
-    corrections = Corrections(image, [Join([(1, 1), (1, 5)])])
-    future = Join([(5, 5), (5, 9)], time=claimed.replace(tzinfo=UTC))
+    corrections = Corrections(image, [Merge([(1, 1), (1, 5)])])
+    future = Merge([(5, 5), (5, 9)], time=claimed.replace(tzinfo=UTC))
     corrections.add(future)
     if kept == "file":
         text = save_corrections(corrections, path).read_text()
@@ -264,32 +264,32 @@ def test_a_date_from_the_end_of_time_blocks_nothing(tmp_path: Path, claimed: dat
         with open_journal(path, image) as journal:
             for correction in corrections:
                 journal.add(correction)
-            journal.add(Join([(7, 7), (7, 9)], time=claimed.replace(tzinfo=UTC)))
+            journal.add(Merge([(7, 7), (7, 9)], time=claimed.replace(tzinfo=UTC)))
         with open_journal(path, image) as journal:
             corrections = journal.corrections
-    later = [corrections.add(Join([(9, 9), (9, at)])).id for at in (20, 30)]
+    later = [corrections.add(Merge([(9, 9), (9, at)])).id for at in (20, 30)]
     assert [correction.id for correction in corrections][-2:] == later
     assert corrections.undo() is not None
     assert corrections.redo() is not None
     loaded = load_corrections(save_corrections(corrections, path))
     assert [correction.id for correction in loaded] == [correction.id for correction in corrections]
-    assert loaded.add(Join([(9, 9), (9, 40)])).id == tuple(loaded)[-1].id
+    assert loaded.add(Merge([(9, 9), (9, 40)])).id == tuple(loaded)[-1].id
 
 
 def test_strokes_on_one_spot_are_not_all_compared_with_each_other_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted, meet = 0, said._meet
+    counted, meet = 0, constraint_history._meet
 
     def counting(first: Any, second: Any) -> bool:
         nonlocal counted
         counted += 1
         return meet(first, second)
 
-    monkeypatch.setattr(said, "_meet", counting)
+    monkeypatch.setattr(constraint_history, "_meet", counting)
     rng, strokes = np.random.default_rng(0), 30
     corrections = Corrections(ImageRef((96, 96)))
     for angle in rng.uniform(0, np.pi, strokes):
         middle, along = 48 + rng.normal(0, 3, 2), 30 * np.array([np.sin(angle), np.cos(angle)])
-        corrections.add(Join([tuple(middle - along), tuple(middle + along)]))
-    labels = replay(np.zeros((96, 96), np.uint32), Predictions(), corrections)
+        corrections.add(Merge([tuple(middle - along), tuple(middle + along)]))
+    labels = apply_corrections(np.zeros((96, 96), np.uint32), Predictions(), corrections)
     assert np.unique(labels).tolist() == [0, 1]
     assert counted < 4 * strokes**2  # it was of the third power: 18,000 here

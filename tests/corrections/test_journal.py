@@ -12,12 +12,12 @@ import pytest
 
 from napari_grd.corrections import (
     Corrections,
-    Cut,
     Draw,
     ImageRef,
-    Join,
     Journal,
+    Merge,
     Region,
+    SplitLine,
     lines,
     load_corrections,
     open_journal,
@@ -30,8 +30,8 @@ NAME = "stack.grd-corrections.geojson"
 Make = Callable[[], Corrections]
 
 
-def stroke(at: int) -> Join:
-    return Join([(at, 0), (at, 5)], plane=(0,))
+def stroke(at: int) -> Merge:
+    return Merge([(at, 0), (at, 5)], plane=(0,))
 
 
 def reopened(journal: Journal, image: ImageRef) -> Corrections:
@@ -85,7 +85,7 @@ def test_a_kill_between_file_and_journal_costs_nothing(image: ImageRef, tmp_path
 
 
 def test_another_persons_corrections_are_merged(image: ImageRef, tmp_path: Path) -> None:
-    other = Corrections(image, [Cut([(0, 0), (5, 5)], plane=(1,), author="Ada")])
+    other = Corrections(image, [SplitLine([(0, 0), (5, 5)], plane=(1,), author="Ada")])
     with open_journal(tmp_path / NAME, image) as journal:
         journal.add(stroke(1))
         journal.merge(other)

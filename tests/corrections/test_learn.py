@@ -9,7 +9,7 @@ import torch
 import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
 from napari_grd.corrections import Accept, Corrections, Draw, ImageRef, Link, Region
-from napari_grd.corrections.learn import _on_known, lessons
+from napari_grd.corrections.fine_tune import _on_known, lessons
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import Cancelled, CorrectionError, LabelError
 from napari_grd.models import Model, ModelConfig

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_grd.corrections import Region
-from napari_grd.corrections.outline import fill, polygons
+from napari_grd.corrections.region import fill, polygons
 from napari_grd.errors import CorrectionError
 
 SHAPE = (24, 32)

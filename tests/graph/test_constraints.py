@@ -11,8 +11,8 @@ SHAPE = (24, 24)
 place = st.tuples(st.integers(0, 23), st.integers(0, 23))
 strokes = st.lists(place, min_size=2, max_size=4)
 gestures = st.one_of(
-    strokes.map(lambda points: Constraints.join_stroke(points, SHAPE)),
-    strokes.map(lambda points: Constraints.cut_stroke(points, SHAPE)),
+    strokes.map(lambda points: Constraints.merge_stroke(points, SHAPE)),
+    strokes.map(lambda points: Constraints.split_stroke(points, SHAPE)),
     st.tuples(place, place).filter(lambda ab: ab[0] != ab[1]).map(lambda ab: Constraints.split_points(*ab)),
     st.lists(place, min_size=1, max_size=9).map(lambda pixels: Constraints(background=np.array(pixels))),
 )
@@ -28,17 +28,17 @@ def test_the_last_word_counts_and_nothing_contradicts(said):
     merged = Constraints()
     for gesture in said:
         merged = merged.merged_with(gesture)  # raises if the result contradicts itself
-        assert rows(gesture.together) <= rows(merged.together)
-        assert rows(gesture.apart) <= rows(merged.apart)
+        assert rows(gesture.must_link) <= rows(merged.must_link)
+        assert rows(gesture.cannot_link) <= rows(merged.cannot_link)
         assert rows(gesture.background) <= rows(merged.background)
         assert rows(gesture.foreground) <= rows(merged.foreground)
 
 
 def test_a_cut_over_a_join_undoes_what_it_crosses():
-    join = Constraints.join_stroke([(5, 2), (5, 20)])
-    merged = join.merged_with(Constraints.cut_stroke([(0, 15), (10, 15)], SHAPE))
-    assert len(merged.together) == len(join.together) - 1
-    groups = Groups(keys(merged.together))
+    join = Constraints.merge_stroke([(5, 2), (5, 20)])
+    merged = join.merged_with(Constraints.split_stroke([(0, 15), (10, 15)], SHAPE))
+    assert len(merged.must_link) == len(join.must_link) - 1
+    groups = Groups(keys(merged.must_link))
     assert groups.join(keys(np.array([[[5, 2], [5, 14]], [[5, 17], [5, 20]], [[5, 2], [5, 20]]]))).tolist() == [
         True,
         True,
@@ -47,21 +47,21 @@ def test_a_cut_over_a_join_undoes_what_it_crosses():
 
 
 def test_a_split_of_what_is_linked_undoes_the_links():
-    merged = Constraints.join_stroke([(5, 2), (5, 20)]).merged_with(Constraints.split_points((5, 3), (5, 19)))
-    assert not len(merged.together)
-    assert len(merged.apart) == 1
+    merged = Constraints.merge_stroke([(5, 2), (5, 20)]).merged_with(Constraints.split_points((5, 3), (5, 19)))
+    assert not len(merged.must_link)
+    assert len(merged.cannot_link) == 1
 
 
 def test_a_join_over_a_cut_undoes_this_cut_and_no_other():
-    cuts = Constraints.cut_stroke([(0, 5), (9, 5)], SHAPE).merged_with(
-        Constraints.cut_stroke([(0, 15), (9, 15)], SHAPE)
+    cuts = Constraints.split_stroke([(0, 5), (9, 5)], SHAPE).merged_with(
+        Constraints.split_stroke([(0, 15), (9, 15)], SHAPE)
     )
-    merged = cuts.merged_with(Constraints.join_stroke([(4, 3), (4, 8)]))
-    assert rows(merged.apart) == rows(Constraints.cut_stroke([(0, 15), (9, 15)], SHAPE).apart)
+    merged = cuts.merged_with(Constraints.merge_stroke([(4, 3), (4, 8)]))
+    assert rows(merged.cannot_link) == rows(Constraints.split_stroke([(0, 15), (9, 15)], SHAPE).cannot_link)
 
 
 def test_the_sides_of_a_cut_are_apart_near_the_stroke():
-    cut = rows(Constraints.cut_stroke([(0, 5), (9, 5)], SHAPE).apart)
+    cut = rows(Constraints.split_stroke([(0, 5), (9, 5)], SHAPE).cannot_link)
     assert (4, 6, 4, 5) in cut
     assert (4, 6, 7, 5) in cut
     assert (4, 6, 8, 5) not in cut
@@ -70,25 +70,25 @@ def test_the_sides_of_a_cut_are_apart_near_the_stroke():
 def test_a_cut_that_pokes_into_the_next_object_leaves_it_whole():
     labels = np.repeat([1, 2], 12)[:, None] * np.ones(24, int)
     stroke = [(-2, 12), (13, 12)]
-    hard = Constraints.cut_stroke(stroke, SHAPE)
-    soft = Constraints.cut_stroke(stroke, SHAPE, labels)
-    inside = (labels[tuple(soft.apart[:, 0].T)] == 2) & (labels[tuple(soft.apart[:, 1].T)] == 2)
-    assert len(soft.apart) < len(hard.apart)
+    hard = Constraints.split_stroke(stroke, SHAPE)
+    soft = Constraints.split_stroke(stroke, SHAPE, labels)
+    inside = (labels[tuple(soft.cannot_link[:, 0].T)] == 2) & (labels[tuple(soft.cannot_link[:, 1].T)] == 2)
+    assert len(soft.cannot_link) < len(hard.cannot_link)
     assert not inside.any()
 
 
 def test_strokes_are_clipped():
-    assert Constraints.join_stroke([(-5, 3), (30, 3)], SHAPE).pixels.tolist() == [[y, 3] for y in range(24)]
+    assert Constraints.merge_stroke([(-5, 3), (30, 3)], SHAPE).pixels.tolist() == [[y, 3] for y in range(24)]
     with pytest.raises(ImageError, match="outside"):
-        Constraints.join_stroke([(20, 3), (30, 3)]).on_grid(SHAPE)
+        Constraints.merge_stroke([(20, 3), (30, 3)]).on_grid(SHAPE)
 
 
 def test_contradictions_are_named():
     pair = np.array([[[1, 2], [3, 4]]])
     with pytest.raises(ConfigError, match=r"\[1, 2\] and \[3, 4\]"):
-        Constraints(together=pair, apart=pair)
+        Constraints(must_link=pair, cannot_link=pair)
     with pytest.raises(ConfigError, match=r"\[3, 4\] is foreground and background"):
-        Constraints(together=pair, background=pair[0, 1:])
+        Constraints(must_link=pair, background=pair[0, 1:])
     with pytest.raises(ConfigError, match=r"\[1, 2\] and \[1, 2\]"):
         Constraints.split_points((1, 2), (1, 2))
 

@@ -13,8 +13,8 @@ OFFSETS = default_offsets(2)
 place = st.tuples(st.integers(0, 39), st.integers(0, 47))
 strokes = st.lists(place, min_size=2, max_size=4)
 gestures = st.one_of(
-    strokes.map(lambda points: Constraints.join_stroke(points, SHAPE)),
-    strokes.map(lambda points: Constraints.cut_stroke(points, SHAPE)),
+    strokes.map(lambda points: Constraints.merge_stroke(points, SHAPE)),
+    strokes.map(lambda points: Constraints.split_stroke(points, SHAPE)),
     st.tuples(place, place).filter(lambda ab: ab[0] != ab[1]).map(lambda ab: Constraints.split_points(*ab)),
     st.lists(place, min_size=1, max_size=9).map(lambda pixels: Constraints(background=np.array(pixels))),
 )
@@ -30,11 +30,11 @@ def scene(seed, noise):
 
 def assert_holds(labels, constraints):
     here = constraints.on_grid(labels.shape)
-    linked, parted = labels.flat[here.together.reshape(-1)], labels.flat[here.apart.reshape(-1)]
+    linked, parted = labels.flat[here.must_link.reshape(-1)], labels.flat[here.cannot_link.reshape(-1)]
     assert (linked[0::2] == linked[1::2]).all()
     assert ((parted[0::2] != parted[1::2]) | (parted[0::2] == 0)).all()
-    assert labels.flat[here.on].all()
-    assert not labels.flat[here.off].any()
+    assert labels.flat[here.foreground].all()
+    assert not labels.flat[here.background].any()
 
 
 @settings(max_examples=25, deadline=None)
@@ -71,7 +71,7 @@ def test_saying_nothing_changes_nothing(seed):
 def test_a_volume():
     embedding = np.ones((4, 12, 12, 3), np.float32)
     constraints = Constraints.split_points((1, 5, 2), (1, 5, 9)).merged_with(
-        Constraints.join_stroke([(0, 0, 0), (3, 4, 0)])
+        Constraints.merge_stroke([(0, 0, 0), (3, 4, 0)])
     )
     labels = partition_embedding(embedding, default_offsets(3), None, PartitionConfig(), constraints)
     assert_holds(labels, constraints)

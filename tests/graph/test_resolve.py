@@ -27,11 +27,11 @@ def scene(noise=0.15, seed=0):
 
 def assert_holds(labels, constraints):
     here = constraints.on_grid(labels.shape)
-    linked, parted = labels.flat[here.together.reshape(-1)], labels.flat[here.apart.reshape(-1)]
+    linked, parted = labels.flat[here.must_link.reshape(-1)], labels.flat[here.cannot_link.reshape(-1)]
     assert (linked[0::2] == linked[1::2]).all()
     assert ((parted[0::2] != parted[1::2]) | (parted[0::2] == 0)).all()
-    assert labels.flat[here.on].all()
-    assert not labels.flat[here.off].any()
+    assert labels.flat[here.foreground].all()
+    assert not labels.flat[here.background].any()
 
 
 def iou(a, b):
@@ -53,7 +53,7 @@ def test_two_clicks_part_two_discs_at_their_border():
 @pytest.mark.parametrize("stroke", [[(3, 20), (27, 20)], [(8, 20.4), (14, 19.6), (20, 20.2)], [(11, 20), (19, 20)]])
 def test_a_stroke_along_the_border_parts_two_discs(stroke):
     discs, labels, embedding = scene()
-    cut = Constraints.cut_stroke(stroke, SHAPE, labels)
+    cut = Constraints.split_stroke(stroke, SHAPE, labels)
     result = resolve(labels, embedding, cut, cut.pixels)
     assert_holds(result, cut)
     assert iou(result == result[15, 12], discs == 1) > 0.9
@@ -63,7 +63,7 @@ def test_a_stroke_along_the_border_parts_two_discs(stroke):
 
 def test_a_stroke_joins_objects_and_the_background_under_it():
     _, labels, embedding = scene()
-    join = Constraints.join_stroke([(15, 28), (30, 50)])
+    join = Constraints.merge_stroke([(15, 28), (30, 50)])
     result = resolve(labels, embedding, join, join.pixels)
     assert_holds(result, join)
     expected = np.where(labels == 5, 3, labels)
@@ -73,9 +73,9 @@ def test_a_stroke_joins_objects_and_the_background_under_it():
 
 def test_a_join_then_a_cut_elsewhere():
     discs, labels, embedding = scene()
-    join = Constraints.join_stroke([(15, 28), (30, 50)])
+    join = Constraints.merge_stroke([(15, 28), (30, 50)])
     joined = resolve(labels, embedding, join, join.pixels)
-    cut = Constraints.cut_stroke([(3, 20), (27, 20)], SHAPE, joined)
+    cut = Constraints.split_stroke([(3, 20), (27, 20)], SHAPE, joined)
     result = resolve(joined, embedding, join.merged_with(cut), cut.pixels)
     assert_holds(result, join.merged_with(cut))
     assert result[30, 50] == result[15, 28] != result[15, 12]
@@ -84,9 +84,9 @@ def test_a_join_then_a_cut_elsewhere():
 
 def test_a_cut_then_a_join_over_it_gives_the_object_back():
     _, labels, embedding = scene()
-    cut = Constraints.cut_stroke([(3, 20), (27, 20)], SHAPE, labels)
+    cut = Constraints.split_stroke([(3, 20), (27, 20)], SHAPE, labels)
     parted = resolve(labels, embedding, cut, cut.pixels)
-    join = Constraints.join_stroke([(15, 14), (15, 26)])
+    join = Constraints.merge_stroke([(15, 14), (15, 26)])
     np.testing.assert_array_equal(resolve(parted, embedding, cut.merged_with(join), join.pixels), labels)
 
 
@@ -101,14 +101,14 @@ def test_erasing_through_an_object_parts_it():
 def test_parts_that_share_an_id_go_on_sharing_it():
     _, labels, embedding = scene()
     labels[labels == 7] = 3
-    join = Constraints.join_stroke([(15, 28), (30, 50)])
+    join = Constraints.merge_stroke([(15, 28), (30, 50)])
     result = resolve(labels, embedding, join, join.pixels)
     assert (result[labels > 0] == 3).all()
 
 
 def test_no_end_of_a_cut_becomes_a_piece_of_its_own():
     embedding = np.random.default_rng(0).normal(size=(*SHAPE, 8)).astype(np.float32)  # says nothing
-    cut = Constraints.cut_stroke([(25, 20), (29, 30), (27, 42)], SHAPE)
+    cut = Constraints.split_stroke([(25, 20), (29, 30), (27, 42)], SHAPE)
     result = resolve(np.ones(SHAPE, np.uint32), embedding, cut, cut.pixels)
     assert_holds(result, cut)
     assert np.unique(result).tolist() == [1, 2]
@@ -117,7 +117,7 @@ def test_no_end_of_a_cut_becomes_a_piece_of_its_own():
 def test_a_cut_that_pokes_into_the_next_object_makes_two_pieces_of_one():
     _, labels, embedding = scene()
     labels[24:30, 20] = labels[30:40, 10:30] = 9
-    cut = Constraints.cut_stroke([(3, 20), (32, 20)], SHAPE, labels)
+    cut = Constraints.split_stroke([(3, 20), (32, 20)], SHAPE, labels)
     result = resolve(labels, embedding, cut, cut.pixels)
     assert len(np.unique(result)) == len(np.unique(labels)) + 1
 
@@ -135,13 +135,13 @@ def test_constraints_hold_and_nothing_else_changes(said, seed):
     constraints = Constraints()
     for kind, stroke in said:
         if kind == "cut":
-            new = Constraints.cut_stroke(stroke, SHAPE)
+            new = Constraints.split_stroke(stroke, SHAPE)
         elif kind == "split" and stroke[0] != stroke[1]:
             new = Constraints.split_points(*stroke[:2])
         elif kind == "erase":
             new = Constraints(background=np.array(stroke))
         else:
-            new = Constraints.join_stroke(stroke)
+            new = Constraints.merge_stroke(stroke)
         constraints = constraints.merged_with(new)
         before, labels = labels, resolve(labels, embedding, constraints, new.pixels)
         assert_holds(labels, constraints)

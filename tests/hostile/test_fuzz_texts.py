@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_grd.config import DistillConfig
-from napari_grd.corrections import Accept, Corrections, Cut, Draw, Erase, ImageRef, Join, Region
+from napari_grd.corrections import Accept, Corrections, Draw, Erase, ImageRef, Merge, Region, SplitLine
 from napari_grd.corrections.files import SUFFIX, save_corrections
 from napari_grd.corrections.journal import JOURNAL_SUFFIX, open_journal
 
@@ -16,8 +16,8 @@ IMAGE = ImageRef((48, 64))
 MASK = np.zeros(IMAGE.shape, bool)
 MASK[4:12, 5:20] = True
 MADE = [
-    Join([(5, 5), (5, 20)]),
-    Cut([(3, 3), (20, 20)]),
+    Merge([(5, 5), (5, 20)]),
+    SplitLine([(3, 3), (20, 20)]),
     Accept((6, 6), Region.from_mask(MASK)),
     Erase(Region.from_mask(MASK)),
     Draw(Region.from_mask(MASK)),

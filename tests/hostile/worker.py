@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig
-from napari_grd.corrections import Corrections, ImageRef, Join, open_journal, save_corrections
+from napari_grd.corrections import Corrections, ImageRef, Merge, open_journal, save_corrections
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.export.formats import export_model
@@ -99,7 +99,7 @@ def journal(folder: Path, variant: int) -> None:
     path, image = folder / "a.grd-corrections.geojson", ImageRef((64, 64))
     with open_journal(path, image) as opened, (folder / "accepted").open("a") as accepted:
         for number in range(60):
-            made = opened.add(Join([(1, 1), (1, 2 + number % 50)]))
+            made = opened.add(Merge([(1, 1), (1, 2 + number % 50)]))
             accepted.write(f"{made.id}\n")
             accepted.flush()
             if number % 20 == 19:
@@ -109,7 +109,7 @@ def journal(folder: Path, variant: int) -> None:
 def corrections(folder: Path, variant: int) -> None:
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     made = [
-        Join([(variant, at % 60), (5, 9)], id=f"{at:032x}", time=begin + timedelta(seconds=at)) for at in range(300)
+        Merge([(variant, at % 60), (5, 9)], id=f"{at:032x}", time=begin + timedelta(seconds=at)) for at in range(300)
     ]
     save_corrections(Corrections(ImageRef((64, 64)), made), folder / "a.grd-corrections.geojson")
 

@@ -238,7 +238,7 @@ def _iter_all(
 
 def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: set[str], *, alone: bool) -> Job[None]:
     """One image, from its file to its labels' file."""
-    from napari_grd.corrections.replay import iter_segment_corrected
+    from napari_grd.corrections.apply import iter_segment_corrected
     from napari_grd.inference.fit import fit_channels
     from napari_grd.inference.view import with_pixel_size
     from napari_grd.io.images import read_image

@@ -1,11 +1,9 @@
 """What a person corrected: its record, its file, what it says to the graph and to the student."""
 
-from napari_grd.corrections.change import Change
+from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.doubt import Doubt, doubts
-from napari_grd.corrections.edges import constraints_of, constraints_of_one
-from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.evidence import Evidence, PlaneEvidence, Predictions
+from napari_grd.corrections.constraints import constraints_of, constraints_of_one
+from napari_grd.corrections.editor import Change, Editor
 from napari_grd.corrections.files import load_corrections, save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import Journal, open_journal
@@ -13,19 +11,20 @@ from napari_grd.corrections.kinds import (
     Accept,
     Add,
     Correction,
-    Cut,
     Draw,
     Erase,
-    Join,
     Link,
+    Merge,
     Pick,
     Remove,
     Split,
+    SplitLine,
     Unlink,
 )
-from napari_grd.corrections.lessons import training_labels
+from napari_grd.corrections.predictions import PlanePrediction, Predictions, PredictionSource
 from napari_grd.corrections.region import Region
-from napari_grd.corrections.replay import replay
+from napari_grd.corrections.training_labels import training_labels
+from napari_grd.corrections.uncertainty import UncertainObject, uncertain_objects
 
 __all__ = [
     "Accept",
@@ -33,29 +32,29 @@ __all__ = [
     "Change",
     "Correction",
     "Corrections",
-    "Cut",
-    "Doubt",
     "Draw",
     "Editor",
     "Erase",
-    "Evidence",
     "ImageRef",
-    "Join",
     "Journal",
     "Link",
+    "Merge",
     "Pick",
-    "PlaneEvidence",
+    "PlanePrediction",
+    "PredictionSource",
     "Predictions",
     "Region",
     "Remove",
     "Split",
+    "SplitLine",
+    "UncertainObject",
     "Unlink",
+    "apply_corrections",
     "constraints_of",
     "constraints_of_one",
-    "doubts",
     "load_corrections",
     "open_journal",
-    "replay",
     "save_corrections",
     "training_labels",
+    "uncertain_objects",
 ]

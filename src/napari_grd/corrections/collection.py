@@ -73,9 +73,9 @@ class Corrections:
 
     Examples
     --------
-    >>> from napari_grd.corrections import ImageRef, Join
+    >>> from napari_grd.corrections import ImageRef, Merge
     >>> corrections = Corrections(ImageRef((64, 64)))
-    >>> _ = corrections.add(Join([(5, 5), (5, 20)]))
+    >>> _ = corrections.add(Merge([(5, 5), (5, 20)]))
     >>> _ = corrections.undo()
     >>> len(corrections), corrections.redo().kind, len(corrections)
     (0, 'join', 1)

@@ -1,16 +1,275 @@
-"""Fine-tuning as a script calls it: models and teachers by name, and the job driven to its end."""
+"""Fine-tune a model on corrected images, and compare it with the model before."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_grd.config import FineTuneConfig
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import FineTuneConfig, SegmentConfig
+from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.learn import iter_learn
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.predictions import Predictions
+from napari_grd.corrections.training_labels import training_labels
+from napari_grd.data.inputs import as_image
+from napari_grd.errors import CorrectionError, GrdError, LabelError
+from napari_grd.finetuning.fine_tune import iter_fit_known
 from napari_grd.hub import ModelLike, as_model
+from napari_grd.inference.prediction import partition_prediction
+from napari_grd.inference.segment import iter_segment, predict
 from napari_grd.jobs import Event, Job, drain
+from napari_grd.metrics import Scores, evaluate
 from napari_grd.models import Model
+from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.registry import TeacherLike, as_teacher
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One corrected plane.
+
+    Attributes
+    ----------
+    image : (C, H, W) array
+        Intensities as they were read.
+    labels : (H, W) int64
+        What is known, see :func:`~napari_grd.corrections.training_labels.training_labels`.
+    """
+
+    image: NDArray[Any]
+    labels: NDArray[np.int64]
+
+    @property
+    def objects(self) -> int:
+        """How many objects are known."""
+        return len(np.unique(self.labels[self.labels > 0]))
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """How well two models do on what is known of corrected images.
+
+    Attributes
+    ----------
+    before, after : Scores
+        Objects that lie mostly on pixels nobody vouches for do not count.
+    objects : int
+        Known objects.
+    """
+
+    before: Scores
+    after: Scores
+    objects: int
+
+
+def lessons(
+    model: Model,
+    images: Any,
+    corrections: Any,
+    labels: Any,
+    axes: str | None = None,
+    config: SegmentConfig | None = None,
+) -> list[Lesson]:
+    """The corrected planes of images, with what is known in them.
+
+    Parameters
+    ----------
+    model : Model
+        Who is to learn.
+    images : array or sequence of arrays
+        One bare array is one image, which can be a stack or a series.
+    corrections : Corrections or sequence of Corrections
+        One for each image.
+    labels : array, sequence of (array or None), or None
+        For each image its segmentation with the corrections in it. None: it is
+        segmented here and the corrections are replayed on it.
+    axes : str, optional
+        Axes of every image, a letter an axis, ``c`` for channels. Default: those
+        of its corrections, and channels first or last if there is one more.
+    config : SegmentConfig, optional
+        How images without labels are segmented.
+
+    Returns
+    -------
+    list of Lesson
+
+    Raises
+    ------
+    CorrectionError
+        If there is nothing to learn from, or corrections are of another image.
+    ImageError, LabelError
+        If an image does not fit the model, or labels do not fit an image.
+    """
+    images = [images] if hasattr(images, "ndim") else list(images)
+    corrections = [corrections] if isinstance(corrections, Corrections) else list(corrections)
+    labels = [None] * len(images) if labels is None else [labels] if hasattr(labels, "ndim") else list(labels)
+    if not len(images) == len(corrections) == len(labels):
+        raise CorrectionError(
+            f"There are {len(images)} images, {len(corrections)} sets of corrections and {len(labels)} label images.",
+            "Give one of each for every image.",
+        )
+    found = []
+    for number, (image, made, segmented) in enumerate(zip(images, corrections, labels, strict=True)):
+        try:
+            found += _planes(model, image, made, segmented, axes, config)
+        except GrdError as error:
+            raise type(error)(f"Image {number}: {error.problem}", error.remedy) from error
+    if not any(lesson.objects for lesson in found):
+        raise CorrectionError(
+            f"The corrections of {len(images)} images leave no object to learn from.",
+            "Accept, draw or correct some objects first; undone corrections do not count.",
+        )
+    return found
+
+
+def iter_learn(
+    model: Model,
+    images: Any,
+    corrections: Any,
+    labels: Any,
+    config: FineTuneConfig | None = None,
+    *,
+    axes: str | None = None,
+    teacher: Teacher | None = None,
+    rehearsal: Sequence[Any] | None = None,
+    out_dir: str | Path | None = None,
+) -> Job[Model]:
+    """Let a model learn from corrected images, as a job.
+
+    See :func:`napari_grd.api.fine_tune`, which says what the parameters are.
+    """
+    settings = SegmentConfig(object_diameter=(config or FineTuneConfig()).object_diameter)
+    found = lessons(model, images, corrections, labels, axes, settings)
+    return (
+        yield from iter_fit_known(
+            model,
+            [lesson.image for lesson in found],
+            [lesson.labels for lesson in found],
+            config,
+            teacher=teacher,
+            rehearsal=rehearsal,
+            rehearsal_axes=axes,
+            out_dir=out_dir,
+        )
+    )
+
+
+def before_after(
+    before: ModelLike,
+    after: ModelLike,
+    images: Any,
+    corrections: Any,
+    labels: Any,
+    config: SegmentConfig | None = None,
+    *,
+    axes: str | None = None,
+) -> BeforeAfter:
+    """Score a model before and after fine-tuning, on the labeled pixels of corrected images.
+
+    An object that a model finds counts if at least half of it lies on labeled pixels, and then as a whole: an
+    object that covers a labeled one and its unlabeled neighbors does not match the labeled one. On the images of
+    the fine-tuning the scores tell what the model learned, not what it will do elsewhere: for that, pass
+    corrected images that it has not seen.
+
+    Parameters
+    ----------
+    before, after : Model, str or Path
+        Two models of the same channels.
+    images, corrections, labels
+        As for :func:`fine_tune`.
+    config : SegmentConfig, optional
+        Settings of both segmentations.
+    axes : str, optional
+        Axes of every image, as for :func:`fine_tune`.
+
+    Returns
+    -------
+    BeforeAfter
+        Scores of both models, and the number of labeled objects.
+
+    Raises
+    ------
+    CorrectionError
+        If the corrections are of other images, or label no pixel.
+
+    See Also
+    --------
+    fine_tune : Fine-tune a model with corrections.
+    evaluate : Score fully labeled images.
+
+    Examples
+    --------
+    >>> from napari_grd.corrections import Accept, Corrections, ImageRef, Region
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
+    >>> one = labels == labels.max()
+    >>> accepted = Accept(tuple(int(i) for i in np.argwhere(one)[0]), Region.from_mask(one))
+    >>> corrections = Corrections(ImageRef.of(image), [accepted])
+    >>> before_after("nuclei", "nuclei", image, corrections, labels).objects
+    1
+    """
+    before, after = as_model(before), as_model(after)
+    found = lessons(before, images, corrections, labels, axes, config)
+    return BeforeAfter(
+        _score(before, found, config), _score(after, found, config), objects=sum(one.objects for one in found)
+    )
+
+
+def _score(model: Model, found: Sequence[Lesson], config: SegmentConfig | None) -> Scores:
+    seen = [_on_known(drain(iter_segment(model, one.image, config, axes="cyx")), one.labels) for one in found]
+    return evaluate(reference=[np.maximum(one.labels, 0) for one in found], labels=seen)
+
+
+def _planes(
+    model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None, config: SegmentConfig | None
+) -> list[Lesson]:
+    if not isinstance(made, Corrections):
+        raise CorrectionError(f"A {type(made).__name__} is no set of corrections.", "Give Corrections, one an image.")
+    axes = axes or _axes(image, made.image, model.config.in_channels)
+    made.image.merged(ImageRef.of(image, axes, hashed=made.image.key is not None))
+    channels = axes.find("c")
+    first = image if channels < 0 else np.moveaxis(image, channels, -3)
+    if segmented is not None and np.shape(segmented) != made.image.shape:
+        raise LabelError(
+            f"The labels have shape {np.shape(segmented)}, the corrections are of {made.image}.",
+            "Give the labels of this image.",
+        )
+    planes = {
+        plane: as_image(first[plane], "yx" if channels < 0 else "cyx", in_channels=model.config.in_channels)
+        for plane in sorted({one.plane for one in made if not one.between_planes})
+    }
+    labels = _segmented(model, planes, made, config) if segmented is None else segmented
+    return [Lesson(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]
+
+
+def _segmented(
+    model: Model, planes: Mapping[tuple[int, ...], NDArray[Any]], made: Corrections, config: SegmentConfig | None
+) -> NDArray[np.uint32]:
+    """A segmentation of the corrected planes with the corrections in it; other planes are empty."""
+    labels = np.zeros(made.image.shape, np.uint32)
+    said = Predictions()
+    for plane, image in planes.items():
+        prediction = predict(model, image, config, axes="cyx")
+        said.put(plane, prediction)
+        labels[plane] = partition_prediction(prediction)
+    return apply_corrections(labels, said, made)
+
+
+def _axes(image: Any, reference: ImageRef, channels: int) -> str:
+    if np.ndim(image) == len(reference.axes) + 1:
+        if np.shape(image)[-1] == channels:
+            return f"{reference.axes}c"
+        return f"{reference.axes[:-2]}c{reference.axes[-2:]}"
+    return reference.axes
+
+
+def _on_known(found: NDArray[Any], known: NDArray[np.int64]) -> NDArray[Any]:
+    counts = np.bincount(found.ravel())
+    inside = np.bincount(found[known >= 0], minlength=len(counts))
+    return np.where((2 * inside >= counts)[found], found, 0)
 
 
 def iter_fine_tune(

@@ -129,11 +129,11 @@ class ImageRef:
         CorrectionError
             If its plane or a pixel lies outside.
         """
-        sizes = self.shape[:-2]
+        name, sizes = type(correction).__name__, self.shape[:-2]
         for plane in (correction.plane, *(plane for plane, _ in correction.places)):
             if len(plane) != len(sizes) or any(at >= size for at, size in zip(plane, sizes, strict=True)):
                 raise CorrectionError(
-                    f"The correction {correction.kind!r} is of plane {plane}, which {self} does not have.",
+                    f"The correction {name!r} is of plane {plane}, which {self} does not have.",
                     f"Give the index along {', '.join(self.axes[:-2])}." if sizes else "Leave the plane out.",
                 )
         ends = [(y + 1, x + 1) for _, (y, x) in correction.places]
@@ -142,7 +142,7 @@ class ImageRef:
         for y, x in ends:
             if y > self.shape[-2] or x > self.shape[-1]:
                 raise CorrectionError(
-                    f"The correction {correction.kind!r} has the pixel ({y - 1}, {x - 1}), which {self} does not have.",
+                    f"The correction {name!r} has the pixel ({y - 1}, {x - 1}), which {self} does not have.",
                     "Give y and x in pixels of the image at full resolution.",
                 )
 

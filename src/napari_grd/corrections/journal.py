@@ -12,16 +12,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from napari_grd.corrections.collection import Corrections, Entry
-from napari_grd.corrections.features import from_feature, parse_time, to_feature
 from napari_grd.corrections.files import (
     FORMAT,
     MAX_BYTES,
     SUFFIX,
+    from_feature,
     image_from_json,
     image_to_json,
     load_corrections,
     parse_json,
+    parse_time,
     save_corrections,
+    to_feature,
     to_json,
 )
 from napari_grd.corrections.image import ImageRef
@@ -168,11 +170,11 @@ def open_journal(path: str | Path, image: ImageRef) -> Journal:
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> from napari_grd.corrections import Join
+    >>> from napari_grd.corrections import Merge
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / f"cells{SUFFIX}"
     ...     with open_journal(path, ImageRef((64, 64))) as journal:
-    ...         _ = journal.add(Join([(5, 5), (5, 20)]))
+    ...         _ = journal.add(Merge([(5, 5), (5, 20)]))
     ...     with open_journal(path, ImageRef((64, 64))) as journal:  # as after a crash
     ...         len(journal.corrections)
     1

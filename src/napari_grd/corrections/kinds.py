@@ -1,30 +1,123 @@
-"""What a person can correct: one frozen record a gesture.
+"""The kinds of corrections: one frozen record per gesture.
 
 Coordinates are y, x in pixels of the image at full resolution. A pixel is two
 integers; a stroke runs through points with pixel centers at whole numbers,
 as in napari, and may leave the image.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
-from uuid import uuid4
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
 
-from napari_grd.corrections.region import Region
-from napari_grd.corrections.values import (
-    Pixel,
-    Point,
-    as_author,
-    as_id,
-    as_number,
-    as_pixel,
-    as_plane,
-    as_region,
-    as_stroke,
-    as_time,
-)
+from napari_grd.corrections.region import MAX_SIDE, Region
 from napari_grd.errors import CorrectionError
+
+Pixel = tuple[int, int]
+Point = tuple[float, float]
+
+MAX_POINTS = 100_000
+"""Points of one stroke."""
+MAX_LENGTH = 1 << 22
+"""Pixels that one stroke passes; each of them becomes a link."""
+
+_MAX_AXES, _MAX_AUTHOR = 8, 200
+_YEARS = range(1970, 3000)  # leaves room for "just after the last one"
+
+
+def as_pixel(value: Any, what: str) -> Pixel:
+    """Two whole numbers, y and x.
+
+    Examples
+    --------
+    >>> as_pixel([3, 4], "pixel of a click")
+    (3, 4)
+    """
+    y, x = _indices(value, what, 2, 2)
+    return y, x
+
+
+def as_plane(value: Any, what: str) -> tuple[int, ...]:
+    """The index of a plane: a whole number for each axis before y and x."""
+    return _indices(value, what, 0, _MAX_AXES)
+
+
+def as_stroke(value: Any, what: str) -> tuple[Point, ...]:
+    """At least two points y, x, rounded to an eighth of a pixel."""
+    points = [_point(point, what) for point in _items(value, what, 2, MAX_POINTS)]
+    length = sum(abs(y1 - y0) + abs(x1 - x0) for (y0, x0), (y1, x1) in pairwise(points))
+    if length > MAX_LENGTH:
+        raise CorrectionError(f"The {what} passes {length:.0f} pixels.", f"Keep it below {MAX_LENGTH}.")
+    return tuple(points)
+
+
+def as_region(value: Any, what: str) -> Region:
+    """A region."""
+    if not isinstance(value, Region):
+        raise _wrong(value, what, "a Region, e.g. of Region.from_mask(mask)")
+    return value
+
+
+def as_number(value: Any, what: str) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _wrong(value, what, "a finite number")
+    return float(value)
+
+
+def as_id(value: Any, what: str) -> str:
+    """A UUID, as text."""
+    try:
+        return str(UUID(value))
+    except (ValueError, AttributeError, TypeError):
+        raise _wrong(value, what, "a UUID") from None
+
+
+def as_time(value: Any, what: str) -> datetime:
+    """A date in UTC; without a zone it is taken for that."""
+    if not isinstance(value, datetime) or value.year not in _YEARS:
+        raise _wrong(value, what, f"a date from {_YEARS[0]} to {_YEARS[-1]}")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def as_author(value: Any, what: str) -> str:
+    """A short text."""
+    if not isinstance(value, str) or len(value) > _MAX_AUTHOR:
+        raise _wrong(value, what, f"a text of at most {_MAX_AUTHOR} characters")
+    return value
+
+
+def _wrong(value: Any, what: str, wanted: str) -> CorrectionError:
+    given = repr(value)
+    given = given if len(given) <= 80 else f"{given[:77]}..."
+    return CorrectionError(f"The {what} is {given}.", f"Give {wanted}.")
+
+
+def _items(value: Any, what: str, low: int, high: int) -> Sequence[Any]:
+    if isinstance(value, str | bytes) or not hasattr(value, "__len__") or not low <= len(value) <= high:
+        raise _wrong(value, what, f"{low} to {high} of them" if low < high else f"{low} of them")
+    return list(value)
+
+
+def _indices(value: Any, what: str, low: int, high: int) -> tuple[int, ...]:
+    items = _items(value, what, low, high)
+    # numpy's integers are welcome, its floats and Python's bools are not.
+    if any(isinstance(item, bool) or not hasattr(item, "__index__") or not 0 <= item <= MAX_SIDE for item in items):
+        raise _wrong(value, what, f"whole numbers from 0 to {MAX_SIDE}")
+    return tuple(int(item) for item in items)
+
+
+def _point(value: Any, what: str) -> Point:
+    try:
+        y, x = (round(float(part) * 8) / 8 for part in value)
+    except (TypeError, ValueError, OverflowError):
+        raise _wrong(value, f"{what} has a point that", "points of two finite numbers, y and x") from None
+    if max(abs(y), abs(x)) > MAX_SIDE:
+        raise _wrong(value, f"{what} has a point that", f"points within {MAX_SIDE} pixels")
+    return y, x
 
 
 @dataclass(frozen=True)
@@ -62,10 +155,15 @@ class Correction:
         if self.author is not None:
             self._check("author", as_author)
 
-    @property
-    def kind(self) -> str:
-        """Its name in files: "pick", "join", ..."""
-        return type(self).__name__.lower()
+    kind: ClassVar[str]
+    """Its name in files and journals: "pick", "join", ..."""
+    geometry: ClassVar[str] = "Polygon"
+    """The GeoJSON geometry that it is written as; "LineString" has a ``stroke``, "Polygon" a ``region``."""
+    between_planes: ClassVar[bool] = False
+    """Whether it is about the ids of objects in two planes, not about their pixels."""
+
+    def __init_subclass__(cls, kind: str | None = None) -> None:
+        cls.kind = kind or cls.__name__.lower()
 
     @property
     def pixels(self) -> tuple[Pixel, ...]:
@@ -82,8 +180,13 @@ class Correction:
         """The pixels it is about, if it is about pixels."""
         return None
 
+    @property
+    def whole(self) -> Region | None:
+        """All pixels of an object, if it names them all."""
+        return None
+
     def _check(self, name: str, check: Callable[[Any, str], Any]) -> None:
-        object.__setattr__(self, name, check(getattr(self, name), f"{name} of the correction {self.kind!r}"))
+        object.__setattr__(self, name, check(getattr(self, name), f"{name} of the correction {type(self).__name__!r}"))
 
 
 @dataclass(frozen=True)
@@ -108,7 +211,16 @@ class _AtObject(Correction):
 
 
 @dataclass(frozen=True)
-class Pick(_AtObject):
+class _Object(_AtObject):
+    """A correction that names all pixels of the object."""
+
+    @property
+    def whole(self) -> Region:
+        return self.region
+
+
+@dataclass(frozen=True)
+class Pick(_Object):
     """These pixels are an instance.
 
     Attributes
@@ -144,7 +256,7 @@ class Remove(_AtObject):
 
 
 @dataclass(frozen=True)
-class Accept(_AtObject):
+class Accept(_Object):
     """The object at ``pixel`` is right as it is: exactly these pixels.
 
     It keeps the pixels themselves, not an id or a hash of them: it then
@@ -162,6 +274,7 @@ class _Stroke(Correction):
         At least two points, y, x, rounded to an eighth of a pixel (which files hold exactly).
     """
 
+    geometry: ClassVar[str] = "LineString"
     stroke: tuple[Point, ...]
 
     def __post_init__(self) -> None:
@@ -170,18 +283,20 @@ class _Stroke(Correction):
 
 
 @dataclass(frozen=True)
-class Join(_Stroke):
+class Merge(_Stroke, kind="join"):
     """The pieces under this stroke are one object."""
 
 
 @dataclass(frozen=True)
-class Cut(_Stroke):
+class SplitLine(_Stroke, kind="cut"):
     """Along this stroke runs a border between objects."""
 
 
 @dataclass(frozen=True)
 class Split(Correction):
-    """Two pixels lie in two different objects: a cut in two clicks."""
+    """Two pixels lie in two different objects: a split at two points."""
+
+    geometry: ClassVar[str] = "MultiPoint"
 
     first: Pixel
     second: Pixel
@@ -224,6 +339,10 @@ class _Painted(Correction):
 class Draw(_Painted):
     """Painted: these pixels belong to the object at ``pixel``, or, without it, are a new one."""
 
+    @property
+    def whole(self) -> Region | None:
+        return self.region if self.pixel is None else None
+
 
 @dataclass(frozen=True)
 class Erase(_Painted):
@@ -231,7 +350,7 @@ class Erase(_Painted):
 
 
 @dataclass(frozen=True)
-class _Through(Correction):
+class _BetweenPlanes(Correction):
     """A correction of how planes go together; what objects look like in a plane it leaves alone.
 
     Attributes
@@ -244,6 +363,8 @@ class _Through(Correction):
         Index of the second plane, along one axis before or behind the first.
     """
 
+    geometry: ClassVar[str] = "MultiPoint"
+    between_planes: ClassVar[bool] = True
     first: Pixel
     second: Pixel
     other: tuple[int, ...]
@@ -256,7 +377,7 @@ class _Through(Correction):
         same_axes = len(self.plane) == len(self.other)
         if not same_axes or sum(a != b for a, b in zip(self.plane, self.other, strict=True)) != 1:
             raise CorrectionError(
-                f"The planes of the correction {self.kind!r} are {self.plane} and {self.other}.",
+                f"The planes of the correction {type(self).__name__!r} are {self.plane} and {self.other}.",
                 "Give two planes of a stack or series that differ along one axis.",
             )
 
@@ -266,7 +387,7 @@ class _Through(Correction):
 
 
 @dataclass(frozen=True)
-class Link(_Through):
+class Link(_BetweenPlanes):
     """Two objects in two planes are one.
 
     Examples
@@ -277,10 +398,11 @@ class Link(_Through):
 
 
 @dataclass(frozen=True)
-class Unlink(_Through):
+class Unlink(_BetweenPlanes):
     """Two objects in two planes are two, though they have one number."""
 
 
 KINDS: dict[str, type[Correction]] = {
-    kind.__name__.lower(): kind for kind in (Pick, Add, Remove, Accept, Join, Cut, Split, Draw, Erase, Link, Unlink)
+    kind.kind: kind for kind in (Pick, Add, Remove, Accept, Merge, SplitLine, Split, Draw, Erase, Link, Unlink)
 }
+"""Every kind by its name in files, which is older than the class names."""

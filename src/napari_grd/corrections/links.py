@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.corrections.constraint_history import ConstraintHistory, around
 from napari_grd.corrections.kinds import Link, Unlink
 from napari_grd.corrections.plane import PlaneLabels
-from napari_grd.corrections.said import Said, around
 from napari_grd.corrections.solve import Solved
 
 Plane = tuple[int, ...]
@@ -69,7 +69,7 @@ def new_ids(
     return found
 
 
-def rename(plane: PlaneLabels, said: Said, ids: Mapping[int, int]) -> Solved:
+def rename(plane: PlaneLabels, history: ConstraintHistory, ids: Mapping[int, int]) -> Solved:
     """Give objects of a plane, which is changed in place, other ids, all at once."""
     boxes = [each for each in map(plane.box, ids) if each is not None]
     box = around(boxes) if boxes else (0, 0, 0, 0)
@@ -78,7 +78,7 @@ def rename(plane: PlaneLabels, said: Said, ids: Mapping[int, int]) -> Solved:
     for old, new in ids.items():
         after[before == old] = new
     plane.write(box, after)
-    return Solved(said, box, before, after)
+    return Solved(history, box, before, after)
 
 
 def _planes(correction: Link | Unlink, shape: tuple[int, ...]) -> tuple[list[Plane], list[Plane]]:

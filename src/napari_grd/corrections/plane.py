@@ -1,13 +1,16 @@
-"""One plane of labels that knows where its objects are, so that nothing has to look at all of it."""
+"""One plane of labels with a bounding box per object, and what a click in it would pick."""
 
 import numpy as np
 from numba import types
 from numba.typed import Dict
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_grd.compiled import compiled
+from napari_grd.corrections.constraint_history import Box, around
+from napari_grd.corrections.predictions import PlanePrediction
 from napari_grd.corrections.region import Region
-from napari_grd.corrections.said import Box, around
+from napari_grd.graph.region_growing import instance_at
 
 Labels = NDArray[np.uint32]
 
@@ -59,6 +62,14 @@ class PlaneLabels:
             inside = known is None or around([known, box]) == box
             self._boxes[label] = here if known is None or inside else around([known, here])
 
+    def label_of(self, region: Region) -> int:
+        """The object that has exactly these pixels, 0 if there is none."""
+        y, x, _ = region.runs[0]
+        box = self.box(int(self.labels[y, x]))
+        if box is None:
+            return 0
+        return region.label_in(self.labels[box[0] : box[2], box[1] : box[3]], box[:2])
+
     def region(self, label: int) -> Region | None:
         """The pixels of an object; None if there are none."""
         box = self.box(label)
@@ -91,3 +102,81 @@ def _find(labels):  # type: ignore[no-untyped-def]
                 box[1], box[2], box[3] = min(box[1], x), y + 1, max(box[3], end)
             x = end
     return found
+
+
+Mask = NDArray[np.bool_]
+
+_LIMIT = 96
+_THRESHOLD = 0.4
+_STEP = 1.25
+_EPS = 1e-12
+
+
+def picked(
+    plane: PlaneLabels, prediction: PlanePrediction | None, pixel: tuple[int, int], growth: float
+) -> Region | None:
+    """What the embedding gives at a pixel of the background, without other objects; None without prediction."""
+    if prediction is None:
+        return None
+    start = tuple(max(0, at - _LIMIT - 2) for at in pixel)
+    window = tuple(slice(first, at + _LIMIT + 3) for first, at in zip(start, pixel, strict=True))
+    at = (pixel[0] - start[0], pixel[1] - start[1])
+    foreground = None if prediction.foreground is None else prediction.foreground[window]
+    found = instance_at(prediction.embedding[window], foreground, at, _THRESHOLD, growth=growth, limit=_LIMIT)
+    return _region(found & (plane.labels[window] == 0), at, (start[0], start[1]))
+
+
+def part_like(plane: PlaneLabels, prediction: PlanePrediction, pixel: tuple[int, int], growth: float) -> Region | None:
+    """The part of the object at a pixel whose embedding is like that of the pixel."""
+    mask = instance_at(prediction.embedding, prediction.foreground, pixel, growth=growth)
+    mask &= plane.labels == plane.labels[pixel]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    y, x = int(rows[0]), int(columns[0])
+    return Region.from_mask(mask[y : rows[-1] + 1, x : columns[-1] + 1], (y, x))
+
+
+def grown(
+    plane: PlaneLabels, prediction: PlanePrediction | None, pixel: tuple[int, int], growth: float
+) -> Region | None:
+    """The object at a pixel, wider or narrower by about a pixel a notch.
+
+    It grows over background that the embedding finds like it, more tolerant with every notch, and
+    never over another object; what is narrower than it shrinks leaves nothing.
+    """
+    label = int(plane.labels[pixel])
+    box = plane.box(label)
+    assert box is not None
+    if growth == 0:
+        return plane.region(label)
+    rim = int(np.ceil(abs(growth))) + 1
+    y0, x0 = max(box[0] - rim, 0), max(box[1] - rim, 0)
+    window = np.s_[y0 : box[2] + rim, x0 : box[3] + rim]
+    here = plane.labels[window]
+    mask = here == label
+    if growth < 0:
+        # Beyond the image's edge the object goes on.
+        depth = ndimage.distance_transform_edt(np.pad(mask, rim, mode="edge"))[rim:-rim, rim:-rim]
+        changed: Mask = depth > -growth
+    else:
+        near = ndimage.distance_transform_edt(~mask) <= growth
+        changed = mask | (near & (here == 0) & _like(prediction, window, mask, growth))
+    return _region(changed, (pixel[0] - y0, pixel[1] - x0), (y0, x0))
+
+
+def _like(prediction: PlanePrediction | None, window: tuple[slice, slice], mask: Mask, growth: float) -> Mask:
+    """Where the embedding is like that of the object."""
+    if prediction is None:
+        return np.ones(mask.shape, bool)
+    vectors = prediction.embedding[window]
+    direction = vectors[mask].mean(axis=0)
+    lengths = np.linalg.norm(vectors, axis=-1) * np.linalg.norm(direction)
+    alike: Mask = vectors @ direction > (1 - (1 - _THRESHOLD) * _STEP**growth) * np.maximum(lengths, _EPS)
+    return alike
+
+
+def _region(mask: Mask, at: tuple[int, int], origin: tuple[int, int]) -> Region | None:
+    """The part of a mask around a pixel."""
+    parts, _ = ndimage.label(mask)
+    return Region.from_mask(parts == parts[at], origin) if parts[at] else None

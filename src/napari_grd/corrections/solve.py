@@ -1,20 +1,128 @@
-"""From one correction to new labels of a plane, looking only at what it is about."""
+"""Apply one correction to the labels of a plane, looking only at what it concerns."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from napari_grd.corrections.edges import constraints_of_one
-from napari_grd.corrections.evidence import PlaneEvidence
-from napari_grd.corrections.kinds import Accept, Correction, Cut, Draw, Pick
-from napari_grd.corrections.paint import paint
+from napari_grd.corrections.constraint_history import Box, ConstraintHistory, around, box_of
+from napari_grd.corrections.constraints import constraints_of_one
+from napari_grd.corrections.kinds import Correction, Erase, Remove, SplitLine
 from napari_grd.corrections.plane import PlaneLabels
-from napari_grd.corrections.said import Box, Said, around, box_of
+from napari_grd.corrections.predictions import PlanePrediction
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.resolve import reach, resolve
 
 Labels = NDArray[np.uint32]
+
+_OVER_CORNERS = np.ones((3, 3), bool)
+_SPECK = 16  # pixels: what an outline that is a little smaller than the object leaves around it
+
+
+def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int, int] = (0, 0)) -> Labels:
+    """Labels after a correction that names pixels.
+
+    Parameters
+    ----------
+    labels : uint32 array, shape (H, W)
+        A part of the plane that holds all objects the correction touches.
+    correction : Correction
+        One with an ``area``.
+    fresh : int
+        The first id that is free.
+    origin : (int, int)
+        Where in the plane the part begins.
+
+    Returns
+    -------
+    uint32 array, shape (H, W)
+        A copy. What the correction cuts off of an object becomes one of its own, specks under
+        16 pixels that a pick, an acceptance or a brush leave become background.
+
+    Examples
+    --------
+    >>> from napari_grd.corrections.region import Region
+    >>> labels = np.array([[1, 1, 1, 0]], np.uint32)
+    >>> paint(labels, Erase(Region([(0, 1, 1)]), (0, 0)), 5).tolist()
+    [[1, 0, 5, 0]]
+    """
+    assert correction.area is not None
+    whole = correction.whole is not None
+    result = labels.copy()
+    inside = tuple((correction.area.pixels - origin).T)
+    at = next(((y - origin[0], x - origin[1]) for y, x in correction.pixels), None)
+    if isinstance(correction, Erase):
+        result[inside] = 0
+        number = 0
+    elif isinstance(correction, Remove):
+        assert at is not None
+        number = 0
+        result[inside] = np.where(labels[inside] == labels[at], 0, labels[inside])
+        result[at] = labels[at]
+    elif whole or at is None:
+        number = _own(labels, inside) or fresh
+        result[inside] = number
+    else:
+        number = int(labels[at]) or fresh
+        result[inside] = result[at] = number
+    fresh += number == fresh
+    exact = whole or at is None
+    for label in np.unique(labels[labels != result]).tolist():
+        if label not in (0, number):
+            fresh = _tidy(labels == label, result, label, fresh, specks=number == 0)
+    if exact and number:
+        rest = result == number
+        rest[inside] = False
+        fresh = _tidy(labels == number, result, 0, fresh, specks=False, left=rest)
+    return result
+
+
+def _own(labels: Labels, inside: tuple[NDArray[Any], ...]) -> int:
+    """The object of which most lies in these pixels, and which has most of them; 0 if there is none."""
+    found, counts = np.unique(labels[inside], return_counts=True)
+    found, counts = found[found > 0], counts[found > 0]
+    if not len(found):
+        return 0
+    label, count = int(found[counts.argmax()]), int(counts.max())
+    return label if 2 * count > np.count_nonzero(labels == label) else 0
+
+
+def _tidy(
+    before: NDArray[np.bool_],
+    result: Labels,
+    label: int,
+    fresh: int,
+    *,
+    specks: bool,
+    left: NDArray[np.bool_] | None = None,
+) -> int:
+    """Number what is left of an object: its largest part keeps ``label`` (if not 0), others get new ids.
+
+    Parts that it had before stay with the largest. ``specks``: whether small parts are kept, too.
+    Returns the next free id.
+    """
+    left = result == label if left is None else left
+    parts, count = ndimage.label(left, _OVER_CORNERS)
+    if not count or (count == 1 and label and specks):
+        return fresh
+    sizes = np.bincount(parts.reshape(-1), minlength=count + 1)[1:]
+    old, _ = ndimage.label(before, _OVER_CORNERS)
+    old_sizes = np.bincount(old.reshape(-1))
+    largest = int(sizes.argmax()) + 1
+    for part in range(1, count + 1):
+        here = parts == part
+        untouched = sizes[part - 1] == old_sizes[old[here][0]]
+        if sizes[part - 1] < _SPECK and not specks and not untouched:
+            result[here] = 0
+        elif label and (untouched or part == largest):
+            result[here] = label
+        else:
+            result[here] = fresh
+            fresh += 1
+    return fresh
+
 
 _MARGIN = 2
 _ROUNDS = 3
@@ -26,7 +134,7 @@ class Solved:
 
     Attributes
     ----------
-    said : Said
+    history : ConstraintHistory
         What counts now in the plane.
     box : tuple of int
         y0, x0, y1, x1: where labels differ; empty if they do not.
@@ -34,24 +142,30 @@ class Solved:
         Labels of the box.
     """
 
-    said: Said
+    history: ConstraintHistory
     box: Box
     before: Labels
     after: Labels
 
 
-def solve(plane: PlaneLabels, said: Said, correction: Correction, evidence: PlaneEvidence | None, above: int) -> Solved:
+def solve(
+    plane: PlaneLabels,
+    history: ConstraintHistory,
+    correction: Correction,
+    prediction: PlanePrediction | None,
+    above: int,
+) -> Solved:
     """Make a correction in a plane.
 
     Parameters
     ----------
     plane : PlaneLabels
         Changed in place.
-    said : Said
+    history : ConstraintHistory
         What was said before, and holds.
     correction : Correction
         It fits the image.
-    evidence : PlaneEvidence, optional
+    prediction : PlanePrediction, optional
         What the network said; without it borders run half-way between what is told apart.
     above : int
         New ids are larger.
@@ -61,7 +175,7 @@ def solve(plane: PlaneLabels, said: Said, correction: Correction, evidence: Plan
     Solved
     """
     gesture = _constraints(plane, correction)
-    now, log = said.then(gesture), _Log(plane)
+    now, log = history.then(gesture), _Log(plane)
     if _is_so(plane, correction, gesture):
         return log.solved(now)
     touched = gesture.pixels
@@ -76,7 +190,7 @@ def solve(plane: PlaneLabels, said: Said, correction: Correction, evidence: Plan
         before = plane.cut_out(box)
         above = max(above, int(before.max()))
         local, here = given.cropped(box[:2], box[2:]), touched - np.array(box[:2])
-        log.write(box, resolve(before, _embedding(evidence, box), local, here, above=above))
+        log.write(box, resolve(before, _embedding(prediction, box), local, here, above=above))
         touched = _violated(plane.labels, given)
     return log.solved(now)
 
@@ -98,32 +212,28 @@ class _Log:
         self._box, self._before = whole, before
         self._plane.write(box, labels)
 
-    def solved(self, said: Said) -> Solved:
+    def solved(self, history: ConstraintHistory) -> Solved:
         """All changes, in the smallest box."""
         before, after = self._before, self._plane.cut_out(self._box)
         rows, columns = (np.flatnonzero((before != after).any(axis=axis)) for axis in (1, 0))
         if not len(rows):
-            return Solved(said, (0, 0, 0, 0), before[:0, :0], after[:0, :0])
+            return Solved(history, (0, 0, 0, 0), before[:0, :0], after[:0, :0])
         y0, x0, y1, x1 = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
         where, (y, x) = np.s_[y0:y1, x0:x1], self._box[:2]
-        return Solved(said, (y + y0, x + x0, y + y1, x + x1), before[where].copy(), after[where].copy())
+        return Solved(history, (y + y0, x + x0, y + y1, x + x1), before[where].copy(), after[where].copy())
 
 
-def _is_so(plane: PlaneLabels, correction: Correction, gesture: Constraints) -> bool:
-    """Whether the labels say already what the correction says."""
-    if len(_violated(plane.labels, gesture)):
+def _is_so(plane: PlaneLabels, correction: Correction, constraints: Constraints) -> bool:
+    """Whether the labels are already as the correction says."""
+    if len(_violated(plane.labels, constraints)):
         return False
-    if isinstance(correction, Pick | Accept) or (isinstance(correction, Draw) and correction.pixel is None):
-        label = int(plane.labels[correction.region.runs[0][:2]])
-        box = plane.box(label)
-        return box is not None and np.count_nonzero(plane.cut_out(box) == label) == correction.region.area
-    return True
+    return correction.whole is None or plane.label_of(correction.whole) > 0
 
 
 def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
     """What it says, with the objects that are seen while a cut is drawn."""
     shape = plane.labels.shape
-    if not isinstance(correction, Cut):
+    if not isinstance(correction, SplitLine):
         return constraints_of_one(correction, shape)
     points = np.array(correction.stroke)
     low = np.clip(np.floor(points.min(axis=0)).astype(int) - _MARGIN, 0, shape)
@@ -142,7 +252,7 @@ def _around_objects(plane: PlaneLabels, box: Box) -> Box:
     return around([box, *(each for each in found if each is not None)])
 
 
-def _scope(plane: PlaneLabels, said: Said, touched: NDArray[np.int64]) -> tuple[Box, Constraints]:
+def _scope(plane: PlaneLabels, history: ConstraintHistory, touched: NDArray[np.int64]) -> tuple[Box, Constraints]:
     """A box around all that could change, and what was said about it."""
     height, width = plane.labels.shape
     labels, pixels = np.unique(plane.labels[tuple(touched.T)]).astype(np.int64), touched[:0]
@@ -153,7 +263,7 @@ def _scope(plane: PlaneLabels, said: Said, touched: NDArray[np.int64]) -> tuple[
             [box_of(np.concatenate([touched, pixels])), *(each for each in found if each is not None)]
         )
         box = (max(y0 - _MARGIN, 0), max(x0 - _MARGIN, 0), min(y1 + _MARGIN, height), min(x1 + _MARGIN, width))
-        given = said.near(box)
+        given = history.near(box)
         known = labels, pixels
         labels, pixels = reach(plane.labels, given, touched)
         if np.array_equal(labels, known[0]) and np.array_equal(pixels, known[1]):
@@ -167,24 +277,24 @@ def _violated(labels: Labels, given: Constraints) -> NDArray[np.int64]:
         found: Labels = labels[pixels[..., 0], pixels[..., 1]]
         return found
 
-    links, apart = at(given.together), at(given.apart)
+    links, apart = at(given.must_link), at(given.cannot_link)
     parted = (links[:, 0] != links[:, 1]) | (links == 0).any(axis=1)
     joined = (apart[:, 0] == apart[:, 1]) & (apart[:, 0] > 0)
     return np.concatenate(
         [
-            given.together[parted].reshape(-1, 2),
-            given.apart[joined].reshape(-1, 2),
+            given.must_link[parted].reshape(-1, 2),
+            given.cannot_link[joined].reshape(-1, 2),
             given.foreground[at(given.foreground) == 0],
             given.background[at(given.background) > 0],
         ]
     )
 
 
-def _embedding(evidence: PlaneEvidence | None, box: Box) -> NDArray[np.float32]:
+def _embedding(prediction: PlanePrediction | None, box: Box) -> NDArray[np.float32]:
     y0, x0, y1, x1 = box
-    if evidence is None:
+    if prediction is None:
         return np.ones((y1 - y0, x1 - x0, 1), np.float32)
-    return evidence.embedding[y0:y1, x0:x1]
+    return prediction.embedding[y0:y1, x0:x1]
 
 
 def _box_of(pixel: tuple[int, int]) -> Box:

@@ -29,9 +29,9 @@ class Constraints:
     ----------
     ndim : {2, 3}
         Axes of the image.
-    together : (M, 2, ndim) int64
+    must_link : (M, 2, ndim) int64
         Pairs in one instance; what they name is foreground.
-    apart : (N, 2, ndim) int64
+    cannot_link : (N, 2, ndim) int64
         Pairs that are not in one instance; one of them may be background.
     foreground, background : (P, ndim), (Q, ndim) int64
         Pixels that belong to an instance, or to none, whatever the network says.
@@ -45,26 +45,26 @@ class Constraints:
 
     Examples
     --------
-    >>> gestures = Constraints.join_stroke([(0, 0), (0, 9)]).merged_with(Constraints.split_points((0, 0), (5, 5)))
-    >>> len(gestures.together), len(gestures.apart)
+    >>> gestures = Constraints.merge_stroke([(0, 0), (0, 9)]).merged_with(Constraints.split_points((0, 0), (5, 5)))
+    >>> len(gestures.must_link), len(gestures.cannot_link)
     (9, 1)
     """
 
     ndim: int = 2
-    together: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
-    apart: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
+    must_link: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
+    cannot_link: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
     foreground: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
     background: Pixels = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
-        for name, row in (("together", 2), ("apart", 2), ("foreground", 1), ("background", 1)):
+        for name, row in (("must_link", 2), ("cannot_link", 2), ("foreground", 1), ("background", 1)):
             object.__setattr__(self, name, _pixels(getattr(self, name), (row, self.ndim)[2 - row :], name))
-        groups = Groups(keys(self.together))
-        wrong = groups.join(keys(self.apart)) | (self.apart[:, 0] == self.apart[:, 1]).all(axis=1)
+        groups = Groups(keys(self.must_link))
+        wrong = groups.join(keys(self.cannot_link)) | (self.cannot_link[:, 0] == self.cannot_link[:, 1]).all(axis=1)
         if wrong.any():
-            a, b = self.apart[wrong][0].tolist()
+            a, b = self.cannot_link[wrong][0].tolist()
             raise ConfigError(f"The pixels {a} and {b} are linked and kept apart at once.", "Drop one of the two.")
-        both = np.isin(keys(self.background), keys(self.on))
+        both = np.isin(keys(self.background), keys(self.all_foreground))
         if both.any():
             raise ConfigError(
                 f"The pixel {self.background[both][0].tolist()} is foreground and background at once.",
@@ -72,7 +72,7 @@ class Constraints:
             )
 
     @classmethod
-    def join_stroke(cls, points: ArrayLike, shape: tuple[int, ...] | None = None) -> "Constraints":
+    def merge_stroke(cls, points: ArrayLike, shape: tuple[int, ...] | None = None) -> "Constraints":
         """A stroke over pieces of one instance: all its pixels are foreground and belong together.
 
         Parameters
@@ -84,17 +84,17 @@ class Constraints:
 
         Examples
         --------
-        >>> Constraints.join_stroke([(1, 1), (1, 3)]).together.tolist()
+        >>> Constraints.merge_stroke([(1, 1), (1, 3)]).must_link.tolist()
         [[[1, 1], [1, 2]], [[1, 2], [1, 3]]]
         """
         path = rasterise(points)
         links = np.stack([path[:-1], path[1:]], axis=1)
         if shape is not None:
             path, links = path[_inside(path, shape)], links[_inside(links, shape).all(axis=1)]
-        return cls(np.shape(points)[1], together=links, foreground=path)
+        return cls(np.shape(points)[1], must_link=links, foreground=path)
 
     @classmethod
-    def cut_stroke(
+    def split_stroke(
         cls, points: ArrayLike, shape: tuple[int, ...], labels: NDArray[np.integer] | None = None
     ) -> "Constraints":
         """A stroke along a border: what faces each other across it is kept apart.
@@ -118,14 +118,14 @@ class Constraints:
 
         Examples
         --------
-        >>> Constraints.cut_stroke([(0, 1.5), (1, 1.5)], (4, 4)).apart.tolist()
+        >>> Constraints.split_stroke([(0, 1.5), (1, 1.5)], (4, 4)).cannot_link.tolist()
         [[[1, 2], [1, 1]]]
         """
         apart, facing = pairs_across(points)
         apart = apart[_inside(apart, shape).all(axis=1)]
         if labels is not None:
             apart = apart[~_poked(apart, facing[_inside(facing, shape).all(axis=1)], labels)]
-        return cls(np.shape(points)[1], apart=apart)
+        return cls(np.shape(points)[1], cannot_link=apart)
 
     @classmethod
     def split_points(cls, a: ArrayLike, b: ArrayLike) -> "Constraints":
@@ -133,21 +133,21 @@ class Constraints:
 
         Examples
         --------
-        >>> Constraints.split_points((1, 2), (3, 4)).apart.tolist()
+        >>> Constraints.split_points((1, 2), (3, 4)).cannot_link.tolist()
         [[[1, 2], [3, 4]]]
         """
         pair = np.rint(np.array([a, b], np.float64)).astype(np.int64)
-        return cls(pair.shape[1], apart=pair[None])
+        return cls(pair.shape[1], cannot_link=pair[None])
 
     @cached_property
-    def on(self) -> Pixels:
+    def all_foreground(self) -> Pixels:
         """Pixels that are foreground because they are set or linked, ``(N, ndim)``."""
-        return each_once(np.concatenate([self.foreground, self.together.reshape(-1, self.ndim)]))
+        return each_once(np.concatenate([self.foreground, self.must_link.reshape(-1, self.ndim)]))
 
     @property
     def named(self) -> Pixels:
         """All pixels that are named, as often as they are, ``(N, ndim)``."""
-        ends = (each.reshape(-1, self.ndim) for each in (self.together, self.apart))
+        ends = (each.reshape(-1, self.ndim) for each in (self.must_link, self.cannot_link))
         return np.concatenate([*ends, self.foreground, self.background])
 
     @cached_property
@@ -178,9 +178,9 @@ class Constraints:
 
         Examples
         --------
-        >>> cut = Constraints.cut_stroke([(0, 1.5), (8, 1.5)], (8, 4))
-        >>> join = Constraints.join_stroke([(3, 0), (3, 3)])
-        >>> len(cut.merged_with(join).apart), len(join.merged_with(cut).together)
+        >>> cut = Constraints.split_stroke([(0, 1.5), (8, 1.5)], (8, 4))
+        >>> join = Constraints.merge_stroke([(3, 0), (3, 3)])
+        >>> len(cut.merged_with(join).cannot_link), len(join.merged_with(cut).must_link)
         (0, 2)
         """
         if later.ndim != self.ndim:
@@ -200,7 +200,7 @@ class Constraints:
             Of ``ndim`` axes.
         """
         empty = cls(ndim)
-        names = ("together", "apart", "foreground", "background")
+        names = ("must_link", "cannot_link", "foreground", "background")
         return empty.without_check(
             **{name: np.concatenate([getattr(part, name) for part in (empty, *parts)]) for name in names}
         )
@@ -214,7 +214,7 @@ class Constraints:
             By the name of the attribute, in its shape.
         """
         result = object.__new__(Constraints)
-        for name in ("ndim", "together", "apart", "foreground", "background"):
+        for name in ("ndim", "must_link", "cannot_link", "foreground", "background"):
             object.__setattr__(result, name, pixels.get(name, getattr(self, name)))
         return result
 
@@ -229,12 +229,12 @@ class Constraints:
 
         Examples
         --------
-        >>> Constraints.split_points((5, 5), (6, 6)).cropped((4, 4), (8, 8)).apart.tolist()
+        >>> Constraints.split_points((5, 5), (6, 6)).cropped((4, 4), (8, 8)).cannot_link.tolist()
         [[[1, 1], [2, 2]]]
         """
         first, size = np.asarray(start, np.int64), np.subtract(stop, start)
         kept = {}
-        for name, axes in (("together", (1, 2)), ("apart", (1, 2)), ("foreground", 1), ("background", 1)):
+        for name, axes in (("must_link", (1, 2)), ("cannot_link", (1, 2)), ("foreground", 1), ("background", 1)):
             pixels = getattr(self, name) - first
             kept[name] = pixels[((pixels >= 0) & (pixels < size)).all(axis=axes)]
         return self.without_check(**kept)
@@ -249,7 +249,7 @@ class Constraints:
         """
         if len(shape) != self.ndim:
             raise ImageError(f"Constraints of {self.ndim} axes do not fit an image of shape {shape}.", "Use its own.")
-        for pixels in (self.together, self.apart, self.foreground, self.background):
+        for pixels in (self.must_link, self.cannot_link, self.foreground, self.background):
             outside = pixels[~_inside(pixels, shape)]
             if len(outside):
                 raise ImageError(
@@ -257,7 +257,9 @@ class Constraints:
                     "Pass the image's shape when a stroke is made.",
                 )
         steps = np.cumprod((1, *shape[:0:-1]))[::-1]
-        return GridConstraints(self.together @ steps, self.apart @ steps, self.on @ steps, self.background @ steps)
+        return GridConstraints(
+            self.must_link @ steps, self.cannot_link @ steps, self.all_foreground @ steps, self.background @ steps
+        )
 
 
 def _pixels(values: ArrayLike, row: tuple[int, ...], name: str) -> Pixels:

@@ -14,19 +14,19 @@ class GridConstraints:
 
     Attributes
     ----------
-    together, apart : (M, 2), (N, 2) int64
-    on, off : (P,), (Q,) int64
-        Foreground and background set by hand; what is linked is in ``on``.
+    must_link, cannot_link : (M, 2), (N, 2) int64
+    foreground, background : (P,), (Q,) int64
+        Foreground and background set by hand; what is linked is in ``foreground``.
     """
 
-    together: _Positions
-    apart: _Positions
-    on: _Positions
-    off: _Positions
+    must_link: _Positions
+    cannot_link: _Positions
+    foreground: _Positions
+    background: _Positions
 
     def masked(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The foreground with what is set by hand."""
         result = mask.copy()
-        result.flat[self.on] = True
-        result.flat[self.off] = False
+        result.flat[self.foreground] = True
+        result.flat[self.background] = False
         return result

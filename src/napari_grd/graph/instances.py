@@ -107,9 +107,9 @@ def instance_graph(
     embedding : ndarray
         ``(C, *S)``.
     max_distance : float, optional
-        Join only instances with centroids this close, in pixels. None joins all, as distillation does.
+        Merge only instances with centroids this close, in pixels. None joins all, as distillation does.
     nearest : int, optional
-        Join an instance with this many others at most, those whose centroids are nearest; it has more edges
+        Merge an instance with this many others at most, those whose centroids are nearest; it has more edges
         if it is among the nearest of others too.
 
     Returns

@@ -31,19 +31,19 @@ def remaining(parts: "Sequence[Constraints]", later: "Constraints") -> "list[Con
     Examples
     --------
     >>> from napari_grd.graph.constraints import Constraints
-    >>> (left,) = remaining([Constraints.split_points((0, 0), (0, 4))], Constraints.join_stroke([(0, 0), (0, 4)]))
-    >>> len(left.apart)
+    >>> (left,) = remaining([Constraints.split_points((0, 0), (0, 4))], Constraints.merge_stroke([(0, 0), (0, 4)]))
+    >>> len(left.cannot_link)
     0
     """
-    off, on, apart = keys(later.background), keys(later.on), keys(later.apart)
-    links, of_link = _all(parts, "together")
+    off, on, apart = keys(later.background), keys(later.all_foreground), keys(later.cannot_link)
+    links, of_link = _all(parts, "must_link")
     gone = np.logical_or(*np.isin(links, off).T) | _isin_pairs(links, apart)
-    groups = Groups(np.concatenate([links[~gone], keys(later.together)]))
+    groups = Groups(np.concatenate([links[~gone], keys(later.must_link)]))
     wrong = groups.of(apart[groups.join(apart)][:, 0])
     if len(wrong):
         gone |= np.isin(groups.of(links[:, 0]), wrong)
-        groups = Groups(np.concatenate([links[~gone], keys(later.together)]))
-    cuts, of_cut = _all(parts, "apart")
+        groups = Groups(np.concatenate([links[~gone], keys(later.must_link)]))
+    cuts, of_cut = _all(parts, "cannot_link")
     undone = groups.join(cuts)
     for number in np.unique(of_cut[undone]).tolist():
         here = of_cut == number
@@ -51,8 +51,8 @@ def remaining(parts: "Sequence[Constraints]", later: "Constraints") -> "list[Con
     foreground, of_foreground = _all(parts, "foreground")
     background, of_background = _all(parts, "background")
     lost = {
-        "together": _split(gone, of_link, len(parts)),
-        "apart": _split(undone, of_cut, len(parts)),
+        "must_link": _split(gone, of_link, len(parts)),
+        "cannot_link": _split(undone, of_cut, len(parts)),
         "foreground": _split(np.isin(foreground, off), of_foreground, len(parts)),
         "background": _split(np.isin(background, on), of_background, len(parts)),
     }
@@ -78,14 +78,14 @@ def condensed(parts: "Sequence[Constraints]") -> "Constraints":
     Examples
     --------
     >>> from napari_grd.graph.constraints import Constraints
-    >>> stroke = Constraints.join_stroke([(0, 0), (0, 4)])
-    >>> len(condensed([stroke, stroke, Constraints.join_stroke([(0, 0), (0, 2)])]).together)
+    >>> stroke = Constraints.merge_stroke([(0, 0), (0, 4)])
+    >>> len(condensed([stroke, stroke, Constraints.merge_stroke([(0, 0), (0, 2)])]).must_link)
     4
     """
     whole = parts[0].union(parts, parts[0].ndim)
     return whole.without_check(
-        together=whole.together[Groups(keys(whole.together)).needed],
-        apart=each_once(whole.apart),
+        must_link=whole.must_link[Groups(keys(whole.must_link)).needed],
+        cannot_link=each_once(whole.cannot_link),
         foreground=each_once(whole.foreground),
         background=each_once(whole.background),
     )
@@ -95,7 +95,7 @@ def _all(parts: "Sequence[Constraints]", name: str) -> tuple[Ids, Ids]:
     """The pixels of all parts as numbers, and which part each is of: one array is faster than hundreds."""
     found = [getattr(part, name) for part in parts]
     counts = np.array([len(each) for each in found], np.int64)
-    row = 2 if name in ("together", "apart") else 1
+    row = 2 if name in ("must_link", "cannot_link") else 1
     if not counts.any():
         return np.empty((0, 2) if row == 2 else 0, np.int64), np.empty(0, np.int64)
     return keys(np.concatenate(found)), np.repeat(np.arange(len(parts)), counts)

@@ -45,8 +45,8 @@ def mutex_watershed(
     mask: npt.NDArray[np.bool_],
     strides: Triple,
     bias: float,
-    together: Pairs = NO_PAIRS,
-    apart: Pairs = NO_PAIRS,
+    must_link: Pairs = NO_PAIRS,
+    cannot_link: Pairs = NO_PAIRS,
 ) -> npt.NDArray[np.int32]:
     """Clusters of the pixels in the mask.
 
@@ -65,7 +65,7 @@ def mutex_watershed(
     bias : float
         Added to the attractive weights A, subtracted from the repulsive ones
         1 - A. An edge without a positive weight is ignored.
-    together, apart : int64 arrays, shape (M, 2) and (N, 2), optional
+    must_link, cannot_link : int64 arrays, shape (M, 2) and (N, 2), optional
         Attractive and repulsive edges that come before all others, between
         positions in the flat volume. Linked pixels have to be in the mask, and
         none may be linked and kept apart at once.
@@ -97,11 +97,11 @@ def mutex_watershed(
     edges, repulsions = _edges(attractive, repulsive, vectors, mask, strides, np.float32(bias), shift)
     jumps = vectors @ np.array([mask.shape[1] * mask.shape[2], mask.shape[2], 1])
     parents = np.arange(mask.size, dtype=np.int32)
-    if len(together):
-        _link(parents, together)
-    edges = _contract(edges, parents, len(attractive), jumps, shift, apart.reshape(-1))
+    if len(must_link):
+        _link(parents, must_link)
+    edges = _contract(edges, parents, len(attractive), jumps, shift, cannot_link.reshape(-1))
     edges.sort()
-    _solve(edges, parents, repulsions, len(attractive), jumps, shift, apart)
+    _solve(edges, parents, repulsions, len(attractive), jumps, shift, cannot_link)
     labels: npt.NDArray[np.int32] = _number(parents, mask)
     return labels
 
@@ -163,10 +163,10 @@ def _find(parents, node):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _link(parents, together):  # type: ignore[no-untyped-def]
-    """Join pairs of pixels, leaving every pixel with its root, the first pixel of its cluster."""
-    for i in range(len(together)):
-        a, b = _find(parents, together[i, 0]), _find(parents, together[i, 1])
+def _link(parents, must_link):  # type: ignore[no-untyped-def]
+    """Merge pairs of pixels, leaving every pixel with its root, the first pixel of its cluster."""
+    for i in range(len(must_link)):
+        a, b = _find(parents, must_link[i, 0]), _find(parents, must_link[i, 1])
         parents[max(a, b)] = min(a, b)
     for node in range(len(parents)):
         parents[node] = parents[parents[node]]
@@ -174,7 +174,7 @@ def _link(parents, together):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _contract(edges, parents, near, jumps, shift, wary):  # type: ignore[no-untyped-def]
-    """Join, in ``parents``, what is certain to be joined; the edges that are left, in any order.
+    """Merge, in ``parents``, what is certain to be joined; the edges that are left, in any order.
 
     The heaviest edge that leaves a cluster comes before all others that do, so
     until then no part of the cluster can have been excluded from anything outside,
@@ -248,19 +248,19 @@ def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _solve(edges, parents, repulsions, near, jumps, shift, apart):  # type: ignore[no-untyped-def]
-    """Work through all edges, first ``apart``, then the heaviest, joining in the union-find forest ``parents``."""
+def _solve(edges, parents, repulsions, near, jumps, shift, cannot_link):  # type: ignore[no-untyped-def]
+    """Work through ``cannot_link``, then all edges, heaviest first, in the union-find forest ``parents``."""
     sizes = np.ones(len(parents), np.int32)
     # Which clusters a root excludes: the table answers for a pair, a linked list enumerates.
     # Lists may name absorbed clusters and are resolved when they are walked.
     table, used = np.zeros(_SMALLEST_TABLE, np.uint64), 0
     first = np.full(len(parents), -1, np.int32)
-    following = np.empty(2 * (repulsions + len(apart)), np.int32)
-    excluded = np.empty(2 * (repulsions + len(apart)), np.int32)
+    following = np.empty(2 * (repulsions + len(cannot_link)), np.int32)
+    excluded = np.empty(2 * (repulsions + len(cannot_link)), np.int32)
     links = 0
-    for i in range(-len(apart), len(edges)):
+    for i in range(-len(cannot_link), len(edges)):
         if i < 0:
-            pixel, partner, offset = apart[i, 0], apart[i, 1], near
+            pixel, partner, offset = cannot_link[i, 0], cannot_link[i, 1], near
         else:
             pixel, partner, offset = _ends(edges[i], jumps, shift)
         a, b = _find(parents, pixel), _find(parents, partner)

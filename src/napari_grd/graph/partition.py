@@ -206,13 +206,13 @@ def _partition(
     far = as_volume(repulsive, ndim, axis=1)
     vectors = as_vectors(offsets)
     strides = as_triple((config.stride,) * ndim, 1)
-    links, cuts = (NO_PAIRS, NO_PAIRS) if given is None else (given.together, given.apart)
+    links, cuts = (NO_PAIRS, NO_PAIRS) if given is None else (given.must_link, given.cannot_link)
     labels = mutex_watershed(near, far, vectors, as_volume(mask, ndim), strides, config.bias, links, cuts)
     kept = None
     if given is not None:
-        parted = labels.reshape(-1)[given.apart].astype(np.int64)
+        parted = labels.reshape(-1)[given.cannot_link].astype(np.int64)
         labels = merge_slivers(labels, near, vectors, config.min_size, parted.reshape(-1), parted)
-        kept = np.unique(labels.reshape(-1)[np.append(given.apart, given.on)]).astype(np.int64)
+        kept = np.unique(labels.reshape(-1)[np.append(given.cannot_link, given.foreground)]).astype(np.int64)
     if config.min_size > 1:
         labels = merge_fragments(labels, near, vectors, config.min_size, kept)
     if config.fragment_ratio:
@@ -221,7 +221,7 @@ def _partition(
         fill_holes(labels, config.max_hole, ndim == 2)
     if given is not None:
         # What was filled may be background by hand, or kept apart from the object around it.
-        named = np.append(given.apart, given.off)
+        named = np.append(given.cannot_link, given.background)
         labels.flat[named[~mask.flat[named]]] = 0
     numbered: npt.NDArray[np.uint32] = number(labels)
     return numbered.reshape(mask.shape)

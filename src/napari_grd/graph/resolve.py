@@ -88,7 +88,9 @@ def resolve(
     result = np.array(labels, np.uint32, order="C")
     volume = result.reshape(as_triple(labels.shape, 1))
     given = constraints.on_grid(labels.shape)
-    scope = _scope(volume.reshape(-1), given, Constraints(labels.ndim, foreground=touched).on_grid(labels.shape).on)
+    scope = _scope(
+        volume.reshape(-1), given, Constraints(labels.ndim, foreground=touched).on_grid(labels.shape).foreground
+    )
     start, stop, largest = _bounds(volume, scope.ids)
     where = np.stack(np.unravel_index(scope.pixels, volume.shape))
     start = np.minimum(start, where.min(axis=1, initial=volume.size))
@@ -100,8 +102,10 @@ def resolve(
     view = volume[window]
     old = view.copy()
     local = _Window(volume.shape, start, stop)
-    inner = GridConstraints(*(local.positions(each) for each in (given.together, given.apart, given.on, given.off)))
-    groups = _groups(old, scope, local.positions(scope.pixels), inner.off)
+    inner = GridConstraints(
+        *(local.positions(each) for each in (given.must_link, given.cannot_link, given.foreground, given.background))
+    )
+    groups = _groups(old, scope, local.positions(scope.pixels), inner.background)
     cells = _solved(groups, as_volume(embedding, labels.ndim)[window], old, inner)
     fresh = max(int(largest), above) + 1
     if fresh + len(np.unique(cells)) > np.iinfo(np.uint32).max:
@@ -129,12 +133,12 @@ def reach(labels: Labels, constraints: Constraints, touched: NDArray[np.int64]) 
 
     Examples
     --------
-    >>> join = Constraints.join_stroke([(0, 0), (0, 3)])
+    >>> join = Constraints.merge_stroke([(0, 0), (0, 3)])
     >>> ids, pixels = reach(np.array([[7, 0, 9, 9]], np.uint32), join, np.array([[0, 0]]))
     >>> ids.tolist(), pixels.tolist()
     ([7, 9], [[0, 1]])
     """
-    places = Constraints(labels.ndim, foreground=touched).on_grid(labels.shape).on
+    places = Constraints(labels.ndim, foreground=touched).on_grid(labels.shape).foreground
     scope = _scope(labels.reshape(-1), constraints.on_grid(labels.shape), places)
     return scope.ids, np.stack(np.unravel_index(scope.pixels, labels.shape), axis=-1)
 
@@ -174,19 +178,19 @@ class _Window:
 
 def _scope(labels: Labels, given: GridConstraints, places: Ids) -> _Scope:
     """The objects at these places and all that is linked to them."""
-    linked = np.unique(given.together)
+    linked = np.unique(given.must_link)
     linked_ids = labels[linked].astype(np.int64)
     # Objects take part in links under their negative ids.
     held = np.stack([linked, -linked_ids], axis=1)[linked_ids > 0]
-    bonds = Groups(np.concatenate([given.together, held]))
+    bonds = Groups(np.concatenate([given.must_link, held]))
     ids = np.unique(labels[places]).astype(np.int64)
     hit = np.append(bonds.of(places), bonds.of(-ids))
     hit = hit[hit >= 0]
     ids = np.union1d(ids, linked_ids[np.isin(bonds.of(linked), hit)])
     ids = ids[ids > 0]
-    labels_on = labels[given.on]
-    chosen = np.isin(given.on, places) | np.isin(bonds.of(given.on), hit)
-    pixels = given.on[chosen & (labels_on == 0)]
+    labels_on = labels[given.foreground]
+    chosen = np.isin(given.foreground, places) | np.isin(bonds.of(given.foreground), hit)
+    pixels = given.foreground[chosen & (labels_on == 0)]
     bond, pixel_bond = bonds.of(-ids), bonds.of(pixels)
     unlinked = np.iinfo(np.int64).max
     keys = np.append(np.where(bond >= 0, bond, -ids), np.where(pixel_bond >= 0, pixel_bond, unlinked))
@@ -227,9 +231,9 @@ def _groups(old: Labels, scope: _Scope, pixels: Ids, off: Ids) -> Cells:
 
 def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: GridConstraints) -> Cells:
     """A number for each pixel of a group, equal where pixels belong together."""
-    ends = groups.flat[given.apart.reshape(-1)].reshape(-1, 2)
-    live = given.apart[(ends[:, 0] == ends[:, 1]) & (ends[:, 0] > 0)]
-    links = given.together[(groups.flat[given.together.reshape(-1)] > 0).reshape(-1, 2).all(axis=1)]
+    ends = groups.flat[given.cannot_link.reshape(-1)].reshape(-1, 2)
+    live = given.cannot_link[(ends[:, 0] == ends[:, 1]) & (ends[:, 0] > 0)]
+    links = given.must_link[(groups.flat[given.must_link.reshape(-1)] > 0).reshape(-1, 2).all(axis=1)]
     seeds, changes, typical = np.zeros(groups.shape, np.int32), np.zeros((3, *groups.shape), np.float32), 0.0
     narrow = np.zeros(groups.shape, np.float32)
     if len(live):
@@ -249,7 +253,7 @@ def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: G
     touching = np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1)
     firm = np.concatenate([links, _along(live, groups.shape)])
     merges = np.concatenate(
-        [cells.flat[firm.reshape(-1)].reshape(-1, 2), touching, _strays(cells, seeds.max(), old, given.off)]
+        [cells.flat[firm.reshape(-1)].reshape(-1, 2), touching, _strays(cells, seeds.max(), old, given.background)]
     )
     merges = once(merges[merges[:, 0] != merges[:, 1]])  # a stroke links pixel after pixel of one cell
     apart = once(cells.flat[live.reshape(-1)].reshape(-1, 2))

@@ -12,7 +12,7 @@ from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_grd._napari.correct import place
+from napari_grd._napari.correct import storage
 from napari_grd._napari.correct.widget import CorrectWidget
 from napari_grd._napari.state import state_of
 from napari_grd.data.simulate import nuclei_2d
@@ -47,7 +47,7 @@ def blocks() -> np.ndarray:
 @pytest.fixture
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where corrections of images without a file go."""
-    monkeypatch.setattr(place, "user_data_path", lambda *_args, **_more: tmp_path / "data")
+    monkeypatch.setattr(storage, "user_data_path", lambda *_args, **_more: tmp_path / "data")
     return tmp_path / "data" / "corrections"
 
 
@@ -74,7 +74,7 @@ def correct(viewer: Any, tiny: Model, data_folder: Path, qtbot: Any) -> Iterator
 
 def begin(widget: CorrectWidget, qtbot: Any) -> None:
     widget.start.click()
-    qtbot.waitUntil(lambda: widget.bench.session is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.toolbox.session is not None, timeout=60_000)
     qtbot.waitUntil(lambda: widget.bar.isHidden(), timeout=60_000)
     assert not widget.message.text() or "found" in widget.message.text()
 

@@ -1,4 +1,4 @@
-"""Every gesture in a real viewer, with the mouse, from the canvas to the labels."""
+"""Every tool in a real viewer, with the mouse, from the canvas to the labels."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_grd._napari.correct import doubting
-from napari_grd._napari.correct.tools import Tool
+from napari_grd._napari.correct import jobs
+from napari_grd._napari.correct.tool_texts import Tool
 from napari_grd._napari.state import state_of
 from napari_grd.corrections import load_corrections
 from napari_grd.teaching.confidence import VIEWS, transformed
@@ -20,7 +20,7 @@ SHIFT, ALT, CTRL = (
 
 
 def kinds(widget: Any) -> list[str]:
-    return [one.kind for one in widget.bench.session.corrections]
+    return [one.kind for one in widget.toolbox.session.corrections]
 
 
 def number(layer: Any, pixel: tuple[int, ...]) -> int:
@@ -38,7 +38,7 @@ def test_join_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, bl
     hand = mouse(layer)
     center = widget.viewer.scene.camera.center
     hand.key(Qt.Key.Key_J)
-    assert widget.bench.tools.buttons[Tool.JOIN].isChecked()
+    assert widget.toolbox.tools.buttons[Tool.JOIN].isChecked()
     hand.drag([(20, 20), (21, 30), (22, 45)])
     assert kinds(widget) == ["join"]
     assert number(layer, (15, 15)) == number(layer, (15, 45))
@@ -46,7 +46,7 @@ def test_join_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, bl
     assert widget.viewer.scene.camera.center == center
     hand.key(Qt.Key.Key_Z, CTRL)
     np.testing.assert_array_equal(layer.data, blocks)
-    assert "join" in widget.bench.steps.redo.toolTip()
+    assert "join" in widget.toolbox.steps.redo.toolTip()
     hand.key(Qt.Key.Key_Z, CTRL | SHIFT)
     assert number(layer, (15, 15)) == number(layer, (15, 45))
 
@@ -60,7 +60,7 @@ def test_cut_by_stroke_and_by_two_clicks(correct: Any, mouse: Any, layer: Any) -
     assert number(layer, (70, 25)) > 0
     assert number(layer, (70, 35)) > 0
     hand.click((20, 15))
-    assert "other" in widget.bench.hint.text()
+    assert "other" in widget.toolbox.hint.text()
     hand.click((35, 25))
     assert kinds(widget) == ["cut", "split"]
     assert number(layer, (20, 15)) != number(layer, (35, 25))
@@ -86,7 +86,7 @@ def test_pick_follows_the_mouse_and_takes_what_is_outlined(correct: Any, mouse: 
     hand = mouse(layer)
     hand.key(Qt.Key.Key_K)
     hand.move((70, 30))
-    preview = widget.bench.hands.pointer.preview.layer
+    preview = widget.toolbox.controller.pointer.preview.layer
     assert len(preview.data) == 2 * (20 + 20)
     zoom = widget.viewer.scene.camera.zoom
     hand.wheel((70, 30), -4)
@@ -103,7 +103,7 @@ def test_shift_adds_and_alt_takes_away(correct: Any, mouse: Any, layer: Any) -> 
     hand = mouse(layer)
     hand.key(Qt.Key.Key_K)
     hand.click((70, 30))
-    assert "Object 3 is picked" in widget.bench.hint.text()
+    assert "Object 3 is picked" in widget.toolbox.hint.text()
     assert not kinds(widget)
     hand.click((70, 50), SHIFT)
     assert kinds(widget) == ["add"]
@@ -120,16 +120,16 @@ def test_accept_counts_until_the_object_changes(correct: Any, mouse: Any, layer:
     hand.key(Qt.Key.Key_A)
     hand.click((70, 30))
     hand.click((70, 50))
-    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "2 of 4 verified", timeout=60_000)
+    qtbot.waitUntil(lambda: widget.toolbox.steps.verified.text() == "2 of 4 verified", timeout=60_000)
     record = widget.viewer.layers["corrections of blocks"]
     assert list(record.shape_type) == ["polygon", "polygon"]
     assert not record.editable
     hand.key(Qt.Key.Key_J)
     hand.drag([(70, 30), (70, 50)])
-    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "0 of 3 verified", timeout=60_000)
+    qtbot.waitUntil(lambda: widget.toolbox.steps.verified.text() == "0 of 3 verified", timeout=60_000)
     assert list(record.shape_type) == ["path"]
     hand.key(Qt.Key.Key_Z, CTRL)
-    qtbot.waitUntil(lambda: widget.bench.steps.verified.text() == "2 of 4 verified", timeout=60_000)
+    qtbot.waitUntil(lambda: widget.toolbox.steps.verified.text() == "2 of 4 verified", timeout=60_000)
 
 
 def test_painting_is_a_correction(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
@@ -144,7 +144,7 @@ def test_painting_is_a_correction(correct: Any, mouse: Any, layer: Any, blocks: 
     hand.drag([(90, 100), (85, 100)])  # goes on with it
     assert number(layer, (85, 100)) == 5
     hand.key(Qt.Key.Key_E)
-    assert widget.bench.tools.buttons[Tool.ERASE].isChecked()
+    assert widget.toolbox.tools.buttons[Tool.ERASE].isChecked()
     hand.drag([(25, 25), (25, 35)])
     assert kinds(widget) == ["draw", "draw", "erase", "erase"]
     assert number(layer, (25, 30)) == 0
@@ -155,7 +155,7 @@ def test_painting_is_a_correction(correct: Any, mouse: Any, layer: Any, blocks: 
     hand.key(Qt.Key.Key_Z, CTRL)
     np.testing.assert_array_equal(layer.data, blocks)
     hand.key(Qt.Key.Key_Z)
-    assert widget.bench.hands.tool is Tool.NAVIGATE
+    assert widget.toolbox.controller.tool is Tool.NAVIGATE
     assert str(layer.mode) == "pan_zoom"
 
 
@@ -168,7 +168,7 @@ def test_corrections_are_in_a_file_at_once_and_come_back(
     hand.drag([(20, 20), (22, 45)])
     (journal,) = data_folder.glob("*.journal")
     assert '"kind":"join"' in journal.read_text().replace(" ", "")
-    assert str(data_folder) in widget.bench.files.where.text()
+    assert str(data_folder) in widget.toolbox.files.where.text()
     joined = layer.data.copy()
     widget.start.click()
     (path,) = data_folder.glob("*.geojson")
@@ -178,7 +178,7 @@ def test_corrections_are_in_a_file_at_once_and_come_back(
 
     layer.data = blocks
     widget.start.click()
-    qtbot.waitUntil(lambda: widget.bench.session is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.toolbox.session is not None, timeout=60_000)
     np.testing.assert_array_equal(layer.data, joined)
     assert "1 correction" in widget.message.text()
 
@@ -188,7 +188,7 @@ def test_a_layer_that_goes_ends_it(correct: Any, layer: Any, viewer: Any, mouse:
     hand = mouse(layer)
     hand.key(Qt.Key.Key_C)
     viewer.layers.remove(layer)
-    assert widget.bench.session is None
+    assert widget.toolbox.session is None
     assert "removed" in widget.message.text()
     assert [one.name for one in viewer.layers] == ["cells"]
     assert [one.__name__ for one in viewer.mouse_drag_callbacks] == ["drag_to_zoom"]  # napari's own
@@ -199,7 +199,7 @@ def test_another_layer_puts_the_tool_away(correct: Any, layer: Any, viewer: Any,
     mouse(layer).key(Qt.Key.Key_C)
     assert not layer.mouse_pan
     viewer.layers.selection.active = viewer.layers["cells"]
-    qtbot.waitUntil(lambda: widget.bench.hands.tool is Tool.NAVIGATE, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.toolbox.controller.tool is Tool.NAVIGATE, timeout=60_000)
     assert layer.mouse_pan
     assert viewer.scene.camera.mouse_pan
 
@@ -208,8 +208,8 @@ def test_in_3d_it_says_what_to_do(correct: Any, layer: Any, viewer: Any) -> None
     widget = correct()
     viewer.dims.ndisplay = 3
     assert "2D" in widget.message.text()
-    widget.bench.tools.buttons[Tool.CUT].click()
-    assert widget.bench.hands.tool is Tool.NAVIGATE
+    widget.toolbox.tools.buttons[Tool.CUT].click()
+    assert widget.toolbox.controller.tool is Tool.NAVIGATE
     viewer.dims.ndisplay = 2
     assert not widget.message.text()
 
@@ -225,12 +225,12 @@ def test_planes_are_corrected_one_by_one(
     hand = mouse(layer)
     hand.key(Qt.Key.Key_J)
     hand.drag([(1, 20, 20), (1, 22, 45)])
-    (made,) = widget.bench.session.corrections
+    (made,) = widget.toolbox.session.corrections
     assert made.plane == (1,)
-    assert widget.bench.session.corrections.image.axes == "tyx"
+    assert widget.toolbox.session.corrections.image.axes == "tyx"
     np.testing.assert_array_equal(layer.data[[0, 2]], labels[[0, 2]])
     viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: widget.bench.session.opened.evidence.of((2,)) is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.toolbox.session.context.predictions.of((2,)) is not None, timeout=60_000)
     hand.key(Qt.Key.Key_Z, CTRL)
     assert viewer.dims.current_step[0] == 1  # one sees what was undone
     np.testing.assert_array_equal(layer.data, labels)
@@ -261,14 +261,14 @@ def test_the_next_doubtful_object_is_shown_and_said_why(correct: Any, layer: Any
     seen = []
     for _ in range(4):
         hand.key(Qt.Key.Key_N)
-        qtbot.waitUntil(lambda: widget.bench.doubtful._asking is None, timeout=60_000)
+        qtbot.waitUntil(lambda: widget.toolbox.review._asking is None, timeout=60_000)
         seen.append(layer.selected_label)
-        assert f"Object {seen[-1]}: " in widget.bench.doubtful.reason.text()
+        assert f"Object {seen[-1]}: " in widget.toolbox.review.reason.text()
         middle = layer.world_to_data(widget.viewer.scene.camera.center[-2:])
         assert number(layer, tuple(np.round(middle).astype(int))) == seen[-1]
     assert sorted(seen) == [1, 2, 3, 4]
     hand.key(Qt.Key.Key_N)
-    assert "last one" in widget.bench.doubtful.reason.text()
+    assert "last one" in widget.toolbox.review.reason.text()
 
 
 def test_views_and_another_model_tell_what_is_doubtful(
@@ -276,7 +276,7 @@ def test_views_and_another_model_tell_what_is_doubtful(
 ) -> None:
     """The model finds nothing of object 3 in the turned plane, and another one nothing of object 2."""
     widget = correct()
-    doubtful = widget.bench.doubtful
+    doubtful = widget.toolbox.review
     looked: list[Any] = []
 
     def found(prediction: Any, _config: Any) -> Any:
@@ -285,7 +285,7 @@ def test_views_and_another_model_tell_what_is_doubtful(
         labels = np.where(layer.data == missed, 0, layer.data)
         return transformed(labels, *[*VIEWS, (0, False)][len(looked) - 1])
 
-    monkeypatch.setattr(doubting, "partition_prediction", found)
+    monkeypatch.setattr(jobs, "partition_prediction", found)
     doubtful.turned.setChecked(True)
     doubtful.next.click()
     qtbot.waitUntil(lambda: doubtful._asking is None, timeout=60_000)
@@ -312,9 +312,9 @@ def test_the_channel_that_was_chosen_is_read(
     for index in (0, 1):
         picker.setCurrentIndex(index + 1)  # the first entry asks to choose
         widget.start.click()
-        qtbot.waitUntil(lambda: widget.bench.session is not None and widget.bar.isHidden(), timeout=60_000)
-        read[index] = widget.bench.session.opened.evidence.of(()).embedding
-        assert widget.bench.session.subject.source.channels[0].index == index
+        qtbot.waitUntil(lambda: widget.toolbox.session is not None and widget.bar.isHidden(), timeout=60_000)
+        read[index] = widget.toolbox.session.context.predictions.of(()).embedding
+        assert widget.toolbox.session.target.source.channels[0].index == index
         if index == 0:
             widget.start.click()
     assert not np.array_equal(read[0], read[1])
@@ -338,5 +338,5 @@ def test_a_turned_layer_is_corrected_where_it_is_seen(
     assert 0 != number(layer, (70, 25)) != number(layer, (70, 35)) != 0
     hand.key(Qt.Key.Key_A)
     hand.click((70, 50))
-    assert widget.bench.session.corrections.planes == ((),)
-    assert [one.pixel for one in widget.bench.session.corrections if one.kind == "accept"] == [(70, 50)]
+    assert widget.toolbox.session.corrections.planes == ((),)
+    assert [one.pixel for one in widget.toolbox.session.corrections if one.kind == "accept"] == [(70, 50)]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tifffile import imwrite
 
-from napari_grd._napari.correct import place
-from napari_grd.corrections import Corrections, ImageRef, Join, load_corrections, save_corrections
+from napari_grd._napari.correct import storage
+from napari_grd.corrections import Corrections, ImageRef, Merge, load_corrections, save_corrections
 
 
 def test_they_lie_beside_the_image_and_a_colleagues_are_added(
@@ -18,16 +18,16 @@ def test_they_lie_beside_the_image_and_a_colleagues_are_added(
     viewer.open(tmp_path / "plate3.tif", plugin="napari")
     layer = viewer.add_labels(blocks)
     widget = correct(model=False)
-    assert widget.bench.files.where.text().endswith("plate3.grd-corrections.geojson.")
+    assert widget.toolbox.files.where.text().endswith("plate3.grd-corrections.geojson.")
     assert (tmp_path / "plate3.grd-corrections.journal").exists()
-    other = Corrections(ImageRef.of(picture), [Join([(20, 20), (22, 45)])])
-    widget.bench.load(save_corrections(other, tmp_path / "ada.grd-corrections.geojson"))
+    other = Corrections(ImageRef.of(picture), [Merge([(20, 20), (22, 45)])])
+    widget.toolbox.load(save_corrections(other, tmp_path / "ada.grd-corrections.geojson"))
     assert "Added 1" in widget.message.text()
     assert layer.data[20, 20] == layer.data[22, 45]
-    widget.bench.undo()
+    widget.toolbox.undo()
     np.testing.assert_array_equal(layer.data, blocks)
-    wrong = Corrections(ImageRef.of(picture[:50]), [Join([(20, 20), (22, 45)])])
-    widget.bench.load(save_corrections(wrong, tmp_path / "wrong.grd-corrections.geojson"))
+    wrong = Corrections(ImageRef.of(picture[:50]), [Merge([(20, 20), (22, 45)])])
+    widget.toolbox.load(save_corrections(wrong, tmp_path / "wrong.grd-corrections.geojson"))
     assert "not of" in widget.message.text()
     widget.start.click()
     assert (tmp_path / "plate3.grd-corrections.geojson").exists()
@@ -56,10 +56,10 @@ def test_where_the_folder_cannot_be_written_they_go_to_the_users(
     imwrite(tmp_path / "shared" / "plate3.tif", picture)
     viewer.open(tmp_path / "shared" / "plate3.tif", plugin="napari")
     viewer.add_labels(blocks)
-    monkeypatch.setattr(place.os, "access", lambda *_args: False)  # root can write anywhere, whatever the mode
+    monkeypatch.setattr(storage.os, "access", lambda *_args: False)  # root can write anywhere, whatever the mode
     widget = correct(model=False)
-    assert "cannot be written to" in widget.bench.files.where.text()
-    widget.bench.say([Join([(20, 20), (22, 45)])])
+    assert "cannot be written to" in widget.toolbox.files.where.text()
+    widget.toolbox.say([Merge([(20, 20), (22, 45)])])
     widget.start.click()
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["plate3.tif"]
     (kept,) = data_folder.glob("plate3*.geojson")

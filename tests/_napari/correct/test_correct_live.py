@@ -19,8 +19,8 @@ def test_what_live_shows_is_made_permanent_first(
     live = viewer.add_labels(part, name="cells live", metadata={"napari_grd": made_by})
     widget.form.labels.set_layer(live)
     widget.start.click()
-    qtbot.waitUntil(lambda: widget.bench.session is not None, timeout=60_000)
-    layer = widget.bench.session.layer
+    qtbot.waitUntil(lambda: widget.toolbox.session is not None, timeout=60_000)
+    layer = widget.toolbox.session.layer
     assert isinstance(layer, Labels)
     assert layer is not live
     assert layer.name == "cells instances"

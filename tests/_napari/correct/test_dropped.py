@@ -10,9 +10,9 @@ from napari.utils.notifications import notification_manager
 from napari_grd._napari.correct.widget import CorrectWidget
 from napari_grd._napari.docks import show_panel
 from napari_grd._napari.files.readers import NO_LAYER, get_corrections_reader
-from napari_grd.corrections import Corrections, ImageRef, Join, save_corrections
+from napari_grd.corrections import Corrections, ImageRef, Merge, save_corrections
 
-JOIN = Join([(20, 20), (22, 45)])
+JOIN = Merge([(20, 20), (22, 45)])
 LONG = 60_000
 
 
@@ -49,13 +49,13 @@ def test_it_is_made_on_the_labels_it_is_of(
     viewer.add_image(picture[::-1], name="another of that shape")
     viewer.add_labels(blocks[:50], name="of another shape")
     drop(viewer, of_ada)
-    qtbot.waitUntil(lambda: docked.bench.session is not None, timeout=LONG)
-    assert docked.bench.session.layer is layer
-    assert docked.bench.session.subject.source.layer.name == "picture"
+    qtbot.waitUntil(lambda: docked.toolbox.session is not None, timeout=LONG)
+    assert docked.toolbox.session.layer is layer
+    assert docked.toolbox.session.target.source.layer.name == "picture"
     assert layer.data[20, 20] == layer.data[22, 45]
     assert list(viewer.window.dock_widgets) == ["Correct (GRD)"]
     assert "1 corrections" in docked.message.text()
-    docked.bench.undo()
+    docked.toolbox.undo()
     np.testing.assert_array_equal(layer.data, blocks)
 
 
@@ -68,14 +68,14 @@ def test_it_is_added_to_what_is_being_corrected(
     viewer.add_labels(blocks[:50], name="half of them")
     docked.form.labels.set_layer(layer)
     docked.start.click()
-    qtbot.waitUntil(lambda: docked.bench.session is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: docked.toolbox.session is not None, timeout=LONG)
     drop(viewer, of_ada)
     qtbot.waitUntil(lambda: "Added 1" in docked.message.text(), timeout=LONG)
     assert layer.data[20, 20] == layer.data[22, 45]
     half = Corrections(ImageRef.of(picture[:50]), [JOIN])
     drop(viewer, save_corrections(half, tmp_path / "half.grd-corrections.geojson"))
     qtbot.waitUntil(lambda: "Press Done first" in docked.message.text(), timeout=LONG)
-    assert docked.bench.session.layer is layer
+    assert docked.toolbox.session.layer is layer
 
 
 def test_without_its_labels_it_says_what_to_do(
@@ -87,7 +87,7 @@ def test_without_its_labels_it_says_what_to_do(
     assert "'ada.grd-corrections.geojson'" in messages()[-1]
     assert "'adas.tif'" in messages()[-1]
     assert "segment it with Live" in messages()[-1]
-    assert docked.bench.session is None
+    assert docked.toolbox.session is None
 
 
 def test_a_broken_file_is_told(docked: Any, viewer: Any, tmp_path: Path, qtbot: Any) -> None:

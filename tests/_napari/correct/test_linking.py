@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_grd._napari.correct.tools import Tool
+from napari_grd._napari.correct.tool_texts import Tool
 
 ALT = Qt.KeyboardModifier.AltModifier
 
@@ -25,11 +25,11 @@ def test_clicks_in_two_planes_link_and_with_alt_unlink(correct: Any, viewer: Any
     widget = correct(model=False)
     hand = mouse(stack)
     hand.key(Qt.Key.Key_T)
-    assert widget.bench.tools.buttons[Tool.LINK].isChecked()
+    assert widget.toolbox.tools.buttons[Tool.LINK].isChecked()
     hand.click((0, 50, 80))
-    assert "no object" in widget.bench.hint.text()
+    assert "no object" in widget.toolbox.hint.text()
     hand.click((0, 20, 20))
-    assert "another plane" in widget.bench.hint.text()
+    assert "another plane" in widget.toolbox.hint.text()
     viewer.dims.set_current_step(0, 1)
     hand.click((1, 20, 20))
     assert stack.data[:, 20, 20].tolist() == [1, 1, 1]
@@ -39,15 +39,15 @@ def test_clicks_in_two_planes_link_and_with_alt_unlink(correct: Any, viewer: Any
     hand.click((1, 20, 20))
     viewer.dims.set_current_step(0, 2)
     hand.click((2, 22, 20))
-    assert "already" in widget.bench.hint.text()
+    assert "already" in widget.toolbox.hint.text()
     viewer.dims.set_current_step(0, 1)
     hand.click((1, 20, 20))
     viewer.dims.set_current_step(0, 2)
     hand.click((2, 22, 20), ALT)
     assert stack.data[:, 20, 20].tolist() == [1, 1, 15]
-    assert [one.kind for one in widget.bench.session.corrections] == ["link", "unlink"]
-    widget.bench.undo()
-    widget.bench.undo()
+    assert [one.kind for one in widget.toolbox.session.corrections] == ["link", "unlink"]
+    widget.toolbox.undo()
+    widget.toolbox.undo()
     np.testing.assert_array_equal(stack.data, before)
     assert viewer.dims.current_step[0] == 1  # where the link began to change something
 
@@ -63,17 +63,17 @@ def test_a_verified_object_keeps_that_when_it_is_linked(correct: Any, viewer: An
     hand.click((0, 20, 20))
     viewer.dims.set_current_step(0, 1)
     hand.click((1, 20, 20))
-    assert widget.bench.session.verified.objects((2,)) == {1}
-    assert widget.bench.session.lessons == 1
+    assert widget.toolbox.session.accepted((2,)) == {1}
+    assert widget.toolbox.session.lessons == 1
 
 
 def test_one_plane_has_nothing_to_link(correct: Any, viewer: Any, mouse: Any, picture: Any, blocks: Any) -> None:
     viewer.add_image(picture, name="cells")
     viewer.add_labels(blocks, name="blocks")
     widget = correct(model=False)
-    assert not widget.bench.tools.buttons[Tool.LINK].isEnabled()
-    assert "one plane" in widget.bench.tools.buttons[Tool.LINK].toolTip()
+    assert not widget.toolbox.tools.buttons[Tool.LINK].isEnabled()
+    assert "one plane" in widget.toolbox.tools.buttons[Tool.LINK].toolTip()
     hand = mouse(viewer.layers["blocks"])
     hand.key(Qt.Key.Key_T)
     hand.click((20, 20))
-    assert "one plane" in widget.bench.hint.text()
+    assert "one plane" in widget.toolbox.hint.text()

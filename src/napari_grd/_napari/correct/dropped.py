@@ -8,8 +8,8 @@ from typing import Any
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 
-from napari_grd._napari.correct.place import reference
-from napari_grd._napari.correct.subject import Subject
+from napari_grd._napari.correct.storage import reference
+from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.correct.widget import CorrectWidget
 from napari_grd._napari.docks import show_panel
 from napari_grd._napari.worker import notify_error, run_call
@@ -28,11 +28,11 @@ def correct_with(viewer: Any, path: Path) -> None:
     path : Path
         The file.
     """
-    subjects = _subjects(viewer)
-    run_call(partial(_belonging, path, subjects), on_done=partial(_open, viewer, path), on_error=notify_error)
+    targets = _targets(viewer)
+    run_call(partial(_belonging, path, targets), on_done=partial(_open, viewer, path), on_error=notify_error)
 
 
-def _subjects(viewer: Any) -> list[Subject]:
+def _targets(viewer: Any) -> list[CorrectionTarget]:
     """All labels with all images that fit them; the selected layer and what lies on top come first."""
     active = viewer.layers.selection.active
     topmost = list(reversed(viewer.layers))
@@ -42,7 +42,7 @@ def _subjects(viewer: Any) -> list[Subject]:
     for labels in (layer for layer in layers if isinstance(layer, Labels)):
         for image in images:
             try:
-                found.append(Subject.of(labels, image))
+                found.append(CorrectionTarget.of(labels, image))
             except GrdError:
                 continue
     return found
@@ -54,29 +54,29 @@ def _is_live(layer: Any) -> bool:
     return isinstance(made_by, dict) and bool(made_by.get("live"))
 
 
-def _belonging(path: Path, subjects: Iterable[Subject]) -> Subject:
+def _belonging(path: Path, targets: Iterable[CorrectionTarget]) -> CorrectionTarget:
     """The labels that the corrections of a file are of."""
     corrections = load_corrections(path)
     known: dict[Image, ImageRef] = {}
-    for subject in subjects:
-        image = subject.source.layer
-        if (subject.shape, subject.axes) != (corrections.image.shape, corrections.image.axes):
+    for target in targets:
+        image = target.source.layer
+        if (target.shape, target.axes) != (corrections.image.shape, corrections.image.axes):
             continue
         if image not in known:  # it is read to the end for that
-            known[image] = reference(image, subject.shape, subject.axes)
+            known[image] = reference(image, target.shape, target.axes)
         try:
             corrections.image.merged(known[image])
         except CorrectionError:
             continue
-        return subject
+        return target
     raise CorrectionError(
         f"{path.name!r} has corrections of {corrections.image}, of which no labels are open.",
         "Open that image and its labels, or segment it with Live, and drop the file again.",
     )
 
 
-def _open(viewer: Any, path: Path, subject: Subject) -> None:
-    if subject.layer not in viewer.layers or subject.source.layer not in viewer.layers:
+def _open(viewer: Any, path: Path, target: CorrectionTarget) -> None:
+    if target.layer not in viewer.layers or target.source.layer not in viewer.layers:
         show_warning(f"The layers that {path.name!r} belongs to were removed. Open them, and drop the file again.")
         return
-    show_panel(viewer, CorrectWidget, "Correct").add_file(path, subject)
+    show_panel(viewer, CorrectWidget, "Correct").add_file(path, target)

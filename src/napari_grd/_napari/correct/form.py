@@ -7,7 +7,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_grd._napari.channels import ChannelPickers
-from napari_grd._napari.correct.subject import Subject
+from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd.errors import ImageError, LabelError
@@ -54,7 +54,7 @@ class CorrectForm(QWidget):
         found = {} if layer is None else layer.metadata.get("napari_grd", {})
         return found if isinstance(found, dict) else {}
 
-    def subject(self, layer: Labels | None = None) -> Subject:
+    def target(self, layer: Labels | None = None) -> CorrectionTarget:
         """What was chosen.
 
         Parameters
@@ -75,7 +75,7 @@ class CorrectForm(QWidget):
         channels = self.channels.channels()
         if self.model.name() is not None and channels is None:
             raise ImageError(f"It is not clear which channels of {image.name!r} the model reads.", "Choose them above.")
-        return Subject.of(labels, image, channels)
+        return CorrectionTarget.of(labels, image, channels)
 
     def offer_channels(self, count: int) -> None:
         """A model that takes so many channels is used."""
@@ -103,7 +103,7 @@ class CorrectForm(QWidget):
 
 def _fits(labels: Labels, image: Image) -> bool:
     try:
-        Subject.of(labels, image)
+        CorrectionTarget.of(labels, image)
     except (LabelError, ImageError):
         return False
     return True

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
-from napari_grd._napari.correct import work
-from napari_grd._napari.correct.bench import Bench
+from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.form import CorrectForm
-from napari_grd._napari.correct.tools import Tool
+from napari_grd._napari.correct.jobs import CorrectionContext, CorrectionRequest
+from napari_grd._napari.correct.tool_texts import Tool
+from napari_grd._napari.correct.toolbox import Toolbox
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import view_settings
 from napari_grd._napari.panel import Panel, button
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
     import napari.viewer
 
-    from napari_grd._napari.correct.opening import Opened, Order
-    from napari_grd._napari.correct.subject import Plane, Subject
+    from napari_grd._napari.correct.target import CorrectionTarget, Plane
     from napari_grd.jobs import Job
 
 _START, _DONE = "Correct these labels", "Done"
@@ -45,50 +45,50 @@ class CorrectWidget(Panel):
         self.form = CorrectForm(self)
         self.start = button(_START, "", self._start_or_end)
         self.bar = JobBar("Stop; what was corrected stays.")
-        self.bench = Bench(self, self._model_kept)
+        self.toolbox = Toolbox(self, self._model_kept)
         self._opening: Running[Any] | None = None
         self._asking: Running[None] | None = None
         self._asked: set[Plane] = set()
-        parts: tuple[QWidget, ...] = (self.form, self.start, self.bar, self.bench, self.message)
+        parts: tuple[QWidget, ...] = (self.form, self.start, self.bar, self.toolbox, self.message)
         for part in parts:
             self.body.addWidget(part)
-        self.bench.hide()
+        self.toolbox.hide()
         self.form.changed.connect(self._describe)
         self.follow(self.viewer.dims.events.current_step, self._plane_changed)
         self.follow(self.viewer.dims.events.ndisplay, self._display_changed)
         self.follow(self.viewer.layers.events.removed, self._removed)
-        self.when_gone(partial(_close, self.bench))
+        self.when_gone(partial(_close, self.toolbox))
         self._describe()
 
     def _start_or_end(self) -> None:
-        if self.bench.session is not None:
+        if self.toolbox.session is not None:
             self.end()
         else:
             self._begin()
 
-    def add_file(self, path: "Path", subject: "Subject") -> None:
+    def add_file(self, path: "Path", target: "CorrectionTarget") -> None:
         """Add the corrections of a file to the labels that they are of; opens the tools for these.
 
         Parameters
         ----------
         path : Path
             The file.
-        subject : Subject
+        target : CorrectionTarget
             Labels and image.
         """
-        session = self.bench.session
-        if self._opening is not None or (session is not None and session.layer is not subject.layer):
-            self.say(f"Press {_DONE} first, then drop {path.name!r} again: it is of {subject.layer.name!r}.", "warning")
+        session = self.toolbox.session
+        if self._opening is not None or (session is not None and session.layer is not target.layer):
+            self.say(f"Press {_DONE} first, then drop {path.name!r} again: it is of {target.layer.name!r}.", "warning")
         elif session is not None:
-            self.bench.load(path)
+            self.toolbox.load(path)
         else:
-            self.form.labels.set_layer(subject.layer)
-            self.form.image.set_layer(subject.source.layer)
+            self.form.labels.set_layer(target.layer)
+            self.form.image.set_layer(target.source.layer)
             self._begin(path)
 
     def _begin(self, added: "Path | None" = None) -> None:
         try:
-            order = self._order()
+            request = self._order()
         except GrdError as error:
             self.show_error(error)
             return
@@ -98,14 +98,14 @@ class CorrectWidget(Panel):
         made_by = self.form.made_by()
         live = bool(made_by.get("live"))
         make: Callable[[], Job[Any]] = (
-            partial(work.keep, order, made_by, self.state.get)
+            partial(jobs.iter_permanent, request, made_by, self.state.get)
             if live
-            else partial(work.open_labels, order, self.state.get, added)
+            else partial(jobs.iter_open, request, self.state.get, added)
         )
         self._opening = run_job(
             make,
             on_event=self.bar.show_event,
-            on_done=partial(self._made_permanent, added) if live else self._opened,
+            on_done=partial(self._made_permanent, added) if live else self._on_opened,
             on_error=self._not_opened,
             on_stopped=partial(self._not_opened, None),
         )
@@ -122,31 +122,29 @@ class CorrectWidget(Panel):
         self.form.labels.set_layer(layer)
         self._begin(added)
 
-    def _order(self) -> "Order":
-        from napari_grd._napari.correct.opening import Order  # imports torch
-
+    def _order(self) -> CorrectionRequest:
         chosen = settings()
         config = view_settings(self.form.made_by()).replace(
             device=chosen.device, threads=1 if self.state.live else chosen.threads
         )
-        return Order(self.form.subject(), self.form.model.name(), config)
+        return CorrectionRequest(self.form.target(), self.form.model.name(), config)
 
-    def _opened(self, opened: "Opened") -> None:
+    def _on_opened(self, context: CorrectionContext) -> None:
         self._opening = None
         self.bar.finish()
-        if opened.order.subject.layer not in self.viewer.layers:
-            opened.journal.close()
+        if context.request.target.layer not in self.viewer.layers:
+            context.journal.close()
             self._not_opened(None)
             return
-        self.bench.open(opened)
-        self.bench.show()
+        self.toolbox.open(context)
+        self.toolbox.show()
         self.start.setEnabled(True)
         self.start.setText(_DONE)
         self.start.setToolTip("Put the tools away. Labels and corrections stay as they are.")
-        if opened.journal.dropped:
-            self.say(opened.journal.dropped, "warning")
-        elif opened.found:
-            self.say(f"{opened.found} corrections of this image were found and made again. Undo takes them back.")
+        if context.journal.dropped:
+            self.say(context.journal.dropped, "warning")
+        elif context.found:
+            self.say(f"{context.found} corrections of this image were found and made again. Undo takes them back.")
         self._asked.clear()
         self._ask_about_plane()
 
@@ -165,11 +163,11 @@ class CorrectWidget(Panel):
             self._asking.stop()
             self._asking = None
             self.bar.finish()
-        self.bench.hide()
+        self.toolbox.hide()
         self.form.setEnabled(True)
         self.start.setText(_START)
         try:
-            self.bench.close()
+            self.toolbox.close()
         except GrdError as error:
             self.show_error(error)
         self._describe()
@@ -177,15 +175,15 @@ class CorrectWidget(Panel):
     # What the network says about the plane that is seen
 
     def _ask_about_plane(self) -> None:
-        session = self.bench.session
+        session = self.toolbox.session
         if session is None or self._asking is not None:
             return
-        plane, opened = session.subject.current_plane(self.viewer), session.opened
-        if opened.order.model is None or plane in self._asked or opened.evidence.of(plane) is not None:
+        plane, context = session.target.current_plane(self.viewer), session.context
+        if context.request.model is None or plane in self._asked or context.predictions.of(plane) is not None:
             return
         self._asked.add(plane)
         self._asking = run_job(
-            partial(work.ask, opened, plane, self.state.get),
+            partial(jobs.iter_predict_plane, context.request, plane, context.predictions, self.state.get),
             on_event=self.bar.show_event,
             on_done=lambda _none: self._answered(),
             on_error=self._not_answered,
@@ -197,8 +195,8 @@ class CorrectWidget(Panel):
     def _answered(self) -> None:
         self._asking = None
         self.bar.finish()
-        if self.bench.hands is not None:
-            self.bench.hands.changed()
+        if self.toolbox.controller is not None:
+            self.toolbox.controller.changed()
         self._ask_about_plane()  # the sliders may have moved on
 
     def _not_answered(self, error: BaseException) -> None:
@@ -209,30 +207,30 @@ class CorrectWidget(Panel):
     def _model_kept(self, name: str) -> None:
         """A model that has learned is asked from now on."""
         self.form.model.set_name(name)
-        session = self.bench.session
+        session = self.toolbox.session
         if session is not None:
-            session.opened.order = replace(session.opened.order, model=name)
-            session.opened.evidence.clear()
+            session.context.request = replace(session.context.request, model=name)
+            session.context.predictions.clear()
             self._asked.clear()
             self._ask_about_plane()
         self.say(f"{name} has learned and is used from now on, in Live too. Save it with Save as….")
 
     def _plane_changed(self, _event: Any = None) -> None:
-        self.bench.look()
+        self.toolbox.look()
         self._ask_about_plane()
 
     # The viewer
 
     def _display_changed(self, _event: Any = None) -> None:
-        if self.bench.hands is not None and self.viewer.dims.ndisplay == 3:
-            self.bench.hands.take(Tool.NAVIGATE)
+        if self.toolbox.controller is not None and self.viewer.dims.ndisplay == 3:
+            self.toolbox.controller.take(Tool.NAVIGATE)
             self.say("Corrections are made in 2D. Switch the display back to 2D to go on.", "warning")
-        elif self.bench.session is not None:
+        elif self.toolbox.session is not None:
             self.say("")
 
     def _removed(self, event: Any) -> None:
-        session = self.bench.session
-        if session is not None and event.value in (session.layer, session.subject.source.layer):
+        session = self.toolbox.session
+        if session is not None and event.value in (session.layer, session.target.source.layer):
             self.end()
             self.say(
                 f"The layer {event.value.name!r} was removed, so correcting ended. Its corrections are kept.", "warning"
@@ -240,7 +238,7 @@ class CorrectWidget(Panel):
 
     def _describe(self) -> None:
         """Say what is missing."""
-        if self.bench.session is not None or self._opening is not None:
+        if self.toolbox.session is not None or self._opening is not None:
             return
         ready = self.form.labels.layer() is not None and self.form.image.layer() is not None
         self.start.setEnabled(ready)
@@ -251,5 +249,5 @@ class CorrectWidget(Panel):
             self.say("")
 
 
-def _close(bench: Bench) -> None:
+def _close(bench: Toolbox) -> None:
     bench.close()

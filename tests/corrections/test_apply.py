@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import napari_grd.api as grd
-from napari_grd.corrections import Corrections, Draw, Erase, ImageRef, Join, Region
+from napari_grd.corrections import Corrections, Draw, Erase, ImageRef, Merge, Region
 from napari_grd.errors import CorrectionError
 from napari_grd.models import Model, ModelConfig
 
@@ -31,7 +31,7 @@ def test_without_corrections_nothing_differs(model: Model) -> None:
 
 def test_each_plane_of_a_series_has_its_own(model: Model) -> None:
     image = np.stack([crowded(seed) for seed in range(3)])
-    drawn, joined = Region([(5, 5, 9), (6, 5, 9)]), Join([(40, 3), (40, 60)], plane=(2,))
+    drawn, joined = Region([(5, 5, 9), (6, 5, 9)]), Merge([(40, 3), (40, 60)], plane=(2,))
     corrections = Corrections(ImageRef.of(image, "tyx"), [Draw(drawn, plane=(1,)), Erase(drawn, plane=(0,)), joined])
     found = grd.segment(model, image, FAST, axes="zyx", corrections=corrections)
     assert (found == found[1, 5, 5]).sum() == drawn.area

@@ -15,7 +15,7 @@ def learning(correct: Any, viewer: Any, picture: Any, blocks: Any) -> Any:
     viewer.add_image(picture, name="cells")
     viewer.add_labels(blocks, name="blocks")
     widget = correct()
-    widget.bench.learn.config = FineTuneConfig(steps=2, seconds=None, patch=64)
+    widget.toolbox.learn.config = FineTuneConfig(steps=2, seconds=None, patch=64)
     return widget
 
 
@@ -23,12 +23,12 @@ def accept(widget: Any, blocks: Any, count: int) -> None:
     for number in range(1, count + 1):
         region = Region.from_mask(blocks == number)
         y, x, _ = region.runs[0]
-        widget.bench.say([Accept((y, x), region)])
-    widget.bench.describe()
+        widget.toolbox.say([Accept((y, x), region)])
+    widget.toolbox.describe()
 
 
 def learn(widget: Any, qtbot: Any) -> Any:
-    part = widget.bench.learn
+    part = widget.toolbox.learn
     assert part.start.isEnabled()
     part.start.click()
     assert not part.start.isEnabled()
@@ -39,8 +39,8 @@ def learn(widget: Any, qtbot: Any) -> Any:
 
 def test_too_few_objects_are_a_reason(learning: Any, blocks: Any) -> None:
     accept(learning, blocks, 2)
-    assert not learning.bench.learn.start.isEnabled()
-    assert "1 more object" in learning.bench.learn.start.text()
+    assert not learning.toolbox.learn.start.isEnabled()
+    assert "1 more object" in learning.toolbox.learn.start.text()
 
 
 def test_what_was_learned_is_shown_and_kept(learning: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
@@ -71,7 +71,7 @@ def test_revert_leaves_everything_as_it_was(learning: Any, blocks: Any, viewer: 
 
 def test_learning_is_stopped_and_nothing_is_lost(learning: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
     accept(learning, blocks, 3)
-    part, names = learning.bench.learn, state_of(viewer).names
+    part, names = learning.toolbox.learn, state_of(viewer).names
     part.config = FineTuneConfig(steps=100_000, seconds=None, patch=64)
     part.start.click()
     qtbot.waitUntil(lambda: "Learning" in part.bar.text.text(), timeout=120_000)
@@ -79,7 +79,7 @@ def test_learning_is_stopped_and_nothing_is_lost(learning: Any, blocks: Any, vie
     qtbot.waitUntil(lambda: part._running is None, timeout=120_000)
     assert state_of(viewer).names == names
     assert "blocks after learning" not in viewer.layers
-    assert len(learning.bench.session.corrections) == 3
+    assert len(learning.toolbox.session.corrections) == 3
     assert part.start.isEnabled()
     part.config = FineTuneConfig(steps=2, seconds=None, patch=64)
     assert "3 corrected objects" in learn(learning, qtbot).scores.text()

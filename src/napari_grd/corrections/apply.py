@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_grd.config import SegmentConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.evidence import Evidence, Predictions
+from napari_grd.corrections.predictions import Predictions, PredictionSource
 from napari_grd.data.fingerprint import image_key
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.errors import CorrectionError
@@ -19,14 +19,14 @@ from napari_grd.inference.view import Range
 from napari_grd.jobs import Job, Progress
 
 
-def replay(labels: Any, evidence: Evidence, corrections: Corrections) -> NDArray[np.uint32]:
+def apply_corrections(labels: Any, predictions: PredictionSource, corrections: Corrections) -> NDArray[np.uint32]:
     """Labels with all corrections in them, in the order they were made.
 
     Parameters
     ----------
     labels : integer array, shape (*planes, H, W)
         A fresh segmentation of the image; it is left as it is.
-    evidence : Evidence
+    predictions : PredictionSource
         What the network said.
     corrections : Corrections
         They are left as they are.
@@ -43,12 +43,12 @@ def replay(labels: Any, evidence: Evidence, corrections: Corrections) -> NDArray
 
     Examples
     --------
-    >>> from napari_grd.corrections import ImageRef, Join, Predictions
+    >>> from napari_grd.corrections import ImageRef, Merge, Predictions
     >>> labels = np.array([[1, 1, 2, 2]])
-    >>> replay(labels, Predictions(), Corrections(ImageRef((1, 4)), [Join([(0, 0), (0, 3)])])).tolist()
+    >>> apply_corrections(labels, Predictions(), Corrections(ImageRef((1, 4)), [Merge([(0, 0), (0, 3)])])).tolist()
     [[1, 1, 1, 1]]
     """
-    return Editor(labels, corrections, evidence).labels
+    return Editor(labels, corrections, predictions).labels
 
 
 def iter_segment_corrected(
@@ -93,7 +93,7 @@ def iter_segment_corrected(
     if corrections is None:
         return (yield from iter_segment(model, image, config, axes=axes, intensity_range=intensity_range))
     _check_image(corrections, image)
-    evidence = Predictions()
+    predictions = Predictions()
     wanted = set(corrections.planes)
     labels = yield from iter_segment(
         model,
@@ -101,13 +101,13 @@ def iter_segment_corrected(
         config,
         axes=axes,
         intensity_range=intensity_range,
-        on_plane=evidence.put,
+        on_plane=predictions.put,
         wanted=wanted.__contains__,
     )
     if labels.shape != corrections.image.shape:
         raise _other_image(corrections, f"of shape {labels.shape}")
     correcting = Progress("Correcting", 0, 1)
-    return (yield from in_background(lambda: replay(labels, evidence, corrections), lambda: correcting))
+    return (yield from in_background(lambda: apply_corrections(labels, predictions, corrections), lambda: correcting))
 
 
 def _check_image(corrections: Corrections, image: Any) -> None:

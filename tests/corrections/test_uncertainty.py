@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_grd.corrections import Doubt, PlaneEvidence, Predictions, doubts
+from napari_grd.corrections import PlanePrediction, Predictions, UncertainObject, uncertain_objects
 from napari_grd.errors import LabelError
 
 
@@ -11,8 +11,8 @@ class Known:
     def __init__(self, embedding: np.ndarray) -> None:
         self.embedding = embedding
 
-    def of(self, plane: tuple[int, ...]) -> PlaneEvidence:
-        return PlaneEvidence(self.embedding[plane])
+    def of(self, plane: tuple[int, ...]) -> PlanePrediction:
+        return PlanePrediction(self.embedding[plane])
 
 
 def three() -> np.ndarray:
@@ -24,12 +24,12 @@ def three() -> np.ndarray:
 def test_a_border_that_the_embedding_does_not_show_is_doubtful() -> None:
     seen = np.where(three() == 2, 1, three())  # 1 and 2 look like one
     embedding = np.eye(4, dtype=np.float32)[seen]
-    found = doubts(three(), Known(embedding))
+    found = uncertain_objects(three(), Known(embedding))
     assert [doubt.id for doubt in found] == [1, 2, 3]
     assert found[0].score == pytest.approx(0.25)
     assert found[0].reason == "its border hardly shows"
     assert found[0].pixel == (5, 5)
-    assert found[2] == Doubt((), 3, (5, 23), 0.0, "nothing speaks against it")
+    assert found[2] == UncertainObject((), 3, (5, 23), 0.0, "nothing speaks against it")
 
 
 def test_what_teacher_or_turned_images_do_not_find_again_comes_first() -> None:
@@ -37,7 +37,7 @@ def test_what_teacher_or_turned_images_do_not_find_again_comes_first() -> None:
     teacher, turned = labels.copy(), labels.copy()
     teacher[1][three() == 3] = 0
     turned[0, 2:9, 2:5] = 0
-    found = doubts(labels, Predictions(), teacher_labels=teacher, turned=[turned, labels])
+    found = uncertain_objects(labels, Predictions(), teacher_labels=teacher, turned=[turned, labels])
     assert [(doubt.plane, doubt.id) for doubt in found[:2]] == [((1,), 3), ((0,), 1)]
     assert found[0].score == 1
     assert found[0].reason.startswith("the teacher")
@@ -49,8 +49,8 @@ def test_what_teacher_or_turned_images_do_not_find_again_comes_first() -> None:
 
 def test_labels_of_another_image_are_refused() -> None:
     with pytest.raises(LabelError, match="shapes"):
-        doubts(three(), Predictions(), teacher_labels=three()[:-1])
+        uncertain_objects(three(), Predictions(), teacher_labels=three()[:-1])
 
 
 def test_an_image_without_objects_has_no_doubts() -> None:
-    assert doubts(np.zeros((5, 5), int), Predictions()) == []
+    assert uncertain_objects(np.zeros((5, 5), int), Predictions()) == []

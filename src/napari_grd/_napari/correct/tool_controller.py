@@ -1,27 +1,59 @@
-"""Which tool is in hand: its gesture, its key, and napari's own mode that goes with it."""
+"""The active tool: its keys, its mouse events, and the mode of the layer that goes with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QTimer
 
-from napari_grd._napari.correct.gestures import Accepting, Gesture, Stroking
-from napari_grd._napari.correct.keys import LayerKeys
-from napari_grd._napari.correct.linking import Linking
-from napari_grd._napari.correct.palette import color_of
-from napari_grd._napari.correct.picking import Picking
 from napari_grd._napari.correct.pointer import Pointer
 from napari_grd._napari.correct.session import Session
-from napari_grd._napari.correct.tools import TEXTS, Tool
-from napari_grd.corrections import Correction, Cut, Join
+from napari_grd._napari.correct.tool_texts import TEXTS, Tool, color_of
+from napari_grd.corrections import Correction, Merge, SplitLine
+from napari_grd.corrections.tools import AcceptTool, CorrectionTool, LinkTool, PickTool, StrokeTool
+
+
+class LayerKeys:
+    """Binds keys to one layer, before napari's own, and gives them back.
+
+    Parameters
+    ----------
+    layer : Layer
+        It has to be the selected one for its keys to work.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+        self._bound: list[str] = []
+
+    def bind(self, key: str, call: Callable[[], object]) -> None:
+        """Call something when a key is pressed."""
+        self._layer.bind_key(key, lambda _layer: call() and None, overwrite=True)
+        self._bound.append(key)
+
+    def bind_hold(self, key: str, press: Callable[[], object], release: Callable[[], object]) -> None:
+        """Call something when a key is pressed, and something else when it is let go."""
+
+        def held(_layer: Any) -> Iterator[None]:
+            press()
+            yield
+            release()
+
+        self._layer.bind_key(key, held, overwrite=True)
+        self._bound.append(key)
+
+    def release(self) -> None:
+        """Give all keys back."""
+        while self._bound:
+            self._layer.bind_key(self._bound.pop(), None)
+
 
 _MODES = {Tool.DRAW: "paint", Tool.ERASE: "erase"}
 _OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon": Tool.DRAW}
 _COLORS = {Tool.PICK: "pick", Tool.JOIN: "join", Tool.CUT: "cut", Tool.ACCEPT: "accept", Tool.LINK: "link"}
 
 
-class Hands:
+class ToolController:
     """Takes up tools for one session until :meth:`stop`.
 
     Parameters
@@ -51,15 +83,15 @@ class Hands:
         self._taken = taken
         self._taking = False
         self.tool = Tool.NAVIGATE
-        self.picking = Picking(session, session.piece)
-        self._gestures: dict[Tool, Gesture] = {
-            Tool.PICK: self.picking,
-            Tool.JOIN: Stroking(session, Join),
-            Tool.CUT: Stroking(session, Cut),
-            Tool.ACCEPT: Accepting(session),
-            Tool.LINK: Linking(session),
+        self.pick_tool = PickTool(session.editor)
+        self._tools: dict[Tool, CorrectionTool] = {
+            Tool.PICK: self.pick_tool,
+            Tool.JOIN: StrokeTool(session.editor, Merge),
+            Tool.CUT: StrokeTool(session.editor, SplitLine),
+            Tool.ACCEPT: AcceptTool(session.editor),
+            Tool.LINK: LinkTool(session.editor),
         }
-        self.pointer = Pointer(viewer, session.subject, said, told)
+        self.pointer = Pointer(viewer, session.target, said, told)
         self.keys = LayerKeys(self._layer)
         for tool, text in TEXTS.items():
             self.keys.bind(text.key, partial(self.take, tool))
@@ -79,7 +111,7 @@ class Hands:
             if tool is not Tool.NAVIGATE:
                 self._viewer.layers.selection.active = self._layer
             self._layer.mode = _MODES.get(tool, "pan_zoom")
-            self.pointer.use(self._gestures.get(tool), color_of(_COLORS.get(tool, "")))
+            self.pointer.use(self._tools.get(tool), color_of(_COLORS.get(tool, "")))
         finally:
             self._taking = False
         if tool is Tool.DRAW:
@@ -88,9 +120,9 @@ class Hands:
 
     def forget(self) -> None:
         """Drop what was begun; with nothing begun, put the tool away."""
-        gesture = self._gestures.get(self.tool)
-        if gesture is not None and gesture.busy:
-            gesture.forget()
+        tool = self._tools.get(self.tool)
+        if tool is not None and tool.busy:
+            tool.forget()
             self.pointer.renew()
         else:
             self.take(Tool.NAVIGATE)
@@ -110,8 +142,8 @@ class Hands:
 
     def _choose_label(self) -> None:
         """Go on with the picked object, or begin a new one."""
-        plane = self._session.subject.current_plane(self._viewer)
-        number = self.picking.picked_object(plane) or self._session.free_number()
+        plane = self._session.target.current_plane(self._viewer)
+        number = self.pick_tool.picked_object(plane) or self._session.free_number()
         self._layer.selected_label = number
 
     def _hold(self, on: bool) -> None:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_grd._napari.correct import work
+from napari_grd._napari.correct import jobs
+from napari_grd._napari.correct.jobs import UncertaintyRequest
 from napari_grd._napari.correct.session import Session
-from napari_grd._napari.correct.tools import NEXT_KEY
+from napari_grd._napari.correct.tool_texts import NEXT_KEY
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.jobs import Event, Progress
 
 if TYPE_CHECKING:
-    from napari_grd.corrections.doubt import Doubt
+    from napari_grd.corrections.uncertainty import UncertainObject
 
 _APPEARS = 12  # an object's diameter, at least, is this part of the view
 _TURNED = (
@@ -27,7 +28,7 @@ _OTHER = "Objects that this model sees differently are doubtful, say, the teache
 _TIP = f"Go to the least certain object of this plane that is not verified yet, and say why.  (key {NEXT_KEY})"
 
 
-class Doubtful(QWidget):
+class ReviewPanel(QWidget):
     """Walks through the objects of the plane that is seen.
 
     Objects are asked about when the walk begins, and again on another plane; those that were verified or have
@@ -41,14 +42,14 @@ class Doubtful(QWidget):
         Called with the object that the walk has come to.
     """
 
-    def __init__(self, panel: Panel, found: "Callable[[Doubt], object]") -> None:
+    def __init__(self, panel: Panel, found: "Callable[[UncertainObject], object]") -> None:
         super().__init__()
         self._panel = panel
         self._viewer = panel.viewer
         self._found = found
         self._session: Session | None = None
-        self._asking: Running[list[Doubt]] | None = None
-        self._left: list[Doubt] = []
+        self._asking: Running[list[UncertainObject]] | None = None
+        self._left: list[UncertainObject] = []
         self._of: Any = None
         self.next = button(f"Next doubtful object  {NEXT_KEY}", _TIP, self.go_on)
         self.turned = QCheckBox("Look at it turned and mirrored, too")
@@ -72,7 +73,7 @@ class Doubtful(QWidget):
         """Walk through other labels, or through none."""
         self._session = session
         self._begin_anew()
-        self.turned.setEnabled(session is not None and session.opened.order.model is not None)
+        self.turned.setEnabled(session is not None and session.context.request.model is not None)
 
     def _begin_anew(self, *_: Any) -> None:
         """Ask again at the next press."""
@@ -88,22 +89,20 @@ class Doubtful(QWidget):
         session = self._session
         if session is None or self._asking is not None:
             return
-        plane = session.subject.current_plane(self._viewer)
-        evidence = session.opened.evidence.of(plane)
-        if evidence is None:
+        plane = session.target.current_plane(self._viewer)
+        predictions = session.context.predictions.of(plane)
+        if predictions is None:
             self._tell("What the model says about this plane is not known yet, so every object is as certain as any.")
             return
-        if self._of == (plane, evidence):
+        if self._of == (plane, predictions):
             self._show_next()
             return
-        from napari_grd._napari.correct.doubting import Question  # imports torch, which the evidence took already
-
-        labels, order = session.labels[plane].copy(), session.opened.order
-        question = Question(order, plane, labels, evidence, self.turned.isChecked(), self.other.name())
-        self._of = (plane, evidence)
+        labels, request = session.editor.labels[plane].copy(), session.context.request
+        question = UncertaintyRequest(request, plane, labels, predictions, self.turned.isChecked(), self.other.name())
+        self._of = (plane, predictions)
         self.next.setEnabled(False)
         self._asking = run_job(
-            partial(work.doubt, question, self._panel.state.get),
+            partial(jobs.iter_uncertain_objects, question, self._panel.state.get),
             on_event=self._say_stage,
             on_done=self._answered,
             on_error=self._failed,
@@ -114,7 +113,7 @@ class Doubtful(QWidget):
         if isinstance(event, Progress):
             self._tell(f"{event.stage}…")
 
-    def _answered(self, found: "list[Doubt]") -> None:
+    def _answered(self, found: "list[UncertainObject]") -> None:
         self._asking = None
         self.next.setEnabled(True)
         self._left = found
@@ -130,10 +129,10 @@ class Doubtful(QWidget):
         if session is None:
             return
         plane = self._of[0]
-        verified = session.verified.objects(plane)
+        verified = session.accepted(plane)
         while self._left:
             doubt = self._left.pop(0)
-            if doubt.id not in verified and session.object_at(doubt.pixel, plane) == doubt.id:
+            if doubt.id not in verified and session.editor.object_at(doubt.pixel, plane) == doubt.id:
                 self._tell(f"Object {doubt.id}: {doubt.reason} ({doubt.score:.0%} doubtful).")
                 self._found(doubt)
                 return
@@ -145,12 +144,13 @@ class Doubtful(QWidget):
         self.reason.setVisible(bool(text))
 
 
-def center_on(viewer: Any, session: Session, doubt: "Doubt") -> None:
+def center_on(viewer: Any, session: Session, doubt: "UncertainObject") -> None:
     """Bring an object to the middle of the view, at a zoom at which it is seen well, and select it."""
     layer = session.layer
-    plane = session.subject.current_plane(viewer)
-    world = np.asarray(layer.data_to_world(session.subject.lift(np.array(doubt.pixel, float), plane)), float)
-    size = max(float(np.sqrt(np.count_nonzero(session.labels[plane] == doubt.id))), 1.0) * session.subject.pixel_size
+    plane = session.target.current_plane(viewer)
+    world = np.asarray(layer.data_to_world(session.target.lift(np.array(doubt.pixel, float), plane)), float)
+    area = np.count_nonzero(session.editor.labels[plane] == doubt.id)
+    size = max(float(np.sqrt(area)), 1.0) * session.target.pixel_size
     wanted = min(viewer.canvas.size) / (_APPEARS * size)
     camera = viewer.scene.camera
     camera.center = (*camera.center[:-2], world[-2], world[-1])

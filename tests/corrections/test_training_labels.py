@@ -8,15 +8,15 @@ from napari_grd.corrections import (
     Add,
     Correction,
     Corrections,
-    Cut,
     Draw,
     Erase,
     ImageRef,
-    Join,
+    Merge,
     Pick,
     Region,
     Remove,
     Split,
+    SplitLine,
     training_labels,
 )
 from napari_grd.errors import LabelError
@@ -76,11 +76,11 @@ def test_the_rim_is_wider_around_large_objects(side: int, width: int) -> None:
         (Remove((10, 10), Region([(16, 5, 1)])), {3}),
         (Draw(Region([(10, 10, 1)]), (10, 11)), {3}),
         (Draw(Region([(10, 20, 2)])), {4}),
-        (Join([(10, 6), (10, 22)]), {3, 4}),
-        (Cut([(5, 14.5), (14, 14.5)]), {3, 4}),
+        (Merge([(10, 6), (10, 22)]), {3, 4}),
+        (SplitLine([(5, 14.5), (14, 14.5)]), {3, 4}),
         (Split((10, 10), (30, 45)), {3, 9}),
         (Pick((0, 0), Region([(0, 0, 1)])), set()),
-        (Join([(-100, -100), (-90, 500)]), set()),
+        (Merge([(-100, -100), (-90, 500)]), set()),
     ],
 )
 def test_a_correction_vouches_for_what_it_touched(made: Correction, numbers: set[int]) -> None:
@@ -88,7 +88,7 @@ def test_a_correction_vouches_for_what_it_touched(made: Correction, numbers: set
 
 
 def test_a_stroke_that_pokes_into_a_neighbor_says_nothing_about_it() -> None:
-    assert objects(taught(Join([(6, 6), (14, 6), (14, 15)]))) == {3}
+    assert objects(taught(Merge([(6, 6), (14, 6), (14, 15)]))) == {3}
 
 
 def test_what_was_erased_is_background() -> None:
@@ -113,7 +113,7 @@ def test_what_was_accepted_survives_another_segmentation() -> None:
 @pytest.mark.parametrize(
     "later",
     [
-        Cut([(0, 9.5), (20, 9.5)]),
+        SplitLine([(0, 9.5), (20, 9.5)]),
         Split((6, 6), (13, 13)),
         Erase(Region([(5, 5, 3)])),
         Draw(Region([(14, 14, 3)]), (10, 20)),
@@ -128,7 +128,7 @@ def test_a_later_correction_takes_an_acceptance_back(later: Correction) -> None:
 
 
 def test_a_correction_elsewhere_leaves_it() -> None:
-    found = taught(Accept((10, 10), region(3)), Cut([(25, 45), (34, 45)]))
+    found = taught(Accept((10, 10), region(3)), SplitLine([(25, 45), (34, 45)]))
     assert objects(found) == {3, 9}
 
 

@@ -7,22 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.constraint_history import ConstraintHistory
 from napari_grd.corrections.kinds import (
     Accept,
     Add,
     Correction,
-    Cut,
     Draw,
     Erase,
-    Join,
     Link,
+    Merge,
     Pick,
     Remove,
     Split,
+    SplitLine,
     Unlink,
 )
 from napari_grd.corrections.region import Region
-from napari_grd.corrections.said import Said
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.pairs import keys
 
@@ -64,12 +64,12 @@ def constraints_of(
     Examples
     --------
     >>> from napari_grd.corrections import ImageRef
-    >>> made = Corrections(ImageRef((9, 9)), [Join([(1, 1), (1, 3)]), Split((1, 1), (5, 5))])
+    >>> made = Corrections(ImageRef((9, 9)), [Merge([(1, 1), (1, 3)]), Split((1, 1), (5, 5))])
     >>> found = constraints_of(made)
-    >>> len(found.together), len(found.apart)
+    >>> len(found.must_link), len(found.cannot_link)
     (2, 1)
     """
-    said = Said()
+    said = ConstraintHistory()
     for correction in corrections.of_plane(plane):
         said = said.then(constraints_of_one(correction, corrections.image.plane_shape, labels))
     return said.constraints
@@ -91,12 +91,10 @@ def constraints_of_one(
 
     Examples
     --------
-    >>> len(constraints_of_one(Join([(1, 1), (1, 3)]), (9, 9)).together)
+    >>> len(constraints_of_one(Merge([(1, 1), (1, 3)]), (9, 9)).must_link)
     2
     """
-    if isinstance(correction, Cut):
-        return Constraints.cut_stroke(correction.stroke, shape, labels)
-    return _MADE[type(correction)](correction, shape)
+    return _CONSTRAINTS[type(correction)](correction, shape, labels)
 
 
 def _whole(region: Region, shape: Shape) -> Constraints:
@@ -111,41 +109,48 @@ def _whole(region: Region, shape: Shape) -> Constraints:
         at = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
         there &= numbers[at] != wanted
         pairs.append(np.stack([inside[there], beside[there]], axis=1))
-    return Constraints().without_check(together=_chain(inside), apart=np.concatenate(pairs), foreground=inside)
+    return Constraints().without_check(must_link=_chain(inside), cannot_link=np.concatenate(pairs), foreground=inside)
 
 
 def _part(region: Region, pixel: tuple[int, int]) -> Constraints:
     """Pixels that belong to the object at a pixel."""
     inside = region.pixels
-    return Constraints(together=_chain(np.concatenate([[pixel], inside])), foreground=inside)
+    return Constraints(must_link=_chain(np.concatenate([[pixel], inside])), foreground=inside)
 
 
 def _without(region: Region, pixel: tuple[int, int]) -> Constraints:
     """Pixels that do not belong to the object at a pixel."""
     inside = region.pixels
     inside = inside[(inside != pixel).any(axis=1)]
-    return Constraints(apart=np.stack([inside, np.broadcast_to(pixel, inside.shape)], axis=1))
-
-
-def _drawn(correction: Draw, shape: Shape) -> Constraints:
-    if correction.pixel is None:
-        return _whole(correction.region, shape)
-    return _part(correction.region, correction.pixel)
+    return Constraints(cannot_link=np.stack([inside, np.broadcast_to(pixel, inside.shape)], axis=1))
 
 
 def _chain(pixels: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([pixels[:-1], pixels[1:]], axis=1)
 
 
-_MADE: dict[type[Correction], Callable[[Any, Shape], Constraints]] = {
-    Join: lambda one, shape: Constraints.join_stroke(one.stroke, shape),
-    Split: lambda one, shape: Constraints.split_points(one.first, one.second),
-    Pick: lambda one, shape: _whole(one.region, shape),
-    Accept: lambda one, shape: _whole(one.region, shape),
-    Draw: _drawn,
-    Add: lambda one, shape: _part(one.region, one.pixel),
-    Remove: lambda one, shape: _without(one.region, one.pixel),
-    Erase: lambda one, shape: Constraints(background=one.region.pixels),
-    Link: lambda one, shape: Constraints(),
-    Unlink: lambda one, shape: Constraints(),
+def _added(correction: Any, shape: Shape, _labels: Any) -> Constraints:
+    return _part(correction.region, correction.pixel)
+
+
+def _named_whole(correction: Any, shape: Shape, _labels: Any) -> Constraints:
+    return _whole(correction.region, shape)
+
+
+def _none(*_: Any) -> Constraints:
+    return Constraints()
+
+
+_CONSTRAINTS: dict[type[Correction], Callable[[Any, Shape, Any], Constraints]] = {
+    Merge: lambda made, shape, _: Constraints.merge_stroke(made.stroke, shape),
+    SplitLine: lambda made, shape, labels: Constraints.split_stroke(made.stroke, shape, labels),
+    Split: lambda made, *_: Constraints.split_points(made.first, made.second),
+    Pick: _named_whole,
+    Accept: _named_whole,
+    Draw: lambda made, *rest: (_named_whole if made.pixel is None else _added)(made, *rest),
+    Add: _added,
+    Remove: lambda made, *_: _without(made.region, made.pixel),
+    Erase: lambda made, *_: Constraints(background=made.region.pixels),
+    Link: _none,
+    Unlink: _none,
 }

@@ -7,28 +7,28 @@ import numpy as np
 from napari.layers import Shapes
 from numpy.typing import NDArray
 
-from napari_grd._napari.correct.palette import color_of
-from napari_grd._napari.correct.subject import Subject
-from napari_grd.corrections import Correction, Cut, Join, Link, Split, Unlink
-from napari_grd.corrections.outline import polygons
+from napari_grd._napari.correct.target import CorrectionTarget
+from napari_grd._napari.correct.tool_texts import color_of
+from napari_grd.corrections import Correction, Link, Merge, Split, SplitLine, Unlink
+from napari_grd.corrections.region import polygons
 
 _WIDTH = 1.6  # pixels
 _SMOOTH = 0.7  # pixels that a drawn outline may leave the pixels' edges
 _LOOK = {"face_color": "transparent", "edge_width": _WIDTH}
 
 
-class Record:
+class CorrectionsLayer:
     """A Shapes layer in step with the corrections, for looking at.
 
     Parameters
     ----------
     viewer : ViewerModel
-    subject : Subject
+    target : CorrectionTarget
     """
 
-    def __init__(self, viewer: Any, subject: Subject) -> None:
+    def __init__(self, viewer: Any, target: CorrectionTarget) -> None:
         self._viewer = viewer
-        self._subject = subject
+        self._target = target
         self._ids: list[str] = []
         self.layer: Shapes | None = None
 
@@ -60,20 +60,20 @@ class Record:
     def _make(self, wanted: dict[str, Correction]) -> None:
         layers, active = self._viewer.layers, self._viewer.layers.selection.active
         found = list(wanted.values())
-        look: dict[str, Any] = {"ndim": self._subject.layer.ndim, "name": f"corrections of {self._subject.layer.name}"}
+        look: dict[str, Any] = {"ndim": self._target.layer.ndim, "name": f"corrections of {self._target.layer.name}"}
         if found:
             look |= {"shape_type": [_shape_of(one) for one in found], "edge_color": [color_of(o.kind) for o in found]}
         lines = [self._lines(one) for one in found] or None
-        self.layer = Shapes(lines, **look, **_LOOK, **self._subject.options())
+        self.layer = Shapes(lines, **look, **_LOOK, **self._target.options())
         self._ids = list(wanted)
-        layers.insert(layers.index(self._subject.layer) + 1, self.layer)
+        layers.insert(layers.index(self._target.layer) + 1, self.layer)
         self.layer.editable = False
         layers.selection.active = active
 
     def _lines(self, correction: Correction) -> NDArray[np.float64]:
         if isinstance(correction, Link | Unlink):
-            return np.array([self._subject.lift(np.array(pixel), plane) for plane, pixel in correction.places])
-        return self._subject.lift(_points(correction), correction.plane)
+            return np.array([self._target.lift(np.array(pixel), plane) for plane, pixel in correction.places])
+        return self._target.lift(_points(correction), correction.plane)
 
 
 def _shape_of(correction: Correction) -> str:
@@ -82,7 +82,7 @@ def _shape_of(correction: Correction) -> str:
 
 def _points(correction: Correction) -> NDArray[np.float64]:
     """A line, or the outer ring of the largest part of a region, in y, x with pixel centers at whole numbers."""
-    if isinstance(correction, Join | Cut):
+    if isinstance(correction, Merge | SplitLine):
         return np.array(correction.stroke, float)
     if isinstance(correction, Split) or correction.area is None:
         return np.array(correction.pixels, float)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Accept, Correction, Cut, Draw, Erase, Join, Remove
+from napari_grd.corrections.kinds import Accept, Correction, Erase, Merge, Remove, SplitLine
 from napari_grd.data.inputs import IGNORED, as_labels
 from napari_grd.graph.strokes import rasterise
 
@@ -72,12 +72,8 @@ def training_labels(
     known = np.where(np.isin(found, sorted(corrected)), found, IGNORED)
     free = int(found.max()) + 1
     for accepted in standing:
-        number = int(found[accepted.pixel])
-        same = (
-            accepted.region.area == np.count_nonzero(found == number)
-            and (found[accepted.region.mask(found.shape)] == number).all()
-        )
-        if not number or not same:
+        number = accepted.region.label_in(found)
+        if number <= 0:
             number, free = free, free + 1
         accepted.region.paint(known, number)
     objects = known > 0
@@ -101,11 +97,11 @@ def _rim(known: NDArray[np.int64]) -> int:
 def _objects(correction: Correction, labels: NDArray[np.int64]) -> list[int]:
     """The objects that a correction was about, as they are numbered now."""
     numbers = [int(labels[pixel]) for pixel in correction.pixels]
-    if isinstance(correction, Draw) and correction.pixel is None:
-        numbers += _most(labels[correction.region.mask(labels.shape)])
-    if isinstance(correction, Join | Cut):
+    if correction.whole is not None and not correction.pixels:
+        numbers += _most(labels[correction.whole.mask(labels.shape)])
+    if isinstance(correction, Merge | SplitLine):
         passed = _passed(correction.stroke, labels.shape)
-        if isinstance(correction, Cut):
+        if isinstance(correction, SplitLine):
             passed = ndimage.binary_dilation(passed, _NEXT_TO)
         numbers += _most(labels[passed])
     return numbers
@@ -138,7 +134,7 @@ def _standing(made: Sequence[Correction]) -> list[Accept]:
 
 
 def _touches(later: Correction, accepted: Accept, mask: NDArray[np.bool_]) -> bool:
-    if isinstance(later, Join | Cut):
+    if isinstance(later, Merge | SplitLine):
         return bool((_passed(later.stroke, mask.shape) & mask).any())
     if any(pixel in accepted.region for pixel in later.pixels):
         return True

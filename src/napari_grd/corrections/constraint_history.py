@@ -16,7 +16,7 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class ConstraintHistory:
     """Constraints of a plane, gesture by gesture. It never changes: what was said before a gesture can be kept.
 
     Attributes
@@ -26,8 +26,9 @@ class Said:
 
     Examples
     --------
-    >>> said = Said().then(Constraints.join_stroke([(1, 1), (1, 3)])).then(Constraints.split_points((1, 1), (5, 5)))
-    >>> len(said.near((0, 0, 2, 2)).apart), len(said.near((7, 7, 9, 9)).apart)
+    >>> history = ConstraintHistory().then(Constraints.merge_stroke([(1, 1), (1, 3)]))
+    >>> history = history.then(Constraints.split_points((1, 1), (5, 5)))
+    >>> len(history.near((0, 0, 2, 2)).cannot_link), len(history.near((7, 7, 9, 9)).cannot_link)
     (1, 0)
     """
 
@@ -43,7 +44,7 @@ class Said:
         """Those of the gestures that name a pixel near a box, whole, but each pair and pixel as often as it takes."""
         return Constraints.union([self.parts[at].constraints for at in self._meeting(box)])
 
-    def then(self, later: Constraints) -> "Said":
+    def then(self, later: Constraints) -> "ConstraintHistory":
         """What counts after one more gesture, the later word against the earlier ones."""
         new = _Part(later)
         if not len(new.named):
@@ -62,11 +63,11 @@ class Said:
         ]
         return self._with(set(concerned), [*(part for part in kept if len(part.named)), new])
 
-    def _with(self, gone: Set[int], new: "list[_Part]") -> "Said":
+    def _with(self, gone: Set[int], new: "list[_Part]") -> "ConstraintHistory":
         """The same with other parts in the place of some."""
         stays = [at for at in range(len(self.parts)) if at not in gone]
         boxes = np.array([part.box for part in new], np.int64)
-        return Said((*(self.parts[at] for at in stays), *new), np.concatenate([self._boxes[stays], boxes]))
+        return ConstraintHistory((*(self.parts[at] for at in stays), *new), np.concatenate([self._boxes[stays], boxes]))
 
     def _meeting(self, box: Box) -> list[int]:
         y0, x0, y1, x1 = box
@@ -83,10 +84,10 @@ class Said:
         named = [part for part in near if _meet(part.named, new.named)]
         linked = [part for part in named if _meet(part.linked, new.named)]
         return not any(
-            _both(part.linked, new.apart)
-            or _both(new.linked, part.apart)
-            or _meet(part.off, new.on)
-            or _meet(part.on, new.off)
+            _both(part.linked, new.cannot_link)
+            or _both(new.linked, part.cannot_link)
+            or _meet(part.background, new.foreground)
+            or _meet(part.foreground, new.background)
             for part in named
         ) and not any(
             _meet(self.parts[at].linked, part.linked)
@@ -155,22 +156,22 @@ class _Part:
     @cached_property
     def linked(self) -> Ids:
         """Numbers of those that are linked."""
-        return distinct(keys(self.constraints.together))
+        return distinct(keys(self.constraints.must_link))
 
     @cached_property
-    def on(self) -> Ids:
+    def foreground(self) -> Ids:
         """Numbers of foreground set by hand."""
         return distinct(np.append(self.linked, keys(self.constraints.foreground)))
 
     @cached_property
-    def off(self) -> Ids:
+    def background(self) -> Ids:
         """Numbers of background set by hand."""
         return distinct(keys(self.constraints.background))
 
     @cached_property
-    def apart(self) -> Ids:
+    def cannot_link(self) -> Ids:
         """Pairs that are kept apart, ``(N, 2)``."""
-        return keys(self.constraints.apart)
+        return keys(self.constraints.cannot_link)
 
     @cached_property
     def box(self) -> Box:

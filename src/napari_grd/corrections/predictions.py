@@ -12,7 +12,7 @@ from napari_grd.inference.rescale import nearest
 
 
 @dataclass(frozen=True, eq=False)
-class PlaneEvidence:
+class PlanePrediction:
     """What a network said about a plane, on the grid of its labels.
 
     Attributes
@@ -41,7 +41,7 @@ class PlaneEvidence:
             )
 
     @classmethod
-    def of(cls, prediction: Prediction) -> "PlaneEvidence":
+    def of(cls, prediction: Prediction) -> "PlanePrediction":
         """A prediction of one plane, brought to the image's grid by nearest neighbor, as its labels are."""
         embedding, foreground = np.moveaxis(prediction.embedding, 0, -1), prediction.foreground
         if embedding.shape[:2] != prediction.shape:
@@ -50,16 +50,16 @@ class PlaneEvidence:
         return cls(embedding, foreground)
 
 
-class Evidence(Protocol):
+class PredictionSource(Protocol):
     """What a network said, one plane at a time."""
 
-    def of(self, plane: tuple[int, ...]) -> PlaneEvidence | None:
+    def of(self, plane: tuple[int, ...]) -> PlanePrediction | None:
         """The plane at this index of the axes before y and x; None: nothing is known of it."""
 
 
 @dataclass(eq=False)
 class Predictions:
-    """Evidence that was computed before: predictions by plane.
+    """PredictionSource that was computed before: predictions by plane.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class Predictions:
     True
     """
 
-    _planes: dict[tuple[int, ...], PlaneEvidence] = field(default_factory=dict)
+    _planes: dict[tuple[int, ...], PlanePrediction] = field(default_factory=dict)
 
     @classmethod
     def of_prediction(cls, prediction: Prediction, before: tuple[int, ...] = ()) -> "Predictions":
@@ -79,8 +79,8 @@ class Predictions:
     def put(self, plane: tuple[int, ...], prediction: Prediction) -> None:
         """Take in a prediction of this plane, or of the stack whose planes begin with this index."""
         for index, each in zip(np.ndindex(prediction.plane_shape), prediction.planes(), strict=True):
-            self._planes[(*plane, *index)] = PlaneEvidence.of(each)
+            self._planes[(*plane, *index)] = PlanePrediction.of(each)
 
-    def of(self, plane: tuple[int, ...]) -> PlaneEvidence | None:
+    def of(self, plane: tuple[int, ...]) -> PlanePrediction | None:
         """What is known of a plane."""
         return self._planes.get(tuple(plane))

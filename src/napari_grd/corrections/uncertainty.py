@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_grd.corrections.evidence import Evidence, PlaneEvidence
+from napari_grd.corrections.predictions import PlanePrediction, PredictionSource
 from napari_grd.errors import LabelError
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.io.label_values import stored_type
@@ -22,7 +22,7 @@ _BEFORE = ((-1, 0), (0, -1))
 
 
 @dataclass(frozen=True)
-class Doubt:
+class UncertainObject:
     """How doubtful an object is.
 
     Attributes
@@ -46,14 +46,16 @@ class Doubt:
     reason: str
 
 
-def doubts(labels: Any, evidence: Evidence, *, teacher_labels: Any = None, turned: Sequence[Any] = ()) -> list[Doubt]:
+def uncertain_objects(
+    labels: Any, predictions: PredictionSource, *, teacher_labels: Any = None, turned: Sequence[Any] = ()
+) -> list[UncertainObject]:
     """All objects, the most doubtful first.
 
     Parameters
     ----------
     labels : integer array, shape (*planes, H, W)
         A segmentation, 0 is background.
-    evidence : Evidence
+    predictions : PredictionSource
         What the network said; of planes it does not know, nothing is said about borders.
     teacher_labels : integer array, shape of the labels, optional
         What the teacher finds in the image.
@@ -62,7 +64,7 @@ def doubts(labels: Any, evidence: Evidence, *, teacher_labels: Any = None, turne
 
     Returns
     -------
-    list of Doubt
+    list of UncertainObject
         By score, then by plane and id.
 
     Raises
@@ -82,9 +84,9 @@ def doubts(labels: Any, evidence: Evidence, *, teacher_labels: Any = None, turne
 
     Examples
     --------
-    >>> from napari_grd.corrections.evidence import PlaneEvidence, Predictions
-    >>> doubts(np.array([[1, 1, 0, 2]]), Predictions(), teacher_labels=np.array([[5, 5, 0, 0]]))[0]
-    Doubt(plane=(), id=2, pixel=(0, 3), score=1.0, reason='the teacher sees something else here')
+    >>> from napari_grd.corrections.predictions import PlanePrediction, Predictions
+    >>> uncertain_objects(np.array([[1, 1, 0, 2]]), Predictions(), teacher_labels=np.array([[5, 5, 0, 0]]))[0]
+    UncertainObject(plane=(), id=2, pixel=(0, 3), score=1.0, reason='the teacher sees something else here')
     """
     given = np.asarray(labels)
     others = [np.asarray(other) for other in (*([] if teacher_labels is None else [teacher_labels]), *turned)]
@@ -92,22 +94,22 @@ def doubts(labels: Any, evidence: Evidence, *, teacher_labels: Any = None, turne
         stored_type(each)
         if each.shape != given.shape:
             raise LabelError(f"Labels have the shapes {given.shape} and {each.shape}.", "Pass those of one image.")
-    found: list[Doubt] = []
+    found: list[UncertainObject] = []
     for plane in np.ndindex(given.shape[:-2]):
         teacher = None if teacher_labels is None else others[0][plane]
         views = [other[plane] for other in others[len(others) - len(turned) :]]
-        found += _of_plane(plane, given[plane], evidence.of(plane), teacher, views)
+        found += _of_plane(plane, given[plane], predictions.of(plane), teacher, views)
     return sorted(found, key=lambda doubt: (-doubt.score, doubt.plane, doubt.id))
 
 
 def _of_plane(
-    plane: Plane, labels: Labels, evidence: PlaneEvidence | None, teacher: Labels | None, turned: Sequence[Labels]
-) -> Iterator[Doubt]:
+    plane: Plane, labels: Labels, predictions: PlanePrediction | None, teacher: Labels | None, turned: Sequence[Labels]
+) -> Iterator[UncertainObject]:
     ids, flat = np.unique(labels, return_inverse=True)
     index = flat.reshape(labels.shape)
     parts = {}
-    if evidence is not None:
-        parts["its border hardly shows"] = _across(index, len(ids), evidence.embedding)
+    if predictions is not None:
+        parts["its border hardly shows"] = _across(index, len(ids), predictions.embedding)
     if teacher is not None:
         parts["the teacher sees something else here"] = _missed(labels, index, [teacher])
     if turned:
@@ -121,7 +123,7 @@ def _of_plane(
         if label:
             row, column = (int(place) for place in deepest[at])
             reason = reasons[int(values[:, at].argmax())]
-            yield Doubt(plane, label, (row, column), float(scores[at]), reason)
+            yield UncertainObject(plane, label, (row, column), float(scores[at]), reason)
 
 
 def _across(index: NDArray[np.int64], count: int, embedding: NDArray[np.float32]) -> Values:

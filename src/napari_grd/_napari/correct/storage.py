@@ -15,7 +15,7 @@ _FOLDER = "corrections"
 
 
 @dataclass(frozen=True)
-class FilePlace:
+class CorrectionsFile:
     """The file of corrections.
 
     Attributes
@@ -31,7 +31,7 @@ class FilePlace:
 
 
 def file_of(image: Image) -> Path | None:
-    """The file or folder that a layer was opened from; None if there is none on this machine."""
+    """The file or folder that a layer was context from; None if there is none on this machine."""
     found = image.source.path
     if not isinstance(found, str | Path) or not str(found):
         return None
@@ -39,18 +39,18 @@ def file_of(image: Image) -> Path | None:
     return path if path.exists() else None
 
 
-def place_of(image: Image, ref: ImageRef) -> FilePlace:
+def corrections_file(image: Image, ref: ImageRef) -> CorrectionsFile:
     """Beside the image, or, where that cannot be, in the user's folder for data."""
     path = file_of(image)
     if path is not None and os.access(path.parent, os.W_OK):
-        return FilePlace(path.with_name(path.stem + SUFFIX))
+        return CorrectionsFile(path.with_name(path.stem + SUFFIX))
     why = "The image is not a file on this machine." if path is None else "The image's folder cannot be written to."
     folder = user_data_path("napari-grd", appauthor=False) / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     # Two images may have one name.
     told_by = ref.key[:12] if ref.key is not None else "x".join(map(str, ref.shape))
     name = re.sub(r"[^\w.-]+", "_", image.name)[:80]
-    return FilePlace(folder / f"{name}-{told_by}{SUFFIX}", why)
+    return CorrectionsFile(folder / f"{name}-{told_by}{SUFFIX}", why)
 
 
 def reference(image: Image, shape: tuple[int, ...], axes: str, *, largest: int = 1 << 30) -> ImageRef:

@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_grd._napari.correct.jobs import LearningRequest, LearningResult, iter_learn
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import output_options, provenance
@@ -18,7 +19,6 @@ from napari_grd._napari.worker import Running, run_job
 from napari_grd.config import FineTuneConfig
 
 if TYPE_CHECKING:
-    from napari_grd._napari.correct.learning import Learned, Lessons
     from napari_grd.jobs import Job
     from napari_grd.models import Model
 
@@ -29,7 +29,7 @@ _ZERO = np.zeros(2)
 _TIP = "Train the model on verified and corrected objects, about a minute, in the background. It forgets nothing."
 
 
-class LearnPart(QWidget):
+class LearningPanel(QWidget):
     """The button, what it came to, and Keep or Revert.
 
     Parameters
@@ -48,8 +48,8 @@ class LearnPart(QWidget):
         self._kept = kept
         self.config = config or FineTuneConfig()
         self._session: Session | None = None
-        self._running: Running[Learned] | None = None
-        self._learned: Learned | None = None
+        self._running: Running[LearningResult] | None = None
+        self._learned: LearningResult | None = None
         self._layers: dict[str, Labels] = {}
         self.start = button("Learn", _TIP, self._start)
         self.bar = JobBar("Stop; the model stays as it was.")
@@ -108,7 +108,7 @@ class LearnPart(QWidget):
             return "it is learning"
         if self._learned is not None:
             return "keep or revert first"
-        if self._session.opened.order.model is None:
+        if self._session.context.request.model is None:
             return "no model is chosen"
         missing = LEAST - self._session.lessons
         return "" if missing <= 0 else f"{missing} more object{'s' if missing > 1 else ''} to correct or accept"
@@ -116,16 +116,14 @@ class LearnPart(QWidget):
     def _start(self) -> None:
         if self._session is None:
             return
-        from napari_grd._napari.correct.learning import Lessons
-
         session, chosen = self._session, settings()
-        order, corrections = session.opened.order, list(session.corrections)
-        lessons = Lessons(
-            order,
-            session.subject.current_plane(self._panel.viewer),
+        request, corrections = session.context.request, list(session.corrections)
+        lessons = LearningRequest(
+            request,
+            session.target.current_plane(self._panel.viewer),
             corrections,
-            {plane: session.labels[plane].copy() for plane in session.corrections.planes},
-            self.config.replace(device=chosen.device, threads=order.config.threads),
+            {plane: session.editor.labels[plane].copy() for plane in session.corrections.planes},
+            self.config.replace(device=chosen.device, threads=request.config.threads),
         )
         self._running = run_job(
             partial(_learn, lessons, self._panel.state.get),
@@ -147,7 +145,7 @@ class LearnPart(QWidget):
         self._end()
         self._panel.show_error(error)
 
-    def _done(self, learned: "Learned") -> None:
+    def _done(self, learned: LearningResult) -> None:
         self._learned = learned
         self._end()
         self._panel.say(" ".join(self.bar.told))
@@ -163,16 +161,16 @@ class LearnPart(QWidget):
         self._show(learned)
         self.choice.show()
 
-    def _show(self, learned: "Learned") -> None:
+    def _show(self, learned: LearningResult) -> None:
         """Both results beside the corrected labels, which stay as they are."""
         assert self._session is not None
-        subject, layers = self._session.subject, self._panel.viewer.layers
+        target, layers = self._session.target, self._panel.viewer.layers
         active = layers.selection.active
-        start = subject.lift(_ZERO, learned.plane)
+        start = target.lift(_ZERO, learned.plane)
         for name, labels in (("before", learned.before), ("after", learned.after)):
-            options = output_options(subject.layer, start=start.tolist(), made_by=provenance(learned.model))
-            data = labels.reshape((1,) * (subject.layer.ndim - 2) + labels.shape)
-            layer = Labels(data, name=f"{subject.layer.name} {name} learning", **options)
+            options = output_options(target.layer, start=start.tolist(), made_by=provenance(learned.model))
+            data = labels.reshape((1,) * (target.layer.ndim - 2) + labels.shape)
+            layer = Labels(data, name=f"{target.layer.name} {name} learning", **options)
             layer.contour = 2
             layers.append(layer)
             self._layers[name] = layer
@@ -216,8 +214,6 @@ class LearnPart(QWidget):
                 self._panel.viewer.layers.remove(layer)
 
 
-def _learn(lessons: "Lessons", get_model: "Callable[[str], Model]") -> "Job[Learned]":
-    from napari_grd._napari.correct.learning import iter_learn
-
-    assert lessons.order.model is not None
-    return iter_learn(lessons, get_model(lessons.order.model))
+def _learn(lessons: LearningRequest, get_model: "Callable[[str], Model]") -> "Job[LearningResult]":
+    assert lessons.request.model is not None
+    return iter_learn(lessons, get_model(lessons.request.model))

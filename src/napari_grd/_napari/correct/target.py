@@ -20,7 +20,7 @@ _REMEDY = "Choose the labels and the image they were made of."
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class CorrectionTarget:
     """A Labels layer as planes of rows and columns.
 
     The last two axes of the layer are rows and columns; a channel axis, which has a single position in labels, is
@@ -50,7 +50,7 @@ class Subject:
     plane_axes: tuple[int, ...]
 
     @classmethod
-    def of(cls, layer: Labels, image: Image, channels: tuple[Channel, ...] | None = None) -> "Subject":
+    def of(cls, layer: Labels, image: Image, channels: tuple[Channel, ...] | None = None) -> "CorrectionTarget":
         """Bring labels and image together.
 
         Raises

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_grd.corrections.said import Said
+from napari_grd.corrections.constraint_history import ConstraintHistory
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.merging import remaining
 from napari_grd.graph.pairs import Groups, keys, unordered
@@ -18,9 +18,9 @@ def gesture(rng: np.random.Generator, kinds: str) -> Constraints:
     points = [middle - reach, middle, middle + reach]
     match rng.choice([*kinds]):
         case "j":
-            return Constraints.join_stroke(points, SPOT)
+            return Constraints.merge_stroke(points, SPOT)
         case "c":
-            return Constraints.cut_stroke(points, SPOT)
+            return Constraints.split_stroke(points, SPOT)
         case "s":
             return Constraints.split_points(points[0], points[2])
     return Constraints(background=np.rint(middle)[None].astype(np.int64))
@@ -28,14 +28,14 @@ def gesture(rng: np.random.Generator, kinds: str) -> Constraints:
 
 def meaning(said: Constraints) -> tuple[object, ...]:
     """Which pixels hang together, which are kept apart, and which are set."""
-    linked = np.unique(keys(said.together))
-    sets = (set(keys(pixels).tolist()) for pixels in (said.on, said.background))
-    return linked.tolist(), Groups(keys(said.together)).of(linked).tolist(), unordered(keys(said.apart)), *sets
+    linked = np.unique(keys(said.must_link))
+    sets = (set(keys(pixels).tolist()) for pixels in (said.all_foreground, said.background))
+    return linked.tolist(), Groups(keys(said.must_link)).of(linked).tolist(), unordered(keys(said.cannot_link)), *sets
 
 
 @pytest.mark.parametrize("kinds", ["j", "c", "jjjjc", "jc", "jjjjjse", "jcse"])
 def test_it_says_what_merging_says(kinds: str) -> None:
-    rng, said, before = np.random.default_rng(0), Said(), []
+    rng, said, before = np.random.default_rng(0), ConstraintHistory(), []
     parts: list[Constraints] = []
     for _ in range(30):
         if before and rng.random() < 0.2:  # an undo
@@ -49,19 +49,19 @@ def test_it_says_what_merging_says(kinds: str) -> None:
 
 
 def test_strokes_at_one_spot_cost_what_the_spot_has_pixels() -> None:
-    rng, said, rows = np.random.default_rng(0), Said(), []
+    rng, said, rows = np.random.default_rng(0), ConstraintHistory(), []
     for _ in range(200):
         said = said.then(gesture(rng, "j"))
         near = said.near((0, 0, *SPOT))
-        rows.append(len(near.together) + len(near.foreground))
+        rows.append(len(near.must_link) + len(near.foreground))
     assert len(said.parts) == 1
-    assert len(said.constraints.together) > 200 * 25
+    assert len(said.constraints.must_link) > 200 * 25
     assert rows[-1] < 2 * np.prod(SPOT)
     assert rows[-1] < 1.25 * rows[100]
 
 
 def test_what_was_said_before_is_put_together_again_after_an_undo() -> None:
-    rng, said = np.random.default_rng(0), Said()
+    rng, said = np.random.default_rng(0), ConstraintHistory()
     for _ in range(3):
         said = said.then(gesture(rng, "j"))
     before = meaning(said.near((0, 0, *SPOT)))

@@ -1,0 +1,366 @@
+"""Jobs of the Correct widget, run in a worker: open corrections, predict planes, rank objects, fine-tune."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+
+from napari_grd._napari.correct.storage import CorrectionsFile, corrections_file, reference
+from napari_grd._napari.correct.target import CorrectionTarget, Plane
+from napari_grd._napari.labels_layers import labels_layer
+from napari_grd._napari.outputs import provenance
+from napari_grd.config import FineTuneConfig, SegmentConfig
+from napari_grd.corrections import Correction, Corrections, ImageRef, Journal, load_corrections, open_journal
+from napari_grd.corrections.editor import Editor
+from napari_grd.corrections.fine_tune import before_after, iter_fine_tune
+from napari_grd.corrections.predictions import PlanePrediction, Predictions
+from napari_grd.corrections.uncertainty import UncertainObject, uncertain_objects
+from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.errors import ConfigError
+from napari_grd.inference.planes import iter_segment_planes
+from napari_grd.inference.prediction import partition_prediction
+from napari_grd.inference.segment import iter_predict, iter_segment
+from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.view import resolve_view
+from napari_grd.jobs import Job, Notice, Progress, Stopwatch
+from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
+
+if TYPE_CHECKING:
+    from napari_grd.corrections.fine_tune import BeforeAfter
+    from napari_grd.models import Model
+
+_MOST = 1 << 30  # bytes of embeddings that are kept: 16 planes of 1024 x 1024
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectionRequest:
+    """What to correct and with what, frozen when the button is pressed.
+
+    Attributes
+    ----------
+    target : CorrectionTarget
+        Labels and image.
+    model : str or None
+        Name of the model whose embedding is used; None: none.
+    config : SegmentConfig
+        How the network is asked.
+    """
+
+    target: CorrectionTarget
+    model: str | None
+    config: SegmentConfig
+
+
+class PredictionCache:
+    """Predictions of the planes seen last, a :class:`~napari_grd.corrections.predictions.PredictionSource`."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._planes: OrderedDict[Plane, PlanePrediction] = OrderedDict()
+
+    def of(self, plane: Plane) -> PlanePrediction | None:
+        """What is known of a plane."""
+        found = self._planes.get(tuple(plane))
+        if found is not None:
+            self._planes.move_to_end(tuple(plane))
+        return found
+
+    def clear(self) -> None:
+        """Forget all: another model is asked from now on."""
+        self._planes.clear()
+
+    def put(self, plane: Plane, predictions: PlanePrediction) -> None:
+        """Keep what was said about a plane, and drop what was not asked for longest if that is too much."""
+        self._planes[plane] = predictions
+        while len(self._planes) > 1 and sum(one.embedding.nbytes for one in self._planes.values()) > self._most:
+            self._planes.popitem(last=False)
+
+
+@dataclass(eq=False)
+class CorrectionContext:
+    """Labels that can be corrected.
+
+    Attributes
+    ----------
+    request : CorrectionRequest
+    labels : (\\*planes, H, W) uint32
+        As they were.
+    journal : Journal
+    editor : Editor
+    predictions : PredictionCache
+    place : CorrectionsFile
+        Of the corrections.
+    found : int
+        How many corrections there were, and were made again on the labels.
+    """
+
+    request: CorrectionRequest
+    labels: NDArray[np.uint32] = field(repr=False)
+    journal: Journal = field(repr=False)
+    editor: Editor = field(repr=False)
+    predictions: PredictionCache = field(repr=False)
+    place: CorrectionsFile
+    found: int
+
+
+def iter_open(
+    request: CorrectionRequest, get_model: "Callable[[str], Model]", added: Path | None = None
+) -> Job[CorrectionContext]:
+    """Read the labels, open the corrections, and make those that there are.
+
+    Parameters
+    ----------
+    request : CorrectionRequest
+    get_model : callable
+        Gives the model of a name.
+    added : Path, optional
+        A file of corrections to add to those of the image.
+
+    Raises
+    ------
+    GrdError
+        If the labels cannot be read, or the corrections are another image's.
+    """
+    yield Progress("Reading labels and image", 0, 1)
+    target = request.target
+    labels = target.labels()
+    ref = reference(target.source.layer, target.shape, target.axes)
+    place = corrections_file(target.source.layer, ref)
+    journal = open_journal(place.path, ref)
+    try:
+        if added is not None:
+            journal.merge(load_corrections(added, ref))
+        predictions = PredictionCache()
+        for plane in journal.corrections.planes:
+            yield from iter_predict_plane(request, plane, predictions, get_model)
+        editor = Editor(labels, journal, predictions)
+    except BaseException:
+        journal.close()
+        raise
+    return CorrectionContext(request, labels, journal, editor, predictions, place, len(journal.corrections))
+
+
+def iter_predict_plane(
+    request: CorrectionRequest, plane: Plane, predictions: PredictionCache, get_model: "Callable[[str], Model]"
+) -> Job[None]:
+    """Ask the network about a plane; no answer without a model.
+
+    Raises
+    ------
+    GrdError
+        If the image cannot be read by the model.
+    """
+    if request.model is None:
+        return
+    yield Progress(f"Loading {request.model}", 0, 1)
+    model = get_model(request.model)
+    yield Progress("Reading the image", 0, 1)
+    pixels, statistics, config = seen_by(model, request.target, plane, request.config)
+    prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
+    predictions.put(plane, PlanePrediction.of(prediction))
+
+
+def iter_permanent(
+    request: CorrectionRequest, made_by: Mapping[str, Any], get_model: "Callable[[str], Model]"
+) -> Job[Labels]:
+    """Everything that Live would show, as Live is set now.
+
+    Parameters
+    ----------
+    request : CorrectionRequest
+        Image, model and device.
+    made_by : mapping
+        Of the live layer.
+
+    Raises
+    ------
+    GrdError
+        If there is no model, or the image cannot be read by it.
+    """
+    if request.model is None:
+        raise ConfigError("A live segmentation has a model, and none is chosen.", "Choose the model of Live.")
+    yield Progress("Making the live segmentation permanent", 0, 1)
+    known = made_by.get("config")
+    config = SegmentConfig.model_validate(known) if isinstance(known, Mapping) else request.config
+    config = config.replace(device=request.config.device, threads=request.config.threads)
+    source, model = request.target.source, get_model(request.model)
+    labels, level = yield from iter_segment_planes(source, model, config)
+    name = f"{source.layer.name} instances"
+    return labels_layer(source, level, labels, name=name, made_by=provenance(model, config))
+
+
+def seen_by(
+    model: "Model", target: CorrectionTarget, plane: Plane, config: SegmentConfig
+) -> tuple[NDArray[Any], PlaneStatistics, SegmentConfig]:
+    """The image under a plane, ``(C, H, W)``, its intensities, and the settings with nothing left to decide.
+
+    Raises
+    ------
+    ConfigError
+        If the model is none for planes.
+    """
+    if model.config.ndim != 2:
+        raise ConfigError(f"The model {model.card.name!r} works in 3D.", "Choose a 2D model: planes are corrected.")
+    view = resolve_view(target.source, model.config, config)
+    statistics = SourceStatistics(target.source, target.level, model.config, view)
+    return read_plane(target, plane), statistics.of(plane), view.config
+
+
+def read_plane(target: CorrectionTarget, plane: Plane) -> NDArray[Any]:
+    """The image under a plane of labels, ``(C, H, W)``."""
+    return np.asarray(target.source.read(target.level, plane))
+
+
+@dataclass(frozen=True, eq=False)
+class UncertaintyRequest:
+    """What is asked about, frozen when the button is pressed.
+
+    Attributes
+    ----------
+    request : CorrectionRequest
+        Labels, image and model.
+    plane : tuple of int
+    labels : (H, W) uint32
+        Of the plane.
+    predictions : PlanePrediction
+        What the model said about it.
+    turned : bool
+        Whether the model is also asked about the turned and mirrored plane.
+    other : str or None
+        Name of a model whose objects are compared.
+    """
+
+    request: CorrectionRequest
+    plane: Plane
+    labels: NDArray[np.uint32]
+    predictions: PlanePrediction
+    turned: bool
+    other: str | None
+
+
+def iter_uncertain_objects(
+    question: UncertaintyRequest, get_model: "Callable[[str], Model]"
+) -> Job[list[UncertainObject]]:
+    """All objects of a plane, the most doubtful first.
+
+    Parameters
+    ----------
+    question : UncertaintyRequest
+    get_model : callable
+        Gives the model of a name.
+
+    Raises
+    ------
+    GrdError
+        If a model cannot read the image.
+    """
+    request, views, other = question.request, [], None
+    if question.turned and request.model is not None:
+        model = get_model(request.model)
+        pixels, statistics, config = seen_by(model, request.target, question.plane, request.config)
+        for number, view in enumerate(VIEWS):
+            yield Progress("Looking at it turned and mirrored", number, len(VIEWS))
+            found = yield from _iter_segment(model, transformed(pixels, *view), config, statistics)
+            views.append(transformed_back(found, *view))
+    if question.other is not None:
+        yield Progress(f"Asking {question.other}", 0, 1)
+        model = get_model(question.other)
+        pixels, statistics, config = seen_by(model, request.target, question.plane, request.config)
+        other = yield from _iter_segment(model, pixels, config, statistics)
+    return uncertain_objects(
+        question.labels, Predictions({(): question.predictions}), teacher_labels=other, turned=views
+    )
+
+
+def _iter_segment(
+    model: "Model", pixels: NDArray[Any], config: SegmentConfig, statistics: PlaneStatistics
+) -> Job[NDArray[np.uint32]]:
+    prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
+    return partition_prediction(prediction, config)
+
+
+@dataclass(frozen=True, eq=False)
+class LearningRequest:
+    """What there is to learn, as it was when the button was pressed.
+
+    Attributes
+    ----------
+    request : CorrectionRequest
+        Image, model and settings.
+    plane : tuple of int
+        The plane that is seen, on which before and after are shown.
+    corrections : sequence of Correction
+    labels : dict of plane to (H, W) uint32
+        Of every corrected plane, with the corrections in it.
+    config : FineTuneConfig
+        Its object diameter is that of the request.
+    """
+
+    request: CorrectionRequest
+    plane: Plane
+    corrections: Sequence[Correction]
+    labels: dict[Plane, NDArray[np.uint32]]
+    config: FineTuneConfig
+
+
+@dataclass(frozen=True, eq=False)
+class LearningResult:
+    """What came of it.
+
+    Attributes
+    ----------
+    model : Model
+        That has learned.
+    scores : BeforeAfter
+        On what was corrected.
+    plane : tuple of int
+    before, after : (H, W) uint32
+        The plane as both models segment it.
+    """
+
+    model: "Model"
+    scores: "BeforeAfter"
+    plane: Plane
+    before: NDArray[np.uint32]
+    after: NDArray[np.uint32]
+
+
+def iter_learn(lessons: LearningRequest, model: "Model") -> Job[LearningResult]:
+    """Train a copy of a model, score both, and let both segment the plane that is seen.
+
+    Raises
+    ------
+    GrdError
+        If there is nothing to learn from, or the image cannot be read by the model.
+    """
+    planes = list(lessons.labels)
+    watch = Stopwatch("Reading the corrected planes", len(planes))
+    images: list[NDArray[Any]] = []
+    for plane in planes:
+        yield watch.progress(len(images))
+        images.append(read_plane(lessons.request.target, plane))
+    said = [_of_plane(lessons.corrections, plane, labels.shape) for plane, labels in lessons.labels.items()]
+    labels = [lessons.labels[plane] for plane in planes]
+    # Decided on the whole image, as when it was segmented; what is corrected is a part of it.
+    view = resolve_view(lessons.request.target.source, model.config, lessons.request.config)
+    known = model.config.object_diameter
+    diameter = None if known is None or view.scale == 1 else known / view.scale
+    config = lessons.config.replace(object_diameter=diameter)
+    yield from (Notice(note, category=None) for note in view.notes)
+    tuned = yield from iter_fine_tune(model, images, said, labels, config, axes="cyx")
+    yield Stopwatch("Looking at the difference", 3).progress(0)
+    scores = before_after(model, tuned, images, said, labels, view.config, axes="cyx")
+    shown = read_plane(lessons.request.target, lessons.plane)
+    before = yield from iter_segment(model, shown, view.config, axes="cyx")
+    after = yield from iter_segment(tuned, shown, view.config, axes="cyx")
+    return LearningResult(tuned, scores, lessons.plane, before, after)
+
+
+def _of_plane(corrections: Sequence[Correction], plane: Plane, shape: tuple[int, ...]) -> Corrections:
+    """Those of one plane, as an image of its own."""
+    return Corrections(ImageRef(shape), [replace(one, plane=()) for one in corrections if one.plane == plane])

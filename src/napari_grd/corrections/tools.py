@@ -1,0 +1,403 @@
+"""Correction tools: clicks and strokes become corrections.
+
+A tool is told where the pointer is, and answers with a correction, with a preview, or with
+a message to the user. Nothing here depends on napari or Qt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.corrections.kinds import (
+    Accept,
+    Add,
+    Correction,
+    Draw,
+    Erase,
+    Link,
+    Merge,
+    Pick,
+    Remove,
+    Split,
+    SplitLine,
+    Unlink,
+)
+from napari_grd.corrections.region import Region
+
+Pixel = tuple[int, int]
+Plane = tuple[int, ...]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the pointer is.
+
+    Attributes
+    ----------
+    plane : tuple of int
+    point : (float, float)
+        y, x in pixels.
+    shift, alt : bool
+        Keys that are held.
+    """
+
+    plane: Plane
+    point: Point
+    shift: bool = False
+    alt: bool = False
+
+    @property
+    def pixel(self) -> Pixel:
+        """The pixel it is in."""
+        return round(self.point[0]), round(self.point[1])
+
+
+class EditedLabels(Protocol):
+    """What tools ask of the labels; :class:`~napari_grd.corrections.Editor` answers."""
+
+    @property
+    def labels(self) -> NDArray[np.uint32]:
+        """Shape (\\*planes, H, W)."""
+        ...
+
+    def object_at(self, pixel: Pixel, plane: Plane = ()) -> int:
+        """The object at a pixel, 0 for background."""
+        ...
+
+    def region_at(self, pixel: Pixel, plane: Plane = ()) -> Region | None:
+        """The pixels of the object at a pixel."""
+        ...
+
+    def candidate(self, pixel: Pixel, plane: Plane = (), growth: float = 0.0) -> Region | None:
+        """What a click would pick."""
+        ...
+
+    def part_at(self, pixel: Pixel, plane: Plane = (), growth: float = 0.0) -> Region | None:
+        """The part of the object at a pixel whose embedding is like that of the pixel."""
+        ...
+
+
+@dataclass(frozen=True)
+class ToolPreview:
+    """What to show of a tool that is not finished: the outline of a region, and a line."""
+
+    region: Region | None = None
+    line: tuple[Point, ...] = ()
+
+
+class CorrectionTool:
+    """One way to use the mouse.
+
+    Attributes
+    ----------
+    draws : bool
+        Whether a drag is a stroke. Otherwise it moves the camera.
+    says : str
+        A word to the user about the last click or stroke; empty if there is nothing to say.
+    """
+
+    draws = False
+
+    def __init__(self, edited: EditedLabels) -> None:
+        self.edited = edited
+        self.says = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something was begun that can be dropped."""
+        return False
+
+    def hover(self, at: Position) -> ToolPreview:
+        """What a click here would be about."""
+        return ToolPreview()
+
+    def click(self, at: Position) -> Correction | None:
+        """A press and release at one place."""
+        return None
+
+    def stroke(self, places: Sequence[Position]) -> Correction | None:
+        """A drag, all of it; called only if the tool draws."""
+        return None
+
+    def wheel(self, at: Position, notches: float) -> bool:
+        """A turn of the wheel; True if it meant something."""
+        return False
+
+    def forget(self) -> None:
+        """Begin anew: what was meant to be continued is not."""
+        self.says = ""
+
+    def inside(self, pixel: Pixel) -> bool:
+        """Whether the planes have a pixel."""
+        height, width = self.edited.labels.shape[-2:]
+        return bool(0 <= pixel[0] < height and 0 <= pixel[1] < width)
+
+
+class StrokeTool(CorrectionTool):
+    """A line across pieces of one object, or along the border of two; or two clicks."""
+
+    draws = True
+
+    def __init__(self, edited: EditedLabels, kind: type[Merge] | type[SplitLine]) -> None:
+        super().__init__(edited)
+        self._kind = kind
+        self._first: Position | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._first is not None
+
+    def hover(self, at: Position) -> ToolPreview:
+        if self._first is None or self._first.plane != at.plane:
+            return ToolPreview()
+        return ToolPreview(line=(self._first.point, at.point))
+
+    def click(self, at: Position) -> Correction | None:
+        first, self._first, self.says = self._first, None, ""
+        if not self.inside(at.pixel):
+            return None
+        if first is None or first.plane != at.plane:
+            self._first = at
+            self.says = (
+                "Now click the other piece." if self._kind is Merge else "Now click in the other of the two objects."
+            )
+            return None
+        if first.pixel == at.pixel:
+            return None
+        if self._kind is SplitLine:
+            return Split(first.pixel, at.pixel, plane=at.plane)
+        return Merge((first.point, at.point), plane=at.plane)
+
+    def stroke(self, places: Sequence[Position]) -> Correction | None:
+        self.forget()
+        points = thinned([place.point for place in places])
+        if len(points) < 2 or not any(self.inside(place.pixel) for place in places):
+            return None
+        return self._kind(tuple(points), plane=places[0].plane)
+
+    def forget(self) -> None:
+        super().forget()
+        self._first = None
+
+
+class AcceptTool(CorrectionTool):
+    """The object under the pointer is right."""
+
+    def hover(self, at: Position) -> ToolPreview:
+        return ToolPreview(self._object(at))
+
+    def click(self, at: Position) -> Correction | None:
+        region = self._object(at)
+        self.says = "" if region is not None else "There is no object here to accept."
+        return None if region is None else Accept(at.pixel, region, plane=at.plane)
+
+    def _object(self, at: Position) -> Region | None:
+        if not self.inside(at.pixel):
+            return None
+        return self.edited.region_at(at.pixel, at.plane)
+
+
+def thinned(points: Sequence[Point], least: float = 0.75) -> list[Point]:
+    """A stroke without points that are closer than this to the one before; its ends stay.
+
+    Examples
+    --------
+    >>> thinned([(0, 0), (0, 0.1), (0, 1), (0, 1.2)])
+    [(0, 0), (0, 1.2)]
+    """
+    kept = list(points[:1])
+    for point in points[1:]:
+        if _distance(kept[-1], point) >= least:
+            kept.append(point)
+    if len(points) > 1 and kept[-1] != points[-1]:
+        kept[len(kept) - (len(kept) > 1) :] = [points[-1]]
+    return kept if len(kept) < 2 or any(a != b for a, b in pairwise(kept)) else kept[:1]
+
+
+def _distance(a: Point, b: Point) -> float:
+    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
+
+
+_MOST_GROWTH = 12  # notches of the wheel
+
+
+class PickTool(CorrectionTool):
+    """Take what the embedding gives at a pixel, add to it, remove parts from it."""
+
+    def __init__(self, edited: EditedLabels) -> None:
+        super().__init__(edited)
+        self.growth = 0.0
+        self.picked: tuple[Plane, Pixel] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self.picked is not None or self.growth != 0
+
+    def hover(self, at: Position) -> ToolPreview:
+        if not at.alt:
+            return ToolPreview(self._candidate(at))
+        taken = self._taken_away(at)
+        return ToolPreview(None if taken is None else taken.area)
+
+    def wheel(self, at: Position, notches: float) -> bool:
+        if not self.inside(at.pixel):
+            return False
+        self.growth = float(np.clip(self.growth + notches, -_MOST_GROWTH, _MOST_GROWTH))
+        return True
+
+    def click(self, at: Position) -> Correction | None:
+        self.says = ""
+        made = self._taken_away(at) if at.alt else self._taken(at)
+        self.growth = 0.0
+        if isinstance(made, Remove):
+            self.picked = (at.plane, made.pixel)
+        return made
+
+    def forget(self) -> None:
+        super().forget()
+        self.growth, self.picked = 0.0, None
+
+    def picked_object(self, plane: Plane) -> int:
+        """The number of the object that was picked last in a plane, 0: none."""
+        pixel = self._picked(plane)
+        return 0 if pixel is None else self.edited.object_at(pixel, plane)
+
+    def _candidate(self, at: Position) -> Region | None:
+        return self.edited.candidate(at.pixel, at.plane, self.growth) if self.inside(at.pixel) else None
+
+    def _picked(self, plane: Plane) -> Pixel | None:
+        """A pixel of the picked object, as long as there is one."""
+        if self.picked is None or self.picked[0] != plane or not self.edited.object_at(self.picked[1], plane):
+            return None
+        return self.picked[1]
+
+    def _taken(self, at: Position) -> Correction | None:
+        region = self._candidate(at)
+        if region is None:
+            self.says = "There is nothing here to pick. Turn the wheel to grow, or draw it."
+            return None
+        picked = self._picked(at.plane)
+        if at.shift and picked is not None:
+            return Add(picked, region, plane=at.plane)
+        self.picked = (at.plane, at.pixel)
+        number = self.edited.object_at(at.pixel, at.plane)
+        if number and region == self.edited.region_at(at.pixel, at.plane):
+            self.says = f"Object {number} is picked: Shift-click adds to it, Alt-click takes away."
+            return None
+        return Pick(at.pixel, region, self.growth, plane=at.plane)
+
+    def _taken_away(self, at: Position) -> Remove | Erase | None:
+        """A part of the picked object, or a whole object."""
+        whole = self.edited.region_at(at.pixel, at.plane) if self.inside(at.pixel) else None
+        if whole is None:
+            self.says = "There is no object here to take away from."
+            return None
+        if self.edited.object_at(at.pixel, at.plane) == self.picked_object(at.plane):
+            part = self.edited.part_at(at.pixel, at.plane, self.growth)
+            rest = None if part is None else whole.without(part)
+            if part is not None and rest is not None:
+                picked = self._picked(at.plane)
+                anchor = picked if picked is not None and picked in rest else (rest.runs[0][0], rest.runs[0][1])
+                return Remove(anchor, part, plane=at.plane)
+        return Erase(whole, plane=at.plane)
+
+
+class LinkTool(CorrectionTool):
+    """The object that was clicked in one plane, and one in another."""
+
+    def __init__(self, edited: EditedLabels) -> None:
+        super().__init__(edited)
+        self._first: Position | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._first is not None
+
+    def hover(self, at: Position) -> ToolPreview:
+        return ToolPreview(self._object(at))
+
+    def click(self, at: Position) -> Correction | None:
+        number, first = self._number(at), self._first
+        if not at.plane:
+            self.says = "There is one plane only; links are for stacks and series."
+            return None
+        if not number:
+            self.says = "There is no object here to link."
+            return None
+        if first is None or first.plane == at.plane or not self._number(first):
+            self._first = at
+            self.says = f"Now go to another plane and click what is object {number} there."
+            return None
+        if sum(a != b for a, b in zip(first.plane, at.plane, strict=True)) > 1:
+            self.says = "Links run along one axis: move one slider only, then click."
+            return None
+        self._first = None
+        same = self._number(first) == number
+        if same != at.alt:
+            self.says = f"These are {'one object' if same else 'two objects'} already."
+            return None
+        self.says = ""
+        kind = Unlink if at.alt else Link
+        return kind(first.pixel, at.pixel, at.plane, plane=first.plane)
+
+    def forget(self) -> None:
+        super().forget()
+        self._first = None
+
+    def _number(self, at: Position) -> int:
+        return self.edited.object_at(at.pixel, at.plane) if self.inside(at.pixel) else 0
+
+    def _object(self, at: Position) -> Region | None:
+        return self.edited.region_at(at.pixel, at.plane) if self.inside(at.pixel) else None
+
+
+def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: Plane) -> list[Correction]:
+    """Corrections equivalent to what was painted into a plane.
+
+    Parameters
+    ----------
+    before : uint32 array, shape (H, W)
+        The plane as it was.
+    after : integer array, shape (H, W)
+        As it was painted.
+    plane : tuple of int
+        Which plane.
+
+    Returns
+    -------
+    list of Correction
+        A Draw for each number that was painted with, an Erase for each object that lost pixels to the background.
+
+    Examples
+    --------
+    >>> before = np.array([[1, 1, 0, 0]], np.uint32)
+    >>> painted_corrections(before, np.array([[1, 1, 1, 0]]), ())[0].pixel
+    (0, 0)
+    """
+    changed = before != after
+    rows = np.flatnonzero(changed.any(axis=1))
+    if not len(rows):
+        return []
+    columns = np.flatnonzero(changed.any(axis=0))
+    window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    origin = (window[0].start, window[1].start)
+    changed, old, new = changed[window], before[window], after[window]
+    found: list[Correction] = []
+    for number in np.unique(old[changed & (new == 0)]).tolist():
+        erased = Region.from_mask(changed & (new == 0) & (old == number), origin)
+        found.append(Erase(erased, _pixel_of(before, after, number), plane=plane))
+    for number in np.unique(new[changed & (new != 0)]).tolist():
+        drawn = Region.from_mask(changed & (new == number), origin)
+        found.append(Draw(drawn, _pixel_of(before, after, number), plane=plane))
+    return found
+
+
+def _pixel_of(before: NDArray[np.uint32], after: NDArray[Any], number: int) -> Pixel | None:
+    """A pixel that the object has before and after."""
+    y, x = np.nonzero((before == number) & (after == number))
+    return (int(y[0]), int(x[0])) if len(y) else None
