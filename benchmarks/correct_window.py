@@ -165,9 +165,9 @@ def gestures(window: Window, places: np.ndarray, boxes: list[Any], rng: np.rando
         times["undo"] = window.undo()
         window.rest(0.1)
 
-    take(Tool.JOIN)
+    take(Tool.MERGE)
     made("join, a stroke", [tuple(step) for step in np.linspace((y, x), near, 6)])
-    take(Tool.CUT)
+    take(Tool.SPLIT)
     made("cut, a stroke", [(step, x) for step in np.linspace(rows.start - 2, rows.stop + 1, 6)])
     window.click(ends[0])
     made("cut, the second of two clicks", ends[1:])

@@ -18,7 +18,7 @@ from qtpy.QtTest import QTest
 from scipy import ndimage
 from screenshots import Field, measured, press, read_field, to_correct, wait_until, window
 
-from napari_grd._napari.correct.tool_texts import COLORS
+from napari_grd._napari.correct.tool_texts import KINDS
 from napari_grd._napari.worker import stop_all
 from napari_grd.corrections import SplitLine
 from napari_grd.corrections.tools import ToolPreview
@@ -34,31 +34,31 @@ def correcting(viewer: Any, field: Field) -> Iterator[str]:
     """One frame a caption."""
     folder, _, labels, widget = to_correct(viewer, field)
     labels.contour = 2
-    bench = widget.toolbox
+    toolbox = widget.toolbox
     line = border(np.asarray(labels.data), field.labels)
     viewer.scene.camera.center = tuple(np.mean(line, axis=0))
     viewer.scene.camera.zoom = NEAR
     yield "The student took two nuclei for one."
 
     press(widget, "SplitLine  C")
-    preview = bench.controller.pointer.preview
+    preview = toolbox.controller.pointer.preview
     for share in (0.35, 0.7, 1.0):
         end = tuple(np.asarray(line[0]) + share * np.subtract(line[1], line[0]))
-        preview.show(ToolPreview(line=(line[0], end)), (), COLORS["cut"])
+        preview.show(ToolPreview(line=(line[0], end)), (), KINDS["cut"].color)
         yield "SplitLine: drag along the border."
     preview.clear()
-    bench.say([SplitLine([line[0], line[1]])])
+    toolbox.apply([SplitLine([line[0], line[1]])])
     yield "Two nuclei. All others are as they were."
 
     press(widget, "Accept  A")
     middle = np.mean(line, axis=0)
     objects = sorted(measured(np.asarray(labels.data)).values(), key=lambda one: float(np.hypot(*(one.pixel - middle))))
     for one in objects[:3]:
-        bench.say([one])
+        toolbox.apply([one])
         yield "Accept: click what is right. Three or more, and the student can learn them."
 
-    bench.review.go_on()
-    wait_until(lambda: bench.review.next.isEnabled() and not bench.review.reason.isHidden())
+    toolbox.review.go_on()
+    wait_until(lambda: toolbox.review.next.isEnabled() and not toolbox.review.reason.isHidden())
     viewer.scene.camera.zoom = NEAR
     yield "N: on to the next one that the student is unsure of."
     press(widget, "Done")

@@ -123,16 +123,16 @@ def evaluate(viewer: Any, field: Field) -> Iterator[None]:
 
 
 def correct(viewer: Any, field: Field) -> Iterator[None]:
-    """Verified objects, a cut and a join, and what the next click would pick."""
+    """Verified objects, a split, and what the next click would pick."""
     folder, layer, labels, widget = to_correct(viewer, field)
     zoom(viewer, layer, 3)
     objects = measured(labels.data)
     middle = np.array(labels.data.shape) / 2
     near = sorted(objects.values(), key=lambda one: float(np.hypot(*(one.pixel - middle))))
     for one in near[2:14]:
-        widget.toolbox.say([one])
+        widget.toolbox.apply([one])
     y0, x0, y1, x1 = near[1].region.box
-    widget.toolbox.say([SplitLine([(y0 - 2, (x0 + x1) / 2), (y1 + 1, (x0 + x1) / 2)])])
+    widget.toolbox.apply([SplitLine([(y0 - 2, (x0 + x1) / 2), (y1 + 1, (x0 + x1) / 2)])])
     widget.toolbox.review.go_on()
     wait_until(lambda: not widget.toolbox.review.reason.isHidden())
     zoom(viewer, layer, 3)

@@ -27,9 +27,9 @@ def test_a_border_that_the_embedding_does_not_show_is_doubtful() -> None:
     found = uncertain_objects(three(), Known(embedding))
     assert [doubt.id for doubt in found] == [1, 2, 3]
     assert found[0].score == pytest.approx(0.25)
-    assert found[0].reason == "its border hardly shows"
+    assert found[0].reason == "weak boundary"
     assert found[0].pixel == (5, 5)
-    assert found[2] == UncertainObject((), 3, (5, 23), 0.0, "nothing speaks against it")
+    assert found[2] == UncertainObject((), 3, (5, 23), 0.0, "no sign of an error")
 
 
 def test_what_teacher_or_turned_images_do_not_find_again_comes_first() -> None:
@@ -40,7 +40,7 @@ def test_what_teacher_or_turned_images_do_not_find_again_comes_first() -> None:
     found = uncertain_objects(labels, Predictions(), teacher_labels=teacher, turned=[turned, labels])
     assert [(doubt.plane, doubt.id) for doubt in found[:2]] == [((1,), 3), ((0,), 1)]
     assert found[0].score == 1
-    assert found[0].reason.startswith("the teacher")
+    assert found[0].reason.startswith("the other model")
     assert found[1].score == pytest.approx(1.5 / 7)
     assert found[1].reason.startswith("in the turned image")
     assert len(found) == 6

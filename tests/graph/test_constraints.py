@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.graph.constraints import Constraints
+from napari_grd.graph.merging import merged as merge
 from napari_grd.graph.pairs import Groups, keys, merge_unless_apart
 
 SHAPE = (24, 24)
@@ -27,7 +28,7 @@ def rows(pixels):
 def test_the_last_word_counts_and_nothing_contradicts(said):
     merged = Constraints()
     for gesture in said:
-        merged = merged.merged_with(gesture)  # raises if the result contradicts itself
+        merged = merge(merged, gesture)  # raises if the result contradicts itself
         assert rows(gesture.must_link) <= rows(merged.must_link)
         assert rows(gesture.cannot_link) <= rows(merged.cannot_link)
         assert rows(gesture.background) <= rows(merged.background)
@@ -36,7 +37,7 @@ def test_the_last_word_counts_and_nothing_contradicts(said):
 
 def test_a_cut_over_a_join_undoes_what_it_crosses():
     join = Constraints.merge_stroke([(5, 2), (5, 20)])
-    merged = join.merged_with(Constraints.split_stroke([(0, 15), (10, 15)], SHAPE))
+    merged = merge(join, Constraints.split_stroke([(0, 15), (10, 15)], SHAPE))
     assert len(merged.must_link) == len(join.must_link) - 1
     groups = Groups(keys(merged.must_link))
     assert groups.join(keys(np.array([[[5, 2], [5, 14]], [[5, 17], [5, 20]], [[5, 2], [5, 20]]]))).tolist() == [
@@ -47,16 +48,14 @@ def test_a_cut_over_a_join_undoes_what_it_crosses():
 
 
 def test_a_split_of_what_is_linked_undoes_the_links():
-    merged = Constraints.merge_stroke([(5, 2), (5, 20)]).merged_with(Constraints.split_points((5, 3), (5, 19)))
+    merged = merge(Constraints.merge_stroke([(5, 2), (5, 20)]), Constraints.split_points((5, 3), (5, 19)))
     assert not len(merged.must_link)
     assert len(merged.cannot_link) == 1
 
 
 def test_a_join_over_a_cut_undoes_this_cut_and_no_other():
-    cuts = Constraints.split_stroke([(0, 5), (9, 5)], SHAPE).merged_with(
-        Constraints.split_stroke([(0, 15), (9, 15)], SHAPE)
-    )
-    merged = cuts.merged_with(Constraints.merge_stroke([(4, 3), (4, 8)]))
+    cuts = merge(Constraints.split_stroke([(0, 5), (9, 5)], SHAPE), Constraints.split_stroke([(0, 15), (9, 15)], SHAPE))
+    merged = merge(cuts, Constraints.merge_stroke([(4, 3), (4, 8)]))
     assert rows(merged.cannot_link) == rows(Constraints.split_stroke([(0, 15), (9, 15)], SHAPE).cannot_link)
 
 
@@ -95,7 +94,7 @@ def test_contradictions_are_named():
 
 def test_other_axes():
     with pytest.raises(ConfigError, match="axes"):
-        Constraints().merged_with(Constraints(3))
+        merge(Constraints(), Constraints(3))
     with pytest.raises(ImageError, match="3 axes"):
         Constraints(3).on_grid(SHAPE)
     with pytest.raises(ImageError, match="shape"):

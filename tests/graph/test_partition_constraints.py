@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from napari_grd.config import PartitionConfig
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.cosine import affinities_channels_last
+from napari_grd.graph.merging import merged as merge
 from napari_grd.graph.offsets import default_offsets
 from napari_grd.graph.partition import partition, partition_embedding
 
@@ -49,7 +50,7 @@ def test_constraints_hold_after_clean_up(seed, noise, said, min_size, max_hole):
     embedding, foreground = scene(seed, noise)
     constraints = Constraints()
     for gesture in said:
-        constraints = constraints.merged_with(gesture)
+        constraints = merge(constraints, gesture)
     config = PartitionConfig(stride=2, min_size=min_size, max_hole=max_hole)
     labels = partition_embedding(embedding, OFFSETS, foreground, config, constraints)
     assert_holds(labels, constraints)
@@ -70,8 +71,8 @@ def test_saying_nothing_changes_nothing(seed):
 
 def test_a_volume():
     embedding = np.ones((4, 12, 12, 3), np.float32)
-    constraints = Constraints.split_points((1, 5, 2), (1, 5, 9)).merged_with(
-        Constraints.merge_stroke([(0, 0, 0), (3, 4, 0)])
+    constraints = merge(
+        Constraints.split_points((1, 5, 2), (1, 5, 9)), Constraints.merge_stroke([(0, 0, 0), (3, 4, 0)])
     )
     labels = partition_embedding(embedding, default_offsets(3), None, PartitionConfig(), constraints)
     assert_holds(labels, constraints)

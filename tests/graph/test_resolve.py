@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.constraints import Constraints
+from napari_grd.graph.merging import merged as merge
 from napari_grd.graph.resolve import resolve, warm_up
 
 SHAPE = (60, 60)
@@ -76,8 +77,8 @@ def test_a_join_then_a_cut_elsewhere():
     join = Constraints.merge_stroke([(15, 28), (30, 50)])
     joined = resolve(labels, embedding, join, join.pixels)
     cut = Constraints.split_stroke([(3, 20), (27, 20)], SHAPE, joined)
-    result = resolve(joined, embedding, join.merged_with(cut), cut.pixels)
-    assert_holds(result, join.merged_with(cut))
+    result = resolve(joined, embedding, merge(join, cut), cut.pixels)
+    assert_holds(result, merge(join, cut))
     assert result[30, 50] == result[15, 28] != result[15, 12]
     assert iou(result == result[15, 12], discs == 1) > 0.9
 
@@ -87,7 +88,7 @@ def test_a_cut_then_a_join_over_it_gives_the_object_back():
     cut = Constraints.split_stroke([(3, 20), (27, 20)], SHAPE, labels)
     parted = resolve(labels, embedding, cut, cut.pixels)
     join = Constraints.merge_stroke([(15, 14), (15, 26)])
-    np.testing.assert_array_equal(resolve(parted, embedding, cut.merged_with(join), join.pixels), labels)
+    np.testing.assert_array_equal(resolve(parted, embedding, merge(cut, join), join.pixels), labels)
 
 
 def test_erasing_through_an_object_parts_it():
@@ -142,7 +143,7 @@ def test_constraints_hold_and_nothing_else_changes(said, seed):
             new = Constraints(background=np.array(stroke))
         else:
             new = Constraints.merge_stroke(stroke)
-        constraints = constraints.merged_with(new)
+        constraints = merge(constraints, new)
         before, labels = labels, resolve(labels, embedding, constraints, new.pixels)
         assert_holds(labels, constraints)
         touched = np.unique(before[tuple(new.pixels.T)])

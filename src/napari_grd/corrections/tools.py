@@ -163,9 +163,7 @@ class StrokeTool(CorrectionTool):
             return None
         if first is None or first.plane != at.plane:
             self._first = at
-            self.says = (
-                "Now click the other piece." if self._kind is Merge else "Now click in the other of the two objects."
-            )
+            self.says = "Now click the other piece." if self._kind is Merge else "Now click the other object."
             return None
         if first.pixel == at.pixel:
             return None
@@ -279,7 +277,7 @@ class PickTool(CorrectionTool):
     def _taken(self, at: Position) -> Correction | None:
         region = self._candidate(at)
         if region is None:
-            self.says = "There is nothing here to pick. Turn the wheel to grow, or draw it."
+            self.says = "Nothing to pick here. Scroll to grow, or draw it."
             return None
         picked = self._picked(at.plane)
         if at.shift and picked is not None:
@@ -287,7 +285,7 @@ class PickTool(CorrectionTool):
         self.picked = (at.plane, at.pixel)
         number = self.edited.object_at(at.pixel, at.plane)
         if number and region == self.edited.region_at(at.pixel, at.plane):
-            self.says = f"Object {number} is picked: Shift-click adds to it, Alt-click takes away."
+            self.says = f"Object {number} is picked: Shift-click adds to it, Alt-click removes from it."
             return None
         return Pick(at.pixel, region, self.growth, plane=at.plane)
 
@@ -295,7 +293,7 @@ class PickTool(CorrectionTool):
         """A part of the picked object, or a whole object."""
         whole = self.edited.region_at(at.pixel, at.plane) if self.inside(at.pixel) else None
         if whole is None:
-            self.says = "There is no object here to take away from."
+            self.says = "There is no object here to remove from."
             return None
         if self.edited.object_at(at.pixel, at.plane) == self.picked_object(at.plane):
             part = self.edited.part_at(at.pixel, at.plane, self.growth)
@@ -324,22 +322,22 @@ class LinkTool(CorrectionTool):
     def click(self, at: Position) -> Correction | None:
         number, first = self._number(at), self._first
         if not at.plane:
-            self.says = "There is one plane only; links are for stacks and series."
+            self.says = "There is only one plane; links are for stacks and series."
             return None
         if not number:
             self.says = "There is no object here to link."
             return None
         if first is None or first.plane == at.plane or not self._number(first):
             self._first = at
-            self.says = f"Now go to another plane and click what is object {number} there."
+            self.says = f"Now go to another plane and click the object to link with object {number}."
             return None
         if sum(a != b for a, b in zip(first.plane, at.plane, strict=True)) > 1:
-            self.says = "Links run along one axis: move one slider only, then click."
+            self.says = "Links run along one axis: move only one slider, then click."
             return None
         self._first = None
         same = self._number(first) == number
         if same != at.alt:
-            self.says = f"These are {'one object' if same else 'two objects'} already."
+            self.says = f"These are already {'one object' if same else 'two objects'}."
             return None
         self.says = ""
         kind = Unlink if at.alt else Link

@@ -1,4 +1,4 @@
-"""Which objects a person should look at first."""
+"""Rank objects by uncertainty, for review."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _BEFORE = ((-1, 0), (0, -1))
 
 @dataclass(frozen=True)
 class UncertainObject:
-    """How doubtful an object is.
+    """An object and how uncertain it is.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class UncertainObject:
     score : float
         From 0, certain, to 1.
     reason : str
-        What speaks most against it, for a person to read.
+        The strongest sign of an error, for a person to read.
     """
 
     plane: Plane
@@ -49,18 +49,18 @@ class UncertainObject:
 def uncertain_objects(
     labels: Any, predictions: PredictionSource, *, teacher_labels: Any = None, turned: Sequence[Any] = ()
 ) -> list[UncertainObject]:
-    """All objects, the most doubtful first.
+    """All objects, the most uncertain first.
 
     Parameters
     ----------
     labels : integer array, shape (*planes, H, W)
         A segmentation, 0 is background.
     predictions : PredictionSource
-        What the network said; of planes it does not know, nothing is said about borders.
+        Of planes without a prediction the boundary term is left out.
     teacher_labels : integer array, shape of the labels, optional
-        What the teacher finds in the image.
+        Labels by the teacher, or any other model.
     turned : sequence of integer arrays, shape of the labels
-        What the model finds in the turned or mirrored image, turned back.
+        Labels by the model under test-time augmentation, transformed back.
 
     Returns
     -------
@@ -74,11 +74,11 @@ def uncertain_objects(
 
     Notes
     -----
-    Each of these is between 0 and 1, and the score is the probability that at least one is a true alarm, if
-    they were independent: ``1 - (1 - border) (1 - teacher) (1 - turned)``.
+    Each term is between 0 and 1; the score is the probability that at least one indicates an error, were
+    they independent: ``1 - (1 - border) (1 - teacher) (1 - turned)``.
 
     * *border*: the mean affinity, clipped at 0, of the object's pixels with neighbors that are not
-      of it. A border that can be trusted is one that the embedding shows.
+      of it. A reliable boundary has low affinities across it.
     * *teacher*: 1 minus the intersection over union with the teacher's best match.
     * *turned*: 1 minus that with the best match in the turned images, on average.
 
@@ -86,7 +86,7 @@ def uncertain_objects(
     --------
     >>> from napari_grd.corrections.predictions import PlanePrediction, Predictions
     >>> uncertain_objects(np.array([[1, 1, 0, 2]]), Predictions(), teacher_labels=np.array([[5, 5, 0, 0]]))[0]
-    UncertainObject(plane=(), id=2, pixel=(0, 3), score=1.0, reason='the teacher sees something else here')
+    UncertainObject(plane=(), id=2, pixel=(0, 3), score=1.0, reason='the other model segments it differently')
     """
     given = np.asarray(labels)
     others = [np.asarray(other) for other in (*([] if teacher_labels is None else [teacher_labels]), *turned)]
@@ -109,16 +109,16 @@ def _of_plane(
     index = flat.reshape(labels.shape)
     parts = {}
     if predictions is not None:
-        parts["its border hardly shows"] = _across(index, len(ids), predictions.embedding)
+        parts["weak boundary"] = _across(index, len(ids), predictions.embedding)
     if teacher is not None:
-        parts["the teacher sees something else here"] = _missed(labels, index, [teacher])
+        parts["the other model segments it differently"] = _missed(labels, index, [teacher])
     if turned:
-        parts["in the turned image it looks different"] = _missed(labels, index, turned)
+        parts["it differs under test-time augmentation"] = _missed(labels, index, turned)
     values = np.stack([np.zeros(len(ids)), *parts.values()])
     scores = 1 - np.prod(1 - values, axis=0)
     depth = ndimage.distance_transform_edt(_inside(index))
     deepest = ndimage.maximum_position(depth, index, range(len(ids)))
-    reasons = ["nothing speaks against it", *parts]
+    reasons = ["no sign of an error", *parts]
     for at, label in enumerate(ids.tolist()):
         if label:
             row, column = (int(place) for place in deepest[at])

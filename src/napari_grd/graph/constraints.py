@@ -1,8 +1,8 @@
 """What a person says about an image: which pixels belong together, which do not.
 
 Corrections are edges of the affinity graph that come before all others. Each
-gesture makes :class:`Constraints`, and :meth:`Constraints.merged_with` adds them
-up, the later word against the earlier one.
+gesture makes :class:`Constraints`, and :func:`~napari_grd.graph.merging.merged` combines
+them, later ones overriding earlier ones.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.graph.grid import GridConstraints
-from napari_grd.graph.merging import remaining
 from napari_grd.graph.pairs import Groups, each_once, keys
 from napari_grd.graph.strokes import Pixels, pairs_across, rasterise
 
@@ -45,8 +44,8 @@ class Constraints:
 
     Examples
     --------
-    >>> gestures = Constraints.merge_stroke([(0, 0), (0, 9)]).merged_with(Constraints.split_points((0, 0), (5, 5)))
-    >>> len(gestures.must_link), len(gestures.cannot_link)
+    >>> stroke, points = Constraints.merge_stroke([(0, 0), (0, 9)]), Constraints.split_points((0, 0), (5, 5))
+    >>> len(stroke.must_link), len(points.cannot_link)
     (9, 1)
     """
 
@@ -154,41 +153,6 @@ class Constraints:
     def pixels(self) -> Pixels:
         """All pixels that are named, ``(N, ndim)``."""
         return each_once(self.named)
-
-    def merged_with(self, later: "Constraints") -> "Constraints":
-        """Both together; where they contradict each other, ``later`` counts.
-
-        * A pixel set later is what it was set to later; links of a pixel that is
-          now background are gone.
-        * A cut across an earlier stroke undoes the links it crosses. If both
-          sides are still linked some other way, that whole group of links goes.
-        * A link across an earlier cut undoes the whole cut (all of the pairs
-          that hang together with those it contradicts), as a joined
-          object would otherwise leave the pixels along the cut out.
-
-        Parameters
-        ----------
-        later : Constraints
-            Of the same number of axes.
-
-        Raises
-        ------
-        ConfigError
-            If one is of a plane and the other of a volume.
-
-        Examples
-        --------
-        >>> cut = Constraints.split_stroke([(0, 1.5), (8, 1.5)], (8, 4))
-        >>> join = Constraints.merge_stroke([(3, 0), (3, 3)])
-        >>> len(cut.merged_with(join).cannot_link), len(join.merged_with(cut).must_link)
-        (0, 2)
-        """
-        if later.ndim != self.ndim:
-            raise ConfigError(
-                f"Constraints of {self.ndim} and of {later.ndim} axes cannot be merged.", "Use those of one image."
-            )
-        (left,) = remaining([self], later)
-        return Constraints.union([left, later], self.ndim)
 
     @classmethod
     def union(cls, parts: "Sequence[Constraints]", ndim: int = 2) -> "Constraints":

@@ -1,19 +1,56 @@
 """What is left of earlier constraints when a later word contradicts them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.errors import ConfigError
+from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.pairs import Groups, Ids, each_once, keys, unordered
 
-if TYPE_CHECKING:
-    from napari_grd.graph.constraints import Constraints
+
+def merged(earlier: Constraints, later: Constraints) -> Constraints:
+    """Constraints of two gestures; where they contradict each other, ``later`` counts.
+
+    * A pixel set later is what it was set to later; links of a pixel that is
+      now background are gone.
+    * A split across an earlier stroke removes the links it crosses. If both
+      sides are still linked some other way, that whole group of links goes.
+    * A link across an earlier split removes the whole split (all pairs that are
+      connected with those it contradicts): the merged object would otherwise
+      leave out the pixels along the split.
+
+    Parameters
+    ----------
+    earlier, later : Constraints
+        Of the same number of axes.
+
+    Returns
+    -------
+    Constraints
+
+    Raises
+    ------
+    ConfigError
+        If one is of a plane and the other of a volume.
+
+    Examples
+    --------
+    >>> split = Constraints.split_stroke([(0, 1.5), (8, 1.5)], (8, 4))
+    >>> stroke = Constraints.merge_stroke([(3, 0), (3, 3)])
+    >>> len(merged(split, stroke).cannot_link), len(merged(stroke, split).must_link)
+    (0, 2)
+    """
+    if later.ndim != earlier.ndim:
+        raise ConfigError(
+            f"Constraints of {earlier.ndim} and of {later.ndim} axes cannot be merged.", "Use those of one image."
+        )
+    return Constraints.union([*remaining([earlier], later), later], earlier.ndim)
 
 
-def remaining(parts: "Sequence[Constraints]", later: "Constraints") -> "list[Constraints]":
-    """Earlier constraints without what a later word takes back; see :meth:`Constraints.merged_with`.
+def remaining(parts: Sequence[Constraints], later: Constraints) -> list[Constraints]:
+    """Earlier constraints without what a later word takes back; see :func:`merged`.
 
     Parameters
     ----------
@@ -30,7 +67,6 @@ def remaining(parts: "Sequence[Constraints]", later: "Constraints") -> "list[Con
 
     Examples
     --------
-    >>> from napari_grd.graph.constraints import Constraints
     >>> (left,) = remaining([Constraints.split_points((0, 0), (0, 4))], Constraints.merge_stroke([(0, 0), (0, 4)]))
     >>> len(left.cannot_link)
     0
@@ -62,7 +98,7 @@ def remaining(parts: "Sequence[Constraints]", later: "Constraints") -> "list[Con
     ]
 
 
-def condensed(parts: "Sequence[Constraints]") -> "Constraints":
+def condensed(parts: Sequence[Constraints]) -> Constraints:
     """Constraints that say the same as several parts at once, in no more pairs than that takes.
 
     Parameters
@@ -77,7 +113,6 @@ def condensed(parts: "Sequence[Constraints]") -> "Constraints":
 
     Examples
     --------
-    >>> from napari_grd.graph.constraints import Constraints
     >>> stroke = Constraints.merge_stroke([(0, 0), (0, 4)])
     >>> len(condensed([stroke, stroke, Constraints.merge_stroke([(0, 0), (0, 2)])]).must_link)
     4
@@ -91,7 +126,7 @@ def condensed(parts: "Sequence[Constraints]") -> "Constraints":
     )
 
 
-def _all(parts: "Sequence[Constraints]", name: str) -> tuple[Ids, Ids]:
+def _all(parts: Sequence[Constraints], name: str) -> tuple[Ids, Ids]:
     """The pixels of all parts as numbers, and which part each is of: one array is faster than hundreds."""
     found = [getattr(part, name) for part in parts]
     counts = np.array([len(each) for each in found], np.int64)
@@ -107,7 +142,7 @@ def _split(gone: NDArray[np.bool_], of: Ids, count: int) -> dict[int, NDArray[np
     return {number: gone[starts[number] : starts[number + 1]] for number in np.unique(of[gone]).tolist()}
 
 
-def _without(part: "Constraints", **gone: NDArray[np.bool_]) -> "Constraints":
+def _without(part: Constraints, **gone: NDArray[np.bool_]) -> Constraints:
     if not gone:
         return part
     return part.without_check(**{name: getattr(part, name)[~out] for name, out in gone.items()})

@@ -38,7 +38,7 @@ def test_join_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, bl
     hand = mouse(layer)
     center = widget.viewer.scene.camera.center
     hand.key(Qt.Key.Key_J)
-    assert widget.toolbox.tools.buttons[Tool.JOIN].isChecked()
+    assert widget.toolbox.tools.buttons[Tool.MERGE].isChecked()
     hand.drag([(20, 20), (21, 30), (22, 45)])
     assert kinds(widget) == ["join"]
     assert number(layer, (15, 15)) == number(layer, (15, 45))
@@ -208,7 +208,7 @@ def test_in_3d_it_says_what_to_do(correct: Any, layer: Any, viewer: Any) -> None
     widget = correct()
     viewer.dims.ndisplay = 3
     assert "2D" in widget.message.text()
-    widget.toolbox.tools.buttons[Tool.CUT].click()
+    widget.toolbox.tools.buttons[Tool.SPLIT].click()
     assert widget.toolbox.controller.tool is Tool.NAVIGATE
     viewer.dims.ndisplay = 2
     assert not widget.message.text()
@@ -289,14 +289,14 @@ def test_views_and_another_model_tell_what_is_doubtful(
     doubtful.turned.setChecked(True)
     doubtful.next.click()
     qtbot.waitUntil(lambda: doubtful._asking is None, timeout=60_000)
-    assert "Object 3: in the turned image it looks different" in doubtful.reason.text()
+    assert "Object 3: it differs under test-time augmentation" in doubtful.reason.text()
     assert looked == [(96, 112), (112, 96), (96, 112)]
     doubtful.turned.setChecked(False)
     doubtful.other.set_name(state_of(viewer).add(tiny, "its teacher"))
     assert not doubtful.reason.text(), "the walk begins anew"
     doubtful.next.click()
     qtbot.waitUntil(lambda: doubtful._asking is None, timeout=60_000)
-    assert "Object 2: the teacher sees something else here" in doubtful.reason.text()
+    assert "Object 2: the other model segments it differently" in doubtful.reason.text()
     assert looked[3:] == [(96, 112)]
 
 

@@ -59,7 +59,7 @@ def test_where_the_folder_cannot_be_written_they_go_to_the_users(
     monkeypatch.setattr(storage.os, "access", lambda *_args: False)  # root can write anywhere, whatever the mode
     widget = correct(model=False)
     assert "cannot be written to" in widget.toolbox.files.where.text()
-    widget.toolbox.say([Merge([(20, 20), (22, 45)])])
+    widget.toolbox.apply([Merge([(20, 20), (22, 45)])])
     widget.start.click()
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["plate3.tif"]
     (kept,) = data_folder.glob("plate3*.geojson")

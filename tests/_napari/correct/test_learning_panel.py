@@ -23,7 +23,7 @@ def accept(widget: Any, blocks: Any, count: int) -> None:
     for number in range(1, count + 1):
         region = Region.from_mask(blocks == number)
         y, x, _ = region.runs[0]
-        widget.toolbox.say([Accept((y, x), region)])
+        widget.toolbox.apply([Accept((y, x), region)])
     widget.toolbox.describe()
 
 

@@ -8,7 +8,7 @@ from napari.layers import Shapes
 from numpy.typing import NDArray
 
 from napari_grd._napari.correct.target import CorrectionTarget
-from napari_grd._napari.correct.tool_texts import color_of
+from napari_grd._napari.correct.tool_texts import KINDS
 from napari_grd.corrections import Correction, Link, Merge, Split, SplitLine, Unlink
 from napari_grd.corrections.region import polygons
 
@@ -47,7 +47,7 @@ class CorrectionsLayer:
         new = [one for number, one in wanted.items() if number not in known]
         if new:
             lines = [self._lines(one) for one in new]
-            colors = [color_of(one.kind) for one in new]
+            colors = [KINDS[one.kind].color for one in new]
             self.layer.add(lines, shape_type=[_shape_of(one) for one in new], edge_color=colors, **_LOOK)
             self._ids += [one.id for one in new]
 
@@ -62,7 +62,10 @@ class CorrectionsLayer:
         found = list(wanted.values())
         look: dict[str, Any] = {"ndim": self._target.layer.ndim, "name": f"corrections of {self._target.layer.name}"}
         if found:
-            look |= {"shape_type": [_shape_of(one) for one in found], "edge_color": [color_of(o.kind) for o in found]}
+            look |= {
+                "shape_type": [_shape_of(one) for one in found],
+                "edge_color": [KINDS[o.kind].color for o in found],
+            }
         lines = [self._lines(one) for one in found] or None
         self.layer = Shapes(lines, **look, **_LOOK, **self._target.options())
         self._ids = list(wanted)

@@ -70,7 +70,7 @@ def _belonging(path: Path, targets: Iterable[CorrectionTarget]) -> CorrectionTar
             continue
         return target
     raise CorrectionError(
-        f"{path.name!r} has corrections of {corrections.image}, of which no labels are open.",
+        f"{path.name!r} has corrections of {corrections.image}; no open Labels layer matches.",
         "Open that image and its labels, or segment it with Live, and drop the file again.",
     )
 

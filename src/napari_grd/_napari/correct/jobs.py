@@ -264,11 +264,11 @@ def iter_uncertain_objects(
         model = get_model(request.model)
         pixels, statistics, config = seen_by(model, request.target, question.plane, request.config)
         for number, view in enumerate(VIEWS):
-            yield Progress("Looking at it turned and mirrored", number, len(VIEWS))
+            yield Progress("Test-time augmentation", number, len(VIEWS))
             found = yield from _iter_segment(model, transformed(pixels, *view), config, statistics)
             views.append(transformed_back(found, *view))
     if question.other is not None:
-        yield Progress(f"Asking {question.other}", 0, 1)
+        yield Progress(f"Segmenting with {question.other}", 0, 1)
         model = get_model(question.other)
         pixels, statistics, config = seen_by(model, request.target, question.plane, request.config)
         other = yield from _iter_segment(model, pixels, config, statistics)
@@ -344,7 +344,7 @@ def iter_learn(lessons: LearningRequest, model: "Model") -> Job[LearningResult]:
     for plane in planes:
         yield watch.progress(len(images))
         images.append(read_plane(lessons.request.target, plane))
-    said = [_of_plane(lessons.corrections, plane, labels.shape) for plane, labels in lessons.labels.items()]
+    corrections = [_of_plane(lessons.corrections, plane, labels.shape) for plane, labels in lessons.labels.items()]
     labels = [lessons.labels[plane] for plane in planes]
     # Decided on the whole image, as when it was segmented; what is corrected is a part of it.
     view = resolve_view(lessons.request.target.source, model.config, lessons.request.config)
@@ -352,9 +352,9 @@ def iter_learn(lessons: LearningRequest, model: "Model") -> Job[LearningResult]:
     diameter = None if known is None or view.scale == 1 else known / view.scale
     config = lessons.config.replace(object_diameter=diameter)
     yield from (Notice(note, category=None) for note in view.notes)
-    tuned = yield from iter_fine_tune(model, images, said, labels, config, axes="cyx")
-    yield Stopwatch("Looking at the difference", 3).progress(0)
-    scores = before_after(model, tuned, images, said, labels, view.config, axes="cyx")
+    tuned = yield from iter_fine_tune(model, images, corrections, labels, config, axes="cyx")
+    yield Stopwatch("Comparing before and after", 3).progress(0)
+    scores = before_after(model, tuned, images, corrections, labels, view.config, axes="cyx")
     shown = read_plane(lessons.request.target, lessons.plane)
     before = yield from iter_segment(model, shown, view.config, axes="cyx")
     after = yield from iter_segment(tuned, shown, view.config, axes="cyx")

@@ -1,4 +1,4 @@
-"""Learn: the model trains on what was corrected, and one decides whether to keep what came of it."""
+"""Learn: fine-tune the model on corrected objects, compare before and after, keep or revert."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,29 +23,34 @@ if TYPE_CHECKING:
     from napari_grd.models import Model
 
 LEAST = 3
-"""Corrected objects from which on there is something to learn."""
+"""Fewest corrected objects for fine-tuning."""
 
 _ZERO = np.zeros(2)
-_TIP = "Train the model on verified and corrected objects, about a minute, in the background. It forgets nothing."
+_TIP = (
+    "Fine-tune the model on verified and corrected objects, in the background, in about a minute. On its original"
+    " kind of images it can get slightly worse: check before you keep it."
+)
 
 
 class LearningPanel(QWidget):
-    """The button, what it came to, and Keep or Revert.
+    """The Learn button, scores before and after, and Keep or Revert.
 
     Parameters
     ----------
     panel : Panel
-        Shows messages; its models get the one that has learned.
-    kept : callable
-        Called with the name of a model that is kept.
+        Shows messages; the fine-tuned model is added to its models.
+    on_model_kept : callable
+        Called with the name of the model if it is kept.
     config : FineTuneConfig, optional
-        How to learn.
+        Settings of the fine-tuning.
     """
 
-    def __init__(self, panel: Panel, kept: Callable[[str], object], config: FineTuneConfig | None = None) -> None:
+    def __init__(
+        self, panel: Panel, on_model_kept: Callable[[str], object], config: FineTuneConfig | None = None
+    ) -> None:
         super().__init__()
         self._panel = panel
-        self._kept = kept
+        self._on_model_kept = on_model_kept
         self.config = config or FineTuneConfig()
         self._session: Session | None = None
         self._running: Running[LearningResult] | None = None
@@ -54,12 +59,12 @@ class LearningPanel(QWidget):
         self.start = button("Learn", _TIP, self._start)
         self.bar = JobBar("Stop; the model stays as it was.")
         self.scores = QLabel()
-        self.scores.setToolTip("Average precision on the objects that were corrected, before and after.")
+        self.scores.setToolTip("Average precision on the corrected objects, before and after fine-tuning.")
         self.save = SaveButton(panel)
         self._views = {name: self._view(name) for name in ("before", "after")}
         group = QButtonGroup(self)
-        self.keep = button("Keep", "Use the model that has learned from now on, here and in Live.", self._keep)
-        self.revert = button("Revert", "Go on with the model as it was.", self._revert)
+        self.keep = button("Keep", "Use the fine-tuned model from now on, here and in Live.", self._keep)
+        self.revert = button("Revert", "Continue with the model as it was.", self._revert)
         first, second = QHBoxLayout(), QHBoxLayout()
         for view in self._views.values():
             group.addButton(view)
@@ -84,7 +89,7 @@ class LearningPanel(QWidget):
         self.save.hide()
 
     def set_session(self, session: Session | None) -> None:
-        """Learn from another session, or from none."""
+        """Use another session, or none."""
         if self._running is not None:
             self._running.silence()
             self._running.stop()
@@ -95,7 +100,7 @@ class LearningPanel(QWidget):
         self.describe()
 
     def describe(self) -> None:
-        """Offer to learn, or say why not."""
+        """Enable Learn, or show why it is disabled."""
         problem = self._problem()
         self.start.setEnabled(not problem)
         self.start.setToolTip(problem or _TIP)
@@ -103,9 +108,9 @@ class LearningPanel(QWidget):
 
     def _problem(self) -> str:
         if self._session is None:
-            return "nothing is corrected"
+            return "nothing is being corrected"
         if self._running is not None:
-            return "it is learning"
+            return "fine-tuning is running"
         if self._learned is not None:
             return "keep or revert first"
         if self._session.context.request.model is None:
@@ -198,7 +203,7 @@ class LearningPanel(QWidget):
         self._panel.state.student = name
         self.save.offer(model)
         self.save.show()
-        self._kept(name)
+        self._on_model_kept(name)
         self.describe()
 
     def _revert(self) -> None:

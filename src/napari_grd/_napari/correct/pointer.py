@@ -86,9 +86,9 @@ class Pointer:
     ----------
     viewer : ViewerModel
     target : CorrectionTarget
-    said : callable
+    on_correction : callable
         Called with every correction.
-    told : callable
+    on_message : callable
         Called with what a tool has to say to the user, after each click or stroke.
     """
 
@@ -96,13 +96,13 @@ class Pointer:
         self,
         viewer: Any,
         target: CorrectionTarget,
-        said: Callable[[Correction], object],
-        told: Callable[[str], object],
+        on_correction: Callable[[Correction], object],
+        on_message: Callable[[str], object],
     ) -> None:
         self._viewer = viewer
         self._target = target
-        self._said = said
-        self._told = told
+        self._on_correction = on_correction
+        self._on_message = on_message
         self._tool: CorrectionTool | None = None
         self._color = "white"
         self._at: Position | None = None
@@ -211,9 +211,9 @@ class Pointer:
             self.preview.clear()
         else:
             return
-        self._told(tool.says)
+        self._on_message(tool.says)
         if found is not None:
-            self._said(found)
+            self._on_correction(found)
         self.renew()
 
 

@@ -1,4 +1,4 @@
-"""One doubtful object after the other, the least certain first."""
+"""Review the objects of a plane, the most uncertain first."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,42 +21,41 @@ if TYPE_CHECKING:
 
 _APPEARS = 12  # an object's diameter, at least, is this part of the view
 _TURNED = (
-    "Ask the model about this plane turned and mirrored, too: what it then sees differently is doubtful. It finds more"
-    " of what is wrong, and takes three more looks of the network."
+    "Test-time augmentation: segment this plane rotated and mirrored too. Objects that differ are uncertain. Finds more"
+    " errors; takes three more forward passes."
 )
-_OTHER = "Objects that this model sees differently are doubtful, say, the teacher of the one that segmented."
-_TIP = f"Go to the least certain object of this plane that is not verified yet, and say why.  (key {NEXT_KEY})"
+_OTHER = "Objects that this model segments differently are uncertain, e.g. the teacher of the model."
+_TIP = f"Go to the most uncertain object of this plane that is not verified yet, and show why.  (key {NEXT_KEY})"
 
 
 class ReviewPanel(QWidget):
-    """Walks through the objects of the plane that is seen.
+    """Goes through the objects of the visible plane.
 
-    Objects are asked about when the walk begins, and again on another plane; those that were verified or have
-    changed meanwhile are passed over.
+    Objects are ranked at the first press on a plane; those that were verified or have changed since are skipped.
 
     Parameters
     ----------
     panel : Panel
         Shows messages.
-    found : callable
-        Called with the object that the walk has come to.
+    on_object : callable
+        Called with the object that is shown.
     """
 
-    def __init__(self, panel: Panel, found: "Callable[[UncertainObject], object]") -> None:
+    def __init__(self, panel: Panel, on_object: "Callable[[UncertainObject], object]") -> None:
         super().__init__()
         self._panel = panel
         self._viewer = panel.viewer
-        self._found = found
+        self._on_object = on_object
         self._session: Session | None = None
         self._asking: Running[list[UncertainObject]] | None = None
         self._left: list[UncertainObject] = []
         self._of: Any = None
-        self.next = button(f"Next doubtful object  {NEXT_KEY}", _TIP, self.go_on)
-        self.turned = QCheckBox("Look at it turned and mirrored, too")
+        self.next = button(f"Next uncertain object  {NEXT_KEY}", _TIP, self.go_on)
+        self.turned = QCheckBox("Test-time augmentation")
         self.turned.setToolTip(_TURNED)
-        self.turned.toggled.connect(self._begin_anew)
+        self.turned.toggled.connect(self._restart)
         self.other = ModelCombo(panel, _OTHER, none="no other model")
-        self.other.changed.connect(self._begin_anew)
+        self.other.changed.connect(self._restart)
         self.reason = QLabel()
         self.reason.setWordWrap(True)
         self.reason.hide()
@@ -70,13 +69,13 @@ class ReviewPanel(QWidget):
         column.addWidget(self.reason)
 
     def set_session(self, session: Session | None) -> None:
-        """Walk through other labels, or through none."""
+        """Review other labels, or none."""
         self._session = session
-        self._begin_anew()
+        self._restart()
         self.turned.setEnabled(session is not None and session.context.request.model is not None)
 
-    def _begin_anew(self, *_: Any) -> None:
-        """Ask again at the next press."""
+    def _restart(self, *_: Any) -> None:
+        """Rank the objects again at the next press."""
         if self._asking is not None:
             self._asking.silence()
             self._asking.stop()
@@ -92,7 +91,7 @@ class ReviewPanel(QWidget):
         plane = session.target.current_plane(self._viewer)
         predictions = session.context.predictions.of(plane)
         if predictions is None:
-            self._tell("What the model says about this plane is not known yet, so every object is as certain as any.")
+            self._tell("This plane has no prediction yet, so its objects cannot be ranked.")
             return
         if self._of == (plane, predictions):
             self._show_next()
@@ -131,28 +130,28 @@ class ReviewPanel(QWidget):
         plane = self._of[0]
         verified = session.accepted(plane)
         while self._left:
-            doubt = self._left.pop(0)
-            if doubt.id not in verified and session.editor.object_at(doubt.pixel, plane) == doubt.id:
-                self._tell(f"Object {doubt.id}: {doubt.reason} ({doubt.score:.0%} doubtful).")
-                self._found(doubt)
+            uncertain = self._left.pop(0)
+            if uncertain.id not in verified and session.editor.object_at(uncertain.pixel, plane) == uncertain.id:
+                self._tell(f"Object {uncertain.id}: {uncertain.reason} (uncertainty {uncertain.score:.0%}).")
+                self._on_object(uncertain)
                 return
         self._of = None
-        self._tell("That was the last one: all others of this plane are verified or were seen. N begins anew.")
+        self._tell("All other objects of this plane are verified or were shown. N starts again.")
 
     def _tell(self, text: str) -> None:
         self.reason.setText(text)
         self.reason.setVisible(bool(text))
 
 
-def center_on(viewer: Any, session: Session, doubt: "UncertainObject") -> None:
+def center_on(viewer: Any, session: Session, uncertain: "UncertainObject") -> None:
     """Bring an object to the middle of the view, at a zoom at which it is seen well, and select it."""
     layer = session.layer
     plane = session.target.current_plane(viewer)
-    world = np.asarray(layer.data_to_world(session.target.lift(np.array(doubt.pixel, float), plane)), float)
-    area = np.count_nonzero(session.editor.labels[plane] == doubt.id)
+    world = np.asarray(layer.data_to_world(session.target.lift(np.array(uncertain.pixel, float), plane)), float)
+    area = np.count_nonzero(session.editor.labels[plane] == uncertain.id)
     size = max(float(np.sqrt(area)), 1.0) * session.target.pixel_size
     wanted = min(viewer.canvas.size) / (_APPEARS * size)
     camera = viewer.scene.camera
     camera.center = (*camera.center[:-2], world[-2], world[-1])
     camera.zoom = max(camera.zoom, wanted)
-    layer.selected_label = doubt.id
+    layer.selected_label = uncertain.id

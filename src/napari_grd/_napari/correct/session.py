@@ -26,9 +26,9 @@ class Session:
     Parameters
     ----------
     context : CorrectionContext
-    said : callable
+    on_corrections : callable
         Called with the corrections that a stroke of napari's brush means; nothing is painted before they are applied.
-    changed : callable
+    on_changed : callable
         Called with the plane after every change; of a link, the second one.
     """
 
@@ -37,8 +37,8 @@ class Session:
         viewer: Any,
         context: CorrectionContext,
         *,
-        said: "Callable[[list[Correction]], object]",
-        changed: Callable[[Plane], object],
+        on_corrections: "Callable[[list[Correction]], object]",
+        on_changed: Callable[[Plane], object],
     ) -> None:
         self._viewer = viewer
         self.target = context.request.target
@@ -46,8 +46,8 @@ class Session:
         self.context = context
         self.editor = context.editor
         self._accepted: dict[Plane, dict[str, int]] = {}
-        self._said = said
-        self._changed = changed
+        self._on_corrections = on_corrections
+        self._on_changed = on_changed
         self._shown = context.editor.labels.copy()
         data = self.target.on_layer(self._shown)
         if self.layer.multiscale:
@@ -116,7 +116,7 @@ class Session:
         journal.merge(other)
         self.editor.rebuild(self.context.labels)
         self._show_all()
-        self._changed(self.target.current_plane(self._viewer))
+        self._on_changed(self.target.current_plane(self._viewer))
 
     def close(self) -> None:
         """Fold the journal into its file, and leave the layer as it is."""
@@ -160,7 +160,7 @@ class Session:
 
     def _tell(self, plane: Plane) -> None:
         self._look_at(plane)
-        self._changed(plane)
+        self._on_changed(plane)
 
     def _look_at(self, plane: Plane) -> None:
         self._accepted[plane] = self.editor.accepted(plane)
@@ -177,5 +177,5 @@ class Session:
             found += painted_corrections(before, self._shown[plane], plane)
             self._shown[plane] = before
         if found:
-            self._said(found)
+            self._on_corrections(found)
         self.layer.refresh(extent=False, highlight=False)

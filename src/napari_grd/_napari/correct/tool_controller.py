@@ -8,7 +8,7 @@ from qtpy.QtCore import QTimer
 
 from napari_grd._napari.correct.pointer import Pointer
 from napari_grd._napari.correct.session import Session
-from napari_grd._napari.correct.tool_texts import TEXTS, Tool, color_of
+from napari_grd._napari.correct.tool_texts import KINDS, TEXTS, Tool
 from napari_grd.corrections import Correction, Merge, SplitLine
 from napari_grd.corrections.tools import AcceptTool, CorrectionTool, LinkTool, PickTool, StrokeTool
 
@@ -50,7 +50,7 @@ class LayerKeys:
 
 _MODES = {Tool.DRAW: "paint", Tool.ERASE: "erase"}
 _OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon": Tool.DRAW}
-_COLORS = {Tool.PICK: "pick", Tool.JOIN: "join", Tool.CUT: "cut", Tool.ACCEPT: "accept", Tool.LINK: "link"}
+_KINDS = {Tool.PICK: "pick", Tool.MERGE: "join", Tool.SPLIT: "cut", Tool.ACCEPT: "accept", Tool.LINK: "link"}
 
 
 class ToolController:
@@ -60,11 +60,11 @@ class ToolController:
     ----------
     viewer : ViewerModel
     session : Session
-    said : callable
+    on_correction : callable
         Called with every correction that is made with the mouse.
-    told : callable
+    on_message : callable
         Called with what there is to say about a click or stroke.
-    taken : callable
+    on_tool_changed : callable
         Called with the tool that is in hand, whoever took it up.
     """
 
@@ -73,25 +73,25 @@ class ToolController:
         viewer: Any,
         session: Session,
         *,
-        said: Callable[[Correction], object],
-        told: Callable[[str], object],
-        taken: Callable[[Tool], object],
+        on_correction: Callable[[Correction], object],
+        on_message: Callable[[str], object],
+        on_tool_changed: Callable[[Tool], object],
     ) -> None:
         self._viewer = viewer
         self._session = session
         self._layer = session.layer
-        self._taken = taken
+        self._on_tool_changed = on_tool_changed
         self._taking = False
         self.tool = Tool.NAVIGATE
         self.pick_tool = PickTool(session.editor)
         self._tools: dict[Tool, CorrectionTool] = {
             Tool.PICK: self.pick_tool,
-            Tool.JOIN: StrokeTool(session.editor, Merge),
-            Tool.CUT: StrokeTool(session.editor, SplitLine),
+            Tool.MERGE: StrokeTool(session.editor, Merge),
+            Tool.SPLIT: StrokeTool(session.editor, SplitLine),
             Tool.ACCEPT: AcceptTool(session.editor),
             Tool.LINK: LinkTool(session.editor),
         }
-        self.pointer = Pointer(viewer, session.target, said, told)
+        self.pointer = Pointer(viewer, session.target, on_correction, on_message)
         self.keys = LayerKeys(self._layer)
         for tool, text in TEXTS.items():
             self.keys.bind(text.key, partial(self.take, tool))
@@ -111,12 +111,12 @@ class ToolController:
             if tool is not Tool.NAVIGATE:
                 self._viewer.layers.selection.active = self._layer
             self._layer.mode = _MODES.get(tool, "pan_zoom")
-            self.pointer.use(self._tools.get(tool), color_of(_COLORS.get(tool, "")))
+            self.pointer.use(self._tools.get(tool), KINDS[_KINDS[tool]].color if tool in _KINDS else "white")
         finally:
             self._taking = False
         if tool is Tool.DRAW:
             self._choose_label()
-        self._taken(tool)
+        self._on_tool_changed(tool)
 
     def forget(self) -> None:
         """Drop what was begun; with nothing begun, put the tool away."""
@@ -164,7 +164,7 @@ class ToolController:
             return
         self.tool = tool
         self.pointer.use(None)
-        self._taken(tool)
+        self._on_tool_changed(tool)
 
     def _active_changed(self, _event: Any) -> None:
         # Whoever adds a layer and selects the one before again means nothing by it.

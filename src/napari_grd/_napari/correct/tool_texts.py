@@ -13,9 +13,9 @@ class ToolText:
     label : str
         On the button.
     key : str
-        That takes it up while the labels are the selected layer.
+        Shortcut while the labels are the selected layer.
     hint : str
-        How it is used; the tooltip, and the line below the buttons while it is in hand.
+        How to use it: the tooltip, and the line below the buttons while the tool is active.
     """
 
     label: str
@@ -24,12 +24,12 @@ class ToolText:
 
 
 class Tool(Enum):
-    """What can be in hand."""
+    """The tools of the window."""
 
     NAVIGATE = "navigate"
     PICK = "pick"
-    JOIN = "join"
-    CUT = "cut"
+    MERGE = "merge"
+    SPLIT = "split"
     DRAW = "draw"
     ERASE = "erase"
     ACCEPT = "accept"
@@ -37,27 +37,31 @@ class Tool(Enum):
 
 
 TEXTS = {
-    Tool.NAVIGATE: ToolText("Navigate", "Z", "Drag to move, wheel to zoom. With any tool: hold Space to navigate."),
+    Tool.NAVIGATE: ToolText("Navigate", "Z", "Drag to move, scroll to zoom. Hold Space to navigate with any tool."),
     Tool.PICK: ToolText(
         "Pick",
         "K",
-        "Click: what is outlined becomes an object. Shift-click adds it to the picked object, Alt- or Ctrl-click takes"
-        " it away. The wheel grows and shrinks it.",
+        "Click to make the outlined region an object. Shift-click adds it to the picked object, Alt- or Ctrl-click"
+        " removes it. Scroll to grow or shrink the outline.",
     ),
-    Tool.JOIN: ToolText("Merge", "J", "Drag across the pieces of one object, or click one and then the other."),
-    Tool.CUT: ToolText(
-        "SplitLine", "C", "Drag along the border of two objects, or click in one and then in the other."
+    Tool.MERGE: ToolText("Merge", "J", "Drag across the pieces of one object, or click one piece and then another."),
+    Tool.SPLIT: ToolText(
+        "Split",
+        "C",
+        "Split along a line: drag along the boundary of two objects. Split at two points: click one, then the other.",
     ),
     Tool.DRAW: ToolText(
-        "Draw", "D", "Paint with napari's brush. M: a new object, L: pick the object to go on with, [ and ]: the brush."
+        "Draw", "D", "Paint with napari's brush. M: new object, L: pick the object to paint, [ and ]: brush size."
     ),
-    Tool.ERASE: ToolText("Erase", "E", "Paint background with napari's brush. [ and ]: the brush."),
-    Tool.ACCEPT: ToolText("Accept", "A", "Click objects that are right. They are verified, and a student learns them."),
+    Tool.ERASE: ToolText("Erase", "E", "Paint background with napari's brush. [ and ]: brush size."),
+    Tool.ACCEPT: ToolText(
+        "Accept", "A", "Click objects that are correct. They count as verified, and the model is fine-tuned on them."
+    ),
     Tool.LINK: ToolText(
         "Link",
         "T",
-        "Click an object, go to another plane, and click there: they are one object, from there on."
-        " With an Alt- or Ctrl-click they are two.",
+        "Click an object, go to another plane, and click there to link both from that plane on."
+        " An Alt- or Ctrl-click unlinks them.",
     ),
 }
 """Every tool in words, in the order of the buttons."""
@@ -66,54 +70,36 @@ NEXT_KEY = "N"
 UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
 
 
-# Okabe and Ito's, which color-blind people tell apart.
-COLORS = {
-    "pick": "#56b4e9",
-    "add": "#56b4e9",
-    "draw": "#56b4e9",
-    "join": "#f0e442",
-    "cut": "#d55e00",
-    "split": "#d55e00",
-    "remove": "#cc79a7",
-    "erase": "#cc79a7",
-    "accept": "#009e73",
-    "link": "#0072b2",
-    "unlink": "#e69f00",
+@dataclass(frozen=True)
+class KindText:
+    """A kind of corrections in words.
+
+    Attributes
+    ----------
+    color : str
+        In the layer of corrections, the legend and the preview; by Okabe and Ito, for color-blind people too.
+    noun : str
+        After "Undo".
+    legend : str
+        After a count. Kinds of one legend are counted together.
+    """
+
+    color: str
+    noun: str
+    legend: str
+
+
+KINDS = {
+    "accept": KindText("#009e73", "the acceptance", "verified"),
+    "pick": KindText("#56b4e9", "the pick", "picked or drawn"),
+    "add": KindText("#56b4e9", "the addition", "picked or drawn"),
+    "draw": KindText("#56b4e9", "the drawing", "picked or drawn"),
+    "join": KindText("#f0e442", "the merge", "merged"),
+    "cut": KindText("#d55e00", "the split", "split"),
+    "split": KindText("#d55e00", "the split", "split"),
+    "remove": KindText("#cc79a7", "the removal", "erased"),
+    "erase": KindText("#cc79a7", "the erasure", "erased"),
+    "link": KindText("#0072b2", "the link", "linked"),
+    "unlink": KindText("#e69f00", "the unlinking", "unlinked"),
 }
-"""Kind of a correction to color."""
-
-LEGEND = (
-    ("accept", ("accept",), "verified"),
-    ("pick", ("pick", "add", "draw"), "picked or drawn"),
-    ("join", ("join",), "joined"),
-    ("cut", ("cut", "split"), "cut"),
-    ("erase", ("remove", "erase"), "taken away"),
-    ("link", ("link",), "linked"),
-    ("unlink", ("unlink",), "unlinked"),
-)
-"""Lines of the legend: whose color, which kinds, in words."""
-
-WORDS = {
-    "pick": "the pick",
-    "add": "the addition",
-    "remove": "the removal",
-    "join": "the join",
-    "cut": "the cut",
-    "split": "the cut",
-    "draw": "the drawing",
-    "erase": "the erasure",
-    "accept": "the acceptance",
-    "link": "the link",
-    "unlink": "the unlinking",
-}
-"""Kind of a correction in words, after "Undo"."""
-
-
-def color_of(kind: str) -> str:
-    """The color of a kind, gray for one that has none."""
-    return COLORS.get(kind, "#999999")
-
-
-def words_of(kind: str) -> str:
-    """A kind in words, after "Undo"."""
-    return WORDS.get(kind, f"the {kind}")
+"""Every kind by its name in files, in the order of the legend."""

@@ -26,7 +26,7 @@ from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.storage import CorrectionsFile
 from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.correct.tool_controller import ToolController
-from napari_grd._napari.correct.tool_texts import LEGEND, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool, color_of, words_of
+from napari_grd._napari.correct.tool_texts import KINDS, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
 from napari_grd._napari.panel import Panel, button, heading
 from napari_grd.corrections import Correction, load_corrections, save_corrections
 from napari_grd.corrections.files import SUFFIX
@@ -110,7 +110,7 @@ class HistoryRow(QWidget):
             which.setToolTip(
                 f"There is nothing to {word.lower()}."
                 if about is None
-                else f"{word} {words_of(about.kind)}{_where(about)}  ({keys})"
+                else f"{word} {KINDS[about.kind].noun}{_where(about)}  ({keys})"
             )
 
     def show_counts(self, corrections: Iterable[Correction], verified: int, objects: int) -> None:
@@ -125,12 +125,13 @@ class HistoryRow(QWidget):
         """
         self.verified.setText(f"{verified} of {objects} verified" if objects else "")
         self.verified.setToolTip("Objects of this plane that were accepted and have not changed since.")
-        kinds = Counter(one.kind for one in corrections)
-        lines = []
-        for shown, members, words in LEGEND:
-            count = sum(kinds[kind] for kind in members)
-            if count:
-                lines.append(f'<span style="color:{color_of(shown)}">\N{BLACK SQUARE}</span>&nbsp;{count}&nbsp;{words}')
+        counts = Counter(KINDS[made.kind].legend for made in corrections)
+        colors = {text.legend: text.color for text in KINDS.values()}
+        lines = [
+            f'<span style="color:{color}">\N{BLACK SQUARE}</span>&nbsp;{counts[legend]}&nbsp;{legend}'
+            for legend, color in colors.items()
+            if counts[legend]
+        ]
         self.legend.setText(" &nbsp; ".join(lines))
         self.legend.setVisible(bool(lines))
 
@@ -195,11 +196,11 @@ class Toolbox(QWidget):
     ----------
     panel : Panel
         Shows messages.
-    kept : callable
+    on_model_kept : callable
         Called with the name of a model that has learned, if it is kept.
     """
 
-    def __init__(self, panel: Panel, kept: Callable[[str], object]) -> None:
+    def __init__(self, panel: Panel, on_model_kept: Callable[[str], object]) -> None:
         super().__init__()
         self._panel = panel
         self._viewer = panel.viewer
@@ -212,7 +213,7 @@ class Toolbox(QWidget):
         self.steps = HistoryRow(self.undo, self.redo)
         self.review = ReviewPanel(panel, self._show_doubt)
         self.files = FilesRow(self._save, self.load)
-        self.learn = LearningPanel(panel, kept)
+        self.learn = LearningPanel(panel, on_model_kept)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         for part in (
@@ -233,15 +234,15 @@ class Toolbox(QWidget):
 
     def open(self, context: CorrectionContext) -> None:
         """Begin with labels."""
-        self.session = Session(self._viewer, context, said=self.say, changed=self._changed)
+        self.session = Session(self._viewer, context, on_corrections=self.apply, on_changed=self._changed)
         self._record = CorrectionsLayer(self._viewer, self.session.target)
         self._viewer.layers.selection.active = self.session.layer
         self.controller = ToolController(
             self._viewer,
             self.session,
-            said=lambda correction: self.say([correction]),
-            told=self._told,
-            taken=self._tool_taken,
+            on_correction=lambda correction: self.apply([correction]),
+            on_message=self._show_message,
+            on_tool_changed=self._tool_changed,
         )
         self.controller.keys.bind(UNDO_KEY, self.undo)
         self.controller.keys.bind(REDO_KEY, self.redo)
@@ -251,7 +252,7 @@ class Toolbox(QWidget):
         stacked = len(self.session.target.shape) > 2
         self.tools.allow(Tool.LINK, "" if stacked else "There is one plane only; links are for stacks and series.")
         self.files.show_place(context.place)
-        self._tool_taken(Tool.NAVIGATE)
+        self._tool_changed(Tool.NAVIGATE)
         self.controller.keys.bind(NEXT_KEY, self.review.go_on)
         self.review.set_session(self.session)
         self.learn.set_session(self.session)
@@ -271,7 +272,7 @@ class Toolbox(QWidget):
         if session is not None:
             session.close()
 
-    def say(self, corrections: list[Correction]) -> None:
+    def apply(self, corrections: list[Correction]) -> None:
         """Make corrections, and show what came of them."""
         if self.session is None or self.controller is None:
             return
@@ -321,7 +322,7 @@ class Toolbox(QWidget):
             return
         self.controller.take(tool)
 
-    def _tool_taken(self, tool: Tool) -> None:
+    def _tool_changed(self, tool: Tool) -> None:
         self.tools.show_tool(tool)
         self.hint.setText(TEXTS[tool].hint)
 
@@ -329,7 +330,7 @@ class Toolbox(QWidget):
         if self.session is not None:
             center_on(self._viewer, self.session, doubt)
 
-    def _told(self, text: str) -> None:
+    def _show_message(self, text: str) -> None:
         tool = Tool.NAVIGATE if self.controller is None else self.controller.tool
         self.hint.setText(text or TEXTS[tool].hint)
 

@@ -1,4 +1,4 @@
-"""The Correct widget: a person's word on a segmentation, at once and for good."""
+"""The Correct widget: correct a segmentation by hand, and fine-tune the model on it."""
 
 from dataclasses import replace
 from functools import partial
@@ -44,7 +44,7 @@ class CorrectWidget(Panel):
         super().__init__(viewer)
         self.form = CorrectForm(self)
         self.start = button(_START, "", self._start_or_end)
-        self.bar = JobBar("Stop; what was corrected stays.")
+        self.bar = JobBar("Stop; corrections are kept.")
         self.toolbox = Toolbox(self, self._model_kept)
         self._opening: Running[Any] | None = None
         self._asking: Running[None] | None = None
@@ -140,11 +140,11 @@ class CorrectWidget(Panel):
         self.toolbox.show()
         self.start.setEnabled(True)
         self.start.setText(_DONE)
-        self.start.setToolTip("Put the tools away. Labels and corrections stay as they are.")
+        self.start.setToolTip("Close the tools. Labels and corrections stay as they are.")
         if context.journal.dropped:
             self.say(context.journal.dropped, "warning")
         elif context.found:
-            self.say(f"{context.found} corrections of this image were found and made again. Undo takes them back.")
+            self.say(f"Restored {context.found} saved corrections; Undo removes them.")
         self._asked.clear()
         self._ask_about_plane()
 
@@ -172,7 +172,7 @@ class CorrectWidget(Panel):
             self.show_error(error)
         self._describe()
 
-    # What the network says about the plane that is seen
+    # Prediction of the visible plane
 
     def _ask_about_plane(self) -> None:
         session = self.toolbox.session
@@ -213,7 +213,7 @@ class CorrectWidget(Panel):
             session.context.predictions.clear()
             self._asked.clear()
             self._ask_about_plane()
-        self.say(f"{name} has learned and is used from now on, in Live too. Save it with Save as….")
+        self.say(f"{name} is fine-tuned and used from now on, in Live too. Save it with Save as….")
 
     def _plane_changed(self, _event: Any = None) -> None:
         self.toolbox.look()
