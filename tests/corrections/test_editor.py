@@ -256,3 +256,43 @@ def test_a_killed_editor_comes_back_with_the_labels_it_showed(tmp_path: Path) ->
             again.undo()
         assert len(again.corrections) == len(shown)
         assert zlib.crc32(again.labels.tobytes()) == int(shown[-1].split()[1])
+
+
+def test_a_group_is_undone_and_redone_as_one() -> None:
+    edited = Editor(tiles(), Corrections(ImageRef(tiles().shape)), Predictions())
+    edited.apply(Accept((3, 3), region_of(tiles(), 1)))
+    changes = edited.apply_group(Erase(region_of(tiles(), label)) for label in (2, 3))
+    assert [change.ids for change in changes] == [(2,), (3,)]
+    erased = edited.labels.copy()
+    assert {change.ids for change in edited.undo()} == {(2,), (3,)}
+    np.testing.assert_array_equal(edited.labels, tiles())
+    assert len(edited.redo()) == 2
+    np.testing.assert_array_equal(edited.labels, erased)
+    edited.rebuild(tiles())
+    np.testing.assert_array_equal(edited.labels, erased)
+    assert len(edited.undo()) == 2, "a group outlasts a rebuild"
+    assert len(edited.undo()) == 1
+    assert not edited.undo()
+
+
+def test_what_fits_of_a_group_is_kept_if_one_does_not() -> None:
+    edited = Editor(tiles(), Corrections(ImageRef(tiles().shape)), Predictions())
+    outside = Erase(Region([(10_000, 0, 1)]))
+    with pytest.raises(CorrectionError, match="pixel"):
+        edited.apply_group([Erase(region_of(tiles(), 2)), Erase(region_of(tiles(), 3)), outside])
+    assert not np.isin(edited.labels, [2, 3]).any()
+    assert len(edited.corrections) == 2
+    assert len(edited.undo()) == 2
+    np.testing.assert_array_equal(edited.labels, tiles())
+
+
+def test_an_accepted_object_that_gained_a_distant_piece_has_changed() -> None:
+    labels = np.zeros((8, 20), np.uint32)
+    labels[1:4, 1:4], labels[5:7, 15:18] = 1, 2
+    edited = Editor(labels, Corrections(ImageRef(labels.shape)), Predictions())
+    edited.apply(Accept((2, 2), region_of(labels, 1)))
+    assert list(edited.accepted().values()) == [1]
+    edited.apply(Merge([(2, 2), (6, 16)]))
+    assert edited.accepted() == {}
+    edited.undo()
+    assert list(edited.accepted().values()) == [1]

@@ -1,4 +1,4 @@
-"""What a person corrected: its record, its file, what it says to the graph and to the student."""
+"""Corrections of a segmentation: records, files, conversion to graph constraints and training labels."""
 
 from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Corrections

@@ -27,7 +27,7 @@ def apply_corrections(labels: Any, predictions: PredictionSource, corrections: C
     labels : integer array, shape (*planes, H, W)
         A fresh segmentation of the image; it is left as it is.
     predictions : PredictionSource
-        What the network said.
+        Predictions of the planes with corrections.
     corrections : Corrections
         They are left as they are.
 

@@ -1,4 +1,4 @@
-"""What was said so far in a plane, so that one more word costs what it is about and no more."""
+"""Constraints of a plane by gesture; adding one costs time in proportion to what it concerns."""
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class ConstraintHistory:
-    """Constraints of a plane, gesture by gesture. It never changes: what was said before a gesture can be kept.
+    """Immutable constraints of a plane, gesture by gesture, so that earlier states can be kept for undo.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class _Part:
 
     @cached_property
     def constraints(self) -> Constraints:
-        """All they say."""
+        """All constraints of them."""
         return condensed([gesture.constraints for gesture in self.several]) if self.own is None else self.own
 
     def forget(self) -> None:

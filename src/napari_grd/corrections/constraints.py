@@ -1,4 +1,4 @@
-"""What corrections say to the graph: edges that come before all others."""
+"""Conversion of corrections to graph constraints, which precede all edges of the network."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ Shape = tuple[int, int]
 def constraints_of(
     corrections: Corrections, plane: tuple[int, ...] = (), labels: NDArray[np.integer[Any]] | None = None
 ) -> Constraints:
-    """The corrections of a plane as constraints, the later word against the earlier one.
+    """The corrections of a plane as constraints, later ones overriding earlier ones.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def constraints_of(
     plane : tuple of int
         Which plane.
     labels : integer array, shape (H, W), optional
-        Objects of the plane: those a cut only pokes into are then not cut.
+        Objects of the plane: those that the end of a split line only touches are then not split.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def constraints_of(
     Notes
     -----
     =================================  ==================================================================
-    a join, a cut, a split             what :class:`~napari_grd.graph.constraints.Constraints` makes of it
+    a merge, a split                   what :class:`~napari_grd.graph.constraints.Constraints` makes of it
     a pick, an acceptance, drawn anew  the pixels are linked, and kept apart from those beside them
     added, drawn on an object          the pixels are linked with each other and with the object's pixel
     removed                            each of the pixels is kept apart from the object's pixel
@@ -69,23 +69,23 @@ def constraints_of(
     >>> len(found.must_link), len(found.cannot_link)
     (2, 1)
     """
-    said = ConstraintHistory()
+    history = ConstraintHistory()
     for correction in corrections.of_plane(plane):
-        said = said.then(constraints_of_one(correction, corrections.image.plane_shape, labels))
-    return said.constraints
+        history = history.then(constraints_of_one(correction, corrections.image.plane_shape, labels))
+    return history.constraints
 
 
 def constraints_of_one(
     correction: Correction, shape: Shape, labels: NDArray[np.integer[Any]] | None = None
 ) -> Constraints:
-    """What one correction says, for who merges it with what was said before.
+    """Constraints of one correction, to be combined with those of earlier ones.
 
     Parameters
     ----------
     correction : Correction
         Its plane is not looked at.
     shape : (int, int)
-        Height and width of the plane; a stroke outside says nothing.
+        Height and width of the plane; a stroke outside gives no constraints.
     labels : integer array, shape (H, W), optional
         See :func:`constraints_of`.
 

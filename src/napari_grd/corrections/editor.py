@@ -48,7 +48,7 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What a correction did to a plane: what had been said there before, and what it solved."""
+    """What a correction did to a plane: the constraints before it, and the changed labels."""
 
     plane: Plane
     before: ConstraintHistory
@@ -89,7 +89,7 @@ Labels = NDArray[np.uint32]
 
 
 class Editor:
-    """Labels of an image under correction. Applies gestures, undoes, redoes; says what changed.
+    """Labels of an image under correction: applies, undoes and redoes corrections, and returns what changed.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ class Editor:
     corrections : Corrections or Journal
         Where corrections are written down. Those already in it are made on the labels, one after the other.
     predictions : PredictionSource
-        What the network said, e.g. :class:`~napari_grd.corrections.predictions.Predictions`. Where it
-        knows nothing, borders run half-way between what is told apart.
+        Predictions by plane, e.g. :class:`~napari_grd.corrections.predictions.Predictions`. In planes
+        without one, boundaries run half-way between the objects that are separated.
 
     Attributes
     ----------

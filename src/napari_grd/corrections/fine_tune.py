@@ -55,7 +55,7 @@ class BeforeAfter:
     Attributes
     ----------
     before, after : Scores
-        Objects that lie mostly on pixels nobody vouches for do not count.
+        Objects that lie mostly on unlabeled (ignored) pixels do not count.
     objects : int
         Known objects.
     """
@@ -73,12 +73,12 @@ def lessons(
     axes: str | None = None,
     config: SegmentConfig | None = None,
 ) -> list[Lesson]:
-    """The corrected planes of images, with what is known in them.
+    """The corrected planes of images, with their training labels.
 
     Parameters
     ----------
     model : Model
-        Who is to learn.
+        The model to fine-tune.
     images : array or sequence of arrays
         One bare array is one image, which can be a stack or a series.
     corrections : Corrections or sequence of Corrections
@@ -137,9 +137,9 @@ def iter_learn(
     rehearsal: Sequence[Any] | None = None,
     out_dir: str | Path | None = None,
 ) -> Job[Model]:
-    """Let a model learn from corrected images, as a job.
+    """Fine-tune a model on corrected images, as a job.
 
-    See :func:`napari_grd.api.fine_tune`, which says what the parameters are.
+    See :func:`napari_grd.api.fine_tune`, for the parameters.
     """
     settings = SegmentConfig(object_diameter=(config or FineTuneConfig()).object_diameter)
     found = lessons(model, images, corrections, labels, axes, settings)
@@ -250,12 +250,12 @@ def _segmented(
 ) -> NDArray[np.uint32]:
     """A segmentation of the corrected planes with the corrections in it; other planes are empty."""
     labels = np.zeros(made.image.shape, np.uint32)
-    said = Predictions()
+    predictions = Predictions()
     for plane, image in planes.items():
         prediction = predict(model, image, config, axes="cyx")
-        said.put(plane, prediction)
+        predictions.put(plane, prediction)
         labels[plane] = partition_prediction(prediction)
-    return apply_corrections(labels, said, made)
+    return apply_corrections(labels, predictions, made)
 
 
 def _axes(image: Any, reference: ImageRef, channels: int) -> str:
@@ -341,7 +341,7 @@ def fine_tune(
     on_event: Callable[[Event], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Model:
-    """Let a model learn what a person corrected, without forgetting what it knows.
+    """Fine-tune a model on corrected objects, with rehearsal to limit forgetting.
 
     Parameters
     ----------
@@ -363,8 +363,8 @@ def fine_tune(
     teacher : Teacher, Model, str or Path, optional
         Whose graphs stay in the loss on rehearsed images. Default: the model as it was.
     rehearsal : array or sequence of arrays, optional
-        Images of what the model was made for, without labels; they say better than simulated nuclei, the default,
-        what not to forget.
+        Images of what the model was made for, without labels, to rehearse. Default: simulated nuclei,
+        which preserve less.
     out_dir : path, optional
         Where ``tuned.grd.safetensors`` goes.
     on_event, cancelled : callable, optional
@@ -373,7 +373,7 @@ def fine_tune(
     Returns
     -------
     Model
-        A new one, whose card says what it was tuned with.
+        A new one, whose card records the fine-tuning.
 
     Raises
     ------

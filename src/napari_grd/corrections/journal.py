@@ -157,7 +157,7 @@ def open_journal(path: str | Path, image: ImageRef) -> Journal:
     -------
     Journal
         A context manager. Its ``corrections`` are those of the file and of the
-        journal; ``dropped`` says if a last line was cut short, which happens
+        journal; ``dropped`` tells if the last line was cut short, which happens
         only to a correction that was never accepted.
 
     Raises

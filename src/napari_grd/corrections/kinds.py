@@ -167,7 +167,7 @@ class Correction:
 
     @property
     def pixels(self) -> tuple[Pixel, ...]:
-        """Pixels of its plane that stand for objects, where it says what these look like."""
+        """Pixels of its plane that stand for objects whose pixels it concerns."""
         return ()
 
     @property

@@ -1,6 +1,6 @@
 """Links through planes: objects get other ids, and keep their pixels.
 
-In no plane do two objects become one, so whatever was said of a plane still holds.
+In no plane are two objects merged, so the constraints of every plane still hold.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ def new_ids(
     Returns
     -------
     dict of plane to dict of int
-        The new id for each old one that changes; empty if all is as the correction says, or a pixel is background.
+        The new id for each old one that changes; empty if nothing has to change, or a pixel is background.
 
     Notes
     -----

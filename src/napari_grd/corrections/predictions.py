@@ -1,4 +1,4 @@
-"""What a network said about the planes of an image, for the corrections that ask the embedding."""
+"""Predictions of the planes of an image, for corrections that need the embedding."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,7 +13,7 @@ from napari_grd.inference.rescale import nearest
 
 @dataclass(frozen=True, eq=False)
 class PlanePrediction:
-    """What a network said about a plane, on the grid of its labels.
+    """The prediction of a plane, on the grid of its labels.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class PlanePrediction:
 
 
 class PredictionSource(Protocol):
-    """What a network said, one plane at a time."""
+    """Predictions of an image, plane by plane."""
 
     def of(self, plane: tuple[int, ...]) -> PlanePrediction | None:
         """The plane at this index of the axes before y and x; None: nothing is known of it."""

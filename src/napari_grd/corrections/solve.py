@@ -162,11 +162,11 @@ def solve(
     plane : PlaneLabels
         Changed in place.
     history : ConstraintHistory
-        What was said before, and holds.
+        The constraints before it, which hold.
     correction : Correction
         It fits the image.
     prediction : PlanePrediction, optional
-        What the network said; without it borders run half-way between what is told apart.
+        Without it, boundaries run half-way between the objects that are separated.
     above : int
         New ids are larger.
 
@@ -224,14 +224,14 @@ class _Log:
 
 
 def _is_so(plane: PlaneLabels, correction: Correction, constraints: Constraints) -> bool:
-    """Whether the labels are already as the correction says."""
+    """Whether the labels already agree with the correction."""
     if len(_violated(plane.labels, constraints)):
         return False
     return correction.whole is None or plane.label_of(correction.whole) > 0
 
 
 def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
-    """What it says, with the objects that are seen while a cut is drawn."""
+    """Its constraints; those of a split line depend on the objects it crosses."""
     shape = plane.labels.shape
     if not isinstance(correction, SplitLine):
         return constraints_of_one(correction, shape)
@@ -253,7 +253,7 @@ def _around_objects(plane: PlaneLabels, box: Box) -> Box:
 
 
 def _scope(plane: PlaneLabels, history: ConstraintHistory, touched: NDArray[np.int64]) -> tuple[Box, Constraints]:
-    """A box around all that could change, and what was said about it."""
+    """A box around all that could change, and the constraints in it."""
     height, width = plane.labels.shape
     labels, pixels = np.unique(plane.labels[tuple(touched.T)]).astype(np.int64), touched[:0]
     labels = labels[labels > 0]

@@ -97,15 +97,15 @@ class CorrectionTool:
     ----------
     draws : bool
         Whether a drag is a stroke. Otherwise it moves the camera.
-    says : str
-        A word to the user about the last click or stroke; empty if there is nothing to say.
+    message : str
+        For the user, about the last click or stroke; may be empty.
     """
 
     draws = False
 
     def __init__(self, edited: EditedLabels) -> None:
         self.edited = edited
-        self.says = ""
+        self.message = ""
 
     @property
     def busy(self) -> bool:
@@ -130,7 +130,7 @@ class CorrectionTool:
 
     def forget(self) -> None:
         """Begin anew: what was meant to be continued is not."""
-        self.says = ""
+        self.message = ""
 
     def inside(self, pixel: Pixel) -> bool:
         """Whether the planes have a pixel."""
@@ -158,12 +158,12 @@ class StrokeTool(CorrectionTool):
         return ToolPreview(line=(self._first.point, at.point))
 
     def click(self, at: Position) -> Correction | None:
-        first, self._first, self.says = self._first, None, ""
+        first, self._first, self.message = self._first, None, ""
         if not self.inside(at.pixel):
             return None
         if first is None or first.plane != at.plane:
             self._first = at
-            self.says = "Now click the other piece." if self._kind is Merge else "Now click the other object."
+            self.message = "Now click the other piece." if self._kind is Merge else "Now click the other object."
             return None
         if first.pixel == at.pixel:
             return None
@@ -191,7 +191,7 @@ class AcceptTool(CorrectionTool):
 
     def click(self, at: Position) -> Correction | None:
         region = self._object(at)
-        self.says = "" if region is not None else "There is no object here to accept."
+        self.message = "" if region is not None else "There is no object here to accept."
         return None if region is None else Accept(at.pixel, region, plane=at.plane)
 
     def _object(self, at: Position) -> Region | None:
@@ -249,7 +249,7 @@ class PickTool(CorrectionTool):
         return True
 
     def click(self, at: Position) -> Correction | None:
-        self.says = ""
+        self.message = ""
         made = self._taken_away(at) if at.alt else self._taken(at)
         self.growth = 0.0
         if isinstance(made, Remove):
@@ -277,7 +277,7 @@ class PickTool(CorrectionTool):
     def _taken(self, at: Position) -> Correction | None:
         region = self._candidate(at)
         if region is None:
-            self.says = "Nothing to pick here. Scroll to grow, or draw it."
+            self.message = "Nothing to pick here. Scroll to grow, or draw it."
             return None
         picked = self._picked(at.plane)
         if at.shift and picked is not None:
@@ -285,7 +285,7 @@ class PickTool(CorrectionTool):
         self.picked = (at.plane, at.pixel)
         number = self.edited.object_at(at.pixel, at.plane)
         if number and region == self.edited.region_at(at.pixel, at.plane):
-            self.says = f"Object {number} is picked: Shift-click adds to it, Alt-click removes from it."
+            self.message = f"Object {number} is picked: Shift-click adds to it, Alt-click removes from it."
             return None
         return Pick(at.pixel, region, self.growth, plane=at.plane)
 
@@ -293,7 +293,7 @@ class PickTool(CorrectionTool):
         """A part of the picked object, or a whole object."""
         whole = self.edited.region_at(at.pixel, at.plane) if self.inside(at.pixel) else None
         if whole is None:
-            self.says = "There is no object here to remove from."
+            self.message = "There is no object here to remove from."
             return None
         if self.edited.object_at(at.pixel, at.plane) == self.picked_object(at.plane):
             part = self.edited.part_at(at.pixel, at.plane, self.growth)
@@ -322,24 +322,24 @@ class LinkTool(CorrectionTool):
     def click(self, at: Position) -> Correction | None:
         number, first = self._number(at), self._first
         if not at.plane:
-            self.says = "There is only one plane; links are for stacks and series."
+            self.message = "There is only one plane; links are for stacks and series."
             return None
         if not number:
-            self.says = "There is no object here to link."
+            self.message = "There is no object here to link."
             return None
         if first is None or first.plane == at.plane or not self._number(first):
             self._first = at
-            self.says = f"Now go to another plane and click the object to link with object {number}."
+            self.message = f"Now go to another plane and click the object to link with object {number}."
             return None
         if sum(a != b for a, b in zip(first.plane, at.plane, strict=True)) > 1:
-            self.says = "Links run along one axis: move only one slider, then click."
+            self.message = "Links run along one axis: move only one slider, then click."
             return None
         self._first = None
         same = self._number(first) == number
         if same != at.alt:
-            self.says = f"These are already {'one object' if same else 'two objects'}."
+            self.message = f"These are already {'one object' if same else 'two objects'}."
             return None
-        self.says = ""
+        self.message = ""
         kind = Unlink if at.alt else Link
         return kind(first.pixel, at.pixel, at.plane, plane=first.plane)
 

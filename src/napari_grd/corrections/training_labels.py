@@ -1,4 +1,4 @@
-"""What a student can learn from corrections."""
+"""Conversion of corrections to training labels."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _NARROWEST = 3  # pixels of background around what is known
 def training_labels(
     corrections: Corrections, labels: Any, plane: tuple[int, ...] = (), *, rim: int | None = None
 ) -> NDArray[np.int64]:
-    """What a person vouches for in a plane, as labels to train on.
+    """Training labels of a plane, from its corrections.
 
     Known are the objects that were accepted (as they were then, unless they
     were corrected later) and those that a correction touched (as they are
@@ -45,7 +45,7 @@ def training_labels(
     int64 array, shape (H, W)
         Objects keep their numbers; one that was accepted and looks different
         now gets a new one. 0 is known background, and
-        :data:`~napari_grd.data.inputs.IGNORED` (-1) all that nobody vouches for.
+        :data:`~napari_grd.data.inputs.IGNORED` (-1) all unlabeled (ignored) pixels.
 
     Raises
     ------

@@ -99,7 +99,7 @@ def uncertain_objects(
         teacher = None if teacher_labels is None else others[0][plane]
         views = [other[plane] for other in others[len(others) - len(turned) :]]
         found += _of_plane(plane, given[plane], predictions.of(plane), teacher, views)
-    return sorted(found, key=lambda doubt: (-doubt.score, doubt.plane, doubt.id))
+    return sorted(found, key=lambda item: (-item.score, item.plane, item.id))
 
 
 def _of_plane(

@@ -76,7 +76,7 @@ def begin(widget: CorrectWidget, qtbot: Any) -> None:
     widget.start.click()
     qtbot.waitUntil(lambda: widget.toolbox.session is not None, timeout=60_000)
     qtbot.waitUntil(lambda: widget.bar.isHidden(), timeout=60_000)
-    assert not widget.message.text() or "Restored" in widget.message.text()
+    assert not widget.message.text() or "restored" in widget.message.text()
 
 
 class Mouse:

@@ -33,7 +33,7 @@ def layer(viewer: Any, picture: Any, blocks: Any) -> Any:
     return viewer.add_labels(blocks, name="blocks", scale=(0.5, 0.5), translate=(3, 5), units="um")
 
 
-def test_join_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
+def test_merge_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
     widget = correct()
     hand = mouse(layer)
     center = widget.viewer.scene.camera.center
@@ -46,12 +46,12 @@ def test_join_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, bl
     assert widget.viewer.scene.camera.center == center
     hand.key(Qt.Key.Key_Z, CTRL)
     np.testing.assert_array_equal(layer.data, blocks)
-    assert "join" in widget.toolbox.steps.redo.toolTip()
+    assert "merge" in widget.toolbox.steps.redo.toolTip()
     hand.key(Qt.Key.Key_Z, CTRL | SHIFT)
     assert number(layer, (15, 15)) == number(layer, (15, 45))
 
 
-def test_cut_by_stroke_and_by_two_clicks(correct: Any, mouse: Any, layer: Any) -> None:
+def test_split_by_stroke_and_by_two_clicks(correct: Any, mouse: Any, layer: Any) -> None:
     widget = correct()
     hand = mouse(layer)
     hand.key(Qt.Key.Key_C)
@@ -180,7 +180,7 @@ def test_corrections_are_in_a_file_at_once_and_come_back(
     widget.start.click()
     qtbot.waitUntil(lambda: widget.toolbox.session is not None, timeout=60_000)
     np.testing.assert_array_equal(layer.data, joined)
-    assert "1 correction" in widget.message.text()
+    assert "Corrections restored: 1." in widget.message.text()
 
 
 def test_a_layer_that_goes_ends_it(correct: Any, layer: Any, viewer: Any, mouse: Any) -> None:
@@ -268,7 +268,7 @@ def test_the_next_doubtful_object_is_shown_and_said_why(correct: Any, layer: Any
         assert number(layer, tuple(np.round(middle).astype(int))) == seen[-1]
     assert sorted(seen) == [1, 2, 3, 4]
     hand.key(Qt.Key.Key_N)
-    assert "last one" in widget.toolbox.review.reason.text()
+    assert "N starts again" in widget.toolbox.review.reason.text()
 
 
 def test_views_and_another_model_tell_what_is_doubtful(

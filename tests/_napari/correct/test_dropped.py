@@ -54,7 +54,7 @@ def test_it_is_made_on_the_labels_it_is_of(
     assert docked.toolbox.session.target.source.layer.name == "picture"
     assert layer.data[20, 20] == layer.data[22, 45]
     assert list(viewer.window.dock_widgets) == ["Correct (GRD)"]
-    assert "1 corrections" in docked.message.text()
+    assert "Corrections restored: 1." in docked.message.text()
     docked.toolbox.undo()
     np.testing.assert_array_equal(layer.data, blocks)
 

@@ -17,7 +17,6 @@ from napari_grd._napari.outputs import provenance
 from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.corrections import Correction, Corrections, ImageRef, Journal, load_corrections, open_journal
 from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.fine_tune import before_after, iter_fine_tune
 from napari_grd.corrections.predictions import PlanePrediction, Predictions
 from napari_grd.corrections.uncertainty import UncertainObject, uncertain_objects
 from napari_grd.data.intensity import PlaneStatistics
@@ -75,7 +74,7 @@ class PredictionCache:
         self._planes.clear()
 
     def put(self, plane: Plane, predictions: PlanePrediction) -> None:
-        """Keep what was said about a plane, and drop what was not asked for longest if that is too much."""
+        """Store the prediction of a plane, and drop the least recently used ones beyond the limit."""
         self._planes[plane] = predictions
         while len(self._planes) > 1 and sum(one.embedding.nbytes for one in self._planes.values()) > self._most:
             self._planes.popitem(last=False)
@@ -228,9 +227,9 @@ class UncertaintyRequest:
     labels : (H, W) uint32
         Of the plane.
     predictions : PlanePrediction
-        What the model said about it.
+        Its prediction by the model.
     turned : bool
-        Whether the model is also asked about the turned and mirrored plane.
+        Whether to use test-time augmentation.
     other : str or None
         Name of a model whose objects are compared.
     """
@@ -244,13 +243,13 @@ class UncertaintyRequest:
 
 
 def iter_uncertain_objects(
-    question: UncertaintyRequest, get_model: "Callable[[str], Model]"
+    uncertainty: UncertaintyRequest, get_model: "Callable[[str], Model]"
 ) -> Job[list[UncertainObject]]:
-    """All objects of a plane, the most doubtful first.
+    """All objects of a plane, the most uncertain first.
 
     Parameters
     ----------
-    question : UncertaintyRequest
+    uncertainty : UncertaintyRequest
     get_model : callable
         Gives the model of a name.
 
@@ -259,21 +258,21 @@ def iter_uncertain_objects(
     GrdError
         If a model cannot read the image.
     """
-    request, views, other = question.request, [], None
-    if question.turned and request.model is not None:
+    request, views, other = uncertainty.request, [], None
+    if uncertainty.turned and request.model is not None:
         model = get_model(request.model)
-        pixels, statistics, config = seen_by(model, request.target, question.plane, request.config)
+        pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config)
         for number, view in enumerate(VIEWS):
             yield Progress("Test-time augmentation", number, len(VIEWS))
             found = yield from _iter_segment(model, transformed(pixels, *view), config, statistics)
             views.append(transformed_back(found, *view))
-    if question.other is not None:
-        yield Progress(f"Segmenting with {question.other}", 0, 1)
-        model = get_model(question.other)
-        pixels, statistics, config = seen_by(model, request.target, question.plane, request.config)
+    if uncertainty.other is not None:
+        yield Progress(f"Segmenting with {uncertainty.other}", 0, 1)
+        model = get_model(uncertainty.other)
+        pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config)
         other = yield from _iter_segment(model, pixels, config, statistics)
     return uncertain_objects(
-        question.labels, Predictions({(): question.predictions}), teacher_labels=other, turned=views
+        uncertainty.labels, Predictions({(): uncertainty.predictions}), teacher_labels=other, turned=views
     )
 
 
@@ -286,14 +285,14 @@ def _iter_segment(
 
 @dataclass(frozen=True, eq=False)
 class LearningRequest:
-    """What there is to learn, as it was when the button was pressed.
+    """Corrected planes and settings, frozen when the button is pressed.
 
     Attributes
     ----------
     request : CorrectionRequest
         Image, model and settings.
     plane : tuple of int
-        The plane that is seen, on which before and after are shown.
+        The visible plane, on which before and after are shown.
     corrections : sequence of Correction
     labels : dict of plane to (H, W) uint32
         Of every corrected plane, with the corrections in it.
@@ -310,14 +309,14 @@ class LearningRequest:
 
 @dataclass(frozen=True, eq=False)
 class LearningResult:
-    """What came of it.
+    """The fine-tuned model, and how it compares.
 
     Attributes
     ----------
     model : Model
-        That has learned.
+        The fine-tuned one.
     scores : BeforeAfter
-        On what was corrected.
+        On the corrected objects.
     plane : tuple of int
     before, after : (H, W) uint32
         The plane as both models segment it.
@@ -330,35 +329,37 @@ class LearningResult:
     after: NDArray[np.uint32]
 
 
-def iter_learn(lessons: LearningRequest, model: "Model") -> Job[LearningResult]:
-    """Train a copy of a model, score both, and let both segment the plane that is seen.
+def iter_learn(learning: LearningRequest, model: "Model") -> Job[LearningResult]:
+    """Fine-tune a copy of a model, score both, and segment the visible plane with both.
 
     Raises
     ------
     GrdError
         If there is nothing to learn from, or the image cannot be read by the model.
     """
-    planes = list(lessons.labels)
+    from napari_grd.corrections.fine_tune import before_after, iter_fine_tune  # imports what trains
+
+    planes = list(learning.labels)
     watch = Stopwatch("Reading the corrected planes", len(planes))
     images: list[NDArray[Any]] = []
     for plane in planes:
         yield watch.progress(len(images))
-        images.append(read_plane(lessons.request.target, plane))
-    corrections = [_of_plane(lessons.corrections, plane, labels.shape) for plane, labels in lessons.labels.items()]
-    labels = [lessons.labels[plane] for plane in planes]
+        images.append(read_plane(learning.request.target, plane))
+    corrections = [_of_plane(learning.corrections, plane, labels.shape) for plane, labels in learning.labels.items()]
+    labels = [learning.labels[plane] for plane in planes]
     # Decided on the whole image, as when it was segmented; what is corrected is a part of it.
-    view = resolve_view(lessons.request.target.source, model.config, lessons.request.config)
+    view = resolve_view(learning.request.target.source, model.config, learning.request.config)
     known = model.config.object_diameter
     diameter = None if known is None or view.scale == 1 else known / view.scale
-    config = lessons.config.replace(object_diameter=diameter)
+    config = learning.config.replace(object_diameter=diameter)
     yield from (Notice(note, category=None) for note in view.notes)
     tuned = yield from iter_fine_tune(model, images, corrections, labels, config, axes="cyx")
     yield Stopwatch("Comparing before and after", 3).progress(0)
     scores = before_after(model, tuned, images, corrections, labels, view.config, axes="cyx")
-    shown = read_plane(lessons.request.target, lessons.plane)
+    shown = read_plane(learning.request.target, learning.plane)
     before = yield from iter_segment(model, shown, view.config, axes="cyx")
     after = yield from iter_segment(tuned, shown, view.config, axes="cyx")
-    return LearningResult(tuned, scores, lessons.plane, before, after)
+    return LearningResult(tuned, scores, learning.plane, before, after)
 
 
 def _of_plane(corrections: Sequence[Correction], plane: Plane, shape: tuple[int, ...]) -> Corrections:

@@ -18,7 +18,7 @@ _NAME = "correcting"
 
 
 class PreviewLayer:
-    """A layer of lines above all others, only there while a tool is in hand.
+    """A layer of lines above all others, present while a tool is active.
 
     Lines as Vectors: new ones every few milliseconds are too much for Shapes.
 
@@ -89,7 +89,7 @@ class Pointer:
     on_correction : callable
         Called with every correction.
     on_message : callable
-        Called with what a tool has to say to the user, after each click or stroke.
+        Called with the tool's message after each click or stroke.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Pointer:
             self.preview.clear()
 
     def hold(self, on: bool) -> None:
-        """While it is held, the mouse moves the camera whatever is in hand."""
+        """While held, the mouse moves the camera with any tool."""
         self._held = on
         self._hold_camera()
 
@@ -202,7 +202,7 @@ class Pointer:
                 line = tuple(place.point for place in places)
                 self.preview.show(ToolPreview(line=line), places[0].plane, self._color)
             yield
-        if tool is not self._tool:  # another was taken up meanwhile
+        if tool is not self._tool:  # another was chosen meanwhile
             return
         if not dragged:
             found = tool.click(places[0])
@@ -211,7 +211,7 @@ class Pointer:
             self.preview.clear()
         else:
             return
-        self._on_message(tool.says)
+        self._on_message(tool.message)
         if found is not None:
             self._on_correction(found)
         self.renew()

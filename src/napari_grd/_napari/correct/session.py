@@ -1,4 +1,4 @@
-"""One layer under correction: what is said is written down, solved, and shown."""
+"""A layer under correction: keeps layer, editor and journal consistent."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class Session:
     """Keeps layer, editor and journal in step.
 
-    The layer shows a copy of the editor's labels: what somebody paints into it
-    is found by comparing the two, and becomes a correction.
+    The layer shows a copy of the editor's labels: what is painted into it
+    is found by comparing the two, and becomes corrections.
 
     Parameters
     ----------
     context : CorrectionContext
     on_corrections : callable
-        Called with the corrections that a stroke of napari's brush means; nothing is painted before they are applied.
+        Called with the corrections equivalent to a stroke of napari's brush; the stroke itself is reverted.
     on_changed : callable
         Called with the plane after every change; of a link, the second one.
     """
@@ -61,7 +61,7 @@ class Session:
 
     @property
     def corrections(self) -> Corrections:
-        """What was said so far."""
+        """All corrections."""
         return self.context.journal.corrections
 
     def accepted(self, plane: Plane) -> set[int]:
@@ -166,7 +166,7 @@ class Session:
         self._accepted[plane] = self.editor.accepted(plane)
 
     def _painted(self, _event: Any) -> None:
-        """Something was painted with napari's tools: take it back, and say what it means."""
+        """Revert what was painted with napari's tools, and pass on the equivalent corrections."""
         if self.layer.n_edit_dimensions > 2:
             planes = list(np.ndindex(*self.target.shape[:-2]))
         else:

@@ -63,9 +63,9 @@ class ToolController:
     on_correction : callable
         Called with every correction that is made with the mouse.
     on_message : callable
-        Called with what there is to say about a click or stroke.
+        Called with a message about each click or stroke.
     on_tool_changed : callable
-        Called with the tool that is in hand, whoever took it up.
+        Called with the active tool whenever it changes.
     """
 
     def __init__(

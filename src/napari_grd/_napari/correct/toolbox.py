@@ -39,7 +39,7 @@ _COLUMNS = 4
 
 
 class ToolButtons(QWidget):
-    """One of the tools is in hand; its button is pressed down."""
+    """Buttons of the tools; that of the active tool is checked."""
 
     chosen = Signal(object)
 
@@ -68,7 +68,7 @@ class ToolButtons(QWidget):
         self.buttons[tool].setChecked(True)
 
     def allow(self, tool: Tool, problem: str = "") -> None:
-        """Offer a tool, or say why it cannot be used."""
+        """Enable a tool, or show why it cannot be used."""
         text = TEXTS[tool]
         self.buttons[tool].setEnabled(not problem)
         self.buttons[tool].setToolTip(problem or f"{text.hint}  (key {text.key})")
@@ -211,7 +211,7 @@ class Toolbox(QWidget):
         self.hint = QLabel()
         self.hint.setWordWrap(True)
         self.steps = HistoryRow(self.undo, self.redo)
-        self.review = ReviewPanel(panel, self._show_doubt)
+        self.review = ReviewPanel(panel, self._show_uncertain)
         self.files = FilesRow(self._save, self.load)
         self.learn = LearningPanel(panel, on_model_kept)
         column = QVBoxLayout(self)
@@ -250,7 +250,7 @@ class Toolbox(QWidget):
         for tool in (Tool.DRAW, Tool.ERASE):
             self.tools.allow(tool, "" if paintable else "napari cannot paint into the pyramid of a large image.")
         stacked = len(self.session.target.shape) > 2
-        self.tools.allow(Tool.LINK, "" if stacked else "There is one plane only; links are for stacks and series.")
+        self.tools.allow(Tool.LINK, "" if stacked else "There is only one plane; links are for stacks and series.")
         self.files.show_place(context.place)
         self._tool_changed(Tool.NAVIGATE)
         self.controller.keys.bind(NEXT_KEY, self.review.go_on)
@@ -260,13 +260,13 @@ class Toolbox(QWidget):
 
     def close(self) -> None:
         """End with these labels; they stay as they are."""
-        hands, session, record = self.controller, self.session, self._record
+        controller, session, record = self.controller, self.session, self._record
         self.controller = self.session = self._record = None
         self._later.stop()
         self.learn.set_session(None)
         self.review.set_session(None)
-        if hands is not None:
-            hands.stop()
+        if controller is not None:
+            controller.stop()
         if record is not None:
             record.remove()
         if session is not None:
@@ -326,9 +326,9 @@ class Toolbox(QWidget):
         self.tools.show_tool(tool)
         self.hint.setText(TEXTS[tool].hint)
 
-    def _show_doubt(self, doubt: "UncertainObject") -> None:
+    def _show_uncertain(self, uncertain: "UncertainObject") -> None:
         if self.session is not None:
-            center_on(self._viewer, self.session, doubt)
+            center_on(self._viewer, self.session, uncertain)
 
     def _show_message(self, text: str) -> None:
         tool = Tool.NAVIGATE if self.controller is None else self.controller.tool
@@ -355,7 +355,7 @@ class Toolbox(QWidget):
             self._try(lambda: f"Saved as {save_corrections(self._corrections(), path)}")
 
     def load(self, path: Path) -> None:
-        """Add the corrections of a file, and say how many."""
+        """Add the corrections of a file, and show how many."""
         if self.session is not None:
             self._try(lambda: self._merge(path))
 
