@@ -42,7 +42,7 @@ def test_what_teacher_or_turned_images_do_not_find_again_comes_first() -> None:
     assert found[0].score == 1
     assert found[0].reason.startswith("the other model")
     assert found[1].score == pytest.approx(1.5 / 7)
-    assert found[1].reason.startswith("in the turned image")
+    assert found[1].reason.startswith("it differs under test-time")
     assert len(found) == 6
     assert found[2].score == 0
 

@@ -144,9 +144,7 @@ class CorrectWidget(Panel):
         if context.journal.dropped:
             self.say(context.journal.dropped, "warning")
         elif context.found:
-            self.say(
-                f"Restored {context.found} saved correction{'' if context.found == 1 else 's'}; Undo removes them."
-            )
+            self.say(f"Corrections restored: {context.found}. Undo removes them one by one.")
         self._asked.clear()
         self._ask_about_plane()
 
