@@ -103,12 +103,6 @@ class DataPicker(QWidget):
             if row.layer is layer:
                 row.item.setCheckState(0, Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
 
-    def set_truth(self, layer: Image, labels: Labels | None) -> None:
-        """Pick the ground truth of an image."""
-        for row in self._rows:
-            if row.layer is layer:
-                row.truth.setCurrentIndex(_find(row.truth, labels))
-
     def folder_path(self) -> Path | None:
         """The chosen folder."""
         text = self.folder.text().strip()
