@@ -9,7 +9,7 @@ import torch
 import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
 from napari_grd.corrections import Accept, Corrections, Draw, ImageRef, Link, Region
-from napari_grd.corrections.fine_tune import _on_known, lessons
+from napari_grd.corrections.fine_tune import _on_labeled, corrected_planes
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import Cancelled, CorrectionError, LabelError
 from napari_grd.models import Model, ModelConfig
@@ -32,7 +32,7 @@ def accepted(image: Any = IMAGE, axes: str | None = None, plane: tuple[int, ...]
 def test_a_plane_of_a_series_with_channels(model: Model) -> None:
     series = np.stack([IMAGE, IMAGE + 1])[:, None]
     labels = np.stack([LABELS, LABELS])
-    (lesson,) = lessons(model, series, accepted(series, "tcyx", (1,)), labels)
+    (lesson,) = corrected_planes(model, series, accepted(series, "tcyx", (1,)), labels)
     assert lesson.image.shape == (1, 96, 96)
     assert (lesson.image[0] == IMAGE + 1).all()
     assert lesson.objects == 1
@@ -43,37 +43,37 @@ def test_planes_with_nothing_but_links_are_no_lesson(model: Model) -> None:
     stack, labels = np.stack([IMAGE, IMAGE + 1]), np.stack([LABELS, LABELS])
     made = accepted(stack, "zyx", (1,))
     made.add(Link((0, 0), (0, 0), (1,), plane=(0,)))
-    (lesson,) = lessons(model, stack, made, labels)
+    (lesson,) = corrected_planes(model, stack, made, labels)
     assert (lesson.image == IMAGE + 1).all()
 
 
 def test_without_labels_corrections_are_replayed_on_a_segmentation(model: Model) -> None:
     drawn = Corrections(ImageRef.of(IMAGE), [Draw(Region.from_mask(RIGHT)), Draw(Region.from_mask(LABELS == 2))])
-    (lesson,) = lessons(model, IMAGE, drawn, None)
+    (lesson,) = corrected_planes(model, IMAGE, drawn, None)
     assert lesson.objects == 2
 
 
 def test_corrections_of_another_image_are_refused(model: Model) -> None:
     with pytest.raises(CorrectionError, match="Image 0"):
-        lessons(model, IMAGE + 1, accepted(), LABELS)
+        corrected_planes(model, IMAGE + 1, accepted(), LABELS)
 
 
 def test_other_mistakes_are_named(model: Model) -> None:
     with pytest.raises(CorrectionError, match="no object"):
-        lessons(model, IMAGE, Corrections(ImageRef.of(IMAGE)), LABELS)
+        corrected_planes(model, IMAGE, Corrections(ImageRef.of(IMAGE)), LABELS)
     with pytest.raises(CorrectionError, match="2 images"):
-        lessons(model, [IMAGE, IMAGE], [accepted()], [LABELS, LABELS])
+        corrected_planes(model, [IMAGE, IMAGE], [accepted()], [LABELS, LABELS])
     with pytest.raises(CorrectionError, match="str"):
-        lessons(model, IMAGE, ["file"], LABELS)
+        corrected_planes(model, IMAGE, ["file"], LABELS)
     with pytest.raises(LabelError, match="shape"):
-        lessons(model, IMAGE, accepted(), LABELS[:50])
+        corrected_planes(model, IMAGE, accepted(), LABELS[:50])
 
 
 def test_undone_corrections_do_not_count(model: Model) -> None:
     made = accepted()
     made.undo()
     with pytest.raises(CorrectionError, match="undone"):
-        lessons(model, IMAGE, made, LABELS)
+        corrected_planes(model, IMAGE, made, LABELS)
 
 
 def test_fine_tuning_can_be_cancelled(model: Model) -> None:
@@ -85,9 +85,9 @@ def test_only_known_objects_are_scored() -> None:
     """A perfect and an imperfect prediction, both made by a network that is not asked."""
     known = np.where(LABELS == 1, 1, -1)
     found = np.where(LABELS > 0, LABELS, 0)
-    assert set(np.unique(_on_known(found, known))) == {0, 1}
+    assert set(np.unique(_on_labeled(found, known))) == {0, 1}
     merged = np.where(LABELS > 0, 7, 0)  # one blob over everything is no match for one object
-    assert not _on_known(merged, known).any()
+    assert not _on_labeled(merged, known).any()
 
 
 def test_before_and_after(model: Model) -> None:

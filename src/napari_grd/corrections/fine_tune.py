@@ -23,20 +23,19 @@ from napari_grd.inference.segment import iter_segment, predict
 from napari_grd.jobs import Event, Job, drain
 from napari_grd.metrics import Scores, evaluate
 from napari_grd.models import Model
-from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.registry import TeacherLike, as_teacher
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """One corrected plane.
+class CorrectedPlane:
+    """A corrected plane and its training labels.
 
     Attributes
     ----------
     image : (C, H, W) array
         Intensities as they were read.
     labels : (H, W) int64
-        What is known, see :func:`~napari_grd.corrections.training_labels.training_labels`.
+        Training labels, see :func:`~napari_grd.corrections.training_labels.training_labels`.
     """
 
     image: NDArray[Any]
@@ -44,20 +43,20 @@ class Lesson:
 
     @property
     def objects(self) -> int:
-        """How many objects are known."""
+        """Number of labeled objects."""
         return len(np.unique(self.labels[self.labels > 0]))
 
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """How well two models do on what is known of corrected images.
+    """Scores of two models on the labeled pixels of corrected images.
 
     Attributes
     ----------
     before, after : Scores
         Objects that lie mostly on unlabeled (ignored) pixels do not count.
     objects : int
-        Known objects.
+        Labeled objects.
     """
 
     before: Scores
@@ -65,14 +64,14 @@ class BeforeAfter:
     objects: int
 
 
-def lessons(
+def corrected_planes(
     model: Model,
     images: Any,
     corrections: Any,
     labels: Any,
     axes: str | None = None,
     config: SegmentConfig | None = None,
-) -> list[Lesson]:
+) -> list[CorrectedPlane]:
     """The corrected planes of images, with their training labels.
 
     Parameters
@@ -94,7 +93,7 @@ def lessons(
 
     Returns
     -------
-    list of Lesson
+    list of CorrectedPlane
 
     Raises
     ------
@@ -111,50 +110,18 @@ def lessons(
             f"There are {len(images)} images, {len(corrections)} sets of corrections and {len(labels)} label images.",
             "Give one of each for every image.",
         )
-    found = []
+    planes = []
     for number, (image, made, segmented) in enumerate(zip(images, corrections, labels, strict=True)):
         try:
-            found += _planes(model, image, made, segmented, axes, config)
+            planes += _planes(model, image, made, segmented, axes, config)
         except GrdError as error:
             raise type(error)(f"Image {number}: {error.problem}", error.remedy) from error
-    if not any(lesson.objects for lesson in found):
+    if not any(plane.objects for plane in planes):
         raise CorrectionError(
             f"The corrections of {len(images)} images leave no object to learn from.",
             "Accept, draw or correct some objects first; undone corrections do not count.",
         )
-    return found
-
-
-def iter_learn(
-    model: Model,
-    images: Any,
-    corrections: Any,
-    labels: Any,
-    config: FineTuneConfig | None = None,
-    *,
-    axes: str | None = None,
-    teacher: Teacher | None = None,
-    rehearsal: Sequence[Any] | None = None,
-    out_dir: str | Path | None = None,
-) -> Job[Model]:
-    """Fine-tune a model on corrected images, as a job.
-
-    See :func:`napari_grd.api.fine_tune`, for the parameters.
-    """
-    settings = SegmentConfig(object_diameter=(config or FineTuneConfig()).object_diameter)
-    found = lessons(model, images, corrections, labels, axes, settings)
-    return (
-        yield from iter_fit_known(
-            model,
-            [lesson.image for lesson in found],
-            [lesson.labels for lesson in found],
-            config,
-            teacher=teacher,
-            rehearsal=rehearsal,
-            rehearsal_axes=axes,
-            out_dir=out_dir,
-        )
-    )
+    return planes
 
 
 def before_after(
@@ -212,20 +179,22 @@ def before_after(
     1
     """
     before, after = as_model(before), as_model(after)
-    found = lessons(before, images, corrections, labels, axes, config)
-    return BeforeAfter(
-        _score(before, found, config), _score(after, found, config), objects=sum(one.objects for one in found)
+    planes = corrected_planes(before, images, corrections, labels, axes, config)
+    objects = sum(plane.objects for plane in planes)
+    return BeforeAfter(_score(before, planes, config), _score(after, planes, config), objects)
+
+
+def _score(model: Model, planes: Sequence[CorrectedPlane], config: SegmentConfig | None) -> Scores:
+    labels = [drain(iter_segment(model, plane.image, config, axes="cyx")) for plane in planes]
+    return evaluate(
+        reference=[np.maximum(plane.labels, 0) for plane in planes],
+        labels=[_on_labeled(found, plane.labels) for found, plane in zip(labels, planes, strict=True)],
     )
-
-
-def _score(model: Model, found: Sequence[Lesson], config: SegmentConfig | None) -> Scores:
-    seen = [_on_known(drain(iter_segment(model, one.image, config, axes="cyx")), one.labels) for one in found]
-    return evaluate(reference=[np.maximum(one.labels, 0) for one in found], labels=seen)
 
 
 def _planes(
     model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None, config: SegmentConfig | None
-) -> list[Lesson]:
+) -> list[CorrectedPlane]:
     if not isinstance(made, Corrections):
         raise CorrectionError(f"A {type(made).__name__} is no set of corrections.", "Give Corrections, one an image.")
     axes = axes or _axes(image, made.image, model.config.in_channels)
@@ -242,7 +211,7 @@ def _planes(
         for plane in sorted({one.plane for one in made if not one.between_planes})
     }
     labels = _segmented(model, planes, made, config) if segmented is None else segmented
-    return [Lesson(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]
+    return [CorrectedPlane(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]
 
 
 def _segmented(
@@ -266,10 +235,11 @@ def _axes(image: Any, reference: ImageRef, channels: int) -> str:
     return reference.axes
 
 
-def _on_known(found: NDArray[Any], known: NDArray[np.int64]) -> NDArray[Any]:
-    counts = np.bincount(found.ravel())
-    inside = np.bincount(found[known >= 0], minlength=len(counts))
-    return np.where((2 * inside >= counts)[found], found, 0)
+def _on_labeled(labels: NDArray[Any], annotated: NDArray[np.int64]) -> NDArray[Any]:
+    """The objects of which at least half lies on labeled pixels."""
+    counts = np.bincount(labels.ravel())
+    inside = np.bincount(labels[annotated >= 0], minlength=len(counts))
+    return np.where((2 * inside >= counts)[labels], labels, 0)
 
 
 def iter_fine_tune(
@@ -314,16 +284,20 @@ def iter_fine_tune(
         ...
     napari_grd.errors.CorrectionError: The corrections of 0 images leave no object to learn from. ...
     """
-    return iter_learn(
-        as_model(model),
-        images,
-        corrections,
-        labels,
-        config,
-        axes=axes,
-        teacher=None if teacher is None else as_teacher(teacher),
-        rehearsal=rehearsal,
-        out_dir=out_dir,
+    settings = SegmentConfig(object_diameter=(config or FineTuneConfig()).object_diameter)
+    student = as_model(model)
+    planes = corrected_planes(student, images, corrections, labels, axes, settings)
+    return (
+        yield from iter_fit_known(
+            student,
+            [plane.image for plane in planes],
+            [plane.labels for plane in planes],
+            config,
+            teacher=None if teacher is None else as_teacher(teacher),
+            rehearsal=rehearsal,
+            rehearsal_axes=axes,
+            out_dir=out_dir,
+        )
     )
 
 

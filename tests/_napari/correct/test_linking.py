@@ -64,7 +64,7 @@ def test_a_verified_object_keeps_that_when_it_is_linked(correct: Any, viewer: An
     viewer.dims.set_current_step(0, 1)
     hand.click((1, 20, 20))
     assert widget.toolbox.session.accepted((2,)) == {1}
-    assert widget.toolbox.session.lessons == 1
+    assert widget.toolbox.session.trainable == 1
 
 
 def test_one_plane_has_nothing_to_link(correct: Any, viewer: Any, mouse: Any, picture: Any, blocks: Any) -> None:

@@ -115,7 +115,7 @@ class LearningPanel(QWidget):
             return "keep or revert first"
         if self._session.context.request.model is None:
             return "no model is chosen"
-        missing = LEAST - self._session.lessons
+        missing = LEAST - self._session.trainable
         return "" if missing <= 0 else f"{missing} more object{'s' if missing > 1 else ''} to correct or accept"
 
     def _start(self) -> None:
@@ -123,7 +123,7 @@ class LearningPanel(QWidget):
             return
         session, chosen = self._session, settings()
         request, corrections = session.context.request, list(session.corrections)
-        lessons = LearningRequest(
+        learning = LearningRequest(
             request,
             session.target.current_plane(self._panel.viewer),
             corrections,
@@ -131,7 +131,7 @@ class LearningPanel(QWidget):
             self.config.replace(device=chosen.device, threads=request.config.threads),
         )
         self._running = run_job(
-            partial(_learn, lessons, self._panel.state.get),
+            partial(_learn, learning, self._panel.state.get),
             on_event=self.bar.show_event,
             on_done=self._done,
             on_error=self._failed,
@@ -219,6 +219,6 @@ class LearningPanel(QWidget):
                 self._panel.viewer.layers.remove(layer)
 
 
-def _learn(lessons: LearningRequest, get_model: "Callable[[str], Model]") -> "Job[LearningResult]":
-    assert lessons.request.model is not None
-    return iter_learn(lessons, get_model(lessons.request.model))
+def _learn(learning: LearningRequest, get_model: "Callable[[str], Model]") -> "Job[LearningResult]":
+    assert learning.request.model is not None
+    return iter_learn(learning, get_model(learning.request.model))

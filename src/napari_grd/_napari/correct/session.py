@@ -73,7 +73,7 @@ class Session:
         return not isinstance(correction, Accept) or correction.id in self._accepted.get(correction.plane, {})
 
     @property
-    def lessons(self) -> int:
+    def trainable(self) -> int:
         """About how many objects a model could learn from."""
         return sum(self.stands(made) and not made.between_planes for made in self.corrections)
 
