@@ -149,7 +149,7 @@ def test_unsure_instances_are_ignored(nuclei: Any, small: Make, monkeypatch: pyt
 
     seen: list[Any] = []
     fit = recipes.iter_fit
-    monkeypatch.setattr(recipes, "iter_fit", lambda data, *a, **k: (seen.append(data), fit(data, *a, **k))[1])
+    monkeypatch.setattr(recipes, "iter_fit", lambda data, *a, **k: (seen.append(data.training), fit(data, *a, **k))[1])
     image, truth = nuclei[0][0], nuclei[1][1]
     config = small(confidence=0.5, steps=1, **{"assistant.use": False})
     images, labels = [image, nuclei[0][1]], [None, truth]

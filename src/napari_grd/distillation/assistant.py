@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from napari_grd.config import DistillConfig
-from napari_grd.distillation.prepare import ImageSet
 from napari_grd.distillation.stage_progress import FIT
-from napari_grd.distillation.stages import common_layout, iter_fit
-from napari_grd.distillation.teacher_cache import CachedPrediction
+from napari_grd.distillation.stages import TrainingData, iter_fit
 from napari_grd.io.atomic import make_folder
 from napari_grd.jobs import Job
 from napari_grd.teaching.base import Teacher
@@ -15,9 +13,7 @@ from napari_grd.teaching.embedding import EmbeddingTeacher
 
 def iter_assistant(
     teacher: Teacher,
-    data: ImageSet,
-    held: ImageSet | None,
-    predictions: list[CachedPrediction],
+    data: TrainingData,
     config: DistillConfig,
     folder: Path | None,
 ) -> Job[EmbeddingTeacher]:
@@ -29,10 +25,8 @@ def iter_assistant(
     ----------
     teacher : Teacher
         Whom it learns from.
-    data, held : ImageSet
-        Images with labels, to train and to validate on.
-    predictions : list of CachedPrediction
-        What the teacher says of ``data``.
+    data : TrainingData
+        Labeled images, and the predictions of the teacher.
     config : DistillConfig
         The recipe; network and steps are those of ``config.assistant``.
     folder : Path or None
@@ -44,13 +38,10 @@ def iter_assistant(
     """
     model = yield from iter_fit(
         data,
-        held,
-        data.examples(config.normalization, [prediction.output for prediction in predictions]),
         config.replace(network=config.assistant.network, steps=config.assistant.steps),
         folder=None if folder is None else make_folder(folder / "assistant"),
         kind="assistant",
         stage=FIT,
         teacher=teacher,
-        layout=common_layout(predictions),
     )
     return EmbeddingTeacher(model.with_card(name=f"assistant of {teacher.name}"))

@@ -11,7 +11,7 @@ from napari_grd.data.dataset import TeacherLayout
 from napari_grd.distillation.assistant import iter_assistant
 from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, split
 from napari_grd.distillation.stage_progress import ASK_ASSISTANT, DISTILL, distillation_progress
-from napari_grd.distillation.stages import common_layout, iter_ask, iter_fit
+from napari_grd.distillation.stages import TrainingData, iter_ask, iter_fit
 from napari_grd.distillation.teacher_cache import in_use
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.hub import ModelLike, as_model
@@ -76,16 +76,14 @@ def iter_train(
     config = config or TrainConfig()
     data = check_images(images, labels, config, axes)
     yield from data.check_memory(config)
-    data, held = _split(data, validation, config, axes)
-    missing = [i for i, found in enumerate(data.labels) if found is None]
+    split_data = _split(data, validation, config, axes)
+    missing = [i for i, labels in enumerate(split_data.training.labels) if labels is None]
     if missing:
         raise LabelError(f"Image {missing[0]} has no labels.", "Give labels, or distill from a teacher.")
-    check_some_instances(data)
+    check_some_instances(split_data.training)
     return (
         yield from iter_fit(
-            data,
-            held,
-            data.examples(config.normalization),
+            split_data,
             config,
             folder=None if out_dir is None else make_folder(out_dir),
             kind=kind,
@@ -151,17 +149,16 @@ def iter_distill(
     yield from data.check_memory(config)
     if teacher_of is not None:
         taught_by = _assigned(taught_by, data, teacher_of)
-    data, held = _split(data, validation, config, axes)
-    progress = distillation_progress(data, taught_by, config)
+    split_data = _split(data, validation, config, axes)
+    progress = distillation_progress(split_data.training, taught_by, config)
     if config.confidence:
         taught_by = _confident(taught_by, config)
-    return (yield from progress.follow(_distill(taught_by, data, held, config, out_dir, cache_dir, start)))
+    return (yield from progress.follow(_distill(taught_by, split_data, config, out_dir, cache_dir, start)))
 
 
 def _distill(
     teacher: Teacher,
-    data: ImageSet,
-    held: ImageSet | None,
+    data: TrainingData,
     config: DistillConfig,
     out_dir: str | Path | None,
     cache_dir: str | Path | None,
@@ -175,27 +172,24 @@ def _distill(
             cache = folder / CACHE
         else:
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        data = data.favoring_labeled(config.labeled_share)  # while it is known which these are
+        # While it is known which images are labeled.
+        data = TrainingData(data.training.favoring_labeled(config.labeled_share), data.validation)
         stack.enter_context(in_use(cache, teacher))
-        data, held, predictions = yield from iter_ask(teacher, data, held, cache, confidence=config.confidence)
-        check_some_instances(data)
+        data = yield from iter_ask(teacher, data, cache, confidence=config.confidence)
+        check_some_instances(data.training)
         if not teacher.gives_embeddings and config.assistant.use:
-            teacher = yield from iter_assistant(teacher, data, held, predictions, config, folder)
+            teacher = yield from iter_assistant(teacher, data, config, folder)
             stack.enter_context(in_use(cache, teacher))
-            data, held, predictions = yield from iter_ask(teacher, data, held, cache, stage=ASK_ASSISTANT)
-        layout = common_layout(predictions)
-        _check_channels(layout, config)
+            data = yield from iter_ask(teacher, data, cache, stage=ASK_ASSISTANT)
+        _check_channels(data.layout, config)
         return (
             yield from iter_fit(
                 data,
-                held,
-                data.examples(config.normalization, [prediction.output for prediction in predictions]),
                 config,
                 folder=folder,
                 kind="student",
                 stage=DISTILL,
                 teacher=teacher,
-                layout=layout,
                 start=start,
             )
         )
@@ -221,14 +215,11 @@ def _confident(teacher: Teacher, config: DistillConfig) -> Teacher:
     return ConfidentTeacher(teacher)
 
 
-def _split(
-    data: ImageSet, validation: float | tuple[Any, Any], config: TrainConfig, axes: str | None
-) -> tuple[ImageSet, ImageSet | None]:
+def _split(data: ImageSet, validation: float | tuple[Any, Any], config: TrainConfig, axes: str | None) -> TrainingData:
     if isinstance(validation, tuple):
         # A validation image is segmented whole, so it may be smaller than a patch.
-        held = check_images(*validation, config.replace(patch=32), axes, what="validation image")
-        return data, held
-    return split(data, validation)
+        return TrainingData(data, check_images(*validation, config.replace(patch=32), axes, what="validation image"))
+    return TrainingData(*split(data, validation))
 
 
 def _check_channels(layout: TeacherLayout | None, config: DistillConfig) -> None:

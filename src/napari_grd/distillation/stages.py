@@ -1,12 +1,13 @@
 """The stages that trainings are made of: asking a teacher, and fitting a network."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from napari_grd.config import PartitionConfig, TrainConfig
+from napari_grd.config import NormalizationConfig, PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.distillation import parallel
@@ -30,23 +31,63 @@ CHECKPOINT = "checkpoint.safetensors"
 LOCK = "training.lock"
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Images to fit a network to, and what a teacher predicted for them.
+
+    Attributes
+    ----------
+    training : ImageSet
+        To train on.
+    validation : ImageSet or None
+        To validate on.
+    predictions : tuple of CachedPrediction
+        Of the teacher, one for each image to train on; empty without a teacher.
+    """
+
+    training: ImageSet
+    validation: ImageSet | None
+    predictions: tuple[CachedPrediction, ...] = ()
+
+    @property
+    def layout(self) -> TeacherLayout | None:
+        """What the teacher gives beside labels, for all images; None if nothing.
+
+        Raises
+        ------
+        DataError
+            If its outputs differ between images.
+        """
+        layouts = {prediction.layout for prediction in self.predictions} - {None}
+        if len(layouts) > 1:
+            raise DataError(
+                f"The teacher's outputs differ between images: {' and '.join(map(str, layouts))}.",
+                "Let it give the same for every image.",
+            )
+        return layouts.pop() if layouts else None
+
+    def examples(self, config: NormalizationConfig) -> list[Example]:
+        """Normalized training examples with the outputs of the teacher; every image has to be labeled."""
+        outputs = [prediction.output for prediction in self.predictions] if self.predictions else None
+        return self.training.examples(config, outputs)
+
+
 def iter_ask(
     teacher: Teacher,
-    data: ImageSet,
-    held: ImageSet | None,
+    data: TrainingData,
     folder: Path,
     *,
     confidence: float = 0.0,
     stage: str = ASK,
-) -> Job[tuple[ImageSet, ImageSet | None, list[CachedPrediction]]]:
+) -> Job[TrainingData]:
     """Ask a teacher about all images; its instances become the labels of unlabeled ones.
 
     Parameters
     ----------
     teacher : Teacher
         Whom to ask.
-    data, held : ImageSet
-        To train on, and to validate on if there is any.
+    data : TrainingData
+        Its predictions, if there are any, are replaced.
     folder : Path
         Where its predictions are kept.
     confidence : float
@@ -56,67 +97,48 @@ def iter_ask(
 
     Returns
     -------
-    (ImageSet, ImageSet or None, list of CachedPrediction)
-        Both sets with labels everywhere, and what the teacher says of the first.
+    TrainingData
+        With labels for all images, and the teacher's predictions.
 
     Raises
     ------
     GrdError
         If what it says cannot be learned from.
     """
-    unlabeled = held if held is not None and any(labels is None for labels in held.labels) else None
-    asked = data.images if unlabeled is None else data.images + unlabeled.images
+    training, validation = data.training, data.validation
+    unlabeled = None
+    if validation is not None and any(labels is None for labels in validation.labels):
+        unlabeled = validation
+    asked = training.images if unlabeled is None else training.images + unlabeled.images
     predictions = yield from TeacherCache(folder, teacher).fill(asked, stage)
-    known = data.labels if unlabeled is None else data.labels + unlabeled.labels
+    known = training.labels if unlabeled is None else training.labels + unlabeled.labels
     used = [p.labels for p, labels in zip(predictions, known, strict=True) if labels is None]
     check_some_sense(used)
     if unlabeled is not None:
-        held = unlabeled.with_labels([prediction.labels for prediction in predictions[len(data) :]])
-    predictions = predictions[: len(data)]
+        validation = unlabeled.with_labels([prediction.labels for prediction in predictions[len(training) :]])
+    predictions = predictions[: len(training)]
     taught = [
         p.labels if p.confidence is None else without_uncertain(p.labels, p.confidence, confidence) for p in predictions
     ]
-    return data.with_labels(taught), held, predictions
-
-
-def common_layout(predictions: list[CachedPrediction]) -> TeacherLayout | None:
-    """What a teacher gives beside labels, of all images; None if nothing.
-
-    Raises
-    ------
-    DataError
-        If it gives different things of different images.
-    """
-    layouts = {prediction.layout for prediction in predictions} - {None}
-    if len(layouts) > 1:
-        raise DataError(
-            f"The teacher's outputs differ between images: {' and '.join(map(str, layouts))}.",
-            "Let it give the same for every image.",
-        )
-    return layouts.pop() if layouts else None
+    return TrainingData(training.with_labels(taught), validation, tuple(predictions))
 
 
 def iter_fit(
-    data: ImageSet,
-    held: ImageSet | None,
-    examples: list[Example],
+    data: TrainingData,
     config: TrainConfig,
     *,
     folder: Path | None,
     kind: str,
     stage: str,
     teacher: Teacher | None = None,
-    layout: TeacherLayout | None = None,
     start: Model | None = None,
 ) -> Job[Model]:
-    """Fit a network to examples, and make a model of it with colors and card.
+    """Fit a network to images, and make a model of it with colors and card.
 
     Parameters
     ----------
-    data, held : ImageSet
-        What the examples were made of, and what to validate on.
-    examples : list of Example
-        To train on.
+    data : TrainingData
+        Labeled images, and the predictions of the teacher if there is one.
     config : TrainConfig
         The recipe.
     folder : Path or None
@@ -124,9 +146,7 @@ def iter_fit(
     kind, stage : str
         Kind of model, and name of the stage in progress events.
     teacher : Teacher, optional
-        Whose cached output the examples hold; ``config`` is a `DistillConfig` then.
-    layout : TeacherLayout, optional
-        What that output is; None if there is none to learn from but labels.
+        Whose predictions ``data`` has; ``config`` is a `DistillConfig` then.
     start : Model, optional
         Whose weights to begin with.
 
@@ -134,15 +154,17 @@ def iter_fit(
     -------
     Model
     """
+    training, layout = data.training, data.layout
+    examples = data.examples(config.normalization)
     model_config = ModelConfig(
         network=config.network,
-        in_channels=data.in_channels,
+        in_channels=training.in_channels,
         foreground=config.background == "class",
         normalization=config.normalization,
-        partition=PartitionConfig(min_size=smallest_object(data.labels)),
-        object_diameter=object_diameter(data.labels),
+        partition=PartitionConfig(min_size=smallest_object(training.labels)),
+        object_diameter=object_diameter(training.labels),
         pixel_size=config.pixel_size,
-        contrast=contrast_of(data.images, data.labels),
+        contrast=contrast_of(training.images, training.labels),
     )
     with torch.random.fork_rng(devices=[]):  # a library must not reseed its caller
         torch.manual_seed(config.seed)
@@ -152,11 +174,13 @@ def iter_fit(
     sampler = PatchSampler(
         examples, batch=config.batch, patch=config.patch, augment=config.augment, seed=config.seed, layout=layout
     )
-    validate = None if held is None else Validator(held.images, _known(held), min_size=config.min_size)
+    validate = None
+    if data.validation is not None:
+        validate = Validator(data.validation.images, _labels(data.validation), min_size=config.min_size)
     checkpoint = None if folder is None else folder / CHECKPOINT
-    summary = f"{config.network.name} trained on {len(data)} images"
+    summary = f"{config.network.name} trained on {len(training)} images"
     if teacher is not None:
-        summary = f"{config.network.name} distilled from {teacher.name} on {len(data)} images"
+        summary = f"{config.network.name} distilled from {teacher.name} on {len(training)} images"
 
     # What was learned from others, or begun with, is bound by their licenses.
     bound = (getattr(teacher, "restrictions", ""), "" if start is None else start.card.restrictions)
@@ -177,7 +201,7 @@ def iter_fit(
             layout=layout,
             validate=validate,
             checkpoint=checkpoint,
-            signature=_signature(config, data, teacher, start),
+            signature=_signature(config, training, teacher, start),
             stage=stage,
         )
         model, scores = yield from _alone_in(folder, parallel.run(assignment))
@@ -200,10 +224,10 @@ def _alone_in(folder: Path | None, job: Job[parallel.Fitted]) -> Job[parallel.Fi
         return (yield from job)
 
 
-def _known(held: ImageSet) -> list[Any]:
-    if any(labels is None for labels in held.labels):
+def _labels(validation: ImageSet) -> list[Any]:
+    if any(labels is None for labels in validation.labels):
         raise LabelError("A validation image has no labels.", "Label all of them, or none.")
-    return list(held.labels)
+    return list(validation.labels)
 
 
 def _take_weights(model: Model, start: Model) -> None:
