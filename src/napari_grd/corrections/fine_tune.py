@@ -208,7 +208,7 @@ def _planes(
         )
     planes = {
         plane: as_image(first[plane], "yx" if channels < 0 else "cyx", in_channels=model.config.in_channels)
-        for plane in sorted({one.plane for one in made if not one.between_planes})
+        for plane in sorted({correction.plane for correction in made if not correction.between_planes})
     }
     labels = _segmented(model, planes, made, config) if segmented is None else segmented
     return [CorrectedPlane(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]

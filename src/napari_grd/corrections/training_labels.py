@@ -68,28 +68,30 @@ def training_labels(
     found = as_labels(labels, corrections.image.plane_shape)
     made = corrections.of_plane(plane)
     standing = _standing(made)
-    corrected = {number for one in made if not isinstance(one, Accept) for number in _objects(one, found)} - {0}
-    known = np.where(np.isin(found, sorted(corrected)), found, IGNORED)
+    corrected = {
+        number for correction in made if not isinstance(correction, Accept) for number in _objects(correction, found)
+    } - {0}
+    annotated = np.where(np.isin(found, sorted(corrected)), found, IGNORED)
     free = int(found.max()) + 1
     for accepted in standing:
         number = accepted.region.label_in(found)
         if number <= 0:
             number, free = free, free + 1
-        accepted.region.paint(known, number)
-    objects = known > 0
-    width = _rim(known) if rim is None else rim
+        accepted.region.paint(annotated, number)
+    objects = annotated > 0
+    width = _rim(annotated) if rim is None else rim
     if width > 0 and objects.any():
         around = ndimage.binary_dilation(objects, _NEXT_TO, iterations=width)
-        known[around & ~objects & (found == 0)] = 0
-    for one in made:
-        if isinstance(one, Erase | Remove):
-            erased = one.region.mask(found.shape)
-            known[erased & ~objects & (found == 0)] = 0
-    return known
+        annotated[around & ~objects & (found == 0)] = 0
+    for correction in made:
+        if isinstance(correction, Erase | Remove):
+            erased = correction.region.mask(found.shape)
+            annotated[erased & ~objects & (found == 0)] = 0
+    return annotated
 
 
-def _rim(known: NDArray[np.int64]) -> int:
-    _, areas = np.unique(known[known > 0], return_counts=True)
+def _rim(annotated: NDArray[np.int64]) -> int:
+    _, areas = np.unique(annotated[annotated > 0], return_counts=True)
     diameter = 2 * math.sqrt(areas.mean() / math.pi) if len(areas) else 0.0
     return max(_NARROWEST, round(diameter / 6))
 
@@ -125,11 +127,11 @@ def _passed(stroke: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> ND
 def _standing(made: Sequence[Correction]) -> list[Accept]:
     """The acceptances that no later correction took back by touching the object."""
     standing = []
-    for index, one in enumerate(made):
-        if isinstance(one, Accept):
-            mask = one.region.mask(one.region.box[2:])
-            if not any(_touches(later, one, mask) for later in made[index + 1 :]):
-                standing.append(one)
+    for index, correction in enumerate(made):
+        if isinstance(correction, Accept):
+            mask = correction.region.mask(correction.region.box[2:])
+            if not any(_touches(later, correction, mask) for later in made[index + 1 :]):
+                standing.append(correction)
     return standing
 
 

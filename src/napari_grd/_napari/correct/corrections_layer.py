@@ -34,7 +34,7 @@ class CorrectionsLayer:
 
     def show(self, corrections: Iterable[Correction]) -> None:
         """Show these and no others; what is shown already is left alone."""
-        wanted = {one.id: one for one in corrections}
+        wanted = {correction.id: correction for correction in corrections}
         if self.layer is None or self.layer not in self._viewer.layers:
             self._make(wanted)
             return
@@ -44,12 +44,12 @@ class CorrectionsLayer:
             self.layer.remove_selected()
             self._ids = [known for row, known in enumerate(self._ids) if row not in gone]
         known = set(self._ids)
-        new = [one for number, one in wanted.items() if number not in known]
+        new = [correction for number, correction in wanted.items() if number not in known]
         if new:
-            lines = [self._lines(one) for one in new]
-            colors = [KINDS[one.kind].color for one in new]
-            self.layer.add(lines, shape_type=[_shape_of(one) for one in new], edge_color=colors, **_LOOK)
-            self._ids += [one.id for one in new]
+            lines = [self._lines(correction) for correction in new]
+            colors = [KINDS[correction.kind].color for correction in new]
+            self.layer.add(lines, shape_type=[_shape_of(correction) for correction in new], edge_color=colors, **_LOOK)
+            self._ids += [correction.id for correction in new]
 
     def remove(self) -> None:
         """Take the layer away."""
@@ -63,10 +63,10 @@ class CorrectionsLayer:
         look: dict[str, Any] = {"ndim": self._target.layer.ndim, "name": f"corrections of {self._target.layer.name}"}
         if found:
             look |= {
-                "shape_type": [_shape_of(one) for one in found],
+                "shape_type": [_shape_of(correction) for correction in found],
                 "edge_color": [KINDS[o.kind].color for o in found],
             }
-        lines = [self._lines(one) for one in found] or None
+        lines = [self._lines(correction) for correction in found] or None
         self.layer = Shapes(lines, **look, **_LOOK, **self._target.options())
         self._ids = list(wanted)
         layers.insert(layers.index(self._target.layer) + 1, self.layer)

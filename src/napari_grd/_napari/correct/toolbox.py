@@ -173,10 +173,10 @@ class FilesRow(QWidget):
     def show_place(self, place: CorrectionsFile) -> None:
         """Say where every correction goes."""
         self._place = place
-        self.where.setText(f"Every correction is kept at once in {place.path.name}.")
+        self.where.setText(f"Every correction is saved at once in {place.path.name}.")
         self.where.setToolTip(f"{place.why} {place.path}".strip())
         if place.why:
-            self.where.setText(f"{place.why} Every correction is kept at once in {place.path}.")
+            self.where.setText(f"{place.why} Every correction is saved at once in {place.path}.")
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save corrections", self._place.path.name, _FILTER)
