@@ -30,7 +30,7 @@ from qtpy.QtWidgets import QAbstractButton, QDockWidget, QScrollArea, QWidget
 from tifffile import imwrite
 
 import napari_grd as grd
-from napari_grd._napari.correct.tool_texts import COLORS
+from napari_grd._napari.correct.tool_texts import KINDS
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.worker import stop_all
 from napari_grd.corrections import Accept, Region, SplitLine
@@ -137,7 +137,7 @@ def correct(viewer: Any, field: Field) -> Iterator[None]:
     wait_until(lambda: not widget.toolbox.review.reason.isHidden())
     zoom(viewer, layer, 3)
     press(widget, "Pick  K")
-    widget.toolbox.controller.pointer.preview.show(ToolPreview(near[0].region), (), COLORS["pick"])
+    widget.toolbox.controller.pointer.preview.show(ToolPreview(near[0].region), (), KINDS["pick"].color)
     viewer.layers.selection.active = labels
     yield
     press(widget, "Done")
