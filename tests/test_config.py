@@ -64,7 +64,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 ODD = {
     "open": (b"steps: [", "is not YAML"),
-    "list": (b"- 1\n- 2", "holds a list"),
+    "list": (b"- 1\n- 2", "contains a list"),
     "word": (b"steps: many", r"steps: .*'many'"),
     "bomb": (BOMB.encode(), "expands to more than"),
     "ring": (b"steps: &a [*a]", "expands to more than"),
@@ -76,11 +76,11 @@ ODD = {
     "tag": (b'steps: !!int ""', "has the tag .*int"),
     "bool": (b"steps: !!bool x", "has the tag"),
     "code": (b"steps: !!python/object/apply:os.system [ls]", "has the tag"),
-    "number for a name": (b"1: 2", "has 1 for the name"),
-    "nothing for a name": (b"~: 2", "has None for the name"),
-    "nested number": (b"optim: {1: 2}", "something else than a text"),
+    "number for a name": (b"1: 2", "has 1 as the name"),
+    "nothing for a name": (b"~: 2", "has None as the name"),
+    "nested number": (b"optim: {1: 2}", "name of a setting is not a text"),
     "twice": (b"steps: 1\nsteps: 2", r"'steps' twice \(line 2\)"),
-    "list for a name": (b"? [a]\n: 1", "has a key that is no text"),
+    "list for a name": (b"? [a]\n: 1", "has a key that is not a text"),
     "self": (b"self: 1", "self: Extra"),
     "infinite": (b"optim: {lr: .inf}", r"optim\.lr: .*finite"),
     "binary": (b"\x80\x04\x95", "is not YAML"),
@@ -137,5 +137,5 @@ def test_names_of_earlier_versions_are_read_and_stay_in_files() -> None:
     assert nested.on_disk()["partition"]["crumb"] == 0.2
     assert FineTuneConfig(**{"replay": 0.25}).rehearsal == 0.25
     assert DistillConfig(**{"labelled_share": 0.1}).on_disk()["labelled_share"] == 0.1
-    with pytest.raises(ConfigError, match="fragment_ratio is given twice, also as crumb"):
+    with pytest.raises(ConfigError, match="fragment_ratio is given twice, also by its earlier name crumb"):
         PartitionConfig().replace(crumb=0.1)

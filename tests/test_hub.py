@@ -68,7 +68,7 @@ def test_a_model_is_fetched_when_asked_for_and_then_has_a_name(listed: Path, ser
 
 def test_another_file_than_the_listed_one_is_not_kept(listed: Path, server: str) -> None:
     listed.write_text(f"mine {'0' * 64} {server}/{STUDENT.name}")
-    with pytest.raises(ModelFileError, match="is not the file whose checksum"):
+    with pytest.raises(ModelFileError, match="does not have the checksum"):
         fetch_model("mine")
     assert not [path for path in listed.parent.rglob("*") if path.is_file() and path != listed]
 
@@ -84,16 +84,16 @@ def test_what_cannot_be_reached_is_said(listed: Path, server: str, address: str)
     ("line", "words"),
     [
         ("mine", "1 words in line 1"),
-        ("mine 12ab https://a.example/m", "no SHA-256"),
-        (f"mine {SHA} file:///etc/passwd", "is no address"),
-        (f"../mine {SHA} https://a.example/m", "odd characters"),
+        ("mine 12ab https://a.example/m", "not a SHA-256"),
+        (f"mine {SHA} file:///etc/passwd", "is not an address"),
+        (f"../mine {SHA} https://a.example/m", "invalid characters"),
         (f"nuclei {SHA} https://a.example/m", "is taken"),
         (f"a {SHA} https://a.example/m\na {SHA} https://a.example/m", "line 2"),
         ("\udcff", "cannot be read"),
-        (f"a {SHA} http://[::1/x", "is no address"),
-        (f"a {SHA} http://a:b/x", "is no address"),
-        (f"a {SHA} http://:80/x", "is no address"),
-        (f"{'a' * 300} {SHA} https://a.example/m", "too many"),
+        (f"a {SHA} http://[::1/x", "is not an address"),
+        (f"a {SHA} http://a:b/x", "is not an address"),
+        (f"a {SHA} http://:80/x", "is not an address"),
+        (f"{'a' * 300} {SHA} https://a.example/m", "too long"),
         ("#" * (2 << 20), "longer than"),
     ],
 )

@@ -409,7 +409,7 @@ def segment(
     corrections : Corrections, optional
         Corrections of this image. They hold in the result, plane by plane.
     axes : str, optional
-        One letter for each axis, out of t (time), c (channel), z, y and x, in any order with y before x, as
+        One letter per axis, of t (time), c (channel), z, y and x, in any order with y before x, as
         "tzcyx". Default: the model's spatial axes; an extra axis is the channel if exactly one end of the
         image has the model's number of channels.
     intensity_range : (C, 2) float32 or PlaneStatistics, optional
@@ -436,7 +436,7 @@ def segment(
     CorrectionError
         If the corrections are of another image.
     ConfigError
-        If the device is not available, or the image cannot be rescaled as asked.
+        If the device is not available, or the image cannot be rescaled as requested.
     OutOfMemory
         If the image takes more memory than there is.
     Cancelled

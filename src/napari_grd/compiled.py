@@ -1,4 +1,4 @@
-"""Loops compiled to machine code, kept on disk where there is a place for it."""
+"""Functions compiled to machine code, cached on disk if possible."""
 
 import contextlib
 import pickle
@@ -12,7 +12,7 @@ from numba.core.caching import IndexDataCacheFile
 
 
 def compiled(**options: Any) -> Any:
-    """Compile a function with numba, without holding the interpreter lock (decorator).
+    """Compile a function with numba, releasing the interpreter lock (decorator).
 
     Parameters
     ----------
@@ -21,8 +21,8 @@ def compiled(**options: Any) -> Any:
 
     Notes
     -----
-    The machine code is kept beside the package or in the user's cache folder. Where neither can be written to, as
-    in a read-only installation without a home, numba refuses to decorate: such a process compiles for itself.
+    The machine code is cached beside the package or in the user's cache folder. If neither is writable, as in a
+    read-only installation without a home, numba raises an error: such a process compiles without a cache.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def compiled(**options: Any) -> Any:
 
 
 class _Kept:
-    """Numba's cache of one function, without which everything works: whatever is wrong with it is no error."""
+    """Numba's cache of one function; it is optional, so its problems are not errors."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -55,22 +55,22 @@ class _Kept:
         return getattr(self._cache, name)
 
     def load_overload(self, *arguments: Any) -> Any:
-        """Machine code that was kept; None if there is none, or it is damaged."""
+        """Cached machine code; None if there is none, or it is damaged."""
         try:
             return self._cache.load_overload(*arguments)
-        except Exception:  # pickles that are cut off fail in any way
+        except Exception:  # truncated pickles raise any error
             with contextlib.suppress(Exception):
-                self._cache.flush()  # an empty index in its place: else nothing is kept ever again
+                self._cache.flush()  # replace it by an empty index: else nothing would be cached again
             return None
 
     def save_overload(self, *arguments: Any) -> None:
-        """Keep machine code, if that is possible."""
+        """Cache machine code, if possible."""
         with contextlib.suppress(Exception):
             self._cache.save_overload(*arguments)
 
 
 class _Checked(IndexDataCacheFile):
-    """Machine code with its digest behind it: what is not what was written would crash the process."""
+    """Machine code with its digest appended: damaged code would crash the process."""
 
     def _save_data(self, name: str, data: Any) -> None:
         content: bytes = self._dump(data)  # type: ignore[no-untyped-call]

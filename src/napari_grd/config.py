@@ -1,4 +1,4 @@
-"""Every setting, in frozen and validated objects.
+"""All settings, as frozen and validated objects.
 
 The GUI form, YAML files, command-line flags and Python all produce these
 objects; checkpoints and model files store them. Arrays, layers and the paths
@@ -21,8 +21,8 @@ Background = Literal["class", "ignore", "none"]
 class Config(BaseModel):
     """Base of all settings: frozen, and a misspelled name is an error.
 
-    Settings that had another name in earlier versions are read under both, and keep the earlier one in files
-    (``on_disk``), so that models, checkpoints and caches of each version are read by the other.
+    A renamed setting is read under both names and is written under the earlier one (``on_disk``), so that earlier and
+    later versions read each other's models, checkpoints and caches.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -32,17 +32,17 @@ class Config(BaseModel):
             if field.serialization_alias in values:
                 if name in values:
                     raise ConfigError(
-                        f"{name} is given twice, also as {field.serialization_alias}, its name before.", "Give it once."
+                        f"{name} is given twice, also by its earlier name {field.serialization_alias}.", "Give it once."
                     )
                 values[name] = values.pop(field.serialization_alias)
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise ConfigError(_problems(error), _REMEDY) from None
-        except TypeError as error:  # of settings within these, whose names are passed as keywords
+        except TypeError as error:  # of nested settings, whose names are passed as keywords
             if "keywords must be strings" not in str(error):
                 raise
-            raise ConfigError("There is something else than a text where the name of a setting is.", _REMEDY) from None
+            raise ConfigError("The name of a setting is not a text.", _REMEDY) from None
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, validated again.
@@ -61,11 +61,11 @@ class Config(BaseModel):
         return type(self)(**values)
 
     def on_disk(self, **options: Any) -> dict[str, Any]:
-        """The settings as plain values for JSON, under the names that files have; ``options`` as for ``model_dump``."""
+        """The settings as JSON-compatible values, under their names in files; ``options`` as for ``model_dump``."""
         return self.model_dump(mode="json", by_alias=True, **options)
 
     def to_yaml(self) -> str:
-        """The settings as YAML, fit for :meth:`from_yaml`."""
+        """The settings as YAML, readable by :meth:`from_yaml`."""
         text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
         return text
 
@@ -76,24 +76,24 @@ class Config(BaseModel):
         Raises
         ------
         ConfigError
-            If the file is missing, is not YAML, or holds an unknown or invalid setting.
+            If the file is missing, is not YAML, or contains an unknown or invalid setting.
         """
-        remedy = "Pass a file with one 'name: value' a line, as in the documentation."
+        remedy = "Pass a file with one 'name: value' per line, as in the documentation."
         try:
-            with Path(source).open("rb") as file:  # which may be a pipe, or have no end
+            with Path(source).open("rb") as file:  # which may be a pipe or endless
                 values = plain_yaml.parse(file.read(plain_yaml.MAX_BYTES + 1))
         except plain_yaml.YamlProblem as problem:
             raise ConfigError(f"The settings file {str(source)!r} {problem}.", remedy) from None
-        except (OSError, ValueError) as error:  # also from a name that no file can have
+        except (OSError, ValueError) as error:  # also from an invalid file name
             raise ConfigError(f"The settings file {str(source)!r} cannot be read ({error}).", remedy) from None
         if values is not None and not isinstance(values, dict):
             raise ConfigError(
-                f"The settings file {str(source)!r} holds a {type(values).__name__}, not names and values.", remedy
+                f"The settings file {str(source)!r} contains a {type(values).__name__}, not names and values.", remedy
             )
         values = values or {}
         wrong = [key for key in values if not isinstance(key, str)]
         if wrong:
-            raise ConfigError(f"The settings file {str(source)!r} has {wrong[0]!r} for the name of a setting.", remedy)
+            raise ConfigError(f"The settings file {str(source)!r} has {wrong[0]!r} as the name of a setting.", remedy)
         try:
             return cls(**values)
         except ConfigError as error:
@@ -101,7 +101,7 @@ class Config(BaseModel):
 
 
 _REMEDY = "Correct the named settings."
-_SHOWN = 100  # characters of a value that are repeated in a message
+_SHOWN = 100  # characters of a value quoted in a message
 
 
 def _problems(error: ValidationError) -> str:
@@ -119,29 +119,29 @@ def _problems(error: ValidationError) -> str:
 
 
 def _short(text: str) -> str:
-    """A text that fits into a message and can be printed, whatever was given."""
+    """A short, printable text of any value, for messages."""
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return text if text.isprintable() else repr(text)
 
 
 class NormalizationConfig(Config):
-    """Intensities are mapped so that two percentiles become 0 and 1.
+    """Intensities are mapped linearly so that two percentiles become 0 and 1.
 
     The percentiles are taken per channel over the whole plane (2D) or volume
     (3D), so a crop and the whole image agree.
     """
 
-    low: float = Field(1.0, ge=0, lt=50, description="percentile that becomes 0")
-    high: float = Field(99.8, gt=50, le=100, description="percentile that becomes 1")
+    low: float = Field(1.0, ge=0, lt=50, description="percentile mapped to 0")
+    high: float = Field(99.8, gt=50, le=100, description="percentile mapped to 1")
 
 
 class PartitionConfig(Config):
-    """How affinities and foreground become instances."""
+    """The partition of affinities and foreground into instances."""
 
     foreground_threshold: float = Field(0.5, gt=0, lt=1, description="a pixel is foreground above this probability")
     bias: float = Field(0.0, ge=-0.9, le=0.9, description="positive merges, negative splits")
-    stride: int = Field(3, ge=1, description="every how many pixels a long-range edge is used")
-    min_size: int = Field(16, ge=0, description="objects with fewer pixels join a neighbor, or are removed")
+    stride: int = Field(3, ge=1, description="spacing in pixels of the long-range edges")
+    min_size: int = Field(16, ge=0, description="objects with fewer pixels are merged with a neighbor, or removed")
     fragment_ratio: float = Field(
         0.3,
         ge=0,
@@ -153,33 +153,36 @@ class PartitionConfig(Config):
 
 
 class SegmentConfig(Config):
-    """How a model is run on an image."""
+    """Settings of a model's prediction on an image."""
 
     runtime: Literal["auto", "openvino", "torch"] = Field("auto", description="OpenVINO on a CPU, torch elsewhere")
     precision: Literal["auto", "f32", "bf16", "int8"] = Field(
-        "auto", description="auto: bf16 where the device has it; int8 takes a calibrated model"
+        "auto", description="auto: bf16 if the device supports it; int8 needs a calibrated model"
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
     tile: int = Field(1024, ge=128, description="largest side of a tile in pixels, halo not included")
-    halo: int = Field(80, ge=16, description="context around a tile in pixels; a ResUNet sees 80 far")
+    halo: int = Field(
+        80, ge=16, description="context around a tile in pixels; a ResUNet's receptive field has a radius of 80"
+    )
     object_diameter: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
         "auto",
-        description="typical object diameter in pixels; the image is rescaled to what the model knows."
-        " auto: estimated from the image; None: as the model knows it",
+        description="typical object diameter in pixels; the image is rescaled to that of the training images."
+        " auto: estimated from the image; None: no rescaling",
     )
     pixel_size: float | None = Field(
         None, gt=0, description="pixel size of the image in micrometers, an alternative to object_diameter"
     )
     invert: bool | Literal["auto"] = Field(
-        "auto", description="whether dark becomes bright; auto: if the image is dark on bright and the model is not"
+        "auto",
+        description="invert intensities; auto: if objects are dark on bright and those of the training images are not",
     )
     intensity_range: tuple[tuple[float, float], ...] | None = Field(
         None,
         min_length=1,
-        description="intensities that become 0 and 1, low and high for each channel; None: measured in each plane",
+        description="intensities mapped to 0 and 1, low and high per channel; None: measured in each plane",
     )
-    link: bool = Field(True, description="an object keeps its number through the planes of a stack or series")
+    link: bool = Field(True, description="an object keeps its label through the planes of a stack or series")
     partition: PartitionConfig | None = Field(None, description="None: the settings stored in the model")
 
     @field_validator("intensity_range")
@@ -193,13 +196,13 @@ class SegmentConfig(Config):
         return ranges
 
     def as_known(self) -> "SegmentConfig":
-        """The same, but the image is shown to the model as it is unless a size is given: nothing is left to decide."""
+        """The same settings without automatic rescaling or inversion; a given size is kept."""
         size = None if self.object_diameter == "auto" else self.object_diameter
         return self.replace(object_diameter=size, invert=self.invert is True)
 
 
 class NetworkConfig(Config):
-    """Which network, and how wide."""
+    """Architecture and width of a network."""
 
     name: str = Field("resunet", description="a name from the registry of networks")
     widths: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
@@ -209,7 +212,7 @@ class NetworkConfig(Config):
 
 
 class AugmentConfig(Config):
-    """Random changes to a training patch; each is a probability or a size."""
+    """Random augmentation of a training patch; each field is a probability or a size."""
 
     flip: bool = Field(True, description="flip axes")
     rotate90: bool = Field(True, description="rotate by right angles")
@@ -240,8 +243,8 @@ class OptimConfig(Config):
     )
     lr: float = Field(2e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(1e-4, ge=0)
-    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps spent warming up")
-    clip: float = Field(5.0, gt=0, description="largest norm of the gradient")
+    warmup: float = Field(0.05, ge=0, lt=1, description="warm-up as a share of the steps")
+    clip: float = Field(5.0, gt=0, description="maximum gradient norm")
     ema: float = Field(0.995, ge=0, lt=1, description="decay of the averaged weights, 0 to keep the raw ones")
 
 
@@ -260,15 +263,15 @@ class TrainConfig(Config):
     augment: AugmentConfig = AugmentConfig()
     normalization: NormalizationConfig = NormalizationConfig()
     pixel_size: float | None = Field(
-        None, gt=0, description="pixel size of the training images in micrometers, for the model to keep"
+        None, gt=0, description="pixel size of the training images in micrometers, stored in the model"
     )
     validate_every: int = Field(250, ge=1, description="steps between validations")
     patience: int = Field(0, ge=0, description="validations without a better score before stopping, 0 to never stop")
-    min_size: int = Field(0, ge=0, description="objects under this many pixels are left out of the scores")
-    seed: int = Field(0, ge=0, description="start of all random numbers")
+    min_size: int = Field(0, ge=0, description="objects with fewer pixels are ignored in the scores")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
     device: str = Field("auto", description="auto, cpu, cuda, mps")
-    devices: int = Field(1, ge=1, description="how many devices train together")
-    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: bf16 where the device has it")
+    devices: int = Field(1, ge=1, description="number of devices for data-parallel training")
+    precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: bf16 if the device supports it")
     checkpoint_every: float = Field(60.0, gt=0, description="seconds between checkpoints")
 
 
@@ -279,8 +282,8 @@ class LossWeights(Config):
     agd: float = Field(10.0, ge=0, description="affinity graph, within an image")
     agd_balanced: bool = Field(
         False,
-        description="weigh rare (separating) pairs in agd as the labels do; the paper weighs all pairs alike;"
-        " soft affinities are always weighed so",
+        description="weight the rare (repulsive) pairs in agd as the labels do; the paper weights all pairs equally;"
+        " soft affinities are always weighted so",
     )
     node: float = Field(0.1, ge=0, description="instance graph nodes, within an image")
     edge: float = Field(0.1, ge=0, description="instance graph edges, within an image")
@@ -292,20 +295,20 @@ class LossWeights(Config):
 class BankConfig(Config):
     """The memory bank of past teacher images (method.md, section 8)."""
 
-    capacity: int = Field(32, ge=1, description="entries kept, oldest out first")
+    capacity: int = Field(32, ge=1, description="maximum number of entries; the oldest are dropped first")
     sample: int = Field(12, ge=1, description="entries drawn for each step")
 
 
 class AssistantConfig(Config):
-    """The embedding network fitted to a teacher without embeddings, which teaches in its place."""
+    """The embedding network trained from a teacher without embeddings, which then acts as the teacher."""
 
     use: bool = Field(
         True,
-        description="let a larger network learn from a teacher without embeddings and teach in its place;"
+        description="train a larger network from a teacher without embeddings and use it as the teacher;"
         " else labels and soft affinities are distilled into the student directly",
     )
     network: NetworkConfig = NetworkConfig(widths=(16, 32, 64, 128, 256))
-    steps: int = Field(1500, ge=1, description="optimizer steps of the network that teaches")
+    steps: int = Field(1500, ge=1, description="optimizer steps of the assistant")
 
 
 class DistillConfig(TrainConfig):
@@ -326,35 +329,35 @@ class DistillConfig(TrainConfig):
         ge=0,
         lt=1,
         serialization_alias="labelled_share",
-        description="share of the patches from labeled images if few are labeled; 0 to draw from all images alike",
+        description="share of the patches from labeled images if few are labeled; 0 to sample all images uniformly",
     )
 
 
 class FineTuneConfig(Config):
-    """Learning from a few corrected objects, within a time that one waits for."""
+    """Fine-tuning on a few corrected objects, within a time limit for interactive use."""
 
     seconds: float | None = Field(
-        50.0, gt=0, description="time after which it ends, None for the steps alone (then it is repeatable)"
+        50.0, gt=0, description="time limit in seconds; None: only the steps limit it (reproducible)"
     )
-    steps: int = Field(300, ge=1, description="optimizer steps, if the time lasts")
+    steps: int = Field(300, ge=1, description="maximum number of optimizer steps")
     lr: float = Field(4e-3, gt=0, description="peak learning rate")
-    batch: int = Field(4, ge=2, description="patches in a step, corrected and rehearsed ones")
+    batch: int = Field(4, ge=2, description="patches in a step, including rehearsal")
     patch: int = Field(96, ge=32, description="side of a patch in pixels of the network's grid")
     rehearsal: float = Field(
         0.5,
         ge=0,
         lt=1,
         serialization_alias="replay",
-        description="share of the patches on which the original model is rehearsed; 0 for none, and it forgets more",
+        description="share of the patches for rehearsal with the original model; 0 for none, with more forgetting",
     )
     blend: float = Field(
-        0.85, gt=0, le=1, description="how far the weights go from what they were to what was learned, 1 is all the way"
+        0.85, gt=0, le=1, description="interpolation between the original (0) and the fine-tuned (1) weights"
     )
     object_diameter: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
         "auto",
         description="typical object diameter in the corrected images in pixels, as for segmenting them;"
-        " they are rescaled to what the model knows. auto: estimated from each image; None: as the model knows it",
+        " they are rescaled to that of the training images. auto: estimated from each image; None: no rescaling",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
-    seed: int = Field(0, ge=0, description="start of all random numbers")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")

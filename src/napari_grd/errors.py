@@ -1,22 +1,21 @@
-"""What can go wrong, each with the value that was wrong and the remedy.
+"""Errors and warnings, each with the offending value and the remedy.
 
 Every error a user can cause is a :class:`GrdError`. Its message has two
-halves: what was found, and what to do about it. Front ends show the message
-and nothing else, so it has to stand on its own.
+parts: the problem and the remedy. Front ends show only the message, so it must be self-contained.
 """
 
 from pathlib import Path
 
 
 class GrdError(Exception):
-    """Base of all errors that a user can cause and mend.
+    """Base of all errors that a user can cause and correct.
 
     Parameters
     ----------
     problem : str
-        What was found, with the offending value.
+        The problem, with the offending value.
     remedy : str
-        What to do about it.
+        How to correct it.
 
     Examples
     --------
@@ -30,8 +29,8 @@ class GrdError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The default reduction passes the joined message as one argument, so
-        # errors would not survive the trip between processes.
+        # The default reduction passes the joined message as one argument, so errors could not be passed between
+        # processes.
         return (type(self), (self.problem, self.remedy))
 
 
@@ -40,11 +39,11 @@ class ImageError(GrdError, ValueError):
 
 
 class LabelError(GrdError, ValueError):
-    """A label image is not one, or does not fit its image."""
+    """Labels are invalid, or do not fit their image."""
 
 
 class ConfigError(GrdError, ValueError):
-    """A setting has a value that cannot work."""
+    """A setting has an invalid value."""
 
 
 class DataError(GrdError):
@@ -64,7 +63,7 @@ class OutputError(GrdError):
 
 
 class OutOfMemory(GrdError, MemoryError):
-    """Something takes more memory than there is."""
+    """There is not enough memory."""
 
 
 _SHORT = (
@@ -78,7 +77,7 @@ _SHORT = (
 
 
 def out_of_memory(error: BaseException) -> OutOfMemory | None:
-    """What is told in place of an error that says that memory has run out; None for any other error.
+    """The error to raise in place of an out-of-memory error; None for any other error.
 
     Parameters
     ----------
@@ -105,12 +104,12 @@ def out_of_memory(error: BaseException) -> OutOfMemory | None:
 
 
 class Cancelled(GrdError):
-    """The user stopped a job; what was done so far is kept.
+    """The user stopped a job; progress so far is kept.
 
     Attributes
     ----------
     checkpoint : Path or None
-        Where the job can be taken up again, if it keeps checkpoints.
+        Checkpoint to resume from, if the job keeps checkpoints.
     """
 
     def __init__(self, checkpoint: Path | None = None) -> None:
@@ -127,8 +126,8 @@ class Cancelled(GrdError):
 
 
 class GrdWarning(UserWarning):
-    """Base of all warnings: a result was computed, but the user should look at something."""
+    """Base of all warnings: a result was computed, but the user should check something."""
 
 
 class NothingStandsOut(GrdWarning):
-    """Nothing in an image stands out of its noise, so nothing was found in it."""
+    """Nothing in an image exceeds its noise, so no object was found."""

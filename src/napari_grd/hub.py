@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from napari_grd.models import Model
 
 TEACHER = "nuclei-teacher"
-"""The built-in model that is large enough to teach."""
+"""The built-in model that is large enough to be a teacher."""
 
 ModelLike: TypeAlias = Union["Model", str, Path]
-"""A model, the name of one, or the path of its file: what :func:`as_model` takes."""
+"""A model, its name, or the path of its file: the argument of :func:`as_model`."""
 
 VARIABLE = "NAPARI_GRD_MODELS"
-"""Environment variable that names another list than the one in the user's configuration folder."""
+"""Environment variable with the path of a list that replaces the one in the user's configuration folder."""
 
 _MAX_LIST, _MAX_NAME = 1 << 20, 200  # bytes
-_LINE = "Write one model a line: NAME  SHA256  https://ADDRESS"
+_LINE = "Write one model per line: NAME  SHA256  https://ADDRESS"
 
 
 def builtin_paths() -> dict[str, Path]:
@@ -49,16 +49,16 @@ def builtin_paths() -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class RemoteModel:
-    """A model to be fetched.
+    """A model that can be downloaded.
 
     Attributes
     ----------
     name : str
-        What :func:`napari_grd.api.load_model` will take.
+        Name for :func:`napari_grd.api.load_model`.
     sha256 : str
-        Of the file, 64 hexadecimal digits.
+        Checksum of the file, 64 hexadecimal digits.
     url : str
-        Where it is, http or https.
+        Address, http or https.
     """
 
     name: str
@@ -67,13 +67,13 @@ class RemoteModel:
 
     @property
     def path(self) -> Path:
-        """Where it is kept once it was fetched; another version has another place."""
+        """Local path of the downloaded file; it depends on the checksum."""
         folder = user_data_path("napari-grd", appauthor=False) / "models" / self.sha256[:16]
         return folder / f"{self.name}{MODEL_SUFFIX}"
 
     @property
     def here(self) -> bool:
-        """Whether it was fetched."""
+        """Whether it was downloaded."""
         return self.path.is_file()
 
 
@@ -98,7 +98,7 @@ def remote_models() -> dict[str, RemoteModel]:
 
     Notes
     -----
-    One model a line, ``NAME SHA256 URL``; empty lines and lines that begin with ``#`` are left out.
+    One model per line, ``NAME SHA256 URL``; empty lines and lines that begin with ``#`` are ignored.
     """
     path = list_path()
     try:
@@ -161,7 +161,7 @@ def fetch_model(name: str, progress: Any = False) -> Path:
     model = known[name]
     if model.here:
         return model.path
-    import pooch  # takes a moment, and few fetch anything
+    import pooch  # slow, and rarely needed
 
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -176,22 +176,23 @@ def fetch_model(name: str, progress: Any = False) -> Path:
         raise ModelFileError(f"{model.url} cannot be reached ({error}).", "Try again, or check the address.") from error
     except ValueError as error:  # pooch has deleted the file
         raise ModelFileError(
-            f"What lies at {model.url} is not the file whose checksum is in {str(list_path())!r}.",
-            "Ask whoever gave you the address; do not use the file.",
+            f"The file at {model.url} does not have the checksum in {str(list_path())!r}.",
+            "Ask the provider of the address; do not use the file.",
         ) from error
     except OSError as error:
-        raise ModelFileError(f"{str(model.path)!r} cannot be written ({error}).", "Make room, or allow it.") from error
+        raise ModelFileError(
+            f"{str(model.path)!r} cannot be written ({error}).", "Free disk space, or check permissions."
+        ) from error
     return model.path
 
 
 def resolve_model(source: str | Path) -> Path:
-    """The file of a model that is named by its path, or by the name of a built-in or a fetched one.
+    """The file of a model given by path, or by the name of a built-in or fetched model.
 
     Parameters
     ----------
     source : str or Path
-        A string that is such a name means that model, even beside a file of the
-        same name: write ``"./name"`` for that one.
+        A known name refers to that model, even if a file of the same name exists: write ``"./name"`` for the file.
 
     Returns
     -------
@@ -201,7 +202,7 @@ def resolve_model(source: str | Path) -> Path:
     Raises
     ------
     ModelFileError
-        If it is neither, or was not fetched yet; the message lists the names.
+        If there is no such file or name, or the model was not fetched yet; the message lists the names.
 
     Examples
     --------
@@ -293,16 +294,16 @@ def _parsed(line: str, where: str) -> RemoteModel:
     name, sha256, url = parts
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) or len(name.encode()) > _MAX_NAME:
         raise ModelFileError(
-            f"The name {name[:100]!r} in {where} has odd characters, or too many.",
+            f"The name {name[:100]!r} in {where} is too long or has invalid characters.",
             "Use letters, digits, '.', '_', '-'.",
         )
     if not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise ModelFileError(f"{sha256[:100]!r} in {where} is no SHA-256 checksum.", "It has 64 hexadecimal digits.")
+        raise ModelFileError(f"{sha256[:100]!r} in {where} is not a SHA-256 checksum.", "It has 64 hexadecimal digits.")
     try:
         address = urlsplit(url)
         good = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
-    except ValueError:  # of a host in brackets that is none, or a port that is no number
+    except ValueError:  # invalid host in brackets, or a port that is not a number
         good = False
     if not good:
-        raise ModelFileError(f"{url[:200]!r} in {where} is no address.", "It begins with https://.")
+        raise ModelFileError(f"{url[:200]!r} in {where} is not an address.", "It begins with https://.")
     return RemoteModel(name, sha256.lower(), url)

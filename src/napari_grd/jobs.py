@@ -1,9 +1,8 @@
 """A job is a generator: it yields frozen events and returns its result.
 
-There is no thread, queue or flag in here. A front end iterates, so it also
-decides how: the command line draws a progress bar, a script passes a callback,
-a GUI worker relays events to its own thread. To cancel, stop iterating and
-``close()`` the generator; the job's ``finally`` saves what is worth saving.
+There is no thread, queue or flag in here. The front end iterates and decides how: the command line draws a progress
+bar, a script passes a callback, a GUI worker relays events to its own thread. To cancel, stop iterating and ``close()``
+the generator; the job's ``finally`` saves its state.
 """
 
 import time
@@ -18,7 +17,7 @@ from napari_grd.errors import Cancelled, GrdWarning, out_of_memory
 
 @dataclass(frozen=True)
 class Overall:
-    """How far a job of several stages is, as a whole.
+    """Overall progress of a job with several stages.
 
     Attributes
     ----------
@@ -34,19 +33,18 @@ class Overall:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is.
+    """Progress of a stage.
 
     Attributes
     ----------
     stage : str
-        What is being done, fit for a progress bar ("Distilling").
+        Description for a progress bar ("Distilling").
     done, total : int
         Units finished and units in all.
     seconds_left : float or None
         Estimated time left in this stage; None until there is a basis for it.
     overall : Overall or None
-        If the stage is one of several in a row: how far all of them are. One bar
-        for the whole shows this.
+        Overall progress, if the stage is one of several; shown by a single bar.
     """
 
     stage: str
@@ -57,19 +55,19 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """What a bar shows, 0 to 1: how far the stage is, or all those that it is one of."""
+        """Fraction for a progress bar, 0 to 1: overall if known, else of the stage."""
         if self.overall is not None:
             return self.overall.done
         return self.done / self.total if self.total else 1.0
 
     @property
     def left(self) -> float | None:
-        """Seconds left of that."""
+        """Seconds left, overall or of the stage."""
         return self.seconds_left if self.overall is None else self.overall.seconds_left
 
     @property
     def over(self) -> bool:
-        """Whether that is finished."""
+        """Whether ``share`` has reached 1."""
         return self.share >= 1
 
 
@@ -84,7 +82,7 @@ class StepMetrics:
 
 @dataclass(frozen=True)
 class PreviewImages:
-    """Pictures of the state: name to array, e.g. the validation image and its labels."""
+    """Images of the current state: name to array, e.g. the validation image and its labels."""
 
     step: int
     images: Mapping[str, Any] = field(repr=False)
@@ -105,9 +103,9 @@ class Notice:
     Attributes
     ----------
     message : str
-        One or two full sentences: what was found and, where there is one, the remedy.
+        One or two full sentences: the finding and, if there is one, the remedy.
     category : type of GrdWarning, or None
-        The warning that :func:`drain` issues for it; None: a script is told by the event alone.
+        The warning that :func:`drain` issues for it; None: the event alone.
     """
 
     message: str
@@ -120,7 +118,7 @@ Job = Generator[Event, None, Result]
 
 
 class Stopwatch:
-    """Estimates the time left of a stage from the pace so far.
+    """Estimates the time left in a stage from its rate so far.
 
     Parameters
     ----------
@@ -130,7 +128,7 @@ class Stopwatch:
         Units in all.
     done : int, default 0
         Units that were finished before the watch started (a resumed job); they
-        count as progress but not towards the pace.
+        count as progress but not for the rate.
     """
 
     def __init__(self, stage: str, total: int, done: int = 0) -> None:
@@ -165,7 +163,7 @@ def relay(job: Job[Result], change: Callable[[Event], Event | None]) -> Job[Resu
     job : Job
         The inner job.
     change : callable
-        Makes of each of its events the one to yield, or None to drop it.
+        Maps each of its events to the one to yield, or None to drop it.
 
     Examples
     --------
@@ -191,7 +189,7 @@ def relay(job: Job[Result], change: Callable[[Event], Event | None]) -> Job[Resu
 
 
 def without_notices(job: Job[Result]) -> Job[Result]:
-    """A job as part of another, for whose user its notices mean nothing: the same result and the other events."""
+    """A job as part of another, without its notices: the same result and the other events."""
     return relay(job, lambda event: None if isinstance(event, Notice) else event)
 
 
@@ -207,24 +205,24 @@ def drain(
     Parameters
     ----------
     job : Job
-        The generator to run. It is closed in every case.
+        The generator to run. It is always closed.
     on_event : callable, optional
         Called with every event, in this thread.
     cancelled : callable, optional
-        Polled at every event; a true answer stops the job.
+        Polled at every event; returning true stops the job.
     warn : bool, default True
-        Whether a :class:`Notice` is also issued as a Python warning. A front end that shows notices itself says no.
+        Whether a :class:`Notice` is also issued as a Python warning. False for a front end that shows notices itself.
 
     Returns
     -------
     object
-        What the job returned.
+        The job's result.
 
     Raises
     ------
     Cancelled
-        If ``cancelled`` answered true. Its ``checkpoint`` is the job's last
-        saved one, brought up to date while the job was closed.
+        If ``cancelled`` returned true. Its ``checkpoint`` is the last one saved, including that written while the job
+        was closed.
     OutOfMemory
         If the job has run out of memory.
 

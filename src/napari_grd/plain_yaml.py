@@ -1,8 +1,7 @@
-"""YAML that anybody may have written: settings, and the descriptions in packages.
+"""A restricted YAML reader for untrusted settings and package descriptions.
 
-YAML can be made to expand without end: by aliases, by merge keys, by depth.
-Here it is read with limits, without tags and merge keys, and with the few plain
-types of YAML 1.2, so that a digest or a date stays the text that it is.
+YAML can expand without bound: by aliases, by merge keys, by depth. Here it is read with limits, without tags and merge
+keys, and with the few plain types of YAML 1.2, so that a digest or a date stays the text that it is.
 """
 
 import re
@@ -12,13 +11,15 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 1 << 18
-"""Length of a text; the settings of a distillation take 3,000 bytes, the largest descriptions of the zoo 40,000."""
+"""Maximum length of a text; the settings of a distillation have 3,000 bytes, the largest descriptions of the zoo
+40,000.
+"""
 MAX_NODES, MAX_DEPTH = 50_000, 50
-"""How many values a text may stand for, aliases written out, and how deep they may lie within each other."""
+"""Maximum number of values with aliases expanded, and maximum nesting depth."""
 
 
 class YamlProblem(ValueError):
-    """A text that is not read; its message ends a sentence that names the text: "is cut off"."""
+    """A text that is not accepted; its message completes a sentence that names the text: "is cut off"."""
 
 
 def parse(text: bytes | str) -> Any:
@@ -37,7 +38,7 @@ def parse(text: bytes | str) -> Any:
     Raises
     ------
     YamlProblem
-        If it is no YAML, has tags or a key twice, is too long or too deep, or expands to too much.
+        If it is not YAML, has tags or duplicate keys, or is too long, too deep or too large when expanded.
 
     Examples
     --------
@@ -73,7 +74,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     _nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
-        """As it does, but stops while it is cheap to."""
+        """The base's method with early limits."""
         event = self.peek_event()
         if getattr(event, "tag", None) is not None:
             raise YamlProblem(f"has the tag {event.tag[:40]!r}{_line(event.start_mark)}, and tags are not read")
@@ -88,11 +89,11 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Keys once each; "<<" is a key like any other."""
+        """Rejects duplicate keys; "<<" is an ordinary key."""
         found: dict[Hashable, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise YamlProblem(f"has a key that is no text{_line(key_node.start_mark)}")
+                raise YamlProblem(f"has a key that is not a text{_line(key_node.start_mark)}")
             key = self.construct_object(key_node, deep=True)
             if key in found:
                 raise YamlProblem(f"names {str(key)[:40]!r} twice{_line(key_node.start_mark)}")
@@ -115,9 +116,9 @@ for _tag, _pattern, _first in (
 
 
 def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
-    """Nodes in the tree that a node stands for, aliases written out; depth was bounded before."""
+    """Number of nodes below a node with aliases expanded; depth was bounded before."""
     if id(node) not in known:
-        known[id(node)] = MAX_NODES  # what an alias to a node around it would come to
+        known[id(node)] = MAX_NODES  # the count for an alias to an enclosing node
         children: list[yaml.Node] = []
         if isinstance(node, yaml.SequenceNode):
             children = node.value

@@ -1,4 +1,4 @@
-"""Images, label images and embeddings as RGB pictures."""
+"""Images, label images and embeddings as RGB images."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
-_GOLDEN = 0.6180339887  # hues that are golden-ratio steps apart stay distinct
+_GOLDEN = 0.6180339887  # hues at golden-ratio steps stay distinct
 _OPACITY = 0.45
 _GAIN = 0.6  # unit embeddings then fill most of the range of a color
 
@@ -19,9 +19,9 @@ def image_to_rgb(image: NDArray[Any], low: float = 1.0, high: float = 99.8) -> R
     Parameters
     ----------
     image : (C, H, W) array
-        One channel gives gray, two or more become red, green (and blue).
+        One channel becomes gray, two or more become red, green (and blue).
     low, high : float
-        Percentiles that become black and full intensity.
+        Percentiles mapped to black and full intensity.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def image_to_rgb(image: NDArray[Any], low: float = 1.0, high: float = 99.8) -> R
 
 
 def label_colors(count: int) -> Rgb:
-    """Colors of the labels 0 (black) to ``count``, the same in every picture.
+    """Colors of the labels 0 (black) to ``count``, the same in every image.
 
     Examples
     --------
@@ -84,11 +84,11 @@ def overlay(image: NDArray[Any], labels: NDArray[Any], *, fill: bool = True) -> 
 
 
 def renumbered_to_match(labels: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.int64]:
-    """Renumber labels so that an object has the id of the reference object it covers best.
+    """Renumber labels so that an object has the id of the reference object with the largest overlap.
 
     Each reference id is given once, to the object with the largest overlap;
-    the others are numbered on. So the same object has the same color in every
-    segmentation, and an object that is split or merged shows.
+    the others get new ids. So the same object has the same color in every segmentation, and split or merged objects are
+    visible.
 
     Parameters
     ----------
@@ -121,14 +121,14 @@ def renumbered_to_match(labels: NDArray[Any], reference: NDArray[Any]) -> NDArra
 def embedding_colors(
     embedding: NDArray[np.float32], basis: NDArray[np.float32], foreground: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """Embeddings as colors: the three main directions of a model become red, green and blue.
+    """Embeddings as colors: a model's first three principal components become red, green and blue.
 
     Parameters
     ----------
     embedding : (C, H, W) float32
         Raw embedding.
     basis : (4, C) float32
-        A model's ``pca``: mean and three directions.
+        A model's ``pca``: mean and three components.
     foreground : (H, W) float32, optional
         Probability; the background is darkened by it.
 

@@ -50,11 +50,11 @@ def test_tables_and_objects_are_those_of_the_labels(call, image: Path, tmp_path:
     assert "intensity_mean-DAPI" in table
     pd.testing.assert_frame_equal(table, pd.read_parquet(out / "a.parquet"), check_dtype=False)
     again = call("segment", image, *OPTIONS, "--out", out, *kinds)
-    assert (again.code, "6 of the files to write exist" in again.err) == (2, True)
+    assert (again.code, "6 of the output files exist already" in again.err) == (2, True)
 
 
 def test_another_kind_is_refused_before_anything_is_done(call, image: Path, tmp_path: Path) -> None:
     done = call("segment", image, "--out", tmp_path / "out", "--also", "xlsx")
     assert done.code == 2
-    assert "'xlsx' is no kind of file. Choose of: imagej, geojson, coco, csv, parquet." in done.err
+    assert "'xlsx' is not a kind of file. Choose of: imagej, geojson, coco, csv, parquet." in done.err
     assert not (tmp_path / "out").exists()

@@ -34,7 +34,7 @@ def test_a_folder_goes_to_imagej_qupath_and_one_coco_file(call, dataset: Path, t
         assert [feature["properties"]["classification"]["name"] for feature in features] == ["disc"] * len(ids)
     assert len([line for line in done.out.splitlines() if line.startswith("wrote")]) == 11
     refused = call("convert", dataset / "labels", *ALL, "--out", out)
-    assert (refused.code, "11 of the files to write exist" in refused.err) == (2, True)
+    assert (refused.code, "11 of the output files exist already" in refused.err) == (2, True)
 
 
 def test_one_file_with_its_pixel_size_and_without_what_is_cut_off(call, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_the_name_tells_the_format(call, model_file: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "options", "problem"),
     [
-        ("a", (), "does not tell a format"),
+        ("a", (), "is unknown"),
         ("a.pt", ("--format", "torchscript"), "'torchscript'"),
         ("a.onnx", ("--author", "Ada"), "does not take authors"),
         ("missing/a.onnx", (), "no folder"),

@@ -23,7 +23,7 @@ def test_a_tuned_model_is_written(call, model_file: Path, dataset: Path, tmp_pat
     quick = ("--steps", 2, "--set", "patch=32", "--set", "batch=2", "--rehearsal-share", 0)
     done = call(*arguments, *quick, "--labels", dataset / "labels" / "0.tif")
     assert done.code == 0, done.err
-    assert "1 objects" in done.out
+    assert "1 training objects" in done.out
     assert "AP50" in done.out
     assert grd.load_model(out).card.recipe["fine_tune"]["steps_taken"] == 2
     refused = call(*arguments, *quick)

@@ -98,7 +98,7 @@ def test_objects_at_the_border_too_small_or_too_large_are_left_out(call, tmp_pat
         done = call("measure", tmp_path / "a.tif", "-o", tmp_path / "a.csv", "--force", *options)
         assert done.code == 0, done.err
         assert pd.read_csv(tmp_path / "a.csv")["label"].tolist() == kept
-        assert ("left out" in done.out) == (len(kept) < 3)
+        assert ("excluded" in done.out) == (len(kept) < 3)
 
 
 def test_a_bad_file_is_named_and_the_others_are_done(call, dataset: Path, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_image_in_place_of_labels_is_told(call, tmp_path: Path) -> None:
         (["labels", "--min-size", -1], "-1 pixels"),
         (["labels", "labels/none"], "one is a folder"),
         (["images/0.tif", "--exclude-border", "--border-axes", "tyx"], "--border-axes is 'tyx'"),
-        (["images/0.tif", "--pixel-size", "0.5µm"], "'0.5µm' is not one in µm"),
+        (["images/0.tif", "--pixel-size", "0.5µm"], "'0.5µm' is invalid"),
     ],
 )
 def test_wrong_usage_is_told(

@@ -127,7 +127,7 @@ def test_a_signal_stops_and_saves(number: signal.Signals, capsys: pytest.Capture
         monitor.run(interrupted(number, saved))
     assert ended.value.code == 128 + number
     assert saved == ["saved"]
-    assert "What was done so far is saved" in capsys.readouterr().err
+    assert "Progress was saved" in capsys.readouterr().err
     assert signal.getsignal(number) == before
 
 

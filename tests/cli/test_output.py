@@ -22,7 +22,7 @@ def test_a_full_output(arguments: list[str]) -> None:
         done = run(*arguments, stdout=full)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: What is said cannot be written to the standard output (No space left")
+    assert line.startswith("Error: The standard output cannot be written (No space left")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX here")

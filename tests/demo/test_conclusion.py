@@ -32,7 +32,7 @@ def test_a_teacher_that_helps() -> None:
     assert "(0.88 of 0.90), with 1/16 of its parameters and in 1/10 of its time." in said
     assert "The same network trained for as many steps on the 5 labeled images alone," in said
     assert "without the teacher, reaches 80 % (0.72)." in said
-    assert said.endswith("In an empty field of view none of them finds anything.")
+    assert said.endswith("In an empty field of view, no model finds an object.")
 
 
 @pytest.mark.parametrize(("distilled", "verdict"), [(0.72, "no different from"), (0.60, "better than")])

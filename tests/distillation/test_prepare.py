@@ -29,7 +29,7 @@ def test_one_bare_array_is_one_image(small: Make) -> None:
         ([], None, DataError, "no images"),
         ([image()], [None, None], LabelError, "1 images and 2 label"),
         ([image(), image(40, 64)], None, ImageError, r"Image 1: .*\(40, 64\).*patch has 48.*Set patch to 32"),
-        ([image(20, 20)], None, ImageError, "too small to learn"),
+        ([image(20, 20)], None, ImageError, "too small for training"),
         ([np.full((64, 64), 7)], None, ImageError, r"constant \(every pixel is 7"),
         ([image() * np.nan], None, ImageError, "Image 0"),
         ([image()], [np.zeros((64, 64))], LabelError, "Image 0"),

@@ -50,7 +50,7 @@ def test_answers_of_a_teacher(share: float, ends: str, tmp_path: Path, monkeypat
     teacher, events = Teacher(), []
     job = TeacherCache(tmp_path / "all", teacher).fill(IMAGES)
     if ends == "error":
-        with pytest.raises(OutputError, match=r"answers to 3 more images take about .* are free on the disk of"):
+        with pytest.raises(OutputError, match=r"predictions of 3 more images need about .* are free on the disk of"):
             drain(job)
         assert teacher.asked == 1
         return

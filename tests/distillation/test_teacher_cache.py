@@ -110,7 +110,7 @@ def test_a_teacher_of_labels_only(tmp_path: Path, images: Any) -> None:
 
 
 def test_embeddings_beyond_float16_are_refused(tmp_path: Path, images: Any) -> None:
-    with pytest.raises(ImageError, match="beyond what float16"):
+    with pytest.raises(ImageError, match="beyond the range of float16"):
         drain(TeacherCache(tmp_path, CountingTeacher(scale=1e6)).fill(images))
 
 

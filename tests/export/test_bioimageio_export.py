@@ -81,9 +81,9 @@ def test_a_model_of_others_is_a_teacher(package, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"bioimageio": None}, "no bioimage.io package"),
+        ({"bioimageio": None}, "not a bioimage.io package"),
         ({"bioimageio": "a: [b"}, "is not YAML"),
-        ({"bioimageio": "- 1"}, "does not hold one"),
+        ({"bioimageio": "- 1"}, "does not have one"),
         ({"bioimageio": "type: model"}, "not of a model of napari-grd"),
         ({"model": None}, "lacks"),
         ({"model": b"something else"}, "is not the file that is described"),

@@ -92,7 +92,7 @@ def test_a_diverging_training_keeps_its_last_good_state(tmp_path: Path, rate: fl
 def test_no_model_file_of_weights_that_are_no_numbers(tmp_path: Path) -> None:
     model = Model.create(ModelConfig())
     next(iter(model.network.parameters())).data[0] = float("nan")
-    with pytest.raises(OutputError, match="no numbers"):
+    with pytest.raises(OutputError, match="not finite"):
         save_model(model, tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
 
@@ -129,7 +129,7 @@ def test_a_damaged_checkpoint_falls_back_to_its_predecessor(path: Path, whole: M
     before = previous_path(path).read_bytes()
     DAMAGES[damage](path)
     previous_path(path).write_bytes(before)
-    with pytest.warns(GrdWarning, match=r"is damaged; the training goes on from the one before it, at step [23]"):
+    with pytest.warns(GrdWarning, match=r"is damaged; the training resumes from its predecessor, at step [23]"):
         resumed = drain(job(path.parent, config()))
     assert_same(resumed, whole)
 
@@ -138,7 +138,7 @@ def test_a_damaged_checkpoint_falls_back_to_its_predecessor(path: Path, whole: M
 def test_without_a_good_predecessor_it_is_an_error_that_names_it(path: Path, damage: str) -> None:
     DAMAGES[damage](path)
     previous_path(path).write_bytes(b"damaged, too")
-    with pytest.raises(DataError, match=r"checkpoint\.safetensors.*cannot be read.*Delete it to start"):
+    with pytest.raises(DataError, match=r"checkpoint\.safetensors.*cannot be read.*Delete it to restart"):
         drain(job(path.parent, config()))
     path.unlink()
     running = job(path.parent, config())  # as it was told

@@ -69,7 +69,7 @@ def test_planes_are_no_colors_and_gray_is_given_three_times(color: Model, lazy: 
 def test_two_channels_for_a_model_of_three_say_which_stands_for_all(color: Model, three: np.ndarray) -> None:
     fitted = fit_channels(color, three[1:], "cyx")
     assert fitted.pixels.shape == (3, 40, 50)
-    assert "stands for all" in fitted.note
+    assert "is repeated" in fitted.note
     chosen = fit_channels(color, np.concatenate([three, three]), "cyx", wanted=["5", "0", "1"])
     np.testing.assert_array_equal(chosen.pixels, np.stack([three[2], three[0], three[1]]))
 

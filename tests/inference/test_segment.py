@@ -123,7 +123,7 @@ def test_scale_factor_is_exactly_one_when_close(model):
 
 
 def test_impossible_scales_are_refused(model):
-    with pytest.raises(ConfigError, match=r"object_diameter is 9\.0, but the model does not know"):
+    with pytest.raises(ConfigError, match=r"object_diameter is 9\.0, but the model does not store"):
         scale_factor(ModelConfig(), SegmentConfig(object_diameter=9))
     with pytest.raises(ConfigError, match="Give one of them"):
         scale_factor(model.config, SegmentConfig(object_diameter=9, pixel_size=1))

@@ -52,7 +52,7 @@ def test_dark_on_bright_is_told_and_still_for_nuclei():
 
 
 def test_axes_are_asked_for_where_they_are_not_clear():
-    with pytest.raises(ImageError, match="not clear"):
+    with pytest.raises(ImageError, match="ambiguous"):
         grd.suggest_model(np.zeros((4, 30, 30)))
     assert grd.suggest_model(np.stack([nuclei()] * 4), "zyx")[0].name == "nuclei"
 

@@ -117,7 +117,7 @@ def test_masks_and_floats_are_labels(folder: Path) -> None:
     ("labels", "words"),
     [
         (LABELS[:10], r"labels '.*a.tif' have shape \(10, 30\) .* their image a.tif has \(20, 30\)"),
-        (LABELS / 2, r"a.tif' holds the value 0.5"),
+        (LABELS / 2, r"a.tif' contains the value 0.5"),
     ],
 )
 def test_labels_that_do_not_fit_are_named(folder: Path, labels: Any, words: str) -> None:
@@ -136,7 +136,7 @@ def test_every_position_of_a_file_is_read(folder: Path) -> None:
     assert (found.names, notes) == (["a_p0", "a_p1", "a_p2"], [])
     np.testing.assert_array_equal(found.labels[2], np.roll(LABELS, 2, 0))
     tifffile.imwrite(folder / "labels" / "a.ome.tif", LABELS)
-    with pytest.raises(LabelError, match=r"a.ome.tif holds 3 images, its labels .* 1\."):
+    with pytest.raises(LabelError, match=r"a.ome.tif contains 3 images, its labels .* 1\."):
         read(folder)
 
 
@@ -169,7 +169,7 @@ def test_a_bad_file_is_named_and_the_others_are_read(folder: Path) -> None:
     (folder / "images" / "c.tif").touch()
     found, notes = read(folder)
     assert found.names == ["a"]
-    assert [note[:20] for note in notes] == ["b.tif was left out. ", "c.tif was left out. "]
+    assert [note[:20] for note in notes] == ["b.tif was excluded. ", "c.tif was excluded. "]
     (folder / "images" / "a.tif").unlink()
     with pytest.raises(DataError, match=r"No image of .* can be used"):
         read(folder)

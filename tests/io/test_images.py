@@ -111,7 +111,7 @@ def test_images_are_found_sorted_and_without_hidden_files(tmp_path: Path) -> Non
     [
         (lambda folder: None, "does not exist"),
         (lambda folder: folder.touch(), "is a file"),
-        (lambda folder: folder.mkdir(), "holds no images"),
+        (lambda folder: folder.mkdir(), "contains no images"),
     ],
 )
 def test_a_folder_that_cannot_be_used(tmp_path: Path, prepare: Callable[[Path], Any], words: str) -> None:

@@ -65,7 +65,7 @@ def test_pictures_of_labels(tmp_path: Path, image: Image.Image, suffix: str) -> 
 def test_the_parts_of_a_mask_are_numbered_and_that_is_said(tmp_path: Path, value: Any) -> None:
     mask = LABELS > 0 if value is True else (LABELS > 0).astype(np.uint8) * value
     Image.fromarray(mask).save(tmp_path / "a.png")
-    with pytest.warns(GrdWarning, match=r"a.png is a mask: its 4 connected part"):
+    with pytest.warns(GrdWarning, match=r"a.png is a mask: its 4 connected component"):
         found = grd.read_label_image(tmp_path / "a.png")
     np.testing.assert_array_equal(found, LABELS)
 
@@ -82,15 +82,15 @@ def test_a_background_of_minus_one(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.where(LABELS == 0, -1, LABELS).astype(np.int16))
     read = read_labels(tmp_path / "a.tif")
     np.testing.assert_array_equal(read.pixels, LABELS)
-    assert read.notes == ("a.tif has no 0: -1 was taken for the background.",)
+    assert read.notes == ("a.tif has no 0: -1 was read as the background.",)
 
 
 @pytest.mark.parametrize(
     ("stored", "words"),
     [
-        (LABELS / 2, "holds the value 0.5, which is no object's number"),
+        (LABELS / 2, "contains the value 0.5, which is not a label"),
         (np.where(LABELS == 1, np.inf, LABELS), "the value inf"),
-        (LABELS - 7, "the negative number -7"),
+        (LABELS - 7, "the negative value -7"),
         (np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8), "has 3 channels or colors"),
     ],
     ids=["fractions", "infinite", "negative", "colors"],
@@ -117,7 +117,7 @@ def test_results_of_cellpose(tmp_path: Path, protocol: int) -> None:
     np.testing.assert_array_equal(grd.read_label_image(path), LABELS)
     np.save(path, content, allow_pickle=True)
     np.testing.assert_array_equal(grd.read_label_image(path), LABELS)
-    with pytest.raises(DataError, match="results of Cellpose, not an image"):
+    with pytest.raises(DataError, match="results file of Cellpose, not an image"):
         grd.read_image(path)
 
 
@@ -150,5 +150,5 @@ def test_a_damaged_one_is_named(tmp_path: Path, content: Any) -> None:
         (tmp_path / "a_seg.npy").write_bytes(content)
     else:
         np.save(tmp_path / "a_seg.npy", content, allow_pickle=True)
-    with pytest.raises(DataError, match=r"a_seg.npy' cannot be read as labels of Cellpose"):
+    with pytest.raises(DataError, match=r"a_seg.npy' cannot be read as Cellpose labels"):
         grd.read_label_image(tmp_path / "a_seg.npy")

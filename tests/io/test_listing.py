@@ -55,14 +55,14 @@ def test_of_twins_the_more_exact_is_taken(tmp_path: Path) -> None:
     listing = list_images(tmp_path)
     assert [path.name for path in listing.images] == ["a.tif", "b.png", "c.tif", "d.png"]
     assert len(listing.notes) == 5
-    assert "a.png was passed over, for a.tif is the same image" in listing.notes[0] + listing.notes[1]
+    assert "a.png was skipped: a.tif is the same image" in listing.notes[0] + listing.notes[1]
 
 
 def test_folders_below(tmp_path: Path) -> None:
     put(tmp_path, "p1/A01.tif", "p2/A01.tif", "p2/B01_ch1.tif", "p2/labels/A01.tif", "p2/.cache/x.tif")
     (tmp_path / "p2" / "in.zarr").mkdir()
     put(tmp_path, "p2/in.zarr/x.tif")
-    with pytest.raises(DataError, match=r"holds no images.*subfolders"):
+    with pytest.raises(DataError, match=r"contains no images.*subfolders"):
         list_images(tmp_path)
     everything = ["p1/A01.tif", "p2/A01.tif", "p2/B01_ch1.tif", "p2/in.zarr"]
     assert names(tmp_path, recursive=True) == everything
@@ -75,7 +75,7 @@ def test_folders_below(tmp_path: Path) -> None:
 def test_the_images_of_a_data_folder_are_meant_and_orphan_labels_do_no_harm(tmp_path: Path) -> None:
     put(tmp_path, "images/a.tif", "labels/other.tif", "README.png")
     assert names(tmp_path) == ["images/a.tif"]
-    assert list_images(tmp_path).notes == ("Beside the folder 'images', 1 image(s) were passed over: README.png.",)
+    assert list_images(tmp_path).notes == ("Beside the folder 'images', 1 image(s) were skipped: README.png.",)
 
 
 def test_an_image_may_be_called_as_labels_are(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_labels_without_an_image_are_told(tmp_path: Path) -> None:
     put(tmp_path, "images/a.ome.tif", "labels/a.png", "labels/b.png")
     listing = list_pairs(tmp_path)
     assert [(pair.name, pair.labels and pair.labels.name) for pair in listing.pairs] == [("a", "a.png")]
-    assert listing.notes == ("1 label image(s) have no image and were passed over: b.",)
+    assert listing.notes == ("1 label image(s) have no image and were skipped: b.",)
 
 
 def test_what_cellpose_saved_beside_images_are_their_labels(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_what_cellpose_saved_beside_images_are_their_labels(tmp_path: Path) -> N
         ("a", "a_seg.npy"),
         ("b", "b_cp_masks.png"),
     ]
-    assert "are taken for the true ones" in listing.notes[0]
+    assert "are used as ground truth" in listing.notes[0]
 
 
 def test_a_folder_of_labels_by_the_names_of_their_images(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_of_another_computer_it_is_named_and_not_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{}", "[" * 5000, '{"host": 1, "pid": "x", "started": 2}', "\0"])
 def test_a_lock_that_tells_nothing_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.lock").write_text(content)
-    with pytest.raises(OutputError, match=r"a\.lock'.*does not tell by whom.*delete that file"):
+    with pytest.raises(OutputError, match=r"a\.lock'.*does not name its holder.*delete that file"):
         lock(tmp_path / "a.lock").acquire()
     assert (tmp_path / "a.lock").read_text() == content
 

@@ -63,7 +63,7 @@ def test_a_huge_header(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file.write(struct.pack("<Q", 5 << 20))
         file.truncate(20 << 20)
     monkeypatch.setattr(model_guard.json, "loads", lambda *_, **__: pytest.fail("it was parsed"))
-    refused(path, r"header .* takes 5242880 bytes; .* at most 4194304\. Do not use")
+    refused(path, r"header .* has 5242880 bytes; .* at most 4194304\. Do not use")
 
 
 def test_a_file_that_is_replaced_while_it_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ class Evil:
 @pytest.mark.parametrize("new", [True, False])
 def test_a_pickle_of_that_name(path: Path, new: bool) -> None:
     torch.save(Evil(), path, _use_new_zipfile_serialization=new)
-    refused(path, "is a PyTorch file .a pickle.*was not opened.*holds numbers only")
+    refused(path, "is a PyTorch file .a pickle.*was not opened.*contains numbers only")
     path.write_bytes(pickle.dumps(Evil()))
     refused(path, "is a PyTorch file")
 

@@ -131,9 +131,9 @@ def turn_into_a_plate(path: Path) -> None:
         (lambda path: shutil.rmtree(path / "0"), "cannot be read.*copy the whole folder again"),
         (spoil_metadata, "cannot be read.*damaged"),
         (lambda path: (path / "zarr.json").write_text("{"), "cannot be read"),
-        (turn_into_a_plate, "holds no image"),
+        (turn_into_a_plate, "contains no image"),
         (lambda path: zarr.open_group(path, mode="w"), "no OME metadata"),
-        (lambda path: zarr.open_group(path, mode="w").attrs.update(ome={"labels": []}), "holds no image"),
+        (lambda path: zarr.open_group(path, mode="w").attrs.update(ome={"labels": []}), "contains no image"),
     ],
 )
 def test_what_is_wrong_is_said(

@@ -220,7 +220,7 @@ def test_arrays_say_what_was_guessed(tmp_path: Path, shape: tuple[int, ...], axe
 @pytest.mark.parametrize("data", [np.zeros(5), np.zeros((4, 4), complex), np.array(7)], ids=["line", "complex", "one"])
 def test_what_is_no_image(tmp_path: Path, data: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", data)
-    with pytest.raises(DataError, match=r"a.npy.* holds "):
+    with pytest.raises(DataError, match=r"a.npy.* contains "):
         grd.read_image(tmp_path / "a.npy")
     np.save(tmp_path / "a.npy", np.zeros((0, 5)))
     with pytest.raises(DataError, match=r"a.npy has no pixels \(shape \(0, 5\)\)"):

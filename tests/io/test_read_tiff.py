@@ -65,7 +65,7 @@ def test_stacks_that_tifffile_takes_for_colors(tmp_path: Path, dtype: Any) -> No
     np.testing.assert_array_equal(image.pixels, data)
     three = grd.read_image(tmp_path / "z3.tif")
     assert (three.is_rgb, three.axes_known) == (True, False)
-    assert "if this is one, name its axes, 'zyx'" in three.notes[0]
+    assert "if this is a stack, name its axes, 'zyx'" in three.notes[0]
     told = grd.read_image(tmp_path / "z3.tif", axes="zyx")
     assert (told.axes, told.is_rgb, told.notes) == ("zyx", False, ())
 
@@ -156,7 +156,7 @@ def test_positions_are_images_of_their_own(tmp_path: Path) -> None:
     assert grd.list_series(path) == names
     first = grd.read_image(path)
     assert (first.series, first.name, first.series_names) == (0, "a_pos 0", names)
-    assert "holds 3 images (pos 0, pos 1, pos 2)" in first.notes[0]
+    assert "contains 3 images (pos 0, pos 1, pos 2)" in first.notes[0]
     for asked in (2, "pos 2", "2"):
         image = grd.read_image(path, series=asked)
         assert (image.name, image.notes, int(image.pixels.max())) == ("a_pos 2", (), 2)
@@ -236,7 +236,7 @@ def test_what_is_there_of_an_incomplete_data_set_is_read_and_the_rest_named(tmp_
     (tmp_path / SET[0, 1]).unlink()
     image = grd.read_image(tmp_path / SET[1, 1])
     assert (image.axes, image.pixels[..., 0, 0].tolist()) == ("zyx", [11, 12])
-    assert "only what is there was read, 1 of 2 along 't'" in image.notes[0]
+    assert "only the existing part was read, 1 of 2 along 't'" in image.notes[0]
 
 
 def test_a_missing_description_is_named(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_stack_with_one_page_for_all_planes(tmp_path: Path) -> None:
     path.write_bytes(content)
     np.testing.assert_array_equal(grd.read_image(path).pixels, data)
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match="cut off: it names 10 planes"):
+    with pytest.raises(DataError, match="cut off: it declares 10 planes"):
         grd.read_image(path)
 
 
@@ -314,7 +314,7 @@ def test_pages_larger_than_their_file_are_refused(tmp_path: Path) -> None:
         tag = file.pages[0].tags["ImageLength"]
     content[tag.valueoffset : tag.valueoffset + 2] = struct.pack("<H", 60_000)
     (tmp_path / "a.tif").write_bytes(content)
-    with pytest.raises(DataError, match="a page of 30 x 60000 pixels is not whole"):
+    with pytest.raises(DataError, match="a page of 30 x 60000 pixels is incomplete"):
         grd.read_image(tmp_path / "a.tif")
 
 

@@ -80,7 +80,7 @@ def test_the_fields_of_a_plate_are_images(tmp_path: Path, version: str) -> None:
     assert grd.list_series(path) == ("A/1/0", "A/1/1", "B/2/0", "B/2/1")
     image = grd.read_image(path, series="B/2/1")
     assert (image.name, int(image.pixels[0, 0])) == ("p_B_2_1", 101)
-    assert "holds 4 images" in grd.read_image(path).notes[0]
+    assert "contains 4 images" in grd.read_image(path).notes[0]
     assert grd.list_series(path / "B" / "2") == ("0", "1")
     assert grd.read_image(path / "B" / "2", series=1).name == "p_B_2_1"
     assert grd.read_image(path / "B" / "2" / "1").name == "p_B_2_1"
@@ -92,9 +92,9 @@ def test_wells_and_fields_that_are_missing_are_named(tmp_path: Path) -> None:
     shutil.rmtree(path / "A" / "1" / "1")
     shutil.rmtree(path / "A" / "3")
     assert grd.list_series(path) == ("A/1/0", "A/2/0", "A/2/1")
-    assert any("2 image(s) that are not there: A/1/1, A/3" in note for note in grd.read_image(path).notes)
+    assert any("2 image(s) that are missing: A/1/1, A/3" in note for note in grd.read_image(path).notes)
     shutil.rmtree(path / "A")
-    with pytest.raises(DataError, match="holds no image"):
+    with pytest.raises(DataError, match="contains no image"):
         grd.read_image(path)
 
 

@@ -90,13 +90,13 @@ def test_a_processing_step_of_its_own(make_zoo_model: Any) -> None:
     step = {"id": "custom", "source": "evil.py", "callable": "run", "kwargs": {}}
     for tensors, steps in (("inputs", "preprocessing"), ("outputs", "postprocessing")):
         folder = edited(make_zoo_model(), lambda content, a=tensors, b=steps: content[a][0].update({b: [step]}))
-        with pytest.raises(GrdError, match=rf"Python code of its own in its {steps} \('evil.py'\); it was not run"):
+        with pytest.raises(GrdError, match=rf"needs Python code in its {steps} \('evil.py'\); it was not run"):
             load(folder)
 
 
 def test_a_model_that_needs_another_model(make_zoo_model: Any) -> None:
     folder = edited(make_zoo_model(), lambda content: content["inputs"][0].update(output_of="affable-shark"))
-    with pytest.raises(ModelFileError, match="input from another model, 'affable-shark'"):
+    with pytest.raises(ModelFileError, match="output of another model as input, 'affable-shark'"):
         load(folder)
 
 
@@ -182,7 +182,7 @@ def test_onnx_that_is_none(make_zoo_model: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("", "does not hold one"),
+        ("", "does not have one"),
         ("[" * 900, "nested deeper"),
         (
             "a: &a [1]\n" + "\n".join(f"b{n}: &b{n} [*b{n - 1}, *b{n - 1}]" if n else "b0: &b0 [1]" for n in range(40)),
@@ -191,8 +191,8 @@ def test_onnx_that_is_none(make_zoo_model: Any) -> None:
         ("a: &a [*a]", "expands to more"),
         ("a: !!python/object/apply:os.system [ls]", "has the tag .*python/object"),
         ("a: \0", "not YAML"),
-        ("- 1", "does not hold one 'name: value' a line"),
-        ("1: 2", "does not hold one"),
+        ("- 1", "does not have one 'name: value' per line"),
+        ("1: 2", "does not have one"),
         ("type: dataset", "is not that of a model"),
         ("type: model\nweights: 3", "is not that of a model"),
     ],
@@ -281,9 +281,9 @@ def test_what_names_tell(make_zoo_model: Any, names: Any, output: Any, expected:
 @pytest.mark.parametrize(
     ("names", "output", "match"),
     [
-        (("a", "b"), {}, r"cannot be told from their names \('out': unknown\).*ZooRecipe.*kinds: foreground"),
+        (("a", "b"), {}, r"is not clear from their names \('out': unknown\).*ZooRecipe.*kinds: foreground"),
         (("a", "b"), {"description": "affinities"}, "not enough: .*affinities need their offsets"),
-        (("boundary",), {}, "not enough: .*cannot be made of boundary"),
+        (("boundary",), {}, "not enough: .*cannot be computed from boundary"),
         (("background",), {}, "not enough: .*no output channel is used"),
     ],
 )

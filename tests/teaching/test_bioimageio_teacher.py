@@ -226,7 +226,7 @@ def test_labels_as_they_are(make_zoo_model: Any, circles: Any) -> None:
     np.testing.assert_array_equal(found.labels, labels)
     assert found.foreground is None
     assert found.affinities is None
-    with pytest.raises(LabelError, match=r"'out' reaches from 0.5 to 0.5: these are no labels"):
+    with pytest.raises(LabelError, match=r"'out' ranges from 0.5 to 0.5: these are not labels"):
         teacher.predict(np.full((1, 20, 20), 0.5, np.float32))
 
 
@@ -240,7 +240,7 @@ def test_what_recipe_and_output_disagree_about(make_zoo_model: Any) -> None:
     ):
         with pytest.raises(ConfigError, match=match):
             load(folder, ZooRecipe(channels=channels)).predict(image)
-    with pytest.raises(GrdError, match=r"'out' reaches from 0 to 9; a foreground lies in \[0, 1\].*foreground_logit"):
+    with pytest.raises(GrdError, match=r"'out' ranges from 0 to 9; a foreground must be in \[0, 1\].*foreground_logit"):
         load(folder).predict(image * 9)
     logits = ZooRecipe(channels={"out": ("foreground_logit", "boundary_logit")})
     assert load(folder, logits).predict(image * 9).foreground.max() == pytest.approx(1, abs=1e-3)

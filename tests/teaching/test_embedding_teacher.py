@@ -55,7 +55,7 @@ def test_small_objects_are_seen_enlarged_and_taught_on_the_pixels_of_the_image(m
 
 
 def test_a_model_that_does_not_know_its_scale_cannot_be_told_one(model: Model) -> None:
-    with pytest.raises(ConfigError, match=r"pixel_size is 0\.5, but the model does not know"):
+    with pytest.raises(ConfigError, match=r"pixel_size is 0\.5, but the model does not store"):
         EmbeddingTeacher(model, CONFIG.replace(pixel_size=0.5)).predict(IMAGE)
 
 

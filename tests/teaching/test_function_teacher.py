@@ -58,7 +58,7 @@ def test_it_gets_the_axes_it_wants(image: NDArray[Any], axes: str | None, shape:
 
 @pytest.mark.parametrize(("image", "axes"), [(RGB, "yx"), (GRAY, "zyx"), (GRAY[:, None], "yxc")])
 def test_an_image_it_does_not_want(image: NDArray[Any], axes: str) -> None:
-    with pytest.raises(GrdError, match=rf"'bright' wants images '{axes}'"):
+    with pytest.raises(GrdError, match=rf"'bright' takes images '{axes}'"):
         FunctionTeacher(bright, axes=axes).predict(image)
 
 
@@ -116,14 +116,14 @@ def test_what_cannot_be_found(tmp_path: Path) -> None:
     wrong: dict[str, tuple[type[GrdError], str]] = {
         "numpy:segment": (ConfigError, "'numpy' has no function 'segment'"),
         "not_there:segment": (GrdError, "No module named 'not_there'"),
-        f"{broken}:segment": (GrdError, r"broken\.py', which should hold .* ModuleNotFoundError"),
+        f"{broken}:segment": (GrdError, r"broken\.py', the module of .* ModuleNotFoundError"),
         f"{tmp_path}/absent.py:segment": (ConfigError, "no file"),
         "numpy": (ConfigError, "'numpy' does not name a function"),
     }
     for source, (error, words) in wrong.items():
         with pytest.raises(error, match=words):
             adapter.load(source)
-    with pytest.raises(ConfigError, match="A int is no function"):
+    with pytest.raises(ConfigError, match="A int is not a function"):
         FunctionTeacher(3)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="'xy' are unknown"):
         FunctionTeacher(bright, axes="xy")

@@ -6,7 +6,7 @@ import pytest
 from napari_grd.errors import DataError, GrdError, LabelError
 from napari_grd.graph.offsets import OFFSETS_2D, pair_ends
 from napari_grd.teaching.base import TeacherPrediction
-from napari_grd.teaching.prediction_check import check_prediction, check_some_sense
+from napari_grd.teaching.prediction_check import check_plausible, check_prediction
 
 SHAPE = (30, 40)
 LABELS = np.zeros(SHAPE, np.uint32)
@@ -19,7 +19,7 @@ def test_an_image_of_background_is_a_fair_answer() -> None:
 def test_another_shape_or_type() -> None:
     with pytest.raises(LabelError, match=r"shape \(30, 40\), the image \(30, 41\)"):
         check_prediction(TeacherPrediction(LABELS), (30, 41))
-    with pytest.raises(GrdError, match="answered with a ndarray"):
+    with pytest.raises(GrdError, match="returned a ndarray"):
         check_prediction(LABELS, SHAPE)  # type: ignore[arg-type]
 
 
@@ -27,7 +27,7 @@ def test_another_shape_or_type() -> None:
 def test_probabilities_are_probabilities(value: float) -> None:
     foreground = np.full(SHAPE, 0.5, np.float32)
     foreground[3, 4] = value
-    with pytest.raises(LabelError, match="teacher's foreground reach from"):
+    with pytest.raises(LabelError, match="teacher's foreground range from"):
         check_prediction(TeacherPrediction(LABELS, foreground), SHAPE)
 
 
@@ -37,26 +37,26 @@ def test_only_pairs_inside_the_image_count() -> None:
         affinity[pair_ends(offset, SHAPE)[0]] = 1
     check_prediction(TeacherPrediction(LABELS, affinities=affinities), SHAPE)
     affinities[0, 1, 0] = 2
-    with pytest.raises(LabelError, match="affinities reach from 1 to 2"):
+    with pytest.raises(LabelError, match="affinities range from 1 to 2"):
         check_prediction(TeacherPrediction(LABELS, affinities=affinities), SHAPE)
 
 
 def test_embeddings_are_finite() -> None:
     embeddings = np.zeros((2, *SHAPE), np.float32)
     embeddings[1, 2, 3] = np.inf
-    with pytest.raises(LabelError, match="embeddings hold NaN or infinite"):
+    with pytest.raises(LabelError, match="embeddings contain NaN or infinite"):
         check_prediction(TeacherPrediction(LABELS, embeddings=embeddings), SHAPE)
 
 
 def test_something_has_to_be_found_somewhere() -> None:
     one = LABELS.copy()
     one[0, 0] = 7
-    check_some_sense([])
-    check_some_sense([LABELS, one])
+    check_plausible([])
+    check_plausible([LABELS, one])
     with pytest.raises(DataError, match="no instance in any of the 2 images"):
-        check_some_sense([LABELS, LABELS])
+        check_plausible([LABELS, LABELS])
     with pytest.raises(DataError, match="no instance in the image"):
-        check_some_sense([LABELS])
+        check_plausible([LABELS])
 
 
 def test_one_giant_everywhere() -> None:
@@ -64,6 +64,6 @@ def test_one_giant_everywhere() -> None:
     giant[0] = 0
     split = giant.copy()
     split[:15] = 4
-    check_some_sense([giant, split])
+    check_plausible([giant, split])
     with pytest.raises(DataError, match=r"97% or more of each of the 2 images for one instance.*diameter"):
-        check_some_sense([giant, giant])
+        check_plausible([giant, giant])

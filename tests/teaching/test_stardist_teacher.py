@@ -119,7 +119,7 @@ def test_nothing_is_downloaded_unasked(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_what_is_no_model(model: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"named '2D_nuclei'.*2D_versatile_fluo"):
         adapter.load_here("2D_nuclei", download=False)
-    with pytest.raises(ModelFileError, match=r"holds no weights of StarDist"):
+    with pytest.raises(ModelFileError, match=r"contains no StarDist weights"):
         adapter.load_here(str(tmp_path), download=False)
     (tmp_path / "weights_best.h5").write_text("no weights")
     with pytest.raises(ModelFileError, match=r"cannot load.*config\.json"):

@@ -1,4 +1,4 @@
-"""Which channels of an image a model is given."""
+"""The choice of a model's input channels."""
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
@@ -16,7 +16,7 @@ class ChannelPickers(QWidget):
     Parameters
     ----------
     panel : Panel
-        Whose viewer it is.
+        The panel whose viewer offers the channels.
     """
 
     changed = Signal()
@@ -32,9 +32,9 @@ class ChannelPickers(QWidget):
         self.hide()
 
     def set_image(self, layer: Image | None, count: int) -> None:
-        """Offer the channels of another image, to a model that takes ``count``, or what has been added since.
+        """Offer the channels of an image for a model with ``count`` inputs, or update the offer.
 
-        What was chosen stays chosen as long as it is there.
+        A chosen channel stays chosen while it exists.
         """
         choices = [] if layer is None else channel_choices(self._viewer, layer)
         if (layer, count) == self._shown and _same(choices, self._choices):
@@ -60,7 +60,7 @@ class ChannelPickers(QWidget):
     def _add(self, number: int, default: Channel | None) -> None:
         picker = QComboBox()
         picker.addItems([_CHOOSE, *(choice.label for choice in self._choices)])
-        picker.setToolTip("What the model is shown here: the stain or color it was trained on.")
+        picker.setToolTip("Input channel of the model: the stain or color it was trained on.")
         for index, choice in enumerate(self._choices):
             if default is not None and _same([choice], [default]):
                 picker.setCurrentIndex(index + 1)

@@ -1,24 +1,24 @@
-"""What may wait is done one thing a turn of the event loop, so that the window stays smooth."""
+"""Deferred calls: one per turn of the event loop, so that the window stays responsive."""
 
 from collections import deque
 from collections.abc import Callable
 
 from qtpy.QtCore import QObject, QTimer
 
-_PAUSE = 50  # milliseconds between two things: time to draw, and to answer the mouse
+_PAUSE = 50  # milliseconds between two calls: time to draw and to handle the mouse
 
 
 class DeferredCalls(QObject):
-    """Does things in the order they came in, with pauses between them.
+    """Runs calls in the order they were added, with pauses between them.
 
     Parameters
     ----------
     parent : QObject
-        With it goes what has not been done.
+        Pending calls are dropped when it is destroyed.
 
     Examples
     --------
-    Adding layers, each of which takes napari a while::
+    Adding layers, each of which takes a while::
 
         deferred = DeferredCalls(widget)
         for layer in layers:
@@ -33,13 +33,13 @@ class DeferredCalls(QObject):
         self._timer.timeout.connect(self._next)
 
     def add(self, thing: Callable[[], object]) -> None:
-        """Do something when those before it are done."""
+        """Run a function after those added before it."""
         self._waiting.append(thing)
         if not self._timer.isActive():
             self._timer.start()
 
     def clear(self) -> None:
-        """Leave undone what has not been done."""
+        """Drop the pending calls."""
         self._waiting.clear()
         self._timer.stop()
 

@@ -11,10 +11,10 @@ _PLUGIN_TITLE = "GRD"
 
 
 def show_panel(viewer: Any, kind: type[Kind], title: str) -> Kind:
-    """Bring a widget of the viewer into sight, docking a new one where there is none.
+    """Show a docked widget of the viewer; dock a new one if there is none.
 
-    ``viewer.window.add_plugin_dock_widget`` would not do: it names docks by
-    the plugin, napari's menus by the plugin's title, so one would get two.
+    ``viewer.window.add_plugin_dock_widget`` names docks by the plugin, napari's menus by the plugin's title, so it
+    would dock a second widget.
 
     Parameters
     ----------

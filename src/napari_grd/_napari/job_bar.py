@@ -14,17 +14,17 @@ _FINE = 1000  # parts of a bar that shows several stages as one
 class JobBar(QWidget):
     """Stage, bar, time left and a Stop button; hidden while nothing runs.
 
-    Of stages that tell how far all of them are, bar and time are those of the whole.
+    For stages that report the overall progress, bar and time show the whole job.
 
     Parameters
     ----------
     stop_tip : str
-        What stopping keeps and loses, for the tooltip.
+        Tooltip of Stop: what is kept and what is lost.
 
     Attributes
     ----------
     told : list of str
-        Messages of the Notice events of the job that runs or ran last.
+        Messages of the Notice events of the running or last job.
     """
 
     def __init__(self, stop_tip: str = "Stop; nothing is added.") -> None:
@@ -48,13 +48,13 @@ class JobBar(QWidget):
         """Show a job that was started."""
         self._running = running
         self.told = []
-        self.bar.setRange(0, 0)  # busy, until the first event says how much there is
+        self.bar.setRange(0, 0)  # busy, until the first event reports the total
         self.text.setText("Starting…")
         self.stop.setEnabled(True)
         self.show()
 
     def show_event(self, event: Event) -> None:
-        """Show a Progress event, keep what a Notice tells; others are passed over."""
+        """Show a Progress event, store a Notice's message, ignore others."""
         if isinstance(event, Notice) and event.message not in self.told:
             self.told.append(event.message)
         if not isinstance(event, Progress):
@@ -78,7 +78,7 @@ class JobBar(QWidget):
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it.
+    """A duration in words.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A panel with one button that starts one job about some layers."""
+"""A panel with one button that starts one job on some layers."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class JobPanel(Panel):
-    """Runs one job at a time, and stops it when a layer that it is about is removed.
+    """Runs one job at a time, and stops it when one of its layers is removed.
 
     Subclasses override :meth:`begin`, and lay out ``go`` and ``bar``.
 
@@ -23,9 +23,9 @@ class JobPanel(Panel):
     ----------
     viewer : napari.viewer.Viewer
     text, tip : str
-        Of the button that starts the job.
+        Text and tooltip of the button that starts the job.
     stop_tip : str
-        What stopping keeps and loses.
+        Tooltip of Stop: what is kept and what is lost.
     """
 
     def __init__(self, viewer: Any, text: str, tip: str, stop_tip: str) -> None:
@@ -52,8 +52,8 @@ class JobPanel(Panel):
         make : callable
             Makes the job, in the worker's thread.
         on_done : callable
-            Takes the result to where it belongs and returns what to tell the
-            user. Not called if a layer was removed or got other data meanwhile.
+            Handles the result and returns a message for the user. Not called if a layer was removed or its data were
+            replaced in the meantime.
         about : sequence of Layer
             Layers that the result belongs to.
         """

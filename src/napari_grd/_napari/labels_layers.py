@@ -1,4 +1,4 @@
-"""A Labels layer of what was segmented, where the image lies."""
+"""Labels layers of a segmentation, aligned with the image."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,16 +17,16 @@ _COARSEST = 512  # rows or columns at which a pyramid may end
 def labels_layer(
     source: ImageSource, level: int, labels: NDArray[np.uint32], *, name: str, made_by: Mapping[str, Any]
 ) -> Labels:
-    """A layer that shows labels of a source where the source lies.
+    """A layer that shows the labels of a source, aligned with it.
 
     Parameters
     ----------
     source : ImageSource
-        What was segmented.
+        The segmented image.
     level : int
         The level of its pyramid that the labels belong to.
     labels : (*planes, H, W) uint32
-        They are shown, not copied: what is written there is seen at the next refresh.
+        Shown without a copy: changes are visible after the next refresh.
     name : str
         Name of the layer.
     made_by : mapping
@@ -38,7 +38,7 @@ def labels_layer(
     factors = [source.factors(level)[axis] if axis in source.spatial_axes else 1.0 for axis in axes]
     if channels:
         # Axes of layers are matched from the last one, so this one has to be
-        # kept if others lie before it: as a single position as long as all channels.
+        # kept if other axes precede it: as a single position that spans all channels.
         data = np.expand_dims(data, channels)
         axes.insert(channels, channels)
         factors.insert(channels, _length(source, channels))

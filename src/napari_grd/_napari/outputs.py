@@ -1,4 +1,4 @@
-"""Where something computed from a layer lies in the world, and who made it."""
+"""World transform and provenance of layers computed from other layers."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +20,7 @@ _VIEW = ("object_diameter", "pixel_size", "invert", "intensity_range")
 
 
 def provenance(model: "Model | None" = None, config: Config | None = None, **more: Any) -> dict[str, Any]:
-    """Who made a layer: version, model and settings, fit for JSON."""
+    """Provenance of a layer: version, model and settings, JSON-compatible."""
     made: dict[str, Any] = {"version": __version__}
     if model is not None:
         made["model"] = model.card.model_dump(mode="json", exclude={"recipe"})
@@ -30,10 +30,10 @@ def provenance(model: "Model | None" = None, config: Config | None = None, **mor
 
 
 def view_settings(made_by: Mapping[str, Any]) -> SegmentConfig:
-    """How the image was shown to the model when labels were made, as far as :func:`provenance` says it.
+    """The model's view of the image when labels were made, as far as :func:`provenance` recorded it.
 
-    What is missing or makes no sense is left to the image; labels of versions before there was a choice were made at
-    the image's own size.
+    Missing or invalid values are estimated from the image; labels of earlier versions, which recorded none, were made
+    at the image's own size.
     """
     known = made_by.get("config")
     if not isinstance(known, Mapping):
@@ -55,12 +55,12 @@ def output_options(
     start: Sequence[float] | None = None,
     made_by: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Keyword arguments that put a new layer where the data it was computed from lies.
+    """Keyword arguments that align a new layer with the data it was computed from.
 
     Parameters
     ----------
     layer : Layer
-        What it was computed from.
+        The layer it was computed from.
     axes : sequence of int, optional
         Axes of the layer that the new one keeps, in its order. Default: all.
     new_axes : sequence of str
@@ -88,7 +88,7 @@ def output_options(
     # The center of a coarse pixel is not that of the first fine one it covers.
     origin = first + (coarser - 1) / 2
     default = [str(axis) for axis in range(-count - len(kept), 0)][count:]
-    unnamed = tuple(str(axis) for axis in range(-layer.ndim, 0))  # what napari calls axes that nobody named
+    unnamed = tuple(str(axis) for axis in range(-layer.ndim, 0))  # napari's names of unnamed axes
     names = default if layer.axis_labels == unnamed else [layer.axis_labels[axis] for axis in kept]
     options: dict[str, Any] = {
         "scale": (*(1.0,) * count, *(scale * coarser)),
@@ -101,6 +101,6 @@ def output_options(
         options["rotate"] = layer.rotate
         options["shear"] = layer.shear
         options["affine"] = layer.affine
-        # The layer's own axes may be turned, and the step to the origin with them.
+        # The layer's axes may be rotated, so the translation must be rotated with them.
         options["translate"] = tuple(layer.affine.inverse(layer.data_to_world(origin)))
     return options

@@ -1,4 +1,4 @@
-"""What all widgets share: a message line, safe connections, buttons."""
+"""Base of all widgets: message line, safe connections, buttons."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ _COLORS = {"info": "#7fa8d8", "warning": "#d9a441", "error": "#e06c6c"}
 
 
 class Panel(QWidget):
-    """Base of the widgets: lays out from the top, says things, and cleans up behind itself.
+    """Base of the widgets: layout from the top, messages, and cleanup.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Panel(QWidget):
         self._docked = False
         self._undo: list[Callable[[], Any]] = []
         self._jobs: list[Running[Any]] = []
-        # Not a bound method: when this is emitted, the Python side of the widget may be gone.
+        # Not a bound method: when this is emitted, the Python side of the widget may be deleted.
         self.destroyed.connect(partial(_let_go, self._undo, self._jobs))
 
     def say(self, text: str, kind: str = "info") -> None:
@@ -46,7 +46,7 @@ class Panel(QWidget):
         self.message.setVisible(bool(text))
 
     def show_error(self, error: BaseException) -> None:
-        """Show what went wrong and what to do."""
+        """Show an error and its remedy."""
         self.say(message_of(error), "error")
 
     def follow(self, signal: Any, callback: Callable[..., Any]) -> None:
@@ -55,17 +55,17 @@ class Panel(QWidget):
         self._undo.append(partial(_disconnect, signal, callback))
 
     def when_gone(self, callback: Callable[[], Any]) -> None:
-        """Call something when the widget goes away; it must not be a method of the widget."""
+        """Call a function when the widget is destroyed; it must not be a method of the widget."""
         self._undo.append(callback)
 
     def track(self, running: Running[Any]) -> None:
-        """Stop a job when the widget goes away; nobody is called back then."""
-        # Those that have ended would keep alive what they worked on.
+        """Stop a job when the widget is destroyed, without callbacks."""
+        # Finished jobs would keep their data alive.
         self._jobs[:] = [job for job in self._jobs if job.running]
         self._jobs.append(running)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Called by Qt. Closing a dock, napari takes the widget out and drops it; connections would keep it alive."""
+        """Called by Qt. When a dock is closed, napari drops the widget; connections would keep it alive."""
         if event.type() == QEvent.Type.ParentChange:
             if self._docked and self.parent() is None:
                 self.deleteLater()
@@ -73,7 +73,7 @@ class Panel(QWidget):
         super().changeEvent(event)
 
     def release(self) -> None:
-        """Let go of everything now: connections and jobs."""
+        """Release connections and jobs."""
         _let_go(self._undo, self._jobs)
 
 
@@ -105,4 +105,4 @@ def _disconnect(signal: Any, callback: Callable[..., Any]) -> None:
     try:
         signal.disconnect(callback)
     except (ValueError, TypeError, RuntimeError):
-        return  # its owner, say a layer, went first
+        return  # its owner, say a layer, was deleted first

@@ -1,4 +1,4 @@
-"""Pickers that follow what they pick from: layers, and models."""
+"""Pickers of layers and models that follow the viewer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +24,14 @@ class LayerCombo(QComboBox):
     Parameters
     ----------
     panel : Panel
-        Whose viewer it is.
+        The panel whose viewer is used.
     kinds : tuple of Layer types
-        What can be picked.
+        Types of layers that can be picked.
     tip : str
         The tooltip.
     none : str, optional
-        Text of a first entry that picks nothing. Without it, an empty list
-        shows "no image yet" or the like, and the topmost layer is picked.
+        Text of a first entry that picks nothing. Without it, an empty list shows "no image layer yet" or similar, and
+        the topmost layer is picked.
     """
 
     changed = Signal()
@@ -55,7 +55,7 @@ class LayerCombo(QComboBox):
         return found if found in self._layers else None
 
     def set_layer(self, layer: Layer | None) -> None:
-        """Pick a layer; None picks nothing where that is possible."""
+        """Pick a layer; None picks the entry ``none``, if there is one."""
         for index in range(self.count()):
             if self.itemData(index) is layer:
                 self.setCurrentIndex(index)
@@ -79,12 +79,12 @@ class LayerCombo(QComboBox):
 
 
 class ModelCombo(QComboBox):
-    """Picks one of the viewer's models, opens a file, or downloads what the user has listed, after a question.
+    """Picks one of the viewer's models, opens a file, or downloads a model of the user's list after confirmation.
 
     Parameters
     ----------
     panel : Panel
-        Whose models; it also shows what goes wrong with a file.
+        The panel whose models are offered; it also shows errors of model files.
     tip : str
         The tooltip.
     none : str, optional
@@ -155,7 +155,7 @@ class ModelCombo(QComboBox):
         self._take(lambda: path)
 
     def _take(self, find: Callable[[], str | Path], done: str = "") -> None:
-        """Find a file and load it, both in a worker; say something when it is done."""
+        """Find a file and load it, both in a worker; then show a message."""
 
         def load() -> Any:
             from napari_grd.api import load_model  # imports torch

@@ -1,4 +1,4 @@
-"""Shapes that somebody drew over an image, as pixels of it."""
+"""Shapes drawn over an image, as pixels of the image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +14,9 @@ Outline = NDArray[np.float64]
 
 
 def outlines(shapes: Shapes, source: ImageSource) -> list[Outline]:
-    """The areas of a Shapes layer in coordinates of a plane of a source; lines are passed over.
+    """The areas of a Shapes layer in coordinates of a plane of a source; lines are ignored.
 
-    Quick, so fit for the GUI thread; :func:`mask_of` is for a worker.
+    Fast enough for the GUI thread; :func:`mask_of` is for a worker.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def outlines(shapes: Shapes, source: ImageSource) -> list[Outline]:
 
 
 def mask_of(areas: Sequence[Outline], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The pixels that lie in one of several areas.
+    """The pixels inside any of several areas.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def mask_of(areas: Sequence[Outline], shape: tuple[int, int]) -> NDArray[np.bool
 
 
 def _ellipse(corners: NDArray[Any]) -> NDArray[Any]:
-    """Points on the ellipse in a parallelogram with these four corners."""
+    """Points on the ellipse inscribed in a parallelogram with these four corners."""
     middle = np.mean(corners, axis=0)
     first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     angles = np.linspace(0, 2 * np.pi, 90, endpoint=False)[:, None]

@@ -1,4 +1,4 @@
-"""Models at addresses of the user's, offered beside the others."""
+"""Remote models from the user's list, offered beside the others."""
 
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QMessageBox, QWidget
@@ -8,7 +8,7 @@ from napari_grd.hub import RemoteModel, remote_models
 
 
 def listed_models() -> dict[str, RemoteModel]:
-    """The models of the user's list, by name; a list that cannot be used is told and offers none."""
+    """The models of the user's list, by name; empty, with a message, if the list is invalid."""
     try:
         return remote_models()
     except GrdError as error:

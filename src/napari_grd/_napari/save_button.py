@@ -1,4 +1,4 @@
-"""Saving a student: as a model file, or for other programs; not before its terms were read."""
+"""Saving a student, as a model file or for other programs, after its license terms were confirmed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,16 +21,16 @@ FILTERS: dict[str, Form] = {
     "ONNX (*.onnx)": "onnx",
     "OpenVINO (*.xml)": "openvino",
 }
-"""What the file dialog offers: text to format."""
+"""File types of the dialog: text to format."""
 
 
 class SaveButton(QPushButton):
-    """Asks where to, and writes in a worker.
+    """Asks for a file, and writes it in a worker.
 
     Parameters
     ----------
     panel : Panel
-        Says how it went.
+        The panel that shows the outcome.
     """
 
     def __init__(self, panel: Panel) -> None:
@@ -47,12 +47,12 @@ class SaveButton(QPushButton):
         self.setEnabled(True)
 
     def save_as(self, path: str, form: Form = "model") -> None:
-        """Write the student, whole or not at all.
+        """Write the student atomically.
 
         Parameters
         ----------
         path : str
-            Where to.
+            The file.
         form : {"model", "bioimageio", "onnx", "openvino"}
             A model file, or what :func:`napari_grd.api.export_model` writes.
         """
@@ -65,8 +65,8 @@ class SaveButton(QPushButton):
 
             return grd.save_model(model, path) if form == "model" else grd.export_model(model, path, form)
 
-        if form != "model":  # which is written in no time
-            self._panel.say("Exporting, and checking what was exported…")
+        if form != "model":  # which is written instantly
+            self._panel.say("Exporting, and checking the exported model…")
         done = run_call(
             write, on_done=lambda found: self._panel.say(f"Saved as {found}"), on_error=self._panel.show_error
         )
@@ -80,13 +80,13 @@ class SaveButton(QPushButton):
         )
         if path:
             form = FILTERS.get(chosen, "model")
-            # A dialog keeps the suffix of the name it began with, whatever format was chosen then.
+            # A dialog keeps the suffix of the proposed name when another format is chosen.
             self.save_as(path.removesuffix(MODEL_SUFFIX).removesuffix(SUFFIXES[form]) + SUFFIXES[form], form)
 
     def _accepted(self, restrictions: str) -> bool:
-        """Whether what its teacher's license forbids was read; nothing is asked where nothing is forbidden."""
+        """Whether the user accepts the restrictions of the teacher's license; True if there are none."""
         if not restrictions:
             return True
-        question = f"This student has learned from a teacher with terms of its own:\n\n{restrictions}\n\nSave it?"
+        question = f"The student's teacher has its own license terms:\n\n{restrictions}\n\nSave it?"
         answer = QMessageBox.question(self, "Terms of the teacher", question)
         return bool(answer == QMessageBox.StandardButton.Yes)

@@ -12,7 +12,7 @@ PLUGIN = "napari-grd"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose in Preferences > Plugins > GRD.
+    """The user's settings in Preferences > Plugins > GRD.
 
     Attributes
     ----------
@@ -21,9 +21,9 @@ class Settings:
     threads : int
         Processor threads, 0 for all.
     cache_folder : Path
-        Where teachers' outputs are kept. It may not exist yet.
+        Cache folder for teacher predictions. It may not exist yet.
     cache_bytes : int
-        What may be kept there.
+        Maximum size of the cache.
     zarr_folders : bool
         Whether Zarr folders are opened with this plugin without asking.
     """
@@ -36,12 +36,12 @@ class Settings:
 
 
 def settings() -> Settings:
-    """The settings as they are now.
+    """The current settings.
 
     Raises
     ------
     KeyError
-        If napari does not know the plugin, because it is not installed or switched off.
+        If the plugin is not registered in napari, because it is not installed or disabled.
     """
     stored = get_plugin_settings(PLUGIN)
     folder = stored.cache.folder

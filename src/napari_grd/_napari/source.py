@@ -1,6 +1,6 @@
-"""What a model reads: chosen channels of image layers, one plane or region at a time.
+"""A model's input: chosen channels of image layers, one plane or region at a time.
 
-napari keeps channels in three ways: as layers of one shape, as an axis of one
+napari represents channels in three ways: as layers of one shape, as an axis of one
 layer, and as the last axis of an RGB layer. They all become ``(C, h, w)`` here.
 """
 
@@ -48,7 +48,7 @@ class ImageSource:
     Parameters
     ----------
     layer : Image
-        Gives shape, place and pyramid.
+        Provides shape, transform and pyramid.
     channels : tuple of Channel, optional
         Default: the layer itself (its gray value if it is RGB).
     displayed : (int, int), optional
@@ -83,7 +83,7 @@ class ImageSource:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Tells two sources apart: which layers, data, channels and axes."""
+        """Identifies the source: layers, data, channels and axes."""
         return (
             self.spatial_axes,
             *((c.layer.unique_id, id(_levels(c.layer)[0]), c.index) for c in self.channels),
@@ -100,12 +100,12 @@ class ImageSource:
         return int(full[self.spatial_axes[0]]), int(full[self.spatial_axes[1]])
 
     def factors(self, level: int) -> tuple[float, ...]:
-        """By how much each axis of the layer is coarser at a level than at level 0."""
+        """Downsampling factor of each axis of the layer at a level, relative to level 0."""
         finest, coarse = _levels(self.layer)[0].shape, _levels(self.layer)[level].shape
         return tuple(finest[axis] / coarse[axis] for axis in range(self.layer.ndim))
 
     def downsample(self, level: int) -> float:
-        """By how much a plane is coarser at a level than at level 0."""
+        """Downsampling factors of a plane at a level, relative to level 0."""
         factors = self.factors(level)
         return float(np.sqrt(factors[self.spatial_axes[0]] * factors[self.spatial_axes[1]]))
 
@@ -120,7 +120,7 @@ class ImageSource:
         return product(*(range(size) for size in self.plane_shape))
 
     def current_plane(self, viewer: Any) -> PlaneIndex:
-        """The plane that the viewer's sliders stand at, clipped to the layer."""
+        """The plane at the viewer's sliders, clipped to the layer."""
         full = _levels(self.layer)[0].shape
         place = self.layer.world_to_data(viewer.dims.point)
         return tuple(int(np.clip(round(place[axis]), 0, full[axis] - 1)) for axis in self.plane_axes)
@@ -168,7 +168,7 @@ class ImageSource:
 
 
 def channel_axis(layer: Image) -> int | None:
-    """The axis of a layer that holds channels by its name; None if there is none."""
+    """The channel axis of a layer, by its name; None if there is none."""
     for axis, label in enumerate(layer.axis_labels):
         if label.lower() in _CHANNEL_NAMES and axis < layer.ndim - 2:
             return axis
@@ -176,7 +176,7 @@ def channel_axis(layer: Image) -> int | None:
 
 
 def channel_choices(viewer: Any, layer: Image) -> list[Channel]:
-    """Everything a model's input channel can be taken from, for an image layer.
+    """The possible input channels of an image layer.
 
     RGB components and their gray value; positions along an axis named "c" or
     "channel"; else the layer and all others of its shape.
@@ -195,7 +195,7 @@ def channel_choices(viewer: Any, layer: Image) -> list[Channel]:
 
 
 def default_channels(viewer: Any, layer: Image, count: int) -> tuple[Channel, ...] | None:
-    """The channels a model that takes ``count`` is given unless somebody chooses; None if it is not clear.
+    """The default channels for a model that takes ``count``; None if they are ambiguous.
 
     One channel: the gray value of an RGB layer, the layer itself, or the only
     position of its channel axis. Three channels and RGB: red, green, blue.

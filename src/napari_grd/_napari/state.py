@@ -1,4 +1,4 @@
-"""What the widgets of one viewer share: its models, and which is the live student."""
+"""State shared by the widgets of one viewer: its models, and which is the live student."""
 
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -24,13 +24,12 @@ class StateSignals(SignalGroup):
 class State:
     """Models by name, the live student, and whether Live is on.
 
-    Making one imports nothing heavy; a built-in or fetched model is loaded when
-    it is first asked for.
+    Creating it imports nothing slow; a built-in or fetched model is loaded when it is first used.
     """
 
     def __init__(self) -> None:
         self.events = StateSignals()
-        self.remote = listed_models()  # once: a list that cannot be used is not told again by every picker
+        self.remote = listed_models()  # once: an invalid list is not reported again by every picker
         self._models: dict[str, Model | None] = dict.fromkeys(
             [*builtin_paths(), *(name for name, model in self.remote.items() if model.here)]
         )
@@ -53,7 +52,7 @@ class State:
         return unique
 
     def get(self, name: str) -> "Model":
-        """A model by name. The first call for one that is not loaded takes seconds: make it in a worker.
+        """A model by name. The first call for a model takes seconds: make it in a worker.
 
         Raises
         ------
@@ -86,7 +85,7 @@ class State:
 
     @property
     def live(self) -> bool:
-        """Whether Live is on; others then leave it a core."""
+        """Whether Live is on; other jobs then leave it a core."""
         return self._live
 
     @live.setter
@@ -108,7 +107,7 @@ def state_of(viewer: Any) -> State:
 
 
 def unwrap(viewer: Any) -> Any:
-    """The viewer itself, of the proxy that napari gives to plugins.
+    """The viewer itself, behind the proxy that napari passes to plugins.
 
     The proxy looks at the calling frame and swaps Python's warning filters at
     each access of an attribute: too slow for what follows the camera, and not

@@ -1,4 +1,4 @@
-"""What of an image a viewer shows, in the image's own coordinates."""
+"""The visible part of an image, in the image's coordinates."""
 
 from itertools import product
 from typing import Any
@@ -19,7 +19,7 @@ def displayed_axes(viewer: Any, layer: Image) -> tuple[int, int] | None:
 
 
 def viewport_of(viewer: Any, source: ImageSource) -> Viewport:
-    """What the canvas shows of a source, with the plane that the sliders stand at.
+    """The visible part of a source, with the plane at the sliders.
 
     It is computed from the camera and not taken from ``layer.corner_pixels``,
     which lags behind until the next draw and is rounded to chunks in pyramids.
@@ -32,7 +32,7 @@ def viewport_of(viewer: Any, source: ImageSource) -> Viewport:
     for signs in product((-1, 1), repeat=2):
         place = np.array(viewer.dims.point, float)
         place[displayed] = [at + sign * reach for at, sign, reach in zip(middle, signs, half, strict=True)]
-        # All four, as the layer may be turned.
+        # All four corners, as the layer may be rotated.
         corners.append(source.layer.world_to_data(place)[list(source.spatial_axes)])
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     return Viewport(source.current_plane(viewer), (float(low[0]), float(low[1])), (float(high[0]), float(high[1])))

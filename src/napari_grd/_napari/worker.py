@@ -1,16 +1,15 @@
-"""Jobs in a thread of napari's pool, with every callback in the GUI thread.
+"""Jobs in a thread of napari's pool, with all callbacks in the GUI thread.
 
-napari's own generator worker is kept for what it is good at (its thread pool,
-``quit``, being waited for when napari closes) and mended in four places, each
-of which has a test:
+napari's generator worker provides the thread pool, ``quit`` and the wait when napari closes. It is changed in four
+places, each with a test:
 
-* A RuntimeError of a generator worker is taken for a deleted worker and
-  nothing is emitted; torch's out-of-memory is a RuntimeError.
+* A RuntimeError of a generator worker is interpreted as a deleted worker and nothing is emitted; torch's out-of-memory
+  is a RuntimeError.
 * After ``quit`` the generator stays suspended until it is collected, and its
   clean-up then runs in whatever thread that happens in. A job saves its
   checkpoint there, so it is closed in its own thread.
-* napari's relay of errors is not called with every Qt binding, so what a job
-  raised is kept as its outcome and delivered by us.
+* napari's relay of errors is not called with every Qt binding, so a job's error is stored as its outcome and delivered
+  here.
 * Every worker swaps Python's global warning filters for as long as it runs.
   Two that overlap leave them swapped for good.
 """
@@ -32,9 +31,9 @@ from napari_grd.errors import GrdError, out_of_memory
 from napari_grd.jobs import Event, Job, Progress
 
 Result = TypeVar("Result")
-_LEAST_PAUSE = 0.05  # seconds between two Progress events; more would only keep the GUI thread busy
-# Seconds for which a thread may hold Python's lock while another waits. Drawing gives it up at each of hundreds of
-# calls of OpenGL; at Python's 5 ms a draw beside a training took a third of a second.
+_LEAST_PAUSE = 0.05  # seconds between two Progress events; more would only load the GUI thread
+# Seconds for which a thread may hold Python's lock while another waits. Drawing releases it at each of hundreds of
+# OpenGL calls; at Python's 5 ms, a draw during a training took a third of a second.
 _SWITCH = 0.0005
 _CLOSING = 30.0  # seconds that closing napari waits for checkpoints to be written
 
@@ -81,7 +80,7 @@ class _JobWorker(GeneratorWorker):
         finally:
             self._running = False
             self.ended.set()
-            # The base waits for these two to forget the worker.
+            # The base waits for these two before it drops the worker.
             self.finished.emit()
             self._finished.emit(self)
 
@@ -115,7 +114,7 @@ class _JobWorker(GeneratorWorker):
 
 
 class Running(Generic[Result]):
-    """A job that was started. Made by :func:`run_job`."""
+    """A running job. Created by :func:`run_job`."""
 
     def __init__(
         self,
@@ -140,7 +139,7 @@ class Running(Generic[Result]):
 
     @property
     def running(self) -> bool:
-        """Whether the end of the job has not been delivered yet."""
+        """Whether the job's end has not been delivered yet."""
         return not self._delivered
 
     def stop(self) -> None:
@@ -148,11 +147,11 @@ class Running(Generic[Result]):
         self._worker.quit()
 
     def silence(self) -> None:
-        """Call nobody back any more: who asked is gone."""
+        """Disable all callbacks: their owner was deleted."""
         self._silent = True
 
     def wait(self, seconds: float) -> bool:
-        """Block until the job's thread is through with it; False if it takes longer."""
+        """Block until the job has ended; False at the timeout."""
         return self._worker.ended.wait(seconds)
 
     def _post(self, item: Event | _Outcome) -> None:
@@ -160,7 +159,7 @@ class Running(Generic[Result]):
         try:
             self._relay.posted.emit(item)
         except RuntimeError:
-            return  # Qt took its side of the relay along when the application ended; nobody listens
+            return  # Qt deleted the relay when the application ended
 
     def _deliver(self, item: Event | _Outcome) -> None:
         if isinstance(item, _Done | _Failed | _Stopped):
@@ -192,22 +191,20 @@ def run_job(
     Parameters
     ----------
     make : callable
-        Makes the job. It is called in the worker thread, so it may read files
-        or import what takes long.
+        Creates the job. It is called in the worker thread, so it may read files or make slow imports.
     on_event : callable, optional
-        Called with every event, but with at most 20 of a kind Progress a second.
+        Called with every event, but at most 20 Progress events per second.
     on_done : callable, optional
         Called with the job's result.
     on_error : callable, optional
-        Called with what the job raised. Default: a napari notification.
+        Called with the job's error. Default: a napari notification.
     on_stopped : callable, optional
         Called when the job was stopped and closed.
 
     Returns
     -------
     Running
-        Exactly one of ``on_done``, ``on_error`` and ``on_stopped`` ends it. All
-        callbacks come in the GUI thread.
+        Exactly one of ``on_done``, ``on_error`` and ``on_stopped`` ends it. All callbacks run in the GUI thread.
     """
     _watch_application()
     return Running(make, on_event, on_done, on_error, on_stopped)
@@ -219,7 +216,7 @@ def run_call(
     on_done: Callable[[Result], None] | None = None,
     on_error: Callable[[BaseException], None] | None = None,
 ) -> Running[Result]:
-    """Run one piece of work that reports nothing until it is finished; otherwise as :func:`run_job`."""
+    """Run a function without progress in a worker thread; otherwise as :func:`run_job`."""
 
     def job() -> Job[Result]:
         yield from ()
@@ -229,7 +226,7 @@ def run_call(
 
 
 def message_of(error: BaseException) -> str:
-    """An error in words for a user: problem and remedy, or what Python says."""
+    """An error message for the user: problem and remedy, or Python's message."""
     if isinstance(error, GrdError):
         return str(error)
     if short := out_of_memory(error):

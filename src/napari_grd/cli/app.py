@@ -1,4 +1,4 @@
-"""Verbs and the way out: every error that a user can mend is one line, without a traceback."""
+"""The commands and the exit: every error that a user can correct is one line, without a traceback."""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
-    # An unexpected error is ours: a plain traceback is what a report needs.
+    # An unexpected error is a bug: a plain traceback is needed for a report.
     pretty_exceptions_enable=False,
 )
 _debug = False
@@ -46,10 +46,10 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _program(
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
 ) -> None:
-    """Small, fast networks for instance segmentation, distilled from big ones."""
+    """Small, fast networks for instance segmentation, distilled from large ones."""
     global _debug
     _debug = debug
 
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        0 when done; 1 if some files could not be used, or the standard output takes nothing; 2 for an error in the
-        command; 130 after Ctrl-C and 143 after a termination signal, when what was done has been saved.
+        0 when done; 1 if some files could not be used, or the standard output cannot be written; 2 for an error in the
+        command; 130 after Ctrl-C and 143 after a termination signal, after progress was saved.
     """
     guard_output()
     try:
@@ -74,12 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             app(None if arguments is None else list(arguments), prog_name="napari-grd")
         finally:
             if sys.stdout is not None:
-                sys.stdout.flush()  # else the interpreter does, and fails, when all is over
+                sys.stdout.flush()  # else the interpreter does at exit, and fails
     except OutputFull as error:
         give_up_output()
         _say(f"Error: {error}")
         sys.exit(1)
-    except BrokenPipeError:  # who reads has gone, as head does: nobody is there to be told
+    except BrokenPipeError:  # the reader has closed the pipe, as head does: no message is needed
         give_up_output()
         sys.exit(1)
     except GrdError as error:
@@ -99,5 +99,5 @@ def _say(text: str) -> None:
     try:
         Console(stderr=True, soft_wrap=True).print(text, style="bold red", markup=False, highlight=False)
         sys.stderr.flush()
-    except OSError:  # the error output may be as full as any other
+    except OSError:  # the error output may be full, too
         give_up_output(2)

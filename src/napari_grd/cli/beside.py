@@ -1,4 +1,4 @@
-"""Files that go beside a label image: its table, and its objects for other programs."""
+"""Files beside a label image: its table, and its objects in other formats."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ _TABLES = {"csv": ".csv", "parquet": ".parquet"}
 
 
 def parse_kinds(texts: Sequence[str] | None) -> tuple[str, ...]:
-    """What is wanted beside each label image; several may be in one text, with commas between.
+    """The kinds of files to write beside each label image; one text may list several, separated by commas.
 
     Raises
     ------
     ConfigError
-        If there is no such kind of file.
+        If a kind is unknown.
 
     Examples
     --------
@@ -32,12 +32,12 @@ def parse_kinds(texts: Sequence[str] | None) -> tuple[str, ...]:
     kinds = tuple(dict.fromkeys(kind.strip() for text in texts or () for kind in text.split(",")))
     for kind in kinds:
         if kind not in suffixes:
-            raise ConfigError(f"--also {kind!r} is no kind of file.", f"Choose of: {', '.join(suffixes)}.")
+            raise ConfigError(f"--also {kind!r} is not a kind of file.", f"Choose of: {', '.join(suffixes)}.")
     return kinds
 
 
 def paths_beside(target: Path, kinds: Sequence[str]) -> list[Path]:
-    """Where the files go that belong to the labels in ``target``, in the order of the kinds."""
+    """Paths of the files beside the labels in ``target``, in the order of the kinds."""
     from napari_grd.io.names import image_stem
 
     suffixes = _suffixes()
@@ -47,7 +47,7 @@ def paths_beside(target: Path, kinds: Sequence[str]) -> list[Path]:
 def iter_write_beside(
     target: Path, kinds: Sequence[str], pixels: LabelPixels, image: str, objects: "ObjectFilter"
 ) -> Job[list[Path]]:
-    """Write them.
+    """Write the files.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ def iter_write_beside(
     kinds : sequence of str
         From :func:`parse_kinds`.
     pixels : LabelPixels
-        The labels, as they are in that file, and the channels to measure.
+        The labels as in that file, and the channels to measure.
     image : str
         File name of the image.
     objects : ObjectFilter
-        What was left out, for the record.
+        The filter that was applied, for the provenance.
 
     Raises
     ------

@@ -34,10 +34,10 @@ _ALL = "annotations"  # the COCO file of many images
 
 
 def convert(
-    labels: Annotated[Path, typer.Argument(help="A label image, or a folder of them.")],
+    labels: Annotated[Path, typer.Argument(help="A label image, or a folder of label images.")],
     images: Annotated[
         Path | None,
-        typer.Argument(help="The image, or a folder of images of the same names: COCO files name them."),
+        typer.Argument(help="The image, or a folder of images with the same names; COCO files refer to them."),
     ] = None,
     to: Annotated[
         list[str] | None,
@@ -52,11 +52,11 @@ def convert(
     max_size: MaxSize = None,
     axes: Axes = None,
     pixel_size: PixelSize = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Write objects for other programs: ImageJ ROIs, GeoJSON for QuPath, COCO annotations.
 
-    Outlines are exact to the pixel. ImageJ and QuPath get one file an image; COCO gets one for all.
+    Outlines are exact to the pixel. ImageJ and QuPath get one file per image, COCO one for all images.
     """
     from napari_grd.io.atomic import make_folder
     from napari_grd.io.objects.formats import object_format
@@ -69,7 +69,7 @@ def convert(
     there = [path for paths in targets.values() for path in dict.fromkeys(paths) if path.exists()]
     if there and not force:
         raise OutputError(
-            f"{len(there)} of the files to write exist, the first: {str(there[0])!r}.",
+            f"{len(there)} of the output files exist already, the first: {str(there[0])!r}.",
             "Use --force to overwrite, or another --out folder.",
         )
     for note in notes:
@@ -89,7 +89,7 @@ def convert(
 
 
 def _targets(files: Sequence[LabelFile], form: "ObjectFormat", out: Path, many: bool) -> list[Path]:
-    """The file of this format that each label file goes to."""
+    """The output file of each label file in this format."""
     from napari_grd.io.objects.formats import SUFFIXES
 
     return [out / f"{_ALL if many and form == 'coco' else file.name}{SUFFIXES[form]}" for file in files]
@@ -124,7 +124,7 @@ def _iter_convert(
                     yield FileSaved(paths[done], kind="objects")
             if dataset is not None:
                 yield from relay(dataset.iter_add(source, class_function(class_name)), change)
-        except OutputError:  # the next file would not fare better
+        except OutputError:  # the next file would fail, too
             raise
         except GrdError as error:
             failures.add(file.labels, error)

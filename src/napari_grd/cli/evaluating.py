@@ -16,10 +16,12 @@ _ALL = "all"
 def evaluate(
     reference: Annotated[Path, typer.Argument(help="The reference labels: a file, or a folder of label images.")],
     labels: Annotated[
-        Path, typer.Argument(help="The labels to score: a file, or a folder of files of the same names.")
+        Path, typer.Argument(help="The labels to score: a file, or a folder of files with the same names.")
     ],
-    min_size: Annotated[int, typer.Option(help="Objects under this many pixels do not count.")] = 0,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the scores of each image and of all.")] = None,
+    min_size: Annotated[int, typer.Option(help="Ignore objects with fewer pixels.")] = 0,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write the scores of each image and of all images together.")
+    ] = None,
 ) -> None:
     """Score label images against reference label images."""
     pairs = _pairs(labels, reference)
@@ -31,7 +33,7 @@ def evaluate(
 
 
 def _pairs(labels: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
-    """Files that belong together, by name."""
+    """Pairs of files with the same name."""
     from napari_grd.io.listing import find_labels
     from napari_grd.io.names import image_stem
 
@@ -45,14 +47,14 @@ def _pairs(labels: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
     found, true = find_labels(labels), find_labels(reference)
     if missing := sorted(true.keys() ^ found.keys()):
         raise DataError(
-            f"{len(missing)} of the label images are in one folder only, the first: {missing[0]!r}.",
-            "Remove these, or make the missing ones: an image without a partner has no score.",
+            f"{len(missing)} of the label images are in only one folder, the first: {missing[0]!r}.",
+            "Remove them, or add the missing ones: an image without a counterpart has no score.",
         )
     return {name: (found[name], true[name]) for name in sorted(true)}
 
 
 def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[dict[str, dict[str, float]]]:
-    """Scores of each image by name, and of all together."""
+    """Scores of each image by name, and of all images together."""
     from napari_grd.io.label_image import read_labels
     from napari_grd.io.notes import Notes
     from napari_grd.metrics import evaluate as score

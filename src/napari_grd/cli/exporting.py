@@ -1,4 +1,4 @@
-"""The verbs that prepare a model for elsewhere: export, calibrate."""
+"""The commands that prepare a model for other programs or int8: export, calibrate."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,31 +17,33 @@ _BY_SUFFIX = {".zip": "bioimageio", ".onnx": "onnx", ".xml": "openvino"}
 
 Source = Annotated[str, typer.Argument(help="A model file, or the name of a built-in model.")]
 Axes = Annotated[str | None, typer.Option(help="Axes of the images. \\[default: from the model and the file]")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
 def export(
     model: Source,
-    out: Annotated[Path, typer.Argument(help="The file to write: .zip, .onnx or .xml; openvino also makes folders.")],
+    out: Annotated[Path, typer.Argument(help="The output file: .zip, .onnx or .xml; for openvino also a folder.")],
     format: Annotated[
-        str | None, typer.Option(help="bioimageio, onnx or openvino. \\[default: from the name of the file]")
+        str | None, typer.Option(help="bioimageio, onnx or openvino. \\[default: from the file name]")
     ] = None,
     int8: Annotated[
-        Path | None, typer.Option(help="For openvino: quantize, calibrated on the images of this folder.")
+        Path | None, typer.Option(help="For openvino: quantize to int8, calibrated on the images in this folder.")
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="For bioimageio: an example for test and cover.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="For bioimageio: example image for the test and the cover.")
+    ] = None,
     axes: Axes = None,
-    author: Annotated[list[str] | None, typer.Option(help="For bioimageio: who made it; repeatable.")] = None,
+    author: Annotated[list[str] | None, typer.Option(help="For bioimageio: author; repeatable.")] = None,
     license: Annotated[
         str | None, typer.Option(help="For bioimageio: SPDX identifier. \\[default: the card's]")
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write a model for other programs: a bioimage.io package, ONNX or OpenVINO."""
+    """Export a model as a bioimage.io package, ONNX or OpenVINO."""
     chosen = format or _BY_SUFFIX.get(out.suffix)
     if chosen is None:
         raise ConfigError(
-            f"The name {out.name!r} does not tell a format.", "Let it end in .zip, .onnx or .xml, or give --format."
+            f"The format of {out.name!r} is unknown.", "Use the suffix .zip, .onnx or .xml, or give --format."
         )
     _check_free(out, force)
 
@@ -61,12 +63,12 @@ def export(
 
 def calibrate_int8(
     model: Source,
-    images: Annotated[Path, typer.Argument(help="Folder of images as they will be segmented.")],
-    out: Annotated[Path, typer.Option(help="Where the calibrated model goes.")],
+    images: Annotated[Path, typer.Argument(help="Folder of images like those to be segmented.")],
+    out: Annotated[Path, typer.Option(help="The file of the calibrated model.")],
     axes: Axes = None,
     force: Force = False,
 ) -> None:
-    """Show a model some images, so that it can be run with --precision int8."""
+    """Calibrate a model on images, so that it can be run with --precision int8."""
     _check_free(out, force)
 
     import napari_grd.api as grd

@@ -1,4 +1,4 @@
-"""Files that could not be used, while the others are done."""
+"""Failures of single files, reported after the others are done."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from napari_grd.errors import GrdError
 
 
 class Failures:
-    """What went wrong with which file, to be told at the end."""
+    """Errors by file, to be reported at the end."""
 
     def __init__(self) -> None:
         self.told: dict[Path, str] = {}
 
     def add(self, path: Path, error: GrdError) -> None:
-        """Take note of what was wrong with a file."""
+        """Record the error of a file."""
         text = str(error)
         self.told[path] = text if path.name in text else f"{str(path)!r}: {text}"
 

@@ -1,4 +1,4 @@
-"""Which folder of images a user of the command line means."""
+"""The folder of images that a command line names."""
 
 import os
 from pathlib import Path
@@ -7,17 +7,17 @@ from napari_grd.errors import DataError
 
 VARIABLE = "GRD_DATA"
 _DEFAULT = "dsb2018_fluo"
-# Fields of one well look alike: what is held out must be of other wells.
+# Fields of one well are similar: held-out images must be from other wells.
 _GROUPS = {"bbbc039_nuclei": r"_([A-P]\d\d)_"}
 
 
 def known_group(folder: Path) -> str | None:
-    """The group of a data set whose images are known to come from wells; None for any other."""
+    """The group of a data set whose images are known to come from wells; None for others."""
     return _GROUPS.get(folder.name)
 
 
 def data_folder(images: Path | None, dataset: str | None) -> Path:
-    """The folder a user means: the one given, or a data set in the folder that ``GRD_DATA`` names.
+    """The folder given, or a data set in the folder that ``GRD_DATA`` names.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Label images that a command line names, with the images they belong to."""
+"""Label images that a command line names, with their images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from napari_grd.io.calibration import Calibration
     from napari_grd.io.image_data import ImageData
 
-_MANY = 64  # objects that a plane must have before it is doubted
+_MANY = 64  # minimum number of objects for the plausibility check
 _SCATTERED = 3  # pieces an object
 
 
@@ -22,13 +22,13 @@ class LabelFile:
     Attributes
     ----------
     name : str
-        What both are called.
+        Common name of both.
     labels : Path
         The label image.
     image : Path or None
         The image.
     lacks_image : bool
-        Whether images were given, and this one is not among them.
+        Whether images were given, but not this one.
     """
 
     name: str
@@ -39,20 +39,20 @@ class LabelFile:
 
 @dataclass(frozen=True, eq=False)
 class LabelPixels:
-    """What was read of a :class:`LabelFile`, axes in the order of "tzyx".
+    """The contents of a :class:`LabelFile`, with axes in the order of "tzyx".
 
     Attributes
     ----------
     labels : array of int
-        Object numbers.
+        The label image.
     axes : str
-        A letter for each axis.
+        One letter per axis.
     calibration : Calibration
-        Of these axes: what the label file says, or else its image.
+        Calibration of these axes, from the label file or else the image.
     channels : mapping of str to array
         Each of the image's channels, with the axes of the labels.
     notes : tuple of str
-        What the user should know, in full sentences.
+        Messages for the user, in full sentences.
     """
 
     labels: Any = field(repr=False)
@@ -63,7 +63,7 @@ class LabelPixels:
 
 
 def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile], list[str], bool]:
-    """Files that belong together by their stems, notes on what was passed over, and whether a folder was given.
+    """Files matched by their stems, notes on skipped files, and whether a folder was given.
 
     Raises
     ------
@@ -98,14 +98,14 @@ def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile]
         )
     notes = list(listing.notes)
     if bare := known.keys() - found.keys():
-        notes.append(f"{len(bare)} image(s) have no labels and were passed over, the first: {min(bare)!r}.")
+        notes.append(f"{len(bare)} image(s) have no labels and were skipped, the first: {min(bare)!r}.")
     return [LabelFile(name, path, known.get(name), name not in known) for name, path in found.items()], notes, True
 
 
 def read_label_file(
     file: LabelFile, *, axes: str | None = None, pixel_size: tuple[float, ...] | None = None, with_image: bool = True
 ) -> LabelPixels:
-    """Read labels, and the channels of their image if it is asked for.
+    """Read labels, and the channels of their image on request.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def read_label_file(
             channels = _channels(image)
     if labels.dtype.kind == "i" and labels.min(initial=0) < 0:
         labels = np.where(labels < 0, 0, labels)
-        notes.append(f"Pixels of {file.labels.name} that are unknown (-1) are taken for background.")
+        notes.append(f"Pixels of {file.labels.name} that are unknown (-1) are read as background.")
     if why := _not_labels(labels):
         notes.append(f"{file.labels.name} looks like an image, not like labels: {why}.")
     order = sorted(letters, key="tczyx".index)
@@ -152,7 +152,7 @@ def read_label_file(
 
 
 def segmented_pixels(labels: Any, image: "ImageData") -> LabelPixels:
-    """Labels that were just made of an image, with the axes of the image but channels."""
+    """Labels that were just computed from an image, with the axes of the image but channels."""
     import numpy as np
 
     letters = image.axes.replace("c", "")
@@ -162,7 +162,7 @@ def segmented_pixels(labels: Any, image: "ImageData") -> LabelPixels:
 
 
 def _beside(folder: Path) -> list[LabelFile]:
-    """Labels that a program saved beside the images, by names that say so ("a_cp_masks.png" of "a.tif")."""
+    """Labels that a program saved beside the images, recognized by name ("a_cp_masks.png" for "a.tif")."""
     from napari_grd.io.listing import list_pairs
 
     try:
@@ -173,7 +173,7 @@ def _beside(folder: Path) -> list[LabelFile]:
 
 
 def _not_labels(labels: Any) -> str:
-    """What is wrong with an image that was given as labels: objects are of few pieces, grays of thousands."""
+    """Why labels are probably an image: objects have few connected components, gray values thousands."""
     import numpy as np
     from skimage.measure import label
 
@@ -182,7 +182,7 @@ def _not_labels(labels: Any) -> str:
     if count < _MANY:
         return ""
     pieces = int(label(plane, background=0, connectivity=1).max())  # type: ignore[no-untyped-call]
-    return f"its {count:,} numbers lie in {pieces:,} pieces" if pieces > _SCATTERED * count else ""
+    return f"its {count:,} values form {pieces:,} pieces" if pieces > _SCATTERED * count else ""
 
 
 def _is_folder(path: Path) -> bool:

@@ -26,32 +26,30 @@ _FINE_TUNE = {
 @takes_settings(FineTuneConfig(), _FINE_TUNE)
 def fine_tune(
     settings: Settings[FineTuneConfig],
-    model: Annotated[str, typer.Argument(help="A model file, or the name of a built-in model. It is left as it is.")],
+    model: Annotated[str, typer.Argument(help="A model file, or the name of a built-in model. It is not changed.")],
     images: Annotated[list[Path], typer.Argument(help="The corrected images.")],
     corrections: Annotated[list[Path], typer.Option(help="Corrections of each image, in the same order; repeatable.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the tuned model goes.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File of the tuned model.")],
     labels: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Labels of each image with the corrections in them; repeatable."
-            " \\[default: segmented here, and the corrections applied to it]"
+            help="Corrected labels of each image; repeatable."
+            " \\[default: the image is segmented and the corrections applied]"
         ),
     ] = None,
     rehearsal: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of images that the model was trained for, to forget less. \\[default: simulated nuclei]"
-        ),
+        typer.Option(help="Folder of images like the training images, for rehearsal. \\[default: simulated nuclei]"),
     ] = None,
     axes: Annotated[str | None, typer.Option(help="Axes of every image. \\[default: those of its corrections]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
 ) -> None:
-    """Fine-tune a model on corrected objects, in about a minute; rehearsal keeps it from forgetting much."""
+    """Fine-tune a model on corrected objects, in about a minute; rehearsal limits forgetting."""
     config = settings.build()
     for what, files in (("corrections", corrections), ("labels", labels)):
         if files is not None and len(files) != len(images):
             raise CorrectionError(
-                f"There are {len(images)} images and {len(files)} files of {what}.",
+                f"There are {len(images)} images, but {len(files)} files of {what}.",
                 f"Give --{what} once for each image.",
             )
     if out.exists() and not force:
@@ -70,7 +68,7 @@ def fine_tune(
     segmented = None if labels is None else [read_label_image(path) for path in labels]
     known = None if rehearsal is None else run(iter_read(rehearsal)).images
     job = grd.iter_fine_tune(before, arrays, made, segmented, config, axes=told, rehearsal=known)
-    after = run(job, resume="Nothing was kept; run the same command again.")
+    after = run(job, resume="Nothing was saved; run the same command again.")
     path = grd.save_model(after, out)
     view = SegmentConfig(object_diameter=config.object_diameter, threads=config.threads)
     seen = grd.before_after(before, after, arrays, made, segmented, view, axes=told)
@@ -78,6 +76,6 @@ def fine_tune(
         [name.upper(), f"{getattr(seen.before, name):.3f}", f"{getattr(seen.after, name):.3f}"]
         for name in ("ap50", "aji", "sbd")
     ]
-    print_table(f"On the {seen.objects} objects it learned from", ["score", "before", "after"], rows)
-    print_note("How well it does on other images these scores do not tell.")
+    print_table(f"On the {seen.objects} training objects", ["score", "before", "after"], rows)
+    print_note("These scores do not measure the accuracy on other images.")
     print_files([path])

@@ -1,4 +1,4 @@
-"""The verbs that tell what is there: info, models, teachers."""
+"""The commands that list models and teachers: info, models, teachers."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from napari_grd.errors import ConfigError
 def info(
     model: Annotated[str, typer.Argument(help="A model file or package, or the name of a built-in model.")],
 ) -> None:
-    """Print what a model is, how well it does, and its settings."""
+    """Print a model's card, scores and settings."""
     import yaml
 
     from napari_grd.hub import resolve_model
@@ -31,7 +31,7 @@ def info(
 
 
 def models() -> None:
-    """List the built-in models, and those at addresses of yours."""
+    """List the built-in models, and those in your list of models."""
     from napari_grd.api import builtin_models
     from napari_grd.hub import list_path, remote_models
 
@@ -43,13 +43,13 @@ def models() -> None:
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="A name of your list of models.")],
+    name: Annotated[str, typer.Argument(help="A name in your list of models.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Download a model from the address in your list of models, and check it.
 
-    The list is models.txt in napari-grd's configuration folder, or the file that NAPARI_GRD_MODELS names: one model
-    a line, NAME SHA256 ADDRESS.
+    The list is models.txt in napari-grd's configuration folder, or the file that NAPARI_GRD_MODELS names: one model per
+    line, NAME SHA256 ADDRESS.
     """
     from napari_grd.hub import fetch_model, remote_models
 
@@ -59,8 +59,8 @@ def fetch(
     Console(soft_wrap=True).print(f"{name} is at {fetch_model(name)}", markup=False, highlight=False)
 
 
-def teachers(name: Annotated[str | None, typer.Argument(help="Of one teacher: list its options.")] = None) -> None:
-    """List the teachers, and say why one is not available."""
+def teachers(name: Annotated[str | None, typer.Argument(help="List the options of this teacher.")] = None) -> None:
+    """List the teachers, with the reason if one is not available."""
     from napari_grd.teaching.registry import options_of
     from napari_grd.teaching.registry import teachers as known
 

@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from napari_grd.measurements.filtering import ObjectFilter
     from napari_grd.measurements.table import ObjectTable
 
-_PLACES = ("label", "t", "z", "centroid", "bbox")  # columns that have no median worth telling
+_PLACES = ("label", "t", "z", "centroid", "bbox")  # columns without a meaningful median
 
 
 def measure(
     labels: Annotated[Path, typer.Argument(help="A label image, or a folder of them.")],
     images: Annotated[
         Path | None,
-        typer.Argument(help="The image, or a folder of images of the same names: measures their intensities too."),
+        typer.Argument(help="The image, or a folder of images with the same names, to measure intensities too."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv, or .parquet.")] = Path("grd-objects.csv"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv or .parquet.")] = Path("grd-objects.csv"),
     per_plane: PerPlane = False,
     exclude_border: ExcludeBorder = False,
     border_axes: BorderAxes = "yx",
@@ -53,7 +53,7 @@ def measure(
 ) -> None:
     """Measure size, shape and intensity of every object, into one table.
 
-    Sizes are in the units that the files tell. Where the table comes from is written beside it.
+    Sizes are in the units of the files. The table's provenance is written beside it.
     """
     from napari_grd.io.atomic import make_folder
     from napari_grd.io.tables import check_table_name, write_table
@@ -119,7 +119,7 @@ def _iter_measure(
 def measure_pixels(
     name: str, read: LabelPixels, objects: "ObjectFilter | None" = None, per_plane: bool = False
 ) -> Job[Measured]:
-    """Measure what was read of a label file, in the units that its calibration tells."""
+    """Measure the contents of a label file, in the units of its calibration."""
     from napari_grd.measurements.objects import iter_measure
 
     ndim = object_ndim(read.axes, per_plane)
@@ -135,7 +135,7 @@ def measure_pixels(
 
 
 def _units(place: "Calibration", ndim: int) -> tuple[dict[str, Any], str]:
-    """Step, origin and unit for measuring, in the unit of x, and what has to be told about them."""
+    """Step, origin and unit for measuring, in the unit of x, and messages about them."""
     from napari_grd.io.units import LENGTHS, MICROMETERS
 
     units = place.units[-ndim:]
@@ -155,7 +155,7 @@ def _units(place: "Calibration", ndim: int) -> tuple[dict[str, Any], str]:
 
 
 def _joined(measured: Sequence[Measured], many: bool) -> dict[str, Any]:
-    """One table of all; a column that not every image has is empty for the others."""
+    """One table of all images; columns that an image lacks are empty."""
     import numpy as np
 
     tables = [one.table.by_heading() for one in measured]
@@ -184,7 +184,7 @@ def table_provenance(
     per_plane: bool = False,
     failures: Failures | None = None,
 ) -> dict[str, Any]:
-    """Where a table comes from, fit for JSON."""
+    """Provenance of a table, JSON-compatible."""
     import napari_grd
 
     return {
@@ -210,5 +210,5 @@ def _summarize(columns: dict[str, Any], images: int, left_out: int) -> None:
                 found = (np.nanmedian(numbers), np.nanmin(numbers), np.nanmax(numbers))
                 rows.append([name, *(f"{value:.4g}" for value in found)])
     title = f"{count:,} object{'s' * (count != 1)} in {images:,} image{'s' * (images != 1)}"
-    without = f"{left_out:,} left out at the border or for their size" if left_out else ""
+    without = f"{left_out:,} excluded at the border or by size" if left_out else ""
     print_table(title, ["", "median", "least", "most"], rows, caption=without)

@@ -16,26 +16,25 @@ from rich.text import Text
 from napari_grd.errors import Cancelled
 from napari_grd.jobs import Event, FileSaved, Job, Notice, Progress, Result, StepMetrics, drain
 
-_PLAIN_EVERY = 10.0  # seconds between lines where the output is no terminal
-_PATIENCE = 0.5  # seconds a stage lasts before it gets a bar
+_PLAIN_EVERY = 10.0  # seconds between lines if the output is not a terminal
+_PATIENCE = 0.5  # seconds after which a stage gets a bar
 _ALWAYS = (signal.SIGINT, signal.SIGTERM)
-_DEPTH = 2  # a stage, and one within it: "Validating" while training
+_DEPTH = 2  # a stage and one nested stage: "Validating" during training
 
 
 def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Result:
     """Run a job to its end, with progress bars on the error output.
 
     The first Ctrl-C, termination signal or hang-up (of the terminal, or of an
-    ssh connection) stops the job at its next event, after it has saved what it
-    keeps; a second one ends the program at once. A hang-up that is ignored, as
-    by ``nohup``, stays so.
+    ssh connection) stops the job at its next event, after it has saved its state; a second one ends the program at
+    once. A hang-up that is ignored, as by ``nohup``, stays ignored.
 
     Parameters
     ----------
     job : Job
-        The job; it is closed in every case.
+        The job; it is always closed.
     resume : str
-        What a user is told after a stop.
+        Instruction for the user after a stop.
 
     Raises
     ------
@@ -49,8 +48,8 @@ def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Res
         except Cancelled:
             assert stop.number is not None
             number = stop.number
-    text = f"Stopped. What was done so far is saved. {resume}"
-    with suppress(OSError):  # after a hang-up nobody reads it
+    text = f"Stopped. Progress was saved. {resume}"
+    with suppress(OSError):  # after a hang-up there is no reader
         console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(128 + number)
 
@@ -63,7 +62,7 @@ class _Stop:
 @contextmanager
 def _stop_signals(console: Console) -> Iterator[_Stop]:
     stop = _Stop()
-    # After a hang-up there may be nobody to read what is printed: that must not keep the job from being saved.
+    # After a hang-up printing may fail, which must not prevent the job from saving.
     numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     found = {number: signal.getsignal(number) for number in numbers}
     previous = {
@@ -71,7 +70,7 @@ def _stop_signals(console: Console) -> Iterator[_Stop]:
         for number, handler in found.items()
         if number in _ALWAYS or handler not in (signal.SIG_IGN, None)
     }
-    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         previous = {}
 
     def restore() -> None:
@@ -82,7 +81,7 @@ def _stop_signals(console: Console) -> Iterator[_Stop]:
         restore()
         stop.number = number
         with suppress(OSError):
-            console.print("Stopping and saving; once more to quit at once.", style="yellow")
+            console.print("Stopping and saving; press again to quit at once.", style="yellow")
 
     for number in previous:
         signal.signal(number, ask)
@@ -94,7 +93,7 @@ def _stop_signals(console: Console) -> Iterator[_Stop]:
 
 @dataclass
 class _Stage:
-    """A stage that is going on."""
+    """A running stage."""
 
     latest: Progress
     began: float = field(default_factory=time.monotonic)
@@ -104,16 +103,15 @@ class _Stage:
 
 
 class Monitor:
-    """Draws a job's events: a bar for each stage, or a line now and then where there is no terminal.
+    """Draws a job's events: a bar for each stage, or occasional lines if there is no terminal.
 
-    Stages that tell how far all of them are share one bar. Other events do not
-    say how stages lie within each other, so: a stage that begins before another
-    has finished lies within it, and is over when the outer one reports again.
+    Stages that report the overall progress share one bar. Other events do not state how stages are nested: a stage that
+    begins before another has finished is nested in it, and ends when the outer one reports again.
 
     Parameters
     ----------
     console : Console
-        Where to draw.
+        The console to draw on.
     """
 
     def __init__(self, console: Console) -> None:
@@ -138,7 +136,7 @@ class Monitor:
             self._bars.stop()
 
     def on_event(self, event: Event) -> None:
-        """Take note of an event."""
+        """Process an event."""
         if isinstance(event, Progress):
             self._progress(event)
         elif isinstance(event, StepMetrics):
@@ -168,7 +166,7 @@ class Monitor:
 
     def _metrics(self, event: StepMetrics) -> None:
         if event.kind == "validation":
-            # What reported last was the validation itself; the training reports a loss.
+            # The last report was the validation's; the training reports a loss.
             self._leave(1 if self._open and self._open[0].note else 0)
             note = " ".join(f"{name} {event.values[key]:.3f}" for name, key in _SCORES if key in event.values)
         else:
@@ -179,12 +177,12 @@ class Monitor:
             self._open[0].note = f"{loss}  {scores}"
 
     def _within_whole(self) -> bool:
-        """Whether the outermost bar is of several stages, and not full."""
+        """Whether the outermost bar spans several stages and is not full."""
         outer = self._open[0].latest if self._open else None
         return outer is not None and outer.overall is not None and not outer.over
 
     def _leave(self, depth: int) -> None:
-        """Remove the stages that lie deeper."""
+        """Remove the stages that are nested deeper."""
         for stage in self._open[depth:]:
             if stage.bar is not None:
                 self._bars.remove_task(stage.bar)

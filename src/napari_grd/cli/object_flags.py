@@ -1,4 +1,4 @@
-"""Flags about objects that several verbs share: which are left out, their axes, the size of a pixel."""
+"""Options shared by several commands: object filters, axes, pixel size."""
 
 import math
 from dataclasses import replace
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from napari_grd.measurements.filtering import FilteredLabels, ObjectFilter
 
 ExcludeBorder = Annotated[
-    bool, typer.Option("--exclude-border", help="Leave out objects that the border of the image cuts off.")
+    bool, typer.Option("--exclude-border", help="Exclude objects that touch the border of the image.")
 ]
 BorderAxes = Annotated[
-    str, typer.Option(help="What counts as border: with zyx also the first and last planes of a stack.")
+    str, typer.Option(help="Axes with a border: with zyx also the first and last planes of a stack.")
 ]
-MinSize = Annotated[int, typer.Option(help="Leave out objects with fewer pixels (of volumes: voxels).")]
-MaxSize = Annotated[int | None, typer.Option(help="Leave out objects with more pixels (of volumes: voxels).")]
+MinSize = Annotated[int, typer.Option(help="Exclude objects with fewer pixels (volumes: voxels).")]
+MaxSize = Annotated[int | None, typer.Option(help="Exclude objects with more pixels (volumes: voxels).")]
 PerPlane = Annotated[
-    bool, typer.Option("--per-plane", help="Objects are of one plane each, not volumes through the planes of z.")
+    bool, typer.Option("--per-plane", help="Treat each plane separately; objects are not volumes along z.")
 ]
 Axes = Annotated[str | None, typer.Option(help="Axes of the label images, e.g. tyx. \\[default: from the files]")]
 PixelSize = Annotated[
@@ -29,12 +29,12 @@ PixelSize = Annotated[
 
 
 def object_options(exclude_border: bool, border_axes: str, min_size: int, max_size: int | None) -> "ObjectFilter":
-    """What the flags say about objects to keep.
+    """The object filter of these options.
 
     Raises
     ------
     ConfigError
-        If a size or an axis cannot be.
+        If a size or an axis is invalid.
     """
     from napari_grd.measurements.filtering import object_filter
 
@@ -44,7 +44,7 @@ def object_options(exclude_border: bool, border_axes: str, min_size: int, max_si
 
 
 def filtered(labels: Any, axes: str, objects: "ObjectFilter", per_plane: bool = False) -> "FilteredLabels":
-    """Labels without the objects that are left out; a border along z is only one of volumes."""
+    """Labels without the excluded objects; only volumes have a border along z."""
     from napari_grd.measurements.filtering import FilteredLabels
     from napari_grd.measurements.geometry import resolve_geometry
 
@@ -54,17 +54,17 @@ def filtered(labels: Any, axes: str, objects: "ObjectFilter", per_plane: bool = 
 
 
 def object_ndim(axes: str, per_plane: bool) -> int:
-    """Over how many axes an object extends."""
+    """Number of axes over which an object extends."""
     return 2 if per_plane or "z" not in axes else 3
 
 
 def parse_pixel_size(text: str | None) -> tuple[float, ...] | None:
-    """The numbers of ``--pixel-size``.
+    """The values of ``--pixel-size``.
 
     Raises
     ------
     ConfigError
-        If they are none, or not above 0.
+        If they are not numbers above 0.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def parse_pixel_size(text: str | None) -> tuple[float, ...] | None:
         steps = ()
     if not 1 <= len(steps) <= 3 or not all(0 < step < math.inf for step in steps):
         raise ConfigError(
-            f"The pixel size {text!r} is not one in µm.",
-            "Write one number above 0, or one for each axis: 0.5,0.5 for y, x; 2,0.5,0.5 for z, y, x.",
+            f"The pixel size {text!r} is invalid.",
+            "Write one number above 0 in µm, or one per axis: 0.5,0.5 for y, x; 2,0.5,0.5 for z, y, x.",
         )
     return steps

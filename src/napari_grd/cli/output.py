@@ -23,23 +23,23 @@ def print_table(
 
 
 def print_files(files: Iterable[Path]) -> None:
-    """Say what was written, one path a line."""
+    """Print the written paths, one per line."""
     console = Console(soft_wrap=True)
     for path in files:
         console.print(f"wrote {path}", markup=False, highlight=False)
 
 
 def print_text(text: str) -> None:
-    """Say something in a paragraph of its own, broken between words."""
+    """Print a separate paragraph, wrapped between words."""
     Console().print(f"\n{text}\n", markup=False, highlight=False)
 
 
 def print_note(text: str) -> None:
-    """Say what should not be overlooked."""
+    """Print a warning."""
     Console(soft_wrap=True).print(text, style="yellow", markup=False, highlight=False)
 
 
 def print_summary(**counts: int) -> None:
-    """Say how many files ended how, on the error output: "3 segmented, 1 failed, 2 skipped"."""
+    """Print the number of files by outcome, on the error output: "3 segmented, 1 failed, 2 skipped"."""
     text = ", ".join(f"{count} {what}" for what, count in counts.items())
     Console(stderr=True, soft_wrap=True).print(text, style="bold", markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""What segment is to do: images among what was named, and the file each one's labels go to."""
+"""The plan of segment: the images, and the output file of each."""
 
 import glob
 import os
@@ -25,7 +25,7 @@ class ImageFile:
     path : Path
         The file.
     below : Path
-        Where in the output folder its labels go.
+        Subfolder of the output folder for its labels.
     """
 
     path: Path
@@ -41,13 +41,13 @@ class Work:
     path : Path
         The file.
     series : int
-        Which of its images.
+        Index of the image in the file.
     of_several : bool
-        Whether the file has more.
+        Whether the file has several images.
     name : str
-        What the image is called.
+        Name of the image.
     target : Path
-        Where its labels go.
+        The file for its labels.
     """
 
     path: Path
@@ -60,15 +60,15 @@ class Work:
 def find_files(
     inputs: Sequence[Path], out: Path, *, recursive: bool, pattern: str | None, failures: Failures
 ) -> tuple[list[ImageFile], list[str]]:
-    """Images among files and folders, and notes on what was passed over.
+    """Images among files and folders, and notes on skipped files.
 
-    What is no image, but was named, is a failure; results of segmentation programs that a shell's ``*`` has swept up
-    are passed over, and so is everything in the output folder.
+    A named file that is not an image is a failure; results of segmentation programs that a shell's ``*`` matched are
+    skipped, and so is everything in the output folder.
 
     Raises
     ------
     DataError
-        If a folder holds no image, and nothing else was named.
+        If a folder contains no image, and nothing else was named.
     """
     from napari_grd.io.listing import LABEL_FOLDERS, is_leftover, list_images, without_doubles
     from napari_grd.io.names import named, suffix_of
@@ -94,7 +94,7 @@ def find_files(
                 continue
             root = path / "images" if (path / "images").is_dir() else path
             notes += listing.notes
-            asked = results == root.resolve() or results in root.resolve().parents  # for what lies in --out itself
+            asked = results == root.resolve() or results in root.resolve().parents  # for files in --out itself
             for found in listing.images:
                 if not asked and results in found.resolve().parents:
                     leftovers.append(found)
@@ -110,7 +110,7 @@ def find_files(
     notes += said
     files += [ImageFile(path) for path in [*kept, *(path for path in alone if not _is_known(path))]]
     if leftovers:
-        notes.append(f"Results of segmentation were passed over: {named(leftovers)}.")
+        notes.append(f"Segmentation results were skipped: {named(leftovers)}.")
     if not files and not failures.told:
         raise DataError(
             f"There is no image to segment: {', '.join(notes) or 'nothing was named.'}",
@@ -123,7 +123,7 @@ def find_files(
 def iter_plan(
     files: Sequence[ImageFile], out: Path, form: Format, wanted: Sequence[str], failures: Failures
 ) -> Job[list[Work]]:
-    """Look into each file for its images, and give each a file of its own for its labels.
+    """List the images of each file, and assign an output file to each image.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def iter_plan(
     wanted : sequence of str
         Series by name or number; empty for all.
     failures : Failures
-        Takes files that cannot be read.
+        Collects files that cannot be read.
     """
     from napari_grd.io.images import list_series
     from napari_grd.io.names import image_name, image_stem, suffix_of
@@ -160,7 +160,7 @@ def iter_plan(
 
     plan = works([file for file, _, _ in found])
     if len(_twice(plan)) and len({file.path.parent for file, _, _ in found}) > 1:
-        # Folders with files of the same names: each keeps its own place below what they have in common.
+        # Folders with files of the same names: each keeps its path relative to their common parent.
         common = Path(os.path.commonpath([file.path.resolve().parent for file, _, _ in found]))
         places = [replace(file, below=file.path.resolve().parent.relative_to(common)) for file, _, _ in found]
         plan = works(places)
@@ -188,7 +188,7 @@ def check_targets(
     skip_existing: bool,
     others: Callable[[Path], Sequence[Path]],
 ) -> tuple[list[Work], int]:
-    """What is left to do, and how many images have labels already; ``others`` are written beside a label image.
+    """Images to segment, and the number of those with labels; ``others`` are written beside a label image.
 
     Raises
     ------
@@ -204,14 +204,14 @@ def check_targets(
     there = [path for work in plan for path in (work.target, *others(work.target)) if path.exists()]
     if there and not force:
         raise OutputError(
-            f"{len(there)} of the files to write exist, the first: {str(there[0])!r}.",
-            "Use --force to overwrite, --skip-existing to go on, or another --out folder.",
+            f"{len(there)} of the output files exist already, the first: {str(there[0])!r}.",
+            "Use --force to overwrite, --skip-existing to continue, or another --out folder.",
         )
     return list(plan), 0
 
 
 def outline_paths(target: Path) -> tuple[Path, Path]:
-    """Pictures of outlines beside a label image: of a plane, and of a stack."""
+    """Suffixes of outline images beside a label image: of a plane, and of a stack."""
     from napari_grd.io.names import image_stem
 
     stem = image_stem(target)
@@ -219,7 +219,7 @@ def outline_paths(target: Path) -> tuple[Path, Path]:
 
 
 def _expanded(inputs: Sequence[Path]) -> list[Path]:
-    """Inputs with patterns that a shell has left as they are (Windows', or quoted)."""
+    """Inputs with patterns that the shell has not expanded (on Windows, or quoted)."""
     found: list[Path] = []
     for path in inputs:
         magic = not path.exists() and glob.has_magic(str(path))
@@ -252,6 +252,6 @@ def _chosen(path: Path, names: tuple[str, ...], wanted: Sequence[str]) -> list[i
 
 
 def _twice(plan: Sequence[Work]) -> set[Path]:
-    # File systems of Windows and macOS do not tell upper from lower case.
+    # File systems of Windows and macOS are case-insensitive.
     counts = Counter(str(work.target).casefold() for work in plan)
     return {work.target for work in plan if counts[str(work.target).casefold()] > 1}

@@ -40,12 +40,12 @@ _SEGMENT = {
     "--pixel-size": "pixel_size",
     "--link": "link",
 }
-_MANY = 8  # steps of an image that is itself shown on its way, beside the whole
+_MANY = 8  # number of steps from which an image has a progress bar of its own
 
 
 @dataclass(frozen=True)
 class _Options:
-    """What holds for every image."""
+    """Settings common to all images."""
 
     config: SegmentConfig
     axes: str | None
@@ -64,66 +64,65 @@ def segment(
     model: Annotated[str, typer.Option(help="A model file, or the name of a built-in model.")] = "nuclei",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the label images.")] = Path("grd-labels"),
     form: Annotated[
-        str, typer.Option("--format", help="tiff (one .tif an image, as ImageJ opens it) or ome-zarr.")
+        str, typer.Option("--format", help="tiff (one ImageJ-compatible .tif per image) or ome-zarr.")
     ] = "tiff",
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Search subfolders, too; --out gets the same subfolders.")
+        bool, typer.Option("--recursive", "-r", help="Search subfolders, too; --out has the same subfolders.")
     ] = False,
     pattern: Annotated[
-        str | None, typer.Option(help="Only images of folders whose name matches, e.g. '*_ch1.tif'.")
+        str | None, typer.Option(help="Only images in folders whose file name matches, e.g. '*_ch1.tif'.")
     ] = None,
     series: Annotated[
         list[str] | None,
-        typer.Option(help="Of files with several images, only this one: name, or number from 0; repeatable."),
+        typer.Option(help="Of files with several images, only this one: name or zero-based index; repeatable."),
     ] = None,
     channel: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|N,...", help="Channels to segment, by name or number from 0. \\[default: what fits the model]"
+            metavar="NAME|N,...",
+            help="Channels to segment, by name or zero-based index. \\[default: those that match the model]",
         ),
     ] = None,
-    invert: Annotated[bool, typer.Option("--invert", help="Objects are dark on bright.")] = False,
+    invert: Annotated[bool, typer.Option("--invert", help="Objects are dark on a bright background.")] = False,
     intensities: Annotated[
         str | None,
         typer.Option(
             "--range",
             metavar="LOW,HIGH",
-            help="Intensities that become 0 and 1, of all channels or two for each. \\[default: percentiles]",
+            help="Intensities mapped to 0 and 1: two numbers, or two per channel. \\[default: percentiles]",
         ),
     ] = None,
     axes: Annotated[
         str | None,
         typer.Option(
-            help="Axes of every image if the files do not say or are wrong: letters out of tczyx, e.g. tcyx."
+            help="Axes of every image, if missing or wrong in the files: letters of tczyx, e.g. tcyx."
             " \\[default: from the files]"
         ),
     ] = None,
-    corrections: Annotated[
-        Path | None, typer.Option(help="A file of corrections of the one image, made on its labels.")
-    ] = None,
+    corrections: Annotated[Path | None, typer.Option(help="Corrections file to apply; for a single image.")] = None,
     outlines: Annotated[
-        bool, typer.Option("--outlines", help="Also write pictures with the objects outlined (.png, of stacks .tif).")
+        bool, typer.Option("--outlines", help="Also write images with outlined objects (.png; stacks .tif).")
     ] = False,
     also: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KIND,...",
-            help="What to write beside each label image: imagej, geojson (QuPath), coco, csv, parquet. Later, or of"
-            " all images together: napari-grd measure, napari-grd convert.",
+            help="Files to write beside each label image: imagej, geojson (QuPath), coco, csv, parquet. For"
+            " one file of all images use napari-grd measure and napari-grd convert.",
         ),
     ] = None,
     exclude_border: ExcludeBorder = False,
     border_axes: BorderAxes = "yx",
     min_size: MinSize = 0,
     max_size: MaxSize = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
-    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Leave out images that have labels.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+    skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Skip images that have labels.")] = False,
 ) -> None:
-    """Find the objects in images and write them as label images.
+    """Segment images and write label images.
 
-    Stacks and series are segmented plane by plane, and an object keeps its number where it overlaps itself (--no-link:
-    it does not). All images of a file are segmented. A file that cannot be segmented is named at the end and the
-    others are done: the exit status is 1 then, 2 if the command itself was wrong, and 0 if all is well.
+    Stacks and series are segmented plane by plane, and objects that overlap in successive planes keep their label
+    (unless --no-link). All images of a file are segmented. Files that cannot be segmented are reported at the end,
+    after the others are done. Exit status: 0 if all files were segmented, 1 if some failed, 2 if the command was wrong.
     """
     import napari_grd.api as grd
     from napari_grd.inference.rescale import scale_factor
@@ -134,16 +133,16 @@ def segment(
     failures = Failures()
     files, notes = find_files(inputs, out, recursive=recursive, pattern=pattern, failures=failures)
     if corrections is not None and len(files) != 1:
-        raise DataError(f"--corrections is of one image, but there are {len(files)}.", "Segment that one alone.")
+        raise DataError(f"--corrections applies to one image, but there are {len(files)}.", "Segment only that image.")
     said = None if corrections is None else grd.load_corrections(corrections)
     loaded = grd.load_model(model)
-    # What is said of the partition changes the model's own settings, not the defaults.
+    # Partition options change the model's own settings, not the defaults.
     config = settings.build(SegmentConfig(partition=loaded.config.partition))
     if invert:
         config = config.replace(invert=True)
     if intensities is not None:
         config = config.replace(intensity_range=_range(intensities, loaded.config.in_channels))
-    scale_factor(loaded.config, config.as_known())  # what no image would change is wrong before the first one is read
+    scale_factor(loaded.config, config.as_known())  # fails before the first image is read if no image could change it
     runtime_for(loaded, config)
     options = _Options(
         config=config,
@@ -163,7 +162,7 @@ def segment(
             _iter_all(
                 loaded, files, options, out, series or (), done, failures, force=force, skip_existing=skip_existing
             ),
-            resume="Run the same command with --skip-existing to go on.",
+            resume="Run the same command with --skip-existing to continue.",
         )
     finally:
         print_files(done.written)
@@ -176,7 +175,7 @@ def segment(
 
 @dataclass
 class _Done:
-    """How far it has come."""
+    """The progress event."""
 
     segmented: int = 0
     skipped: int = 0
@@ -224,7 +223,7 @@ def _iter_all(
         try:
             yield from relay(_iter_one(model, work, options, done, said, alone=not quiet), change)
             done.segmented += 1
-        except OutputError:  # the next image would not fare better
+        except OutputError:  # the next image would fail, too
             raise
         except GrdError as error:
             failures.add(work.path, error)
@@ -232,12 +231,12 @@ def _iter_all(
             kind = (
                 "there is not enough memory" if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"
             )
-            failures.add(work.path, DataError(f"{str(work.path)!r} cannot be segmented ({kind}).", "Leave it out."))
+            failures.add(work.path, DataError(f"{str(work.path)!r} cannot be segmented ({kind}).", "Exclude it."))
     yield watch.progress(len(todo))
 
 
 def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: set[str], *, alone: bool) -> Job[None]:
-    """One image, from its file to its labels' file."""
+    """Segment one image, from its file to its label file."""
     from napari_grd.corrections.apply import iter_segment_corrected
     from napari_grd.inference.fit import fit_channels
     from napari_grd.inference.view import with_pixel_size
@@ -256,7 +255,7 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
         yield Notice(note if work.path.name in note else f"{work.path.name}: {note}")
     if fitted.note and fitted.note not in told:
         told.add(fitted.note)
-        others = "" if alone else " Further images of which the same is true are not named."
+        others = "" if alone else " Further images with the same notice are not listed."
         yield Notice(f"{work.path.name}: {fitted.note}.{others}")
     config = with_pixel_size(options.config, model.config, image.calibration.pixel_size)
     job = iter_segment_corrected(
@@ -274,7 +273,7 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
     if options.objects:
         pixels = replace(pixels, labels=filtered(pixels.labels, pixels.axes, options.objects)[()])
     provenance = _provenance(model, work, image, options, config)
-    # The labels come last: where they are, --skip-existing takes everything beside them to be there, too.
+    # The labels are written last: if they exist, --skip-existing assumes that all files beside them exist, too.
     beside, failure = list[Path](), None
     try:
         if options.outlines:
@@ -291,7 +290,7 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
 
 
 def _named(name: str, event: Event) -> Event:
-    """An event of an image, its file named in what is told."""
+    """An event of an image, with the file named in a Notice."""
     return Notice(f"{name}: {event.message}", event.category) if isinstance(event, Notice) else event
 
 
@@ -325,7 +324,7 @@ def _provenance(
 
 
 def _range(text: str, channels: int) -> tuple[tuple[float, float], ...]:
-    """The numbers of ``--range``: low and high for each channel."""
+    """The values of ``--range``: low and high for each channel."""
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
@@ -336,13 +335,13 @@ def _range(text: str, channels: int) -> tuple[tuple[float, float], ...]:
     if len(values) != 2 * channels or not all(-math.inf < low < high < math.inf for low, high in pairs):
         raise ConfigError(
             f"--range is {text!r}, and the model takes {channels} channel(s).",
-            "Write LOW,HIGH with LOW below HIGH, once or for each channel.",
+            "Write LOW,HIGH with LOW below HIGH, once or per channel.",
         )
     return pairs
 
 
 def _write_outlines(target: Path, fitted: "FittedImage", labels: NDArray[Any]) -> Path:
-    """A picture of a plane, or a stack of pictures, of labels with axes in the order of "tzyx"."""
+    """An overlay of a plane, or a stack of overlays, of labels with axes in the order of "tzyx"."""
     import numpy as np
     import tifffile
     from PIL import Image

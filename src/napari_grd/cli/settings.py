@@ -1,8 +1,7 @@
-"""Settings on the command line, made from the config classes: nothing is declared twice.
+"""Command-line options generated from the config classes.
 
-A verb that is decorated with :func:`takes_settings` gets ``--config FILE``,
-``--set name=value`` for every field, and a flag of its own for the common
-ones, whose help and default are those of the field.
+A command decorated with :func:`takes_settings` has ``--config FILE``, ``--set name=value`` for every field, and an
+option for each common field, with the field's description and default.
 """
 
 import functools
@@ -24,23 +23,23 @@ from napari_grd.errors import ConfigError
 C = TypeVar("C", bound=Config)
 _PANEL = "Settings"
 _NAME = re.compile(r"\w+(\.\w+){0,9}")
-_SHOWN = 100  # characters of an assignment that are repeated in a message
+_SHOWN = 100  # characters of an assignment quoted in a message
 
 
 @dataclass(frozen=True)
 class Settings(Generic[C]):
-    """What the user gave.
+    """Settings from the command line.
 
     Attributes
     ----------
     config : type of Config
-        The class the settings are for.
+        Class of the settings.
     file : Path or None
         YAML file.
     assignments : sequence of str
         ``name=value`` of each ``--set``.
     flags : mapping of str to object
-        Values of the flags that were given, by field.
+        Values of the given options, by field.
     """
 
     config: type[C]
@@ -49,7 +48,7 @@ class Settings(Generic[C]):
     flags: Mapping[str, Any]
 
     def has(self, name: str) -> bool:
-        """Whether the user has given a field of the settings, in whatever way."""
+        """Whether the user has set a field, in any way."""
         if self.file is not None and name in self.config.from_yaml(self.file).model_dump(exclude_unset=True):
             return True
         return name in self.flags or any(text.partition("=")[0].strip() == name for text in self.assignments)
@@ -73,14 +72,14 @@ class Settings(Generic[C]):
 
 
 def takes_settings(defaults: Config, flags: Mapping[str, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a verb the flags of a config class (decorator).
+    """Add the options of a config class to a command (decorator).
 
     Parameters
     ----------
     defaults : Config
-        What holds without any flag; of the class that the verb needs.
+        Settings without any option, of the class that the command needs.
     flags : mapping of str to str
-        Flag to field, e.g. ``{"--lr": "optim.lr"}``.
+        Option to field, e.g. ``{"--lr": "optim.lr"}``.
 
     Returns
     -------
@@ -151,7 +150,7 @@ def _metavar(field: FieldInfo) -> str | None:
 
 
 def _help(defaults: Config, path: str) -> str:
-    """Description, place in the settings file, and default of a field."""
+    """Description, name in the settings file, and default of a field."""
     field = _field(type(defaults), path)
     default: Any = defaults
     for name in path.split("."):
@@ -164,7 +163,7 @@ def _help(defaults: Config, path: str) -> str:
 
 
 def _split(value: Any) -> Any:
-    """A comma-separated text is a list, and "none" is no value."""
+    """Parse comma-separated text as a list and "none" as None."""
     if value == "none":
         return None
     return value.split(",") if isinstance(value, str) and "," in value else value
@@ -177,7 +176,7 @@ def _parse(assignment: str) -> tuple[str, Any]:
     if not equals:
         raise ConfigError(f"--set {shown} has no '='.", "Write --set name=value, e.g. --set optim.lr=0.001.")
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"--set {shown} has no name of a setting before '='.", "Names are like steps and optim.lr.")
+        raise ConfigError(f"--set {shown} has no setting name before '='.", "Names are like steps and optim.lr.")
     try:
         return name, plain_yaml.parse(text)
     except plain_yaml.YamlProblem as problem:

@@ -1,4 +1,4 @@
-"""A standard output that may be full, closed, or made for few letters."""
+"""Robust standard output: full disks, closed pipes, limited encodings."""
 
 import io
 import os
@@ -9,11 +9,11 @@ from napari_grd.errors import OutputError
 
 
 class OutputFull(OutputError):
-    """The standard output takes nothing more."""
+    """The standard output cannot be written."""
 
 
 class _Guarded(io.TextIOWrapper):
-    """Says what is wrong with it; that it is a pipe without a reader stays a BrokenPipeError."""
+    """Raises an error with the cause; a pipe without a reader stays a BrokenPipeError."""
 
     def write(self, text: str) -> int:
         try:
@@ -33,12 +33,12 @@ class _Guarded(io.TextIOWrapper):
 
 
 def guard_output() -> None:
-    """Let names have letters that an output cannot encode, and problems of the standard output have a name."""
+    """Escape characters that an output cannot encode, and raise specific errors of the standard output."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     stream = sys.stdout
-    if type(stream) is io.TextIOWrapper:  # not what a test or a notebook has put in its place
+    if type(stream) is io.TextIOWrapper:  # not a replacement by a test or a notebook
         sys.stdout = _Guarded(
             stream.buffer,
             encoding=stream.encoding,
@@ -49,7 +49,7 @@ def guard_output() -> None:
 
 
 def give_up_output(descriptor: int = 1) -> None:
-    """From here on, what is written to it goes nowhere, so that nothing fails once more at the end.
+    """Redirect it to the null device, so that the final flush does not fail again.
 
     Parameters
     ----------
@@ -61,6 +61,4 @@ def give_up_output(descriptor: int = 1) -> None:
 
 
 def _full(error: OSError) -> OutputFull:
-    return OutputFull(
-        f"What is said cannot be written to the standard output ({error.strerror}).", "Send it elsewhere, or make room."
-    )
+    return OutputFull(f"The standard output cannot be written ({error.strerror}).", "Redirect it, or free disk space.")

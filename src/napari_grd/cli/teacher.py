@@ -1,4 +1,4 @@
-"""The teacher that a command line names, with what it is told."""
+"""The teacher that a command line names, with its options."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ def load_named(given: Sequence[str], options: Sequence[str] = ()) -> "Teacher | 
     Parameters
     ----------
     given : sequence of str
-        What followed each ``--teacher``.
+        Values of ``--teacher``.
     options : sequence of str
-        What followed each ``--teacher-option``: ``name=value``.
+        Values of ``--teacher-option``: ``name=value``.
 
     Raises
     ------

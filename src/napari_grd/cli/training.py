@@ -1,4 +1,4 @@
-"""The verbs that train: demo, train, distill."""
+"""The commands that train: demo, train, distill."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,20 +41,18 @@ _DISTILL = _TRAIN | {
 
 Images = Annotated[
     Path | None,
-    typer.Argument(
-        help="Folder with the subfolders images and labels, or with images. May be left out with GRD_DATA set."
-    ),
+    typer.Argument(help="Folder with the subfolders images and labels, or with images. Optional if GRD_DATA is set."),
 ]
 Dataset = Annotated[str | None, typer.Option(help="Name of a data set in the folder that GRD_DATA names.")]
 Axes = Annotated[
-    str | None, typer.Option(help="Axes of every image, a letter of tczyx each, e.g. tyx. \\[default: from the files]")
+    str | None, typer.Option(help="Axes of every image: letters of tczyx, e.g. tyx. \\[default: from the files]")
 ]
-HoldOut = Annotated[float, typer.Option(help="Fraction of the labeled images that is not trained on.")]
+HoldOut = Annotated[float, typer.Option(help="Fraction of the labeled images to hold out.")]
 Group = Annotated[
     str | None,
     typer.Option(
-        help="Regular expression whose brackets catch, of a file's name, the well or patient: images that share it"
-        " are held out together. \\[default: known for the data set, or each image for itself]"
+        help="Regular expression whose group captures the well or patient in a file name: images that share it"
+        " are held out together. \\[default: known for the data set, else each image alone]"
     ),
 ]
 
@@ -64,13 +62,13 @@ def demo(
     settings: Settings[DistillConfig],
     out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-demo"),
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only show that everything runs: seconds, poor scores.")
+        bool, typer.Option("--quick", help="Only test that everything runs: seconds, poor scores.")
     ] = False,
 ) -> None:
-    """Show in minutes what distillation brings, on simulated nuclei: no data, network or GPU needed.
+    """Demonstrate the gain by distillation in minutes, on simulated nuclei: no data, internet or GPU needed.
 
     Distills the built-in teacher into a small student with a few labeled and many unlabeled images, trains the same
-    network on the labels alone, and compares all three on images that none has seen.
+    network on the labels alone, and compares all three on held-out images.
     """
     from napari_grd.demo.demo import iter_demo
 
@@ -122,17 +120,15 @@ def distill(
         list[str] | None,
         typer.Option(
             help="Model file, built-in model, name of a teacher, model of the zoo (zip), or folder of labels."
-            " Several: --teacher nuclei=a --teacher cells=b; each image is taught by the one that is most sure."
-            " Default: train one first."
+            " Several: --teacher nuclei=a --teacher cells=b; the most certain teacher is used for each image."
+            " Default: a teacher is trained first."
         ),
     ] = None,
     teacher_option: Annotated[
         list[str] | None,
-        typer.Option(
-            help="What the teacher is told, name=value; may be repeated. 'napari-grd teachers NAME' lists them."
-        ),
+        typer.Option(help="Option of the teacher, name=value; repeatable. 'napari-grd teachers NAME' lists them."),
     ] = None,
-    baseline: Annotated[bool, typer.Option(help="Also train a student without the teacher, to compare.")] = True,
+    baseline: Annotated[bool, typer.Option(help="Also train a student without the teacher, for comparison.")] = True,
     out: Annotated[Path, typer.Option(help="Folder for models, table and figure.")] = Path("grd-distill"),
     axes: Axes = None,
     hold_out: HoldOut = 0.2,
@@ -140,7 +136,7 @@ def distill(
 ) -> None:
     """Distill a small student from a teacher, on a folder of images.
 
-    Images without labels are used too: there the student learns from the teacher's own instances.
+    Images without labels are used too: for these the student learns from the teacher's instances.
     """
     config = settings.build()
     source = data_folder(images, dataset)
@@ -172,8 +168,8 @@ def _report(study: "Study", title: str) -> None:
         print_text(study.conclusion)
     print_files(study.files)
     if restrictions := study.models[STUDENT].card.restrictions:
-        print_note(f"Before you pass the student on: its teacher's license binds it. {restrictions}")
+        print_note(f"The teacher's license restricts the distribution of the student. {restrictions}")
 
 
 def _resume(out: Path) -> str:
-    return f"Run the same command again to go on from {str(out)!r}."
+    return f"Run the same command again to continue from {str(out)!r}."

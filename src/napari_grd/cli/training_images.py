@@ -1,4 +1,4 @@
-"""What a folder of images comes to for a training: what is held out, and patches that fit."""
+"""Preparation of a folder for training: held-out images and the patch size."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +10,18 @@ from napari_grd.io.folders import ImageFolder, iter_read
 from napari_grd.jobs import Job, Notice
 
 C = TypeVar("C", bound=TrainConfig)
-_FITTING = 0.9  # this share of the images has to be as large as a patch
+_FITTING = 0.9  # minimum share of the images that are as large as a patch
 _SMALLEST = 32
 
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """Images to train on, and to compare on.
+    """Training images and held-out images.
 
     Attributes
     ----------
     training, held : ImageFolder
-        To train on, and held out.
+        Training and held-out images.
     any_labels : bool
         Whether an image of the folder has labels.
     """
@@ -34,20 +34,20 @@ class TrainingImages:
 def iter_training_images(
     source: Path, axes: str | None, hold_out: float, group: str | None, *, labeled: bool = False
 ) -> Job[TrainingImages]:
-    """Read a folder and hold some of it out, as a job.
+    """Read a folder and hold images out, as a job.
 
     Parameters
     ----------
     source : Path
         The folder.
     axes : str or None
-        Axes of every image, if not what the files say.
+        Axes of every image, if not those of the files.
     hold_out : float
         Fraction to hold out.
     group : str or None
         See :meth:`~napari_grd.io.folders.ImageFolder.hold_out`.
     labeled : bool
-        Whether images without labels are left out.
+        Whether images without labels are excluded.
 
     Raises
     ------
@@ -65,18 +65,18 @@ def iter_training_images(
 
 
 def iter_fit(data: ImageFolder, config: C, *, patch_given: bool) -> Job[tuple[ImageFolder, C]]:
-    """Take from the images what the settings leave open, as a job: the size of patches and of pixels.
+    """Derive unset settings from the images, as a job: patch size and pixel size.
 
-    Patches become small enough for nearly all images, and the others are left out.
+    Patches are reduced to fit nearly all images, and smaller images are excluded.
 
     Parameters
     ----------
     data : ImageFolder
-        Images to train on.
+        Training images.
     config : TrainConfig
         Settings.
     patch_given : bool
-        Whether the user has said how large a patch is; then all stays as it is.
+        Whether the user has set the patch size; then it is kept.
     """
     from napari_grd.models import registry
 
@@ -89,11 +89,11 @@ def iter_fit(data: ImageFolder, config: C, *, patch_given: bool) -> Job[tuple[Im
     fitting = sorted(sides)[int((1 - _FITTING) * len(sides))] // stride * stride
     patch = min(config.patch, max(_SMALLEST, fitting))
     if patch < config.patch:
-        yield Notice(f"Patches of {patch} pixels are drawn, not of {config.patch}: some images are not larger.")
+        yield Notice(f"The patch size is {patch} pixels instead of {config.patch}: some images are not larger.")
         config = config.replace(patch=patch)
     small = [place for place, side in enumerate(sides) if side < patch]
     if small and len(small) < len(sides):
         names = ", ".join(data.names[place] for place in small[:5]) + (", ..." if len(small) > 5 else "")
-        yield Notice(f"{len(small)} image(s) smaller than a patch of {patch} pixels were left out: {names}.")
+        yield Notice(f"{len(small)} image(s) smaller than a patch of {patch} pixels were excluded: {names}.")
         data = data.take([place for place in range(len(sides)) if place not in small])
     return data, config

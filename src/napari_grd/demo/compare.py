@@ -53,20 +53,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows of the table, and what they were measured on.
+    """Rows of the table, with the measurement conditions.
 
     Attributes
     ----------
     rows : tuple of Row
-        One a model.
+        One per model.
     labels : mapping of str to list of (H, W) uint32
         Each model's segmentation of each image, those of the empty images last.
     size : tuple of int
-        Spatial size in pixels that the multiply-accumulates are counted at.
+        Image size in pixels for which multiply-accumulates are counted.
     images : int
         Number of images.
     empty : int
-        Number of empty images beside them.
+        Number of additional empty images.
     """
 
     rows: tuple[Row, ...]
@@ -97,13 +97,13 @@ def iter_compare(
     references : sequence of arrays, optional
         Their true instances; without them there are no scores.
     empty : sequence of arrays
-        Images without any object. They take no part in scores and times; what is found in them is counted.
+        Images without any object. They are excluded from scores and times; the objects found in them are counted.
     axes : str, optional
         Axes of the images.
     min_size : int
-        Objects under this many pixels are left out of the scores.
+        Objects with fewer pixels are ignored in the scores.
     config : SegmentConfig, optional
-        How the models are run; default: the fastest runtime each has here.
+        Settings of the prediction; default: each model's fastest available runtime.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 
 def caption(comparison: Comparison) -> str:
-    """What the numbers of the table are."""
+    """Explanation of the table's numbers."""
     size = " × ".join(map(str, comparison.size))
     count = f"{comparison.images} image{'s' if comparison.images > 1 else ''}"
     empty = "" if not comparison.empty else " in empty: objects found where there is none."
@@ -157,7 +157,7 @@ def caption(comparison: Comparison) -> str:
 
 
 def to_markdown(comparison: Comparison, conclusion: str = "") -> str:
-    """The table in markdown, with its caption and what it shows."""
+    """The table in markdown, with caption and conclusion."""
     heads, rows = table(comparison)
     rule = ["---"] + ["---:"] * (len(heads) - 1)
     lines = [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]
@@ -213,5 +213,5 @@ def _padded(size: Sequence[int], stride: int) -> tuple[int, ...]:
 
 
 def _silent(job: Job[Result], watch: Stopwatch, done: int) -> Job[Result]:
-    """A job whose events all say how far the whole is; it can be stopped wherever it yields."""
+    """A job whose events all report the overall progress; it can be stopped at any yield."""
     return relay(job, lambda _event: watch.progress(done))

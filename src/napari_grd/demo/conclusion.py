@@ -1,24 +1,24 @@
-"""What a comparison showed, in plain English, computed from its numbers."""
+"""The conclusion of a comparison in words, computed from its numbers."""
 
 from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER, Comparison, Row
 
-_EVEN = 0.01  # AP50; one run cannot tell what is less apart
+_EVEN = 0.01  # AP50; smaller differences are not significant in one run
 
 
 def conclude(comparison: Comparison, *, labeled: int, unlabeled: int) -> str:
-    """Say what was shown, also where it is not what one hoped for.
+    """State the result, also if the teacher did not help.
 
     Parameters
     ----------
     comparison : Comparison
-        Of teacher, student, and student without the teacher, as far as there are these.
+        Comparison of teacher, student, and student without the teacher, as far as present.
     labeled, unlabeled : int
         Number of training images with and without labels.
 
     Returns
     -------
     str
-        Some sentences, or nothing if there are no scores.
+        A few sentences; empty without scores.
     """
     rows = {row.name: row for row in comparison.rows}
     student, baseline, teacher = (rows.get(role) for role in (STUDENT, BASELINE, TEACHER))
@@ -45,7 +45,7 @@ def _images(count: int, sort: str) -> str:
 
 
 def _reached(row: Row, teacher: Row | None) -> str:
-    """An AP50, against the teacher's where that is one."""
+    """An AP50, relative to the teacher's if available."""
     assert row.scores is not None
     own = row.scores.ap50
     if teacher is None or teacher.scores is None or teacher.scores.ap50 <= 0:
@@ -87,6 +87,6 @@ def _nothing(comparison: Comparison) -> str:
         if row.in_empty
     ]
     if not found:
-        return f"In {field} none of them finds anything."
+        return f"In {field}, no model finds an object."
     last = f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else found[0]
     return f"In {field}, objects are found by the {last}."

@@ -20,18 +20,18 @@ LABELED_KIND = "culture"
 
 @dataclass(frozen=True)
 class DemoSize:
-    """How many images are simulated, and how large.
+    """Number and size of the simulated images.
 
     Attributes
     ----------
     side : int
-        Of every image without labels, and of those to compare on, in pixels.
+        Side of unlabeled and test images in pixels.
     labeled_side : int
-        Of the labeled images: cut-outs, of which a person outlines five in half an hour.
+        Side of the labeled images: crops, five of which a person annotates in half an hour.
     labeled, unlabeled : int
-        Images to train on: of :data:`LABELED_KIND`, and of all kinds in turn.
+        Number of training images: of :data:`LABELED_KIND`, and of all kinds in turn.
     each : int
-        Images of each kind to compare on.
+        Number of test images of each kind.
     """
 
     side: int = 256
@@ -49,9 +49,8 @@ def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bo
     """Run the demonstration, as a job.
 
     The built-in teacher is distilled into a student, which is compared with it
-    and with a student of the labels alone, on images of all kinds. Only one
-    kind has labels, as a person labels the first images and not those of every
-    day, stain and microscope that follow.
+    and with a student of the labels alone, on images of all kinds. Only one kind has labels: in practice, annotators
+    label the first images and not those of every later day, stain and microscope.
 
     Parameters
     ----------
@@ -60,7 +59,7 @@ def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bo
     config : DistillConfig, optional
         Default: :func:`~napari_grd.demo.recipe.demo_config`. Its seed draws the images too.
     quick : bool, default False
-        Whether to make do with fewer and smaller images.
+        Whether to use fewer and smaller images.
     """
     config = config or demo_config(quick=quick)
     data = yield from iter_simulate(config.seed, QUICK if quick else FULL)
@@ -68,19 +67,19 @@ def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bo
 
 
 def iter_simulate(seed: int, size: DemoSize) -> Job[StudyImages]:
-    """Draw what the demonstration trains on and compares on, as a job.
+    """Simulate the training and test images of the demonstration, as a job.
 
     Parameters
     ----------
     seed : int
-        The same images for the same seed.
+        Seed of the simulation.
     size : DemoSize
-        How many, and how large.
+        Number and size of the images.
 
     Returns
     -------
     StudyImages
-        No validation images: the last weights are taken. One image is empty.
+        Without validation images: the last weights are used. One image is empty.
     """
     shape, kinds = (size.side, size.side), list(NUCLEI.values())
     cutout = (size.labeled_side, size.labeled_side)
@@ -90,7 +89,7 @@ def iter_simulate(seed: int, size: DemoSize) -> Job[StudyImages]:
     watch = Stopwatch("Simulating nuclei", len(labeled) + len(unlabeled) + len(test))
     drawn: list[list[tuple[UInt16, UInt16]]] = []
     for stream, (wanted, sides) in enumerate(((labeled, cutout), (unlabeled, shape), (test, shape))):
-        # A stream for each: more images of one leave the others as they are.
+        # A stream for each: more images of one kind leave the others unchanged.
         rng = np.random.default_rng((seed, stream))
         drawn.append([])
         for kind in wanted:

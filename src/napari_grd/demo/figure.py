@@ -1,4 +1,4 @@
-"""The figure: the same images through the eyes of teacher and student."""
+"""The figure: predictions of teacher and student on the same images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _EDGE = "#c8ced5"
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture with what stands under it."""
+    """An image with its caption."""
 
     picture: NDArray[Any]
     note: str = ""
@@ -43,14 +43,14 @@ def make_examples(
     axes: str | None = None,
     config: SegmentConfig | None = None,
 ) -> Examples:
-    """Panels of the figure: a row an image, each a mapping of title to panel.
+    """Panels of the figure: a row per image, each a mapping of title to panel.
 
     Parameters
     ----------
     models : mapping of str to Model
         By role.
     images : sequence of arrays
-        One a row. Of a large one the center is shown.
+        One per row. Of a large image the center is shown.
     labels : mapping of str to sequence of (H, W) uint32
         Segmentations by role.
     references : sequence of (H, W) int, optional
@@ -60,7 +60,7 @@ def make_examples(
     axes : str, optional
         Axes of the images.
     config : SegmentConfig, optional
-        How the models are run.
+        Settings of the prediction.
     """
     channels = next(iter(models.values())).config.in_channels
     rows: Examples = []
@@ -84,7 +84,7 @@ def make_examples(
 
 
 def draw(examples: Examples, path: str | Path) -> Path:
-    """Draw examples as a PNG file, written whole or not at all; no display is needed.
+    """Draw examples as a PNG file, written atomically; no display is needed.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _inside(
         slice(round(part.start * grid / size), round(min(part.stop, size) * grid / size))
         for part, grid, size in zip(crop, prediction.embedding.shape[1:], prediction.shape, strict=True)
     )
-    # The second shift of the list, along both axes: the first is so short that borders are a pixel wide.
+    # The second offset of the list, along both axes: the first is so short that boundaries are one pixel wide.
     offsets = model.config.offsets
     weakest = weakest_affinity(prediction.affinities()[2:4], offsets[2:4])[rows, columns]
     panels = {}

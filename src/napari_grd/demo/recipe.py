@@ -1,4 +1,4 @@
-"""Recipes to start with; apart from what runs them, so that a program can show them without importing torch."""
+"""Default recipes; separate from the code that runs them, so that a program can show them without importing torch."""
 
 from napari_grd.config import DistillConfig
 
@@ -9,7 +9,7 @@ def demo_config(*, quick: bool = False) -> DistillConfig:
     Parameters
     ----------
     quick : bool, default False
-        Whether it shall only show that everything runs.
+        Whether only to test that everything runs.
     """
     if quick:
         return DistillConfig().replace(steps=20, batch=2, patch=64)
@@ -18,8 +18,8 @@ def demo_config(*, quick: bool = False) -> DistillConfig:
         patch=96,
         labeled_share=0.25,  # the labeled images are of one kind only
         **{
-            # In 500 steps AdamW came to an AP50 of 0.72 and 0.75 in rehearsal (without a teacher and with one), Muon to
-            # 0.83 and 0.88.
+            # In 500 steps AdamW reached an AP50 of 0.72 and 0.75 on validation images (without and with a teacher),
+            # Muon 0.83 and 0.88.
             "optim.name": "muon",
             "optim.lr": 5e-3,
             "optim.ema": 0.98,
@@ -32,14 +32,14 @@ def demo_config(*, quick: bool = False) -> DistillConfig:
 
 
 def starting_config() -> DistillConfig:
-    """The recipe the plugin starts with: a tiny student in some minutes on a CPU."""
+    """The plugin's default recipe: a tiny student in a few minutes on a CPU."""
     return DistillConfig().replace(
         steps=600,
         validate_every=100,
         **{
             "assistant.network.widths": (8, 16, 32, 64, 128),
             "assistant.steps": 400,
-            # In so short a training the usual 10 drowns the class-weighted borders: touching nuclei merge.
+            # In so short a training the default of 10 dominates the class-weighted boundaries: touching nuclei merge.
             "weights.agd": 2.0,
             "weights.agd_balanced": True,
         },

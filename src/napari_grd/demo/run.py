@@ -1,4 +1,4 @@
-"""The whole of it as one job: teacher, student, baseline, comparison, figure."""
+"""The complete experiment as one job: teacher, student, baseline, comparison, figure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,27 +24,27 @@ _SHOWN = 3  # images in the figure, beside an empty one
 
 @dataclass(frozen=True)
 class StudyImages:
-    """What to train on and what to compare on.
+    """Training, validation and test images.
 
     Attributes
     ----------
     images : list of arrays
-        To train on.
+        Training images.
     labels : list of (array or None)
         Their instances, where known.
     test_images : list of arrays
-        To compare on; no training sees them, nor do they choose the weights.
+        Test images; not used for training or to select weights.
     test_labels : list of arrays, or None
         Their instances, if known.
     validation : (images, labels) or float
-        To choose the best weights by: images of their own, or a fraction of
-        those to train on. 0.0: none, the last weights are taken.
+        Validation data for selecting the best weights: separate images, or a fraction of the training images. 0.0:
+        none, the last weights are used.
     axes : str or None
         Axes of every image.
     empty_images : list of arrays
-        Images without any object: what is found in them is counted.
+        Images without any object: objects found in them are counted.
     names, test_names : list of str
-        What messages call the images; may be empty.
+        Names of the images in messages; may be empty.
     """
 
     images: list[Any]
@@ -59,11 +59,11 @@ class StudyImages:
 
     @property
     def named(self) -> dict[str, Any] | list[Any]:
-        """The images to train on by their names, if they have some."""
+        """The training images by name, if they have names."""
         return dict(zip(self.names, self.images, strict=True)) if self.names else self.images
 
     def labeled(self) -> tuple[dict[str, Any] | list[Any], list[Any]]:
-        """Training images that have labels, by their names if they have some, and the labels."""
+        """Training images that have labels, by name if they have names, and the labels."""
         known = [i for i, labels in enumerate(self.labels) if labels is not None]
         labels = [self.labels[i] for i in known]
         if self.names:
@@ -73,7 +73,7 @@ class StudyImages:
 
 @dataclass(frozen=True)
 class Study:
-    """What came out.
+    """The result.
 
     Attributes
     ----------
@@ -82,9 +82,9 @@ class Study:
     comparison : Comparison
         The table.
     conclusion : str
-        What it shows, in plain English; empty without scores.
+        The result in words; empty without scores.
     files : tuple of Path
-        What was written, the models first.
+        The written files, the models first.
     """
 
     models: Mapping[str, Model]
@@ -102,28 +102,27 @@ def iter_study(
     baseline: bool = True,
     segment: SegmentConfig | None = None,
 ) -> Job[Study]:
-    """Train or take a teacher, distill a student, train one without, compare.
+    """Train a teacher or use a given one, distill a student, train a baseline, compare.
 
-    A job that was stopped goes on where it was if it is run again with the
-    same arguments.
+    A stopped job is resumed if it is run again with the same arguments.
 
     Parameters
     ----------
     data : StudyImages
         Images.
     config : DistillConfig
-        The recipe of student and baseline. A teacher is trained by it too, with
-        the network and steps of ``config.assistant``.
+        The recipe of student and baseline. A teacher is trained with it too, with the network and steps of
+        ``config.assistant``.
     out : path
         Folder, made if missing: ``figure.png``, ``table.csv``, ``table.md``, and
         a folder with model and checkpoint for each training.
     teacher : Teacher or Model, optional
-        What to learn from; default: one is trained on the labeled images.
+        The teacher; default: one is trained on the labeled images.
     baseline : bool, default True
         Whether a student is trained without the teacher, on the labeled images
         and for the same number of steps. Without labels there is none.
     segment : SegmentConfig, optional
-        How the models are run for the comparison.
+        Settings of the prediction for the comparison.
 
     Raises
     ------
@@ -134,7 +133,7 @@ def iter_study(
     out = make_folder(out)
     labeled = data.labeled()
     if teacher is None and not labeled[0]:
-        raise DataError("None of the images has labels to train a teacher on.", "Label some, or name a teacher.")
+        raise DataError("None of the images has labels to train a teacher on.", "Label some, or give a teacher.")
     models: dict[str, Model] = {}
     files: list[Path] = []
     axes, validation = data.axes, data.validation
@@ -172,7 +171,7 @@ def iter_study(
 
 
 def _check_test_images(data: StudyImages) -> None:
-    """Refuse what could not be compared in the end, before anything is trained."""
+    """Reject data that could not be compared in the end, before anything is trained."""
     names = data.test_names or [f"test image {number}" for number in range(len(data.test_images))]
     references = data.test_labels or [None] * len(data.test_images)
     for name, image, labels in zip(names, data.test_images, references, strict=True):
@@ -190,7 +189,7 @@ def plain(config: DistillConfig, **changes: Any) -> TrainConfig:
 
 
 def _embedder(teacher: Teacher | Model, assistant: Path) -> Model | None:
-    """The model behind a teacher: itself, or the assistant that learned its labels."""
+    """The model of a teacher: itself, or the assistant trained on its labels."""
     if isinstance(teacher, Model):
         return teacher
     path = assistant / "assistant.grd.safetensors"
@@ -231,7 +230,7 @@ def _write(
 
 
 def _named(job: Job[Result], name: str, files: list[Path]) -> Job[Result]:
-    """A job whose stages carry a name, and whose models are noted in ``files``."""
+    """A job whose stages carry a name, and whose models are appended to ``files``."""
 
     def named(event: Event) -> Event:
         if isinstance(event, Progress):

@@ -1,4 +1,4 @@
-"""The assistant: an embedding network that learns what a teacher without embeddings says, and teaches in its place."""
+"""The assistant: an embedding network trained from a teacher without embeddings, which then acts as the teacher."""
 
 from pathlib import Path
 
@@ -17,20 +17,20 @@ def iter_assistant(
     config: DistillConfig,
     folder: Path | None,
 ) -> Job[EmbeddingTeacher]:
-    """Fit an embedding network to a teacher's instances, and to its soft affinities and foreground if it gives any.
+    """Train an embedding network on a teacher's instances, and on its soft affinities and foreground if available.
 
-    It is the direct distillation of a student, into a larger network.
+    This is the direct distillation into a larger network.
 
     Parameters
     ----------
     teacher : Teacher
-        Whom it learns from.
+        The teacher.
     data : TrainingData
         Labeled images, and the predictions of the teacher.
     config : DistillConfig
         The recipe; network and steps are those of ``config.assistant``.
     folder : Path or None
-        Of the whole job; the assistant has a folder of its own in it.
+        Folder of the job; the assistant has a subfolder.
 
     Returns
     -------

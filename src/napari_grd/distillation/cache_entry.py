@@ -1,10 +1,8 @@
-"""One answer of a teacher on the disk: zarr arrays with all their chunks, and a manifest of every file.
+"""A teacher's prediction on disk: zarr arrays with all their chunks, and a manifest of every file.
 
-zarr leaves out chunks of zeros and reads absent ones as zeros, so that what was
-lost looks like what was never there. Here every chunk is written, its size and
-checksum stand in the manifest, and reading anything else is an error. The
-manifest is also the marker by which an entry is known as ours: nothing
-without one is ever deleted, and of one with it only the files that it lists.
+zarr omits chunks of zeros and reads missing ones as zeros, so lost chunks would be read as zeros. Here every chunk is
+written, the manifest has its size and checksum, and a mismatch is an error. The manifest also marks an entry as ours:
+only entries with a manifest are deleted, and of those only the listed files.
 """
 
 import json
@@ -39,14 +37,14 @@ Files = dict[str, tuple[int, int | None]]
 
 
 class CheckedStore(LocalStore):
-    """The files of an entry, of which none may be missing or changed.
+    """A zarr store that raises an error if a file of the entry is missing or changed.
 
     Parameters
     ----------
     root : Path
         The entry.
     files : dict
-        What it consists of; without a checksum only the size is compared.
+        Its files; without a checksum only the size is compared.
     """
 
     def __init__(self, root: Path | str, *, files: Files | None = None, read_only: bool = True) -> None:
@@ -54,17 +52,17 @@ class CheckedStore(LocalStore):
         self.files = files or {}
         self.checked: set[str] = set()
 
-    def __reduce__(self) -> tuple[Any, ...]:  # to processes that train along
+    def __reduce__(self) -> tuple[Any, ...]:  # for the processes of distributed training
         return _store, (Path(self.root), self.files)
 
     def with_read_only(self, read_only: bool = False) -> "CheckedStore":
-        """The same; an entry is never changed."""
+        """Return itself; an entry is read-only."""
         return CheckedStore(self.root, files=self.files)
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """A file's content; None for metadata that are not listed: zarr looks for several kinds."""
+        """A file's content; None for metadata that are not listed: zarr tries several formats."""
         if key not in self.files:
             if "/c" not in key:
                 return None
@@ -85,15 +83,15 @@ class CheckedStore(LocalStore):
         return found
 
     def _forget(self, key: str) -> None:
-        """Remove a damaged file, so that the entry is known to be incomplete from now on."""
-        if read_manifest(self.root) == self.files:  # else somebody has just written the entry anew
+        """Remove a damaged file, so that the entry is recognized as incomplete."""
+        if read_manifest(self.root) == self.files:  # else another process has just replaced the entry
             with suppress(OSError):
                 (self.root / key).unlink()
 
     def _damaged(self, what: str) -> DataError:
         return DataError(
-            f"The teacher's answer kept in {str(self.root)!r} is damaged: {what}.",
-            "Run the same again: the teacher is asked anew about that image.",
+            f"The cached teacher prediction {str(self.root)!r} is damaged: {what}.",
+            "Run the same again: that image is predicted again.",
         )
 
 
@@ -102,16 +100,16 @@ def _store(root: Path, files: Files) -> CheckedStore:
 
 
 def write_entry(entry: Path, arrays: Mapping[str, NDArray[Any]], attributes: dict[str, Any]) -> None:
-    """Write an answer, whole or not at all. One of ours that is there is replaced.
+    """Write a prediction atomically; an existing entry of ours is replaced.
 
     Parameters
     ----------
     entry : Path
         A folder ``<teacher>/<image>.kept``.
     arrays : mapping
-        By name, of :data:`ARRAYS`.
+        Arrays by name, see :data:`ARRAYS`.
     attributes : dict
-        Of the group.
+        Attributes of the zarr group.
 
     Raises
     ------
@@ -145,7 +143,7 @@ def _write_manifest(entry: Path, folder: Path) -> None:
 
 
 def read_manifest(entry: Path) -> Files | None:
-    """The files of an entry of ours; None if it is not one, or carries another's name."""
+    """The files of an entry of ours; None if it is not one, or has another entry's name."""
     path = entry / MANIFEST
     try:
         if entry.is_symlink() or path.is_symlink() or path.stat().st_size > _LARGEST:
@@ -161,7 +159,7 @@ def read_manifest(entry: Path) -> Files | None:
 
 
 def is_complete(entry: Path, files: Files) -> bool:
-    """Whether all files are there, of the right size."""
+    """Whether all files exist with the right size."""
     try:
         return all((entry / name).stat().st_size == size for name, (size, _) in files.items())
     except OSError:
@@ -169,19 +167,19 @@ def is_complete(entry: Path, files: Files) -> bool:
 
 
 def open_entry(entry: Path, shape: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Arrays and attributes of an answer about an image; None if it has to be asked again.
+    """Arrays and attributes of the prediction of an image; None if it must be predicted again.
 
     Parameters
     ----------
     entry : Path
-        It may be missing. One of an older make, without a manifest, counts if no chunk is absent.
+        It may be missing. An entry of an older version, without a manifest, is accepted if no chunk is missing.
     shape : tuple of int
-        Of the image, without channels.
+        Spatial shape of the image.
 
     Returns
     -------
     (dict, dict) or None
-        Of zarr arrays that raise `DataError` where they have lost something.
+        The zarr arrays raise `DataError` if a chunk is lost.
     """
     try:
         files = read_manifest(entry) or _files_of_older(entry)
@@ -198,18 +196,18 @@ def open_entry(entry: Path, shape: tuple[int, ...]) -> tuple[dict[str, Any], dic
         if any(array.dtype != np.float16 for name, array in arrays.items() if name != "labels"):
             return None
         return arrays, dict(group.attrs)
-    except Exception:  # whatever zarr makes of it: what cannot be opened is asked again
+    except Exception:  # any error of zarr: the image is predicted again
         return None
 
 
 def touch(entry: Path) -> None:
-    """Note that an entry was used."""
+    """Record that an entry was used."""
     with suppress(OSError):
         os.utime(entry / MANIFEST)
 
 
 def adopt(entry: Path) -> bool:
-    """Mark an entry of an older make as ours, if it is one; for the default folder, that nobody else writes to."""
+    """Add a manifest to an entry of an older version; for the default folder only, which has no other files."""
     if read_manifest(entry) is not None:
         return True
     if not _is_older(entry):
@@ -221,12 +219,12 @@ def adopt(entry: Path) -> bool:
 
 
 def delete(entry: Path) -> None:
-    """Delete the files of an entry that its manifest lists, and folders that are empty then."""
+    """Delete the files that an entry's manifest lists, and the emptied folders."""
     files = read_manifest(entry)
     if files is None:
         return
     folders = {entry}
-    # The manifest goes last: what is left of a deletion that was stopped is still known as ours.
+    # The manifest is deleted last: after an interrupted deletion the rest is still recognized as ours.
     for name in [*files, MANIFEST]:
         path = entry / name
         if any(folder.is_symlink() for folder in path.parents if entry in folder.parents):
@@ -245,7 +243,7 @@ def _is_inside(name: str) -> bool:
 
 
 def _is_older(entry: Path) -> bool:
-    """Whether it has the structure of an entry of an older make, and nothing else in it."""
+    """Whether it has the structure of an entry of an older version, without other files."""
     try:
         names = {path.name for path in entry.iterdir()}
         known = json.loads((entry / "zarr.json").read_bytes())
@@ -261,7 +259,7 @@ def _is_older(entry: Path) -> bool:
 
 
 def _is_strange(path: Path) -> bool:
-    """Whether zarr would not have made it: ``labels/zarr.json`` and ``labels/c/0/1`` are fine."""
+    """Whether it is not a path that zarr writes: ``labels/zarr.json`` and ``labels/c/0/1`` are fine."""
     first, *rest = path.parts
     if not rest:
         return first not in ("zarr.json", *ARRAYS)
@@ -273,7 +271,7 @@ def _is_digest(name: str) -> bool:
 
 
 def _files_of_older(entry: Path) -> Files:
-    """What an entry without a manifest has to consist of, chunks of zeros too."""
+    """The files that an entry without a manifest must have, including chunks of zeros."""
     if entry.is_symlink() or entry.name.endswith(SUFFIX):
         return {"": (-1, None)}
     arrays = dict(zarr.open_group(entry, mode="r", zarr_format=3).arrays())

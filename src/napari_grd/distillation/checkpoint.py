@@ -1,4 +1,4 @@
-"""Training checkpoints: one safetensors file, written atomically, read back before it counts, no pickle."""
+"""Training checkpoints: one safetensors file, written atomically, verified by reading it back, no pickle."""
 
 import errno
 import hashlib
@@ -24,18 +24,18 @@ FORMAT = "1"
 _TENSOR = "__tensor__"
 _ITEMS = "__items__"
 _DEEPEST = 100
-_proven: dict[Path, tuple[int, ...] | None] = {}  # checkpoints that this process has read back, as they were then
+_proven: dict[Path, tuple[int, ...] | None] = {}  # file status of checkpoints that this process has verified
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a nested state of dicts, lists, numbers, strings and tensors.
 
-    The checkpoint that was there before stays beside the new one, see :func:`previous_path`.
+    The previous checkpoint is kept beside the new one, see :func:`previous_path`.
 
     Parameters
     ----------
     path : Path
-        Target; replaced only once the new file is complete and was read back.
+        The file; replaced only after the new file was read back.
     state : dict
         What to save, e.g. ``{"step": 7, "optimizer": optimizer.state_dict()}``.
 
@@ -51,7 +51,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     with atomic_path(path) as temporary:
         try:
             save_file(tensors, temporary, metadata=metadata)
-        except SafetensorError as error:  # it hides the system's error in its words
+        except SafetensorError as error:  # it contains the system's error as text
             number = re.search(r"os error (\d+)", str(error))
             code = int(number[1]) if number else errno.EIO
             raise OSError(code, os.strerror(code) if number else str(error)) from error
@@ -59,7 +59,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             load_checkpoint(temporary)
         except DataError as error:
             raise OutputError(
-                f"What was written to {str(path)!r} cannot be read back ({error.problem}).",
+                f"The file {str(path)!r} was written, but cannot be read back ({error.problem}).",
                 "Choose a folder on another disk.",
             ) from error
         _keep_previous(path)
@@ -68,15 +68,15 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what :func:`save_checkpoint` wrote.
+    """Read a file of :func:`save_checkpoint`.
 
     Raises
     ------
     DataError
-        If the file is damaged or is no checkpoint.
+        If the file is damaged or is not a checkpoint.
     """
     try:
-        # All at once: safetensors opens a file twice, and a training may replace it in between.
+        # In a single read: safetensors opens a file twice, and a training may replace it in between.
         data = path.read_bytes()
         tensors = load(data)
         metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
@@ -87,20 +87,20 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             raise ValueError("its content has changed")
         state = _restore(json.loads(metadata["tree"]), tensors, _DEEPEST)
         if not isinstance(state, dict):
-            raise ValueError("it holds no state")
+            raise ValueError("it contains no state")
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError, RuntimeError) as error:
         raise damaged(path, error) from error
     return state
 
 
 def damaged(path: Path, error: Exception | str) -> DataError:
-    """What is said of a checkpoint that cannot be used."""
+    """The error for a checkpoint that cannot be used."""
     what = " ".join((f"it has no {error}" if isinstance(error, KeyError) else str(error)).split())[:200]
-    return DataError(f"The checkpoint {str(path)!r} cannot be read ({what}).", "Delete it to start the training anew.")
+    return DataError(f"The checkpoint {str(path)!r} cannot be read ({what}).", "Delete it to restart the training.")
 
 
 def previous_path(path: Path) -> Path:
-    """Where the predecessor of a checkpoint is kept: what was good before, should the newest be damaged.
+    """Path of a checkpoint's predecessor, the last good one in case the newest is damaged.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def tensors_of(node: Any) -> Iterator[Tensor]:
 
 
 def is_finite(state: Any) -> bool:
-    """Whether all tensors of a nested state hold numbers, and neither infinities nor NaN.
+    """Whether all tensors of a nested state are finite.
 
     Examples
     --------
@@ -134,14 +134,14 @@ def is_finite(state: Any) -> bool:
 
 
 def _keep_previous(path: Path) -> None:
-    """Give a good checkpoint its second name. It keeps the first until the next one takes it."""
+    """Link a good checkpoint to its predecessor's path. Its own path is valid until the next one replaces it."""
     now = identity(path)
     if now is None:
         return
     if now != _proven.get(path.absolute()):
         try:
             load_checkpoint(path)
-        except DataError:  # a damaged one must not take the place of a good one
+        except DataError:  # a damaged one must not replace a good one
             return
     draft = path.with_name(own_name(TEMPORARY, path.suffix))
     try:

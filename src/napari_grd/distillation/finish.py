@@ -1,4 +1,4 @@
-"""From trained weights to a finished model: colors, card, file."""
+"""Completing a trained model: colors, card, file."""
 
 from dataclasses import replace
 from datetime import date
@@ -32,15 +32,15 @@ def finish(
     Parameters
     ----------
     model : Model
-        Trained, on the CPU, in eval mode.
+        Trained model, on the CPU, in eval mode.
     sampler : PatchSampler
-        What it was trained on; a few more patches are drawn for the basis.
+        Its training data; a few more patches are drawn for the basis.
     config : TrainConfig
         The recipe.
     scores : dict
         Validation scores.
     kind, summary, teacher, restrictions : str
-        For the card.
+        Entries of the card.
     """
     card = model.card.replace(
         kind=kind,
@@ -56,9 +56,9 @@ def finish(
 
 
 def _color_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
-    """Mean and three main directions of the unit embeddings of objects, ``(4, C)``.
+    """Mean and first three principal components of the unit embeddings of objects, ``(4, C)``.
 
-    Of objects only: the many background pixels would take the first direction.
+    Of objects only: the many background pixels would dominate the first component.
     """
     found = []
     with torch.no_grad():
@@ -68,7 +68,7 @@ def _color_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
             unit = unit_vectors(embedding, dim=1).movedim(1, -1)
             found.append(unit[batch.labels > 0])
     pixels = torch.cat(found)
-    if len(pixels) < model.embedding_channels:  # no objects were drawn: any basis will do
+    if len(pixels) < model.embedding_channels:  # no objects were drawn: use any basis
         pixels = unit.flatten(0, -2)
     mean = pixels.mean(0)
     covariance = (pixels - mean).T @ (pixels - mean) / len(pixels)
@@ -82,10 +82,10 @@ def _color_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
 
 
 def model_path(folder: Path, kind: str) -> Path:
-    """Where a job's result is put in its output folder."""
+    """Path of a job's result in its output folder."""
     return folder / f"{kind}.grd.safetensors"
 
 
 def so_far_path(folder: Path, kind: str) -> Path:
-    """Where a job that was stopped puts what it has come to; it is removed when the job is finished after all."""
+    """Path of the best model so far of a stopped job; removed when the job is finished."""
     return folder / f"{kind}-so-far.grd.safetensors"

@@ -2,7 +2,7 @@
 
 Pure functions of tensors that return an unweighted scalar, computed in float32
 outside autocast. B images, C channels, K offsets, S the spatial axes. Nodes
-are lists with one ``(N_b, C)`` tensor an image. An image without instances and
+are lists with one ``(N_b, C)`` tensor per image. An image without instances and
 an empty memory bank contribute zero.
 """
 
@@ -20,7 +20,7 @@ Normalize = Literal["pixels", "valid"]
 def affinity_loss(
     affinities: Tensor, target: Tensor, weight: Tensor, valid: Tensor, normalize: Normalize = "pixels"
 ) -> Tensor:
-    """Affinities against their targets (method.md, section 5, the supervised term of the paper).
+    """Squared error of affinities (method.md, section 5, the supervised term of the paper).
 
     ``sum_k sum_bp w m (A - T)^2 / (B |S|)`` with ``m`` the valid pairs.
 

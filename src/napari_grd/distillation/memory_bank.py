@@ -1,8 +1,7 @@
-"""The memory bank: what is kept of past teacher images for the terms across images (method.md, sections 8 to 10).
+"""The memory bank: summaries of past teacher images for the terms across images (method.md, sections 8 to 10).
 
-Those terms need of a past image only the mean embedding of its instances and
-the ``C x C`` Gram matrix of its pooled unit embeddings. Keeping these instead of
-the embedding gives the same numbers from about two kilobytes an image.
+Of a past image, those terms need only the mean embedding of its instances and the ``C x C`` Gram matrix of its pooled
+unit embeddings. Storing these instead of the embedding gives the same values with about two kilobytes per image.
 """
 
 from collections import deque
@@ -20,7 +19,7 @@ _WINDOWS = {2: (7, 7), 3: (3, 7, 7)}  # pixels, in the order of the image's axes
 
 @dataclass(frozen=True)
 class BankEntry:
-    """What is kept of one teacher image.
+    """The summary of one teacher image.
 
     Attributes
     ----------
@@ -46,7 +45,7 @@ class MemoryBank:
     Parameters
     ----------
     capacity : int
-        Entries kept; the oldest goes first.
+        Maximum number of entries; the oldest are dropped first.
     sample : int
         Entries drawn at a time.
 
@@ -66,9 +65,9 @@ class MemoryBank:
         return len(self._entries)
 
     def push(self, entries: Iterable[BankEntry]) -> None:
-        """Keep entries, condensed and detached from the graph that made them."""
+        """Add entries, condensed and detached from the computation graph."""
         for entry in entries:
-            # Both are often views into a whole batch, which a clone lets go.
+            # Both are often views of a whole batch, which a clone releases.
             nodes = condense_nodes(entry.nodes.detach()).clone()
             gram = promote(entry.gram.detach()).clone()
             self._entries.append(BankEntry(nodes, gram, entry.count))
@@ -104,8 +103,8 @@ class MemoryBank:
 def pool_embedding(embedding: Tensor) -> Tensor:
     """Unit embeddings, averaged in windows of 7x7 (3x7x7 in a volume) (method.md, section 9).
 
-    Windows do not overlap and there is no padding: those at the far border
-    average the pixels that exist. The averages are not normalized again.
+    Windows do not overlap and there is no padding: those at the far border average the existing pixels. The averages
+    are not normalized again.
 
     Parameters
     ----------
@@ -127,7 +126,7 @@ def pool_embedding(embedding: Tensor) -> Tensor:
 
 
 def pool_mask(mask: Tensor) -> Tensor:
-    """Which windows of :func:`pool_embedding` hold a pixel of a mask.
+    """Which windows of :func:`pool_embedding` contain a pixel of a mask.
 
     Parameters
     ----------
@@ -160,7 +159,7 @@ def bank_entries(pooled: Tensor, nodes: Sequence[Tensor]) -> list[BankEntry]:
     Returns
     -------
     list of BankEntry
-        One an image.
+        One per image.
 
     Examples
     --------
@@ -174,7 +173,7 @@ def bank_entries(pooled: Tensor, nodes: Sequence[Tensor]) -> list[BankEntry]:
 
 
 def condense_nodes(nodes: Tensor) -> Tensor:
-    """At most about ``C`` unit vectors that stand for any number of nodes.
+    """At most about ``C`` unit vectors that replace any number of nodes.
 
     The edge term across images (method.md, section 10) is ``mean_l (d . u_l)^2`` for unit nodes
     ``u_l`` and depends on them through ``G = mean_l u_l u_l^T`` alone. With
@@ -190,8 +189,8 @@ def condense_nodes(nodes: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        float32 ``(P, C)`` with ``P`` the power of two from ``C`` on, or the nodes
-        themselves if they are no more than that.
+        float32 ``(P, C)`` with ``P`` the smallest power of two not below ``C``, or the nodes themselves if they are at
+        most that many.
 
     Examples
     --------

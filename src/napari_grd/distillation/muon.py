@@ -1,9 +1,8 @@
-"""Muon: steps of the same length in every direction of a weight matrix.
+"""Muon: orthogonalized updates of weight matrices.
 
-Adam scales each weight alone, and a few hundred steps then go where the
-gradient is largest, again and again. Muon makes the update of a matrix
-orthogonal, so that weak directions move as far as strong ones, and a loss
-falls in fewer steps.
+Adam scales each weight separately, and a few hundred steps mostly follow the dominant directions of the gradient. Muon
+orthogonalizes the update of a matrix, so that weak directions move as far as strong ones, and the loss decreases in
+fewer steps.
 """
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ROUNDS = 5
-_RMS = 0.2  # of an update at rate 1, about Adam's: one learning rate suits both
+_RMS = 0.2  # RMS of an update at rate 1, about Adam's: one learning rate suits both
 
 
 class Muon(torch.optim.Optimizer):
@@ -20,13 +19,13 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     network : torch.nn.Module
-        Its kernels are taken as matrices, output channels by all else.
+        Its kernels are reshaped to matrices, output channels by all other axes.
     lr : float
-        Rate of both.
+        Learning rate of both.
     momentum : float
-        Of the gradients, Nesterov's.
+        Nesterov momentum of the gradients.
     last : torch.nn.Module, optional
-        A layer left to Adam: its outputs mean something each by itself.
+        A layer optimized by Adam: its outputs have individual meanings.
 
     References
     ----------
@@ -52,7 +51,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take a step along the gradients."""
+        """Make a step along the gradients."""
         for group in self.param_groups:
             if group["adam"]:
                 self._adam.param_groups[0]["lr"] = group["lr"]
@@ -72,10 +71,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """About the nearest matrix with singular values of 1, by Newton and Schulz.
+    """Approximate the nearest orthogonal matrix, by the Newton-Schulz iteration.
 
-    The polynomial trades exactness for speed: singular values end between 0.7
-    and 1.2, and zero stays zero.
+    The polynomial trades accuracy for speed: the resulting singular values are between 0.7 and 1.2, and zero stays
+    zero.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""What a step minimizes: the supervised terms and the six of the distillation.
+"""The objective: the supervised terms and the six terms of the distillation.
 
-The terms themselves are pure functions in :mod:`.losses`; here they are given
-their inputs, weighted and added up (method.md, section 11).
+The terms themselves are pure functions in :mod:`.losses`; here their inputs are computed, and they are weighted and
+summed (method.md, section 11).
 """
 
 import math
@@ -29,7 +29,7 @@ Gather = Callable[[list[BankEntry]], list[BankEntry]]
 
 @dataclass(frozen=True)
 class _Step:
-    """What the terms of one step are computed from."""
+    """Inputs of the terms of one step."""
 
     number: int
     batch: Batch
@@ -37,7 +37,7 @@ class _Step:
     affinities: Tensor  # (B, K, *S) float32, of the embedding
     valid: Tensor  # (B, K, *S) bool, pairs within the patch of which no end is ignored
     logit: Tensor | None  # (B, *S)
-    known: tuple[Tensor, Tensor, Tensor]  # of the labels: affinities, which of them count, and balancing weights
+    known: tuple[Tensor, Tensor, Tensor]  # of the labels: affinities, validity, and balancing weights
 
 
 class Objective:
@@ -46,14 +46,14 @@ class Objective:
     Parameters
     ----------
     config : TrainConfig
-        Weights, and what label 0 means.
+        Weights, and the meaning of label 0.
     offsets : tuple of Offset
         The pairs of the affinity graph.
     normalize : {"pixels", "valid"}
         As for :func:`~napari_grd.distillation.losses.affinity_loss`, against
-        labels. By valid pairs, a few known pixels in a patch weigh as much as many.
+        labels. With "valid", a patch with few labeled pixels has the same weight as one with many.
     rarest : float
-        Largest weight of a pair against labels; by default what balances joined and separated pairs.
+        Maximum weight of a pair against labels; by default attractive and repulsive pairs are balanced.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Objective:
         batch : Batch
             The patches, with labels and the teacher's output.
         step : int
-            Seeds what is drawn at random, so that a resumed run draws the same.
+            Seeds random choices, so that a resumed run repeats them.
         """
         # Graph terms are float32 even under mixed precision: in bf16 the
         # inter-image terms are 35-70 % off once the student is close.
@@ -104,29 +104,28 @@ class Objective:
         return terms
 
     def _pairs(self, labels: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Affinities of the labels, which of them count, and weights that balance joined and separated pairs."""
+        """Affinities of the labels, their validity, and weights that balance attractive and repulsive pairs."""
         wanted = affinities_from_labels(labels, self.offsets, background="equal")
         valid = valid & self._both(labels > 0) if self.config.background == "ignore" else valid
         return wanted, valid, class_weights(wanted, valid).clamp(max=self._rarest)
 
     def _both(self, pixels: Tensor) -> Tensor:
-        """Pairs (B, K, *S) of which both ends are among the pixels (B, *S)."""
+        """Pairs (B, K, *S) with both ends in a mask (B, *S)."""
         return affinities_from_labels(pixels.long(), self.offsets, background="different") > 0
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What has to be saved to resume: nothing here."""
+        """The state to save for resuming: empty here."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a saved state."""
+        """Load a saved state."""
 
 
 class DistillationObjective(Objective):
     """The supervised loss and the terms against a teacher.
 
-    A teacher with embeddings is imitated by all six terms. One that gives soft
-    affinities and foreground only is imitated in these: "agd" takes its
-    affinities as they are, balanced as against labels, and there are no nodes to compare.
+    With a teacher's embeddings, all six terms are used. With soft affinities and foreground only, "agd" compares to
+    these affinities, balanced as against labels, and there are no nodes to compare.
 
     Parameters
     ----------
@@ -135,7 +134,7 @@ class DistillationObjective(Objective):
     offsets : tuple of Offset
         The pairs of the affinity graph.
     layout : TeacherLayout
-        What the teacher's output in a batch is. Where it is NaN nothing counts.
+        Layout of the teacher's output in a batch. NaN values are ignored.
     gather : callable, optional
         Collects the new bank entries of all ranks, in rank order.
     """
@@ -180,8 +179,8 @@ class DistillationObjective(Objective):
                 assert affinities is not None
                 valid = valid & affinities.isfinite()
                 wanted = affinities.nan_to_num()  # masked NaN would still reach the gradient
-        # The paper weighs all pairs alike, but its teacher gives embeddings. Soft affinities part as few pairs as the
-        # labels they are made of: weighed alike, these are learned last, and touching objects merge.
+        # The paper weights all pairs equally, but its teacher has embeddings. In soft affinities, as in labels,
+        # repulsive pairs are rare: with equal weights they are learned last, and touching objects merge.
         if embedding is not None and not self._use.agd_balanced:
             return losses.affinity_distillation(step.affinities, wanted, valid)
         _, _, balance = step.known
@@ -207,13 +206,13 @@ class DistillationObjective(Objective):
     ) -> dict[str, Tensor]:
         # Seeded by the step, not by a running generator: resuming draws the same entries.
         generator = torch.Generator().manual_seed((self._seed << 32) + step.number)
-        # Drawn before the batch is pushed, so that an image never meets itself.
+        # Drawn before the batch is pushed, so that no image is compared with itself.
         drawn = self.bank.draw(generator)
         with torch.no_grad():
             teacher_pooled = pool_embedding(teacher)
         terms = {}
         if self._use.agd_inter:
-            # What is ignored counts as learned, and so as no difference.
+            # Ignored pixels are set to the target, so their difference is zero.
             ignored = pool_mask(step.batch.labels < 0)[:, None]
             pooled = torch.where(ignored, teacher_pooled, pool_embedding(step.embedding))
             terms["agd_inter"] = losses.inter_affinity_distillation(
@@ -229,11 +228,11 @@ class DistillationObjective(Objective):
         return self.bank.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a saved memory bank."""
+        """Load a saved memory bank."""
         self.bank.load_state_dict(dict(state))
 
 
 def _cross_entropy(logit: Tensor, probability: Tensor, counted: Tensor) -> Tensor:
-    """Mean over the pixels that count; all are (B, *S)."""
+    """Mean over the valid pixels; all are (B, *S)."""
     loss = binary_cross_entropy_with_logits(logit.float(), torch.where(counted, probability, 0), reduction="none")
     return torch.where(counted, loss, 0).sum() / counted.sum().clamp(min=1)

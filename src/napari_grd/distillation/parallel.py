@@ -1,4 +1,4 @@
-"""Training on one device, or on several: one process a device, one option.
+"""Training on one device, or on several with one process per device.
 
 With several devices the parent starts a process for each, relays the events
 of rank 0 and, when it is closed, raises a flag that all ranks see at the same
@@ -34,18 +34,18 @@ Fitted = tuple[Model, dict[str, float]]
 
 @dataclass(frozen=True)
 class Assignment:
-    """All that a training needs, in a form that can be sent to another process.
+    """The complete input of a training, picklable for another process.
 
     Attributes
     ----------
     model : Model
-        Start.
+        The initial model.
     sampler : PatchSampler
         Batches by step and rank.
     config : TrainConfig or DistillConfig
         A `DistillConfig` together with a ``layout`` distills.
     layout : TeacherLayout or None
-        What the cached teacher gives; None for supervised training.
+        Layout of the teacher's cached output; None for supervised training.
     validate, checkpoint, signature, stage
         See :func:`~napari_grd.distillation.trainer.fit`.
     """
@@ -95,12 +95,12 @@ def run(assignment: Assignment) -> Job[Fitted]:
 
 
 def resolve_device(config: TrainConfig) -> tuple[str, Any]:
-    """Accelerator and precision in Fabric's words.
+    """Accelerator and precision for Fabric.
 
     Raises
     ------
     ConfigError
-        If the device is not there.
+        If the device is not available.
     """
     device = config.device
     if device == "auto":
@@ -156,7 +156,7 @@ def _run_many(assignment: Assignment, accelerator: str, precision: Any, devices:
 
 @contextmanager
 def _safe_path() -> Iterator[None]:
-    """Python started from here does not look for modules in the working folder, beside somebody's images."""
+    """Subprocesses do not search the working folder, beside the user's images, for modules."""
     name = "PYTHONSAFEPATH"
     before = os.environ.get(name)
     os.environ[name] = "1"
@@ -167,7 +167,7 @@ def _safe_path() -> Iterator[None]:
 
 
 def _next(events: Any, processes: list[Any]) -> tuple[str, Any]:
-    """The next message; an error if a rank died without a word (killed for memory, say)."""
+    """The next message; an error if a rank ended without one (killed for memory, say)."""
     while True:
         dead = [p for p in processes if p.exitcode not in (None, 0)]
         try:
@@ -193,7 +193,7 @@ def _worker(
 ) -> None:
     # Ctrl-C reaches all processes of a terminal; the parent alone decides, by the flag.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # LOCAL_RANK tells Fabric that the processes exist already and need not be started.
+    # LOCAL_RANK: Fabric then does not start the processes, which exist already.
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), LOCAL_RANK=str(rank), NODE_RANK="0")
     try:
         fabric = Fabric(accelerator=accelerator, devices=devices, strategy="ddp", precision=precision)
@@ -208,7 +208,7 @@ def _worker(
             if rank == 0:
                 events.put(("event", event))
         if rank == 0:
-            # As numpy: tensors would travel through shared memory that ends with this process.
+            # As numpy: tensors would be passed by shared memory that ends with this process.
             weights = {name: tensor.cpu().numpy() for name, tensor in model.network.state_dict().items()}
             events.put(("result", (weights, scores)))
     except Exception as error:

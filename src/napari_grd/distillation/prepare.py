@@ -1,4 +1,4 @@
-"""From the caller's arrays to checked training and validation images."""
+"""Validation of the caller's arrays, and the split into training and validation images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from napari_grd.models.complexity import step_bytes
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Checked images, with labels where they are known.
+    """Validated images, with labels where available.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class ImageSet:
     labels : tuple of (ndarray (*S) of int64, or None)
         Instances, with :data:`~napari_grd.data.inputs.IGNORED` pixels; None for an unlabeled image.
     weights : tuple of float, or None
-        How often patches are drawn from each image, against the others; None: from all alike.
+        Sampling weight of each image; None: uniform.
     """
 
     images: tuple[NDArray[Any], ...]
@@ -42,19 +42,19 @@ class ImageSet:
 
     @property
     def in_channels(self) -> int:
-        """Channels of every image."""
+        """Number of channels of every image."""
         return int(self.images[0].shape[0])
 
     def take(self, indices: Sequence[int]) -> "ImageSet":
-        """The set of some of the images."""
+        """A subset of the images."""
         weights = None if self.weights is None else tuple(self.weights[i] for i in indices)
         return ImageSet(tuple(self.images[i] for i in indices), tuple(self.labels[i] for i in indices), weights)
 
     def favoring_labeled(self, share: float) -> "ImageSet":
-        """The same images; labeled ones are drawn that often, if there are fewer.
+        """The same images; labeled ones are sampled with this share, if it would be lower.
 
-        Five labeled images among a hundred would hardly be seen beside what a
-        teacher says of the others, and it is they who are right.
+        Otherwise the teacher's predictions would dominate a few labeled images among many, although the labels are
+        correct.
 
         Examples
         --------
@@ -70,7 +70,7 @@ class ImageSet:
         return replace(self, weights=tuple(each[labels is not None] for labels in self.labels))
 
     def with_labels(self, labels: Sequence[NDArray[Any]]) -> "ImageSet":
-        """The same images; unlabeled ones take the given labels."""
+        """The same images; unlabeled ones get the given labels."""
         merged = tuple(
             own if own is not None else np.asarray(other, np.int64)
             for own, other in zip(self.labels, labels, strict=True)
@@ -78,10 +78,10 @@ class ImageSet:
         return replace(self, labels=merged)
 
     def check_memory(self, config: TrainConfig) -> Job[None]:
-        """Tell if the images, normalized for training, and a step take much of the memory, see :func:`check_room`."""
+        """Report if the normalized images and a training step need much of the memory, see :func:`check_room`."""
         images, batch, patch = sum(4 * image.size for image in self.images), config.batch, config.patch
         step = 0
-        if resolve_device(config)[0] == "cpu":  # elsewhere it takes the memory of the device
+        if resolve_device(config)[0] == "cpu":  # otherwise it takes the memory of the device
             step = round(config.devices * step_bytes(config.network, batch * patch**2, self.in_channels))
         return check_room(
             images + step,
@@ -93,7 +93,7 @@ class ImageSet:
         )
 
     def examples(self, config: NormalizationConfig, teacher: Sequence[Any] | None = None) -> list[Example]:
-        """Normalized training examples; every image has to be labeled."""
+        """Normalized training examples; every image must be labeled."""
         outputs = teacher if teacher is not None else [None] * len(self)
         found = []
         for i, (image, labels, output) in enumerate(zip(self.images, self.labels, outputs, strict=True)):
@@ -110,20 +110,20 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
     Parameters
     ----------
     images : array, sequence of arrays, or mapping of names to arrays
-        One bare array is one image. Messages call images by their names, or else by their numbers.
+        One bare array is one image. Messages refer to images by name, or else by number.
     labels : array, sequence of (array or None), or None
-        One an image; pixels that are -1 are ignored.
+        One per image; pixels labeled -1 are ignored.
     config : TrainConfig
-        For the size of a patch and the stride of the network.
+        Provides the patch size and the stride of the network.
     axes : str or None
         Axes of every image, e.g. ``"yx"`` or ``"yxc"``.
     what : str
-        What an image is called in messages.
+        Term for an image in messages.
 
     Raises
     ------
     GrdError
-        Naming the image and what is wrong with it.
+        Names the image and its problem.
     """
     names = list(images) if isinstance(images, Mapping) else None
     images = list(images.values()) if isinstance(images, Mapping) else _as_list(images)
@@ -150,7 +150,7 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
 
 
 def check_some_instances(data: ImageSet) -> None:
-    """Refuse a set in which nothing is labeled.
+    """Raise an error if no object is labeled.
 
     Raises
     ------
@@ -164,9 +164,9 @@ def check_some_instances(data: ImageSet) -> None:
 
 
 def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]:
-    """Set a fraction of the images aside, evenly spread, and the same every time.
+    """Set a fraction of the images aside, evenly spaced and deterministic.
 
-    Labeled images are preferred where only some are labeled.
+    Labeled images are preferred if only some are labeled.
 
     Raises
     ------
@@ -193,10 +193,9 @@ def object_diameter(labels: Sequence[NDArray[Any] | None]) -> float | None:
 
 
 def smallest_object(labels: Sequence[NDArray[Any] | None]) -> int:
-    """Half of the area that one object of twenty is smaller than, in pixels, and no less than `PartitionConfig` says.
+    """Half of the 5th percentile of object areas in pixels, but at least the minimum size of `PartitionConfig`.
 
-    What a network calls an object and is smaller still is a piece of one: an
-    unsure network breaks large cells into many.
+    A smaller predicted object is a fragment: an uncertain network breaks large cells into many.
 
     Examples
     --------
@@ -208,24 +207,24 @@ def smallest_object(labels: Sequence[NDArray[Any] | None]) -> int:
 
 
 def _areas(labels: Sequence[NDArray[Any] | None]) -> NDArray[np.int64]:
-    # No table by number: a label may be three billion.
+    # Not a lookup table by label: a label may be three billion.
     areas = [np.unique_counts(found[found > 0]).counts for found in labels if found is not None]
     return np.concatenate([np.empty(0, np.int64), *areas])
 
 
 def _as_list(arrays: Any) -> list[Any]:
-    # One bare array is one image: a list of planes has to be a list.
+    # One bare array is one image: a list of planes must be a list.
     return [arrays] if hasattr(arrays, "ndim") else list(arrays)
 
 
 def _check_trainable(image: NDArray[Any], config: TrainConfig) -> None:
     if not np.isfinite(image).any():
-        raise ImageError("No pixel holds a number: all are NaN or infinite.", "Leave the image out, or write it again.")
+        raise ImageError("No pixel has a number: all are NaN or infinite.", "Exclude the image, or write it again.")
     smallest = min(image.shape[1:])
     if smallest < config.patch:
         stride = registry.entry(config.network.name).stride
         fitting = smallest // stride * stride
-        remedy = f"Set patch to {fitting}." if fitting >= 32 else "Leave it out: it is too small to learn from."
+        remedy = f"Set patch to {fitting}." if fitting >= 32 else "Exclude it: it is too small for training."
         raise ImageError(f"its sides are {image.shape[1:]} pixels, but a patch has {config.patch}.", remedy)
     if image.min() == image.max():
-        raise ImageError(f"it is constant (every pixel is {image.flat[0]}).", "Leave it out.")
+        raise ImageError(f"it is constant (every pixel is {image.flat[0]}).", "Exclude it.")

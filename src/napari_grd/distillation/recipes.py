@@ -108,8 +108,8 @@ def iter_distill(
 ) -> Job[Model]:
     """Distill a student from a teacher, as a job.
 
-    The teacher predicts every image once, and the student learns from the cached predictions. For a teacher
-    without embeddings an embedding *assistant* is trained first, and teaches in its place; without
+    The teacher predicts every image once, and the student is trained on the cached predictions. For a teacher without
+    embeddings, an *assistant* with embeddings is trained first and acts as the teacher; without
     ``config.assistant.use`` the teacher's labels and soft affinities are distilled into the student directly.
 
     Parameters
@@ -209,8 +209,8 @@ def _confident(teacher: Teacher, config: DistillConfig) -> Teacher:
         return teacher.confident()
     if hasattr(teacher, "knows"):
         raise ConfigError(
-            f"confidence is {config.confidence}, but the teacher {teacher.name!r} recalls labels it was given.",
-            "Set confidence to 0: there is nobody to ask about a turned image.",
+            f"confidence is {config.confidence}, but the teacher {teacher.name!r} only has given labels.",
+            "Set confidence to 0: such a teacher cannot predict rotated images.",
         )
     return ConfidentTeacher(teacher)
 

@@ -1,4 +1,4 @@
-"""Going on from a checkpoint, or from its predecessor if it is damaged."""
+"""Resuming from a checkpoint, or from its predecessor if it is damaged."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from napari_grd.models import Model
 
 @dataclass
 class State:
-    """What changes while training, and so what a checkpoint holds."""
+    """The state of a training, as stored in a checkpoint."""
 
     step: int = 0
     validated: int = -1  # step of the last validation
@@ -28,14 +28,14 @@ class State:
 
 
 def best_so_far(checkpoint: Path, model: Model) -> tuple[Model, dict[str, float]] | None:
-    """What a stopped training has come to: its best weights, as the finished training returns them.
+    """The result of a stopped training: its best weights, as a finished training returns them.
 
     Parameters
     ----------
     checkpoint : Path
-        Of a training of this model.
+        A checkpoint of a training of this model.
     model : Model
-        Takes the weights.
+        Receives the weights.
 
     Returns
     -------
@@ -68,10 +68,10 @@ def best_so_far(checkpoint: Path, model: Model) -> tuple[Model, dict[str, float]
 
 
 def diverged(what: str, step: int, config: TrainConfig, checkpoint: Path | None) -> ConfigError:
-    """The error of a training whose numbers are none any more."""
+    """The error of a training that diverged."""
     kept, where = "", ""
     if checkpoint is not None:
-        kept, where = f" The last good state is kept in {str(checkpoint)!r}.", ", in a new folder"
+        kept, where = f" The last good state is stored in {str(checkpoint)!r}.", ", in a new folder"
     return ConfigError(
         f"The {what} at step {step}.{kept}",
         f"Lower the learning rate optim.lr (now {config.optim.lr:g}){where}.",
@@ -79,7 +79,7 @@ def diverged(what: str, step: int, config: TrainConfig, checkpoint: Path | None)
 
 
 def restore(checkpoint: Path, take: Callable[[Path], State]) -> tuple[State, Path]:
-    """Take the state of a checkpoint, or of its predecessor if it is damaged; and which it was."""
+    """Load the state of a checkpoint, or of its predecessor if it is damaged; return which was used."""
     try:
         return take(checkpoint), checkpoint
     except DataError:
@@ -94,14 +94,14 @@ def restore(checkpoint: Path, take: Callable[[Path], State]) -> tuple[State, Pat
 
 
 def take(path: Path, *, signature: str, model: Model, optimizer: Any, ema: Any, objective: Objective) -> State:
-    """Put the state of a checkpoint into everything that is trained.
+    """Load the state of a checkpoint into model, optimizer and objective.
 
     Raises
     ------
     DataError
-        If it is damaged, or of a training that diverged.
+        If it is damaged, or the training has diverged.
     ConfigError
-        If it is of another training.
+        If it belongs to another training.
     """
     saved = load_checkpoint(path)
     if saved.get("signature") != signature:
@@ -121,7 +121,7 @@ def take(path: Path, *, signature: str, model: Model, optimizer: Any, ema: Any, 
 
 @contextmanager
 def _usable(path: Path) -> Iterator[None]:
-    """Say of a checkpoint that it is damaged where its content cannot be taken."""
+    """Report a checkpoint as damaged if its content cannot be loaded."""
     try:
         yield
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
@@ -138,7 +138,5 @@ def _state(saved: dict[str, Any]) -> State:
 
 
 def fell_back(checkpoint: Path, step: int) -> str:
-    """What the user is told who resumes from a predecessor."""
-    return (
-        f"The checkpoint {str(checkpoint)!r} is damaged; the training goes on from the one before it, at step {step}."
-    )
+    """The notice about resuming from a predecessor."""
+    return f"The checkpoint {str(checkpoint)!r} is damaged; the training resumes from its predecessor, at step {step}."

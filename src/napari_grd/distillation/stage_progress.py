@@ -1,4 +1,4 @@
-"""The stages of one job as parts of a whole, with one bar and one time left."""
+"""Overall progress and time left of the stages of a job."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -20,23 +20,22 @@ ASK, FIT, ASK_ASSISTANT, DISTILL = (
 )
 
 _PIXEL, _MULTIPLICATION = 0.6e-6, 16e-12  # seconds, from both ResUNets at 512² (method.md, section 1)
-_BACKWARD = 2.5  # a training step, in forward passes
-_FOREIGN = 30e-6  # seconds a pixel of a teacher that nothing is known of
+_BACKWARD = 2.5  # cost of a training step in forward passes
+_FOREIGN = 30e-6  # seconds per pixel of an unknown teacher
 
 
 class StageProgress:
-    """Stages that follow each other, each with an expected cost.
+    """Consecutive stages, each with an expected cost.
 
-    Costs are guesses, and the bar moves by them. The time left is that of the
-    stage, by its own pace, and of the later ones, by their costs and by how much
-    longer than guessed the stages so far have taken.
+    The bar advances by the estimated costs. The time left is that of the current stage, from its rate, plus the costs
+    of the later ones, scaled by the ratio of actual to estimated time so far.
 
     Parameters
     ----------
     costs : mapping of str to float
         Expected seconds by the name of the stage, in their order.
     strange : collection of str
-        Stages whose cost is anybody's guess: how long they take says nothing of the others.
+        Stages with unknown cost, which are not used to scale the others.
 
     Examples
     --------
@@ -57,10 +56,9 @@ class StageProgress:
         self._guessed = 0.0  # seconds that these were expected to take
 
     def follow(self, job: Job[Result]) -> Job[Result]:
-        """The job with the whole told in its progress events; at its end the whole is done.
+        """The job with the overall progress in its events; 1 at its end.
 
-        Stages that are not part of the progress, such as the validations within a
-        training, pass unchanged.
+        Events of other stages, such as validations within a training, pass unchanged.
         """
         last: Progress | None = None
         try:
@@ -68,7 +66,7 @@ class StageProgress:
                 try:
                     event = self.place(next(job))
                 except StopIteration as end:
-                    if last is not None and self._done < 1:  # it stopped early, as nothing got better
+                    if last is not None and self._done < 1:  # it stopped early, without improvement
                         yield replace(last, overall=Overall(1.0, 0.0))
                     result: Result = end.value
                     return result
@@ -79,7 +77,7 @@ class StageProgress:
             job.close()
 
     def place(self, event: Event) -> Event:
-        """An event with the whole told, if it is of one of the stages."""
+        """An event with the overall progress, if it belongs to one of the stages."""
         if not isinstance(event, Progress) or event.stage not in self._costs:
             return event
         share = event.done / event.total if event.total else 1.0
@@ -97,7 +95,7 @@ class StageProgress:
         return replace(event, overall=Overall(self._done, left))
 
     def _pace(self, now: float, share: float) -> tuple[float, float]:
-        """Seconds spent so far, and those expected, with a share of the current stage done."""
+        """Seconds spent so far, and expected seconds, at a share of the current stage."""
         if not self._stage or self._stage in self._strange:
             return self._spent, self._guessed
         cost = self._costs[self._stage] * (share - self._first)
@@ -105,14 +103,14 @@ class StageProgress:
 
 
 def distillation_progress(data: ImageSet, teacher: Teacher, config: DistillConfig) -> StageProgress:
-    """The progress of a distillation, with costs that are counted and not measured.
+    """The progress of a distillation, with estimated costs.
 
     Parameters
     ----------
     data : ImageSet
-        What is trained on.
+        The training images.
     teacher : Teacher
-        Who is asked first.
+        The teacher, which predicts first.
     config : DistillConfig
         The recipe.
     """

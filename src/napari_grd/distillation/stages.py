@@ -1,4 +1,4 @@
-"""The stages that trainings are made of: asking a teacher, and fitting a network."""
+"""The stages of a training: the teacher's predictions, and training the network."""
 
 import hashlib
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from napari_grd.jobs import FileSaved, Job
 from napari_grd.models import Model, ModelConfig
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import without_uncertain
-from napari_grd.teaching.prediction_check import check_some_sense
+from napari_grd.teaching.prediction_check import check_plausible
 
 CHECKPOINT = "checkpoint.safetensors"
 LOCK = "training.lock"
@@ -38,7 +38,7 @@ class TrainingData:
     Attributes
     ----------
     training : ImageSet
-        To train on.
+        The training examples.
     validation : ImageSet or None
         To validate on.
     predictions : tuple of CachedPrediction
@@ -62,7 +62,7 @@ class TrainingData:
         if len(layouts) > 1:
             raise DataError(
                 f"The teacher's outputs differ between images: {' and '.join(map(str, layouts))}.",
-                "Let it give the same for every image.",
+                "Make it return the same outputs for every image.",
             )
         return layouts.pop() if layouts else None
 
@@ -80,18 +80,18 @@ def iter_ask(
     confidence: float = 0.0,
     stage: str = ASK,
 ) -> Job[TrainingData]:
-    """Ask a teacher about all images; its instances become the labels of unlabeled ones.
+    """Predict all images with a teacher; its instances become the labels of unlabeled ones.
 
     Parameters
     ----------
     teacher : Teacher
-        Whom to ask.
+        The teacher.
     data : TrainingData
         Its predictions, if there are any, are replaced.
     folder : Path
-        Where its predictions are kept.
+        Cache folder for its predictions.
     confidence : float
-        Instances to train on that it is less sure of are ignored.
+        Training instances with a lower confidence are ignored.
     stage : str
         Name of the stage in progress events.
 
@@ -103,7 +103,7 @@ def iter_ask(
     Raises
     ------
     GrdError
-        If what it says cannot be learned from.
+        If its predictions cannot be used for training.
     """
     training, validation = data.training, data.validation
     unlabeled = None
@@ -113,7 +113,7 @@ def iter_ask(
     predictions = yield from TeacherCache(folder, teacher).fill(asked, stage)
     known = training.labels if unlabeled is None else training.labels + unlabeled.labels
     used = [p.labels for p, labels in zip(predictions, known, strict=True) if labels is None]
-    check_some_sense(used)
+    check_plausible(used)
     if unlabeled is not None:
         validation = unlabeled.with_labels([prediction.labels for prediction in predictions[len(training) :]])
     predictions = predictions[: len(training)]
@@ -142,13 +142,13 @@ def iter_fit(
     config : TrainConfig
         The recipe.
     folder : Path or None
-        Where checkpoint and model go.
+        Folder for checkpoint and model.
     kind, stage : str
         Kind of model, and name of the stage in progress events.
     teacher : Teacher, optional
         Whose predictions ``data`` has; ``config`` is a `DistillConfig` then.
     start : Model, optional
-        Whose weights to begin with.
+        Model with the initial weights.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def iter_fit(
     if teacher is not None:
         summary = f"{config.network.name} distilled from {teacher.name} on {len(training)} images"
 
-    # What was learned from others, or begun with, is bound by their licenses.
+    # The licenses of teacher and initial model apply to the result.
     bound = (getattr(teacher, "restrictions", ""), "" if start is None else start.card.restrictions)
     restrictions = " ".join(dict.fromkeys(filter(None, bound)))
 
@@ -217,7 +217,7 @@ def iter_fit(
 
 
 def _alone_in(folder: Path | None, job: Job[parallel.Fitted]) -> Job[parallel.Fitted]:
-    """A job whose folder no other program may write to meanwhile."""
+    """A job that locks its folder against other programs."""
     if folder is None:
         return (yield from job)
     with Lock(folder / LOCK, f"The folder {str(folder)!r}", "Wait for it to end, or choose another folder."):
@@ -231,19 +231,19 @@ def _labels(validation: ImageSet) -> list[Any]:
 
 
 def _take_weights(model: Model, start: Model) -> None:
-    """Begin with the weights of a model of the same make."""
+    """Load the weights of a model of the same architecture."""
     for name in ("network", "in_channels", "foreground"):
         wanted, given = getattr(model.config, name), getattr(start.config, name)
         if wanted != given:
             raise ConfigError(
-                f"The model to start from has {name} {given!r}, the training asks for {wanted!r}.",
+                f"The model to start from has {name} {given!r}, the training requires {wanted!r}.",
                 "Make them equal, or start without a model.",
             )
     model.network.load_state_dict(start.network.state_dict())
 
 
 def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, start: Model | None) -> str:
-    """What a checkpoint is tied to: settings, images, labels, teacher and first weights."""
+    """Identity of a training: settings, images, labels, teacher and initial weights."""
     digest = hashlib.blake2b(digest_size=16)
     settings = config.model_dump_json(by_alias=True, exclude={"device", "devices", "checkpoint_every"})
     digest.update(f"{settings}{teacher.fingerprint if teacher else ''}".encode())

@@ -1,4 +1,4 @@
-"""What the teacher says of every training image, computed once and kept on disk.
+"""The teacher's predictions of all training images, computed once and cached on disk.
 
 A teacher step costs about ten times a student step on a CPU. With its outputs
 cached, distillation runs at the student's speed.
@@ -36,13 +36,13 @@ from napari_grd.teaching.base import Teacher, TeacherPrediction
 from napari_grd.teaching.prediction_check import check_prediction
 
 _EMBEDDING, _AFFINITIES = "embedding_channels", "affinity_channels"
-_NUMBERS = ("", "-2", "-3", "-4")  # of entries for one image, where something is in the way
-_LONG = 3600.0  # seconds without a sign of life, after which somebody is told
+_NUMBERS = ("", "-2", "-3", "-4")  # name suffixes of an image's entry, if a name is taken
+_LONG = 3600.0  # seconds without activity of a user, after which it is reported
 
 
 @dataclass(frozen=True)
 class CachedPrediction:
-    """A teacher's word on one image.
+    """A teacher's cached prediction of one image.
 
     Attributes
     ----------
@@ -51,13 +51,13 @@ class CachedPrediction:
     output : zarr.Array (E, *S) float16, or None
         See :class:`TeacherLayout`; None for labels alone.
     layout : TeacherLayout or None
-        What the E channels are.
+        Layout of the E channels.
     confidence : ndarray (*S) float16, or None
-        How sure it is of the instance at each pixel, if it was asked.
+        Confidence in the instance at each pixel, if it was computed.
 
     Notes
     -----
-    Reading from ``output`` raises `DataError` where something was lost on the disk since.
+    Reading from ``output`` raises `DataError` if data on disk were lost.
     """
 
     labels: NDArray[np.uint32]
@@ -70,15 +70,15 @@ class TeacherCache:
     """Predictions in zarr, keyed by the content of teacher and image.
 
     Layout: ``<folder>/<teacher fingerprint>/<image key>.kept/{labels, output, confidence}``.
-    An entry is written under another name and renamed when complete, so that
-    interrupted caching goes on where it stopped; what was damaged since is asked again.
+    An entry is written under another name and renamed when complete, so that interrupted caching is resumed; damaged
+    entries are predicted again.
 
     Parameters
     ----------
     folder : Path
-        Made if missing. Several teachers may share it.
+        Created if missing. Several teachers may share it.
     teacher : Teacher
-        Whose predictions to keep.
+        The teacher whose predictions are cached.
     """
 
     def __init__(self, folder: Path, teacher: Teacher) -> None:
@@ -86,19 +86,19 @@ class TeacherCache:
         self._teacher = teacher
 
     def fill(self, images: Sequence[NDArray[Any]], stage: str = "Asking the teacher") -> Job[list[CachedPrediction]]:
-        """Predict what is not cached yet.
+        """Predict the images that are not cached yet.
 
         Parameters
         ----------
         images : sequence of ndarray (C, *S)
-            Intensities as they were read, not normalized.
+            Raw intensities, not normalized.
         stage : str
             Name of the stage in progress events.
 
         Yields
         ------
         Progress
-            One an image.
+            One per image.
 
         Returns
         -------
@@ -108,9 +108,9 @@ class TeacherCache:
         Raises
         ------
         LabelError
-            If the teacher's output does not belong to its image.
+            If the teacher's output does not fit its image.
         OutputError
-            If the folder cannot be written, or an entry's name is taken by something else.
+            If the folder cannot be written, or another file has an entry's name.
         """
         keys = [image_key(image) for image in images]
         known = {key: self._read(key, image) for key, image in dict(zip(keys, images, strict=True)).items()}
@@ -119,26 +119,28 @@ class TeacherCache:
         for done, (key, image) in enumerate(missing.items()):
             yield watch.progress(done)
             known[key] = self._write(key, image)
-            if done == 0:  # the first answer tells what the others take
+            if done == 0:  # the first prediction gives the size of the others
                 pixels = sum(each[0].size for each in missing.values()) - image[0].size
                 taken = sum(map(size_on_disk, self._entries(key)))
                 needed = taken * pixels // image[0].size
-                yield from check_disk(self._root, needed, f"The teacher's answers to {len(missing) - 1} more images")
+                yield from check_disk(
+                    self._root, needed, f"The teacher's predictions of {len(missing) - 1} more images"
+                )
         yield watch.progress(len(missing))
         return [kept for key in keys if (kept := known[key]) is not None]
 
     def _write(self, key: str, image: NDArray[Any]) -> CachedPrediction:
-        # What has no manifest is not ours to replace, even if it was before the manifest was damaged.
+        # An entry without a manifest is never replaced, even if its manifest was damaged.
         free = [entry for entry in self._entries(key) if not entry.exists() or read_manifest(entry) is not None]
         if not free:
             raise OutputError(
-                f"{str(self._entries(key)[0])!r} is in the way: it is not known to be of this program's making.",
+                f"{str(self._entries(key)[0])!r} blocks a cache entry, and was not written by this program.",
                 "Move it away, or choose another folder for the cache.",
             )
         prediction = self._teacher.predict(image)
         check_prediction(prediction, image.shape[1:])
         faster = self._read(key, image)
-        if faster is not None:  # another process was, with the same content
+        if faster is not None:  # another process has written the same content
             return faster
         arrays: dict[str, NDArray[Any]] = {"labels": prediction.labels}
         if prediction.confidence is not None:
@@ -155,12 +157,12 @@ class TeacherCache:
         written = self._read(key, image)
         if written is None:
             raise OutputError(
-                f"What was written to {str(free[0])!r} cannot be read again.", "Choose a folder on another disk."
+                f"The file {str(free[0])!r} was written, but cannot be read back.", "Choose a folder on another disk."
             )
         return written
 
     def _read(self, key: str, image: NDArray[Any]) -> CachedPrediction | None:
-        """What is kept of an image, checked; None if that is nothing, or not all."""
+        """The verified entry of an image; None if it is missing or incomplete."""
         older = self._root / key
         if _is_default(self._root.parent):
             adopt(older)
@@ -180,7 +182,7 @@ def _prediction(arrays: dict[str, Any], attributes: dict[str, Any]) -> CachedPre
     embedding, affinities = attributes.get(_EMBEDDING), attributes.get(_AFFINITIES)
     if not isinstance(embedding, int) or not isinstance(affinities, int | None):
         return None
-    # Entries of an older make kept no soft outputs of a teacher without embeddings: it is asked again.
+    # Entries of older versions have no soft outputs of a teacher without embeddings: predict again.
     if not embedding and affinities is None:
         return None
     output, layout = arrays.get("output"), None
@@ -197,49 +199,48 @@ def _prediction(arrays: dict[str, Any], attributes: dict[str, Any]) -> CachedPre
         return CachedPrediction(
             labels, output, layout, None if confidence is None else np.asarray(confidence[...], np.float16)
         )
-    except (DataError, OSError, ValueError):  # damaged: it is asked again
+    except (DataError, OSError, ValueError):  # damaged: predict again
         return None
 
 
 @contextmanager
 def in_use(folder: Path, teacher: Teacher) -> Iterator[None]:
-    """Keep a teacher's answers from being pruned, by whatever process.
+    """Protect a teacher's predictions from pruning by any process.
 
     Parameters
     ----------
     folder : Path
-        Of the :class:`TeacherCache`.
+        Folder of the :class:`TeacherCache`.
     teacher : Teacher
-        Whose predictions are used.
+        The teacher whose predictions are used.
 
     Raises
     ------
     OutputError
-        If the folder cannot be made.
+        If the folder cannot be created.
     """
     with used(make_folder(folder / teacher.fingerprint)):
         yield
 
 
 def prune(folder: Path, limit: int) -> list[str]:
-    """Delete the entries of a cache that were used longest ago, until the others fit a limit.
+    """Delete the least recently used entries of a cache, until the others fit a limit.
 
-    Only entries with a manifest of ours are deleted, and of them only the files that it
-    lists, whatever else the folder holds. Entries of teachers that are in use stay.
-    Entries of older versions, which had no manifest, are recognized by their structure in
-    the folder that is the default for the cache, and left alone in any other.
+    Only entries with a manifest are deleted, and of those only the listed files. Entries of teachers in use are kept.
+    Entries of older versions, without a manifest, are recognized by their structure in the default cache folder, and
+    kept in any other.
 
     Parameters
     ----------
     folder : Path
-        Of a :class:`TeacherCache`; it may be missing.
+        Folder of a :class:`TeacherCache`; it may be missing.
     limit : int
-        Bytes that may stay.
+        Maximum size in bytes.
 
     Returns
     -------
     list of str
-        A sentence for each teacher whose entries another computer has been said to use for long.
+        A message for each teacher whose entries have been marked as used by another computer for long.
     """
     entries, kept_for, is_default = [], [], _is_default(folder)
     for root in _folders(folder):
@@ -257,7 +258,7 @@ def prune(folder: Path, limit: int) -> list[str]:
         total += size
         if total > limit and not is_used and not users(entry.parent):
             delete(entry)
-            with suppress(OSError):  # fails unless it was the last
+            with suppress(OSError):  # fails unless it is empty
                 entry.parent.rmdir()
     return kept_for
 
@@ -281,10 +282,10 @@ def _last_use(entry: Path) -> float:
 
 
 def layout_of(prediction: TeacherPrediction) -> TeacherLayout | None:
-    """What is kept: embeddings, or what else is soft.
+    """Layout of the cached output: embeddings, or soft affinities and foreground.
 
-    Affinities follow from embeddings. Of the rest all is kept or nothing, so
-    that images of one teacher agree even if it does not always give both.
+    Affinities follow from embeddings. Missing outputs are stored as NaN, so that all images of a teacher have the same
+    layout.
     """
     if prediction.embeddings is not None:
         return TeacherLayout(len(prediction.embeddings), foreground=prediction.foreground is not None)
@@ -294,13 +295,13 @@ def layout_of(prediction: TeacherPrediction) -> TeacherLayout | None:
 
 
 def stacked(prediction: TeacherPrediction, layout: TeacherLayout) -> NDArray[np.float16]:
-    """What a teacher says as one array ``(E, *S)``; NaN is what it does not say."""
+    """A teacher's outputs as one array ``(E, *S)``; missing ones are NaN."""
     output = np.full((layout.channels, *prediction.labels.shape), np.nan, np.float16)
     embeddings = prediction.embeddings
     if embeddings is not None:
         if not np.abs(embeddings).max() < np.finfo(np.float16).max:
             raise ImageError(
-                f"The teacher's embeddings reach {np.abs(embeddings).max():g}, beyond what float16 can hold.",
+                f"The teacher's embeddings reach {np.abs(embeddings).max():g}, beyond the range of float16.",
                 "Use a teacher whose training converged.",
             )
         output[: layout.embedding] = embeddings

@@ -24,16 +24,16 @@ LOG_EVERY = 10
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a validation says of a model.
+    """The result of a validation.
 
     Attributes
     ----------
     score : float
-        Higher is better; decides which weights are kept.
+        Higher is better; selects the weights.
     values : dict
-        The metrics behind it, by name.
+        The metrics by name.
     images : dict
-        Pictures for a preview, by name.
+        Preview images by name.
     """
 
     score: float
@@ -57,12 +57,12 @@ def fit(
     signature: str = "",
     stop: Callable[[], bool] | None = None,
 ) -> Job[tuple[Model, dict[str, float]]]:
-    """Train a model and return it with the weights that validated best.
+    """Train a model and return it with its best validated weights.
 
     Parameters
     ----------
     model : Model
-        Start, e.g. from :meth:`Model.create`. Its network is trained in place.
+        Initial model, e.g. from :meth:`Model.create`. Its network is trained in place.
     sampler : PatchSampler
         Batches by step and rank.
     objective : Objective
@@ -77,12 +77,12 @@ def fit(
         Job that scores a model. Without it the last averaged weights are returned.
     checkpoint : Path, optional
         Written every ``config.checkpoint_every`` seconds and whenever the job
-        ends; if it exists, training goes on from it, bit for bit on a CPU. If it is damaged its predecessor, which
-        is kept beside it, takes its place, and a `Notice` says so.
+        ends; if it exists, training is resumed from it, bit for bit on a CPU. If it is damaged, its predecessor, stored
+        beside it, is used, with a `Notice`.
     signature : str
         Identifies settings and data; a checkpoint with another one is refused.
     stop : callable, optional
-        Polled every step on every rank; one true answer stops all of them.
+        Polled every step on every rank; returning true on one stops all of them.
 
     Yields
     ------
@@ -97,7 +97,7 @@ def fit(
     Raises
     ------
     GrdError
-        If the loss or the weights stop being numbers (they are not saved then), the checkpoint belongs to another
+        If the loss or the weights are no longer finite (they are not saved then), the checkpoint belongs to another
         training, or it is damaged and so is its predecessor.
     """
     optimizer: Any = make_optimizer(model.network, config.optim)
@@ -134,7 +134,7 @@ def fit(
     watch = Stopwatch(stage, config.steps, state.step)
     try:
         if checkpoint is not None:
-            save()  # now, and not after an hour, is the time to learn that the folder is read-only
+            save()  # fails now, not after an hour, if the folder is read-only
             yield FileSaved(checkpoint)
         since_save = Stopwatch("", 1)
         while True:
@@ -156,7 +156,7 @@ def fit(
             yield watch.progress(state.step)
         check()
     finally:
-        if is_finite(current()):  # else the last good one is what to go on from
+        if is_finite(current()):  # else keep the last good one
             save()
     model.network.load_state_dict(state.best_weights or ema.module.state_dict())
     model.network.to("cpu").eval()
@@ -202,7 +202,7 @@ def _due(state: State, config: TrainConfig) -> bool:
 def _validate(
     model: Model, network: torch.nn.Module, validate: Validate, state: State, fabric: Fabric
 ) -> Generator[Event, None, None]:
-    """Score the averaged weights on rank 0 and tell all ranks, so that they stop together."""
+    """Score the averaged weights on rank 0 and broadcast the result, so that all ranks stop together."""
     network.eval()
     verdict = None
     if fabric.is_global_zero:

@@ -1,4 +1,4 @@
-"""Scores a model on validation images, with the metrics that are reported."""
+"""Scoring of a model on validation images, with the reported metrics."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,11 +20,11 @@ class Validator:
     Parameters
     ----------
     images : sequence of ndarray (C, *S)
-        Intensities as they were read.
+        Raw intensities.
     labels : sequence of ndarray (*S) of int
-        Reference instances; what a model finds on ignored pixels is not held against it.
+        Reference instances; predictions on ignored pixels are not penalized.
     min_size : int
-        Objects under this many pixels are left out on both sides.
+        Objects with fewer pixels are ignored on both sides.
     """
 
     def __init__(self, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any]], *, min_size: int = 0) -> None:

@@ -1,9 +1,8 @@
-"""Fine-tuning on a few corrected objects, as a job that ends in time.
+"""Fine-tuning on a few corrected objects, as a job with a time limit.
 
-Every step sees corrected patches, of which only the known pixels count, and
-rehearsed patches, on which the teacher's graphs stay in the loss. The network
-is in evaluation mode throughout: the statistics of a few corrected patches
-would replace those that everything the model knows was learned with.
+Every step uses corrected patches, of which only the labeled pixels contribute, and rehearsal patches, with the
+teacher's graphs in the loss. The network is always in evaluation mode: the batch statistics of a few corrected patches
+would replace those of the original training.
 """
 
 import copy
@@ -44,7 +43,7 @@ RECALL, LEARN = "Recalling what it knows", "Learning"
 KIND = "tuned"
 """Name of the result's file."""
 
-_THOUSAND = 1000  # parts of the bar: what is limited by time has no number of steps
+_THOUSAND = 1000  # units of the bar: a time limit has no number of steps
 _LOG_EVERY = 10
 _EMA = 0.98  # averages over the last 50 steps; there are a few hundred
 
@@ -60,26 +59,26 @@ def iter_fit_known(
     rehearsal_axes: str | None = None,
     out_dir: str | Path | None = None,
 ) -> Job[Model]:
-    """Let a model learn from what is known in sparsely labeled images.
+    """Fine-tune a model on sparsely labeled images.
 
     Parameters
     ----------
     model : Model
-        Who learns. It stays as it is; the result is another.
+        The model to fine-tune. It is not changed; the result is a new model.
     images : sequence of (C, H, W) arrays
-        Intensities as they were read.
+        Raw intensities.
     labels : sequence of (H, W) int64 arrays
-        Objects, 0 is known background, and :data:`~napari_grd.data.inputs.IGNORED` is unknown.
+        Objects; 0 is labeled background, and :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
     config : FineTuneConfig, optional
         The recipe.
     teacher : Teacher, optional
-        Whose graphs are rehearsed. Default: the model as it is now.
+        The teacher for rehearsal. Default: the model before fine-tuning.
     rehearsal : array or sequence of arrays, optional
-        Images of what it was made for, that are rehearsed. Default: simulated nuclei.
+        Images like its training images, for rehearsal. Default: simulated nuclei.
     rehearsal_axes : str, optional
-        Axes of each of these.
+        Axes of each of these images.
     out_dir : path, optional
-        Where ``tuned.grd.safetensors`` goes.
+        Folder for ``tuned.grd.safetensors``.
 
     Yields
     ------
@@ -93,7 +92,7 @@ def iter_fit_known(
     Raises
     ------
     LabelError
-        If no object is known.
+        If no object is labeled.
     GrdError
         If images or settings cannot be used.
     """
@@ -128,7 +127,7 @@ def iter_fit_known(
 
 @torch.no_grad()
 def _blend(before: nn.Module, after: nn.Module, share: float) -> None:
-    """Go only a part of the way: most of what was learned comes with the first half, most forgetting with the second.
+    """Interpolate the weights: most of the gain comes with the first half of the way, most forgetting with the second.
 
     Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
     """
@@ -137,7 +136,7 @@ def _blend(before: nn.Module, after: nn.Module, share: float) -> None:
 
 
 class _Clock:
-    """How far a learning is that ends after a number of steps or a time, whichever comes first."""
+    """Progress of a training that ends after a number of steps or a time, whichever comes first."""
 
     def __init__(self, config: FineTuneConfig) -> None:
         self.step = 0
@@ -145,7 +144,7 @@ class _Clock:
         self._start = self._learning = time.monotonic()
 
     def start_learning(self) -> None:
-        """What came before takes of the time, but says nothing about the pace."""
+        """Preparation counts for the time limit, but not for the rate."""
         self._learning = time.monotonic()
 
     @property
@@ -166,7 +165,7 @@ class _Clock:
 def _windows(
     model: Model, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[np.int64]], config: FineTuneConfig
 ) -> list[Example]:
-    """Windows around what is known, at the scale that the model is used at."""
+    """Windows around labeled pixels, at the scale of the prediction."""
     if model.config.ndim != 2:
         raise ConfigError(f"The model works in {model.config.ndim}D.", "Fine-tune a model that works in 2D.")
     if not any((known > 0).any() for known in labels):
@@ -206,7 +205,7 @@ def _iter_recall(
 def _card(
     model: Model, config: FineTuneConfig, windows: int, images: int, teacher: Teacher | None, steps: int
 ) -> dict[str, Any]:
-    """What changes on the card; the scores were those of the weights before."""
+    """Changes of the card; scores are cleared because the weights changed."""
     restrictions = (model.card.restrictions, getattr(teacher, "restrictions", ""))
     return {
         "name": f"{model.card.name}-{KIND}",

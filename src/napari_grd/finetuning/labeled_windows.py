@@ -1,4 +1,4 @@
-"""Windows around what is known in a sparsely labeled image, so that no patch is drawn where nobody vouches."""
+"""Windows around the labeled pixels of a sparsely labeled image, so that no patch is unlabeled."""
 
 from collections.abc import Iterator
 
@@ -12,28 +12,27 @@ _TOUCHING = np.ones((3, 3), bool)
 
 
 def labeled_windows(name: str, image: NDArray[np.float32], labels: NDArray[np.int64], patch: int) -> list[Example]:
-    """Cut a window around each object, and around each piece of known background without one.
+    """Cut a window around each object, and around each piece of labeled background without one.
 
-    Twenty objects are a small part of an image: patches drawn from all of it
-    would mostly miss them, and drawn from its known pixels would mostly show
-    the largest.
+    Twenty objects are a small part of an image: random patches would mostly miss them, and patches around random
+    labeled pixels would mostly show the largest.
 
     Parameters
     ----------
     name : str
-        Of the image, for messages.
+        Name of the image, for messages.
     image : (C, H, W) float32
         Normalized intensities.
     labels : (H, W) int64
-        0 is known background, :data:`~napari_grd.data.inputs.IGNORED` is unknown.
+        0 is labeled background, :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
     patch : int
-        Side of the patches that will be drawn from the windows, in pixels. A
-        window leaves them room to move, and none to miss what it is about.
+        Side of the patches that will be drawn from the windows, in pixels. Windows allow them to vary in position, but
+        not to miss the object.
 
     Returns
     -------
     list of Example
-        Views of image and labels; none if nothing is known.
+        Views of image and labels; empty if nothing is labeled.
 
     Examples
     --------
@@ -60,7 +59,7 @@ def _boxes(labels: NDArray[np.int64]) -> Iterator[tuple[slice, ...]]:
 
 
 def _widened(side: slice, size: int, patch: int) -> slice:
-    """Where patches lie whose middle is on the object, or not farther than a quarter of a patch from its middle."""
+    """Region of patches whose center is on the object, or within a quarter of a patch of its center."""
     middle = (side.start + side.stop) // 2
     ends = min(side.start, middle - patch // 4), max(side.stop, middle + patch // 4)
     first, last = (min(max(0, at - patch // 2), max(0, size - patch)) for at in ends)

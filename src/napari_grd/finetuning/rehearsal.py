@@ -1,9 +1,8 @@
-"""What a model knows, as patches that are rehearsed while it learns something else.
+"""Rehearsal: patches with the teacher's predictions, against forgetting during fine-tuning.
 
-Without the images it was trained on, simulated nuclei of many sizes and
-brightnesses stand for them: what counts is not what is on the images but that
-the model goes on to say the same about them. Robins, "Catastrophic
-Forgetting, Rehearsal and Pseudorehearsal", Connection Science 7 (1995).
+Without the training images, simulated nuclei of many sizes and intensities replace them: their content matters less
+than that the model's predictions on them stay the same. Robins, "Catastrophic Forgetting, Rehearsal and
+Pseudorehearsal", Connection Science 7 (1995).
 """
 
 from collections.abc import Sequence
@@ -25,27 +24,27 @@ from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.prediction_check import check_prediction
 
 IMAGES = 32
-"""How many images are rehearsed, at most."""
-_SIDE = 192  # of a simulated image, in pixels
-_WINDOW = 512  # largest side of what is used of a given image: asking about more takes longer than it teaches
-_DIAMETER = 26.0  # of simulated nuclei as they are drawn, in pixels
-_SIZES = (0.4, 2.2)  # smallest and largest diameter, in those that the model knows
-_DIM = (0.04, 0.5)  # brightness of dim nuclei, in that of bright ones
-_HAZE = 0.6  # largest brightness of what is out of focus
-_DEFOCUS = (3.0, 20.0)  # its blur, in pixels
-_NOISE = (0.003, 0.12)  # standard deviation, in the brightness of nuclei
+"""Maximum number of rehearsal images."""
+_SIDE = 192  # side of a simulated image, in pixels
+_WINDOW = 512  # largest side of the window of a given image: larger ones take more time without benefit
+_DIAMETER = 26.0  # diameter of simulated nuclei, in pixels
+_SIZES = (0.4, 2.2)  # smallest and largest diameter, relative to the model's objects
+_DIM = (0.04, 0.5)  # intensity of dim nuclei, relative to bright ones
+_HAZE = 0.6  # largest intensity of the out-of-focus background
+_DEFOCUS = (3.0, 20.0)  # sigma of its blur, in pixels
+_NOISE = (0.003, 0.12)  # standard deviation, relative to the intensity of nuclei
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Images with what the teacher says of them.
+    """Images with the teacher's predictions.
 
     Attributes
     ----------
     examples : list of Example
         Normalized images, the teacher's instances and its output.
     layout : TeacherLayout or None
-        What that output is; None if the teacher gives labels alone.
+        Layout of that output; None if the teacher provides labels only.
     """
 
     examples: list[Example]
@@ -57,19 +56,18 @@ def simulated_images(
 ) -> list[NDArray[np.float32]]:
     """Nuclei of many sizes, densities, contrasts and sharpnesses, each ``(C, 192, 192)``.
 
-    Channels of an image with several show the same nuclei, each in a brightness
-    of its own and bright or dark: the model is asked for no more than an answer.
+    All channels show the same nuclei with different intensities, bright or dark, which is sufficient for a prediction.
     """
     found = []
     behind = np.zeros((_SIDE, _SIDE), np.float32)
     for _ in range(count):
         sharp = _nuclei(rng, diameter or _DIAMETER)
         plane = ndimage.gaussian_filter(sharp, rng.uniform(0, 1.5))
-        # The image before, turned, is in the background: as dim nuclei beside bright ones, and out of focus.
+        # The previous image, rotated, is the background: as dim nuclei beside bright ones, and out of focus.
         plane = np.maximum(plane, rng.choice([0.0, np.exp(rng.uniform(*np.log(_DIM)))]) * behind)
         plane += rng.uniform(0, _HAZE) * ndimage.gaussian_filter(behind, np.exp(rng.uniform(*np.log(_DEFOCUS))))
         plane /= plane.max()
-        # A gamma below 1 lifts what is dim, above 1 it hides it: nuclei differ more in real images.
+        # A gamma below 1 brightens dim nuclei, above 1 it darkens them: nuclei vary more in real images.
         plane = plane ** np.exp(rng.uniform(-0.7, 0.7))
         plane += np.exp(rng.uniform(*np.log(_NOISE))) * rng.standard_normal(plane.shape)
         signs = np.ones(1) if channels == 1 else rng.choice([-1.0, 1.0], channels)
@@ -79,7 +77,7 @@ def simulated_images(
 
 
 def _nuclei(rng: np.random.Generator, diameter: float) -> NDArray[np.float32]:
-    """Nuclei of any size and density, 0 to 1, as sharp as they are drawn."""
+    """Nuclei of any size and density, 0 to 1, not blurred."""
     size = diameter / _DIAMETER * np.exp(rng.uniform(*np.log(_SIZES)))
     drawn = round(_SIDE / size)
     number = max(1, round(rng.uniform(0.1, 1.0) * drawn**2 / 1100))
@@ -91,7 +89,7 @@ def _nuclei(rng: np.random.Generator, diameter: float) -> NDArray[np.float32]:
 
 
 def windows_of(rng: np.random.Generator, images: Sequence[NDArray[Any]], count: int) -> list[NDArray[Any]]:
-    """A window of each image ``(C, H, W)``; of many images, some evenly spread ones."""
+    """A window of each image ``(C, H, W)``; of many images, an evenly spaced subset."""
     chosen = np.linspace(0, len(images), min(count, len(images)), endpoint=False).astype(int)
     found = []
     for image in (images[i] for i in chosen):
@@ -103,16 +101,16 @@ def windows_of(rng: np.random.Generator, images: Sequence[NDArray[Any]], count: 
 def iter_rehearsal(
     teacher: Teacher, images: Sequence[NDArray[Any]], config: NormalizationConfig, stage: str
 ) -> Job[Rehearsal]:
-    """Ask the teacher about images, once.
+    """Predict images with the teacher, once.
 
     Parameters
     ----------
     teacher : Teacher
-        Whose word is to be kept.
+        The teacher.
     images : sequence of (C, H, W) arrays
         Raw intensities.
     config : NormalizationConfig
-        Of the model that learns.
+        Normalization of the model to fine-tune.
     stage : str
         Name of the stage in progress events.
 

@@ -1,4 +1,4 @@
-"""One step of fine-tuning: corrected patches and rehearsed ones through the network at once."""
+"""One step of fine-tuning: corrected and rehearsal patches in one batch."""
 
 import math
 
@@ -15,13 +15,14 @@ from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.inference.torch_runtime import cpu_threads, resolve_device
 from napari_grd.models import Model
 
-# The teacher's soft word is rehearsed, not its instances: those would only sharpen it. The terms across images cost
-# a third of the step.
+# The teacher's soft outputs are rehearsed, not its instances, which would only sharpen them. The terms across images
+# cost a third of the step.
 GRAPHS = LossWeights(affinity=0, agd=8, agd_balanced=True, node=0.02, edge=0.1, agd_inter=0, igd_inter=0)
-# Around single objects separated pairs are all rim. Balanced, they would break what is not learned yet into pieces.
+# Around single objects all repulsive pairs are at the rim. Balanced weights would split objects that are not learned
+# yet.
 _RAREST = 1.5
-_TURNS = AugmentConfig(rotate=0, scale=0, elastic=0, intensity=0, noise=0, blur=0)  # what the teacher said stays true
-_PARTS = 1000  # of the schedule
+_TURNS = AugmentConfig(rotate=0, scale=0, elastic=0, intensity=0, noise=0, blur=0)  # the teacher's output stays valid
+_PARTS = 1000  # units of the schedule
 
 
 class FineTuningStep:
@@ -32,9 +33,9 @@ class FineTuningStep:
     model : Model
         Its network is trained in place, in evaluation mode.
     windows : list of Example
-        Around what is known, see :func:`~napari_grd.finetuning.labeled_windows.labeled_windows`.
+        Windows around labeled pixels, see :func:`~napari_grd.finetuning.labeled_windows.labeled_windows`.
     recalled : Rehearsal or None
-        What not to forget.
+        The rehearsal patches.
     config : FineTuneConfig
         The recipe.
     """
@@ -72,24 +73,24 @@ class FineTuningStep:
             self._keep = _objective(model, recalled, settings)
 
     def __call__(self, number: int, share: float) -> dict[str, float]:
-        """Take a step.
+        """Make a step.
 
         Parameters
         ----------
         number : int
             Counted from 0; decides which patches are drawn.
         share : float
-            How far the whole is, 0 to 1; decides the learning rate.
+            Overall progress, 0 to 1; determines the learning rate.
 
         Returns
         -------
         dict of str to float
-            The terms of the loss, those of rehearsed patches beginning with "rehearsal ".
+            The terms of the loss, those of rehearsal patches beginning with "rehearsal ".
 
         Raises
         ------
         ConfigError
-            If the loss stops being a number.
+            If the loss is no longer finite.
         """
         rate = learning_rate(round(share * _PARTS), _PARTS, self._schedule)
         for group in self._optimizer.param_groups:
@@ -108,7 +109,7 @@ class FineTuningStep:
         return values | {"lr": rate}
 
     def _backward(self, batches: list[Batch], number: int) -> dict[str, Tensor]:
-        # In evaluation mode no patch knows of another, so both kinds go through the network together.
+        # In evaluation mode patches are independent, so both kinds can share a batch.
         output = self._model.network(torch.cat([batch.image for batch in batches]))
         parts = output.split([len(batch.image) for batch in batches])
         terms = self._learn(*self._model.split(parts[0]), batches[0], number)
@@ -121,7 +122,7 @@ class FineTuningStep:
 
 
 def _objective(model: Model, recalled: Rehearsal, settings: DistillConfig) -> Objective:
-    """What keeps rehearsed patches as they are."""
+    """The objective of rehearsal patches."""
     if recalled.layout is None:
         return Objective(settings, model.config.offsets)
     weights = settings.weights

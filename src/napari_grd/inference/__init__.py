@@ -1,1 +1,1 @@
-"""Running a model on images: runtimes, tiles, and from pixels to labels."""
+"""Inference: runtimes, tiles, and segmentation."""

@@ -1,4 +1,4 @@
-"""An array in memory, or a lazy one, as the planes that a model takes."""
+"""An array, in memory or lazy, as a source of planes."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class ArraySource:
     Parameters
     ----------
     array : numpy, dask or zarr array, or nested sequences
-        The image. A lazy one is read part by part.
+        The image. A lazy array is read part by part.
     axes : str or None
         See :func:`~napari_grd.data.inputs.as_image`; t, and z for a model of planes, may be among them.
     ndim : {2, 3}
@@ -29,12 +29,12 @@ class ArraySource:
     axes : str
         Those of the array.
     plane_shape : tuple of int
-        Length of every axis along which it is taken apart, in the array's order.
+        Length of every axis that indexes planes, in the array's order.
 
     Raises
     ------
     ImageError
-        If it is no array, has no pixel, or the axes do not name its dimensions.
+        If it is not an array, has no pixel, or the axes do not match its dimensions.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class ArraySource:
         missing = set(self._spatial) - set(self.axes)
         if missing:
             raise ImageError(
-                f"The axes {self.axes!r} name no z, and the model works in 3D.", "Pass a z-stack, with 'z' in the axes."
+                f"The axes {self.axes!r} have no z, but the model works in 3D.", "Pass a z-stack, with 'z' in the axes."
             )
         channels = shape[self.axes.index("c")] if "c" in self.axes else 1
         if channels != in_channels:
@@ -92,7 +92,7 @@ class ArraySource:
         left = [axis for axis in self.axes if axis not in self._along]
         pixels = pixels.transpose([left.index(axis) for axis in (*(["c"] if "c" in left else []), *self._spatial)])
         pixels = pixels if "c" in left else pixels[None]
-        if not isinstance(self._array, np.ndarray):  # the same pixels are measured first and segmented next
+        if not isinstance(self._array, np.ndarray):  # the same pixels are read for statistics, then for segmentation
             self._last = plane, region, pixels
         return pixels
 

@@ -1,4 +1,4 @@
-"""Long calls inside a job, without making the job deaf."""
+"""Long calls inside a job that stays responsive."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,27 +8,26 @@ from typing import TypeVar
 from napari_grd.jobs import Event, Job
 
 Result = TypeVar("Result")
-_BEAT = 0.25  # seconds between events; whoever drives a job may count on two a second
+_BEAT = 0.25  # seconds between events; front ends rely on two per second
 
 
 def in_background(work: Callable[[], Result], event: Callable[[], Event]) -> Job[Result]:
-    """Do one long piece of work in a thread, and keep yielding events meanwhile.
+    """Run a long call in a thread, and yield events until it returns.
 
-    A job can be stopped only where it yields. A network of 30 million weights
-    is silent for many seconds a tile, so the job yields beside it.
+    A job can be stopped only where it yields, but a network of 30 million weights takes many seconds per tile.
 
     Parameters
     ----------
     work : callable
-        Takes no argument. If the job is closed early it is left to finish on
-        its own, so it should not write anywhere that is used afterwards.
+        Takes no argument. If the job is closed early, it runs to its end in the thread, so it should not write to
+        memory that is used afterwards.
     event : callable
-        Makes the event to yield, four times a second.
+        Creates the event to yield, four times a second.
 
     Returns
     -------
     object
-        What ``work`` returned; what it raised is raised here.
+        The result of ``work``; its errors are raised here.
 
     Examples
     --------

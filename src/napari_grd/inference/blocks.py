@@ -1,14 +1,13 @@
 """A plane cut into blocks that are segmented one at a time, so that memory does not grow with the plane.
 
-Each block is segmented with what surrounds it::
+Each block is segmented with its surroundings::
 
     read      |<- halo ->|<- context ->|<------ core ------>|<- context ->|<- halo ->|
     labels               |<---------------------------------------------->|
-    written              whole objects that reach into the core
+    written              whole objects that extend into the core
 
-The halo is what the network has to see for the pixels at the edge of the labels;
-in the context objects on the border of the core are seen whole. A plane that
-fits into one block has neither.
+The halo is the network's context for the pixels at the edge of the labels; the context contains objects on the border
+of the core as a whole. A plane that fits into one block has neither.
 """
 
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from napari_grd.inference.lattice import Lattice, lattice_for
 from napari_grd.inference.rescale import rescale_source
 
 _WHOLE = 2048**2  # grid pixels of a plane that is not cut
-_WHOLE_PIXELS = 4096**2  # pixels of it: where it shrinks for the network, there are more of them
-_SIDE = 2048  # of a block with all that surrounds it, where a plane is cut
+_WHOLE_PIXELS = 4096**2  # image pixels of it; more than grid pixels if it is downscaled for the network
+_SIDE = 2048  # side of a block with its surroundings, if a plane is cut
 _CONTEXT = 64  # grid pixels
 
 
@@ -35,15 +34,15 @@ class Block:
     core : (slice, slice)
         Pixels whose objects are written.
     pixels : (slice, slice)
-        Pixels that get labels: the core and its context.
+        Pixels that are labeled: the core and its context.
     grid : (slice, slice)
         The same in pixels of the network's grid.
     seen : (slice, slice)
-        Pixels of the grid that the network is shown.
+        Pixels of the grid that are input to the network.
     read : (slice, slice)
-        Pixels of the image those are made from.
+        Pixels of the image for those.
     places : tuple of arrays of int, or None
-        For every row and column of ``pixels`` the row or column of ``grid`` it lies in; None if they are the same.
+        For every row and column of ``pixels`` its row or column of ``grid``; None if they are identical.
     """
 
     core: Box
@@ -67,18 +66,18 @@ def plan_blocks(
     Parameters
     ----------
     shape, grid : (int, int)
-        Of a plane in pixels, and of the network's grid for it.
+        Shapes of a plane in pixels, and of the network's grid for it.
     halo : int
-        Grid pixels that the network has to see around what it is asked for.
+        Grid pixels of context for the network.
     stride : int
         The network's.
     region : (slice, slice), optional
-        Pixels that are wanted; default: all.
+        Pixels to segment; default: all.
 
     Returns
     -------
     list of Block
-        Their cores are disjoint and cover what is wanted.
+        Their cores are disjoint and cover the region.
 
     Examples
     --------
@@ -117,5 +116,5 @@ def _block(lattice: Lattice, cells: Box, halo: int, *, whole: bool = False) -> B
 
 
 def is_whole(block: Block, grid: tuple[int, ...]) -> bool:
-    """Whether a block gives labels to a whole plane."""
+    """Whether a block covers the whole plane."""
     return size_of(block.grid) == grid

@@ -1,6 +1,6 @@
 """Rectangles of pixels, grid pixels or cells.
 
-This file imports neither networks nor a GUI: a widget may use it in the GUI thread.
+This file imports neither networks nor a GUI, so it can be imported in the GUI thread.
 """
 
 from itertools import pairwise, product
@@ -10,7 +10,7 @@ Box = tuple[slice, slice]
 
 
 def clipped(box: Box, shape: tuple[int, int], margin: int = 0, *, unit: int = 1) -> Box:
-    """A box in units of some pixels, grown by a margin of pixels on every side, as far as it lies inside a shape."""
+    """A box in units of several pixels, as pixels, grown by a margin on every side and clipped to a shape."""
     rows, columns = (
         slice(max(span.start * unit - margin, 0), min(span.stop * unit + margin, size))
         for span, size in zip(box, shape, strict=True)
@@ -24,7 +24,7 @@ def size_of(box: Box) -> tuple[int, int]:
 
 
 def within(box: Box, origin: tuple[int, int]) -> Box:
-    """A box in coordinates that begin at an origin."""
+    """A box in coordinates relative to an origin."""
     rows, columns = (slice(span.start - at, span.stop - at) for span, at in zip(box, origin, strict=True))
     return rows, columns
 
@@ -35,7 +35,7 @@ def origin_of(box: Box) -> tuple[int, int]:
 
 
 def pieces(box: Box, limit: int) -> list[Box]:
-    """A box cut into about equal pieces of at most ``limit`` cells each.
+    """A box divided into about equal pieces of at most ``limit`` cells each.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The labels of a whole image, filled in where somebody looked."""
+"""The labels of a whole image, filled in where it was viewed."""
 
 import math
 
@@ -14,26 +14,26 @@ _Plane = tuple[int, ...]
 
 
 class Canvas:
-    """Labels of all planes, painted part by part with ids that stay with the objects.
+    """Labels of all planes, written part by part with persistent object ids.
 
     Parameters
     ----------
     plane_shape : tuple of int
-        Length of every axis in front of the rows.
+        Length of every axis before the rows.
     shape : (int, int)
         Rows and columns of a plane.
     linked : bool, default True
-        Whether objects keep their ids from plane to plane, or only within one.
+        Whether objects keep their ids across planes, or only within one.
 
     Attributes
     ----------
     labels : (*plane_shape, *shape) uint32
-        0 where nothing is, or nobody looked. Only pages that are written take memory.
+        0 in background and in parts that were not segmented. Only written pages use memory.
 
     Raises
     ------
     ImageError
-        If not even the address space for the labels can be had.
+        If the address space for the labels cannot be allocated.
     """
 
     def __init__(self, plane_shape: _Plane, shape: tuple[int, int], *, linked: bool = True) -> None:
@@ -47,11 +47,11 @@ class Canvas:
             ) from None
         self._identities = Identities()
         self._linked = linked
-        # In the order they were painted last; with every id that was ever painted there.
+        # Planes in the order they were written last, with all ids that were ever written there.
         self._planes: dict[_Plane, NDArray[np.int64]] = {}
 
     def paint(self, plane: _Plane, box: Box, labels: LabelArray, *, core: Box | None = None) -> int:
-        """Write the objects of a part of a plane.
+        """Write the objects of a region of a plane.
 
         Parameters
         ----------
@@ -60,11 +60,11 @@ class Canvas:
         box : (slice, slice)
             Which part.
         labels : uint32 array
-            Numbered from 1. Objects keep the ids of those they overlap there
-            or, where nothing was, in the nearest planes that were painted.
+            Numbered from 1. Objects keep the ids of those they overlap there or, if nothing was there, in the nearest
+            written planes.
         core : (slice, slice), optional
-            Part of ``labels`` that is to be written; objects that reach into it
-            are written whole, of others nothing. Default: everything.
+            Part of ``labels`` to write; objects that extend into it are written as a whole, others not at all. Default:
+            everything.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class Canvas:
         return len(found)
 
     def _nearest(self, plane: _Plane) -> list[_Plane]:
-        """The painted planes with the nearest indices, several if they are as near; those painted last come first."""
+        """The written planes with the nearest indices; of several equally near ones, the latest first."""
         if not self._linked or not self._planes:
             return []
         away = {other: sum(abs(a - b) for a, b in zip(plane, other, strict=True)) for other in reversed(self._planes)}

@@ -1,8 +1,8 @@
-"""Objects that do not stand out of the noise are none.
+"""Removal of objects that do not exceed the noise.
 
-In a sparse field (:mod:`napari_grd.data.noise`) a network that sees nothing but stretched noise finds objects in it.
-So each object is compared with the background around it: it is kept if their medians differ by some deviations
-of the noise or, for models whose objects may be as bright as what surrounds them, if an edge stands out there.
+In a sparse field (:mod:`napari_grd.data.noise`) a network finds objects in contrast-stretched noise. Therefore each
+object is compared with the background around it: it is kept if their medians differ by some deviations of the noise or,
+for models whose objects may be as bright as their surroundings, if there is a significant edge.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from napari_grd.compiled import compiled
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.models.model import Contrast
 
-_SIDE = 0.75  # share of the surroundings that an object has to stand out of,
+_SIDE = 0.75  # share of the surroundings that an object must exceed,
 _CLEAR = 4.5  # by so many deviations of single pixels (noise alone takes 0.7 between this share and half)
-_CLEAR_ALONE = 10.0  # in a field of which hardly anything stands out: what there is are specks
+_CLEAR_ALONE = 10.0  # in a field with hardly any signal: the rest is specks
 _EDGE = 8.0  # deviations of cell means between the 10th and 90th percentile in and around an object
-_DIFFERENT = 0.05  # of the range: objects that are brighter or darker by this are so
-_MOST = 0.9  # of the objects that tell how a kind of objects is
+_DIFFERENT = 0.05  # of the range: minimum difference of bright or dark objects
+_MOST = 0.9  # share of the objects that determines the kind
 _AROUND = 3  # width of the surroundings in cells
 
 
@@ -30,23 +30,23 @@ def remove_faint(
     statistics: PlaneStatistics,
     contrast: Contrast | None = None,
 ) -> NDArray[np.uint32]:
-    """Remove objects that do not stand out of the noise of their field, and pixels that were not scanned.
+    """Remove objects that do not exceed the noise of their field, and pixels that were not scanned.
 
     Parameters
     ----------
     labels : (H, W) uint32
         0 is background.
     image : (C, H, W) array of real numbers
-        What they were found in, as stored.
+        The segmented image, as stored.
     statistics : PlaneStatistics
-        Of the whole field. Where it knows no noise, all objects stay.
+        Statistics of the whole field. Without a noise estimate, all objects are kept.
     contrast : {"bright", "dark", "edges"}, optional
-        How objects of this kind differ from what surrounds them. Default: in any of these ways.
+        How objects of this kind differ from their surroundings. Default: in any of these ways.
 
     Returns
     -------
     (H, W) uint32
-        The objects that stay, with the numbers they had; the very same array if all do.
+        The remaining objects with their ids; the same array if all remain.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def remove_faint(
 
 
 def contrast_of(images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any] | None]) -> Contrast | None:
-    """How the objects of labeled images differ from what surrounds them.
+    """Determine how the objects of labeled images differ from their surroundings.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def contrast_of(images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any] | 
     for image, found in zip(images, labels, strict=True):
         if found is None or found.ndim != 2 or found.max(initial=0) <= 0:
             continue
-        # Labels may be of any size; background is the lowest of them, if there is some.
+        # Labels may have any values; background, if present, is the lowest.
         ids, index = np.unique(np.maximum(found, 0), return_inverse=True)
         numbered = (index.reshape(found.shape) + int(ids[0] > 0)).astype(np.uint32)
         plane = np.ascontiguousarray(image[0], np.float32)
@@ -144,7 +144,7 @@ def _boxes(labels, count):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untyped-def]
-    """By how much the median of each label lies above and below most of the background around it; spread of cells."""
+    """Difference of each label's median above and below most of the background around it; spread of cells."""
     height, width = labels.shape
     reach = around * cell
     rim = 2 * reach
@@ -167,7 +167,8 @@ def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untype
                 if labels[y, x] == k:
                     whole[n_whole] = value
                     n_whole += 1
-                    # The middle of what is very large says nothing of its edge, least of all on uneven ground.
+                    # The interior of a very large object is not comparable with its edge, especially on an uneven
+                    # background.
                     if (
                         (y >= rim and labels[y - rim, x] != k)
                         or (y + rim < height and labels[y + rim, x] != k)
@@ -182,14 +183,14 @@ def _standing_out(labels, plane, boxes, cell, around):  # type: ignore[no-untype
                 else:
                     others[n_others] = value
                     n_others += 1
-        if n_inside == 0:  # it nearly fills a small view
+        if n_inside == 0:  # the object nearly fills a small view
             inside, n_inside = whole, n_whole
         if n_outside == 0:
             outside, n_outside = others, n_others
         if n_inside and n_outside:
             middle = np.median(inside[:n_inside])
             around_it = np.sort(outside[:n_outside])
-            # What lies along a step of the background, as where a mosaic was stitched, is as bright as one side of it.
+            # Objects along a step of the background, as in a stitched mosaic, are as bright as one side of it.
             brighter[k] = middle - around_it[int(_SIDE * (n_outside - 1))]
             darker[k] = around_it[int((1 - _SIDE) * (n_outside - 1))] - middle
         means = np.empty(size // (cell * cell) + 1)

@@ -1,4 +1,4 @@
-"""An image's channels brought to those that a model takes."""
+"""Matching an image's channels to those of a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from napari_grd.errors import ImageError
 from napari_grd.models import Model
 
-_LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, what image programs make gray with
-_CROP = 2048  # pixels along y and x that are looked at
+_LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, the common conversion to gray
+_CROP = 2048  # pixels along y and x that are evaluated
 _NOISE = 1.4826 / np.sqrt(2)  # from the median absolute difference of neighbors to a standard deviation
 
 
 @dataclass(frozen=True, eq=False)
 class FittedImage:
-    """An image that a model takes.
+    """An image with a model's number of channels.
 
     Attributes
     ----------
     pixels : array
-        With as many channels as the model takes; lazy if it was.
+        The image with the model's number of channels; lazy if it was.
     axes : str
         Of the pixels.
     note : str
-        What was done to the channels, if that is not what was asked for; without a full stop.
+        What was done to the channels, if not requested; without a full stop.
     """
 
     pixels: Any = field(repr=False)
@@ -43,7 +43,7 @@ def fit_channels(
     is_rgb: bool = False,
     wanted: Sequence[str] | None = None,
 ) -> FittedImage:
-    """Give a model the channels that it takes.
+    """Select or convert channels for a model.
 
     Parameters
     ----------
@@ -51,27 +51,27 @@ def fit_channels(
     pixels : numpy or dask array
         The image.
     axes : str
-        A letter for each axis, as for :func:`napari_grd.api.segment`.
+        One letter per axis, as for :func:`napari_grd.api.segment`.
     names : sequence of str
-        What the channels are called, "" where they have no name.
+        Names of the channels, "" if unnamed.
     is_rgb : bool
         Whether the channels are red, green and blue.
     wanted : sequence of str, optional
-        Channels to take, by name or by number from 0. Default: all if they are as many as the model takes. Else of
-        colors the luminance; of more channels those that look most like what the model knows, see
-        :func:`choose_channels`; a single one is given to a model of several as each of them.
+        Channels to use, by name or zero-based index. Default: all if their number is the model's. Otherwise the
+        luminance of RGB; of more channels those with the highest contrast-to-noise ratio, see :func:`choose_channels`;
+        a single one is repeated for all channels of the model.
 
     Raises
     ------
     ImageError
-        If there is no such channel, or the model takes another number of them.
+        If there is no such channel, or their number is not the model's.
 
     Examples
     --------
     >>> from napari_grd.models import ModelConfig
     >>> fitted = fit_channels(Model.create(ModelConfig()), np.zeros((3, 20, 30)), "cyx", is_rgb=True)
     >>> fitted.axes, fitted.pixels.shape, fitted.note
-    ('yx', (20, 30), 'it is in color, the model takes gray: its luminance is segmented')
+    ('yx', (20, 30), 'it is RGB, the model takes gray: its luminance is segmented')
     """
     count = model.config.in_channels
     place = axes.find("c")
@@ -81,7 +81,7 @@ def fit_channels(
         if len(chosen) not in (1, count):
             raise ImageError(
                 f"{len(chosen)} channels are chosen ({', '.join(wanted)}); the model takes {count}.",
-                f"Choose {count}." if count == 1 else f"Choose {count}, or one that stands for all.",
+                f"Choose {count}." if count == 1 else f"Choose {count}, or a single one, which is repeated.",
             )
         return _taken(pixels, axes, chosen, count)
     if have == count:
@@ -90,18 +90,18 @@ def fit_channels(
         return FittedImage(
             _luminance(pixels, place),
             axes.replace("c", ""),
-            "it is in color, the model takes gray: its luminance is segmented",
+            "it is RGB, the model takes gray: its luminance is segmented",
         )
     if have == 1:
-        note = f"it is gray, the model takes {count} channels: they are all given the same"
+        note = f"it is gray, the model takes {count} channels: the channel is repeated"
         return FittedImage(*_several(pixels, axes, count), note)
     if have < count:
         chosen = list(choose_channels(model, _sample(pixels, axes)))[:1]
-        note = f"it has {have} channels, the model takes {count}: {_called(chosen, names)} stands for all"
+        note = f"it has {have} channels, the model takes {count}: {_called(chosen, names)} is repeated"
     else:
         chosen = list(choose_channels(model, _sample(pixels, axes)))
         note = (
-            f"of its {have} channels {_called(chosen, names)} looks most like what the model knows and is segmented"
+            f"of its {have} channels {_called(chosen, names)} has the highest contrast and is segmented"
             if count == 1
             else f"of its {have} channels {_called(chosen, names)} are segmented"
         )
@@ -110,7 +110,7 @@ def fit_channels(
 
 
 def choose_channels(model: Model, pixels: NDArray[Any]) -> tuple[int, ...]:
-    """The channels of an image that look most like what a model knows.
+    """Choose the channels of an image with the highest contrast-to-noise ratio.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def choose_channels(model: Model, pixels: NDArray[Any]) -> tuple[int, ...]:
     Returns
     -------
     tuple of int
-        As many as the model takes, or all if there are fewer, in the image's order: those with the largest
-        contrast beside their noise.
+        As many as the model takes, or all if there are fewer, in the image's order: those with the largest ratio of
+        contrast to noise.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def choose_channels(model: Model, pixels: NDArray[Any]) -> tuple[int, ...]:
         low, high = np.percentile(values, [1, 99.8]) if values.size else (0.0, 0.0)
         steps = np.abs(np.diff(channel, axis=-1))
         noise = float(np.median(steps)) * _NOISE if steps.size else 0.0
-        # Smooth or computed images have next to no noise, which is no merit.
+        # Smoothed or computed images have almost no noise, which must not be rewarded.
         ratios.append(float(high - low) / max(noise, 1e-3 * float(high - low), 1e-12))
     best = np.argsort([-ratio for ratio in ratios], kind="stable")[: model.config.in_channels]
     return tuple(sorted(int(place) for place in best))
@@ -152,8 +152,8 @@ def _channel(text: str, have: int, names: Sequence[str]) -> int:
         return int(text)
     known = [f"{place} ({name})" if name else str(place) for place, name in enumerate(names or [""] * have)]
     raise ImageError(
-        f"There is no channel {text!r}." if not found else f"{len(found)} channels are called {text!r}.",
-        f"Choose out of {', '.join(known)}.",
+        f"There is no channel {text!r}." if not found else f"{len(found)} channels are named {text!r}.",
+        f"Choose from {', '.join(known)}.",
     )
 
 
@@ -169,7 +169,7 @@ def _taken(pixels: Any, axes: str, chosen: Sequence[int], count: int) -> FittedI
 
 
 def _several(pixels: Any, axes: str, count: int) -> tuple[Any, str]:
-    """One channel as several, which take no memory."""
+    """Repeat one channel without copying."""
     if count == 1:
         return pixels, axes
     one = pixels if "c" in axes else pixels[None]

@@ -1,4 +1,4 @@
-"""Which object is which: ids that stay with objects from one result to the next."""
+"""Persistent object ids from one result to the next."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,16 @@ Ids = NDArray[np.int64]
 
 
 LEAST_SHARED = 0.1
-"""Share of the smaller of two objects in neighboring planes that has to overlap: cells that graze are strangers."""
+"""Minimum overlap of two objects in neighboring planes, as a share of the smaller one: a slight overlap does not link
+them.
+"""
 
 
 def match(labels: LabelArray, previous: LabelArray, least: float = 0.0) -> Ids:
-    """Pair the objects of two label images by overlap, one to one.
+    """Match the objects of two label images by overlap, one to one.
 
-    The pair that shares most pixels comes first, then the one that shares most
-    among the objects that are left, and so on.
+    Greedy matching: the pair with the largest overlap first, then the one with the largest among the remaining objects,
+    and so on.
 
     Parameters
     ----------
@@ -26,12 +28,12 @@ def match(labels: LabelArray, previous: LabelArray, least: float = 0.0) -> Ids:
     previous : integer array of the same shape
         Any ids, 0 is background.
     least : float
-        Share of the smaller object of a pair that they have to share.
+        Minimum overlap of a pair, as a share of its smaller object.
 
     Returns
     -------
     (labels.max() + 1,) int64
-        For each label the previous id it is paired with, 0 for none.
+        For each label the matching previous id, 0 for none.
 
     Examples
     --------
@@ -49,7 +51,7 @@ def match(labels: LabelArray, previous: LabelArray, least: float = 0.0) -> Ids:
         enough = table.overlap[order] >= least * np.minimum(table.label_sizes[new], table.reference_sizes[old])
         new, old = new[enough], old[enough]
     while len(new):
-        # A pair that comes first for both its ends cannot be disputed; all of those are settled at once.
+        # A pair that is the best for both its ends is final; all such pairs are matched at once.
         first_new, first_old = np.zeros(len(new), bool), np.zeros(len(new), bool)
         first_new[np.unique(new, return_index=True)[1]] = True
         first_old[np.unique(old, return_index=True)[1]] = True
@@ -61,7 +63,7 @@ def match(labels: LabelArray, previous: LabelArray, least: float = 0.0) -> Ids:
 
 
 class Identities:
-    """Hands out ids that no other object has had.
+    """Assigns persistent ids, never used for another object.
 
     Examples
     --------
@@ -83,24 +85,24 @@ class Identities:
     def assign(
         self, labels: LabelArray, *previous: LabelArray, taken: Ids | None = None, others: int = 0
     ) -> NDArray[np.uint32]:
-        """The ids of objects, which are those of the objects they overlap.
+        """Assign to objects the ids of the earlier objects they overlap.
 
         Parameters
         ----------
         labels : uint32 array
             Numbered from 1, 0 is background.
         *previous : uint32 arrays of the same shape
-            Earlier results; what finds no partner in the first one looks in the next.
+            Earlier results; an object without a match in the first is matched in the next.
         taken : array of int, optional
             Ids that only an object of the first earlier result may take.
         others : int
-            How many of the earlier results, the last ones, are of other planes: there objects have to share
+            How many of the earlier results, the last ones, are of other planes: these need an overlap of
             :data:`LEAST_SHARED`.
 
         Returns
         -------
         (labels.max() + 1,) uint32
-            For each label its id, 0 for 0. Objects without a partner get ids that were never used.
+            For each label its id, 0 for 0. Objects without a match get unused ids.
         """
         ids = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
         barred = np.zeros(0, np.int64) if taken is None else taken

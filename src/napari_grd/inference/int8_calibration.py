@@ -1,4 +1,4 @@
-"""Calibration patches: a small sample of normalized images that a model carries, from which int8 learns its ranges."""
+"""Calibration patches: a small sample of normalized images stored in a model, which sets the ranges of int8."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,30 +15,29 @@ from napari_grd.models import Model
 
 PATCHES = 16
 SIDE = 128
-_CANDIDATES = 8  # places looked at for each patch
+_CANDIDATES = 8  # candidate positions for each patch
 # A patch is stored as bytes: value = byte * _STEP + _LOWEST. All but 1.2 % of the pixels of an image are in [0, 1].
 _STEP, _LOWEST = 1 / 64, -0.5
 
 
 def calibrate_int8(model: ModelLike, images: Any, *, axes: str | None = None) -> Model:
-    """Store in a model what int8 has to know of the images it will see.
+    """Store calibration images for int8 in a model.
 
     Parameters
     ----------
     model : Model, str or Path
         A model, or its name or file, as for :func:`napari_grd.load_model`. The one returned shares its network.
     images : array or sequence of arrays
-        Some images as they will be segmented, with objects in them: a handful
-        is enough, more kinds are better. One bare array is one image.
+        Images like those to be segmented, with objects: a handful is enough, variety is better. One bare array is one
+        image.
     axes : str, optional
         Axes of every image, as for :func:`napari_grd.inference.segment.predict`.
 
     Returns
     -------
     Model
-        With ``calibration``: 16 patches of 128 pixels a side, as bytes. They
-        are saved with the model, so do not share a model calibrated on images
-        that you may not share.
+        With ``calibration``: 16 patches of 128 pixels a side, as bytes. They are saved with the model, so do not share
+        a model calibrated on confidential images.
 
     Raises
     ------
@@ -83,7 +82,7 @@ def calibration_images(model: Model) -> NDArray[np.float32]:
     """
     if model.calibration is None:
         raise GrdError(
-            f"The model {model.card.name!r} is not calibrated, so precision 'int8' does not know its ranges.",
+            f"The model {model.card.name!r} is not calibrated, so precision 'int8' is not available.",
             "Calibrate it on some of your images: grd.calibrate_int8(model, images), or 'napari-grd calibrate-int8'.",
         )
     values: NDArray[np.float32] = model.calibration.numpy().astype(np.float32) * np.float32(_STEP) + np.float32(_LOWEST)
@@ -104,7 +103,7 @@ def _normalized(model: Model, images: Any, axes: str | None) -> list[NDArray[np.
 
 
 def _patch(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """The place with most contrast among some: background says little about ranges."""
+    """The position with the highest contrast of several candidates: background is not representative."""
     missing = [max(0, SIDE - size) for size in image.shape[1:]]
     if any(missing):
         image = np.pad(image, [(0, 0), *((0, width) for width in missing)], mode="reflect")

@@ -1,4 +1,4 @@
-"""A plane cut into small cells, the unit in which network outputs are kept.
+"""A plane divided into small cells, the unit of caching network outputs.
 
 Three coordinate systems meet here::
 
@@ -6,8 +6,7 @@ Three coordinate systems meet here::
     grid     pixels the network sees          grid  = shape x scale
     cells    squares of ``cell`` grid pixels  cells = grid / cell, rounded up
 
-Cells begin at multiples of the network's stride, so the network sees a pixel in
-the same phase in whatever piece it is computed.
+Cells begin at multiples of the network's stride, so a pixel has the same phase in every piece in which it is computed.
 """
 
 import math
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from napari_grd.inference.boxes import Box, clipped, size_of
 from napari_grd.inference.rescale import rescale_source
 
-_CELL = 32  # grid pixels; small, as a panned view must not pay for much that it does not show
+_CELL = 32  # grid pixels; small, so that panning computes little outside the view
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,13 @@ class Lattice:
 
     @property
     def cells(self) -> tuple[int, int]:
-        """Rows and columns of cells; the last ones may be cut off by the end of the plane."""
+        """Rows and columns of cells; the last ones may be smaller."""
         rows, columns = (-(-size // self.cell) for size in self.grid)
         return rows, columns
 
     @property
     def rescaled(self) -> bool:
-        """Whether the network sees other pixels than the image's own."""
+        """Whether the image is rescaled for the network."""
         return self.shape != self.grid
 
     @property
@@ -59,7 +58,7 @@ class Lattice:
         return slice(0, rows), slice(0, columns)
 
     def cells_of(self, pixels: Box) -> Box:
-        """The fewest cells that cover some pixels."""
+        """The smallest box of cells that covers a region of pixels."""
         spans = []
         for span, size, grid, count in zip(pixels, self.shape, self.grid, self.cells, strict=True):
             start = math.floor(span.start * grid / size / self.cell)
@@ -72,7 +71,7 @@ class Lattice:
         return clipped(cells, self.grid, unit=self.cell)
 
     def pixels_of(self, cells: Box) -> Box:
-        """The pixels whose centers lie in a box of cells: every pixel lies in exactly one cell."""
+        """The pixels with their centers in a box of cells: every pixel is in exactly one cell."""
         spans = []
         for span, size, grid in zip(self.grid_of(cells), self.shape, self.grid, strict=True):
             edges = (math.ceil(edge * size / grid - 0.5) for edge in (span.start, span.stop))
@@ -80,7 +79,7 @@ class Lattice:
         return spans[0], spans[1]
 
     def pixels_seen(self, cells: Box, halo: int) -> Box:
-        """The pixels that the network has to be shown for a box of cells."""
+        """The input pixels of the network for a box of cells."""
         seen = clipped(self.grid_of(cells), self.grid, halo)
         if not self.rescaled:
             return seen
@@ -88,14 +87,14 @@ class Lattice:
         return rows, columns
 
     def blocks_seen(self, cells: Box, halo: int) -> Box:
-        """The blocks of pixels, as large as a cell, that hold :meth:`pixels_seen`."""
+        """The blocks of pixels, as large as a cell, that cover :meth:`pixels_seen`."""
         rows, columns = (
             slice(span.start // self.cell, -(-span.stop // self.cell)) for span in self.pixels_seen(cells, halo)
         )
         return rows, columns
 
     def surroundings(self, cells: Box, halo: int) -> list[tuple[int, int, int]]:
-        """For each axis, grid pixels before, in and after a box of cells: fewer near the ends of the plane."""
+        """For each axis, grid pixels before, in and after a box of cells, clipped to the plane."""
         inside = self.grid_of(cells)
         seen = clipped(inside, self.grid, halo)
         return [(a.start - b.start, a.stop - a.start, b.stop - a.stop) for a, b in zip(inside, seen, strict=True)]
@@ -112,7 +111,7 @@ class Lattice:
         return rows, columns
 
     def nearest(self, cells: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """For the rows and columns of :meth:`pixels_of`, the row or column of :meth:`grid_of` each lies in."""
+        """For the rows and columns of :meth:`pixels_of`, the corresponding row or column of :meth:`grid_of`."""
         indices = []
         both = zip(self.pixels_of(cells), self.grid_of(cells), self.shape, self.grid, strict=True)
         for pixels, inside, size, grid in both:
@@ -133,20 +132,20 @@ def lattice_for(shape: tuple[int, int], grid: tuple[int, int], stride: int) -> L
 
 
 def cover(missing: NDArray[np.bool_], overhead: int) -> list[Box]:
-    """Rectangles that cover all missing cells at about the least cost.
+    """Rectangles that cover all missing cells at approximately the lowest cost.
 
     Parameters
     ----------
     missing : (rows, columns) bool
-        Which cells are wanted.
+        Which cells are missing.
     overhead : int
-        Cells by which the network has to see more, on both sides together.
+        Context of the network in cells, both sides together.
 
     Returns
     -------
     list of (slice, slice)
         Disjoint. One box around everything, or the horizontal or vertical
-        bands that the missing cells form, whichever asks the network for fewer cells.
+        bands of missing cells, whichever has fewer cells to compute.
 
     Examples
     --------
@@ -168,7 +167,7 @@ def cover(missing: NDArray[np.bool_], overhead: int) -> list[Box]:
 
 
 def by_distance(boxes: list[Box], center: Box) -> list[Box]:
-    """Boxes, those nearest to the middle of another one first."""
+    """Sort boxes by distance from the center of another one."""
 
     def distance(box: Box) -> float:
         return math.hypot(

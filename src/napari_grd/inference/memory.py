@@ -1,4 +1,4 @@
-"""What segmenting takes of the memory, told before it is taken."""
+"""Estimates of the memory of jobs, reported in advance."""
 
 import ctypes
 import math
@@ -13,20 +13,20 @@ from napari_grd.inference.boxes import size_of
 from napari_grd.jobs import Job, Notice
 from napari_grd.models import Model
 
-_MUCH = 0.5  # share of the available memory above which it is told
-_PER_VALUE = 12  # bytes for each value of a block's output: it is there as float32 up to three times
-_PER_TILE_PIXEL = 800  # bytes that a network takes for each pixel of a tile
+_MUCH = 0.5  # share of the available memory above which it is reported
+_PER_VALUE = 12  # bytes per value of a block's output: up to three float32 copies
+_PER_TILE_PIXEL = 800  # bytes of a network per pixel of a tile
 
 
 def segment_bytes(
     model: Model, plane_shape: Sequence[int], shape: Sequence[int], blocks: Sequence[Block], tile: int
 ) -> tuple[int, int]:
-    """What segmenting takes, as measured with the built-in students.
+    """Estimate the memory of a segmentation, as measured with the built-in students.
 
     Returns
     -------
     labels, work : int
-        Bytes of the result, and of what is there beside it while a block is worked on.
+        Bytes of the result, and of the temporary data of a block.
     """
     labels = 4 * math.prod((*plane_shape, *shape))
     values = model.embedding_channels + 2
@@ -39,17 +39,17 @@ def segment_bytes(
 def check_memory(
     model: Model, plane_shape: Sequence[int], shape: Sequence[int], blocks: Sequence[Block], tile: int
 ) -> Job[None]:
-    """Tell if segmenting takes much of the memory there is.
+    """Report if a segmentation needs much of the available memory.
 
     Yields
     ------
     Notice
-        If it takes more than half of what is available.
+        If it needs more than half of the available memory.
 
     Raises
     ------
     OutOfMemory
-        If it takes more than that.
+        If it needs more than the available memory.
     """
     labels, work = segment_bytes(model, plane_shape, shape, blocks, tile)
     planes = math.prod(plane_shape)
@@ -63,26 +63,26 @@ def check_memory(
 
 
 def check_room(needed: int, what: str, remedy: str) -> Job[None]:
-    """Tell beforehand if a job takes much of the memory there is.
+    """Report in advance if a job needs much of the available memory.
 
     Parameters
     ----------
     needed : int
-        Bytes that the job takes beyond those in use.
+        Bytes that the job needs beyond those in use.
     what : str
-        In the message: "12 training images".
+        Subject of the message: "12 training images".
     remedy : str
-        What to do if there is too little.
+        Remedy if there is too little.
 
     Yields
     ------
     Notice
-        If it takes more than half of what is available.
+        If it needs more than half of the available memory.
 
     Raises
     ------
     OutOfMemory
-        If it takes more than that.
+        If it needs more than the available memory.
     """
     available = available_memory()
     if available is None or needed <= _MUCH * available:
@@ -97,10 +97,10 @@ def check_room(needed: int, what: str, remedy: str) -> Job[None]:
 
 
 def available_memory() -> int | None:
-    """Bytes of memory that can be had without swapping, None if the system does not tell.
+    """Bytes of memory available without swapping, None if unknown.
 
-    The least of what the system has, what the control groups of this process leave (of a container, or of a job on a
-    cluster), and what its own limit of address space leaves (``ulimit -v``).
+    The minimum of the memory available in the system, in the control groups of this process (of a container, or of a
+    job on a cluster), and in its own limit of address space (``ulimit -v``).
     """
     found = [value for value in (_of_system(), _of_groups(), _of_process()) if value is not None]
     return min(found, default=None)
@@ -115,7 +115,7 @@ def _of_system() -> int | None:
         pass
     if sys.platform == "win32":
         return _of_windows()
-    try:  # all there is: what is free without the caches that would be given back says too little
+    try:  # including caches, which the system releases on demand
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return None
@@ -136,7 +136,7 @@ def _of_windows() -> int | None:
 
 
 def _of_groups(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int | None:
-    """What the control groups leave, from that of this process up to the outermost."""
+    """Memory left in the control groups, from that of this process up to the outermost."""
     found = []
     try:
         lines = membership.read_text().splitlines()
@@ -159,7 +159,7 @@ def _of_groups(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/pr
 
 
 def _reclaimable(folder: Path) -> int:
-    """Pages of files that a group counts as used, and gives back when memory is asked for."""
+    """File cache that a group counts as used, but releases on demand."""
     try:
         lines = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
         return int(lines.get("total_inactive_file", lines.get("inactive_file", 0)))
@@ -168,7 +168,7 @@ def _reclaimable(folder: Path) -> int:
 
 
 def _of_process() -> int | None:
-    """What the limit of address space leaves."""
+    """Memory left in the limit of address space."""
     try:
         import resource
 

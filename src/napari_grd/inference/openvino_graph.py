@@ -1,4 +1,4 @@
-"""OpenVINO itself, and networks in its form."""
+"""OpenVINO, and the conversion of networks to it."""
 
 import importlib
 import io
@@ -17,30 +17,30 @@ from napari_grd.models import Model
 
 @cache
 def openvino() -> Any:
-    """The package, imported so that it reports to nobody; ImportError if it is not installed."""
-    # At import OpenVINO reports to its makers through this module (a process, a
-    # look-up on the net, a file in the home folder), unless it cannot be imported.
+    """The package, imported without telemetry; ImportError if it is not installed."""
+    # At import OpenVINO sends telemetry through this module (a process, a network access, a file in the home folder),
+    # unless it cannot be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return importlib.import_module("openvino")
 
 
 @cache
 def core() -> Any:
-    """What compiles models, made once."""
+    """The OpenVINO core, created once."""
     return openvino().Core()
 
 
 def convert(network: nn.Module, model: Model, *, any_batch: bool = False) -> Any:
-    """A network as an OpenVINO model for images of any size.
+    """Convert a network to an OpenVINO model for images of any size.
 
     Parameters
     ----------
     network : torch.nn.Module
         On the CPU, in evaluation mode. OpenVINO keeps pointers into its weights.
     model : Model
-        What it is the network of: says how many channels and axes an image has.
+        Model of the network, which defines the channels and axes of an image.
     any_batch : bool, default False
-        Whether it takes several images at once.
+        Whether the batch size is dynamic.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def convert(network: nn.Module, model: Model, *, any_batch: bool = False) -> Any
     example = torch.zeros(1, config.in_channels, *[4 * model.stride] * config.ndim)
     shape = openvino().PartialShape([-1 if any_batch else 1, config.in_channels, *[-1] * config.ndim])
     with warnings.catch_warnings():
-        # OpenVINO's converter still traces; there is no other way in for dynamic sizes.
+        # OpenVINO's converter uses tracing, the only way to support dynamic sizes.
         warnings.filterwarnings("ignore", r"`torch\.jit\.trace", DeprecationWarning)
         return openvino().convert_model(network, example_input=example, input=[shape])
 

@@ -1,4 +1,4 @@
-"""Networks in OpenVINO: two to three times faster than torch on a CPU."""
+"""The OpenVINO runtime: two to three times faster than torch on a CPU."""
 
 import copy
 import threading
@@ -43,11 +43,11 @@ class OpenVINORuntime:
         if precision == "int8":
             graph = quantized(graph, model)
         settings: dict[str, str | int] = {
-            # What int8 leaves alone stays f32.
+            # Layers that are not quantized stay f32.
             "INFERENCE_PRECISION_HINT": "f32" if precision == "int8" else precision,
             "PERFORMANCE_HINT": "LATENCY",
-            # Of every size of image it has seen, OpenVINO keeps what it prepared for its layers, 5,000 of these by
-            # default. Who looks around live shows it a new size at each step: memory would grow for hours.
+            # OpenVINO caches up to 5,000 prepared layers for all sizes of images by default. In Live every step has a
+            # new size, so memory would grow for hours.
             "CPU_RUNTIME_CACHE_CAPACITY": 64,
         }
         if threads:

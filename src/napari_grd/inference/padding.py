@@ -1,4 +1,4 @@
-"""Padding of an image to sizes that a network can take."""
+"""Padding of an image to valid sizes of a network."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ def pad_to_stride(image: NDArray[np.float32], stride: int) -> tuple[NDArray[np.f
     padded : (C, *S') float32, C-contiguous
         The image itself if there is nothing to add.
     inside : tuple of slice
-        Where ``S`` lies in ``S'``, one slice a spatial axis.
+        The part of ``S'`` that is ``S``, one slice per spatial axis.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Every plane of an image to linked labels, block by block: one path for scripts, folders and the window."""
+"""Segmentation of every plane of an image, block by block, with linked labels."""
 
 from collections.abc import Callable
 
@@ -44,48 +44,46 @@ def iter_segment_planes(
     model : Model
         A model for planes.
     config : SegmentConfig, optional
-        ``link`` says whether an object keeps its number from plane to plane.
+        ``link`` sets whether an object keeps its label across planes.
     region : (H, W) bool, optional
-        At the finest level: only objects that lie in it with at least half of
-        their pixels are kept, in every plane.
+        At the finest level: only objects with at least half of their pixels in it are kept, in every plane.
     known : PlaneStatistics, optional
-        Of every plane; default: each is measured.
+        Statistics of every plane; default: each is measured.
     on_plane : callable, optional
         Called with the index and the prediction of each whole plane that is wanted.
     wanted : callable, optional
-        Says whether a plane is.
+        Returns whether a plane is wanted.
 
     Yields
     ------
     Progress
         At least twice a second and after each tile.
     Notice
-        If the image is rescaled or inverted, it takes much of the memory there is, or nothing in it stands out of the
-        noise.
+        If the image is rescaled or inverted, needs much of the available memory, or nothing in it exceeds the noise.
 
     Returns
     -------
     labels : (*planes, H, W) uint32
         At the level that was segmented. Consecutive from 1, 0 is background.
     level : int
-        Which level of the pyramid that is.
+        Level of the pyramid that was segmented.
 
     Raises
     ------
     GrdError
-        If image, model and settings do not go together, or it takes more memory than there is.
+        If image, model and settings are incompatible, or it needs more memory than available.
 
     Notes
     -----
-    Memory holds the labels, and what the network says about one block of a plane. Only for ``on_plane`` a plane of
-    several blocks is predicted once more as a whole.
+    Memory contains the labels, and the prediction of one block of a plane. Only for ``on_plane`` a plane of several
+    blocks is predicted again as a whole.
     """
     config = config or SegmentConfig()
     if model.config.ndim != 2:
         raise ConfigError(f"The model {model.card.name!r} takes volumes.", "Choose a model for planes.")
     settings = config
     view = yield from in_background(
-        lambda: resolve_view(source, model.config, settings, known), lambda: Progress("Looking at the image", 0, 1)
+        lambda: resolve_view(source, model.config, settings, known), lambda: Progress("Analyzing the image", 0, 1)
     )
     yield from (Notice(note, category=None) for note in view.notes)
     config = view.config
@@ -110,7 +108,7 @@ def iter_segment_planes(
             canvas.paint(plane, block.pixels, labels, core=None if len(blocks) == 1 else block.inner)
             if keep is not None and len(blocks) == 1:
                 keep(plane, prediction)
-            del prediction, labels  # else they would be there beside those of the next block
+            del prediction, labels  # release them before the next block
             done += 1
             yield watch.progress(done)
         if keep is not None and len(blocks) > 1:
@@ -118,9 +116,7 @@ def iter_segment_planes(
         if inside is not None:
             keep_inside(canvas.labels[plane], inside)
     if statistics.nothing_scanned:
-        raise ImageError(
-            "No pixel of the image holds a number: all are NaN or infinite.", "Look at how it was written."
-        )
+        raise ImageError("No pixel of the image has a number: all are NaN or infinite.", "Check how it was written.")
     if statistics.nothing_stands_out and not canvas.labels.any():
         yield Notice(NOTHING_STANDS_OUT, category=NothingStandsOut)
     return _numbered(canvas.labels), level
@@ -156,7 +152,7 @@ def _predict_whole(
     height, width = task.shape
     box = slice(0, height), slice(0, width)
     patch = read_patch(source, level, plane, box, task.model.config.in_channels)
-    # Tiles of the whole plane are not among the steps that were announced.
+    # Tiles of the whole plane are not part of the reported total.
     silent = Stopwatch(watch.stage, watch.total)
     job = task.predict(patch.pixels, statistics.of(plane), silent, 0)
     while True:
@@ -174,7 +170,7 @@ def _label(prediction: Prediction, config: SegmentConfig, watch: Stopwatch, done
 
 
 def _numbered(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Numbers from 1 without a gap, in place: ids of objects that were replaced are missing."""
+    """Renumber from 1 consecutively, in place: ids of replaced objects are missing."""
     present = np.zeros(int(labels.max(initial=0)) + 1, bool)
     planes = labels.reshape(-1, *labels.shape[-2:])
     for plane in planes:

@@ -1,4 +1,4 @@
-"""What a network says about an image, before it is partitioned."""
+"""A network's prediction of an image, before partitioning."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,8 +19,8 @@ from napari_grd.models import ModelConfig
 class Prediction:
     """Embedding and foreground of an image.
 
-    The grid is the image's, or a rescaled one if objects are larger or smaller than the model
-    knows them, or a pixel size was given; a stack of planes keeps its z axis as it is.
+    The grid is the image's, or a rescaled one if the objects' size differs from that of the training images, or a pixel
+    size was given; the z axis of a stack of planes is not rescaled.
 
     Attributes
     ----------
@@ -33,16 +33,16 @@ class Prediction:
     shape : tuple of int
         Spatial shape of the image in pixels.
     config : ModelConfig
-        Of the model that made it.
+        Config of its model.
     precision : str
-        "f32", "bf16" or "int8": what the network really ran in.
+        "f32", "bf16" or "int8": the precision actually used.
     pixels : (C, *shape) array or None
-        The image it was made of, as stored; None if that is not at hand.
+        The predicted image, as stored; None if not available.
     statistics : tuple of PlaneStatistics
-        What was measured of each of the :meth:`planes`, as a whole; empty if that is not known.
+        Statistics of each of the :meth:`planes`, as a whole; empty if unknown.
     places : tuple of arrays of int, or None
-        For a part of a larger plane that is rescaled: for every row and column of ``shape`` the row or column of
-        the grid it lies in. None: the shape alone tells.
+        For a part of a larger plane that is rescaled: for every row and column of ``shape`` the corresponding row or
+        column of the grid. None: derived from the shape.
     """
 
     embedding: NDArray[np.float32] = field(repr=False)
@@ -57,16 +57,16 @@ class Prediction:
 
     @property
     def plane_shape(self) -> tuple[int, ...]:
-        """Of a stack or series, the lengths of the axes in front of the planes'; else ``()``."""
+        """Lengths of the axes that index planes of a stack or series; else ``()``."""
         return self.shape[: len(self.shape) - self.config.ndim]
 
     @property
     def is_stack(self) -> bool:
-        """Whether these are several planes, through a model that knows planes only."""
+        """Whether these are several planes, predicted by a 2D model."""
         return len(self.shape) > self.config.ndim
 
     def planes(self) -> "list[Prediction]":
-        """The planes of a stack, each a prediction, in the order of their indices; of anything else, itself."""
+        """The planes of a stack, each a prediction, in the order of their indices; otherwise itself."""
         if not self.is_stack:
             return [self]
         return [
@@ -102,7 +102,7 @@ class Prediction:
 def partition_prediction(
     prediction: Prediction, config: PartitionConfig | SegmentConfig | None = None
 ) -> NDArray[np.uint32]:
-    """Turn a prediction into instances. The network is not needed any more.
+    """Partition a prediction into instances, without the network.
 
     Parameters
     ----------
@@ -114,8 +114,7 @@ def partition_prediction(
     Returns
     -------
     uint32 array of the image's shape
-        Consecutive from 1, 0 is background. The planes of a stack are
-        partitioned one by one and share no label.
+        Consecutive from 1, 0 is background. The planes of a stack are partitioned separately and share no label.
     """
     if isinstance(config, SegmentConfig):
         config = config.partition
@@ -132,21 +131,21 @@ def partition_prediction(
 
 
 def label_plane(prediction: Prediction, config: PartitionConfig) -> NDArray[np.uint32]:
-    """Turn the prediction of one plane, or of a part of one, into instances.
+    """Partition the prediction of one plane, or of a part of one, into instances.
 
-    Everything that is segmented, by a script, in a folder or in the live view, becomes labels here.
+    All segmentations, by scripts, of folders and in Live, use this function.
 
     Parameters
     ----------
     prediction : Prediction
-        Of a plane, or of a volume. Its ``pixels`` and ``statistics`` say what it was made of.
+        Of a plane, or of a volume, with its ``pixels`` and ``statistics``.
     config : PartitionConfig
 
     Returns
     -------
     uint32 array of the prediction's shape
-        Consecutive from 1, 0 is background. Objects that do not stand out of the noise of a sparse field are left out,
-        see :func:`~napari_grd.inference.contrast.remove_faint`.
+        Consecutive from 1, 0 is background. Objects that do not exceed the noise of a sparse field are removed, see
+        :func:`~napari_grd.inference.contrast.remove_faint`.
     """
     embedding = np.moveaxis(prediction.embedding, 0, -1)
     labels = partition_embedding(embedding, prediction.config.offsets, prediction.foreground, config)

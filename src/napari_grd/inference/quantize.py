@@ -1,9 +1,8 @@
-"""Networks in whole numbers of 8 bits: post-training quantization of an OpenVINO model.
+"""Post-training quantization of an OpenVINO model to int8.
 
-Convolutions alone are quantized, but for the first and the last. The ranges of
-their inputs are measured on the model's calibration patches. That takes
-seconds, so what came out of it is kept in the user's cache, under a name that
-depends on all that decides it.
+Only convolutions are quantized, except the first and the last. The ranges of their inputs are measured on the model's
+calibration patches. That takes seconds, so the result is cached in the user's cache folder, under a name derived from
+all inputs.
 """
 
 import hashlib
@@ -28,19 +27,19 @@ from napari_grd.models import Model
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData")
 _FILES = ("model.xml", "model.bin")
-_RECIPE = 6  # to be counted up when quantize() changes what it makes
+_RECIPE = 6  # to be incremented when the result of quantize() changes
 
 
 def quantize(graph: Any, model: Model) -> Any:
-    """Quantize the network in an OpenVINO model; what surrounds the network stays as it is.
+    """Quantize the network in an OpenVINO model; other operations are unchanged.
 
     Parameters
     ----------
     graph : openvino.Model
-        From :func:`napari_grd.inference.openvino_graph.convert`; something may
-        follow the network. It is changed.
+        From :func:`napari_grd.inference.openvino_graph.convert`; other operations may follow the network. It is
+        modified.
     model : Model
-        Whose network it is; its calibration patches are used.
+        Model of the network; its calibration patches are used.
 
     Returns
     -------
@@ -59,7 +58,7 @@ def quantize(graph: Any, model: Model) -> Any:
             nncf.Dataset(patches),
             subset_size=len(patches),
             ignored_scope=nncf.IgnoredScope(names=sorted(_left_alone(graph)), validate=False),
-            # Both made outputs differ more from those of f32; the second guards a layer that is not rounded here.
+            # Both increased the difference to f32; the second protects a layer that is not quantized here.
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 disable_bias_correction=True, overflow_fix=nncf.OverflowFix.DISABLE
             ),
@@ -67,7 +66,7 @@ def quantize(graph: Any, model: Model) -> Any:
 
 
 def quantized(graph: Any, model: Model) -> Any:
-    """:func:`quantize`, from the user's cache if it was done before."""
+    """:func:`quantize`, with the user's cache."""
     stored = user_cache_path("napari-grd") / "int8" / _key(graph, model)
     found = _read(stored.with_suffix(".zip"))
     if found is None:
@@ -77,12 +76,11 @@ def quantized(graph: Any, model: Model) -> Any:
 
 
 def _left_alone(graph: Any) -> set[str]:
-    """Names of the operations that stay as they are.
+    """Names of the operations that are not quantized.
 
-    The first convolutions, as all others inherit their rounding: it is half of
-    the whole error. The last one and all that follows it, as its output is the
-    embedding itself. And what is not a convolution but would be rounded for its
-    own sake: a sum or an interpolation gets no faster by it.
+    The first convolutions, because all others inherit their rounding, which is half of the total error. The last one
+    and all that follows, because its output is the embedding itself. And operations other than convolutions: a sum or
+    an interpolation does not become faster.
     """
     names = {node.get_friendly_name() for node in graph.get_ops() if node.get_type_name() in ("Add", "Interpolate")}
     first = _up_to_convolutions(
@@ -99,7 +97,7 @@ def _up_to_convolutions(start: Iterable[Any], following: Callable[[Any], list[An
     while queue:
         node = queue.pop()
         name, kind = node.get_friendly_name(), node.get_type_name()
-        if name in names or kind == "ShapeOf":  # sizes are used on the other side of the network
+        if name in names or kind == "ShapeOf":  # sizes are used after the network
             continue
         names.add(name)
         if kind not in _CONVOLUTIONS:
@@ -116,11 +114,11 @@ def _key(graph: Any, model: Model) -> str:
 
 def _read(path: Path) -> Any | None:
     try:
-        with zipfile.ZipFile(path) as packed:  # which compares checksums
+        with zipfile.ZipFile(path) as packed:  # verifies checksums
             return from_bytes(*(packed.read(name) for name in _FILES))
     except FileNotFoundError:
         return None
-    except Exception:  # damaged, or from another version: it is made again
+    except Exception:  # damaged, or from another version: quantize again
         return None
 
 
@@ -141,7 +139,7 @@ def _nncf() -> Any:
     try:
         nncf = require("nncf", "Precision int8", "int8")
     finally:
-        logging.setLoggerClass(logger_class)  # it takes over the loggers of everybody
+        logging.setLoggerClass(logger_class)  # nncf replaces the logger class globally
     nncf.set_log_level(logging.ERROR)
     return nncf
 

@@ -1,4 +1,4 @@
-"""Objects of a part of a plane that somebody outlined."""
+"""Restriction of objects to an outlined region of a plane."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from napari_grd.inference.boxes import Box
 
 
 def keep_inside(labels: NDArray[np.uint32], inside: NDArray[np.bool_]) -> None:
-    """Remove, in place, objects that lie outside a region with more than half of their pixels.
+    """Remove, in place, objects with more than half of their pixels outside a region.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def keep_inside(labels: NDArray[np.uint32], inside: NDArray[np.bool_]) -> None:
 
 
 def at_level(region: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """A region of the finest level, at the shape of another one."""
+    """A region of the finest level, resampled to the shape of another level."""
     indices: Iterator[NDArray[np.intp]] = (
         ((np.arange(new) + 0.5) * old / new).astype(np.intp) for new, old in zip(shape, region.shape, strict=True)
     )
@@ -42,6 +42,6 @@ def bounds(inside: NDArray[np.bool_]) -> Box:
         If it is empty.
     """
     if not inside.any():
-        raise ImageError("The region holds no pixel of the image.", "Draw a shape over the image.")
+        raise ImageError("The region contains no pixel of the image.", "Draw a shape over the image.")
     rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -1,4 +1,4 @@
-"""Images to the scale a model knows, and labels back."""
+"""Rescaling of images to a model's scale, and of labels back."""
 
 import math
 from typing import Any
@@ -19,7 +19,7 @@ Box = tuple[slice, ...]
 
 
 def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 1.0) -> float:
-    """By how much an image has to grow for its objects to have the size the model knows.
+    """The scale factor of an image at which its objects have the size of those in the training images.
 
     Parameters
     ----------
@@ -39,8 +39,7 @@ def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 
     Raises
     ------
     ConfigError
-        If both are given, the model does not know its own, or the factor is
-        below 1/20 or above 20.
+        If both are given, the model does not store its own, or the factor is below 1/20 or above 20.
 
     Examples
     --------
@@ -63,7 +62,7 @@ def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 
         return _unless_close(downsample)
     if factor is None:
         raise ConfigError(
-            f"{name} is {given}, but the model does not know the {name} of its training data.",
+            f"{name} is {given}, but the model does not store the {name} of its training data.",
             f"Leave {name} out and rescale the image yourself, or use a model that stores it.",
         )
     if not _LIMITS[0] <= factor <= _LIMITS[1]:
@@ -79,7 +78,7 @@ def _unless_close(factor: float) -> float:
 
 
 def grid_shape(shape: tuple[int, ...], factor: float) -> tuple[int, ...]:
-    """Spatial shape of the network's grid for an image, at least one pixel an axis.
+    """Spatial shape of the network's grid for an image, at least one pixel per axis.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def grid_shape(shape: tuple[int, ...], factor: float) -> tuple[int, ...]:
 
 
 def rescale_image(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Resample an image linearly, smoothed first where it shrinks.
+    """Resample an image linearly, with smoothing along axes that shrink.
 
     Parameters
     ----------
@@ -112,7 +111,7 @@ def rescale_image(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray
 
 
 def rescale_source(region: Box, shape: tuple[int, ...], grid: tuple[int, ...]) -> Box:
-    """The pixels that :func:`rescale_region` has to see.
+    """The source pixels of :func:`rescale_region`.
 
     Parameters
     ----------
@@ -143,23 +142,23 @@ def rescale_source(region: Box, shape: tuple[int, ...], grid: tuple[int, ...]) -
 def rescale_region(
     pixels: NDArray[np.float32], box: Box, shape: tuple[int, ...], grid: tuple[int, ...], region: Box
 ) -> NDArray[np.float32]:
-    """A part of what :func:`rescale_image` makes of a whole image, from a part of that image.
+    """A part of the result of :func:`rescale_image`, computed from a part of the image.
 
     Parameters
     ----------
     pixels : (C, *S) float32
         Part of the image.
     box : tuple of slice
-        Where it lies in the image; it has to hold :func:`rescale_source` of the region.
+        Its position in the image; it must contain :func:`rescale_source` of the region.
     shape, grid : tuple of int
         Spatial shape of the whole image before and after, in pixels.
     region : tuple of slice
-        Which part of the new grid is wanted.
+        The part of the new grid to compute.
 
     Returns
     -------
     (C, *region) float32
-        Equal to the same part of the rescaled image but for rounding.
+        Equal to the same part of the rescaled image, except for rounding.
     """
     if shape == grid:
         inside = (slice(at.start - b.start, at.stop - b.start) for at, b in zip(region, box, strict=True))
@@ -190,7 +189,7 @@ def rescale_labels(labels: NDArray[np.uint32], shape: tuple[int, ...]) -> NDArra
     Returns
     -------
     (*shape) uint32
-        Consecutive from 1: an object that no pixel falls on any more leaves no gap.
+        Consecutive from 1, also if objects vanish.
 
     Examples
     --------
@@ -203,7 +202,7 @@ def rescale_labels(labels: NDArray[np.uint32], shape: tuple[int, ...]) -> NDArra
 
 
 def consecutive(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Number the objects from 1 without a gap, in the order of their numbers.
+    """Renumber the objects consecutively from 1, in the order of their labels.
 
     Examples
     --------
@@ -218,7 +217,7 @@ def consecutive(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def nearest(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Resample by nearest neighbor, values as they are.
+    """Resample by nearest neighbor, with unchanged values.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
-"""Which engine runs a network, and one prepared engine for each network.
+"""The choice of a runtime, and one prepared runtime per network.
 
-A runtime is a network made ready for one device and one precision. Preparing
-one takes from milliseconds (torch) to seconds (OpenVINO), so each is kept for
-as long as its network lives and keeps its weights.
+A runtime is a network prepared for one device and one precision. Preparation takes from milliseconds (torch) to seconds
+(OpenVINO), so each is cached as long as its network exists with unchanged weights.
 """
 
 import importlib.util
@@ -32,7 +31,7 @@ class Runtime(Protocol):
     name : str
         ``"openvino"`` or ``"torch"``.
     precision : str
-        ``"f32"``, ``"bf16"`` or ``"int8"``: what really runs, whatever was asked for.
+        ``"f32"``, ``"bf16"`` or ``"int8"``: the precision actually used.
     """
 
     name: str
@@ -44,7 +43,7 @@ class Runtime(Protocol):
         Parameters
         ----------
         image : (C, *S) float32
-            A normalized image of any size; sides that are no multiple of the
+            A normalized image of any size; sides that are not multiples of the
             network's stride are padded by reflection at their end.
         take : callable, optional
             Called with the output, ``(*S, C_out)`` float32, which may be
@@ -53,7 +52,7 @@ class Runtime(Protocol):
         Returns
         -------
         object
-            What ``take`` returned. By default ``(*S, C_out)`` float32, C-contiguous:
+            The result of ``take``. By default ``(*S, C_out)`` float32, C-contiguous:
             raw embedding, then the foreground logit if the model has one; the
             caller owns the array.
         """
@@ -95,11 +94,9 @@ def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
     Raises
     ------
     ConfigError
-        If the device is unknown or absent, OpenVINO is asked for on a GPU, or
-        int8 without OpenVINO on a CPU.
+        If the device is unknown or absent, OpenVINO is requested on a GPU, or int8 without OpenVINO on a CPU.
     GrdError
-        If OpenVINO is asked for and not installed, or int8 of a model that is
-        not calibrated.
+        If OpenVINO is requested but not installed, or int8 with a model that is not calibrated.
 
     Notes
     -----
@@ -154,7 +151,7 @@ def _choose(model: Model, config: SegmentConfig) -> _Choice:
     if precision == "auto":
         precision = "bf16" if native else "f32"
     if name == "openvino" and precision == "bf16" and not native:
-        name = "torch"  # OpenVINO would take the setting and run in f32
+        name = "torch"  # OpenVINO would accept the setting and run in f32
     return _Choice(name, str(device), precision, config.threads, "")
 
 

@@ -1,4 +1,4 @@
-"""Planes that stand for a whole stack or series."""
+"""Sampling of planes from a stack or series."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def sample_planes(plane_shape: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
-    """Indices of planes spread evenly, the first and the last among them.
+    """Indices of evenly spaced planes, including the first and the last.
 
     Examples
     --------

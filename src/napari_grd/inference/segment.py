@@ -1,4 +1,4 @@
-"""From an image to its embedding, affinities and instances."""
+"""Prediction of embedding, affinities and instances of an image."""
 
 import math
 from collections.abc import Callable
@@ -66,13 +66,13 @@ def iter_predict(
     source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
     view = yield from in_background(
         lambda: resolve_view(cast(PlaneSource, source), known, settings, given),
-        lambda: Progress("Looking at the image", 0, 1),
+        lambda: Progress("Analyzing the image", 0, 1),
     )
     yield from (Notice(note, category=None) for note in view.notes)
     config = view.config
     statistics = SourceStatistics(cast(PlaneSource, source), 0, known, view)
     planes = np.ndindex(source.plane_shape)
-    first = _read_whole(source, next(planes), known.in_channels)  # a bad image is refused before anything is loaded
+    first = _read_whole(source, next(planes), known.in_channels)  # an invalid image is rejected before loading
     task = yield from prepare(model, source.shape(0), config)
     steps = len(task.tiles)
     watch = Stopwatch("Predicting", math.prod(source.plane_shape) * steps)
@@ -99,7 +99,7 @@ def iter_segment(
     on_plane: OnPlane | None = None,
     wanted: Callable[[PlaneIndex], bool] = lambda _plane: True,
 ) -> Job[NDArray[np.uint32]]:
-    """Find the instances in an image, as a job: yields Progress at least twice a second and after each tile and plane.
+    """Segment an image, as a job: yields Progress at least twice a second and after each tile and plane.
 
     ``on_plane`` is called with the index and the prediction of each plane that is ``wanted``; see
     :func:`~napari_grd.inference.planes.iter_segment_planes`.
@@ -172,12 +172,12 @@ def predict(
     config : SegmentConfig, optional
         Runtime, precision, tiles, and the size of objects or pixels.
     axes : str, optional
-        A letter an axis, out of t (time), c (channel), z, y and x, in any order with y before x, as "tzcyx".
+        One letter per axis, of t (time), c (channel), z, y and x, in any order with y before x, as "tzcyx".
         None: the model's spatial axes, and an extra axis is the channel if
         exactly one end of the image has the model's channels.
     intensity_range : (C, 2) float32 or PlaneStatistics, optional
-        Intensities that become 0 and 1. Default: percentiles of this image (of
-        each plane of a stack); pass those of the whole image with a crop of it.
+        Intensities mapped to 0 and 1. Default: percentiles of this image (of each plane of a stack); for a crop pass
+        those of the whole image.
     on_event : callable, optional
         Called with every event.
     cancelled : callable, optional
@@ -194,9 +194,9 @@ def predict(
     ImageError
         If the image does not fit the model.
     ConfigError
-        If the device is not there, or the image cannot be rescaled as asked.
+        If the device is not available, or the image cannot be rescaled as requested.
     Cancelled
-        If ``cancelled`` answered true.
+        If ``cancelled`` returned true.
 
     See Also
     --------
@@ -264,7 +264,7 @@ def affinities(
     -------
     (K, *S) float32
         Cosine similarity of each pixel and its partner, one channel for each offset of the model
-        (``model.config.offsets``); 0 where the partner lies outside the image.
+        (``model.config.offsets``); 0 where the partner is outside the image.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An image as planes with channels, whatever holds it, and how it is read part by part."""
+"""The interface of image sources: planes with channels, read part by part."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from napari_grd.data.inputs import as_image
 from napari_grd.inference.boxes import Box
 
-_CLOSE = 1.05  # a level that is coarser by this much still serves: objects vary more in size
+_CLOSE = 1.05  # tolerance of the level's factor: objects vary more in size
 
 
 class PlaneSource(Protocol):
-    """An image as planes with channels, whatever holds it.
+    """An image as planes with channels, independent of its storage.
 
     Attributes
     ----------
     key : hashable
-        Tells sources apart; another order of axes or choice of channels is another source.
+        Identifies the source; another order of axes or choice of channels is another source.
     levels : int
         Pyramid levels, 1 for a plain image.
     plane_shape : tuple of int
@@ -55,7 +55,7 @@ class Patch:
     pixels : (C, h, w) array
         As stored, checked.
     box : (slice, slice)
-        Where they lie in the plane.
+        Their position in the plane.
     """
 
     pixels: NDArray[Any]
@@ -68,7 +68,7 @@ def read_patch(source: PlaneSource, level: int, plane: tuple[int, ...], box: Box
     Raises
     ------
     ImageError
-        If the number of channels is not what the model takes, or values are not real numbers.
+        If the number of channels is not the model's, or values are not real numbers.
     """
     pixels = source.read(level, plane, box)
     ndim = np.ndim(pixels) - 1
@@ -76,7 +76,7 @@ def read_patch(source: PlaneSource, level: int, plane: tuple[int, ...], box: Box
 
 
 def choose_level(downsamples: Sequence[float], scale: float) -> int:
-    """The coarsest pyramid level that still has all the detail the network looks at.
+    """The coarsest pyramid level with all the detail that the network uses.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def choose_level(downsamples: Sequence[float], scale: float) -> int:
     Returns
     -------
     int
-        Does not depend on the zoom: objects keep the size the network knows.
+        Independent of the zoom: objects have the size of the training images.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""What is measured once of a whole plane and then holds for each of its tiles, blocks, views and crops.
+"""Statistics of a whole plane, measured once and used for all its tiles, blocks, views and crops.
 
-This is the only place where the intensity range of a plane that is segmented is determined.
+Only this file determines the intensity range for segmentation.
 """
 
 import math
@@ -18,13 +18,13 @@ from napari_grd.inference.view import ImageView, measured_as
 from napari_grd.models import ModelConfig
 
 _READ = 16 * 2**20  # pixels that may be read to measure intensities
-_SIDE = 512  # of the samples of a plane that is larger
-_REMEMBERED = 4096  # planes whose statistics are kept
+_SIDE = 512  # side of the samples of a larger plane
+_REMEMBERED = 4096  # number of planes whose statistics are cached
 NOTHING_STANDS_OUT = (
-    "Nothing in the image stands out of its noise, so no objects are kept."
-    " If there should be some, look at the exposure, the channel and the focus."
+    "Nothing in the image exceeds its noise, so no objects are kept."
+    " If objects are expected, check exposure, channel and focus."
 )
-_PLANES = 5  # planes of a stack or series that its noise is measured in, at most
+_PLANES = 5  # maximum number of planes for the noise of a stack or series
 
 
 def measure_plane(
@@ -37,13 +37,13 @@ def measure_plane(
     source : PlaneSource
         The image.
     level : int
-        The level that is segmented; of a huge plane samples spread evenly over it are read.
+        The level that is segmented; evenly spaced samples of a huge plane are read.
     plane : tuple of int
         Which plane.
     model : ModelConfig
         Its channels, normalization and object diameter.
     view : ImageView
-        How the model sees the image.
+        Scale and inversion of the image for the model.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def measure_plane(
         As :func:`~napari_grd.inference.source.read_patch`.
     """
     shape = source.shape(level)
-    # A volume that its model takes as a whole is there as a whole, too.
+    # A volume is read as a whole, because its model needs it as a whole.
     boxes = _samples(shape, whole=math.prod(shape) <= _READ or len(shape) == 3)
     patches = [read_patch(source, level, plane, box, model.in_channels).pixels for box in boxes]
     diameter = (
@@ -61,10 +61,10 @@ def measure_plane(
 
 
 class SourceStatistics:
-    """The statistics of every plane of an image, each measured when it is first asked for.
+    """The statistics of every plane of an image, each measured on first use.
 
-    The range is each plane's own. The noise of a stack or series is that of a few of its planes in which there is
-    mostly background: so planes before and behind the sample, or dense ones, are held against the same noise.
+    The range is that of each plane. The noise of a stack or series is measured in a few planes with mostly background,
+    so that planes outside the specimen, or dense ones, are compared with the same noise.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class SourceStatistics:
     model : ModelConfig
         Its channels, normalization and object diameter.
     view : ImageView
-        How the model sees the image. What it was given of the intensities holds for every plane.
+        Scale and inversion of the image for the model. Its given intensities apply to every plane.
     """
 
     def __init__(self, source: PlaneSource, level: int, model: ModelConfig, view: ImageView) -> None:
@@ -94,7 +94,7 @@ class SourceStatistics:
         return self._planes[plane] if plane in self._planes else self._keep(plane)
 
     def again(self, plane: tuple[int, ...]) -> PlaneStatistics:
-        """Of a plane whose pixels have changed."""
+        """Measure a plane again whose pixels have changed."""
         self._known.pop(plane, None)
         return self._keep(plane)
 
@@ -112,12 +112,12 @@ class SourceStatistics:
 
     @property
     def nothing_scanned(self) -> bool:
-        """Whether something was measured, and no pixel of it holds a number."""
+        """Whether planes were measured, and no pixel has a number."""
         return bool(self._planes) and not any(each.scanned for each in self._planes.values())
 
     @property
     def nothing_stands_out(self) -> bool:
-        """Whether something was measured, and nothing stands out of the noise in any of it."""
+        """Whether planes were measured, and nothing exceeds the noise in any of them."""
         return bool(self._planes) and not any(each.stands_out for each in self._planes.values())
 
     def _measure(self, plane: tuple[int, ...]) -> PlaneStatistics:
@@ -125,7 +125,7 @@ class SourceStatistics:
         return known or measure_plane(self._source, self._level, plane, self._model, self._view)
 
     def _typical(self) -> PlaneStatistics:
-        """The noise that is typical of planes spread over the stack or series."""
+        """The typical noise of evenly spaced planes of the stack or series."""
         planes = sample_planes(self._source.plane_shape, _PLANES)
         measured = [found for found in map(self._measure, planes) if found.noise is not None]
         if not measured:

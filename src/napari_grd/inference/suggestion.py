@@ -1,4 +1,4 @@
-"""Which of the built-in models fits an image."""
+"""Suggestion of a built-in model for an image."""
 
 import functools
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Suggestion:
     Attributes
     ----------
     name : str
-        What :func:`napari_grd.api.load_model` takes.
+        Name for :func:`napari_grd.api.load_model`.
     score : float
-        From 0, it cannot be used, to 1, the image is of the kind that it was trained on.
+        From 0 (cannot be used) to 1 (the image is like the training images).
     reason : str
-        A sentence.
+        The reason, in one sentence.
     """
 
     name: str
@@ -41,13 +41,13 @@ class Suggestion:
 def suggest_model(image: Any, axes: str | None = None) -> tuple[Suggestion, ...]:
     """Rank the built-in models for an image.
 
-    The kind of the image is told from its histogram and colors; no network runs. For a kind that none
-    of the models knows, all of them have low scores: then distill a student of your own.
+    The kind of the image is derived from its histogram and colors; no network runs. For a kind that no model was
+    trained on, all scores are low: then distill a student.
 
     Parameters
     ----------
     image : numpy, dask or zarr array
-        One image; of a stack or series the middle plane is looked at.
+        One image; of a stack or series the middle plane is used.
     axes : str, optional
         Letters out of "tczyx". Default: "yx", or "yxc" if the last of three axes has length 3.
 
@@ -59,7 +59,7 @@ def suggest_model(image: Any, axes: str | None = None) -> tuple[Suggestion, ...]
     Raises
     ------
     ImageError
-        If it is no image, or its axes are not clear.
+        If it is not an image, or its axes are ambiguous.
 
     See Also
     --------
@@ -76,7 +76,7 @@ def suggest_model(image: Any, axes: str | None = None) -> tuple[Suggestion, ...]
     if axes is None:
         axes = {2: "yx", 3: "yxc" if shape[-1] == 3 else ""}.get(len(shape), "")
         if not axes:
-            raise ImageError(f"The axes of an image of shape {shape} are not clear.", "Name them, as axes='zyx'.")
+            raise ImageError(f"The axes of an image of shape {shape} are ambiguous.", "Name them, as axes='zyx'.")
     channels = shape[check_axes(axes, shape).index("c")] if "c" in axes else 1
     source = cast(PlaneSource, ArraySource(array, axes, ndim=2, in_channels=channels))
     planes = sample_planes(source.plane_shape, 3)
@@ -87,7 +87,7 @@ def suggest_model(image: Any, axes: str | None = None) -> tuple[Suggestion, ...]
 
 
 def mismatch(model: ModelConfig, found: ImageKind) -> str | None:
-    """Why an image is not of the kind that a model knows, and which one does; None if it may be."""
+    """Why an image is not of the kind of a model's training images, and which model fits; None if it may be."""
     known = None if model.contrast is None else _KNOWN[model.contrast]
     if known is None or found.kind in (known, "dense texture") or (found.kind, known) == (_DARK, "fluorescence"):
         return None
@@ -95,21 +95,23 @@ def mismatch(model: ModelConfig, found: ImageKind) -> str | None:
         return None
     better = [name for name, other in _built_in().items() if other.contrast and _KNOWN[other.contrast] == found.kind]
     remedy = f" Try the built-in model {better[0]!r}." if better else ""
-    return f"The image looks like {found.kind} ({found.reason}), and the model knows {known}.{remedy}"
+    return f"The image looks like {found.kind} ({found.reason}), but the model was trained on {known}.{remedy}"
 
 
 @functools.cache
 def _built_in() -> dict[str, ModelConfig]:
-    """Built-in students: name to what they know."""
+    """Built-in students: name to the kind of their training images."""
     return {name: read_card(path)[0] for name, path in builtin_paths().items() if name != TEACHER}
 
 
 def _suggestion(name: str, model: ModelConfig, found: ImageKind, channels: int) -> Suggestion:
     known = None if model.contrast is None else _KNOWN[model.contrast]
     if model.in_channels > channels and channels != 1:
-        return Suggestion(name, 0.0, f"It takes {model.in_channels} channels, the image has {channels}.")
+        return Suggestion(name, 0.0, f"It takes {model.in_channels} channels, but the image has {channels}.")
     if found.kind == known:
         return Suggestion(name, _FIT, f"The image looks like {found.kind}: {found.reason}.")
     if found.kind == _DARK and known == "fluorescence":
         return Suggestion(name, _INVERTED, f"The image is {found.kind} ({found.reason}) and is inverted.")
-    return Suggestion(name, _OTHER, f"The image looks like {found.kind} ({found.reason}), the model knows {known}.")
+    return Suggestion(
+        name, _OTHER, f"The image looks like {found.kind} ({found.reason}), but the model was trained on {known}."
+    )

@@ -22,7 +22,7 @@ from napari_grd.models import Model
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A model made ready for planes (or volumes) of one shape.
+    """A model prepared for planes (or volumes) of one shape.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Task:
         return self._tiles(self.grid)
 
     def blocks(self, region: Box | None = None) -> list[Block]:
-        """What a plane, or a region of it in pixels, is segmented in."""
+        """The blocks in which a plane, or a region of it in pixels, is segmented."""
         (height, width), (rows, columns) = self.shape, self.grid
         return plan_blocks(
             (height, width), (rows, columns), halo=self.config.halo, stride=self.model.stride, region=region
@@ -58,7 +58,7 @@ class Task:
     def predict(
         self, pixels: NDArray[Any], statistics: PlaneStatistics, watch: Stopwatch, done: int
     ) -> Job[Prediction]:
-        """Normalize, rescale and run a whole plane ``(C, *S)``; ``done`` units of the watch are finished already."""
+        """Normalize, rescale and predict a whole plane ``(C, *S)``; ``done`` units of the watch are finished."""
 
         def on_grid() -> NDArray[np.float32]:
             return rescale_image(statistics.normalize(pixels), self.grid)
@@ -121,7 +121,7 @@ class Task:
 
 
 def prepare(model: Model, shape: tuple[int, ...], config: SegmentConfig, *, downsample: float = 1.0) -> Job[Task]:
-    """Check settings against a model, and get its runtime ready.
+    """Check settings against a model, and prepare its runtime.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def prepare(model: Model, shape: tuple[int, ...], config: SegmentConfig, *, down
     Raises
     ------
     ConfigError
-        If the device is not there, or the image cannot be rescaled as asked.
+        If the device is not available, or the image cannot be rescaled as requested.
     """
     scale = scale_factor(model.config, config, downsample)
     runtime = yield from in_background(lambda: runtime_for(model, config), lambda: Progress("Preparing", 0, 1))

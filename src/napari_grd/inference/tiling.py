@@ -1,4 +1,4 @@
-"""Images of any size through a network, tile by tile, without seams.
+"""Seamless prediction of images of any size, tile by tile.
 
 A tile writes its core and half a blending band beyond each inner edge; it
 reads a halo more, so that all it writes has seen enough of its surroundings::
@@ -32,7 +32,7 @@ _RISING = ((np.arange(2 * _BAND) + 0.5) / (2 * _BAND)).astype(np.float32)
 
 @dataclass(frozen=True)
 class Span:
-    """One axis of a tile, in image coordinates: what is read, what is written, which ends are blended."""
+    """One axis of a tile, in image coordinates: the range to read, the range to write, the ends to blend."""
 
     read: slice
     write: slice
@@ -51,8 +51,8 @@ def plan_tiles(shape: tuple[int, ...], *, tile: int, halo: int, stride: int) -> 
     shape : tuple of int
         Spatial shape of the image in pixels.
     tile : int
-        About the largest side of a core in pixels. Volumes get cubes of as
-        many voxels as a plane's tile has pixels.
+        About the largest side of a core in pixels. Volumes are cut into cubes of as many voxels as a plane's tile has
+        pixels.
     halo : int
         Context in pixels, rounded up to the stride.
     stride : int
@@ -61,14 +61,14 @@ def plan_tiles(shape: tuple[int, ...], *, tile: int, halo: int, stride: int) -> 
     Returns
     -------
     list of tuple of Span
-        One span an axis. An axis no longer than a tile with its halos is not cut.
+        One span per axis. An axis not longer than a tile with its halos is not cut.
 
     Examples
     --------
     >>> len(plan_tiles((600, 3000), tile=1024, halo=64, stride=16))
     3
     """
-    # Below this the bands at the two ends of a core would overlap.
+    # Below this size the bands at the two ends of a core would overlap.
     side = max(4 * _BAND, round(tile ** (2 / len(shape))))
     halo = -(-halo // stride) * stride
     return list(product(*(_spans(size, side, halo, stride) for size in shape)))
@@ -90,9 +90,9 @@ def run_tiles(
     channels : int
         Length of the embedding; a further output channel is the foreground logit.
     watch : Stopwatch
-        Makes the progress events, one or more a tile.
+        Creates the progress events, one or more per tile.
     done : int, default 0
-        Units that are finished already.
+        Number of finished units.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def run_tiles(
 
     Notes
     -----
-    Beside the result, memory holds one tile.
+    Beside the result, one tile is in memory.
     """
     whole = len(tiles) == 1
     embedding = logit = np.empty(0, np.float32)
@@ -124,7 +124,7 @@ def run_tiles(
 
 
 def _copy_apart(output: NDArray[np.float32], embedding: NDArray[np.float32], logit: NDArray[np.float32]) -> None:
-    """Copy the channels of an output into two arrays; in threads, as this is as slow as a partition."""
+    """Copy the channels of an output into two arrays; in threads, because it is as slow as the partition."""
     channels = embedding.shape[-1]
 
     def rows(start: int, stop: int) -> None:
@@ -141,7 +141,7 @@ def _spans(size: int, tile: int, halo: int, stride: int) -> list[Span]:
 
 
 def _cut(size: int, count: int, halo: int, stride: int) -> Iterator[Span]:
-    # Tiles of about equal size: a sliver at the end would be mostly halo.
+    # Tiles of about equal size: a small remainder would be mostly halo.
     edges = [round(size * i / count / stride) * stride for i in range(count)] + [size]
     for start, stop in pairwise(edges):
         first, last = start == 0, stop == size
@@ -152,7 +152,7 @@ def _cut(size: int, count: int, halo: int, stride: int) -> Iterator[Span]:
 
 
 def _weighted(output: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
-    """The part of a tile's output that is written, faded out (in place) in its bands."""
+    """The part of a tile's output to write, with (in place) linear weights in its bands."""
     output = output[tuple(slice(s.write.start - s.read.start, s.write.stop - s.read.start) for s in tile)]
     for axis, span in enumerate(tile):
         lines = np.moveaxis(output, axis, -1)

@@ -1,4 +1,4 @@
-"""Networks in torch: on GPUs, and wherever OpenVINO is not."""
+"""The torch runtime: on GPUs, and without OpenVINO."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ class TorchRuntime:
     ----------
     model : Model
     device : str
-        What torch calls it: "cpu", "cuda:0", "mps".
+        Name of the torch device: "cpu", "cuda:0", "mps".
     precision : {"f32", "bf16"}
         "bf16" runs under autocast.
     threads : int
@@ -35,7 +35,7 @@ class TorchRuntime:
         self._device = torch.device(device)
         self._threads = threads if self._device.type == "cpu" else 0
         self._stride = model.stride
-        # 3D has its own name for the layout.
+        # The memory format has another name in 3D.
         self._layout = torch.channels_last if model.config.ndim == 2 else torch.channels_last_3d
         network = copy.deepcopy(model.network).eval().requires_grad_(False)
         self._network = network.to(self._device).to(memory_format=self._layout)  # type: ignore[call-overload]
@@ -52,12 +52,12 @@ class TorchRuntime:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the best one here.
+    """The torch device of that name; "auto" is the best available one.
 
     Raises
     ------
     ConfigError
-        If torch does not know it, or this machine does not have it.
+        If the device is unknown or not available.
 
     Examples
     --------
@@ -78,12 +78,12 @@ def resolve_device(name: str) -> torch.device:
         "mps": int(torch.backends.mps.is_available()),
     }.get(device.type, 0)
     if (device.index or 0) >= present:
-        raise ConfigError(f"device is {name!r}, which this machine does not have.", "Use 'auto'.")
+        raise ConfigError(f"device is {name!r}, which is not available.", "Use 'auto'.")
     return device
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 in hardware, so that it is faster than f32."""
+    """Whether the device supports bf16 in hardware, so that it is faster than f32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
@@ -95,7 +95,7 @@ def has_bf16(device: torch.device) -> bool:
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Let torch use so many CPU threads for a while; 0 leaves its own setting."""
+    """Set torch's number of CPU threads temporarily; 0 keeps its own setting."""
     if not count:
         yield
         return
@@ -109,7 +109,7 @@ def cpu_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def _exact_convolutions(exact: bool) -> Iterator[None]:
-    # NVIDIA GPUs shorten f32 to TF32 in convolutions unless told not to.
+    # NVIDIA GPUs use TF32 for f32 convolutions by default.
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = before and not exact
     try:

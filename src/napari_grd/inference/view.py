@@ -1,6 +1,6 @@
-"""How a model sees an image as a whole: at which scale, and whether inverted.
+"""Scale and inversion of an image for a model.
 
-Decided once for a plane, stack or series, so that tiles, views and crops agree.
+Determined once for a plane, stack or series, so that tiles, views and crops agree.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,32 +23,32 @@ from napari_grd.models import ModelConfig
 
 Range = NDArray[np.floating[Any]]
 
-_SIDE = 1024  # of the part of a plane that is looked at
-_PLANES = 3  # of a stack or series
-_KEPT = 1.25  # a size that differs by less from the model's own is within what it copes with
-_CLEAN = 40.0  # noise deviations in the range of an image that is enlarged: else the noise becomes texture
-_LARGEST = 10.0  # an estimate that differs by more is not believed
+_SIDE = 1024  # side of the part of a plane that is read
+_PLANES = 3  # planes of a stack or series that are read
+_KEPT = 1.25  # maximum ratio to the model's diameter without rescaling
+_CLEAN = 40.0  # minimum range of an image to be enlarged, in deviations of its noise: else noise becomes texture
+_LARGEST = 10.0  # maximum ratio to the model's diameter of a plausible estimate
 _BACKGROUND = 0.7  # of an image that is dark on bright, half of the pixels are above this in normalized intensity
 
 
 @dataclass(frozen=True)
 class ImageView:
-    """What was decided.
+    """The resolved scale and inversion.
 
     Attributes
     ----------
     config : SegmentConfig
-        The settings with nothing left to decide: ``object_diameter`` and ``invert`` are no longer "auto".
+        The resolved settings: ``object_diameter`` and ``invert`` are no longer "auto".
     scale : float
         Pixels of the network's grid per pixel of the finest level.
     diameter : float or None
-        Typical diameter of objects in pixels of the finest level, as estimated; None if it was not.
+        Typical diameter of objects in pixels of the finest level, as estimated; None without an estimate.
     notes : tuple of str
-        What was decided otherwise than the model is, and why: sentences for the user.
+        Messages for the user about deviations from the training images, with reasons.
     given : PlaneStatistics or None
-        What the caller knows of the intensities of every plane.
+        Intensities of every plane, given by the caller.
     measured : mapping of plane to PlaneStatistics
-        Statistics of whole planes at the finest level, which the decision was made from and which hold as they are.
+        Statistics of whole planes at the finest level that were measured for this, for reuse.
     """
 
     config: SegmentConfig
@@ -60,24 +60,24 @@ class ImageView:
 
     @property
     def invert(self) -> bool:
-        """Whether dark becomes bright."""
+        """Whether intensities are inverted."""
         return self.config.invert is True
 
 
 def resolve_view(
     source: PlaneSource, model: ModelConfig, config: SegmentConfig, given: PlaneStatistics | None = None
 ) -> ImageView:
-    """Decide what the settings leave to the image.
+    """Resolve the automatic settings for an image.
 
     Parameters
     ----------
     source : PlaneSource
         The image. A few windows of a few planes are read, at the finest level.
     model : ModelConfig
-        What the model knows.
+        Object diameter, pixel size and contrast of the training images.
     config : SegmentConfig
     given : PlaneStatistics, optional
-        Intensities that are known already: nothing is inverted then that they do not invert.
+        Given intensities, which also determine the inversion.
 
     Returns
     -------
@@ -86,15 +86,15 @@ def resolve_view(
     Raises
     ------
     ConfigError
-        If sizes are given that the model cannot make use of.
+        If sizes are given that the model cannot use.
     ImageError
         If the image does not fit the model.
     """
     if config.intensity_range is not None and len(config.intensity_range) != model.in_channels:
         raise ImageError(
-            f"intensity_range has {len(config.intensity_range)} pair(s), and the model takes {model.in_channels}"
+            f"intensity_range has {len(config.intensity_range)} pair(s), but the model takes {model.in_channels}"
             " channel(s).",
-            "Give low and high for each channel.",
+            "Give low and high per channel.",
         )
     size_open = config.object_diameter == "auto" and config.pixel_size is None
     invert_open = config.invert == "auto" and given is None and config.intensity_range is None
@@ -119,19 +119,19 @@ def resolve_view(
             changes["invert"] = True
             known = known.replace(invert=True)
             statistics = [measured_as(known, [window], model, model.object_diameter) for window in windows]
-            notes.append("The image is dark on bright and is inverted for this model; switch that off if it is wrong.")
+            notes.append("The image is dark on bright and is inverted for this model; disable that if it is wrong.")
         if size_open and sizes and model.object_diameter is not None:
             diameter = _estimate(windows, statistics, model)
             if diameter is not None and diameter * _KEPT < model.object_diameter and not _is_clean(windows, statistics):
                 notes.append(
-                    f"The objects look about {diameter:.0f} pixels wide, the model knows {model.object_diameter:.0f},"
-                    " but the image is too noisy to be enlarged. Give the object diameter to do it all the same."
+                    f"The objects look about {diameter:.0f} pixels wide, in training {model.object_diameter:.0f},"
+                    " but the image is too noisy to be enlarged. Set the object diameter to enlarge it anyway."
                 )
             elif diameter is not None and not 1 / _KEPT <= diameter / model.object_diameter <= _KEPT:
                 changes["object_diameter"] = diameter
                 notes.append(
-                    f"The objects look about {diameter:.0f} pixels wide, the model knows {model.object_diameter:.0f}:"
-                    " the image is rescaled. Give the object diameter if that is wrong."
+                    f"The objects look about {diameter:.0f} pixels wide, in training {model.object_diameter:.0f}:"
+                    " the image is rescaled. Set the object diameter if that is wrong."
                 )
         if windows[0].shape[1:] == tuple(source.shape(0)):
             measured = dict(zip(planes, statistics, strict=True))
@@ -139,7 +139,7 @@ def resolve_view(
     scale = scale_factor(model, resolved)
     if config.pixel_size is not None and scale != 1:
         notes.append(
-            f"The image's pixels are {config.pixel_size:g} µm wide, those the model knows {model.pixel_size:g} µm:"
+            f"The image's pixels are {config.pixel_size:g} µm wide, in training {model.pixel_size:g} µm:"
             " the image is rescaled."
         )
     # Statistics depend on how large objects are.
@@ -147,19 +147,19 @@ def resolve_view(
 
 
 def with_pixel_size(config: SegmentConfig, model: ModelConfig, known: float | None) -> SegmentConfig:
-    """Settings with the pixel size that the image's file tells, if it serves: a given size of objects comes first.
+    """Settings with the pixel size from the image's file, if usable; a given object diameter takes precedence.
 
     Parameters
     ----------
     config : SegmentConfig
     model : ModelConfig
-        Which has to know the pixel size of its training data.
+        Must store the pixel size of its training data.
     known : float or None
         In micrometers.
     """
     if known is None or model.pixel_size is None or config.object_diameter != "auto" or config.pixel_size is not None:
         return config
-    # Many a file says something that cannot be: then the image itself tells the size.
+    # Implausible pixel sizes are frequent in files: then the size is estimated from the image.
     possible = 1 / _LARGEST <= known / model.pixel_size <= _LARGEST
     return config.replace(pixel_size=known) if possible else config
 
@@ -167,12 +167,12 @@ def with_pixel_size(config: SegmentConfig, model: ModelConfig, known: float | No
 def with_range(
     config: SegmentConfig, known: Range | PlaneStatistics | None
 ) -> tuple[SegmentConfig, PlaneStatistics | None]:
-    """Settings with what a caller knows of the intensities: a range is a setting, statistics hold as they are.
+    """Settings with given intensities: a range becomes a setting, statistics are used directly.
 
     Raises
     ------
     ImageError
-        If a range does not have low and high for each channel, all or none of them the other way round.
+        If a range does not have low and high for each channel, with all or none of them reversed.
     """
     if known is None or isinstance(known, PlaneStatistics):
         return config, known
@@ -190,7 +190,7 @@ def with_range(
 def measured_as(
     config: SegmentConfig, pixels: Sequence[NDArray[np.generic]], model: ModelConfig, diameter: float | None
 ) -> PlaneStatistics:
-    """The statistics of a plane as the settings have it: inverted if they say so, in the range they give."""
+    """The statistics of a plane with the settings' inversion and intensity range."""
     inverted = config.invert is True
     found = measure_intensity(pixels, model.normalization, diameter, invert=inverted)
     if config.intensity_range is None:
@@ -200,7 +200,7 @@ def measured_as(
 
 
 def _window(source: PlaneSource, plane: tuple[int, ...], model: ModelConfig) -> NDArray[np.generic]:
-    """The middle of a plane."""
+    """The central part of a plane."""
     box = tuple(
         slice(max(0, (size - _SIDE) // 2), max(0, (size - _SIDE) // 2) + min(size, _SIDE)) for size in source.shape(0)
     )
@@ -210,7 +210,7 @@ def _window(source: PlaneSource, plane: tuple[int, ...], model: ModelConfig) -> 
 def _normalized(
     windows: list[NDArray[np.generic]], statistics: list[PlaneStatistics]
 ) -> tuple[list[NDArray[np.float32]], float]:
-    """Windows in which something stands out, and the noise in them."""
+    """Windows with contrast above the noise, and their noise."""
     useful = [(w, s) for w, s in zip(windows, statistics, strict=True) if s.stands_out]
     planes = [s.normalize(w) for w, s in useful]
     noises = [
@@ -234,24 +234,24 @@ def _estimate(
 def _is_dark_on_bright(
     windows: list[NDArray[np.generic]], statistics: list[PlaneStatistics], model: ModelConfig
 ) -> bool:
-    """Whether objects are on the other side of the background than the model knows them."""
+    """Whether the contrast of objects is opposite to that of the training images."""
     if model.in_channels != 1:
         return False
     planes, _ = _normalized(windows, statistics)
     if not planes:
         return False
-    # A quarter of the pixels will do.
+    # A quarter of the pixels is sufficient.
     background = float(np.median([np.median(plane[:, ::2, ::2]) for plane in planes]))
     return (1 - background if model.contrast == "dark" else background) > _BACKGROUND
 
 
 def _is_clean(windows: list[NDArray[np.generic]], statistics: list[PlaneStatistics]) -> bool:
-    """Whether the noise from pixel to pixel is small beside the range."""
+    """Whether the pixel noise is small relative to the range."""
     for window, measured in zip(windows, statistics, strict=True):
         plane = window[0].astype(np.float64)
         if min(plane.shape) < 2:
             return False
-        # Diagonal second differences cancel what changes smoothly; of independent noise they have twice the deviation.
+        # Diagonal second differences cancel smooth variation; for independent noise their deviation is doubled.
         difference = np.abs(plane[1:, 1:] - plane[1:, :-1] - plane[:-1, 1:] + plane[:-1, :-1])
         noise = float(np.nanmedian(difference)) / (2 * 0.6745)
         if abs(measured.range[0, 1] - measured.range[0, 0]) < _CLEAN * noise:

@@ -1,1 +1,1 @@
-"""Images and model files on disk."""
+"""Reading and writing of images, labels, tables and model files."""

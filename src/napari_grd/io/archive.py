@@ -1,10 +1,8 @@
-"""Opening a zip or a folder that a stranger has packed.
+"""Opening an untrusted zip or folder.
 
-Everything an archive says of itself is checked before a byte of it is written:
-names that lead elsewhere, links, entries that hide each other, sizes that are
-out of proportion, and sizes that are not what was declared. What passes is
-unpacked into a private folder that is gone when it is no longer needed. An
-archive inside the archive is a file like any other; nothing opens it here.
+The archive is checked before anything is written: names that lead elsewhere, links, entries that hide each other,
+disproportionate sizes, and sizes other than declared. It is then unpacked into a private temporary folder. An archive
+inside the archive is an ordinary file and is not opened.
 """
 
 import hashlib
@@ -58,7 +56,7 @@ class Archive:
             If there is none of that name, or it is larger than ``limit`` bytes.
         """
         if name not in self.hashes:
-            raise ModelFileError(f"{str(self.path)!r} holds no file {name!r}.", "Pack the model again.")
+            raise ModelFileError(f"{str(self.path)!r} contains no file {name!r}.", "Pack the model again.")
         with self._open(name) as file:
             content = file.read(limit + 1)
         if len(content) > limit:
@@ -66,12 +64,12 @@ class Archive:
         return content
 
     def check_hashes(self, expected: Mapping[str, str]) -> None:
-        """Compare files with what is declared of them.
+        """Compare files with their declared digests.
 
         Parameters
         ----------
         expected : mapping of str to str
-            Name to SHA-256. Names that are not in the archive are passed over.
+            Name to SHA-256. Names that are not in the archive are ignored.
 
         Raises
         ------
@@ -91,14 +89,14 @@ class Archive:
 
     @contextmanager
     def unpacked(self, names: Iterable[str] | None = None) -> Iterator[Path]:
-        """Files in a folder that only this user can read, removed at the end.
+        """Files in a private temporary folder.
 
-        A folder is copied like a zip, so that nobody can exchange files after they were checked.
+        A folder is copied like a zip, so that files cannot be exchanged after they were checked.
 
         Parameters
         ----------
         names : iterable of str, optional
-            Which; default: all of them.
+            Names of the files; default: all.
 
         Yields
         ------
@@ -108,7 +106,7 @@ class Archive:
         Raises
         ------
         ModelFileError
-            If a file is no longer what was checked.
+            If a file was changed after it was checked.
         """
         with tempfile.TemporaryDirectory(prefix="napari-grd-") as folder:
             for name in self.hashes if names is None else names:
@@ -130,14 +128,14 @@ class Archive:
 
 @contextmanager
 def open_archive(path: str | Path, limits: Limits | None = None) -> Iterator[Archive]:
-    """Check a zip or a folder from a stranger; nothing is written.
+    """Check an untrusted zip or folder; nothing is written.
 
     Parameters
     ----------
     path : str or Path
         A zip file or a folder.
     limits : Limits, optional
-        What it may come to.
+        Limits of its size.
 
     Yields
     ------
@@ -146,7 +144,7 @@ def open_archive(path: str | Path, limits: Limits | None = None) -> Iterator[Arc
     Raises
     ------
     ModelFileError
-        If there is no such file, it is no zip, it is encrypted or damaged, or an
+        If there is no such file, it is not a zip, it is encrypted or damaged, or an
         entry leads out of the archive, is a link or device, shares its name with
         another (also on systems that ignore case), or unpacks to more than the limits
         or than it declares. The message names the entry.
@@ -181,7 +179,7 @@ def open_archive(path: str | Path, limits: Limits | None = None) -> Iterator[Arc
 
 def _hash_zip(packed: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, str]:
     infos = packed.infolist()
-    # Not is_dir(), which wants a name of at least one letter.
+    # Not is_dir(), which fails for empty names.
     check_names([(info.orig_filename, info.filename.endswith("/")) for info in infos], path, limits)
     for info in infos:
         check_entry(info, path)
@@ -214,7 +212,7 @@ def _hash_folder(folder: Path, limits: Limits) -> dict[str, str]:
     names: list[tuple[str, bool]] = []
     total = 0
     for parent, folders, files in os.walk(folder):
-        if len(names) > limits.entries:  # there may be no end to what follows
+        if len(names) > limits.entries:  # the rest may be endless
             break
         for leaf in (*folders, *files):
             entry = Path(parent, leaf)

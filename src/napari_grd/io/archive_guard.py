@@ -1,8 +1,7 @@
-"""What the list of contents of an archive must not hold.
+"""Checks of an archive's list of contents.
 
-Names that lead elsewhere, links, entries that hide each other on some system,
-sizes that are out of proportion: all of it is in the list of contents, so all
-of it is refused before any entry is read.
+Names that lead elsewhere, links, entries that hide each other on some system, disproportionate sizes: all are visible
+in the list of contents, and rejected before any entry is read.
 """
 
 import os
@@ -17,7 +16,7 @@ from typing import IO
 from napari_grd.errors import ModelFileError
 
 _TAIL = 22 + 0xFFFF  # the end of a zip: its last record and the longest comment
-_LARGE = 56 + 20  # what stands before it in a large one
+_LARGE = 56 + 20  # the records before it in a large one
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _FORBIDDEN = set('<>:"|?*\\')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))}
@@ -26,7 +25,7 @@ ANOTHER = "Ask for another copy, from a source you trust."
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may come to; the largest models of the zoo stay well below.
+    """Limits of an archive; the largest models of the zoo are well below.
 
     Attributes
     ----------
@@ -35,8 +34,7 @@ class Limits:
     total : int
         Bytes of all files, unpacked.
     ratio : int
-        How many times its packed size an archive may come to, counted from 64 MiB on:
-        a small file of zeros is none of our concern.
+        Maximum ratio of unpacked to packed size, applied above 64 MiB: a small file of zeros is harmless.
     directory : int
         Bytes of the archive's own list of contents.
     """
@@ -48,7 +46,7 @@ class Limits:
 
 
 def check_directory(file: IO[bytes], path: Path, limits: Limits) -> None:
-    """Refuse a list of contents that is too long, before zipfile reads it whole.
+    """Reject a list of contents that is too long, before zipfile reads it.
 
     Raises
     ------
@@ -75,12 +73,12 @@ def check_directory(file: IO[bytes], path: Path, limits: Limits) -> None:
 
 
 def check_entry(info: zipfile.ZipInfo, path: Path) -> None:
-    """Refuse what is not a plain file or folder, encrypted, or packed in an unusual way.
+    """Reject entries that are not plain files or folders, are encrypted, or use an unusual compression.
 
     Raises
     ------
     ModelFileError
-        Naming the entry.
+        Names the entry.
     """
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind == stat.S_IFLNK:
@@ -96,7 +94,7 @@ def check_entry(info: zipfile.ZipInfo, path: Path) -> None:
 
 
 def check_total(total: int, packed: int, path: Path, limits: Limits) -> None:
-    """Refuse what takes too many bytes, or many times those it is packed in.
+    """Reject contents that are too large, absolutely or relative to the packed size.
 
     Raises
     ------
@@ -112,7 +110,7 @@ def check_total(total: int, packed: int, path: Path, limits: Limits) -> None:
 
 
 def check_names(names: list[tuple[str, bool]], path: Path, limits: Limits) -> None:
-    """Refuse names that lead elsewhere, or that two entries share on some system.
+    """Reject names that lead elsewhere, or that two entries share on some system.
 
     Parameters
     ----------
@@ -121,12 +119,12 @@ def check_names(names: list[tuple[str, bool]], path: Path, limits: Limits) -> No
     path : Path
         The archive, for messages.
     limits : Limits
-        How many there may be.
+        Limits, including the number of entries.
 
     Raises
     ------
     ModelFileError
-        Naming the entry.
+        Names the entry.
     """
     if len(names) > limits.entries:
         raise ModelFileError(
@@ -138,7 +136,7 @@ def check_names(names: list[tuple[str, bool]], path: Path, limits: Limits) -> No
         parts = name.removesuffix("/").split("/") if is_folder else name.split("/")
         if problem := _problem(parts):
             raise refusal(path, name, problem, ANOTHER)
-        # What Windows and macOS take for the same name.
+        # Names that are equal on Windows and macOS.
         key = [unicodedata.normalize("NFC", part).casefold() for part in parts]
         whole, parents = "/".join(key), {"/".join(key[:depth]) for depth in range(1, len(key))}
         known = folders if is_folder else files
@@ -149,12 +147,12 @@ def check_names(names: list[tuple[str, bool]], path: Path, limits: Limits) -> No
 
 
 def _problem(parts: list[str]) -> str | None:
-    """What is wrong with a name, split at its slashes."""
+    """The problem of a name, split at its slashes; empty if it is valid."""
     for part in parts:
         if part in ("", ".", ".."):
             return "leads out of the archive"
         if not part.isprintable() or _FORBIDDEN & set(part) or part[-1] in " ." or len(part.encode()) > 255:
-            return "has a name that not every system can hold"
+            return "has a name that is not valid on every system"
         if part.split(".")[0].casefold() in _DEVICES:
             return "has the name of a device"
     return "lies too deep" if len(parts) > 32 else None

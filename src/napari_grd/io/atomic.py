@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there, alone or together."""
+"""Atomic writing of files and folders, single or several together."""
 
 import ctypes
 import os
@@ -18,17 +18,15 @@ from napari_grd.io.writer import RETIRED, TEMPORARY, own_name
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Write a file under a temporary name and move it to its own when it is complete.
 
-    The temporary file lies in the same folder and keeps the suffix. It is
-    flushed to the disk before it takes the final name, so that neither a crash
-    nor a kill leaves half a file there; a file of that name survives until then.
-    What killed processes left in the folder is removed.
+    The temporary file is in the same folder and has the same suffix. It is flushed to disk before it is renamed, so
+    that neither a crash nor a kill leaves an incomplete file; an existing file is kept until then. Leftovers of killed
+    processes in the folder are removed.
 
     Parameters
     ----------
     path : str or Path
-        The final name. Its folder has to exist. A link is followed. A file of
-        that name is replaced and its permissions are kept. A pipe or a device
-        of characters (``/dev/stdout``, ``/dev/null``) is written to at the end.
+        The final name. Its folder must exist. A link is followed. An existing file is replaced and its permissions are
+        kept. A pipe or a character device (``/dev/stdout``, ``/dev/null``) is written to at the end.
 
     Yields
     ------
@@ -40,8 +38,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     ------
     OutputError
         If the folder is missing or cannot be written to, the disk is full, the
-        file is write-protected, something else has that name (a folder, a
-        socket, a disk), or any other operating system error occurs inside the block.
+        file is write-protected, the name is that of a folder, a socket or a disk, or any other operating system error
+        occurs inside the block.
 
     Examples
     --------
@@ -58,18 +56,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_paths(*paths: str | Path, opened: bool = False) -> Iterator[tuple[Path, ...]]:
-    """Several files that belong together: :func:`atomic_path`, for all or none of them.
+    """Write several files that belong together, all or none; see :func:`atomic_path`.
 
-    If the process is killed while they take their names, the next one that
-    writes into the folder completes it.
+    If the process is killed while the files are renamed, the next process that writes into the folder completes it.
 
     Parameters
     ----------
     *paths : str or Path
         The final names, in one folder.
     opened : bool, default False
-        Whether the first is what other programs open, and the others are found by it: it is then away while they
-        are replaced, so that nobody ever opens an old one with new others.
+        Whether other programs open the first file, which refers to the others: it is then removed while they are
+        replaced, so that an old one is never read with new others.
 
     Yields
     ------
@@ -124,12 +121,11 @@ def atomic_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     Parameters
     ----------
     path : str or Path
-        The final name. The folder it lies in has to exist.
+        The final name. Its parent folder must exist.
     replace : bool, default False
-        Whether a folder of that name may be thrown away. It survives until the
-        new one is complete. The two change places in one step where the system
-        can do that; elsewhere a kill between two steps is mended by the next
-        process that writes there.
+        Whether an existing folder may be replaced. It is kept until the new one is complete. The two are exchanged in
+        one step if the system supports that; otherwise, after a kill between two steps, the next process that writes
+        there completes it.
 
     Yields
     ------
@@ -140,8 +136,7 @@ def atomic_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If there is something of that name that may not be replaced, or any
-        operating system error occurs inside the block.
+        If the name exists and may not be replaced, or any operating system error occurs inside the block.
 
     Examples
     --------
@@ -174,7 +169,7 @@ def atomic_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Make a folder for results, with its parents; one that exists is fine.
+    """Create a folder for results, with its parents; it may exist.
 
     Parameters
     ----------
@@ -184,7 +179,7 @@ def make_folder(path: str | Path) -> Path:
     Raises
     ------
     OutputError
-        If it cannot be made, e.g. because a file of that name exists.
+        If it cannot be created, e.g. because a file of that name exists.
 
     Examples
     --------
@@ -199,7 +194,7 @@ def make_folder(path: str | Path) -> Path:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"The folder {str(path)!r:.200} cannot be made ({reason}).", "Choose another folder."
+            f"The folder {str(path)!r:.200} cannot be created ({reason}).", "Choose another folder."
         ) from error
     return path
 
@@ -213,7 +208,7 @@ def _temporary(target: Target, stack: ExitStack) -> Path:
     temporary = target.final.with_name(own_name(TEMPORARY, target.suffix))
     stack.callback(discard, temporary)
     # Not from tempfile: its files are private to the user, and would stay so under the final name.
-    # Finds a folder that cannot be written to before the work is done.
+    # Detects a folder without write access before the work is done.
     temporary.touch(mode=0o666 if target.found is None else 0o600, exist_ok=False)
     return temporary
 
@@ -228,7 +223,7 @@ def _take_names(targets: list[Target], temporaries: list[Path], opened: bool) ->
         return
     folder = targets[0].final.parent
     apart = any(target.final.parent != folder for target in targets)
-    if len(targets) == 1 or apart:  # links may lead to several folders, that have nothing in common
+    if len(targets) == 1 or apart:  # links may lead to several folders
         for target, temporary in zip(targets, temporaries, strict=True):
             temporary.replace(target.final)
     else:
@@ -242,7 +237,7 @@ def _take_names(targets: list[Target], temporaries: list[Path], opened: bool) ->
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Let two paths change places in one step; False where the system cannot."""
+    """Exchange two paths in one step; False if the system does not support it."""
     if sys.platform == "linux":
         name, arguments = "renameat2", (-100, os.fsencode(first), -100, os.fsencode(second), 2)
     elif sys.platform == "darwin":

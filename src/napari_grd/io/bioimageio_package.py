@@ -1,4 +1,4 @@
-"""Reading bioimage.io packages: the description of any, and the model of those that this package exported."""
+"""Reading bioimage.io packages: the description of any, and the model of those exported by napari-grd."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _REMEDY = "Ask for another copy, from a source you trust."
 def find_description(archive: Archive) -> str | None:
     """The name of the description in an archive; None if there is none.
 
-    It may lie in a folder that holds everything else.
+    It may be in a folder with all other files.
     """
     for wanted in NAMES:
         found = [name for name in archive.hashes if name.split("/")[-1] in (wanted, f"{wanted[:-5]}.bioimageio.yaml")]
@@ -38,14 +38,14 @@ def is_zoo_package(path: Path) -> bool:
 
 
 def read_description(archive: Archive, name: str) -> dict[str, Any]:
-    """Parse a description and compare all files it names with the digests it declares.
+    """Parse a description and verify the digests of all files it names.
 
     Parameters
     ----------
     archive : Archive
         The package.
     name : str
-        Of the description.
+        Name of the description.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def read_description(archive: Archive, name: str) -> dict[str, Any]:
     Raises
     ------
     ModelFileError
-        If it is no YAML mapping, or expands to too much; if a file is not the one that is described.
+        If it is not a YAML mapping, or expands to too much; if a file does not have its declared digest.
     """
     content = parse_yaml(archive.read(name), f"{name!r} in {str(archive.path)!r}")
     folder = name.removesuffix(name.split("/")[-1])
@@ -64,12 +64,12 @@ def read_description(archive: Archive, name: str) -> dict[str, Any]:
 
 
 def parse_yaml(text: bytes, what: str) -> dict[str, Any]:
-    """A YAML mapping from a stranger.
+    """Parse an untrusted YAML mapping.
 
     Raises
     ------
     ModelFileError
-        If it is none, is too deep, or expands to too much; ``what`` names it.
+        If it is not a mapping, is too deep, or expands to too much; ``what`` names it.
 
     Examples
     --------
@@ -81,12 +81,12 @@ def parse_yaml(text: bytes, what: str) -> dict[str, Any]:
     except plain_yaml.YamlProblem as problem:
         raise ModelFileError(f"The description {what} {problem}.", _REMEDY) from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ModelFileError(f"The description {what} does not hold one 'name: value' a line.", _REMEDY)
+        raise ModelFileError(f"The description {what} does not have one 'name: value' per line.", _REMEDY)
     return content
 
 
 def declared_digests(content: Any) -> Iterator[tuple[str, str]]:
-    """Each file that a description names with its SHA-256."""
+    """Each file in a description with its SHA-256."""
     if isinstance(content, list):
         for item in content:
             yield from declared_digests(item)
@@ -99,15 +99,15 @@ def declared_digests(content: Any) -> Iterator[tuple[str, str]]:
 
 
 def local_name(source: str) -> str:
-    """A file as the archive names it; format 0.4 appends the name of a class to that of its file."""
+    """The name of a file in the archive; format 0.4 appends a class name to it."""
     return re.sub(r"(\.py):\w+$", r"\1", source).removeprefix("./")
 
 
 def read_package(path: str | Path) -> Model:
-    """The model in a bioimage.io package, as it was exported.
+    """Read the model in an exported bioimage.io package.
 
-    Nothing in the package is run: the attached model file is read, which holds
-    numbers only; TorchScript and ONNX are left alone.
+    Nothing in the package is run: the attached model file is read, which contains numbers only; TorchScript and ONNX
+    are not opened.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def read_package(path: str | Path) -> Model:
     Raises
     ------
     ModelFileError
-        If it is no such package, it is damaged, or a file in it is not the one
-        that is described; see :func:`napari_grd.io.archive.open_archive`.
+        If it is not such a package, it is damaged, or a file does not have its declared digest; see
+        :func:`napari_grd.io.archive.open_archive`.
     """
     path = Path(path)
     with open_archive(path) as archive:
@@ -143,12 +143,12 @@ def read_package(path: str | Path) -> Model:
 
 
 def is_own_package(path: str | Path) -> bool:
-    """Whether a bioimage.io package is one that :func:`read_package` gives a model of.
+    """Whether :func:`read_package` can read a model from a bioimage.io package.
 
     Raises
     ------
     ModelFileError
-        If it is no bioimage.io package, or is damaged.
+        If it is not a bioimage.io package, or is damaged.
     """
     with open_archive(path) as archive:
         described, _ = _description(archive)
@@ -156,11 +156,11 @@ def is_own_package(path: str | Path) -> bool:
 
 
 def _description(archive: Archive) -> tuple[dict[str, Any], str]:
-    """The description, and the folder in the archive that its files lie in."""
+    """The description, and the folder of its files in the archive."""
     name = find_description(archive)
     if name is None:
         raise ModelFileError(
-            f"{str(archive.path)!r} is a zip without {NAMES[0]}, so it is no bioimage.io package.",
+            f"{str(archive.path)!r} is a zip without {NAMES[0]}, so it is not a bioimage.io package.",
             f"Choose a package, or a model file, which ends in {MODEL_SUFFIX}.",
         )
     return read_description(archive, name), name.removesuffix(name.split("/")[-1])

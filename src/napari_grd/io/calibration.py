@@ -1,4 +1,4 @@
-"""Where the pixels of an array lie in the world."""
+"""The spatial and temporal calibration of an array."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Calibration:
     axes : tuple of str
         Names; ``t``, ``c``, ``z``, ``y``, ``x`` have their usual meaning.
     scale : tuple of float
-        Distance of two pixels, in the axis' unit.
+        Distance between two pixels, in the axis' unit.
     translate : tuple of float
-        Where the center of the first pixel lies.
+        Position of the center of the first pixel.
     units : tuple of (str or None)
-        Names as OME-Zarr spells them (``micrometer``, ``second``); None where there is none.
+        Names as in OME-Zarr (``micrometer``, ``second``); None if unknown.
     """
 
     axes: tuple[str, ...]
@@ -35,7 +35,7 @@ class Calibration:
         translate: Sequence[float] | None = None,
         units: Sequence[str | None] | None = None,
     ) -> "Calibration":
-        """A calibration; what is not given is 1, 0 and None.
+        """A calibration; the defaults are 1, 0 and None.
 
         Examples
         --------
@@ -68,12 +68,12 @@ class Calibration:
 
     @property
     def pixel_size(self) -> float | None:
-        """Side of a pixel in micrometers; None if that is not known, or pixels are not square."""
+        """Side of a pixel in micrometers; None if unknown, or pixels are not square."""
         height, width = self.micrometers or (0.0, 1.0)
         return width if abs(height / width - 1) < 0.01 else None
 
     def without(self, axis: int) -> "Calibration":
-        """The calibration of an array that this axis was taken out of."""
+        """The calibration without an axis."""
         keep = [at for at in range(len(self.axes)) if at != axis]
         return Calibration(
             tuple(self.axes[at] for at in keep),

@@ -1,8 +1,7 @@
-"""Labels in ``_seg.npy`` files of Cellpose, without running anything that such a file may hold.
+"""Labels in ``_seg.npy`` files of Cellpose, read without executing code in the file.
 
-They are pickled dictionaries, and unpickling calls whatever the file names. Here
-nothing can be called but what rebuilds arrays and their types; anything else
-becomes an object that does nothing.
+They are pickled dictionaries, and unpickling calls functions that the file names. Here only functions that rebuild
+arrays and their types can be called; anything else becomes an inert object.
 """
 
 import pickle
@@ -31,7 +30,7 @@ def read_seg(path: Path) -> NDArray[Any]:
     Raises
     ------
     DataError
-        If the file is damaged, or none of Cellpose.
+        If the file is damaged, or not from Cellpose.
     """
     try:
         with path.open("rb") as file:
@@ -42,14 +41,14 @@ def read_seg(path: Path) -> NDArray[Any]:
             }[version]
             _, _, dtype = read_header(file)
             if not dtype.hasobject:
-                raise ValueError("it holds a plain array")
+                raise ValueError("it contains a plain array")
             content = _Arrays(file).load()
         masks = np.asarray(content.item()["masks"])
         if masks.dtype.kind not in "buif" or masks.ndim < 2:
             raise ValueError(f"masks of type {masks.dtype} and shape {masks.shape}")
-    except Exception as error:  # a pickle is a program, and a damaged one fails in any way
+    except Exception as error:  # a damaged pickle can raise any error
         raise DataError(
-            f"The file {str(path)!r} cannot be read as labels of Cellpose ({type(error).__name__}: {error}).",
+            f"The file {str(path)!r} cannot be read as Cellpose labels ({type(error).__name__}: {error}).",
             "Save the masks in Cellpose as PNG or TIFF (File > Save masks).",
         ) from error
     return masks
@@ -64,7 +63,7 @@ class _Arrays(pickle.Unpickler):
 
 
 class _Nothing:
-    """In place of whatever else the file names."""
+    """Replaces everything else that the file names."""
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
 

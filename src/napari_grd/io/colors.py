@@ -1,15 +1,15 @@
-"""Pixels as viewers show them: palettes, transparency, and gray that was stored as color."""
+"""Conversion to displayed pixels: palettes, transparency, and gray stored as RGB."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-TRANSPARENT = "Parts of the picture are fully transparent: they are taken for black."
+TRANSPARENT = "Parts of the image are fully transparent: they are read as black."
 
 
 def shown_palette(indices: Any, palette: NDArray[Any], *, ramp: bool) -> tuple[Any, bool, str | None]:
-    """The colors that an indexed image shows.
+    """Convert an indexed image to its colors.
 
     Parameters
     ----------
@@ -18,15 +18,14 @@ def shown_palette(indices: Any, palette: NDArray[Any], *, ramp: bool) -> tuple[A
     palette : (3, N) array
         Red, green and blue of each index; 16 bit as in TIFF, or 8 bit.
     ramp : bool
-        Whether a palette that only colors brightness leaves the indices as they are: ImageJ saves intensities with
-        the look-up table they are shown in.
+        Whether to keep the indices if the palette is a color ramp: ImageJ saves intensities with their look-up table.
 
     Returns
     -------
     pixels : array (*S) or (*S, 3)
         Gray values if all colors are gray.
     is_rgb : bool
-        Whether it is the latter.
+        Whether the result is RGB.
     color : str or None
         The brightest color of a look-up table, as six hexadecimal digits.
     """
@@ -44,10 +43,10 @@ def shown_palette(indices: Any, palette: NDArray[Any], *, ramp: bool) -> tuple[A
 
 
 def without_alpha(pixels: Any, alpha: Any) -> tuple[Any, str]:
-    """Colors ``(*S, n)`` or gray ``(*S)`` without their transparency ``(*S)``; what is fully transparent becomes 0.
+    """Colors ``(*S, n)`` or gray ``(*S)`` without their transparency ``(*S)``; fully transparent pixels become 0.
 
-    Lazy arrays keep what lies under it. An image that is transparent everywhere is taken for opaque: programs that
-    know no transparency write that. The text is a note for the user, empty where there is nothing to tell.
+    Lazy arrays keep the colors under it. An image that is transparent everywhere is read as opaque: programs without
+    support for transparency write that. The text is a note for the user, or empty.
     """
     if not isinstance(alpha, np.ndarray):
         return pixels, ""
@@ -61,7 +60,7 @@ def without_alpha(pixels: Any, alpha: Any) -> tuple[Any, str]:
 
 
 def without_equal_colors(pixels: Any) -> tuple[Any, bool]:
-    """One channel ``(*S)`` of colors ``(*S, 3)`` that are gray everywhere, and whether there still are three."""
+    """One channel ``(*S)`` if the colors ``(*S, 3)`` are gray everywhere, and whether there still are three."""
     if isinstance(pixels, np.ndarray) and all(np.array_equal(pixels[..., 0], pixels[..., n]) for n in (1, 2)):
         return np.ascontiguousarray(pixels[..., 0]), False
     return pixels, True
@@ -83,7 +82,7 @@ def _is_ramp(colors: NDArray[np.uint8]) -> bool:
     """Whether a higher index is never darker."""
     light = np.array([299, 587, 114]) @ colors.astype(np.int64)
     steps = np.diff(light)
-    return bool((steps >= -2000).all() and light[-1] > light[0])  # in rounded steps a table may fall a little
+    return bool((steps >= -2000).all() and light[-1] > light[0])  # tolerance for rounding
 
 
 def _looked_up(indices: Any, values: NDArray[np.uint8]) -> Any:

@@ -1,4 +1,4 @@
-"""Whether there is room on a disk, told before it is full."""
+"""Checks of the free disk space, in advance."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from napari_grd.errors import OutputError
 from napari_grd.jobs import Job, Notice
 
-_MUCH = 0.5  # share of what is free above which it is told
+_MUCH = 0.5  # share of the free space above which it is reported
 
 
 def size_on_disk(folder: Path) -> int:
@@ -15,38 +15,38 @@ def size_on_disk(folder: Path) -> int:
 
 
 def check_disk(folder: Path, needed: int, what: str) -> Job[None]:
-    """Tell beforehand if a job takes much of the free disk.
+    """Report in advance if a job needs much of the free disk space.
 
     Parameters
     ----------
     folder : Path
-        Where it writes to.
+        Folder it writes to.
     needed : int
         Bytes that it will write.
     what : str
-        Begins the message: "The answers of the teacher".
+        Subject of the message: "The teacher's predictions".
 
     Yields
     ------
     Notice
-        If it takes more than half of what is free.
+        If it needs more than half of the free space.
 
     Raises
     ------
     OutputError
-        If it takes more than that.
+        If it needs more than the free space.
     """
     try:
         free = shutil.disk_usage(folder).free
-    except OSError:  # not every file system tells
+    except OSError:  # not every file system reports it
         return
     if needed > free:
         raise OutputError(
-            f"{what} take about {_gib(needed)}, and {_gib(free)} are free on the disk of {str(folder)!r}.",
-            "Make room, or choose a folder on another disk.",
+            f"{what} need about {_gib(needed)}, but {_gib(free)} are free on the disk of {str(folder)!r}.",
+            "Free disk space, or choose a folder on another disk.",
         )
     if needed > _MUCH * free:
-        yield Notice(f"{what} will take about {_gib(needed)} of the {_gib(free)} that are free in {str(folder)!r}.")
+        yield Notice(f"{what} will take about {_gib(needed)} of the {_gib(free)} free in {str(folder)!r}.")
 
 
 def _gib(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Fetching a file from a server that may be broken, slow or hostile."""
+"""Downloading a file from a server that may be broken, slow or hostile."""
 
 import queue
 import threading
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 MAX_BYTES = 4 << 30
-"""Bytes of a file that is fetched; the largest models of the zoo have 2.5 billion."""
+"""Maximum size of a file in bytes; the largest models of the zoo have 2.5 billion."""
 MAX_SECONDS = 2 * 3600
-"""Seconds that fetching a file takes at most."""
+"""Maximum time of a download in seconds."""
 SLOWEST = 1024
-"""Bytes a second, on average, below which a server is given up after :data:`PATIENCE` seconds."""
+"""Minimum average rate in bytes per second; a slower download is aborted after :data:`PATIENCE` seconds."""
 PATIENCE = 60
 TIMEOUT = 30
 """Seconds to wait for a connection, or for the next bytes."""
@@ -21,11 +21,11 @@ _BLOCK = 1 << 16
 
 
 class DownloadError(Exception):
-    """Why a file was not fetched; the end of a sentence."""
+    """Why a file was not downloaded; the end of a sentence."""
 
 
 class BoundedDownloader:
-    """What pooch fetches with: no more bytes than were declared or are sane, and no longer than is sane.
+    """A downloader for pooch with limits of size and time.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ class BoundedDownloader:
         self._progress = progress
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
-        """Fetch a file over http or https; redirects to anything else are not followed.
+        """Download a file over http or https; redirects to other protocols are not followed.
 
         Raises
         ------
         DownloadError
-            If the server cannot be reached, says no, sends too much, too little, or too slowly.
+            If the server cannot be reached, refuses, sends too much, too little, or too slowly.
         OSError
             If the file cannot be written.
         """
@@ -63,8 +63,8 @@ class BoundedDownloader:
 class _Connection:
     """Reads from a server in a thread of its own.
 
-    A server that sends a byte now and then, of a line of its header or of a redirect, keeps whoever reads that
-    waiting, and no timeout of a socket ends it. So the reader is a thread that is left alone when time is up.
+    A server that sends occasional bytes, of its header or of a redirect, can block a reader beyond any socket timeout.
+    Therefore the reader is a thread that is abandoned at the time limit.
     """
 
     def __init__(self, url: str) -> None:
@@ -74,7 +74,7 @@ class _Connection:
         self.declared: int | None = None
 
     def blocks(self) -> Iterator[bytes]:
-        """What the server sends, as it comes."""
+        """The received chunks."""
         threading.Thread(target=self._run, name="download", daemon=True).start()
         began, received = time.monotonic(), 0
         while True:
@@ -90,11 +90,11 @@ class _Connection:
                 return
             received += len(block)
             yield block
-            if lasted > end:  # there is always something, but it took too long
+            if lasted > end:  # data arrive, but too slowly
                 raise DownloadError(f"it sent {received} bytes in {lasted:.0f} seconds")
 
     def abandon(self) -> None:
-        """Let the thread end as soon as it can."""
+        """Request the thread to end."""
         self._abandoned.set()
 
     def _run(self) -> None:
@@ -108,7 +108,7 @@ class _Connection:
                     if self._abandoned.is_set():
                         return
             self._put(b"")
-        except Exception as error:  # a server chooses what it answers, so anything can come of that
+        except Exception as error:  # a malformed answer can raise any error
             self._put(error)
 
     def _put(self, block: bytes | Exception) -> None:
@@ -121,7 +121,7 @@ class _Connection:
     def _read(self, response: Any) -> Iterator[bytes]:
         self.declared = declared = _declared(response)
         if declared is not None and declared > MAX_BYTES:
-            raise DownloadError(f"it announces {declared} bytes, and no more than {MAX_BYTES} are fetched")
+            raise DownloadError(f"it announces {declared} bytes, but at most {MAX_BYTES} are downloaded")
         encoded = response.headers.get("content-encoding", "identity").lower() != "identity"
         most = MAX_BYTES if declared is None or encoded else declared
         received = 0

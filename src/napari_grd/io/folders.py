@@ -1,4 +1,4 @@
-"""Folders of images and labels, read whole, to train on."""
+"""Folders of images and labels, read into memory for training."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from napari_grd.io.names import file_name
 from napari_grd.io.notes import Notes
 from napari_grd.jobs import Job, Notice, Stopwatch
 
-_ALIKE = 1.05  # pixel sizes that differ by less are the same
+_ALIKE = 1.05  # maximum ratio of pixel sizes considered equal
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class ImageFolder:
     Attributes
     ----------
     names : list of str
-        Stems, sorted; of the planes of a stack with their place in it.
+        Stems, sorted; for planes of a stack, with their position.
     images : list of arrays
-        In the type they are stored in.
+        In their stored type.
     labels : list of (array or None)
-        None where an image has no labels.
+        None if an image has no labels.
     axes : str
         Axes of every image: ``yx``, ``yxc`` or ``cyx``.
     sources : list of str
-        What each one is from (a file, a position, a well): planes of one stack are no strangers to each other.
+        Source of each image (a file, a position, a well): planes of one stack are correlated.
     pixel_sizes : list of (float or None)
-        Side of each one's pixels in micrometers; None where its file does not say it.
+        Pixel size of each image in micrometers; None if unknown.
     """
 
     names: list[str]
@@ -57,7 +57,7 @@ class ImageFolder:
 
     @property
     def pixel_size(self) -> float | None:
-        """Side of the pixels of all images in micrometers; None if one is not known or differs."""
+        """Pixel size of all images in micrometers; None if unknown or different."""
         known = [size for size in self.pixel_sizes if size is not None]
         if not known or len(known) < len(self.pixel_sizes) or max(known) > _ALIKE * min(known):
             return None
@@ -69,7 +69,7 @@ class ImageFolder:
         return dict(zip(self.names, self.images, strict=True))
 
     def take(self, indices: Sequence[int]) -> "ImageFolder":
-        """The folder as if it held only some of its images."""
+        """The folder with a subset of its images."""
         return ImageFolder(
             [self.names[i] for i in indices],
             [self.images[i] for i in indices],
@@ -84,7 +84,7 @@ class ImageFolder:
         return self.take([i for i, labels in enumerate(self.labels) if labels is not None])
 
     def hold_out(self, fraction: float, group: str | None = None) -> tuple["ImageFolder", "ImageFolder"]:
-        """Split into what is trained on and what is held out, the same every time.
+        """Split into training and held-out images, deterministically.
 
         Of the labeled images (of all, if none is labeled), sorted by name, the first and
         every ``1 / fraction``-th after it are held out; or of their groups. All planes
@@ -94,15 +94,16 @@ class ImageFolder:
         Parameters
         ----------
         fraction : float
-            How much is held out.
+            Fraction to hold out.
         group : str, optional
-            Regular expression with one pair of brackets, which catches of a name what images
-            of one well or patient have in common. They stay together.
+            Regular expression with one group, which captures the well or patient in a name. Images that share it stay
+            together.
 
         Raises
         ------
         DataError
-            If the fraction is not between 0 and 0.5, the group is no such expression, or there are not two to split.
+            If the fraction is not between 0 and 0.5, the group is not such an expression, or there are fewer than two
+            to split.
         """
         if not 0 < fraction <= 0.5:
             raise DataError(f"The fraction to hold out is {fraction:g}.", "Give one above 0, up to 0.5.")
@@ -111,7 +112,7 @@ class ImageFolder:
         groups = [_group(self.sources[i], group) for i in places]
         found = list(dict.fromkeys(groups[i] for i in candidates))
         others = [i for i in places if i not in candidates and groups[i] not in found]
-        if len(found) == 1 and others:  # what is labeled is worth more to compare on
+        if len(found) == 1 and others:  # a single labeled image is more useful for evaluation
             return self.take(others), self.take(candidates)
         if len(found) < 2 and group is None and len(candidates) > 1:  # planes of one stack
             last = candidates[-max(1, round(fraction * len(candidates))) :]
@@ -137,7 +138,7 @@ def _group(name: str, pattern: str | None) -> str:
         return "" if match is None else match.group(1)
     except (re.error, IndexError) as error:
         raise DataError(
-            f"The group {pattern!r} is no regular expression with one pair of brackets ({error}).",
+            f"The group {pattern!r} is not a regular expression with one group ({error}).",
             r"Write for example '_([A-P]\d\d)_'.",
         ) from None
 
@@ -145,19 +146,18 @@ def _group(name: str, pattern: str | None) -> str:
 def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None) -> Job[ImageFolder]:
     """Read a folder's images and labels plane by plane, as a job.
 
-    Stacks and time series are taken apart into planes. A gray image among color
-    ones gets three equal channels. A file that cannot be read is named in a notice, and
-    the others are read; so is whatever else had to be guessed. Of files with several
-    images, such as plates, all are read; an OME-Zarr may have its labels in it.
+    Stacks and time series are split into planes. A gray image among RGB ones gets three equal channels. A file that
+    cannot be read is reported in a notice, and the others are read; guesses are reported, too. Of files with several
+    images, such as plates, all are read; an OME-Zarr may contain its labels.
 
     Parameters
     ----------
     folder : Path
         With subfolders ``images`` and ``labels``, or only images; or one file, or OME-Zarr, of images.
     axes : str, optional
-        Axes of every image, a letter out of ``tczyx`` each. Default: what the files tell.
+        Axes of every image, letters of ``tczyx``. Default: those of the files.
     most : int, optional
-        Read that many of the images, evenly chosen, and no labels.
+        Maximum number of images, evenly spaced; labels are then not read.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None)
             raise
         except GrdError as error:
             failed = error
-            yield from notes.tell([f"{pair.image.name} was left out. {error}"], pair.image)
+            yield from notes.tell([f"{pair.image.name} was excluded. {error}"], pair.image)
     yield watch.progress(len(pairs))
     yield from notes.rest()
     if not read:
@@ -223,8 +223,8 @@ def _images(pair: ImagePair, axes: str | None, most: int | None) -> Iterator[_Pl
     chosen = range(len(names)) if most is None else range(0, len(names), -(-len(names) // most))
     if pair.labels is not None and len(names) > 1 and len(truth := list_series(pair.labels)) != len(names):
         raise LabelError(
-            f"{pair.image.name} holds {len(names)} images, its labels {str(pair.labels)!r} {len(truth)}.",
-            "Save as many label images, or images and labels as files of their own.",
+            f"{pair.image.name} contains {len(names)} images, its labels {str(pair.labels)!r} {len(truth)}.",
+            "Save as many label images, or one file per image and per label image.",
         )
     for series in chosen:
         image = read_image(pair.image, series=series, axes=axes)
@@ -238,13 +238,13 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
     name, group = pair.name, pair.name
     if len(image.series_names) > 1:
         name = image.name
-        # Fields of a well are no strangers to each other.
+        # Fields of a well are correlated.
         well = image.series_names[image.series].rpartition("/")[0]
         group = file_name(f"{pair.name}_{well}") if well else name
     notes = image.notes
     guessed = not image.axes_known and axes is None and "c" not in image.axes
     if guessed and labels is not None and labels.pixels.ndim == 2:
-        # One label image for all pages: they are channels of one picture.
+        # One label image for all pages: they are channels of one image.
         image = replace(image, axes=image.axes.replace("z", "c"))
         notes = tuple(note for note in notes if "does not say what its" not in note)
     stacked = [axis for axis in image.axes if axis in "tz"]
@@ -253,7 +253,7 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
         notes = (*notes, *labels.notes)
     pixels = np.moveaxis(np.asarray(image.pixels), [image.axes.index(axis) for axis in stacked], range(len(stacked)))
     left = "".join(axis for axis in image.axes if axis not in stacked)
-    if left not in ("yx", "yxc", "cyx"):  # x before y, as some programs have it
+    if left not in ("yx", "yxc", "cyx"):  # x before y, as in some programs
         pixels = np.moveaxis(pixels, [len(stacked) + left.index(axis) for axis in "yx"], [-2, -1])
         left = "cyx" if "c" in left else "yx"
     places, images, found = [], [], []
@@ -263,19 +263,19 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
         if truth is not None and "z" in stacked:
             truth = _pieces(truth)
         if stacked and plane.min() == plane.max() and (truth is None or not truth.any()):
-            continue  # before and behind the sample
+            continue  # outside the specimen
         places.append("".join(f"_{axis}{number:03d}" for axis, number in zip(stacked, index, strict=True)))
         images.append(np.ascontiguousarray(plane))
         found.append(truth)
     if not images:
-        raise DataError(f"All planes of {str(pair.image)!r} are constant.", "Leave it out.")
+        raise DataError(f"All planes of {str(pair.image)!r} are constant.", "Exclude it.")
     return _Planes(
         pair.image, name, group, left, image.is_rgb, places, images, found, notes, image.calibration.pixel_size
     )
 
 
 def _pieces(labels: NDArray[Any]) -> NDArray[Any]:
-    """Pieces of one object of a volume are objects of their own in a plane: nothing there tells that they are one."""
+    """Pieces of one object of a volume become separate objects in a plane, where they are not connected."""
     numbers: NDArray[Any] = label(np.maximum(labels, 0), connectivity=1)  # type: ignore[no-untyped-call]
     if numbers.max() == len(np.unique(labels[labels > 0])):
         return labels
@@ -293,13 +293,13 @@ def _fitting(labels: LabelImage, image: ImageData, pair: ImagePair) -> LabelImag
         raise LabelError(
             f"The labels {str(pair.labels)!r} have shape {labels.pixels.shape} (axes {labels.axes!r}), their image"
             f" {pair.image.name} has {image.shape} (axes {image.axes!r}).",
-            "Labels have one number for each pixel and no axis of channels; name the image's axes if they are others.",
+            "Labels have one number per pixel and no channel axis; name the image's axes if they are wrong.",
         )
     return replace(labels, pixels=pixels, axes=order)
 
 
 def _joined(read: list[_Planes]) -> ImageFolder:
-    """All planes in one layout."""
+    """Bring all planes to one layout."""
     counts = [planes.channels for planes in read]
     most = max(counts)
     colored = all(planes.is_rgb for planes in read if planes.channels == most)

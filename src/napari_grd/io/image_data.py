@@ -1,4 +1,4 @@
-"""An image as it was read: pixels, and what the file says of them."""
+"""An image as read: pixels and metadata."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,23 +8,23 @@ from typing import Any
 from napari_grd.io.calibration import Calibration
 
 Pick = Callable[[tuple[str, ...]], int]
-"""Chooses one of the images of a file by their names."""
+"""Selects one of the images of a file by their names."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """How a channel is to be shown.
+    """Display settings of a channel.
 
     Attributes
     ----------
     name : str
-        As the file calls it; empty if it does not.
+        Name in the file; may be empty.
     color : str or None
         Six hexadecimal digits, ``"00FF00"`` is green.
     limits : (float, float) or None
         Intensities shown as black and as full color.
     visible : bool
-        Whether it is to be seen at first.
+        Whether it is initially visible.
     """
 
     name: str = ""
@@ -43,29 +43,27 @@ class ImageData:
         In the file's own type, in the machine's byte order; numpy, or dask where
         the file is an OME-Zarr or larger than :data:`napari_grd.io.images.LAZY_BYTES`.
     axes : str
-        What each dimension is: a letter out of ``tczyx`` for each. Axes of length 1
-        are left out, but for y and x. Colors are ``c``.
+        One letter of ``tczyx`` per dimension. Axes of length 1 are removed, except y and x. RGB components are ``c``.
     calibration : Calibration
-        Of these axes.
+        Calibration of these axes.
     channels : tuple of Channel
         One for each position along ``c``; one if there is no such axis.
     name : str
-        What the image is called: the stem of the file, with the name of the series
-        where there are several. Fit for the name of a file.
+        Name of the image: the stem of the file, with the name of the series if there are several. Valid as a file name.
     path : Path
         The file or folder.
     series : int
-        Which of the images in the file this is.
+        Index of the image in the file.
     series_names : tuple of str
-        What all images of the file are called.
+        Names of all images in the file.
     is_rgb : bool
         Whether the channels are red, green and blue.
     axes_known : bool
-        Whether the file says what its axes are. If not, pages are taken for z planes.
+        Whether the file names its axes. If not, pages are read as z planes.
     notes : tuple of str
-        What the user should know about how the file was read, in full sentences.
+        Messages for the user about how the file was read, in full sentences.
     labels : tuple of ImageData
-        Label images that the file has with it (OME-Zarr).
+        Label images in the same file (OME-Zarr).
     """
 
     pixels: Any = field(repr=False)

@@ -1,4 +1,4 @@
-"""Reading images of all kinds."""
+"""Reading images of all formats."""
 
 from dataclasses import replace
 from functools import partial
@@ -18,9 +18,9 @@ from napari_grd.io.names import ARRAY, COMPANION, PHOTO, SUFFIXES, TIFF, VENDOR,
 from napari_grd.io.ome_zarr_metadata import is_array, is_ome_zarr
 
 LAZY_BYTES = 256 * 2**20
-"""Images larger than this are read when their pixels are asked for, piece by piece."""
+"""Images larger than this are lazy arrays, read piece by piece."""
 
-_ONE: tuple[str, ...] = ("0",)  # names of the images of a file that has one
+_ONE: tuple[str, ...] = ("0",)  # names in a file with a single image
 _MAGIC = {
     b"II*\0": "tiff",
     b"MM\0*": "tiff",
@@ -36,33 +36,33 @@ _MAGIC = {
 
 
 def read_image(path: str | Path, *, series: int | str | None = None, axes: str | None = None) -> ImageData:
-    """Read an image with all that its file says of it.
+    """Read an image with its metadata.
 
     Parameters
     ----------
     path : str or Path
         A TIFF (OME-TIFF of one or several files, ImageJ, LSM, ...), PNG, JPEG, BMP,
-        GIF, WebP or npy file, an OME-Zarr (an image, a collection, a plate, a well), or a
-        microscope's own format where bioio is installed.
+        GIF, WebP or npy file, an OME-Zarr (an image, a collection, a plate, a well), or a proprietary microscope format
+        if bioio is installed.
     series : int or str, optional
-        Which of several images in it (positions, fields of a plate), by number or by a
-        name of :func:`list_series`. Default: the first; the notes say that there are more.
+        Which of several images in it (positions, fields of a plate), by index or by a name of :func:`list_series`.
+        Default: the first; the notes report that there are more.
     axes : str, optional
-        What its dimensions are, a letter out of ``tczyx`` for each, if the file does not
-        say so or is wrong; dimensions of length 1 may be left out.
+        One letter of ``tczyx`` per dimension, if the file does not name them or is wrong; dimensions of length 1 may be
+        omitted.
 
     Returns
     -------
     ImageData
-        Pixels in the type they are stored in, as viewers show them: palettes are turned into
-        colors, pictures the way their camera was held, transparency is dropped, and
-        gray that was stored as color is one channel. ``notes`` has what was guessed or is missing.
+        Pixels in their stored type, as displayed: palettes are converted to colors, photos rotated to their
+        orientation, transparency is dropped, and gray stored as RGB is one channel. ``notes`` reports what was guessed
+        or is missing.
 
     Raises
     ------
     DataError
         If there is no such file or series, it is of another format, damaged or cut off,
-        planes of it are in files that are missing, or the axes do not fit.
+        files with some of its planes are missing, or the axes do not fit.
 
     See Also
     --------
@@ -85,7 +85,7 @@ def read_image(path: str | Path, *, series: int | str | None = None, axes: str |
 
 
 def read_stored(path: str | Path, *, series: int | str | None = None, axes: str | None = None) -> ImageData:
-    """As :func:`read_image`, but with the numbers of a palette and of white-is-zero images: what label images mean."""
+    """As :func:`read_image`, but with the stored values of palettes and white-is-zero images, as in label images."""
     return _read(Path(path), series, axes, shown=False)
 
 
@@ -93,7 +93,7 @@ def _read(path: Path, series: int | str | None, axes: str | None, *, shown: bool
     image = _read_one(path, series, axes, shown=shown)
     if series is None and len(image.series_names) > 1:
         names = image.series_names
-        more = f"{image.path.name} holds {len(names)} images ({named(names)}); this is the first, {names[0]!r}."
+        more = f"{image.path.name} contains {len(names)} images ({named(names)}); this is the first, {names[0]!r}."
         image = replace(image, notes=(more, *image.notes))
     return image
 
@@ -160,28 +160,26 @@ def list_series(path: str | Path) -> tuple[str, ...]:
 
 
 def _kind(path: Path) -> str:
-    """How a file is to be read: by what it is, and only then by what it is called."""
+    """Choose the reader of a file, by its content and then by its name."""
     if path.is_dir() and is_array(path):
         return "zarr array"
     if is_ome_zarr(path) or (path.is_dir() and suffix_of(path) == ".zarr"):
         return "zarr"
     if not path.is_file():
-        what = "is a folder, not an image" if path.is_dir() else "is not there"
+        what = "is a folder, not an image" if path.is_dir() else "does not exist"
         raise DataError(f"There is no image file {str(path)!r}: it {what}.", "Check the path.")
     suffix = suffix_of(path)
     if path.name.lower().endswith(COMPANION):
         return "tiff"
     if suffix not in SUFFIXES:
         raise DataError(
-            f"{str(path)!r} is not of a format that can be read.",
+            f"{str(path)!r} has an unsupported format.",
             f"Use one of: {', '.join(SUFFIXES[:3])}, ..., see Files and formats.",
         )
     if path.name.lower().endswith(SEG):
-        raise DataError(
-            f"{str(path)!r} is a file of results of Cellpose, not an image.", "Use it where labels are wanted."
-        )
+        raise DataError(f"{str(path)!r} is a results file of Cellpose, not an image.", "Use it as labels.")
     if path.stat().st_size == 0:
-        raise DataError(f"The image file {str(path)!r} is empty (0 bytes).", "Copy it again, or leave it out.")
+        raise DataError(f"The image file {str(path)!r} is empty (0 bytes).", "Copy it again, or exclude it.")
     if suffix in VENDOR:
         return "vendor"
     with path.open("rb") as file:
@@ -230,19 +228,21 @@ def _photo(path: Path, axes: str | None, shown: bool) -> ImageData:
 
 
 def _array(path: Path, axes: str | None) -> ImageData:
-    # Mapped first: this compares the size that the file announces with its own before memory is taken.
+    # Memory-mapped first: this compares the declared size with the file's before memory is allocated.
     pixels = np.array(np.load(path, allow_pickle=False, mmap_mode="r"))
     if pixels.dtype.kind not in "buif":
-        raise DataError(f"{str(path)!r} holds values of type {pixels.dtype}.", "Save real numbers.")
+        raise DataError(f"{str(path)!r} contains values of type {pixels.dtype}.", "Save real numbers.")
     if pixels.ndim < 2:
-        raise DataError(f"{str(path)!r} holds an array of shape {pixels.shape}.", "Save arrays with two axes or more.")
+        raise DataError(
+            f"{str(path)!r} contains an array of shape {pixels.shape}.", "Save arrays with two axes or more."
+        )
     letters = "q" * (pixels.ndim - 2) + "yx"
     colored = pixels.ndim > 2 and pixels.shape[-1] in (3, 4) and min(pixels.shape[-3:-1]) > 4
     if colored:
         letters = "q" * (pixels.ndim - 3) + "yxs"
     note = ""
     if colored and axes is None:
-        note = f"The last axis of {path.name}, of length {pixels.shape[-1]}, is taken for channels."
+        note = f"The last axis of {path.name}, of length {pixels.shape[-1]}, is read as channels."
     image = _plain(path, pixels, letters, axes, (note,), is_rgb=colored and pixels.shape[-1] == 3)
     return replace(image, axes_known=axes is not None or pixels.ndim == 2)
 

@@ -1,4 +1,4 @@
-"""Label images as programs save them, brought to whole numbers."""
+"""Reading label images and masks as integers."""
 
 import warnings
 from dataclasses import dataclass, field, replace
@@ -16,25 +16,25 @@ from napari_grd.io.image_data import ImageData
 from napari_grd.io.images import read_stored
 from napari_grd.io.layout import lay_out
 
-_TRUE = (1, 255, 65535)  # what programs write into a mask where there is something
+_TRUE = (1, 255, 65535)  # foreground values of masks
 
 
 @dataclass(frozen=True, eq=False)
 class LabelImage:
-    """Object numbers of an image.
+    """A label image.
 
     Attributes
     ----------
     pixels : ndarray
-        Integers; 0 is background, and -1 a pixel that nobody vouches for.
+        Integers; 0 is background, and -1 an unlabeled (ignored) pixel.
     axes : str
-        What each dimension is, a letter out of ``tzyx``.
+        One letter of ``tzyx`` per dimension.
     calibration : Calibration
-        Of these axes.
+        Calibration of these axes.
     axes_known : bool
-        Whether the file says so.
+        Whether the file names them.
     notes : tuple of str
-        What was made of the file's numbers, in full sentences.
+        Messages about the conversion of the file's values, in full sentences.
     """
 
     pixels: NDArray[Any] = field(repr=False)
@@ -45,28 +45,28 @@ class LabelImage:
 
 
 def read_labels(path: str | Path, *, series: int | str | None = None, axes: str | None = None) -> LabelImage:
-    """Read a label image, and say what was made of it.
+    """Read a label image, with notes on its conversion.
 
     Parameters
     ----------
     path : str or Path
         An image file, an OME-Zarr of labels or with one label image, or a ``_seg.npy`` of Cellpose.
     series : int or str, optional
-        Which of several images in the file. Default: the first, and a note says that there are more.
+        Which of several images in the file. Default: the first, and a note reports that there are more.
     axes : str, optional
-        What its dimensions are, as for :func:`napari_grd.io.images.read_image`.
+        Its axes, as for :func:`napari_grd.io.images.read_image`.
 
     Returns
     -------
     LabelImage
-        Whole numbers stored as floating point are integers. A mask (1, 255 or 65535 beside
-        the background, in several pieces) has its connected parts numbered, in each plane of a
-        time series by itself. A background of -1 without any 0 becomes 0.
+        Integers stored as floating point are converted. The connected components of a mask (1, 255 or 65535 beside the
+        background, in several pieces) are labeled, in each plane of a time series separately. A background of -1
+        without any 0 becomes 0.
 
     Raises
     ------
     DataError, LabelError
-        If the file cannot be read, is a color picture, or holds fractions or other negative numbers.
+        If the file cannot be read, is an RGB image, or contains fractions or other negative numbers.
     """
     path = Path(path)
     if path.name.lower().endswith(SEG):
@@ -79,24 +79,24 @@ def read_labels(path: str | Path, *, series: int | str | None = None, axes: str 
 
 
 def labels_of(image: ImageData) -> LabelImage:
-    """Take an image for labels, or the one label image that it has with it.
+    """Convert an image to labels, or return its only label image.
 
     Raises
     ------
     DataError
         If it has several label images.
     LabelError
-        If its numbers are none of objects.
+        If its values are not labels.
     """
     path = image.path
-    notes = tuple(note for note in image.notes if "does not say what its" not in note and "planes are red" not in note)
+    notes = tuple(note for note in image.notes if "does not say what its" not in note and "planes as red" not in note)
     image = _label_part(image, path)
     if "c" in image.axes and not image.axes_known:  # an array whose last axis is short
         image = replace(image, axes=image.axes.replace("c", "t" if "z" in image.axes else "z"))
     if "c" in image.axes:
         raise LabelError(
-            f"{str(path)!r} has {image.shape[image.axes.index('c')]} channels or colors, which are no labels.",
-            "Save one number for each object, without a channel axis.",
+            f"{str(path)!r} has {image.shape[image.axes.index('c')]} channels or colors, which are not labels.",
+            "Save one number per object, without a channel axis.",
         )
     numbers, what = _whole_numbers(np.asarray(image.pixels), path)
     numbers, said = _numbered(numbers, image.axes, path)
@@ -106,14 +106,14 @@ def labels_of(image: ImageData) -> LabelImage:
 
 
 def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[Any]:
-    """Read a label image as an array of whole numbers.
+    """Read a label image as an integer array.
 
     Parameters
     ----------
     path : str or Path
         As for :func:`napari_grd.read_image`.
     axes : str, optional
-        One letter out of ``tczyx`` for each dimension, if the file does not name them or is wrong.
+        One letter of ``tczyx`` per dimension, if the file does not name them or is wrong.
 
     Returns
     -------
@@ -123,12 +123,12 @@ def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[An
     Raises
     ------
     DataError
-        If the file cannot be read, or holds no label image.
+        If the file cannot be read, or contains no label image.
 
     Warns
     -----
     GrdWarning
-        If the file is a mask whose parts were numbered, or its background was not 0.
+        If the file is a mask whose components were labeled, or its background was not 0.
 
     See Also
     --------
@@ -151,7 +151,7 @@ def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[An
 
 
 def _label_part(image: ImageData, path: Path) -> ImageData:
-    """Of an OME-Zarr image with labels, the labels."""
+    """The labels of an OME-Zarr image with labels."""
     if not image.labels:
         return image
     if len(image.labels) > 1:
@@ -170,27 +170,28 @@ def _whole_numbers(pixels: NDArray[Any], path: Path) -> tuple[NDArray[Any], tupl
         if not (np.isfinite(whole).all() and (whole == np.round(whole)).all() and np.abs(whole).max(initial=0) < 2**53):
             bad = whole[~np.isfinite(whole) | (whole != np.round(whole)) | (np.abs(whole) >= 2**53)]
             raise LabelError(
-                f"{str(path)!r} holds the value {bad.flat[0]:g}, which is no object's number.",
-                "Save labels as whole numbers, one for each object.",
+                f"{str(path)!r} contains the value {bad.flat[0]:g}, which is not a label.",
+                "Save labels as integers, one per object.",
             )
         pixels = whole.astype(np.int64)
         if nan.any():
-            return pixels, (f"{path.name} has {int(nan.sum())} pixel(s) that are no number: taken for background.",)
+            return pixels, (f"{path.name} has {int(nan.sum())} pixel(s) that are NaN: read as background.",)
     if pixels.dtype.kind not in "iu" or pixels.size == 0:
         return pixels, ()
     low = int(pixels.min())
     if low < -1:
         raise LabelError(
-            f"{str(path)!r} holds the negative number {low}.", "Use 0 for background and count from 1; -1 is unknown."
+            f"{str(path)!r} contains the negative value {low}.",
+            "Use 0 for background and count from 1; -1 is unlabeled.",
         )
     if low == -1 and not (pixels == 0).any():
-        note = f"{path.name} has no 0: -1 was taken for the background."
+        note = f"{path.name} has no 0: -1 was read as the background."
         return np.where(pixels == -1, 0, pixels), (note,)
     return pixels, ()
 
 
 def _numbered(pixels: NDArray[Any], axes: str, path: Path) -> tuple[NDArray[Any], str]:
-    """Number the parts of a mask."""
+    """Label the connected components of a mask."""
     from skimage.measure import label
 
     objects = pixels[pixels > 0]
@@ -205,5 +206,5 @@ def _numbered(pixels: NDArray[Any], axes: str, path: Path) -> tuple[NDArray[Any]
     numbers = np.asarray(found[0] if at < 0 else np.moveaxis(np.stack(found), 0, at))
     if pixels.dtype.kind == "i":  # unknown pixels stay
         numbers = np.where(pixels < 0, pixels, numbers)
-    note = f"{path.name} is a mask: its {count} connected part(s) were numbered, so objects that touch are one."
+    note = f"{path.name} is a mask: its {count} connected component(s) were labeled, so touching objects are one."
     return numbers.astype(np.int64), note if count else ""

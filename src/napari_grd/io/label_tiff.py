@@ -1,4 +1,4 @@
-"""Label images as TIFF with the size of a pixel, as ImageJ opens them, and with where they come from."""
+"""Label images as ImageJ-compatible TIFF, with pixel size and provenance."""
 
 import json
 from collections.abc import Mapping
@@ -28,25 +28,25 @@ def write_labels(
     *,
     calibration: Calibration | None = None,
 ) -> Path:
-    """Write a label image as a compressed TIFF, whole or not at all.
+    """Write a label image as a compressed TIFF, atomically.
 
     Parameters
     ----------
     path : str or Path
-        A file ending in ``.tif`` or ``.tiff``; its folder has to exist.
+        A file ending in ``.tif`` or ``.tiff``; its folder must exist.
     labels : numpy.ndarray
         Integers >= 0 with two to four axes.
     provenance : mapping, optional
-        Where the labels come from (model, version, settings). Has to fit JSON.
+        Provenance of the labels (model, version, settings), JSON-compatible.
         ImageJ shows it as the image's info.
     calibration : Calibration, optional
-        Of the labels' axes, out of t, z, y and x. Default: t and z before y and x, with unknown steps.
+        Calibration of the labels' axes, of t, z, y and x. Default: t and z before y and x, with unknown steps.
 
     Returns
     -------
     Path
-        The file: a hyperstack of ImageJ with axes in the order TZYX, sizes in micrometers and seconds, as uint16. If
-        there is a number above 65535, which ImageJ does not know, or more than 4 GB: an OME-TIFF, as uint32.
+        The file: a hyperstack of ImageJ with axes in the order TZYX, sizes in micrometers and seconds, as uint16. With
+        labels above 65535, which ImageJ does not support, or more than 4 GB: an OME-TIFF, as uint32.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What label images may hold, and the smallest type they fit."""
+"""Valid values of label images, and the smallest type that fits."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -14,7 +14,7 @@ Stored = NDArray[np.uint16] | NDArray[np.uint32]
 
 
 def stored_type(labels: Any) -> type[np.uint16] | type[np.uint32]:
-    """The type labels are stored in: uint16 where they fit, else uint32.
+    """The stored type of labels: uint16 if they fit, else uint32.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def stored_type(labels: Any) -> type[np.uint16] | type[np.uint32]:
 
 
 def regions(shape: tuple[int, ...], side: int = 2048) -> Iterator[Region]:
-    """Pieces that cover an array: single planes, cut into squares of at most ``side`` along the last two axes.
+    """Slices that cover an array: single planes, cut into squares of at most ``side`` along the last two axes.
 
     Examples
     --------

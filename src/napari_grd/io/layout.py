@@ -1,4 +1,4 @@
-"""From the axes that a file names to ours: one letter out of ``tczyx`` each."""
+"""Conversion of a file's axes to letters of ``tczyx``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from napari_grd.errors import DataError
 
 AXES = "tczyx"
 _UNKNOWN = "?"
-_MEANING = {"s": "c", "e": "c", "λ": "c"}  # samples of a color, and wavelengths
+_MEANING = {"s": "c", "e": "c", "λ": "c"}  # color samples, and wavelengths
 _GUESSED = {"z": "z planes", "t": "time points", "c": "channels"}
 
 
@@ -19,13 +19,13 @@ class Layout:
     Attributes
     ----------
     pixels : array
-        Without axes of length 1, but for y and x.
+        Without axes of length 1, except y and x.
     axes : str
-        A letter for each dimension.
+        One letter per dimension.
     known : bool
-        Whether the file, or the user, has named them all.
+        Whether all are named by the file or the user.
     note : str
-        What was guessed; empty if nothing was.
+        Message about guessed axes; empty if none were.
     """
 
     pixels: Any
@@ -35,17 +35,17 @@ class Layout:
 
 
 def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -> Layout:
-    """Name the axes of an array, and take out those that have length 1.
+    """Name the axes of an array, and remove those of length 1.
 
     Parameters
     ----------
     pixels : array
         numpy or dask.
     letters : sequence of str
-        What the file says of each axis, in either case: t, c, z, y, x have their
-        meaning, s is a sample of a color; anything else is an axis of unknown meaning.
+        The file's name of each axis, upper or lower case: t, c, z, y, x have their usual meaning, s is a color sample;
+        anything else is an axis of unknown meaning.
     axes : str or None
-        What the user says instead.
+        The user's axes, which replace the file's.
     where : str
         The file, for messages.
 
@@ -56,7 +56,7 @@ def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -
     Raises
     ------
     DataError
-        If the user's axes do not fit, or more axes are unknown than there are letters left.
+        If the user's axes do not fit, or there are more unknown axes than remaining letters.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -
     'zyx'
     """
     if 0 in pixels.shape:
-        raise DataError(f"{where} has no pixels (shape {tuple(pixels.shape)}).", "Leave it out.")
+        raise DataError(f"{where} has no pixels (shape {tuple(pixels.shape)}).", "Exclude it.")
     if axes is not None:
         return _told(pixels, letters, axes, where)
     letters = [_MEANING.get(letter.lower(), letter.lower()) for letter in letters]
@@ -73,13 +73,13 @@ def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -
     pixels, letters = _squeezed(pixels, letters)
     pixels, letters = _one_channel_axis(pixels, letters)
     guessed: list[str] = []
-    for at in range(len(letters) - 1, -1, -1):  # the axis beside the image plane is the likeliest to be z
+    for at in range(len(letters) - 1, -1, -1):  # the axis next to the image plane is most likely z
         if letters[at] == _UNKNOWN:
             free = [letter for letter in "ztc" if letter not in letters]
             if not free:
                 raise DataError(
-                    f"It is not clear what the axes of {where}, of shape {tuple(pixels.shape)}, are.",
-                    "Name them: axes='tzyx' for example, one letter out of 'tczyx' for each.",
+                    f"The axes of {where}, of shape {tuple(pixels.shape)}, are ambiguous.",
+                    "Name them: axes='tzyx' for example, one letter of 'tczyx' per dimension.",
                 )
             letters[at] = free[0]
             guessed.append(free[0])
@@ -104,7 +104,7 @@ def _told(pixels: Any, letters: Sequence[str], axes: str, where: str) -> Layout:
     bad = set(wanted) - set(AXES)
     if bad or len(set(wanted)) < len(wanted) or not {"y", "x"} <= set(wanted):
         raise DataError(
-            f"The axes {axes!r} are unknown.", "Use each of the letters t, c, z, y, x at most once, y and x always."
+            f"The axes {axes!r} are unknown.", "Use the letters t, c, z, y, x at most once each; y and x are required."
         )
     if len(wanted) != pixels.ndim:
         names = [letter if letter.lower() in "yx" else _UNKNOWN for letter in letters]
@@ -113,7 +113,7 @@ def _told(pixels: Any, letters: Sequence[str], axes: str, where: str) -> Layout:
         shape = tuple(pixels.shape)
         raise DataError(
             f"The axes {axes!r} name {len(wanted)} dimensions, {where} of shape {shape} has {pixels.ndim}.",
-            "Name every axis once, or leave the axes out.",
+            "Name every axis once, or omit the axes.",
         )
     pixels, kept = _squeezed(pixels, list(wanted))
     return Layout(pixels, "".join(kept))
@@ -126,7 +126,7 @@ def _squeezed(pixels: Any, letters: list[str]) -> tuple[Any, list[str]]:
 
 
 def _one_channel_axis(pixels: Any, letters: list[str]) -> tuple[Any, list[str]]:
-    """Channels of several colors each (``CZYXS``) become so many channels."""
+    """Channels with several colors each (``CZYXS``) are merged into one channel axis."""
     if letters.count("c") < 2:
         return pixels, letters
     first, last = letters.index("c"), len(letters) - 1 - letters[::-1].index("c")

@@ -1,4 +1,4 @@
-"""Arrays that read their file when they are asked, and say which file it was if that fails."""
+"""Lazy arrays whose errors name their file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from napari_grd.errors import DataError, GrdError
 
-_SIDE = 1024  # of pieces in pixels: strips of a few rows would make millions of them
+_SIDE = 1024  # side of chunks in pixels: strips of a few rows would result in millions of them
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Whatever a damaged file makes readers stumble over (struct.error, zlib.error, KeyError, ...) names the file.
+    """Convert errors of readers on damaged files (struct.error, zlib.error, KeyError, ...) to ones that name the file.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def explained(path: Path) -> Iterator[None]:
     except Exception as error:
         raise DataError(
             f"The image file {str(path)!r} cannot be read ({type(error).__name__}: {error}).",
-            "The file may be cut off or damaged: copy it again or leave it out.",
+            "The file may be cut off or damaged: copy it again or exclude it.",
         ) from error
 
 
@@ -43,8 +43,8 @@ def lazy_array(array: Any, path: Path, plane: Sequence[int] = (-2, -1)) -> Any:
     path : Path
         The file, for messages.
     plane : sequence of int
-        The two axes of the image plane: pieces have at least 1024 pixels along these, and are whole along shorter axes
-        behind them (colors).
+        The two axes of the image plane: chunks have at least 1024 pixels along these, and are whole along shorter axes
+        after them (colors).
     """
     import dask.array as da
 
@@ -59,7 +59,7 @@ def lazy_array(array: Any, path: Path, plane: Sequence[int] = (-2, -1)) -> Any:
 
 
 class _Source:
-    """What dask takes for an array."""
+    """An array-like object for dask."""
 
     def __init__(self, array: Any, path: Path) -> None:
         self._array = array

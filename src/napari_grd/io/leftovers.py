@@ -1,7 +1,7 @@
-"""What killed writers left: commits are completed, everything else of theirs is removed.
+"""Leftovers of killed writers: commits are completed, everything else is removed.
 
-Only names that :func:`~napari_grd.io.writer.own_name` made are looked at, and only
-those of processes of this computer that have ended.
+Only names created by :func:`~napari_grd.io.writer.own_name` are considered, and only those of ended processes of this
+computer.
 """
 
 import json
@@ -13,26 +13,26 @@ from pathlib import Path
 
 from napari_grd.io.writer import COMMIT, RETIRED, TEMPORARY, USE, own_name, writer_of
 
-_AGAIN = 60.0  # seconds until a folder is looked through again
+_AGAIN = 60.0  # seconds until a folder is scanned again
 _LARGEST = 1 << 20  # bytes of a commit
 _swept: dict[Path, float] = {}
 
 
 @dataclass(frozen=True)
 class Move:
-    """One of several files (or folders) that take their names together; all names are of one folder.
+    """One of several files (or folders) that are renamed together in one folder.
 
     Attributes
     ----------
     new : str
-        Temporary name of what is complete.
+        Temporary name of the complete file.
     target : str
-        The name it shall have.
+        The final name.
     was : tuple of int, or None
-        What had that name, see :func:`identity`.
+        Identity of the file with that name before, see :func:`identity`.
     old : str or None
-        Where to put that first: a folder cannot be replaced in one step, and a file that tells of the others
-        must not be found while these change.
+        Name for that file in between: a folder cannot be replaced in one step, and a file that refers to the others
+        must not be visible while these change.
     """
 
     new: str
@@ -42,9 +42,9 @@ class Move:
 
 
 def commit(folder: Path, moves: list[Move]) -> None:
-    """Give several files their names, so that a kill at any time leaves all of the old ones or, in the end, all new.
+    """Rename several files, so that after a kill at any time either all old or, finally, all new files exist.
 
-    Once the commit is on the disk it is carried out: by this process, or by the next that looks into the folder.
+    Once the commit is on disk, it is executed by this process, or by the next one that scans the folder.
     """
     draft, record = folder / own_name(TEMPORARY), folder / own_name(COMMIT, ".json")
     try:
@@ -66,7 +66,7 @@ def commit(folder: Path, moves: list[Move]) -> None:
 
 
 def identity(path: Path) -> tuple[int, ...] | None:
-    """What tells a file or folder from one that takes its name later."""
+    """Identity of a file or folder, to detect a replacement."""
     try:
         found = path.lstat()
     except OSError:
@@ -75,7 +75,7 @@ def identity(path: Path) -> tuple[int, ...] | None:
 
 
 def sweep(folder: Path) -> None:
-    """Complete the commits and remove the leftovers of writers that have ended, at most once a minute a folder.
+    """Complete the commits and remove the leftovers of writers that have ended, at most once a minute per folder.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def sweep(folder: Path) -> None:
 
 
 def sweep_now(folder: Path) -> None:
-    """:func:`sweep`, whenever it was done last."""
+    """:func:`sweep`, regardless of the last time."""
     try:
         names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(".grd-")]
     except OSError:
@@ -105,23 +105,23 @@ def sweep_now(folder: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder of ours, if there is one and it can be."""
+    """Remove a file or folder of ours, if it exists and can be removed."""
     try:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-    except OSError:  # what went wrong before tells more
+    except OSError:  # the earlier error is more informative
         return
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the names of files in a folder on the disk, too."""
+    """Flush a folder, so that the names of its files are on disk, too."""
     if os.name != "posix":  # elsewhere a folder cannot be opened, and its entries are written through
         return
     try:
         file = os.open(folder, os.O_RDONLY)
-    except OSError:  # one may be allowed to write into a folder and not to list it
+    except OSError:  # a folder may be writable, but not readable
         return
     try:
         os.fsync(file)
@@ -144,7 +144,7 @@ def _carry_out(folder: Path, moves: list[Move]) -> None:
 
 
 def _complete(record: Path) -> None:
-    """Carry out a commit whose writer ended in the middle, unless somebody wrote the same files since."""
+    """Complete a commit whose writer was killed, unless the same files were written since."""
     moves = _read(record)
     left = [move for move in moves if os.path.lexists(record.parent / move.new)]
     current = [identity(record.parent / move.target) for move in left]
@@ -171,7 +171,7 @@ def _read(record: Path) -> list[Move]:
 
 
 def _is_ours(move: Move) -> bool:
-    """Whether it moves what we made, within the folder: a record may come from anybody."""
+    """Whether it only moves files of ours within the folder: a record may be forged."""
     names = [(move.new, TEMPORARY)] + ([] if move.old is None else [(move.old, RETIRED)])
     ours = all(isinstance(name, str) and (made := writer_of(name)) and made[0] == kind for name, kind in names)
     return ours and isinstance(move.target, str) and Path(move.target).name == move.target

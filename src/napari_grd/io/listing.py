@@ -1,4 +1,4 @@
-"""Which files of a folder are images, and which labels belong to them."""
+"""Listing of a folder's images, with their labels."""
 
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -42,9 +42,9 @@ class FolderListing:
     Attributes
     ----------
     images : tuple of Path
-        Sorted; one for each data set, however many files that has.
+        Sorted; one per data set, which may have several files.
     notes : tuple of str
-        What was passed over though it is an image, in full sentences.
+        Messages about skipped images, in full sentences.
     """
 
     images: tuple[Path, ...]
@@ -60,7 +60,7 @@ class PairListing:
     pairs : tuple of ImagePair
         Sorted by name.
     notes : tuple of str
-        What was passed over, in full sentences.
+        Messages about skipped files, in full sentences.
     """
 
     pairs: tuple[ImagePair, ...]
@@ -82,8 +82,8 @@ def find_images(folder: str | Path, *, recursive: bool = False, pattern: str | N
     Returns
     -------
     list of Path
-        Files of a format that :func:`napari_grd.read_image` reads. Label images, files of other programs and
-        unfinished files of this one are left out.
+        Files of a format that :func:`napari_grd.read_image` reads. Label images, files of other programs and unfinished
+        files of this one are excluded.
 
     Raises
     ------
@@ -107,23 +107,21 @@ def find_images(folder: str | Path, *, recursive: bool = False, pattern: str | N
 
 
 def list_images(folder: str | Path, *, recursive: bool = False, pattern: str | None = None) -> FolderListing:
-    """Find the images of a folder among all that lies there.
+    """Find the images among the files of a folder.
 
-    Left out are hidden files, files of other kinds, what segmentation programs leave
-    beside images (``_seg.npy``, ``_masks``, ``_outlines`` of Cellpose, our
-    ``-outlines.png``) and folders called labels or masks. A folder ending in
-    ``.zarr`` is an image. Of files with one stem the most exact format is taken, and of a data
-    set in several OME-TIFFs the first file. A file of no bytes is listed: to read it says
-    what is wrong.
+    Excluded are hidden files, files of other kinds, results of segmentation programs beside images (``_seg.npy``,
+    ``_masks``, ``_outlines`` of Cellpose, our ``-outlines.png``) and folders called labels or masks. A folder ending in
+    ``.zarr`` is an image. Of files with the same stem the most exact format is listed, and of a data set in several
+    OME-TIFFs the first file. An empty file is listed: reading it raises a clear error.
 
     Parameters
     ----------
     folder : str or Path
-        The folder. If it has a subfolder ``images``, the images in that are meant.
+        The folder. If it has a subfolder ``images``, its images are listed.
     recursive : bool, default False
-        Whether folders in it are searched too.
+        Whether subfolders are searched too.
     pattern : str, optional
-        What names, or paths below the folder, have to match: ``*_ch1.tif``.
+        Pattern for names, or paths below the folder: ``*_ch1.tif``.
 
     Raises
     ------
@@ -143,27 +141,27 @@ def list_images(folder: str | Path, *, recursive: bool = False, pattern: str | N
         wanted = f"no images that match {pattern!r}" if pattern else "no images"
         deeper = not recursive and any(_files(root, True))
         raise DataError(
-            f"The folder {str(folder)!r} holds {wanted}.",
-            "There are some in its subfolders: search these too (recursive), or point to one of them."
+            f"The folder {str(folder)!r} contains {wanted}.",
+            "Its subfolders contain some: search these too (recursive), or choose one of them."
             if deeper
             else f"Put files ending in {', '.join(SUFFIXES[:2])}, .png, ... there, or point to another folder.",
         )
     if aside:
-        notes.append(f"Beside the folder 'images', {len(aside)} image(s) were passed over: {named(aside)}.")
+        notes.append(f"Beside the folder 'images', {len(aside)} image(s) were skipped: {named(aside)}.")
     return FolderListing(tuple(images), tuple(notes))
 
 
 def without_doubles(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """One file for each image, and notes on those left out: twins in another format, further files of a data set.
+    """One file per image, and notes on those excluded: duplicates in another format, further files of a data set.
 
-    Files are twins if they lie in one folder under one stem; files of one data set name each other.
+    Files are duplicates if they have the same folder and stem; files of one data set refer to each other.
     """
     notes: list[str] = []
     best: dict[tuple[Path, str], Path] = {}
     for path in sorted(files, key=_rank):
         key = (path.parent, image_stem(path))
         if key in best and path != best[key]:
-            notes.append(f"{path.name} was passed over, for {best[key].name} is the same image in a more exact format.")
+            notes.append(f"{path.name} was skipped: {best[key].name} is the same image in a more exact format.")
         best.setdefault(key, path)
     kept = sorted(best.values())
     sets: dict[Path, str] = {}
@@ -178,15 +176,15 @@ def without_doubles(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
             sets |= {path.with_name(name): path.name for name in files_of(path)}
     if taken := [path for path in kept if path not in found]:
-        notes.append(f"{len(taken)} file(s) belong to data sets of several files ({named(taken)}) and were joined.")
+        notes.append(f"{len(taken)} file(s) belong to data sets of several files ({named(taken)}) and were combined.")
     return sorted(found), notes
 
 
 def find_labels(folder: str | Path, images: Collection[str] = ()) -> dict[str, Path]:
-    """Label images that lie directly in a folder, by the stem of their image.
+    """Label images directly in a folder, by the stem of their image.
 
-    Those of Cellpose are called ``a_cp_masks.png`` or ``a_seg.npy`` for the image ``a``, unless ``images``,
-    the stems of images, has one that is called so itself.
+    Those of Cellpose are named ``a_cp_masks.png`` or ``a_seg.npy`` for the image ``a``, unless ``images``, the stems of
+    images, contains such a name itself.
 
     Raises
     ------
@@ -197,14 +195,14 @@ def find_labels(folder: str | Path, images: Collection[str] = ()) -> dict[str, P
     files = [path for path in _files(root, False) if not _stem_ends(path, _PICTURES)]
     if not files:
         raise DataError(
-            f"The folder {str(folder)!r} holds no label images.",
+            f"The folder {str(folder)!r} contains no label images.",
             f"Put files ending in {', '.join(SUFFIXES[:2])}, .png, ... there, or point to another folder.",
         )
     return _labels_by_stem(files, images)
 
 
 def read_pairs(folder: str | Path, *, strict: bool = False) -> list[ImagePair]:
-    """Images of a folder with their labels: see :func:`list_pairs`, which also says what it passed over."""
+    """Images of a folder with their labels: see :func:`list_pairs`, which also reports skipped files."""
     return list(list_pairs(folder, strict=strict).pairs)
 
 
@@ -217,8 +215,7 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
         A file or OME-Zarr of images, or a folder with the subfolders ``images`` and
         ``labels`` (or ``masks``), in which files
         of one pair share their stem (``images/a.png``, ``labels/a.tif``). Without
-        ``labels``, what Cellpose saved beside the images counts as labels; without that
-        the images have none.
+        ``labels``, Cellpose's results beside the images are used as labels; otherwise the images have none.
     strict : bool, default False
         Whether an image without labels is an error.
 
@@ -240,7 +237,7 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
     inside = root / "images" if (root / "images").is_dir() else root
     if labels_folder is not None and inside == root and not _images_in(root):
         raise DataError(
-            f"The folder {str(folder)!r} holds {labels_folder.name!r} but no 'images'.",
+            f"The folder {str(folder)!r} contains {labels_folder.name!r} but no 'images'.",
             "Put the images in a subfolder 'images'.",
         )
     found = list_images(root)
@@ -252,7 +249,7 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
         beside = [path for path in _files(inside, False) if is_leftover(path) and _stem_ends(path, _LABEL_ENDS)]
         labels = _labels_by_stem(beside)
         if labels:
-            notes.append(f"The labels beside the images ({named(list(labels.values()))}) are taken for the true ones.")
+            notes.append(f"The labels beside the images ({named(list(labels.values()))}) are used as ground truth.")
     if labels and not labels.keys() & images.keys():
         raise DataError(
             f"In {str(folder)!r}, {len(labels)} label image(s) have no image: {named(sorted(labels))}.",
@@ -264,7 +261,7 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
             "Add a file of the same name in the subfolder 'labels', or remove these images.",
         )
     if orphans := sorted(labels.keys() - images.keys()):
-        notes.append(f"{len(orphans)} label image(s) have no image and were passed over: {named(orphans)}.")
+        notes.append(f"{len(orphans)} label image(s) have no image and were skipped: {named(orphans)}.")
     pairs = tuple(ImagePair(name, images[name], labels.get(name)) for name in sorted(images))
     return PairListing(pairs, tuple(notes))
 
@@ -278,7 +275,7 @@ def _existing(folder: str | Path) -> Path:
 
 
 def _files(root: Path, recursive: bool) -> Iterator[Path]:
-    """Files of formats that are read, Zarr folders among them."""
+    """Files of supported formats, including Zarr folders."""
     for place, folders, names in os.walk(root, followlinks=False):
         here = Path(place)
         zarrs = [name for name in folders if name.lower().endswith(".zarr")]
@@ -300,13 +297,13 @@ def _images_in(folder: Path) -> bool:
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether a segmentation program has made this of an image that lies beside it."""
+    """Whether this is a segmentation program's result for an image in the same folder."""
     if path.name.lower().endswith(SEG) or _stem_ends(path, ("_cp_masks", "-outlines", "_cp_outlines", "_cp_output")):
         return True
     stem = image_stem(path)
     for end in (*_LABEL_ENDS, *_PICTURES):
         if stem.lower().endswith(end):
-            # An image may be called so; a result has its image beside it.
+            # An image may have such a name; a result has its image beside it.
             return any(_same_stem(path.parent, stem[: -len(end)]))
     return False
 
@@ -324,7 +321,7 @@ def _stem_ends(path: Path, ends: tuple[str, ...]) -> bool:
 
 
 def _labels_by_stem(files: Sequence[Path], images: Collection[str] = ()) -> dict[str, Path]:
-    """Label files by what their image is called; of several for one image the most exact, and no pickle if possible."""
+    """Label files by the stem of their image; of several for one image the most exact, preferably not a pickle."""
     found: dict[str, Path] = {}
     for path in sorted(files, key=lambda path: (path.name.lower().endswith(SEG), *_rank(path))):
         stem = image_stem(path)
@@ -341,6 +338,6 @@ def _is_companion(path: Path) -> bool:
 
 
 def _rank(path: Path) -> tuple[bool, int, str]:
-    """What comes first is taken: no empty file, then the most exact format."""
+    """Sort key of duplicates: non-empty files first, then the most exact format."""
     empty = path.is_file() and path.stat().st_size == 0
     return (empty, -1 if _is_companion(path) else SUFFIXES.index(suffix_of(path)), path.name)

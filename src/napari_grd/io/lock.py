@@ -1,9 +1,8 @@
-"""Locks that hold on every file system: a file that names who holds it, with a sign of life.
+"""Locks for every file system: a file that names its holder, with a heartbeat.
 
-The system's own locks end with their process, but on network file systems they
-may hold on one computer only, or not at all. Here a lock whose process has
-ended is taken over on the same computer; of another computer that cannot be
-known, so there the user is told who holds it, since when, and which file to delete.
+The system's own locks end with their process, but on network file systems they may be local to one computer, or not
+work at all. Here a lock whose process has ended is taken over on the same computer; for another computer this cannot be
+determined, so an error names the holder, the time, and the file to delete.
 """
 
 import hashlib
@@ -25,14 +24,14 @@ from napari_grd.io.leftovers import discard, sweep
 from napari_grd.io.targets import output_error
 from napari_grd.io.writer import LONGEST_NAME, RETIRED, TEMPORARY, USE, Writer, own_name, this_process, writer_of
 
-_BEAT = 15.0  # seconds between signs of life
+_BEAT = 15.0  # seconds between heartbeats
 _LARGEST = 4096  # bytes of a lock
 _TRIES = 10
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, or uses a folder.
+    """The holder of a lock, or the user of a folder.
 
     Attributes
     ----------
@@ -41,7 +40,7 @@ class Holder:
     host : str
         Name of its computer.
     silent : float
-        Seconds since its last sign of life.
+        Seconds since its last heartbeat.
     """
 
     writer: Writer
@@ -55,21 +54,21 @@ class Holder:
 
 
 class Lock:
-    """Sole use of something, as a context manager.
+    """An exclusive lock, as a context manager.
 
     Parameters
     ----------
     path : Path
-        The file of the lock. It is there as long as the lock is held.
+        The lock file. It exists while the lock is held.
     what : str
-        What is locked, as the user knows it.
+        What is locked, for messages.
     remedy : str
-        What to do if somebody else holds it.
+        Remedy if another process holds it.
 
     Raises
     ------
     OutputError
-        From :meth:`acquire`, if somebody holds it, or it cannot be written.
+        From :meth:`acquire`, if another process holds it, or it cannot be written.
 
     Examples
     --------
@@ -91,7 +90,7 @@ class Lock:
 
     @classmethod
     def beside(cls, path: Path, what: str, remedy: str) -> Self:
-        """The lock of a file, beside it; its name is that of the file and ``.lock`` as long as that is a valid one."""
+        """The lock of a file, beside it; named ``<file>.lock`` if that is a valid name."""
         name = f"{path.name}.lock"
         if len(os.fsencode(name)) > LONGEST_NAME:
             name = f".grd-lock-{hashlib.blake2b(os.fsencode(path.name), digest_size=16).hexdigest()}"
@@ -107,7 +106,7 @@ class Lock:
         self.release()
 
     def acquire(self) -> None:
-        """Take the lock, from a process of this computer that has ended if need be."""
+        """Acquire the lock, if necessary from an ended process of this computer."""
         sweep(self.path.parent)
         draft = self.path.with_name(own_name(TEMPORARY))
         try:
@@ -121,22 +120,22 @@ class Lock:
             raise output_error(self.path, error) from error
         finally:
             discard(draft)
-        raise OutputError(f"{self._what} is wanted by several programs at once.", self._remedy)
+        raise OutputError(f"{self._what} is requested by several programs at once.", self._remedy)
 
     def release(self) -> None:
-        """Give it back; no harm if it is not held."""
+        """Release it; no effect if it is not held."""
         _heart.remove(self.path)
         if _read(self.path).get("token") == self._token:
             discard(self.path)
 
     def _take_away(self) -> None:
-        """Put a lock aside whose process has ended, or say who holds it."""
+        """Remove a lock whose process has ended, or raise an error that names the holder."""
         found = _read(self.path)
         if not found:
             if not self.path.exists():
                 return
             raise OutputError(
-                f"{self._what} is locked by {str(self.path)!r}, which does not tell by whom.",
+                f"{self._what} is locked by {str(self.path)!r}, which does not name its holder.",
                 f"{self._remedy} If nothing uses it, delete that file.",
             )
         holder = _holder(found, self.path)
@@ -150,7 +149,7 @@ class Lock:
             self.path.rename(aside)
         except FileNotFoundError:
             return
-        if _read(aside).get("token") != found.get("token"):  # somebody took it over in the meantime
+        if _read(aside).get("token") != found.get("token"):  # another process took it over in the meantime
             _link(aside, self.path)
         discard(aside)
 
@@ -164,9 +163,9 @@ def used(folder: Path) -> Iterator[None]:
     Parameters
     ----------
     folder : Path
-        It exists.
+        An existing folder.
     """
-    sweep(folder)  # whoever only reads there writes nothing else that would
+    sweep(folder)  # a process that only reads there would not do so otherwise
     mark = folder / own_name(USE)
     try:
         mark.write_text(_content(uuid4().hex), encoding="utf-8")
@@ -182,7 +181,7 @@ def used(folder: Path) -> Iterator[None]:
 
 
 def users(folder: Path) -> list[Holder]:
-    """Who uses a folder, as far as they have said so; marks of processes that have ended are removed.
+    """The known users of a folder; marks of ended processes are removed.
 
     Parameters
     ----------
@@ -206,7 +205,7 @@ def users(folder: Path) -> list[Holder]:
 
 
 class _Heart:
-    """Gives signs of life of what this process holds, from one thread for all."""
+    """Sends the heartbeats of all locks of this process, from one thread."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -232,7 +231,7 @@ class _Heart:
             for path in held:
                 try:
                     os.utime(path)
-                except OSError:  # gone, or the network is: whoever holds it finds out by itself
+                except OSError:  # the file or the network is gone: the holder will notice
                     continue
 
 
@@ -244,7 +243,7 @@ def _content(token: str) -> str:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """What a lock says; nothing if it is none, or there is none."""
+    """The content of a lock; empty if it is missing or not a lock."""
     try:
         with path.open("rb") as file:
             found = json.loads(file.read(_LARGEST))
@@ -267,7 +266,7 @@ def _silence(path: Path) -> float:
 
 
 def _link(draft: Path, path: Path) -> bool:
-    """Give a file a second name, unless that is taken; False if it is."""
+    """Create a second name of a file; False if that exists."""
     try:
         os.link(draft, path)
         return True

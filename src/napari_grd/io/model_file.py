@@ -8,8 +8,7 @@ version of this layout; ``config`` and ``card``, the :class:`ModelConfig` and
 :class:`ModelCard` as JSON. Nothing in the file can run code.
 
 A file may come from a newer napari-grd of the same layout. Its config decides
-results, so an unknown setting is an error; its card only informs, so an
-unknown field is passed over.
+results, so an unknown setting is an error; its card only informs, so an unknown field is ignored.
 """
 
 import json
@@ -45,15 +44,14 @@ _CALIBRATION = "calibration"
 
 
 def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
-    """Write a model file, whole or not at all.
+    """Write a model file, atomically.
 
     Parameters
     ----------
     model : Model
-        The model, on any device. Its network is left as it is.
+        The model, on any device. Its network is not changed.
     path : str or Path
-        Where to; ``.grd.safetensors`` is added unless the name ends in it. The
-        folder has to exist.
+        The file; ``.grd.safetensors`` is added unless the name ends in it. The folder must exist.
     half : bool, default False
         Store the weights of convolutions and matrices as float16: half the
         size, for a relative rounding error below 5e-4 of each weight. Biases
@@ -67,7 +65,7 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     Raises
     ------
     OutputError
-        If the file cannot be written, or the weights are not all numbers.
+        If the file cannot be written, or weights are not finite.
 
     See Also
     --------
@@ -89,7 +87,7 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
     bad = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
     if bad:
         raise OutputError(
-            f"{str(path)!r} is not written: {len(bad)} weights of the model are no numbers, e.g. {bad[0]}.",
+            f"{str(path)!r} is not written: {len(bad)} weights of the model are not finite, e.g. {bad[0]}.",
             "Its training diverged: train again with a lower learning rate.",
         )
     if model.pca is not None:
@@ -103,7 +101,7 @@ def save_model(model: Model, path: str | Path, *, half: bool = False) -> Path:
 
 
 def model_metadata(model: Model) -> dict[str, str]:
-    """What a model file says of its model beside tensors: layout version, config and card, the latter two as JSON."""
+    """Metadata of a model file: layout version, config and card, the latter two as JSON."""
     return {
         _VERSION_KEY: str(FORMAT_VERSION),
         "config": json.dumps(model.config.on_disk()),
@@ -123,16 +121,14 @@ def read_model(path: str | Path) -> Model:
     Returns
     -------
     Model
-        On the CPU, in evaluation mode, weights in float32. The random state of
-        torch is left alone.
+        On the CPU, in evaluation mode, weights in float32. The random state of torch is not changed.
 
     Raises
     ------
     ModelFileError
         If there is no such file, it is damaged or not a model file, needs a
-        newer napari-grd or a network that is not installed, its tensors do
-        not fit its network, or hold NaN. Nothing is built before all that is
-        known, see :mod:`napari_grd.io.model_guard`.
+        newer napari-grd or a network that is not installed, its tensors do not fit its network, or contain NaN. Nothing
+        is built before all that is checked, see :mod:`napari_grd.io.model_guard`.
     """
     path = Path(path)
     try:
@@ -140,14 +136,14 @@ def read_model(path: str | Path) -> Model:
             header = read_header(file, path)
             config, card = _described(header, path)
             check_tensors(header.declared, config, path, network=_NETWORK, pca=_PCA, calibration=_CALIBRATION)
-            # From this very file: safetensors would open what has its name by now, which may be another one.
+            # From the opened file: safetensors would open the path again, which may be another file by now.
             tensors: dict[str, Tensor] = load(header.content + file.read())
         if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != {
             name: shape for name, (_, shape) in header.declared.items()
         }:
             raise unreadable(path, "its header names a tensor twice")
         check_finite(tensors, path)
-        with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be overwritten
+        with torch.random.fork_rng(devices=[]):  # random initial weights are overwritten below
             model = Model.create(config, card)
     except (OSError, SafetensorError) as error:
         raise unreadable(path, error) from error
@@ -156,7 +152,7 @@ def read_model(path: str | Path) -> Model:
             f"The model file {str(path)!r} needs a network that cannot be built here: {error.problem}",
             "Install the plugin the network comes with, or update napari-grd.",
         ) from error
-    # Cloned, as the original is a view of all that was read.
+    # Cloned, because the original is a view of the whole file.
     pca, calibration = (tensors.pop(name).clone() if name in tensors else None for name in (_PCA, _CALIBRATION))
     # Copies into the network's own dtype, so float16 becomes float32.
     model.network.load_state_dict({name.removeprefix(_NETWORK): value for name, value in tensors.items()})
@@ -165,7 +161,7 @@ def read_model(path: str | Path) -> Model:
 
 
 def read_card(path: str | Path) -> tuple[ModelConfig, ModelCard]:
-    """Read what a model is from the header of its file; no tensor is read.
+    """Read a model's config and card from the header of its file, without tensors.
 
     Parameters
     ----------
@@ -175,9 +171,9 @@ def read_card(path: str | Path) -> tuple[ModelConfig, ModelCard]:
     Returns
     -------
     config : ModelConfig
-        How it is rebuilt and run.
+        Settings to rebuild and run it.
     card : ModelCard
-        What it is and how well it does.
+        Description and scores.
 
     Raises
     ------
@@ -207,14 +203,14 @@ def _described(header: Header, path: Path) -> tuple[ModelConfig, ModelCard]:
         config, card = ModelConfig(**settings), ModelCard(**known)
     except ConfigError as error:
         raise ModelFileError(
-            f"The model file {str(path)!r} holds settings that are not valid here: {error.problem[:1000]}",
+            f"The model file {str(path)!r} contains settings that are not valid here: {error.problem[:1000]}",
             "Update napari-grd, or save the model again.",
         ) from error
     check_settings(config, path)
     return config, card
 
 
-# Names in the card of a file; others are those of a newer version, and are left out.
+# Known names in a card; others are of a newer version, and are ignored.
 _CARD = {*ModelCard.model_fields, *(field.serialization_alias for field in ModelCard.model_fields.values())}
 
 

@@ -1,8 +1,7 @@
-"""What a model file has to prove before any of it is believed.
+"""Validation of untrusted model files.
 
-A file may come from anybody. Its header says how long it is, which network to
-build and how large the tensors are: all of that is checked against the file
-itself and against sane limits before memory is taken or a network is built.
+The header of a file declares its length, the network and the sizes of its tensors: all of that is checked against the
+file itself and against limits before memory is allocated or a network is built.
 """
 
 import json
@@ -21,15 +20,15 @@ from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.models import Model, ModelConfig
 
 MAX_HEADER = 4 << 20
-"""Bytes of a header; that of a network of 34 million weights takes 30 thousand."""
+"""Maximum size of a header in bytes; a network of 34 million weights needs 30 thousand."""
 MAX_DEPTH = 32
-"""How deep objects and lists in the header may be nested."""
+"""Maximum nesting depth of the header."""
 MAX_PATCHES, MAX_SIDE = 256, 1024
 MAX_CHANNELS, MAX_OFFSETS, MAX_SHIFT, MAX_SIZE = 1 << 16, 256, 4096, 1e6
 
 _FLOATS = ("F16", "BF16", "F32", "F64")
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch.save, new and old
-_NAMED = 3  # as many tensors are named in a message
+_NAMED = 3  # maximum number of tensors named in a message
 
 Declared = Mapping[str, tuple[str, tuple[int, ...]]]
 """Type (as safetensors names it) and shape of every tensor, by name."""
@@ -37,16 +36,16 @@ Declared = Mapping[str, tuple[str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class Header:
-    """What a model file says of itself.
+    """The header of a model file.
 
     Attributes
     ----------
     content : bytes
-        The header as it is in the file, with its length before it.
+        The header as stored, including its length.
     metadata : dict of str to str
-        What it says beside its tensors.
+        Metadata beside tensors.
     declared : Declared
-        The tensors that follow.
+        The declared tensors.
     """
 
     content: bytes
@@ -60,29 +59,29 @@ def read_header(file: BinaryIO, path: Path) -> Header:
     Parameters
     ----------
     file : binary file
-        Opened, at its start: what follows is read from it and not from whatever has its name by then.
+        Opened, at its start; later reads use this handle, in case the path is replaced.
     path : Path
         The file, for messages.
 
     Raises
     ------
     ModelFileError
-        If it is a pickle, its header is longer than the file or than :data:`MAX_HEADER`, or is none, or the
-        file is longer or shorter than it says.
+        If it is a pickle, its header is invalid, or longer than the file or than :data:`MAX_HEADER`, or the file has
+        another length than declared.
     """
     start, size = file.read(8), os.fstat(file.fileno()).st_size
     if start.startswith(_PICKLES):
         raise ModelFileError(
             f"{str(path)!r} is a PyTorch file (a pickle), which can run code when it is opened; it was not opened.",
-            f"Ask for the model as a file that napari-grd saved; it ends in {MODEL_SUFFIX} and holds numbers only.",
+            f"Ask for the model as a file that napari-grd saved; it ends in {MODEL_SUFFIX} and contains numbers only.",
         )
     (length,) = struct.unpack("<Q", start) if len(start) == 8 else (0,)
     if length > size - 8 or length < 2:  # the shortest header is {}
         raise unreadable(path, f"its header would take {length} of {size} bytes")
     if length > MAX_HEADER:
         raise ModelFileError(
-            f"The header of {str(path)!r} takes {length} bytes; that of a model takes at most {MAX_HEADER}.",
-            "Do not use this file. Ask whoever made it for the original.",
+            f"The header of {str(path)!r} has {length} bytes; that of a model has at most {MAX_HEADER}.",
+            "Do not use this file. Ask its author for the original.",
         )
     content = file.read(length)
     try:
@@ -93,11 +92,11 @@ def read_header(file: BinaryIO, path: Path) -> Header:
         texts = [*metadata.items(), *((name, kind) for name, (kind, _) in declared.items())]
         numbers = [*ends, *(number for _, shape in declared.values() for number in shape)]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise unreadable(path, f"its header is none: {error}") from error
+        raise unreadable(path, f"its header is invalid: {error}") from error
     if not all(isinstance(text, str) for pair in texts for text in pair) or not all(type(n) is int for n in numbers):
-        raise unreadable(path, "its header holds other things than names and numbers")
+        raise unreadable(path, "its header contains other values than names and numbers")
     if 8 + length + max(ends, default=0) != size:
-        raise unreadable(path, f"its header tells of {max(ends, default=0)} of {size - 8 - length} bytes")
+        raise unreadable(path, f"its header declares {max(ends, default=0)} of {size - 8 - length} bytes")
     return Header(start + content, metadata, declared)
 
 
@@ -121,49 +120,49 @@ def parse_object(metadata: Mapping[str, str], key: str, path: Path) -> dict[str,
         reason = "it is missing"
     except RecursionError:
         reason = f"it is nested deeper than {MAX_DEPTH} levels"
-    except ValueError as error:  # also from a number of thousands of digits
+    except ValueError as error:  # also for a number with thousands of digits
         reason = str(error)
     raise ModelFileError(f"The {key} in the model file {str(path)!r} cannot be read ({reason}).", "Save it again.")
 
 
 def check_settings(config: ModelConfig, path: Path) -> None:
-    """Refuse settings that are valid one by one, but would take any memory there is.
+    """Reject settings that are valid individually, but would need excessive memory.
 
     Raises
     ------
     ModelFileError
         If there are too many channels or offsets, an offset is too long or does not fit the
-        dimensions, or a size is beyond any.
+        dimensions, or a size is excessive.
     """
     offsets = config.offsets
     unfit = [offset for offset in offsets if len(offset) != config.ndim or max(map(abs, offset)) > MAX_SHIFT]
     if unfit or not config.ndim <= len(offsets) <= MAX_OFFSETS:
         found = f"the offset {unfit[0][:4]}" if unfit else f"{len(offsets)} offsets"
         raise ModelFileError(
-            f"The model file {str(path)!r} holds {found}; a {config.ndim}D model has {config.ndim} to {MAX_OFFSETS}"
+            f"The model file {str(path)!r} contains {found}; a {config.ndim}D model has {config.ndim} to {MAX_OFFSETS}"
             f" of {config.ndim} numbers up to {MAX_SHIFT}.",
-            "Ask whoever made it for the original.",
+            "Ask its author for the original.",
         )
     channels = max(config.in_channels, config.network.embedding, *(config.network.widths or ()))
     if channels > MAX_CHANNELS:
         raise ModelFileError(
-            f"The model file {str(path)!r} asks for a network of {channels} channels; {MAX_CHANNELS} is the most.",
-            "Ask whoever made it for the original.",
+            f"The model file {str(path)!r} declares a network of {channels} channels; the maximum is {MAX_CHANNELS}.",
+            "Ask its author for the original.",
         )
     for name in ("object_diameter", "pixel_size"):
         value = getattr(config, name)
         if value is not None and not 1 / MAX_SIZE < value < MAX_SIZE:
             raise ModelFileError(
-                f"The model file {str(path)!r} says that its {name} is {value}.", "Save it again with a real one."
+                f"The model file {str(path)!r} declares {name} {value}.", "Save it again with a valid one."
             )
 
 
 def check_tensors(
     declared: Declared, config: ModelConfig, path: Path, *, network: str, pca: str, calibration: str
 ) -> None:
-    """Compare what the file holds with what its network takes, before either takes memory.
+    """Compare the file's tensors with those of its network, before memory is allocated.
 
-    The network is built without memory, on torch's meta device.
+    The network is built on torch's meta device, without memory.
 
     Parameters
     ----------
@@ -181,7 +180,7 @@ def check_tensors(
     ------
     ModelFileError
         If tensors are missing, unexpected, or of another shape or kind of number, or the
-        sizes in the settings are beyond any network.
+        sizes in the settings are excessive.
     ConfigError
         If there is no such network, or it cannot have such widths.
     """
@@ -190,10 +189,10 @@ def check_tensors(
             wanted = Model.create(config).network.state_dict()
     except ConfigError:
         raise
-    except Exception as error:  # whatever a plugin's network may do with the settings
+    except Exception as error:  # a plugin's network may raise any error
         raise ModelFileError(
             f"The network of {str(path)!r} cannot be laid out ({_short(error)}).",
-            "Its settings are not those of a trained model; ask whoever made it for the original.",
+            "Its settings are not those of a trained model; ask its author for the original.",
         ) from error
     _check_calibration(declared.get(calibration), config, path)
     declared = {name: tensor for name, tensor in declared.items() if name != calibration}
@@ -235,7 +234,7 @@ def _check_calibration(found: tuple[str, tuple[int, ...]] | None, config: ModelC
 
 
 def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse weights that are NaN or infinite: whatever such a network is shown, it sees nothing.
+    """Reject weights that are NaN or infinite.
 
     Raises
     ------
@@ -245,13 +244,13 @@ def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     bad = sorted(name for name, value in tensors.items() if not torch.isfinite(value).all())
     if bad:
         raise ModelFileError(
-            f"The model file {str(path)!r} holds NaN or infinite values in {len(bad)} tensor(s), e.g. {bad[0]}.",
+            f"The model file {str(path)!r} contains NaN or infinite values in {len(bad)} tensor(s), e.g. {bad[0]}.",
             "Its training diverged: train again with a lower optim.lr, or use an earlier checkpoint.",
         )
 
 
 def unreadable(path: Path, reason: object) -> ModelFileError:
-    """The error for a file that is no safetensors file, or only a part of one."""
+    """The error for a file that is not a safetensors file, or is truncated."""
     return ModelFileError(
         f"The model file {str(path)!r} is cut off, or is not a safetensors file ({str(reason)[:300]}).",
         f"Copy or download it again; a model file ends in {MODEL_SUFFIX}.",
@@ -259,7 +258,7 @@ def unreadable(path: Path, reason: object) -> ModelFileError:
 
 
 def _kind(dtype: str) -> bool | None:
-    """Whether a type is a floating one; None for those no network is stored in."""
+    """Whether a type is floating point; None for types not used for networks."""
     return True if dtype in _FLOATS else False if dtype == "I64" else None
 
 

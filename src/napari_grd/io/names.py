@@ -1,4 +1,4 @@
-"""Names of image and model files: suffixes, and the one rule for the stem."""
+"""Names of image and model files: suffixes, and the rule for the stem."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,13 +23,13 @@ VENDOR = {
     ".zvi": "bioio-bioformats",
     ".ims": "bioio-bioformats",
 }
-"""Microscopes' own formats, and the package that teaches bioio each of them."""
+"""Proprietary microscope formats, and the bioio plugin for each."""
 
 MODEL_SUFFIX = ".grd.safetensors"
-"""How the name of a model file ends."""
+"""Suffix of model files."""
 
 SUFFIXES = (*TIFF, *ARRAY, *ZARR, *VENDOR, *PHOTO)
-"""What is read, the best first: of two files of one stem, the one whose suffix comes first is taken."""
+"""Supported suffixes in order of preference for files of the same stem."""
 
 _OME = ".ome"
 _METADATA = ("zarr.json", ".zattrs", ".zgroup")
@@ -41,7 +41,7 @@ def suffix_of(path: str | Path) -> str:
 
 
 def image_stem(path: str | Path) -> str:
-    """What an image is called without its folder and suffixes: the same everywhere.
+    """The name of an image without folder and suffixes.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def image_stem(path: str | Path) -> str:
     ['x', 'X', 'A01_s1', 'b', 'v1.2']
     """
     path = Path(path)
-    if path.name in _METADATA:  # the metadata file of a Zarr group stands for the group
+    if path.name in _METADATA:  # the metadata file of a Zarr group represents the group
         path = path.parent
     stem = path.name
     if stem.lower().endswith(COMPANION):
@@ -62,7 +62,7 @@ def image_stem(path: str | Path) -> str:
 
 
 def file_name(text: str) -> str:
-    """A text as part of the name of a file: what file systems do not allow becomes an underscore.
+    """A text as part of a file name: invalid characters become underscores.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def file_name(text: str) -> str:
 
 
 def series_names(names: list[str]) -> tuple[str, ...]:
-    """Names of the images of a file, each of them a different one: an unnamed one is called by its number.
+    """Unique names of the images of a file: an unnamed one is called by its index.
 
     Examples
     --------
@@ -91,17 +91,17 @@ def series_names(names: list[str]) -> tuple[str, ...]:
 
 
 def image_name(path: str | Path, series: int, names: tuple[str, ...]) -> str:
-    """What one image of a file is called: the stem, with the series where there are several."""
+    """The name of one image of a file: the stem, with the series if there are several."""
     path = Path(path)
     stem = image_stem(path)
     inside = [parent for parent in path.parents if parent.name.lower().endswith(ZARR[0])]
-    if inside and suffix_of(path) not in ZARR:  # a field of a plate, opened by itself
+    if inside and suffix_of(path) not in ZARR:  # a field of a plate, opened directly
         stem = file_name(f"{image_stem(inside[-1])}/{path.relative_to(inside[-1]).as_posix()}")
     return stem if len(names) < 2 else f"{stem}_{file_name(names[series])}"
 
 
 def named(names: Sequence[object], most: int = 5) -> str:
-    """Some names for a message.
+    """A few names for a message.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Notes on many files, so that one of them cannot drown the others."""
+"""Notes on many files, limited per kind."""
 
 import re
 from collections import Counter
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from napari_grd.jobs import Notice
 
-_MOST = 3  # notes of one kind
+_MOST = 3  # maximum number of notes of one kind
 
 
 class Notes:
-    """Tells a few notes of each kind, and counts the rest.
+    """Reports a few notes of each kind, and counts the rest.
 
-    Two notes are of a kind if they differ in names and numbers alone.
+    Two notes are of the same kind if they differ only in names and numbers.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class Notes:
         self._last: dict[str, str] = {}
 
     def tell(self, notes: Iterable[str], *files: Path | None) -> Iterator[Notice]:
-        """Those notes on a file, or on several that belong together, that are to be told at once."""
+        """Yield the notes on a file, or on several that belong together, that are to be reported now."""
         for note in notes:
             kind = note
             for file in files:
@@ -41,7 +41,7 @@ class Notes:
                 yield Notice(note)
 
     def rest(self) -> Iterator[Notice]:
-        """How many more there were."""
+        """Yield the number of the remaining notes."""
         for kind, count in self._seen.items():
             if count > _MOST:
                 more = count - _MOST

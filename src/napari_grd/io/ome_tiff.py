@@ -1,4 +1,4 @@
-"""Label images as OME-TIFF, with pixel sizes and with where they come from."""
+"""Label images as OME-TIFF, with pixel sizes and provenance."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,23 +27,20 @@ _LEADING = "TZC"
 def write_labels_ome_tiff(
     path: str | Path, labels: Any, calibration: Calibration, provenance: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write a label image as a compressed OME-TIFF, whole or not at all.
+    """Write a label image as a compressed OME-TIFF, atomically.
 
     Parameters
     ----------
     path : str or Path
-        A file ending in ``.ome.tif`` or ``.ome.tiff``. One that exists is replaced.
+        A file ending in ``.ome.tif`` or ``.ome.tiff``. An existing file is replaced.
     labels : array (*S)
         Integers >= 0 with two to five axes: numpy, or dask or zarr, which are
-        read plane by plane. The last two are the image plane. They are stored
-        as uint16 where they fit, else as uint32.
+        read plane by plane. The last two are the image plane. They are stored as uint16 if they fit, else as uint32.
     calibration : Calibration
-        Of these axes. OME knows t, c and z beside y and x: an axis of another
-        name takes the place of one that is free. Units that OME does not know
-        are left out.
+        Calibration of these axes. OME supports t, c and z beside y and x: an axis of another name uses a free one.
+        Units that OME does not support are omitted.
     provenance : mapping, optional
-        Where the labels come from. Has to fit JSON; it becomes an annotation,
-        see :func:`read_provenance`.
+        Provenance of the labels, JSON-compatible; stored as an annotation, see :func:`read_provenance`.
 
     Returns
     -------
@@ -87,12 +84,12 @@ def write_ome(path: Path, labels: Any, calibration: Calibration, provenance: Map
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
-    """Where the labels of an OME-TIFF come from; empty if it does not say.
+    """The provenance of labels in an OME-TIFF; empty if there is none.
 
     Raises
     ------
     DataError
-        If the file is no TIFF.
+        If the file is not a TIFF.
     """
     try:
         with tifffile.TiffFile(path) as file:
@@ -108,9 +105,9 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
 
 def _letters(axes: tuple[str, ...]) -> str:
-    """Letters that OME knows: its own where a name is one, else those left over."""
+    """Axis letters for OME: the axis' own name if valid, else an unused letter."""
     if len(axes) > len(_LEADING) + 2:
-        raise LabelError(f"The labels have {len(axes)} axes.", "OME-TIFF holds at most five: save a part of them.")
+        raise LabelError(f"The labels have {len(axes)} axes.", "OME-TIFF supports at most five: save a part of them.")
     known = [name.upper() if name.upper() in _LEADING else None for name in axes[:-2]]
     free = iter([letter for letter in "ZTC" if letter not in known])
     return "".join(letter or next(free) for letter in known) + "YX"
@@ -127,7 +124,7 @@ def _sizes(axes: str, calibration: Calibration) -> dict[str, Any]:
 
 
 def _positions(axes: str, calibration: Calibration, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Where each plane lies, as OME has it; only needed where the first pixel is not at the origin."""
+    """The positions of planes for OME; only needed if the first pixel is not at the origin."""
     if not any(calibration.translate):
         return {}
     planes: dict[str, list[Any]] = {}

@@ -1,7 +1,7 @@
 """OME-Zarr images and label images, read lazily: versions 0.1 to 0.5, single images and collections.
 
-A folder is read as its metadata says. What is missing there has a plain
-default, and nothing but metadata is read until a pixel is asked for.
+A folder is read according to its metadata, with defaults for missing entries. Only metadata are read until pixels are
+requested.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,21 +36,21 @@ class ZarrImage:
     name : str
         Its own name, or that of its folder.
     levels : tuple of zarr.Array
-        Finest first, each with one axis for every one of the calibration.
+        Finest first, each with the axes of the calibration.
     calibration : Calibration
         Of the finest level.
     channels : tuple of Channel
         One for each position of the axis ``c``; one if there is no such axis.
     is_labels : bool
-        Whether the values are object numbers.
+        Whether the values are labels.
     labels : tuple of ZarrImage
-        Label images that belong to it.
+        Label images of this image.
     provenance : dict
-        What wrote it, if napari-grd did; else empty.
+        Provenance, if written by napari-grd; else empty.
     colors : dict of int to (int, int, int, int)
-        Red, green, blue and opacity, 0 to 255, of label values that the file gives a color.
+        Red, green, blue and opacity, 0 to 255, of label values with a color in the file.
     notes : tuple of str
-        What could not be read, in full sentences.
+        Messages about unreadable parts, in full sentences.
     """
 
     name: str
@@ -70,7 +70,7 @@ class ZarrImage:
 
 
 class OmeZarr:
-    """The images of an OME-Zarr; each is opened when it is asked for, for a plate has thousands.
+    """The images of an OME-Zarr; each is opened on request, because a plate has thousands.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ class OmeZarr:
     path : Path
         The folder, or the zipped file.
     names : tuple of str
-        What the images are called in the folder, ``A/1/0`` on a plate; at least one.
+        Names of the images in the folder, ``A/1/0`` on a plate; at least one.
     notes : tuple of str
-        What is listed and not there, in full sentences.
+        Messages about missing images, in full sentences.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class OmeZarr:
     """
 
     def __init__(self, path: str | Path) -> None:
-        import zarr  # half a second, which those who only ask what a folder is need not wait
+        import zarr  # takes half a second, not needed to identify a folder
         from zarr.storage import ZipStore
 
         self.path = group_folder(path)
@@ -111,9 +111,9 @@ class OmeZarr:
         self._keys = there
         self.notes: tuple[str, ...] = ()
         if lost:
-            self.notes = (f"{self.path.name} lists {len(lost)} image(s) that are not there: {named(lost)}.",)
+            self.notes = (f"{self.path.name} lists {len(lost)} image(s) that are missing: {named(lost)}.",)
         if not there:
-            raise DataError(f"The OME-Zarr {str(self.path)!r} holds no image.", "Choose another folder.")
+            raise DataError(f"The OME-Zarr {str(self.path)!r} contains no image.", "Choose another folder.")
 
     def image(self, number: int) -> ZarrImage:
         """One of the images.
@@ -141,7 +141,7 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    # Metadata is whatever somebody wrote: the lists and dictionaries in it may be anything.
+    # Metadata may have any structure.
     except Exception as error:
         raise DataError(
             f"The OME-Zarr {str(path)!r} cannot be read ({type(error).__name__}: {error}).",
@@ -150,7 +150,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _listed(group: Any, path: Path) -> tuple[list[str], bool, str]:
-    """Keys of the images ("" is the group itself), whether they are labels, and what their names begin with."""
+    """Keys of the images ("" is the group itself), whether they are labels, and the prefix of their names."""
     ome = ome_of(dict(group.attrs))
     stem = image_stem(path)
     if "plate" in ome:
@@ -165,11 +165,11 @@ def _listed(group: Any, path: Path) -> tuple[list[str], bool, str]:
         series = ome_of(dict(group["OME"].attrs)).get("series") if "OME" in group else None
         keys = series or sorted((key for key in group.group_keys() if key.isdecimal()), key=int)
         return [str(key) for key in keys], False, stem
-    raise DataError(f"{str(path)!r} is a Zarr, but holds no OME metadata.", "Open one of the arrays in it.")
+    raise DataError(f"{str(path)!r} is a Zarr, but has no OME metadata.", "Open one of the arrays in it.")
 
 
 def _fields(group: Any, path: Path, plate: Mapping[str, Any]) -> list[str]:
-    """Fields of all wells, as paths below the plate; a well that is not there is one of them."""
+    """Fields of all wells, as paths below the plate; a missing well is included."""
     found: list[str] = []
     for well in plate.get("wells") or ():
         place = str(well["path"])
@@ -184,12 +184,12 @@ def _has(group: Any, path: Path, key: str) -> bool:
 
 
 def _attributes(group: Any, path: Path, key: str) -> dict[str, Any]:
-    """OME metadata below a group; empty where there is none. Files are asked, not Zarr: a plate has thousands."""
+    """OME metadata below a group, or empty; read from files without Zarr, because a plate has thousands."""
     if path.is_dir():
         return ome_metadata(path / key)
     try:
         return ome_of(dict(group[key].attrs))
-    except Exception:  # whatever the store makes of a missing or broken one
+    except Exception:  # the store may raise any error
         return {}
 
 
@@ -215,7 +215,7 @@ def _image(group: Any, name: str, *, is_labels: bool = False) -> ZarrImage:
 
 
 def _labels(group: Any, name: str) -> tuple[tuple[ZarrImage, ...], tuple[str, ...]]:
-    """Label images of an image; one that is missing or damaged does not keep the others from being read."""
+    """Label images of an image; missing or damaged ones are skipped."""
     try:
         children = [str(key) for key in ome_of(dict(group["labels"].attrs)).get("labels", ())]
     except KeyError:

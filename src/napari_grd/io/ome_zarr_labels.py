@@ -1,4 +1,4 @@
-"""Label images as OME-Zarr 0.5, with a pyramid and with where they come from."""
+"""Label images as OME-Zarr 0.5, with pyramid and provenance."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,23 +22,21 @@ _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 def write_labels_zarr(
     path: str | Path, labels: Any, calibration: Calibration, provenance: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write a label image as an OME-Zarr, whole or not at all.
+    """Write a label image as an OME-Zarr, atomically.
 
-    The levels of the pyramid take every second pixel along y and x, for
-    object numbers cannot be averaged.
+    Each level of the pyramid has every second pixel along y and x, because labels cannot be averaged.
 
     Parameters
     ----------
     path : str or Path
-        The folder, by custom ``name.ome.zarr``. One that an earlier call wrote
-        is replaced, no other is.
+        The folder, conventionally ``name.ome.zarr``. Only a folder written by an earlier call is replaced.
     labels : array (*S)
         Integers >= 0 with two to five axes: numpy, or dask or zarr, which are
         read piece by piece. The last two are the image plane.
     calibration : Calibration
-        Of these axes.
+        Calibration of these axes.
     provenance : mapping, optional
-        Where the labels come from. Has to fit JSON; it becomes the attribute
+        Provenance of the labels, JSON-compatible; stored in the attribute
         ``napari_grd``.
 
     Returns
@@ -51,7 +49,7 @@ def write_labels_zarr(
     LabelError
         If the labels are empty, not integers, negative, or above 2**32 - 1.
     OutputError
-        If something else is in the way, or the folder cannot be written.
+        If another file or folder has the name, or the folder cannot be written.
 
     Examples
     --------
@@ -85,7 +83,7 @@ def write_labels_zarr(
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a folder was written here, so that writing it again replaces what the user means to replace."""
+    """Whether a folder was written by this function and may be replaced."""
     if not path.exists():
         return False
     if PROVENANCE not in attributes_of(path):
@@ -117,7 +115,7 @@ def _multiscale(name: str, calibration: Calibration, levels: Sequence[Any]) -> d
     for number in range(len(levels)):
         coarser = [1.0] * (len(axes) - 2) + [2.0**number] * 2
         scale = [step * factor for step, factor in zip(calibration.scale, coarser, strict=True)]
-        # Every second pixel is taken as it is, so the first one stays where it was.
+        # Pixels are subsampled, so the first one keeps its position.
         transformations = [
             {"type": "scale", "scale": scale},
             {"type": "translation", "translation": list(calibration.translate)},

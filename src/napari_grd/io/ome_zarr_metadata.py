@@ -1,4 +1,4 @@
-"""What the metadata of an OME-Zarr says, in versions 0.1 to 0.5. It is whatever somebody wrote."""
+"""Parsing of untrusted OME-Zarr metadata, versions 0.1 to 0.5."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ METADATA_FILES = ("zarr.json", ".zattrs")
 COLLECTION = "bioformats2raw.layout"
 ZIPPED = ZARR[1]
 
-_AXES = "tczyx"  # what versions before 0.3 always had
+_AXES = "tczyx"  # the fixed axes of versions before 0.3
 
 
 def ome_metadata(path: str | Path) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def ome_metadata(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        The content of ``ome`` (0.5), or all attributes (before). Empty if it
-        is no Zarr group, or has no metadata that can be read.
+        The content of ``ome`` (0.5), or all attributes (before). Empty if it is not a Zarr group, or has no readable
+        metadata.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def ome_metadata(path: str | Path) -> dict[str, Any]:
 
 
 def is_ome_zarr(path: str | Path) -> bool:
-    """Whether :class:`napari_grd.io.ome_zarr.OmeZarr` has something to read there; quick, for it opens nothing."""
+    """Whether :class:`napari_grd.io.ome_zarr.OmeZarr` can read the folder; fast, because nothing is opened."""
     path = Path(path)
     if path.suffix.lower() == ZIPPED:
         return path.is_file()
@@ -59,13 +59,13 @@ def is_array(folder: Path) -> bool:
 
 
 def group_folder(path: str | Path) -> Path:
-    """The folder of a group, given that or the metadata file in it."""
+    """The folder of a group, from itself or its metadata file."""
     path = Path(path)
     return path.parent if path.name in METADATA_FILES else path
 
 
 def attributes_of(folder: str | Path) -> dict[str, Any]:
-    """All attributes of a Zarr group on disk; empty if it is none, or cannot be read."""
+    """All attributes of a Zarr group on disk; empty if it is not a group, or unreadable."""
     folder = Path(folder)
     for name in METADATA_FILES:
         try:
@@ -87,7 +87,7 @@ def calibration_of(scales: Mapping[str, Any], ndim: int) -> Calibration:
         raise ValueError(f"{len(axes)} axes are named for an array of {ndim}")
     units = [None if isinstance(axis, str) else unit_name(str(axis.get("unit") or "")) for axis in listed]
     scale, translate = [1.0] * ndim, [0.0] * ndim
-    # Those of the whole pyramid come after those of its level.
+    # Transforms of the whole pyramid are applied after those of its level.
     steps = (scales["datasets"][0].get("coordinateTransformations") or []) + (
         scales.get("coordinateTransformations") or []
     )
@@ -101,9 +101,9 @@ def calibration_of(scales: Mapping[str, Any], ndim: int) -> Calibration:
 
 
 def channels_of(omero: Mapping[str, Any], count: int) -> tuple[Channel, ...]:
-    """Names, colors and limits of so many channels."""
+    """Names, colors and limits of ``count`` channels."""
     stored = list(omero.get("channels") or ())
-    if len(stored) != count:  # of another image, or of none: better no names than wrong ones
+    if len(stored) != count:  # inconsistent: no names are better than wrong ones
         return (Channel(),) * count
     return tuple(_channel(channel) for channel in stored)
 
@@ -133,6 +133,6 @@ def label_colors_of(stored: Any) -> dict[int, tuple[int, int, int, int]]:
 
 
 def ome_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 0.5 puts everything under one key; earlier ones do not."""
+    """The OME attributes, which version 0.5 stores under one key."""
     ome = attributes.get("ome", attributes)
     return dict(ome) if isinstance(ome, Mapping) else {}

@@ -1,4 +1,4 @@
-"""Packages that only some things need and a user may not have."""
+"""Import of optional packages."""
 
 import importlib
 from typing import Any
@@ -12,11 +12,11 @@ def require(module: str, purpose: str, extra: str) -> Any:
     Parameters
     ----------
     module : str
-        What to import.
+        Name of the module.
     purpose : str
-        What it is needed for, fit for "X needs ...".
+        What it is needed for; subject of "... needs the package".
     extra : str
-        The extra of napari-grd that brings it.
+        The extra of napari-grd that installs it.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def require(module: str, purpose: str, extra: str) -> Any:
     Raises
     ------
     GrdError
-        If it is not installed, or does not load, with the command that mends it.
+        If it is not installed, or fails to import, with the command to install it.
 
     Examples
     --------
@@ -36,6 +36,6 @@ def require(module: str, purpose: str, extra: str) -> Any:
         return importlib.import_module(module)
     except Exception as error:  # a broken package raises anything, not only ImportError
         raise GrdError(
-            f"{purpose} needs the package {module}, which does not load ({type(error).__name__}: {error}).",
+            f"{purpose} needs the package {module}, which cannot be imported ({type(error).__name__}: {error}).",
             f'Install it: pip install "napari-grd[{extra}]"',
         ) from error

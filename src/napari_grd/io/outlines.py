@@ -1,7 +1,7 @@
 """Outlines along the edges of pixels.
 
 Coordinates are x, y; pixel (y, x) covers ``[x, x + 1] x [y, y + 1]``. A program that fills such a polygon with the
-pixels whose centers lie inside, as ImageJ, QuPath and most others do, gets exactly the pixels of the object.
+pixels whose centers are inside, as ImageJ, QuPath and most others do, obtains exactly the pixels of the object.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ Ring = NDArray[np.int64]
 Polygon = list[Ring]
 
 # Headings: east along an upper edge, south along a right one, west along a lower one, north along a left one.
-_BEGIN_Y = np.array([0, 0, 1, 1])  # where an edge begins, seen from its pixel
+_BEGIN_Y = np.array([0, 0, 1, 1])  # start of an edge, relative to its pixel
 _BEGIN_X = np.array([0, 1, 1, 0])
 _BY_EDGES = ndimage.generate_binary_structure(2, 1)
 
 
 def mask_polygons(mask: NDArray[Any], origin: Sequence[int] = (0, 0)) -> list[Polygon]:
-    """The outlines of a set of pixels.
+    """Trace the outlines of a set of pixels.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ def mask_polygons(mask: NDArray[Any], origin: Sequence[int] = (0, 0)) -> list[Po
     Returns
     -------
     list of list of (N, 2) int64 arrays
-        A polygon for each part that is connected along edges: its outer ring,
+        A polygon for each 4-connected part: its outer ring,
         then its holes, the smallest first. A ring lists its corners x, y; the
         last is the first. Outer rings have a positive area in x, y, holes a
-        negative one, as GeoJSON asks for (RFC 7946, 3.1.6). No ring passes a
+        negative one, as required by GeoJSON (RFC 7946, 3.1.6). No ring passes a
         point twice, and no two cross.
 
     Examples
@@ -71,7 +71,7 @@ def mask_polygons(mask: NDArray[Any], origin: Sequence[int] = (0, 0)) -> list[Po
         if ring:
             directions = heading[ring]
             turns = np.flatnonzero(directions[1:] != directions[:-1]) + 1
-            outline = corners[np.array(ring)[[0, *turns, 0]]]  # a ring begins at the first pixel of a row: a corner
+            outline = corners[np.array(ring)[[0, *turns, 0]]]  # a ring begins at a corner, the first pixel of a row
             polygons[parts[pixel[start]] - 1].append((ring_area(outline), outline))
     return [[ring for _, ring in sorted(rings, key=_size, reverse=True)] for rings in polygons]
 
@@ -95,7 +95,7 @@ def _next_edges(
     part = parts[pixel]
     ahead = pixel + np.array([1, width, -1, -width])[heading]
     left = ahead + np.array([-width, 1, width, -1])[heading]
-    # Where pixels touch at a corner only, turning left keeps a ring from passing it twice.
+    # If pixels touch at a corner only, turning left prevents a ring from passing it twice.
     turns_left = parts[left] == part
     straight = parts[ahead] == part
     turn = np.where(turns_left, 3, np.where(straight, 0, 1))

@@ -1,4 +1,4 @@
-"""Where things are kept that nobody chose a folder for."""
+"""Default folders."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ PACKAGE = "napari-grd"
 
 
 def default_cache_folder() -> Path:
-    """Where teachers' answers are kept unless another folder was chosen; it may not exist yet."""
+    """The default cache folder for teacher predictions; it may not exist yet."""
     return user_cache_path(PACKAGE, appauthor=False)

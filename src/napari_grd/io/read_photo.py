@@ -1,4 +1,4 @@
-"""PNG, JPEG and the like, as viewers show them."""
+"""PNG, JPEG and similar formats, as displayed by viewers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +14,13 @@ from napari_grd.errors import DataError
 from napari_grd.io.colors import shown_palette, without_alpha, without_equal_colors
 
 _GRAY = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-_LARGE, _RATIO = 1 << 28, 1100  # samples, and samples a byte: deflate, the densest of lossless codes, makes 1032
+_LARGE, _RATIO = 1 << 28, 1100  # samples, and samples per byte: deflate, the densest lossless code, reaches 1032
 _COLORED = {"RGB": 3, "RGBA": 4, "LA": 2, "La": 2, "RGBa": 4}
 
 
 @dataclass(frozen=True)
 class Photo:
-    """The picture in a file.
+    """The image in a file.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Photo:
     is_rgb : bool
         Whether there are colors.
     notes : tuple of str
-        For the user.
+        Messages for the user.
     """
 
     pixels: NDArray[Any]
@@ -41,14 +41,14 @@ class Photo:
 
 
 def read_photo(path: Path, *, shown: bool = True) -> Photo:
-    """Read a picture.
+    """Read an image.
 
     Parameters
     ----------
     path : Path
-        A file that Pillow knows.
+        A file of a format that Pillow supports.
     shown : bool, default True
-        Whether an indexed picture gives the colors it shows; else its indices, as label images mean them.
+        Whether an indexed image is converted to its colors; else its indices are returned, as for label images.
     """
     with _of_any_size(), Image.open(path) as file:
         frames = getattr(file, "n_frames", 1) if file.format in ("GIF", "WEBP", "PNG", "TIFF") else 1
@@ -72,19 +72,19 @@ def read_photo(path: Path, *, shown: bool = True) -> Photo:
 
 
 def _check_size(path: Path, file: Any, frames: int) -> None:
-    """Refuse a picture that is announced to be far larger than what there is of it can hold."""
+    """Reject an image whose declared size is far larger than its data allow."""
     samples = len(file.getbands()) * file.width * file.height * frames
     size = path.stat().st_size
     if samples > _LARGE and samples > _RATIO * size:
         raise DataError(
-            f"{str(path)!r} has {size} bytes, and claims to hold {frames} x {file.width} x {file.height} pixels.",
-            "It is damaged, or made to fill the memory: do not use it, or store it again as a TIFF.",
+            f"{str(path)!r} has {size} bytes, but declares {frames} x {file.width} x {file.height} pixels.",
+            "It is damaged, or malicious: do not use it, or store it again as a TIFF.",
         )
 
 
 @contextmanager
 def _of_any_size() -> Iterator[None]:
-    """Pillow takes pictures of more than 90 megapixels for attacks; slides have them."""
+    """Pillow treats images above 90 megapixels as attacks, but slides are that large."""
     most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield
@@ -112,7 +112,7 @@ def _frame(file: Any, shown: bool) -> tuple[NDArray[Any], bool, str]:
 
 
 def _finished(pixels: NDArray[Any], samples: int) -> tuple[NDArray[Any], bool, str]:
-    """Without alpha; of one channel if it is gray."""
+    """Drop alpha; reduce to one channel if gray."""
     note = ""
     if samples in (2, 4):
         pixels, note = without_alpha(pixels[..., :-1], pixels[..., -1])
@@ -129,7 +129,7 @@ def _as_rgb(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _sixteen_bit_png(path: Path) -> NDArray[Any] | None:
-    """Pixels of a PNG with 16 bits and several samples, which Pillow would cut to 8 bits."""
+    """Pixels of a PNG with 16 bits and several samples, which Pillow would reduce to 8 bits."""
     with path.open("rb") as file:
         head = file.read(26)
     if head[:8] != b"\x89PNG\r\n\x1a\n" or len(head) < 26 or head[24] != 16 or head[25] == 0:
@@ -140,7 +140,7 @@ def _sixteen_bit_png(path: Path) -> NDArray[Any] | None:
 
 
 def turn(pixels: Any, orientation: int, y: int = 0, x: int = 1) -> Any:
-    """Turn and mirror as the orientation of EXIF and TIFF (1 to 8) says; ``y`` and ``x`` are the axes of the plane."""
+    """Rotate and flip by the orientation of EXIF and TIFF (1 to 8); ``y`` and ``x`` are the axes of the plane."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(y, x)
     flipped = {2: (x,), 3: (y, x), 4: (y,), 6: (x,), 7: (y, x), 8: (y,)}.get(orientation, ())

@@ -17,7 +17,7 @@ from napari_grd.io.read_photo import read_photo, turn
 from napari_grd.io.tiff_file import OpenTiff, TiffImage, open_tiff
 from napari_grd.io.tiff_metadata import channels_of, steps_of
 
-_ALPHA = (1, 2)  # of the tag ExtraSamples
+_ALPHA = (1, 2)  # values of the tag ExtraSamples
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Shown:
 
 
 def list_tiff(path: Path) -> tuple[str, ...]:
-    """What the images in a TIFF are called."""
+    """Names of the images in a TIFF."""
     with open_tiff(path) as opened:
         return series_names([image.name for image in opened.images])
 
@@ -44,13 +44,13 @@ def read_tiff(path: Path, pick: Pick, *, axes: str | None, lazy_bytes: int, show
     path : Path
         The file.
     pick : callable
-        Is given what :func:`list_tiff` says, and answers with the number of the image.
+        Maps the names of :func:`list_tiff` to the index of the image.
     axes : str or None
-        What its axes are, if not what the file says.
+        Its axes, if not those of the file.
     lazy_bytes : int
-        Above this size the pixels are a dask array that reads the file when it is asked.
+        Above this size the pixels are a lazy dask array.
     shown : bool, default True
-        Whether palettes give colors, and white-is-zero is inverted; label images mean their numbers.
+        Whether palettes are converted to colors, and white-is-zero is inverted; not for label images.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_tiff(path: Path, pick: Pick, *, axes: str | None, lazy_bytes: int, show
 def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: bool, shown: bool) -> ImageData:
     image = opened.images[series]
     _check_whole(opened, image, path)
-    # Whoever names the axes says whether samples are colors: three planes of a stack may pass for red, green and blue.
+    # Given axes determine whether samples are colors: three planes of a stack may be declared as RGB.
     raw = axes is not None and "c" not in axes.lower() and image.series.keyframe.planarconfig == 2
     found = _Shown(*_stored(path, image.series, lazy)) if raw else _pixels(path, image, lazy, shown)
     found, notes = _without_missing(found, image.series, opened, path)
@@ -99,37 +99,37 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
 
 
 def _check_whole(opened: OpenTiff, image: TiffImage, path: Path) -> None:
-    """Refuse a hyperstack of ImageJ with one page for all planes, and its end cut off: one plane would be seen."""
+    """Reject a truncated ImageJ hyperstack with one page for all planes: only one plane would be read."""
     said = (opened.file.imagej_metadata or {}) if opened.file.is_imagej else {}
     if said.get("images", 1) == 1 or image.series.kind == "imagej" or len(opened.file.pages) > 1:
         return
     page = image.series.keyframe
     if opened.file.filehandle.size - page.dataoffsets[0] >= 2 * page.nbytes:
         raise DataError(
-            f"{str(path)!r} is cut off: it names {said['images']} planes.", "Copy it again, or leave it out."
+            f"{str(path)!r} is cut off: it declares {said['images']} planes.", "Copy it again, or exclude it."
         )
 
 
 def _check_segments(path: Path, series: Any) -> None:
-    """Refuse pages that are larger than what is there of them: the rest would be black."""
+    """Reject pages with missing data: the rest would be black."""
     page = series.keyframe
     needed = page.size * page.bitspersample // 8
     cut = page.is_contiguous and needed > page.parent.filehandle.size
     if cut or (not page.is_contiguous and len(page.dataoffsets) < int(np.prod(page.chunked))):
         size = f"{page.imagewidth} x {page.imagelength} pixels"
         raise DataError(
-            f"{str(path)!r} is cut off or damaged: a page of {size} is not whole.", "Copy it again, or leave it out."
+            f"{str(path)!r} is cut off or damaged: a page of {size} is incomplete.", "Copy it again, or exclude it."
         )
 
 
 def _log(opened: OpenTiff, path: Path) -> list[str]:
-    """What tifffile stumbled over and nothing else has told yet."""
+    """Problems logged by tifffile that were not reported otherwise."""
     found = [text for text in opened.log if not (opened.missing and "failed to read" in text)]
-    return [f"{path.name} is not quite in order: {named(found, 2)}."] if found else []
+    return [f"{path.name} has problems: {named(found, 2)}."] if found else []
 
 
 def _stored(path: Path, series: Any, lazy: bool) -> tuple[Any, str]:
-    """Pixels as they are stored, with the letters of their axes."""
+    """Pixels as stored, with the letters of their axes."""
     _check_segments(path, series)
     letters = str(series.axes).lower()
     if not lazy:
@@ -137,13 +137,13 @@ def _stored(path: Path, series: Any, lazy: bool) -> tuple[Any, str]:
         return np.asarray(pixels, pixels.dtype.newbyteorder("=")), letters
     import zarr
 
-    # No file stays open in between: each piece opens the one it is in.
+    # Files are not kept open: each chunk opens its file.
     stored = zarr.open_array(series.aszarr(level=0, _openfiles=0), mode="r")
     return lazy_array(stored, path, (letters.index("y"), letters.index("x"))), letters
 
 
 def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
-    """Pixels as viewers show them, or as label images mean them."""
+    """Pixels as displayed, or as stored for label images."""
     page = image.series.keyframe
     kind = page.photometric.name if hasattr(page.photometric, "name") else "MINISBLACK"
     if kind in ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV") or (kind == "YCBCR" and not _decodes_to_rgb(page)):
@@ -154,7 +154,7 @@ def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
         pixels, is_rgb, color = shown_palette(pixels, page.colormap, ramp=True)
         return _Shown(pixels, letters + "s" if is_rgb else letters, is_rgb, color)
     if shown and kind == "MINISWHITE" and not (image.series.kind == "shaped" and pixels.dtype == bool):
-        # tifffile writes masks so, and means True where there is something.
+        # tifffile writes masks so, with True as foreground.
         pixels = ~pixels if pixels.dtype.kind in "bu" else pixels
     if "s" not in letters:
         return _Shown(pixels, letters)
@@ -164,8 +164,8 @@ def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
     if not shown:  # labels have no colors
         return _Shown(pixels, letters.replace("s", "q"))
     note = (
-        f"{path.name} says that its {pixels.shape[letters.index('s')]} planes are red, green and blue. tifffile"
-        " writes that into stacks of 3 or 4 planes unless it is told what they are: if this is one, name its axes,"
+        f"{path.name} declares its {pixels.shape[letters.index('s')]} planes as red, green and blue. tifffile"
+        " writes that into stacks of 3 or 4 planes by default: if this is a stack, name its axes,"
         " 'zyx' for example."
     )
     return replace(found, notes=(*found.notes, note), sure=False)
@@ -184,7 +184,7 @@ def _shown_samples(pixels: Any, letters: str, page: Any, kind: str) -> _Shown:
     colors = {"RGB": 3, "YCBCR": 3, "SEPARATED": 4}.get(kind, 0)
     note = ""
     if page.planarconfig == 2 and count == 4 and alpha and not _is_mask(last[..., 3]):
-        return _Shown(pixels, letters.replace("s", "q"))  # a stack of four planes that tifffile took for colors
+        return _Shown(pixels, letters.replace("s", "q"))  # a stack of four planes that tifffile declared as colors
     if len(alpha) == 1 and alpha[0] == count - 1 and count > 1:
         last, note = without_alpha(last[..., :-1], last[..., -1])
         count -= 1
@@ -198,7 +198,7 @@ def _shown_samples(pixels: Any, letters: str, page: Any, kind: str) -> _Shown:
         last, count, colors = from_cmyk(last), 3, 3
     # Planar samples stay planar.
     back = [*range(at), last.ndim - 1, *range(at, last.ndim - 1)]
-    if count != 3 or colors != 3:  # more channels than colors: each for itself
+    if count != 3 or colors != 3:  # more channels than colors: separate channels
         return _Shown(last.transpose(back), letters, notes=notes)
     last, is_rgb = without_equal_colors(last)
     if not is_rgb:
@@ -207,7 +207,7 @@ def _shown_samples(pixels: Any, letters: str, page: Any, kind: str) -> _Shown:
 
 
 def _is_mask(alpha: Any) -> bool:
-    """Whether these can be opacities; of a lazy array nobody knows."""
+    """Whether these can be opacities; unknown for a lazy array."""
     return not isinstance(alpha, np.ndarray) or len(np.unique(alpha)) <= 2
 
 
@@ -216,7 +216,7 @@ def _is_opaque(alpha: NDArray[Any]) -> bool:
 
 
 def _without_missing(found: _Shown, series: Any, opened: OpenTiff, path: Path) -> tuple[_Shown, tuple[str, ...]]:
-    """What is there of a data set of which files are missing: tifffile gives zeros for the rest."""
+    """The existing part of a data set with missing files: tifffile returns zeros for the rest."""
     if series.kind not in ("ome", "mmstack", "ndtiff"):
         return found, ()
     pages = list(series.pages)
@@ -227,7 +227,7 @@ def _without_missing(found: _Shown, series: Any, opened: OpenTiff, path: Path) -
     shape = [found.pixels.shape[at] for at in leading]
     reason = f"{path.name} names {len(opened.missing)} file(s) that are missing ({named(opened.missing)})"
     if not opened.missing:
-        reason = f"{path.name} has {int((~absent).sum())} of the {len(pages)} planes that it names"
+        reason = f"{path.name} has {int((~absent).sum())} of the {len(pages)} planes that it declares"
     there = (
         ~absent[: int(np.prod(shape))].reshape(shape) if len(pages) == int(np.prod(shape)) else np.zeros(shape, bool)
     )
@@ -235,9 +235,7 @@ def _without_missing(found: _Shown, series: Any, opened: OpenTiff, path: Path) -
         np.flatnonzero(there.any(axis=tuple(k for k in range(there.ndim) if k != axis))) for axis in range(there.ndim)
     ]
     if not there.any() or not there[np.ix_(*kept)].all():
-        raise DataError(
-            f"{reason}, so that some planes of the image are not there.", "Put the missing files beside it."
-        )
+        raise DataError(f"{reason}, so some planes of the image are missing.", "Put the missing files beside it.")
     pixels = found.pixels
     parts = []
     for axis, indices in zip(leading, kept, strict=True):
@@ -246,7 +244,7 @@ def _without_missing(found: _Shown, series: Any, opened: OpenTiff, path: Path) -
             pixels = (
                 pixels.take(indices, axis=axis) if isinstance(pixels, np.ndarray) else _taken(pixels, indices, axis)
             )
-    said = f"{reason}: only what is there was read, {' and '.join(parts)}."
+    said = f"{reason}: only the existing part was read, {' and '.join(parts)}."
     return _Shown(pixels, found.letters, found.is_rgb, found.color, found.notes), (said,)
 
 

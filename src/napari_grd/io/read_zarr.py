@@ -15,12 +15,12 @@ _ALIASES = {"time": "t", "frame": "t", "channel": "c", "depth": "z", "row": "y",
 
 
 def list_zarr(path: Path) -> tuple[str, ...]:
-    """What the images in an OME-Zarr are called."""
+    """Names of the images in an OME-Zarr."""
     return OmeZarr(path).names
 
 
 def read_array(path: Path, *, axes: str | None) -> ImageData:
-    """Read an array that stands alone in a Zarr folder; its axes are what it names, if it does."""
+    """Read a single array in a Zarr folder, with its axes if it names them."""
     import zarr
 
     array: Any = zarr.open_array(path, mode="r")

@@ -15,27 +15,26 @@ from napari_grd.errors import OutputError
 from napari_grd.io.atomic import atomic_path, atomic_paths
 from napari_grd.io.optional import require
 
-_DIGESTS = "sha256"  # of the tables, in their provenance
+_DIGESTS = "sha256"  # key of the tables' digests in their provenance
 
 
 def write_csv(
     path: str | Path, columns: Mapping[str, Iterable[Any]], *, made_by: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write a table, one column an entry.
+    """Write a table as CSV, one column per entry.
 
-    The file opens as it is in a spreadsheet and in ``pandas.read_csv``: it has
-    one line of headings and no comments. Where the numbers come from is
-    therefore written beside it, to ``<name>.provenance.json``, with the SHA-256
-    of the table it is about; both are there, or neither.
+    The file can be opened in a spreadsheet and by ``pandas.read_csv``: it has one header line and no comments. The
+    provenance is therefore written beside it, to ``<name>.provenance.json``, with the SHA-256 of the table; both files
+    are written, or neither.
 
     Parameters
     ----------
     path : str or Path
-        The file; its folder has to exist.
+        The file; its folder must exist.
     columns : mapping of str to array or sequence
         Heading and values; all of one length. None and NaN become empty cells.
     made_by : mapping, optional
-        What to write beside the table, fit for JSON.
+        Provenance to write beside the table, JSON-compatible.
 
     Returns
     -------
@@ -45,7 +44,7 @@ def write_csv(
     Raises
     ------
     OutputError
-        If a file cannot be written. The table is then not there, or as it was before.
+        If a file cannot be written. The table is then missing, or unchanged.
 
     Examples
     --------
@@ -58,13 +57,13 @@ def write_csv(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    # NaN is the one value that differs from itself.
+    # Only NaN differs from itself.
     writer.writerows(
         ["" if cell is None or cell != cell else cell for cell in row] for row in zip(*columns.values(), strict=True)
     )
     table = text.getvalue()
     with _with_provenance(path, made_by) as temporary:
-        # Excel reads "µm" right only behind a byte order mark.
+        # Excel needs a byte order mark to read "µm".
         temporary.write_text(table, encoding="utf-8" if table.isascii() else "utf-8-sig")
     return path
 
@@ -72,14 +71,13 @@ def write_csv(
 def write_parquet(
     path: str | Path, columns: Mapping[str, Iterable[Any]], *, made_by: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write a table as Parquet: types are kept, and it is read several times faster than CSV.
+    """Write a table as Parquet: it keeps types, and is read several times faster than CSV.
 
     Parameters
     ----------
     path, columns, made_by
-        As for :func:`write_csv`. Missing numbers become null. What is said of
-        the table's making also stands in the file itself, under the key
-        "napari_grd" of its metadata.
+        As for :func:`write_csv`. Missing numbers become null. The provenance is also stored in the file itself, under
+        the key "napari_grd" of its metadata.
 
     Returns
     -------
@@ -91,7 +89,7 @@ def write_parquet(
     GrdError
         If pyarrow is not installed.
     OutputError
-        If a file cannot be written. The table is then not there, or as it was before.
+        If a file cannot be written. The table is then missing, or unchanged.
 
     Examples
     --------
@@ -114,18 +112,18 @@ def write_parquet(
 
 
 TABLE_SUFFIXES = (".csv", ".parquet")
-"""What the name of a table's file may end in."""
+"""Suffixes of table files."""
 
 
 def write_table(
     path: str | Path, columns: Mapping[str, Iterable[Any]], *, made_by: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write a table as CSV or Parquet, as the file's name tells; see :func:`write_csv` and :func:`write_parquet`.
+    """Write a table as CSV or Parquet, depending on the suffix; see :func:`write_csv` and :func:`write_parquet`.
 
     Raises
     ------
     OutputError
-        If the name ends in neither, or a file cannot be written.
+        If the suffix is neither, or a file cannot be written.
     GrdError
         If the package for Parquet is not installed.
     """
@@ -135,25 +133,25 @@ def write_table(
 
 
 def check_table_name(path: str | Path) -> None:
-    """Find out before the work is done whether a table can be written under a name.
+    """Check in advance whether a table can be written under a name.
 
     Raises
     ------
     OutputError
-        If the name does not tell a format.
+        If the suffix is unknown.
     GrdError
         If the package for it is not installed.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in TABLE_SUFFIXES:
-        raise OutputError(f"The name {Path(path).name!r} is not one of a table.", "Let it end in .csv or .parquet.")
+        raise OutputError(f"The name {Path(path).name!r} is not that of a table.", "Use the suffix .csv or .parquet.")
     if suffix == ".parquet":
         require("pyarrow", "Parquet", "parquet")
 
 
 @contextmanager
 def _with_provenance(path: Path, made_by: Mapping[str, Any] | None) -> Iterator[Path]:
-    """:func:`atomic_path` for a table, together with what is said of its making."""
+    """:func:`atomic_path` for a table and its provenance."""
     if made_by is None:
         with atomic_path(path) as temporary:
             yield temporary
@@ -167,7 +165,7 @@ def _with_provenance(path: Path, made_by: Mapping[str, Any] | None) -> Iterator[
 
 
 def _digests(beside: Path, made_by: Mapping[str, Any]) -> dict[str, str]:
-    """The digests of tables of the same making: one may be saved in two formats."""
+    """The digests of tables with the same provenance: one may be saved in two formats."""
     try:
         told = json.loads(beside.read_bytes())
         digests = told.pop(_DIGESTS)

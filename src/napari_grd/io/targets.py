@@ -1,4 +1,4 @@
-"""What a result may be written to: a file, a name nobody has, or a stream; and what is said of everything else."""
+"""Targets of results: an existing file, a new file, or a stream; and errors for everything else."""
 
 import errno
 import os
@@ -13,27 +13,27 @@ from napari_grd.errors import OutputError
 _OPENED = re.compile(r"/dev/fd/(\d{1,6})|/proc/self/fd/(\d{1,6})", re.A)
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 _MOST_LINKS = 40
-_PATIENCE = 3.0  # seconds a pipe without a reader is waited for: the work was done already
+_PATIENCE = 3.0  # seconds to wait for the reader of a pipe: the work is already done
 
 
 class Target:
-    """Where a result goes.
+    """The target of a result.
 
     Parameters
     ----------
     path : str or Path
-        As it was asked for.
+        As requested.
 
     Attributes
     ----------
     path : Path
         The same.
     final : Path
-        What links lead to.
+        The path with links resolved.
     found : os.stat_result or None
-        What is there now.
+        Status of the existing file.
     is_stream : bool
-        Whether it is written to as it is (a pipe, a terminal, ``/dev/null``) and never replaced.
+        Whether it is written to directly (a pipe, a terminal, ``/dev/null``) and never replaced.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class Target:
         return "".join(self.final.suffixes[-2:])
 
     def keep_mode(self, temporary: Path) -> None:
-        """Give a file the owner and the permissions of the one that it replaces."""
+        """Copy owner and permissions from the file that is replaced."""
         if self.found is None:
             return
         if hasattr(os, "chown") and os.geteuid() == 0:
@@ -73,7 +73,7 @@ class Target:
             shutil.copyfileobj(source, sink)
 
     def _opened(self) -> int:
-        """The stream's number. A pipe that nobody reads from is an error, and not a wait without end."""
+        """The stream's file descriptor. A pipe without a reader is an error, not an endless wait."""
         flags = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
         end = time.monotonic() + _PATIENCE
         while True:
@@ -95,17 +95,17 @@ class Target:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             what = "a socket" if stat.S_ISSOCK(mode) else "a device"
             raise OutputError(f"{name} is {what}, not a file.", "Choose a file name.")
-        # The superuser may write anything, and is asked to mean it all the same.
+        # Write protection is respected for the superuser, too.
         if not mode & 0o222 or not os.access(self.final, os.W_OK):
             raise OutputError(f"{name} is write-protected.", "Choose another name, or allow writing to it.")
 
 
 def output_error(path: Path, error: Exception) -> OutputError:
-    """What is said when something cannot be written."""
+    """The error for a target that cannot be written."""
     name, folder = repr(str(path)), repr(str(path.parent))
     number = getattr(error, "errno", None)
     if isinstance(error, ValueError):
-        return OutputError(f"{name} is no name that a file can have ({error}).", "Choose another name.")
+        return OutputError(f"{name} is not a valid file name ({error}).", "Choose another name.")
     if number == errno.ENAMETOOLONG:
         size = len(os.fsencode(path.name))
         return OutputError(
@@ -114,17 +114,17 @@ def output_error(path: Path, error: Exception) -> OutputError:
     if number == errno.ELOOP:
         return OutputError(f"{name} is a link that leads back to itself.", "Remove the link, or choose another name.")
     if number == errno.ENXIO:
-        return OutputError(f"{name} cannot be written: nobody reads from it.", "Start the reader first.")
+        return OutputError(f"{name} cannot be written: it has no reader.", "Start the reader first.")
     if number == errno.EPIPE:
         return OutputError(f"{name} cannot be written: its reader has ended.", "Let the reader read to the end.")
     if number in (errno.ENOENT, errno.ENOTDIR) and not path.parent.is_dir():
         return OutputError(f"{name} cannot be written: there is no folder {folder}.", "Create it or choose another.")
     if number == errno.ENOENT and path.is_symlink():
-        return OutputError(f"{name} is a link into a folder that does not exist.", "Mend or remove the link.")
+        return OutputError(f"{name} is a link into a folder that does not exist.", "Correct or remove the link.")
     if number in (errno.EACCES, errno.EPERM):
         return OutputError(
             f"{name} cannot be written: no permission.",
-            "Choose a folder of your own, or close the program that holds the file open.",
+            "Choose a folder of your own, or close the program that has the file open.",
         )
     if number == errno.EROFS:
         return OutputError(
@@ -149,7 +149,7 @@ def _is_stream(found: os.stat_result | None) -> bool:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of what a shell opened for this program, if that is named: not even a file is replaced."""
+    """The file descriptor that a shell opened for this program, if the name refers to one: it is never replaced."""
     at = str(path.absolute())
     for _ in range(_MOST_LINKS):
         if at in _STANDARD:

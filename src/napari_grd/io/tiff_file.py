@@ -1,4 +1,4 @@
-"""Opening a TIFF: what belongs to it, and which pictures in it are images of their own."""
+"""Opening a TIFF: the files of its data set, and its images without thumbnails."""
 
 import logging
 import struct
@@ -16,7 +16,7 @@ from napari_grd.errors import DataError
 from napari_grd.io.names import COMPANION, suffix_of
 from napari_grd.io.tiff_metadata import ome_root
 
-_SMALL = ("thumbnail", "label", "macro", "label image", "macro image", "overview")  # beside the scan of a slide
+_SMALL = ("thumbnail", "label", "macro", "label image", "macro image", "overview")  # extra images of slides
 _MOST_PAGES = 10_000_000
 
 
@@ -29,9 +29,9 @@ class TiffImage:
     series : tifffile.TiffPageSeries
         Its pages at full resolution.
     number : int
-        Its place in the file's own count, thumbnails included.
+        Its index in the file, thumbnails included.
     name : str
-        What the file calls it; may be empty.
+        Its name in the file; may be empty.
     """
 
     series: Any
@@ -41,7 +41,7 @@ class TiffImage:
 
 @dataclass(frozen=True)
 class OpenTiff:
-    """A TIFF and what is in it.
+    """A TIFF and its images.
 
     Attributes
     ----------
@@ -50,11 +50,11 @@ class OpenTiff:
     images : tuple of TiffImage
         At least one, without thumbnails and smaller copies.
     notes : tuple of str
-        What was left out.
+        Messages about skipped images.
     missing : tuple of str
-        Files that belong to the data set and are not there.
+        Missing files of the data set.
     log : list of str
-        What was not in order so far; it grows while pixels are read.
+        Problems so far; it grows while pixels are read.
     """
 
     file: Any
@@ -65,7 +65,7 @@ class OpenTiff:
 
 
 class _Log(logging.Handler):
-    """What tifffile stumbles over in this thread: it goes on, and says so in a log that nobody reads."""
+    """Collects problems that tifffile logs in this thread, which would otherwise be unnoticed."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -89,7 +89,7 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
     Raises
     ------
     DataError
-        If there is no image in it, it is cut off, or its pages go in a circle.
+        If it contains no image, is cut off, or its pages form a cycle.
     """
     logger = logging.getLogger("tifffile")
     log = _Log()
@@ -106,32 +106,32 @@ def open_tiff(path: Path) -> Iterator[OpenTiff]:
 
 
 def files_of(path: Path) -> tuple[str, ...]:
-    """Names of the files of the data set that a TIFF says it belongs to; empty if it is alone.
+    """Names of the files in a TIFF's data set; empty for a single file.
 
-    Nothing but the head of the file and its description is read.
+    Only the head of the file and its description are read.
     """
     try:
         _, file = _whole(path)
         with file:
             names = _file_names(file.ome_metadata or "") if file.is_ome else ()
-    except Exception:  # what is wrong with it is said when it is read
+    except Exception:  # errors are reported when it is read
         return ()
     return names if len(names) > 1 else ()
 
 
 def check_pages(path: Path) -> None:
-    """Refuse a file whose pages follow each other in a circle, or out of the file: readers go round, or stop early.
+    """Reject a file whose pages form a cycle, or lead out of the file: readers would loop, or stop early.
 
     Raises
     ------
     DataError
         If they do.
     """
-    cut = DataError(f"{str(path)!r} is cut off: pages of it are missing.", "Copy it again, or leave it out.")
+    cut = DataError(f"{str(path)!r} is cut off: pages are missing.", "Copy it again, or exclude it.")
     with path.open("rb") as file:
         head = file.read(16)
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
-        if order is None or len(head) < 16 or suffix_of(path) == ".ndpi":  # which has offsets of its own kind
+        if order is None or len(head) < 16 or suffix_of(path) == ".ndpi":  # which has non-standard offsets
             return
         big = struct.unpack(f"{order}H", head[2:4])[0] == 43
         count, entry, link = ("Q", 20, "Q") if big else ("H", 12, "I")
@@ -140,8 +140,8 @@ def check_pages(path: Path) -> None:
         while offset and len(seen) < _MOST_PAGES:
             if offset in seen:
                 raise DataError(
-                    f"The pages of {str(path)!r} follow each other in a circle.",
-                    "The file is damaged: copy it again, or leave it out.",
+                    f"The pages of {str(path)!r} form a cycle.",
+                    "The file is damaged: copy it again, or exclude it.",
                 )
             seen.add(offset)
             file.seek(offset)
@@ -163,14 +163,14 @@ def _opened(file: Any, path: Path, missing: tuple[str, ...], expected: int, log:
     images = tuple(TiffImage(series[number], number, str(series[number].name or "")) for number in kept)
     notes = []
     if left := len(series) - len(kept):
-        notes.append(f"{left} smaller picture(s) in {path.name} are thumbnails or copies and were left out.")
+        notes.append(f"{left} smaller image(s) in {path.name} are thumbnails or copies and were skipped.")
     if series[0].kind == "ome" and len(series) < expected:
-        notes.append(f"{path.name} names {expected} images, of which {expected - len(series)} are not there.")
+        notes.append(f"{path.name} declares {expected} images, but {expected - len(series)} are missing.")
     return OpenTiff(file, images, tuple(notes), missing, log)
 
 
 def _without_copies(series: list[Any], *, is_ome: bool) -> list[int]:
-    """Which series are images of their own: no thumbnails, no levels of a pyramid stored as further images."""
+    """The series that are images, not thumbnails or levels of a pyramid."""
     areas = [one.keyframe.imagelength * one.keyframe.imagewidth for one in series]
     largest = series[areas.index(max(areas))].keyframe
     kept = []
@@ -178,19 +178,19 @@ def _without_copies(series: list[Any], *, is_ome: bool) -> list[int]:
         page = one.keyframe
         small = 2 * page.imagelength <= largest.imagelength + 1 and 2 * page.imagewidth <= largest.imagewidth + 1
         named = str(one.name or "").strip().lower() in _SMALL
-        # In OME-TIFF every image is meant to be one; elsewhere a small picture of the same shape is a copy, and
-        # one that is tiny a thumbnail of some part.
+        # In OME-TIFF every series is an image; otherwise a smaller one of the same shape is a copy, and a tiny one a
+        # thumbnail.
         height = page.imagewidth * largest.imagelength / largest.imagewidth
         same = abs(page.imagelength - height) <= max(1, 0.05 * height)
         tiny = 16 * page.imagelength * page.imagewidth <= largest.imagelength * largest.imagewidth
         copy = page.is_reduced or named or (not is_ome and (same or tiny))
-        if page is largest or not (small and copy):  # of one pixel, the largest is half of itself
+        if page is largest or not (small and copy):  # with a single pixel, the largest would count as small
             kept.append(number)
     return kept
 
 
 def _whole(path: Path) -> tuple[Path, Any]:
-    """The file that stands for a data set, opened, with the OME-XML that describes all of it."""
+    """The main file of a data set, opened with the OME-XML that describes all of it."""
     if path.name.lower().endswith(COMPANION):
         shared = path.read_text("utf-8")
         first = _first_file(path, shared)
@@ -227,7 +227,7 @@ def _described(path: Path, text: str | None) -> tuple[Path, str | None]:
         return master, None
     names = _file_names(text)
     if len(names) == 1 and names[0] != path.name and not (path.parent / names[0]).is_file():
-        # One file, and renamed: it still calls itself by its first name.
+        # A renamed single file: its metadata have the original name.
         for element in root.iter("TiffData"):
             for uuid in element.findall("UUID"):
                 element.remove(uuid)
@@ -240,19 +240,17 @@ def _first_file(companion: Path, described: str) -> Path:
     for name in names:
         if (companion.parent / name).is_file():
             return companion.parent / name
-    raise DataError(
-        f"None of the {len(names)} files that {str(companion)!r} describes is there.", "Put them beside it."
-    )
+    raise DataError(f"None of the {len(names)} files that {str(companion)!r} describes exists.", "Put them beside it.")
 
 
 def _file_names(described: str) -> tuple[str, ...]:
-    """Files that an OME-XML says the planes are in, in its order."""
+    """Files of planes in an OME-XML, in its order."""
     elements = ome_root(described).iter("UUID")
     return tuple(dict.fromkeys(Path(name).name for element in elements if (name := element.get("FileName"))))
 
 
 def _missing(described: str | None, path: Path) -> tuple[tuple[str, ...], int]:
-    """Files of the data set that are not there, and how many images it has."""
+    """Missing files of the data set, and its number of images."""
     if not described:
         return (), 0
     names = _file_names(described)

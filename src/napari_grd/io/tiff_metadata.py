@@ -1,4 +1,4 @@
-"""What a TIFF says of its pixels: their size, the time between them, and the names of channels."""
+"""Metadata of a TIFF: pixel size, time step, and channel names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,20 +11,20 @@ from napari_grd.io.calibration import Calibration
 from napari_grd.io.image_data import Channel
 from napari_grd.io.units import TIMES, unit_name
 
-_INCH, _CENTIMETER = 2, 3  # of the tag ResolutionUnit
-_PRINTED = 19.5  # micrometers: fewer pixels to the inch than that are for printers (72, 300, 1200 dpi)
+_INCH, _CENTIMETER = 2, 3  # values of the tag ResolutionUnit
+_PRINTED = 19.5  # micrometers: larger pixel sizes are print resolutions (72, 300, 1200 dpi)
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Step, unit and origin of axes, by letter, as far as they are known."""
+    """Step, unit and origin of axes, by letter, as far as known."""
 
     scale: dict[str, float] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     translate: dict[str, float] = field(default_factory=dict)
 
     def calibration(self, axes: str) -> Calibration:
-        """Of an array with these axes."""
+        """Calibration of an array with these axes."""
         return Calibration.of(
             axes,
             [self.scale.get(axis, 1.0) for axis in axes],
@@ -34,7 +34,7 @@ class Steps:
 
 
 def steps_of(file: Any, series: Any, image: int) -> Steps:
-    """Steps of a series of a tifffile.TiffFile; ``image`` is which one of the OME-XML it is."""
+    """Steps of a series of a tifffile.TiffFile; ``image`` is its index in the OME-XML."""
     if series.kind == "ome" and file.ome_metadata:
         return _ome_steps(_ome_image(file.ome_metadata, image, series.name or ""))
     if file.is_imagej and file.imagej_metadata:
@@ -45,7 +45,7 @@ def steps_of(file: Any, series: Any, image: int) -> Steps:
 
 
 def channels_of(file: Any, series: Any, image: int, count: int) -> tuple[Channel, ...]:
-    """Names and colors of ``count`` channels, as far as they are known."""
+    """Names and colors of ``count`` channels, as far as known."""
     found: list[Channel] = []
     if series.kind == "ome" and file.ome_metadata:
         described = _ome_image(file.ome_metadata, image, series.name or "")
@@ -67,7 +67,7 @@ def _ome_image(text: str, image: int, name: str) -> ElementTree.Element:
     images = ome_root(text).findall("Image")
     if image < len(images) and (images[image].get("Name") or "") == name:
         return images[image]
-    # Images of which no plane is there are not counted.
+    # Images without any existing plane are not counted.
     named = [element for element in images if (element.get("Name") or "") == name]
     return named[0] if named else ElementTree.Element("Image")
 
@@ -80,7 +80,7 @@ def _ome_steps(image: ElementTree.Element) -> Steps:
     for axis in "zyx":
         letter = axis.upper()
         _add(steps, axis, pixels.get(f"PhysicalSize{letter}"), pixels.get(f"PhysicalSize{letter}Unit", "µm"))
-    for axis, other in ("yx", "xy"):  # pixels are square unless said otherwise
+    for axis, other in ("yx", "xy"):  # pixels are square by default
         if axis not in steps.scale and other in steps.scale:
             steps.scale[axis], steps.units[axis] = steps.scale[other], steps.units[other]
     _add(steps, "t", pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"))
@@ -90,7 +90,7 @@ def _ome_steps(image: ElementTree.Element) -> Steps:
     for axis in "tzyx":
         name = "DeltaT" if axis == "t" else f"Position{axis.upper()}"
         start = _number(planes[0].get(name)) if planes else None
-        # Stages count in units of their own, which say nothing beside the size of a pixel.
+        # Stage positions have arbitrary units, which are unrelated to the pixel size.
         if start is not None and unit_name(planes[0].get(f"{name}Unit", "s")) == steps.units.get(axis):
             steps.translate[axis] = start
     return steps
@@ -150,7 +150,7 @@ def _lsm_steps(said: Mapping[str, Any]) -> Steps:
 
 
 def _tag_steps(page: Any) -> Steps:
-    """Size of a pixel from the resolution, where that was meant for more than printing."""
+    """Pixel size from the resolution, unless that is a print resolution."""
     steps = Steps()
     unit = page.tags.valueof("ResolutionUnit", _INCH)
     micrometers = {_INCH: 25_400.0, _CENTIMETER: 10_000.0}.get(int(unit))
@@ -170,7 +170,7 @@ def _inverse(tags: Any, name: str) -> float | None:
 
 
 def _add(steps: Steps, axis: str, step: Any, unit: Any) -> None:
-    """Take a step over if it and its unit mean something; a step in pixels says nothing."""
+    """Store a step if it and its unit are meaningful; not if it is in pixels."""
     name = unit_name(str(unit))
     if name is None or (name in TIMES) != (axis == "t"):
         return

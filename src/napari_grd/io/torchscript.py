@@ -1,13 +1,11 @@
-"""What a TorchScript file may do, looked at before it is loaded.
+"""Checks of a TorchScript file before it is loaded.
 
 ``torch.jit.load`` does not unpickle Python objects, so a TorchScript file does
 not run Python. It is a program all the same: it may call torch's operators,
 and two of them, ``torch.save`` and ``torch.from_file``, write and read any file
-the user can; code of a ``__setstate__`` runs while the file is loaded. A network
-has no use for either. The file is a zip: it is checked as one, and its source
-is searched for the names of operators that touch the world outside. What was
-checked is packed anew, so that torch cannot read the zip in another way than
-the check did.
+the user can; code of a ``__setstate__`` runs while the file is loaded. A network needs neither. The file is a zip: it
+is checked as one, and its source is searched for the names of operators with external effects. The checked content is
+repacked, so that torch cannot interpret the zip differently.
 """
 
 import re
@@ -22,7 +20,7 @@ _MAX_SOURCE = 32 << 20
 
 
 def secure_torchscript(path: Path) -> None:
-    """Check a TorchScript file and pack it anew, in its place.
+    """Check a TorchScript file and repack it in place.
 
     Parameters
     ----------
@@ -32,7 +30,7 @@ def secure_torchscript(path: Path) -> None:
     Raises
     ------
     ModelFileError
-        If it is not a zip, is one that :func:`~napari_grd.io.archive.open_archive` refuses,
+        If it is not a zip, is rejected by :func:`~napari_grd.io.archive.open_archive`,
         or its source names an operator that reads or writes files.
     """
     clean = path.with_name(f"{path.name}.checked")

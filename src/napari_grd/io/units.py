@@ -1,4 +1,4 @@
-"""Units of length and time: as files spell them, and as OME-Zarr does."""
+"""Units of length and time: conversion of spellings in files to those of OME-Zarr."""
 
 LENGTHS = {
     "angstrom": "Å",
@@ -20,7 +20,7 @@ MICROMETERS = {
     "meter": 1e6,
     "inch": 25_400.0,
 }
-"""How long the units of length are."""
+"""Units of length in meters."""
 TIMES = {
     "nanosecond": "ns",
     "microsecond": "µs",
@@ -39,7 +39,7 @@ SECONDS = {
     "hour": 3600.0,
     "day": 86_400.0,
 }
-"""How long the units of time are."""
+"""Units of time in seconds."""
 _OTHERS = {
     "um": "micrometer",
     "μm": "micrometer",  # the Greek letter, beside the sign for micro above
@@ -69,7 +69,7 @@ _KNOWN = (
 
 
 def unit_name(text: str | None) -> str | None:
-    """A unit as OME-Zarr spells it; None for what is none, or no length or time.
+    """A unit as spelled in OME-Zarr; None if it is not a unit of length or time.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Microscopes' own formats, read with bioio where it is installed."""
+"""Proprietary microscope formats, read with bioio if installed."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +12,7 @@ from napari_grd.io.image_data import Channel, ImageData, Pick
 from napari_grd.io.layout import lay_out
 from napari_grd.io.names import VENDOR, image_name, series_names
 
-_MICROMETER = "micrometer"  # what bioio gives sizes in
+_MICROMETER = "micrometer"  # unit of bioio's sizes
 
 
 def open_vendor(path: Path) -> Any:
@@ -32,13 +32,13 @@ def open_vendor(path: Path) -> Any:
         ) from error
     try:
         return BioImage(path)
-    except Exception as error:  # each format has its own reader, with its own errors
+    except Exception as error:  # each format's reader raises errors of its own
         raise unreadable(path, error) from error
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
-    """What to say of a file that bioio cannot read."""
-    reason = str(error).partition(". ")[0]  # bioio goes on with what a programmer could do
+    """The error for a file that bioio cannot read."""
+    reason = str(error).partition(". ")[0]  # the rest is advice for programmers
     package = VENDOR.get(path.suffix.lower())
     remedy = "The file may be cut off or damaged: copy it again, or export it as OME-TIFF."
     if package and find_spec(package.replace("-", "_")) is None:
@@ -47,7 +47,7 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 
 def scene_calibration(image: Any, axes: str) -> Calibration:
-    """The calibration of the scene that a BioImage is set to, of axes out of ``tczyx``."""
+    """The calibration of a BioImage's current scene, for axes of ``tczyx``."""
     sizes = image.physical_pixel_sizes
     interval = image.time_interval
     seconds = interval.total_seconds() if hasattr(interval, "total_seconds") else interval
@@ -62,12 +62,12 @@ def scene_calibration(image: Any, axes: str) -> Calibration:
 
 
 def list_vendor(path: Path) -> tuple[str, ...]:
-    """What the scenes (positions) of a file are called."""
+    """Names of the scenes (positions) of a file."""
     return series_names([str(scene) for scene in open_vendor(path).scenes])
 
 
 def read_vendor(path: Path, pick: Pick, *, axes: str | None, lazy_bytes: int) -> ImageData:
-    """Read one scene; above that size the pixels are a dask array."""
+    """Read one scene; above ``lazy_bytes`` the pixels are a dask array."""
     image = open_vendor(path)
     names = series_names([str(scene) for scene in image.scenes])
     series = pick(names)

@@ -1,4 +1,4 @@
-"""Which process made a file, told by the file's name, and whether that process has ended."""
+"""File names that identify the writing process, to detect whether it has ended."""
 
 import hashlib
 import os
@@ -12,27 +12,27 @@ from uuid import uuid4
 import psutil
 
 TEMPORARY, RETIRED, COMMIT, USE = "tmp", "old", "commit", "use"
-"""What a file of ours is: being written, replaced, a commit of several files, a sign that something is in use."""
+"""Kind of a file of ours: being written, replaced, a commit of several files, a mark of use."""
 
 _NAME = re.compile(
     r"\.grd-(tmp|old|commit|use)-([0-9a-f]{8})-([0-9]{1,10})-([0-9]{1,12})-[0-9a-f]{8}(\..*)?", re.DOTALL
 )
 LONGEST_NAME = 255  # bytes in a file's name, on every common file system
-_CLOCKS_DIFFER = 2.0  # seconds between two readings of one process' start
+_CLOCKS_DIFFER = 2.0  # tolerance in seconds for a process' start time
 
 
 @dataclass(frozen=True)
 class Writer:
-    """A process, told from all others.
+    """A unique identity of a process.
 
     Attributes
     ----------
     host : str
         Computer (or container) in eight hexadecimal digits.
     pid : int
-        Its number.
+        Its process id.
     started : int
-        When it started, in seconds since 1970: numbers are used again.
+        Start time in seconds since 1970, because process ids are reused.
     """
 
     host: str
@@ -41,12 +41,12 @@ class Writer:
 
     @property
     def is_here(self) -> bool:
-        """Whether it runs, or ran, on this computer."""
+        """Whether it belongs to this computer."""
         return self.host == host_id()
 
     @property
     def gone(self) -> bool:
-        """Whether it is known to have ended; of another computer that is never known.
+        """Whether it is known to have ended; never known for another computer.
 
         Examples
         --------
@@ -59,26 +59,26 @@ class Writer:
             process = psutil.Process(self.pid)
             if abs(process.create_time() - self.started) > _CLOCKS_DIFFER:
                 return True
-            return bool(process.status() == psutil.STATUS_ZOMBIE)  # ended; its parent has not noticed
+            return bool(process.status() == psutil.STATUS_ZOMBIE)  # ended, but not reaped by its parent
         except psutil.NoSuchProcess:
             return True
-        except psutil.Error:  # it is there, and somebody else's
+        except psutil.Error:  # it exists and belongs to another user
             return False
 
 
 def this_process() -> Writer:
-    """The process this runs in."""
+    """The current process."""
     return _process(os.getpid())
 
 
 @cache
-def _process(pid: int) -> Writer:  # by number, so that a forked process does not take itself for its parent
+def _process(pid: int) -> Writer:  # cached by id, because a forked process is not its parent
     return Writer(host_id(), pid, round(psutil.Process(pid).create_time()))
 
 
 @cache
 def host_id() -> str:
-    """What tells this computer from others; containers with their own process numbers are computers of their own."""
+    """Identity of this computer; containers with their own process ids count as computers."""
     try:
         numbers = str(Path("/proc/self/ns/pid").stat().st_ino)
     except OSError:
@@ -87,14 +87,14 @@ def host_id() -> str:
 
 
 def own_name(kind: str, suffix: str = "") -> str:
-    """A new name for a file of this process, that no other file has.
+    """A new unique name for a file of this process.
 
     Parameters
     ----------
     kind : str
         One of the kinds above.
     suffix : str
-        What the name ends in, where that leaves it valid.
+        Suffix of the name, if the name stays valid.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def own_name(kind: str, suffix: str = "") -> str:
 
 
 def writer_of(name: str) -> tuple[str, Writer] | None:
-    """Kind and process of a file made with :func:`own_name`; None if it is not one.
+    """Kind and process of a name created by :func:`own_name`; None for other names.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Segmentation that follows the eye: what is visible first, the rest when there is time. Free of Qt."""
+"""Live segmentation: the visible part first, the rest in idle time. Free of Qt."""

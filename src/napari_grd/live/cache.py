@@ -1,4 +1,4 @@
-"""Network outputs that were computed already, the least recently used forgotten first."""
+"""A least-recently-used cache of network outputs."""
 
 from collections import OrderedDict
 
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 
 class CellCache:
-    """Arrays by key, within a number of bytes.
+    """Arrays by key, limited in total size.
 
     Parameters
     ----------
     capacity : int
-        Bytes that the arrays may take together.
+        Maximum total size in bytes.
 
     Notes
     -----
-    Not locked: it belongs to one thread.
+    Not locked: for use in one thread.
 
     Examples
     --------
@@ -39,14 +39,14 @@ class CellCache:
         return len(self._arrays)
 
     def get(self, key: bytes) -> NDArray[np.generic] | None:
-        """The array of a key, which counts as used now; None if it is not there."""
+        """The array of a key, marked as recently used; None if it is missing."""
         array = self._arrays.get(key)
         if array is not None:
             self._arrays.move_to_end(key)
         return array
 
     def put(self, key: bytes, array: NDArray[np.generic]) -> None:
-        """Keep an array, which must own its memory; what was used least recently makes room."""
+        """Store an array, which must own its memory; the least recently used ones are dropped."""
         old = self._arrays.pop(key, None)
         self.used += array.nbytes - (0 if old is None else old.nbytes)
         self._arrays[key] = array

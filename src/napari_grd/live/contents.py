@@ -1,10 +1,8 @@
-"""Keys that say what a cell's network output was computed from.
+"""Content keys of network outputs, per cell.
 
-A cell's output depends on the pixels of the cell and on those up to a halo
-around it. So its key is a hash of the hashes of all blocks of pixels that far
-around, together with the model, the intensity range and the scale: the same
-pixels have the same key wherever and whenever they are met again, and pixels
-that were changed in place have another one.
+A cell's output depends on the pixels of the cell and of a halo around it. Its key is a hash of the hashes of all blocks
+of pixels within the halo, together with the model, the intensity range and the scale: equal pixels have equal keys
+anywhere, and pixels modified in place have another one.
 """
 
 import hashlib
@@ -28,7 +26,7 @@ def block_digests(pixels: NDArray[Any], block: int) -> Digests:
     pixels : (C, h, w) array
         They begin at the corner of a block.
     block : int
-        Side of a block. Blocks that are cut off at the end are filled up with zeros.
+        Side of a block. Partial blocks at the end are padded with zeros.
 
     Returns
     -------
@@ -57,17 +55,17 @@ def cell_keys(digests: Digests, known: Box, lattice: Lattice, cells: Box, halo: 
     Parameters
     ----------
     digests : (rows, columns) array of bytes
-        Of blocks of pixels as large as a cell.
+        Hashes of blocks of pixels as large as a cell.
     known : (slice, slice)
-        Which blocks those are.
+        Position of these blocks.
     lattice : Lattice
         Of the plane.
     cells : (slice, slice)
-        Cells whose surroundings are known.
+        Cells whose surroundings are among these blocks.
     halo : int
-        Grid pixels that the network can see beyond a cell.
+        Context of the network around a cell in grid pixels.
     base : bytes
-        Stands for everything else the output depends on.
+        Hash of everything else the output depends on.
 
     Returns
     -------
@@ -87,12 +85,12 @@ def cell_keys(digests: Digests, known: Box, lattice: Lattice, cells: Box, halo: 
 
 
 def _sight(lattice: Lattice, cells: Box, axis: int, at: int, halo: int, known: Box) -> tuple[slice, bytes]:
-    """Along one axis: which of the known blocks a cell depends on, and where it lies among them."""
+    """Along one axis: the blocks that a cell depends on, and its position among them."""
     one = slice(at, at + 1)
     cell = (one, cells[1]) if axis == 0 else (cells[0], one)
     blocks = within(lattice.blocks_seen(cell, halo), origin_of(known))[axis]
-    # How much of its surroundings a cell has tells one at the end of a plane from the same pixels elsewhere.
+    # The extent of its surroundings distinguishes a cell at the end of a plane from the same pixels elsewhere.
     place = [*lattice.surroundings(cell, halo)[axis]]
-    if lattice.rescaled:  # every place is sampled in another phase
+    if lattice.rescaled:  # the sampling phase depends on the position
         place.append(at)
     return blocks, repr(place).encode()

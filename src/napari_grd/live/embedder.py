@@ -1,4 +1,4 @@
-"""Network outputs of a plane, cell by cell: from the cache, or from as few calls as it takes."""
+"""Network outputs of a plane by cell, from the cache or a minimal number of network calls."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
@@ -22,29 +22,29 @@ from napari_grd.live.contents import DIGEST, Digests, block_digests, cell_keys
 from napari_grd.models import Model
 
 _DRAFT_HALO = 32  # grid pixels
-_REMEMBERED = 64  # planes whose contents are remembered
+_REMEMBERED = 64  # number of planes whose digests are stored
 
 
 @dataclass(eq=False)
 class _Plane:
     statistics: PlaneStatistics
-    digests: Digests  # of all its blocks of pixels, empty where nobody looked
+    digests: Digests  # of all its blocks of pixels, empty if not read yet
 
 
 @dataclass(frozen=True, eq=False)
 class Excerpt:
-    """Pixels of a part of a plane, and the keys of what the network makes of it.
+    """Pixels of a part of a plane, and the keys of its network outputs.
 
     Attributes
     ----------
     patch : Patch
-        The cells' pixels, and those around them that the network can see.
+        The cells' pixels with their context.
     cells : (slice, slice)
-        Which cells of the plane.
+        The cells of the plane.
     keys : (rows, columns) array of bytes
-        Of the output of each cell.
+        Key of each cell's output.
     drafts : (rows, columns) array of bytes
-        Of its output with less context.
+        Key of its output with less context.
     """
 
     patch: Patch
@@ -54,13 +54,13 @@ class Excerpt:
     drafts: NDArray[Any] = field(repr=False)
 
     def part(self, cells: Box) -> "Excerpt":
-        """The same of some of the cells."""
+        """The excerpt of some of the cells."""
         inside = within(cells, origin_of(self.cells))
         return replace(self, cells=cells, keys=self.keys[inside], drafts=self.drafts[inside])
 
 
 class Embedder:
-    """Runs a model on cells of the planes of one source and remembers what it said.
+    """Runs a model on cells of the planes of one source, with a cache.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class Embedder:
     runtime : Runtime
         Its network.
     halo : int
-        Grid pixels around a cell that are shown to the network; for a draft at most ``_DRAFT_HALO``.
+        Context of the network around a cell in grid pixels; for a draft at most ``_DRAFT_HALO``.
     cache : CellCache
-        Shared with other embedders: keys never meet by chance.
+        Shared with other embedders: keys are unique.
     statistics : SourceStatistics
         Range and noise of the planes.
     """
@@ -110,15 +110,14 @@ class Embedder:
 
     @property
     def cell_bytes(self) -> int:
-        """What a cell takes in the cache."""
+        """Size of a cell in the cache."""
         channels = self._model.embedding_channels + int(self._model.config.foreground)
         return self._lattice.cell**2 * channels * np.dtype(np.float16).itemsize
 
     def excerpt(self, plane: tuple[int, ...], cells: Box) -> Excerpt:
-        """Read some cells and what lies around them.
+        """Read cells with their context.
 
-        The intensity range is measured when a plane is first met, and again
-        when pixels have changed since.
+        The intensity range is measured when a plane is first read, and again after pixels have changed.
         """
         lattice, config = self._lattice, self._model.config
         blocks = lattice.blocks_seen(cells, self._halo)
@@ -138,19 +137,19 @@ class Embedder:
         return Excerpt(patch, known.statistics, cells, keys, drafts)
 
     def complete(self, excerpt: Excerpt, limit: int, *, draft: bool = False, first: Box | None = None) -> Iterator[Box]:
-        """Run the network where outputs are missing; yields each piece of cells when it is there.
+        """Run the network for missing outputs; yields each piece of cells when it is complete.
 
         Parameters
         ----------
         excerpt : Excerpt
             Which cells.
         limit : int
-            Most cells of a network call.
+            Maximum number of cells per network call.
         draft : bool
-            With little context, and only where there is not even a draft:
-            sooner, and wrong by less than bf16 is for networks with a short sight.
+            With a reduced halo, and only where there is no draft yet: faster, and for networks with a small receptive
+            field with an error below that of bf16.
         first : (slice, slice), optional
-            Cells near which to begin; default: the middle.
+            Cells to begin with; default: the center.
         """
         missing = np.vectorize(lambda key: key not in self._cache, otypes=[bool])(excerpt.keys)
         if draft:
@@ -167,8 +166,8 @@ class Embedder:
     def assemble(self, excerpt: Excerpt) -> tuple[NDArray[np.float32], NDArray[np.float32] | None] | None:
         """Embedding ``(h, w, C)`` and foreground probability ``(h, w)`` of cells that are complete.
 
-        Returns None if one of them is missing, for the cache is too small for all.
-        The last answer is remembered: it is asked for again whenever a slider moves.
+        Returns None if one is missing, because the cache is too small for all.
+        The last result is stored, because it is needed again whenever a slider moves.
         """
         best = np.where([key in self._cache for key in excerpt.keys.flat], excerpt.keys.flat, excerpt.drafts.flat)
         token = (excerpt.cells, tuple(best))
@@ -177,7 +176,7 @@ class Embedder:
         inside = self._lattice.grid_of(excerpt.cells)
         channels = self._model.embedding_channels
         height, width = size_of(inside)
-        # Memory that was used before: fresh one of this size costs more than what is written to it.
+        # Reused memory: allocating it costs more than writing to it.
         self._assembled = None
         if self._room.size < height * width * channels:
             self._room = np.empty(height * width * channels, np.float32)

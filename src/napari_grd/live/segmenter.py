@@ -1,7 +1,6 @@
-"""One image through one model, wherever somebody looks: the work of the live engine, without its thread.
+"""Segmentation of the viewed parts of one image by one model: the live engine without its thread.
 
-The methods that work are generators. They yield after every piece of work that
-takes long, so whoever drives them can turn to something newer there.
+The methods are generators that yield after every long piece of work, so that the caller can switch to a newer request.
 """
 
 import math
@@ -26,11 +25,11 @@ from napari_grd.live.embedder import Embedder, Excerpt
 from napari_grd.live.viewport import View, Viewport, central_part, visible_region
 from napari_grd.models import Model
 
-_VIEW_PIXELS = 2048**2  # of the network's grid that a view may have; a wider one is cut down to its middle
-_VIEW_PIECE = 640**2  # grid pixels of a network call for the view; larger ones would keep newer views waiting
-_IDLE_PIECE = 256**2  # the same in idle time: whoever looks elsewhere meanwhile waits for one of these at most
+_VIEW_PIXELS = 2048**2  # maximum size of a view in grid pixels; a larger one is reduced to its middle
+_VIEW_PIECE = 640**2  # grid pixels of a network call for the view; larger ones would delay newer views
+_IDLE_PIECE = 256**2  # the same in idle time: the maximum delay of a new view
 _BLOCK = 1024**2  # grid pixels partitioned together in idle time
-_CONTEXT = 64  # grid pixels around such a block, so that the objects on its border are seen whole
+_CONTEXT = 64  # grid pixels around such a block, so that it contains whole objects on its border
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,13 @@ class Painted:
     Attributes
     ----------
     view : View
-        Where, in pixels of the canvas.
+        The written region, in pixels of the canvas.
     count : int
-        Objects in it.
+        Number of objects in it.
     idle : bool
-        False for the view itself, True for what is filled in around it.
+        False for the view itself, True for the rest of the plane.
     cut : bool
-        The view was too wide, only its middle is done.
+        The view was too large, only its middle is segmented.
     """
 
     view: View
@@ -67,25 +66,25 @@ class LiveSegmenter:
     config : SegmentConfig
         Runtime, precision, halo and object diameter (in pixels of level 0).
     cache : CellCache
-        Where network outputs are kept.
+        Cache of network outputs.
     canvas : Canvas, optional
-        One that holds labels of this source already; it is used if it has the right shape.
+        A canvas with labels of this source; it is reused if it has the right shape.
     linked : bool, default True
-        Whether objects keep their ids from plane to plane.
+        Whether objects keep their ids across planes.
 
     Attributes
     ----------
     key : hashable
-        The source's key when this was made.
+        The source's key at creation.
     level : int
         The pyramid level that is segmented; ``canvas.labels`` has its shape.
     image_view : ImageView
-        At which scale the model sees the image, whether inverted, and why.
+        Scale and inversion of the image for the model, with reasons.
 
     Raises
     ------
     ConfigError
-        If the model is not for planes, the device is not there, or the image cannot be rescaled as asked.
+        If the model is not for planes, the device is not available, or the image cannot be rescaled as requested.
     ImageError
         If the labels of the image would not fit into memory.
     """
@@ -105,7 +104,7 @@ class LiveSegmenter:
                 f"The model {model.card.name!r} takes volumes.", "Choose a model for planes: Live goes plane by plane."
             )
         self.source = source
-        self.key = source.key  # as it is now: it changes with what the source is made of
+        self.key = source.key  # the current key: it changes with the source's data
         self.image_view = resolve_view(source, model.config, config)
         scale = self.image_view.scale
         self.level = choose_level([source.downsample(level) for level in range(source.levels)], scale)
@@ -126,31 +125,31 @@ class LiveSegmenter:
         self._embedder = Embedder(
             source, self.level, self._lattice, model, runtime, config.halo, cache, self._statistics
         )
-        # What was looked at last. Another partition of the very same look, a slider's, reads no pixels.
+        # The last viewport. With only another partition (a slider moved) no pixels are read.
         self._seen: tuple[Viewport, Excerpt] | None = None
-        # Cells whose labels come from a partition of a large area, by what they were made of.
+        # Cells with labels from the partition of a large block, by their content keys.
         self._settled: dict[tuple[tuple[int, ...], int, int], tuple[bytes, PartitionConfig]] = {}
 
     @property
     def nothing_stands_out(self) -> bool:
-        """Whether nothing stands out of the noise in any plane that was looked at."""
+        """Whether nothing exceeds the noise in any viewed plane."""
         return self._statistics.nothing_stands_out
 
     def view(self, look: Viewport, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
-        """Segment what is visible.
+        """Segment the visible region.
 
         Parameters
         ----------
         look : Viewport
-            What the canvas shows.
+            The visible region.
         partition : PartitionConfig, optional
             Default: the model's.
 
         Yields
         ------
         Painted or None
-            None where work may be dropped. A wide view is painted piece by
-            piece from its middle, and then once more as a whole.
+            None where work may be abandoned. A large view is written piece by piece from its middle, and finally as a
+            whole.
         """
         found = self._cells(look)
         if found is None:
@@ -168,14 +167,14 @@ class LiveSegmenter:
             return
         several = self._area(cells) > _VIEW_PIECE
         for piece in self._embedder.complete(excerpt, self._in_cells(_VIEW_PIECE), draft=True):
-            # A small view is not left between network and labels: while somebody
-            # pans without a pause, every view is out of date by then.
+            # A small view is not abandoned between network and labels: during a continuous pan every view would be
+            # outdated by then.
             if several:
                 yield self._paint(look.plane, excerpt.part(piece), settings, cut=cut)
         yield self._paint(look.plane, excerpt, settings, cut=cut)
 
     def fill(self, look: Viewport, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
-        """Segment the rest of the plane, outwards from what is visible, as far as the cache reaches.
+        """Segment the rest of the plane, outwards from the visible region, as far as the cache suffices.
 
         Parameters
         ----------
@@ -185,13 +184,13 @@ class LiveSegmenter:
         Yields
         ------
         Painted or None
-            None after each network call; Painted after each large block, which
-            is partitioned in one go with what surrounds it.
+            None after each network call; Painted after each large block, which is partitioned at once with its
+            surroundings.
         """
         found = self._cells(look)
         if found is None:
             return
-        # Half of the cache is left to what else was seen.
+        # Half of the cache is reserved for other views.
         budget = self._cache.capacity // 2 // self._embedder.cell_bytes
         for block in by_distance(pieces(self._lattice.whole, self._in_cells(_BLOCK)), found[0]):
             around = self._with_context(block)
@@ -201,7 +200,7 @@ class LiveSegmenter:
             yield from self._block(look.plane, block, partition, _IDLE_PIECE, near=found[0])
 
     def prepare(self, look: Viewport) -> Iterator[None]:
-        """Run the network on a view without painting it, for it may be looked at next; yields after each call."""
+        """Run the network on a view in advance, without writing labels; yields after each call."""
         exists = all(0 <= at < size for at, size in zip(look.plane, self.source.plane_shape, strict=True))
         found = self._cells(look) if exists else None
         if found is not None:
@@ -246,7 +245,7 @@ class LiveSegmenter:
     def _paint(
         self, plane: tuple[int, ...], excerpt: Excerpt, settings: PartitionConfig, *, cut: bool = False
     ) -> Painted | None:
-        """:meth:`_painting` in one go."""
+        """:meth:`_painting` without interruption."""
         [*_, painted] = [None, *self._painting(plane, excerpt, settings, cut=cut)]
         return painted
 
@@ -260,7 +259,7 @@ class LiveSegmenter:
         idle: bool = False,
         cut: bool = False,
     ) -> Iterator[Painted | None]:
-        """Partition an excerpt whose cells are complete, and write the labels (of objects that reach into a core).
+        """Partition an excerpt whose cells are complete, and write the labels (of objects that extend into a core).
 
         Of a large block each of the three steps takes a tenth of a second, so it yields None in between.
         """

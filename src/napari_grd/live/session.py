@@ -1,9 +1,7 @@
-"""The live engine: one thread that segments what was asked for last.
+"""The live engine: one thread that segments the latest request.
 
-Whoever drives it says what it looks at, as often as it likes; nothing is queued.
-Between two network calls the engine checks whether it was asked for something
-else, and if so turns to that. When the view is done it waits a moment and then
-fills the rest of the plane.
+The front end sets the view as often as it likes; nothing is queued. Between two network calls the engine checks for a
+newer request and switches to it. When the view is complete, it waits a moment and then segments the rest of the plane.
 """
 
 import atexit
@@ -27,7 +25,7 @@ from napari_grd.live.viewport import View, Viewport
 from napari_grd.models import Model
 
 PREPARING, SEGMENTING, FILLING = "Preparing", "Segmenting", "Filling in"
-"""What :class:`LiveSession` says it is busy with."""
+"""Activity that :class:`LiveSession` reports."""
 
 _ENDING = 10.0  # seconds that the interpreter waits, when it ends, for the network call an engine is in
 _SETTLE = 0.3  # seconds without a new request before idle work begins: panning comes in bursts
@@ -41,27 +39,25 @@ class LiveUpdate:
     Attributes
     ----------
     generation : int
-        Of the session when the work was asked for; an update of another
-        generation belongs to an image or a model that is no longer shown.
+        The session's generation at the request; an update of an older generation belongs to a previous image or model.
     source : PlaneSource
-        What was segmented.
+        The segmented image.
     view : View
-        Which part of it changed, in pixels of the level.
+        The changed region, in pixels of the level.
     labels : (*planes, H, W) uint32
-        Labels of the whole level of the image, one and the same array from
-        update to update; 0 where nobody looked yet.
+        Labels of the whole level of the image, the same array in every update; 0 where not segmented yet.
     count : int
-        Objects in the changed part.
+        Number of objects in the changed region.
     seconds : float
-        From the request to this update.
+        Time from the request to this update.
     idle : bool
-        Whether this was filled in around the view.
+        Whether this is outside the view, segmented in idle time.
     cut : bool
-        Whether the view was too wide, so that only its middle was segmented.
+        Whether the view was too large, so that only its middle was segmented.
     image_view : ImageView
-        At which scale the model sees the image, whether inverted, and why.
+        Scale and inversion of the image for the model, with reasons.
     empty : bool
-        Whether nothing stands out of the noise in any plane that was looked at, and nothing was found here.
+        Whether nothing exceeds the noise in any viewed plane, and nothing was found here.
     """
 
     generation: int
@@ -78,7 +74,7 @@ class LiveUpdate:
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    """Everything that was asked for, at one moment."""
+    """The complete request at one moment."""
 
     generation: int = 0
     source: PlaneSource | None = None
@@ -91,24 +87,22 @@ class _Request:
 
 
 class LiveSession:
-    """Segments what is looked at, in a thread of its own.
+    """Segments the visible region, in a thread of its own.
 
     Parameters
     ----------
     on_update : callable
         Called with every :class:`LiveUpdate`, in the engine's thread.
     on_error : callable
-        Called with what went wrong and the generation, in the engine's thread.
-        The engine goes on with the next request.
+        Called with the error and the generation, in the engine's thread. The engine continues with the next request.
     on_busy : callable, optional
-        Called with what the engine turns to, None when it is idle.
+        Called with the engine's new activity, None when it is idle.
     cache_bytes : int
         Memory for network outputs.
 
     Notes
     -----
-    All methods return at once and may be called from any thread. The thread
-    starts with the first request.
+    All methods return immediately and may be called from any thread. The thread starts with the first request.
     """
 
     def __init__(
@@ -134,7 +128,7 @@ class LiveSession:
 
     @property
     def generation(self) -> int:
-        """Grows with every new source or model; updates of an earlier one must not be shown."""
+        """Incremented for every new source or model; updates of an earlier one must not be shown."""
         return self._request.generation
 
     def set_source(self, source: PlaneSource | None) -> None:
@@ -142,7 +136,7 @@ class LiveSession:
         self._ask(source=source, look=None, ahead=None, generation=self._request.generation + 1)
 
     def set_model(self, model: Model | None, config: SegmentConfig | None = None) -> None:
-        """Segment with another model or other settings; ``config.partition`` holds until :meth:`set_partition`."""
+        """Segment with another model or other settings; ``config.partition`` applies until :meth:`set_partition`."""
         config = config or SegmentConfig()
         self._ask(model=model, config=config, partition=config.partition, generation=self._request.generation + 1)
 
@@ -151,7 +145,7 @@ class LiveSession:
         self._ask(partition=partition)
 
     def look_at(self, look: Viewport | None) -> None:
-        """Segment what is visible now; None: nothing is."""
+        """Set the visible region; None: nothing is visible."""
         before = self._request.look
         ahead = _ahead(before, look) if before is not None and look is not None else None
         self._ask(look=look, ahead=ahead)
@@ -196,7 +190,7 @@ class LiveSession:
                         self._publish(request, painted)
                     if self._serial != served:
                         break
-            except Exception as error:  # whatever it is, the engine has to be there for the next request
+            except Exception as error:  # the engine must continue after any error
                 _log.debug("live segmentation failed", exc_info=True)
                 if request.generation == self._request.generation:
                     self._on_error(error, request.generation)
@@ -262,7 +256,7 @@ _open: "weakref.WeakSet[LiveSession]" = weakref.WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    # A thread that is inside a network when the interpreter goes away would crash it.
+    # A thread that is inside a network call when the interpreter exits would crash it.
     sessions = list(_open)
     for session in sessions:
         session.close()
@@ -271,7 +265,7 @@ def _close_all() -> None:
 
 
 def _ahead(before: Viewport, now: Viewport) -> Viewport | None:
-    """The same view one plane further on, if planes are being scrolled through."""
+    """The same view of the next plane, if the user is scrolling through planes."""
     if len(before.plane) != len(now.plane):
         return None
     steps = [int(np.sign(b - a)) for a, b in zip(before.plane, now.plane, strict=True)]

@@ -1,8 +1,7 @@
-"""From what a canvas shows to the pixels that are worth segmenting.
+"""The visible pixels of an image.
 
-Coordinates of pixels are those of napari: integers lie on centers, so pixel
-``i`` reaches from ``i - 1/2`` to ``i + 1/2``. This file imports neither networks
-nor a GUI: a widget may use it in the GUI thread.
+Coordinates of pixels are those of napari: integers are centers, so pixel ``i`` extends from ``i - 1/2`` to ``i + 1/2``.
+This file imports neither networks nor a GUI, so it can be imported in the GUI thread.
 """
 
 import math
@@ -32,7 +31,7 @@ class View:
 
 @dataclass(frozen=True)
 class Viewport:
-    """What a canvas shows, as the canvas knows it.
+    """The visible region of a canvas.
 
     Attributes
     ----------
@@ -48,18 +47,18 @@ class Viewport:
 
 
 def visible_region(look: Viewport, downsample: float, shape: tuple[int, int], *, multiple: int = 1) -> Box | None:
-    """The pixels of a level that are visible, at least in part.
+    """The pixels of a level that are at least partly visible.
 
     Parameters
     ----------
     look : Viewport
-        What the canvas shows.
+        The visible region.
     downsample : float
         Pixels of the finest level per pixel of this level.
     shape : (int, int)
         Height and width of the level.
     multiple : int, default 1
-        Starts and stops are rounded outwards to multiples of this, but stay inside the image.
+        Starts and stops are rounded outwards to multiples of this, clipped to the image.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""How long a distillation takes and how much memory it needs, before it starts."""
+"""Estimates of time and memory of a distillation, before it starts."""

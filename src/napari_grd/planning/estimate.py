@@ -1,7 +1,6 @@
-"""How long a distillation will take, and how much memory, before it is started.
+"""Estimate of a distillation's time and memory, before it starts.
 
-The paces of its networks are measured; the rest is counting pixels, so the
-result is rough.
+The throughput of its networks is measured; the rest is derived from pixel counts, so the result is rough.
 """
 
 from dataclasses import dataclass
@@ -14,24 +13,24 @@ from napari_grd.models.complexity import BYTES_PER_WEIGHT, config_parameters
 from napari_grd.planning.throughput import OPENVINO, VIEW, training_throughput, view_seconds
 from napari_grd.teaching.confidence import VIEWS
 
-_PARTITION = 0.3e-6  # seconds a pixel, from embedding to labels
-_TRAINING = 0.4e9  # bytes that torch and its libraries take, whatever the network
+_PARTITION = 0.3e-6  # seconds per pixel, from embedding to labels
+_TRAINING = 0.4e9  # bytes that torch and its libraries need, independent of the network
 
 
 @dataclass(frozen=True)
 class DatasetSize:
-    """How much there is to learn from.
+    """Size of the training data.
 
     Attributes
     ----------
     pixels : int
-        Of all images.
+        Pixels of all images.
     held : int
-        Of those, the ones that are validated on.
+        Pixels of the validation images among them.
     largest : int
-        Of the largest image.
+        Pixels of the largest image.
     channels : int
-        Of every image.
+        Channels of every image.
     """
 
     pixels: int
@@ -42,18 +41,18 @@ class DatasetSize:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a distillation will cost, roughly.
+    """Rough estimate of a distillation's cost.
 
     Attributes
     ----------
     seconds : float
-        From start to finished student.
+        Total time.
     memory : float
-        Bytes in use at the peak, beyond what the program takes by itself.
+        Peak memory in bytes, beyond that of the program itself.
     disk : float
-        Bytes of the teacher's cached output.
+        Size of the teacher's cached output in bytes.
     device : str
-        Where it was measured: "CPU", or the name of an accelerator.
+        Device of the measurement: "CPU", or the name of an accelerator.
     """
 
     seconds: float
@@ -63,9 +62,9 @@ class Estimate:
 
 
 def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | None) -> Estimate:
-    """Estimate a distillation on images, e.g. for a line above its start button.
+    """Estimate the cost of a distillation on images.
 
-    Takes a second or two for small networks at the first call, next to nothing later.
+    The first call takes a second or two for small networks; later ones are fast.
 
     Parameters
     ----------
@@ -74,8 +73,8 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
     size : DatasetSize
         The images.
     teacher : ModelConfig or None
-        The teacher's model. None: it gives no embeddings, so the assistant is
-        counted, if there is one, but not the time that the teacher takes.
+        The teacher's model. None: it has no embeddings, so the assistant is included, if there is one, but not the time
+        of the teacher.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
     Raises
     ------
     ConfigError
-        If a network cannot be built, or the device is not there.
+        If a network cannot be built, or the device is not available.
     """
     accelerator, _ = resolve_device(config)
     student = training_throughput(config.network, size.channels, config.device)
@@ -102,7 +101,7 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
         seconds += views * (view_seconds(asked, size.channels) / VIEW + _PARTITION) * size.pixels
     outputs = (len(OFFSETS_2D) if taught_directly else asked.embedding) + 1
     images = size.pixels * (size.channels * 6 + 8)  # as read (2 bytes), normalized (4), labels (8)
-    asking = size.largest * outputs * 4 * 3  # the embedding as tiles, joined, and as it is cached
+    asking = size.largest * outputs * 4 * 3  # the embedding as tiles, assembled, and as cached
     name = "CPU" if accelerator == "cpu" else accelerator.upper()
     return Estimate(
         seconds=seconds,
@@ -113,7 +112,7 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
 
 
 def roughly(seconds: float) -> str:
-    """A length of time to the precision that an estimate has.
+    """A duration in words, with the precision of an estimate.
 
     Examples
     --------

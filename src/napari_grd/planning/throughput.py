@@ -1,4 +1,4 @@
-"""How fast networks are here: measured with a single patch, on the machine that will do the work."""
+"""Throughput of networks, measured with a single patch on this machine."""
 
 import importlib.util
 import time
@@ -20,7 +20,7 @@ from napari_grd.distillation.parallel import resolve_device
 from napari_grd.models import Model, ModelConfig
 
 VIEW = 512 * 512
-"""Pixels of the view that speeds are told for."""
+"""Pixels of the view for which speeds are reported."""
 
 OPENVINO = 0.56
 """OpenVINO's share of torch's time, channels last: 363 against 650 ms at 1024²."""
@@ -31,14 +31,14 @@ _ENOUGH = 0.4  # seconds after which a measurement is not repeated
 
 @dataclass(frozen=True)
 class TrainingThroughput:
-    """A training step, by the pixel of a batch.
+    """Cost of a training step, per pixel of a batch.
 
     Attributes
     ----------
     seconds : float
-        Drawing a patch, forward, loss, backward, optimizer.
+        Time of sampling, forward, loss, backward, optimizer.
     memory : float
-        Bytes kept from the forward for the backward pass.
+        Bytes stored by the forward for the backward pass.
     """
 
     seconds: float
@@ -49,8 +49,8 @@ class TrainingThroughput:
 def view_seconds(network: NetworkConfig, in_channels: int = 1) -> float:
     """Seconds a network takes for a view of 512 x 512 pixels on this machine's CPU, without the partition.
 
-    Measured with torch on a smaller image; where OpenVINO is installed, which
-    runs networks on a CPU, the time is shortened by what it gains as a rule.
+    Measured with torch on a smaller image; if OpenVINO, which runs networks on a CPU, is installed, the time is scaled
+    by its typical gain.
     """
     with torch.random.fork_rng(devices=[]):
         net = _model(network, in_channels).network.eval()
@@ -62,7 +62,7 @@ def view_seconds(network: NetworkConfig, in_channels: int = 1) -> float:
             return _quickest(lambda _: net(image)) * VIEW / side**2
 
     found = seconds(_PATCH)
-    # A small network is measured on a larger image: there its fixed costs count less.
+    # A small network is measured on a larger image: its fixed costs matter less there.
     if found < _ENOUGH * 4:
         found = seconds(2 * _PATCH)
     return found * (OPENVINO if importlib.util.find_spec("openvino") else 1.0)
@@ -75,7 +75,7 @@ def training_throughput(network: NetworkConfig, in_channels: int = 1, device: st
     Raises
     ------
     ConfigError
-        If the network cannot be built, or the device is not there.
+        If the network cannot be built, or the device is not available.
     """
     config = DistillConfig(network=network, batch=1, patch=_PATCH, device=device)
     place = torch.device(resolve_device(config)[0])

@@ -1,4 +1,4 @@
-"""What a student can learn from."""
+"""Teachers: what a student can be distilled from."""
 
 from napari_grd.teaching.base import Teacher, TeacherInfo, TeacherPrediction, TeacherSource
 from napari_grd.teaching.registry import as_teacher, load_teacher, teachers

@@ -1,8 +1,7 @@
-"""What a teacher is.
+"""The interface of a teacher.
 
-A teacher looks at an image and says what it sees. One that gives embeddings
-(a model) teaches by the full method; one that gives labels only (another
-program, an annotator) teaches through an assistant fitted to its labels.
+A teacher predicts instances of an image. One that predicts embeddings (a model) teaches by the full method; one that
+only provides labels (another program, an annotator) teaches through an assistant trained on its labels.
 
 To add one, write a module with the two functions of :class:`TeacherSource`
 and name it in the entry points of your package::
@@ -24,25 +23,24 @@ from napari_grd.graph.offsets import default_offsets
 
 @dataclass(frozen=True, eq=False)
 class TeacherPrediction:
-    """What a teacher sees in an image of spatial shape S.
+    """A teacher's prediction of an image of spatial shape S.
 
     Attributes
     ----------
     labels : (*S) uint32
-        One number an instance, 0 is background.
+        One number per instance, 0 is background.
     foreground : (*S) float32 or None
-        Probability in [0, 1] of being part of an instance, above a half where the teacher sees one; see
+        Probability in [0, 1] of being part of an instance, above 0.5 where the teacher predicts one; see
         :func:`~napari_grd.teaching.soft_affinities.centered`.
     embeddings : (C, *S) float32 or None
         Raw embeddings, whose cosines are affinities.
     affinities : (K, *S) float32 or None
         Soft affinities in [0, 1] at the standard offsets, ``OFFSETS_2D`` or
         ``OFFSETS_3D`` of :mod:`napari_grd.graph.offsets`. Channel ``k`` at pixel
-        ``p`` is how sure the teacher is that ``p`` and ``p + offsets[k]`` are
-        parts of the same instance, or both of the background; pairs that leave
-        the image may hold anything.
+        ``p`` is the probability that ``p`` and ``p + offsets[k]`` belong to the same instance, or both to the
+        background; the values of pairs that leave the image are arbitrary.
     confidence : (*S) float32 or None
-        How sure it is of the instance at each pixel, in [0, 1].
+        Confidence in the instance at each pixel, in [0, 1].
 
     Raises
     ------
@@ -72,7 +70,7 @@ class TeacherPrediction:
                 )
         if self.affinities is not None and len(self.affinities) != (count := len(default_offsets(self.labels.ndim))):
             raise LabelError(
-                f"The teacher gives affinities at {len(self.affinities)} offsets, not at the {count} standard ones.",
+                f"The teacher returns affinities at {len(self.affinities)} offsets, not at the {count} standard ones.",
                 f"Compute them at OFFSETS_{self.labels.ndim}D of napari_grd.graph.offsets.",
             )
 
@@ -81,28 +79,27 @@ class TeacherPrediction:
 class Teacher(Protocol):
     """Anything a student can learn from.
 
-    A teacher may have two attributes besides: ``restrictions``, a sentence that
-    says what its license forbids, and, if it recalls certain images instead of
-    looking at any, a method ``knows(image)`` that tells which.
+    A teacher may have two further attributes: ``restrictions``, a sentence with the restrictions of its license, and,
+    if it only has labels of certain images, a method ``knows(image)`` that returns whether it has those of an image.
     """
 
     @property
     def name(self) -> str:
-        """What it is called in cards and messages."""
+        """Name in cards and messages."""
         ...
 
     @property
     def gives_embeddings(self) -> bool:
-        """Whether its predictions hold embeddings; if not, an assistant is fitted to its labels."""
+        """Whether its predictions contain embeddings; if not, an assistant is trained on its labels."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Key of caches of its predictions: the same weights and settings give the same string, always."""
+        """Key for caches of its predictions: the same weights and settings always give the same string."""
         ...
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
-        """Look at one image.
+        """Predict one image.
 
         Parameters
         ----------
@@ -114,12 +111,12 @@ class Teacher(Protocol):
 
 @dataclass(frozen=True)
 class TeacherInfo:
-    """What is known of a teacher before it is loaded.
+    """Information about a teacher before it is loaded.
 
     Attributes
     ----------
     name : str
-        What :func:`load_teacher` takes.
+        Name for :func:`load_teacher`.
     summary : str
         One line, for pickers.
     parameters : int or None
@@ -127,14 +124,14 @@ class TeacherInfo:
     license : str
         License of the teacher and its weights.
     restrictions : str
-        What that license forbids, in one plain sentence; empty if nothing. A teacher whose weights decide may say
-        it in an attribute ``restrictions`` of its own.
+        Restrictions of that license, in one sentence; empty if there are none. If they depend on the weights, the
+        loaded teacher has an attribute ``restrictions``.
     available : bool
         Whether it can be loaded here.
     reason : str or None
-        If not, why, and what to do about it.
+        If not, the reason and the remedy.
     options : mapping of str to str
-        What :func:`load_teacher` takes besides: name to one line about it.
+        Further arguments of :func:`load_teacher`: name to a one-line description.
     """
 
     name: str
@@ -148,12 +145,12 @@ class TeacherInfo:
 
 
 class TeacherSource(Protocol):
-    """What an entry point names: as a rule, a module with these two functions."""
+    """The target of an entry point: usually a module with these two functions."""
 
     def info(self) -> TeacherInfo:
-        """Say what the teacher is, and whether the packages it needs are there."""
+        """Return information about the teacher, and whether the packages it needs are installed."""
         ...
 
     def load(self, **options: Any) -> Teacher:
-        """Make the teacher. Called only after :meth:`info` has said that it is available."""
+        """Create the teacher. Called only if :meth:`info` reports it as available."""
         ...

@@ -1,8 +1,7 @@
 """Cellpose as the teacher: version 3.1, and 4 (Cellpose-SAM), whichever is installed.
 
-Its labels, its cell probability as the foreground, and soft affinities made of
-its flows. What the two versions want differently is said in one table at the
-end of this file.
+It provides labels, the cell probability as foreground, and soft affinities computed from the flows. A table at the end
+of this file lists the differences between the versions.
 """
 
 import hashlib
@@ -25,29 +24,28 @@ from napari_grd.teaching.soft_affinities import affinities_from_flows
 
 INSTALL = 'pip install "napari-grd[cellpose]"'
 NON_COMMERCIAL = "Non-commercial use only: Cellpose's weights were trained on data under CC BY-NC."
-_FREE = ("yeast_BF_cp3", "yeast_PhC_cp3", "deepbacs_cp3")  # as Cellpose 3 says of its own weights
+_FREE = ("yeast_BF_cp3", "yeast_PhC_cp3", "deepbacs_cp3")  # according to Cellpose 3
 _FLOW_UNIT = 5.0  # the network is trained on unit vectors times this
 
 
 class CellposeTeacher:
-    """A teacher that asks Cellpose.
+    """A teacher that runs Cellpose.
 
     Parameters
     ----------
     weights : Path
         A file of weights, of the installed version.
     channels : tuple of int, optional
-        Which channels of the image Cellpose sees, counted from 0, in its order.
+        Input channels for Cellpose, zero-based, in its order.
         Version 4 takes up to three, in any order, by default the first three.
-        Version 3 takes the cells and, if there is one, a channel of nuclei; by
-        default all channels of the image become one, their mean.
+        Version 3 takes the cells and, if there is one, a channel of nuclei; by default the mean of all channels.
     diameter : float, optional
         Typical diameter of the objects, in pixels. Default: that of the weights'
         training images.
     flow_threshold, cellprob_threshold : float
         Higher keeps more objects; higher keeps fewer pixels. As in Cellpose.
     gpu : bool
-        Use a GPU where there is one.
+        Use a GPU if available.
 
     Raises
     ------
@@ -84,10 +82,10 @@ class CellposeTeacher:
         options = {"use_bfloat16": gpu} if self._generation.major >= 4 else {}  # slower on most processors
         try:
             self._model = _models().CellposeModel(gpu=gpu, pretrained_model=str(weights), **options)
-        except Exception as error:  # anything: a missing key, an assertion, a pickle that torch refuses
+        except Exception as error:  # any error: a missing key, an assertion, a pickle that torch refuses
             raise ModelFileError(
                 f"Cellpose {self._generation.major} cannot load {str(weights)!r} ({type(error).__name__}: {error}).",
-                "Weights of Cellpose 3 and 4 do not fit each other: choose some of the installed version.",
+                "Weights of Cellpose 3 and 4 are incompatible: choose weights of the installed version.",
             ) from error
 
     @property
@@ -97,7 +95,7 @@ class CellposeTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the license of the weights forbids. Of a user's own, only they know what they were fine-tuned from."""
+        """Restrictions of the weights' license. Those of user-trained weights are unknown."""
         return "" if self.weights.name in _FREE else NON_COMMERCIAL
 
     @cached_property
@@ -125,14 +123,16 @@ class CellposeTeacher:
             If the image is a volume, or lacks a channel that was chosen.
         """
         if image.ndim != 3:
-            raise ImageError(f"Cellpose is asked about an image of shape {image.shape}.", "Give it planes (C, Y, X).")
+            raise ImageError(f"Cellpose got an image of shape {image.shape}.", "Pass planes (C, Y, X).")
         masks, (_, flows, logits, *_), _ = self._model.eval(
             self._select(image).transpose(1, 2, 0), channel_axis=2, **self._settings
         )
         shape = image.shape[1:]
-        labels = np.asarray(masks, np.uint32).reshape(shape)  # an axis of one pixel is squeezed away
+        labels = np.asarray(masks, np.uint32).reshape(shape)  # Cellpose squeezes axes of length 1
         threshold = self._settings["cellprob_threshold"]
-        foreground = expit(np.asarray(logits, np.float32) - threshold).reshape(shape)  # as `soft.centered` does
+        foreground = expit(np.asarray(logits, np.float32) - threshold).reshape(
+            shape
+        )  # as `soft_affinities.centered` does
         flows = np.asarray(flows, np.float32).reshape(2, *shape) / _FLOW_UNIT
         return TeacherPrediction(labels, foreground, affinities=affinities_from_flows(labels, flows, foreground))
 
@@ -141,7 +141,7 @@ class CellposeTeacher:
             if not all(0 <= channel < len(image) for channel in self._channels):
                 raise ImageError(
                     f"Channels {self._channels} were chosen for Cellpose, the image has {len(image)}.",
-                    "Count them from 0.",
+                    "Channel indices are zero-based.",
                 )
             image = image[list(self._channels)]
         elif self._generation.major < 4:
@@ -150,14 +150,14 @@ class CellposeTeacher:
 
 
 def info() -> TeacherInfo:
-    """What the registry says of this teacher."""
+    """Return the registry's information about this teacher."""
     reason = None
     try:
         _models()
     except ModuleNotFoundError as error:
         reason = INSTALL if error.name == "cellpose" else f"{error}: {INSTALL}"
-    except Exception as error:  # as a rule torchvision, which fails where it does not fit torch
-        reason = f"importing cellpose fails with {type(error).__name__}: {error}; mend that package, or {INSTALL}"
+    except Exception as error:  # usually torchvision, if it does not match torch
+        reason = f"importing cellpose fails with {type(error).__name__}: {error}; repair that package, or {INSTALL}"
     return TeacherInfo(
         name="cellpose",
         summary="Cellpose 3 or 4 (Cellpose-SAM): labels, cell probability and flows.",
@@ -167,11 +167,11 @@ def info() -> TeacherInfo:
         reason=reason,
         options={
             "model": "name of Cellpose weights, or the path of a file of weights; default: the version's newest",
-            "channels": "channels that it sees, from 0; version 3: cells and, if there are, nuclei",
+            "channels": "input channels, zero-based; version 3: cells and, if available, nuclei",
             "diameter": "typical diameter of the objects in pixels",
-            "flow_threshold": "largest error of flows, 0.4; higher keeps more objects",
-            "cellprob_threshold": "smallest logit of cell probability, 0; higher keeps fewer pixels",
-            "gpu": "use a GPU where there is one",
+            "flow_threshold": "maximum error of flows, 0.4; higher keeps more objects",
+            "cellprob_threshold": "minimum logit of the cell probability, 0; higher keeps fewer pixels",
+            "gpu": "use a GPU if available",
             "download": "allow Cellpose to download weights that are not on this machine",
         },
     )
@@ -186,7 +186,7 @@ def load(
     gpu: bool = True,
     download: bool = False,
 ) -> CellposeTeacher:
-    """Make a teacher of Cellpose weights: those named, of a file, or the installed version's newest.
+    """Create a teacher from named Cellpose weights, a file of weights, or the installed version's newest weights.
 
     Raises
     ------
@@ -207,11 +207,11 @@ def load(
 
 @dataclass(frozen=True)
 class _Generation:
-    """What differs between versions 3 and 4."""
+    """Differences between versions 3 and 4."""
 
     major: int
     channels: int  # at most
-    suffixed: tuple[str, ...]  # weights whose files have another name
+    suffixed: tuple[str, ...]  # weights whose file name differs
 
 
 _THREE = _Generation(3, channels=2, suffixed=("cyto", "cyto2", "nuclei"))
@@ -247,5 +247,5 @@ def _find_weights(model: str | Path | None, download: bool) -> Path:
         )
     try:
         return Path(models.cache_model_path(file))
-    except Exception as error:  # whatever the network does
+    except Exception as error:  # any error of the download
         raise ModelFileError(f"The Cellpose weights {name!r} cannot be downloaded ({error}).", remedy) from error

@@ -1,9 +1,8 @@
-"""How sure a teacher is of its instances: whether it finds them again when the image is turned and mirrored.
+"""A teacher's confidence in its instances: their agreement under test-time augmentation.
 
-A teacher that has learned what an object looks like finds the same object
-however the image lies; one that guesses, guesses anew. The agreement of the
-views (test-time augmentation) decides which instances a student is taught on
-images without labels, as in semi-supervised guided distillation [1]_.
+A reliable instance is predicted consistently in rotated and flipped views of the image. The agreement of the views
+decides which instances a student is trained on in images without labels, as in semi-supervised guided distillation
+[1]_.
 
 References
 ----------
@@ -24,11 +23,11 @@ from napari_grd.metrics.contingency import contingency
 from napari_grd.teaching.base import Teacher, TeacherPrediction
 
 VIEWS = ((0, True), (1, False), (2, True))
-"""Right-angle turns of a view, and whether its last axis is mirrored after them: left-right, a turn, up-down."""
+"""Number of 90° rotations of a view, and whether its last axis is flipped afterwards."""
 
 
 def transformed(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:
-    """A view of an image or label image (..., H, W); its planes turn, other axes stay.
+    """A rotated and flipped view of an image or label image (..., H, W); leading axes are unchanged.
 
     Examples
     --------
@@ -53,7 +52,7 @@ def transformed_back(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any
 
 
 def agreement(labels: NDArray[np.integer[Any]], others: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.float32]:
-    """How well each instance is found again in other segmentations of the same image.
+    """The agreement of each instance with other segmentations of the same image.
 
     Parameters
     ----------
@@ -65,8 +64,8 @@ def agreement(labels: NDArray[np.integer[Any]], others: Sequence[NDArray[np.inte
     Returns
     -------
     (*S) float32
-        At each pixel, of the instance there: the intersection over union with its
-        best match, averaged over ``others``. 1 in the background, which is not judged.
+        At each pixel, for its instance: the intersection over union with the best match, averaged over ``others``. 1 in
+        the background.
 
     Examples
     --------
@@ -88,16 +87,16 @@ def agreement(labels: NDArray[np.integer[Any]], others: Sequence[NDArray[np.inte
 def without_uncertain(
     labels: NDArray[np.integer[Any]], confidence: NDArray[np.floating[Any]], threshold: float
 ) -> NDArray[np.int64]:
-    """Labels in which instances that a teacher is not sure of are ignored.
+    """Labels in which uncertain instances are ignored.
 
-    Not background: they would teach that there is nothing, and something is there.
+    Labeling them as background would train the student to miss them.
 
     Parameters
     ----------
     labels : (*S) integers
         Instances, 0 is background.
     confidence : (*S) float
-        Of the instance at each pixel.
+        Confidence in the instance at each pixel.
     threshold : float
         Instances below it are :data:`~napari_grd.data.inputs.IGNORED`.
 
@@ -116,15 +115,14 @@ def without_uncertain(
 
 
 class ConfidentTeacher:
-    """A teacher that is asked several times about each image and says how sure it is.
+    """A teacher that adds a confidence, computed by test-time augmentation.
 
-    Everything but the confidence is its answer to the image as it is. One that
-    says itself how sure it is, is believed.
+    All other outputs are the prediction of the unchanged image. A confidence that the teacher predicts itself is kept.
 
     Parameters
     ----------
     teacher : Teacher
-        Whom to ask; it takes ``1 + len(VIEWS)`` times as long.
+        The teacher to run; prediction takes ``1 + len(VIEWS)`` times as long.
     """
 
     def __init__(self, teacher: Teacher) -> None:
@@ -137,22 +135,22 @@ class ConfidentTeacher:
 
     @property
     def gives_embeddings(self) -> bool:
-        """Whether the teacher does."""
+        """Whether the teacher predicts embeddings."""
         return self._teacher.gives_embeddings
 
     @property
     def restrictions(self) -> str:
-        """What the teacher's license forbids; empty if nothing."""
+        """Restrictions of the teacher's license; empty if there are none."""
         return str(getattr(self._teacher, "restrictions", ""))
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the teacher's and the views."""
+        """A hash of the teacher's fingerprint and the views."""
         text = f"confident {VIEWS} {self._teacher.fingerprint}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
-        """The teacher's prediction, with a confidence.
+        """Return the teacher's prediction, with a confidence.
 
         Parameters
         ----------

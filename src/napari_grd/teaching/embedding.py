@@ -20,15 +20,15 @@ from napari_grd.teaching.soft_affinities import centered
 
 
 class EmbeddingTeacher:
-    """A teacher that gives embeddings, and instances made of them.
+    """A teacher that predicts embeddings, and instances by partitioning.
 
     Parameters
     ----------
     model : Model
         The teacher's network.
     config : SegmentConfig, optional
-        How it is run. Told an object diameter or a pixel size, the model sees the image
-        at the size it knows, and what it says is brought back to the image's own pixels.
+        Settings of the prediction. With an object diameter or a pixel size, the image is rescaled to the scale of the
+        training images, and the prediction back to that of the image.
     """
 
     gives_embeddings = True
@@ -44,15 +44,14 @@ class EmbeddingTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the model's license forbids; empty if nothing."""
+        """Restrictions of the model's license; empty if there are none."""
         return self.model.card.restrictions
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of weights, model settings, runtime, precision, partition and the scale it was told.
+        """A hash of weights, model settings, runtime, precision, partition and scale.
 
-        Device, threads and tiling are left out: they change results by no more
-        than rounding.
+        Device, threads and tiling are excluded: they change results only by rounding.
         """
         partition = self.config.partition or self.model.config.partition
         parts = [
@@ -60,7 +59,7 @@ class EmbeddingTeacher:
             self.config.runtime,
             self.config.precision,
             partition.model_dump_json(by_alias=True),
-            "centred",  # as caches of earlier versions have it
+            "centred",  # the word in caches of earlier versions
         ]
         told = self.config.model_dump(include={"object_diameter", "pixel_size"}, exclude_none=True)
         parts += [f"{name} {value}" for name, value in told.items()]
@@ -84,7 +83,7 @@ class EmbeddingTeacher:
         ImageError
             If the image does not fit the model.
         ConfigError
-            If a scale is told to a model that does not know its own.
+            If a scale is set, but the model does not state its own.
         """
         axes = "c" + "zyx"[-(np.ndim(image) - 1) :]
         prediction = predict(self.model, image, self.config, axes=axes)
@@ -97,7 +96,7 @@ class EmbeddingTeacher:
 
 
 def info() -> TeacherInfo:
-    """What the registry says of this teacher."""
+    """Return the registry's information about this teacher."""
     return TeacherInfo(
         name="model",
         summary="A model of napari-grd: teaches embeddings, by the full method.",
@@ -105,7 +104,7 @@ def info() -> TeacherInfo:
         options={
             "source": "a model, the name of a built-in one, or the path of a model file",
             "object_diameter": "typical object diameter in the images, in pixels, if not that of its training images",
-            "config": "a SegmentConfig: how it is run",
+            "config": "a SegmentConfig: settings of the prediction",
         },
     )
 
@@ -113,7 +112,7 @@ def info() -> TeacherInfo:
 def load(
     source: Model | str | Path, object_diameter: float | None = None, config: SegmentConfig | None = None
 ) -> EmbeddingTeacher:
-    """Make a teacher of a model.
+    """Create a teacher from a model.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Instances from flows that lead to the center of each object."""
+"""Instances from flows that point to the center of each object."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ def follow_flows(
     min_size: int = 16,
     steps: int = 200,
 ) -> NDArray[np.uint32]:
-    """Objects are the pixels whose flows end in one place, as in Cellpose.
+    """Group pixels whose flows end at the same place into objects, as in Cellpose.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def follow_flows(
     min_size : int
         Objects with fewer pixels are removed.
     steps : int
-        Half pixels along which each pixel is followed.
+        Number of integration steps of half a pixel each.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def follow_flows(
     ends = np.stack(np.nonzero(mask)).astype(np.float32)
     for _ in range(steps):
         move = np.stack([ndimage.map_coordinates(part, ends, order=1, mode="nearest") for part in unit])
-        ends = np.clip(ends + move / 2, 0, limits)  # half a pixel, not to circle round the center
+        ends = np.clip(ends + move / 2, 0, limits)  # half a pixel, to avoid circling around the center
     places = tuple(np.rint(ends).astype(int))
     hits = np.zeros(mask.shape, int)
     np.add.at(hits, places, 1)

@@ -26,22 +26,20 @@ class FunctionTeacher:
     Parameters
     ----------
     function : callable
-        Takes one image, gives labels ``(*S)``: integers, one number an instance,
-        0 is background. Or a pair of labels and the probability of foreground
-        ``(*S)`` in [0, 1], or a :class:`TeacherPrediction`.
+        Takes one image and returns labels ``(*S)``: integers, one number per instance, 0 is background. Or returns a
+        pair of labels and the probability of foreground ``(*S)`` in [0, 1], or a :class:`TeacherPrediction`.
     axes : {"yx", "cyx", "yxc", "zyx", "czyx", "zyxc"}, optional
-        How the function wants its image. Default: without a channel axis if
+        Axes of the function's argument. Default: without a channel axis if
         there is one channel, else channels last, as in scikit-image.
     version : str, optional
-        What the function's answers depend on besides its source: change it when
-        they change. Without it a plain function is known by its source, and what
-        else it may look at (a closure, another object's state) by nothing, so
-        that its answers are not taken from a cache in another run.
+        Version of everything the results depend on besides the function's source: change it when the results change.
+        Without it, a plain function is identified by its source; the results of a closure or an object with state are
+        not reused from a cache in another run.
 
     Raises
     ------
     ConfigError
-        If it is no function, or the axes are unknown.
+        If it is not a function, or the axes are unknown.
 
     Examples
     --------
@@ -54,22 +52,24 @@ class FunctionTeacher:
 
     def __init__(self, function: Callable[..., Any], *, axes: str | None = None, version: str | None = None) -> None:
         if not callable(function):
-            raise ConfigError(f"A {type(function).__name__} is no function.", "Pass a function from image to labels.")
+            raise ConfigError(
+                f"A {type(function).__name__} is not a function.", "Pass a function from image to labels."
+            )
         if axes is not None and axes not in _AXES:
             raise ConfigError(f"The axes {axes!r} are unknown.", f"Use one of {', '.join(map(repr, _AXES))}.")
         self.name = str(getattr(function, "__qualname__", type(function).__qualname__))
         self._function = function
         self._axes = axes
         self.fingerprint = _fingerprint(function, self.name, axes, version)
-        """Key of caches; one of its own for every teacher where function and version do not tell."""
+        """Key for caches; unique to this teacher if neither source nor version identify the function."""
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
-        """What the function says of one image.
+        """Return the function's prediction of one image.
 
         Parameters
         ----------
         image : (C, *S) array
-            Raw intensities; the function gets a copy, with the axes it wants.
+            Raw intensities; the function gets a copy with its axes.
 
         Returns
         -------
@@ -78,9 +78,9 @@ class FunctionTeacher:
         Raises
         ------
         GrdError
-            If the function fails, or does not want such an image.
+            If the function fails, or does not take such an image.
         LabelError
-            If what it gives are not labels of the image.
+            If the result is not labels of the image.
         """
         view = self._arranged(image)
         try:
@@ -91,7 +91,7 @@ class FunctionTeacher:
             raise GrdError(
                 f"The function {self.name!r} fails on an image of shape {view.shape} and type {view.dtype}"
                 f" ({type(error).__name__}: {error}).",
-                "Mend the function, or tell with axes= how it wants its image.",
+                "Correct the function, or set axes= to the axes it takes.",
             ) from error
         if isinstance(answer, TeacherPrediction):
             return answer
@@ -104,8 +104,8 @@ class FunctionTeacher:
         except (LabelError, TypeError, ValueError) as error:
             problem = error.problem if isinstance(error, GrdError) else str(error)
             raise LabelError(
-                f"The function {self.name!r} gave {_describe(answer)}: {problem}",
-                "Let it give integer labels of the image's shape, with or without a probability of foreground.",
+                f"The function {self.name!r} returned {_describe(answer)}: {problem}",
+                "Return integer labels of the image's shape, with or without a probability of foreground.",
             ) from error
 
     def _arranged(self, image: NDArray[Any]) -> NDArray[Any]:
@@ -113,41 +113,41 @@ class FunctionTeacher:
         axes = self._axes or (spatial if len(image) == 1 else f"{spatial}c")
         if axes.replace("c", "") != spatial or (axes == spatial and len(image) > 1):
             raise GrdError(
-                f"The function {self.name!r} wants images {axes!r}, this one is {image.shape}, channel first.",
-                "Name the axes it wants with axes=, or choose one channel.",
+                f"The function {self.name!r} takes images {axes!r}, but this one is {image.shape}, channel first.",
+                "Set axes= to the axes it takes, or choose one channel.",
             )
         if axes == spatial:
             image = image[0]
         elif axes[-1] == "c":
             image = np.moveaxis(image, 0, -1)
-        return np.array(image, order="C")  # a function may work in place
+        return np.array(image, order="C")  # a function may modify its argument
 
 
 def info() -> TeacherInfo:
-    """What the registry says of this teacher."""
+    """Return the registry's information about this teacher."""
     return TeacherInfo(
         name="callable",
-        summary="A Python function from image to labels: an assistant learns them first.",
-        license="that of what the function uses",
+        summary="A Python function from image to labels: an assistant is trained on them first.",
+        license="depends on the function",
         options={
             "function": "the function, or 'package.module:function', or 'file.py:function'",
-            "axes": "how it wants an image; default: yx, with several channels yxc",
-            "version": "change it when the function's answers change; makes them reusable in another run",
+            "axes": "axes of its argument; default: yx, with several channels yxc",
+            "version": "change it when the function's results change; allows to reuse them in another run",
         },
     )
 
 
 def load(function: Callable[..., Any] | str, axes: str | None = None, version: str | None = None) -> FunctionTeacher:
-    """Make a teacher of a function, or of where one is found.
+    """Create a teacher from a function, or from a reference to one.
 
-    Naming a file or module runs it.
+    The file or module that is named is executed.
 
     Raises
     ------
     ConfigError
         If there is no such function.
     GrdError
-        If the file or module that holds it fails.
+        If its file or module raises an error.
 
     Examples
     --------
@@ -182,8 +182,8 @@ def _find(reference: str) -> Callable[..., Any]:
         raise
     except Exception as error:
         raise GrdError(
-            f"{module_name!r}, which should hold the function {name!r}, fails with {type(error).__name__}: {error}.",
-            "Mend it, or install what it needs.",
+            f"{module_name!r}, the module of the function {name!r}, fails with {type(error).__name__}: {error}.",
+            "Correct it, or install its dependencies.",
         ) from error
     function: Callable[..., Any] | None = getattr(module, name, None)
     if function is None or not callable(function):
@@ -206,7 +206,7 @@ def _fingerprint(function: Callable[..., Any], name: str, axes: str | None, vers
     if version is None and isinstance(function, FunctionType) and function.__closure__ is None:
         try:
             version = f"{inspect.getsource(function)}{function.__defaults__}{function.__kwdefaults__}"
-        except OSError:  # typed into a console
+        except OSError:  # defined in a console
             version = None
     if version is None:
         version = uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""Instances from what networks of other makes give: masks, boundaries, affinities at any offsets."""
+"""Instances from the outputs of other networks: masks, boundaries, affinities at any offsets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +52,7 @@ def split_by_shape(foreground: Float, *, threshold: float = 0.5, depth: float = 
     threshold : float
         A pixel is foreground above this.
     depth : float
-        A neck splits what is wider by this many pixels on both sides.
+        A neck splits a mask that is wider by this many pixels on both sides.
     min_size : int
         Objects with fewer pixels are removed.
 
@@ -68,7 +68,7 @@ def split_by_shape(foreground: Float, *, threshold: float = 0.5, depth: float = 
     (np.uint32(2), np.uint32(1))
     """
     mask = foreground > threshold
-    # Smoothed, as a rough border makes a ridge with many tops of one object.
+    # Smoothed, as a rough border causes several maxima in one object.
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1.0)
     tops = h_maxima(distance, depth)  # type: ignore[no-untyped-call]
     seeds, _ = ndimage.label(tops * mask, np.ones((3,) * mask.ndim))
@@ -78,7 +78,7 @@ def split_by_shape(foreground: Float, *, threshold: float = 0.5, depth: float = 
 def split_by_boundary(
     foreground: Float, boundary: Float, *, threshold: float = 0.5, boundary_threshold: float = 0.5, min_size: int = 16
 ) -> LabelArray:
-    """Grow objects from where a mask is not boundary.
+    """Grow objects from seeds inside a mask, away from boundaries.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def split_by_boundary(
     threshold : float
         A pixel is foreground above this.
     boundary_threshold : float
-        Seeds lie where the boundary is below this.
+        Seeds are where the boundary is below this.
     min_size : int
         Objects with fewer pixels are removed.
 
@@ -100,7 +100,7 @@ def split_by_boundary(
     >>> split_by_boundary(np.ones((1, 5)), np.array([[0, 0.2, 0.9, 0.6, 0]]), min_size=0).max()
     np.uint32(2)
     """
-    # A network may call a boundary foreground or not; either way objects reach to its middle.
+    # A boundary may be foreground or not; in both cases objects extend to its middle.
     mask = np.maximum(foreground, boundary * (ndimage.maximum_filter(foreground, 3) > threshold)) > threshold
     seeds, _ = ndimage.label((foreground > threshold) & (boundary < boundary_threshold))
     return _grow(seeds, boundary, mask, min_size)
@@ -114,7 +114,7 @@ def split_by_affinities(
     threshold: float = 0.5,
     min_size: int = 16,
 ) -> LabelArray:
-    """A mutex watershed of affinities at any offsets: nearest neighbors attract, the others repel.
+    """Partition affinities at any offsets by the mutex watershed: nearest neighbors attract, the others repel.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def split_by_affinities(
     threshold : float
         A pixel is foreground above this.
     min_size : int
-        Objects with fewer pixels join a neighbor, or are removed.
+        Objects with fewer pixels are merged with a neighbor, or removed.
 
     Returns
     -------
@@ -136,20 +136,20 @@ def split_by_affinities(
     Raises
     ------
     ConfigError
-        If the offsets do not fit the affinities, or hold no nearest neighbors.
+        If the offsets do not fit the affinities, or contain no nearest neighbors.
     """
     shape = affinities.shape[1:]
     if len(offsets) != len(affinities) or any(len(offset) != len(shape) for offset in offsets):
         raise ConfigError(
             f"{len(offsets)} offsets {tuple(offsets)[:3]} do not fit {len(affinities)} affinities in {len(shape)}D.",
-            "Give one offset a channel, with one number an axis.",
+            "Give one offset per channel, with one number per axis.",
         )
     order = []
     for axis in range(len(shape)):
         nearest = [k for k, offset in enumerate(offsets) if abs(offset[axis]) == 1 and sum(map(abs, offset)) == 1]
         if not nearest:
             raise ConfigError(
-                f"None of the offsets {tuple(offsets)} joins neighbors along axis {axis}.", "Correct the offsets."
+                f"None of the offsets {tuple(offsets)} connects neighbors along axis {axis}.", "Correct the offsets."
             )
         order.append(nearest[0])
     order += [k for k, offset in enumerate(offsets) if sum(map(abs, offset)) > 1]
@@ -165,9 +165,9 @@ def at_standard_offsets(affinities: Float, offsets: Sequence[Offset], foreground
     affinities : (K, *S) float32
         Of pixel ``p`` with ``p + offset``.
     offsets : sequence of K offsets
-        An offset and its opposite join the same pairs.
+        An offset and its opposite connect the same pairs.
     foreground : (*S) float32, optional
-        Probability; two pixels of background belong together, whatever their affinity.
+        Probability; two background pixels belong together, independent of their affinity.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def at_standard_offsets(affinities: Float, offsets: Sequence[Offset], foreground
 
 
 def _grow(seeds: NDArray[Any], landscape: NDArray[Any], mask: NDArray[np.bool_], min_size: int) -> LabelArray:
-    # What holds no seed is an object of its own: small, or all boundary.
+    # A component without a seed is a separate object: small, or only boundary.
     parts, _ = ndimage.label(mask)
     seeded = np.zeros(parts.max() + 1, bool)
     seeded[parts[seeds > 0]] = True
@@ -210,7 +210,7 @@ def _grow(seeds: NDArray[Any], landscape: NDArray[Any], mask: NDArray[np.bool_],
 
 
 def without_small(labels: NDArray[Any], min_size: int) -> LabelArray:
-    """LabelArray numbered anew from 1, without objects of fewer pixels than ``min_size``."""
+    """Labels renumbered from 1, without objects of fewer pixels than ``min_size``."""
     sizes = np.bincount(labels.reshape(-1))
     kept = sizes >= max(1, min_size)
     kept[0] = False

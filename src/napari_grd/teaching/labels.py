@@ -1,4 +1,4 @@
-"""Label images as the teacher: ground truth, or what another program has made."""
+"""Label images as the teacher: ground truth, or the results of another program."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,21 +17,19 @@ from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
 
 
 class LabelTeacher:
-    """A teacher that knows the labels of certain images, and gives nothing else.
+    """A teacher that returns given labels of given images.
 
-    An image is recognized by its content: whatever it is called, and wherever
-    its channels stand.
+    An image is recognized by its content, independent of its name and its channel axis.
 
     Parameters
     ----------
     pairs : iterable of (image, labels)
-        The images with their label images; taken one at a time, and only the
-        labels are kept. The labels' shape ``(*S)`` tells which axis of an image
-        holds the channels, if one does.
+        The images with their label images; read one at a time, and only the labels are kept. The channel axis of an
+        image, if there is one, follows from the labels' shape ``(*S)``.
     axes : {"yx", "cyx", "yxc", "zyx", "czyx", "zyxc"}, optional
-        Order of the images' axes, where that is not enough.
+        Order of the images' axes, if that is ambiguous.
     name : str, default "labels"
-        What the teacher is called.
+        Name of the teacher.
 
     Raises
     ------
@@ -57,13 +55,13 @@ class LabelTeacher:
 
     @classmethod
     def from_folder(cls, folder: str | Path, *, axes: str | None = None) -> "LabelTeacher":
-        """A teacher of the labeled images in a folder.
+        """Create a teacher from the labeled images in a folder.
 
         Parameters
         ----------
         folder : str or Path
             With the subfolders ``images`` and ``labels``, see
-            :func:`napari_grd.io.folders.iter_read`. Images without labels are passed over.
+            :func:`napari_grd.io.folders.iter_read`. Images without labels are skipped.
         axes : str, optional
             Order of the images' axes.
 
@@ -73,7 +71,7 @@ class LabelTeacher:
             If the folder or a file cannot be used, or no image has labels.
         """
         teacher = cls((), name=Path(folder).resolve().name)
-        # What is to be told of the files is told by whoever reads the images to teach.
+        # Notices about the files are issued by the code that reads the training images.
         known = drain(iter_read(Path(folder), axes), warn=False).labeled()
         for name, image, labels in zip(known.names, known.images, known.labels, strict=True):
             try:
@@ -82,14 +80,14 @@ class LabelTeacher:
                 raise type(error)(f"{name!r} with its labels: {error.problem}", error.remedy) from error
         if not teacher._labels:
             raise DataError(
-                f"No image in {str(folder)!r} has labels to teach.",
-                "Put label images in a subfolder 'labels', each named as its image.",
+                f"No image in {str(folder)!r} has labels to learn from.",
+                "Put label images in a subfolder 'labels', each with the name of its image.",
             )
         return teacher
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all images and labels, in whatever order they came."""
+        """A hash of all images and labels, independent of their order."""
         digest = hashlib.blake2b(b"labels", digest_size=16)
         for key, labels in sorted(self._labels.items()):
             digest.update(f"{key}:{image_key(labels)}".encode())
@@ -105,7 +103,7 @@ class LabelTeacher:
         Parameters
         ----------
         image : (C, *S) array
-            Raw intensities, as they were.
+            Raw intensities, unchanged.
 
         Returns
         -------
@@ -115,7 +113,7 @@ class LabelTeacher:
         Raises
         ------
         GrdError
-            If the teacher does not know the image.
+            If the image was not given to the teacher.
         """
         labels = self._labels.get(image_key(image))
         if labels is None:
@@ -132,30 +130,30 @@ class LabelTeacher:
         key = image_key(image)
         if not np.array_equal(self._labels.setdefault(key, stored), stored):
             raise DataError(
-                f"Two equal images of shape {image.shape} have different labels.", "Leave one of the two pairs out."
+                f"Two equal images of shape {image.shape} have different labels.", "Remove one of the two pairs."
             )
 
 
 def info() -> TeacherInfo:
-    """What the registry says of this teacher."""
+    """Return the registry's information about this teacher."""
     return TeacherInfo(
         name="labels",
-        summary="Label images, drawn or made by another program: an assistant learns them first.",
+        summary="Label images, annotated or from another program: an assistant is trained on them first.",
         license="that of the labels",
         options={
             "folder": "a folder with the subfolders 'images' and 'labels'",
-            "axes": "order of the images' axes, if their labels do not tell",
+            "axes": "order of the images' axes, if ambiguous from their labels",
         },
     )
 
 
 def load(folder: str | Path, axes: str | None = None) -> LabelTeacher:
-    """Make a teacher of a folder of images and labels."""
+    """Create a teacher from a folder of images and labels."""
     return LabelTeacher.from_folder(folder, axes=axes)
 
 
 def _axes_around(image: tuple[int, ...], labels: tuple[int, ...]) -> str | None:
-    """Axes of an image of which the labels show the spatial ones; None if they leave it open."""
+    """Axes of an image, derived from the shape of its labels; None if ambiguous."""
     spatial = "zyx"[-len(labels) :]
     fitting = []
     if image == labels:
@@ -169,5 +167,5 @@ def _axes_around(image: tuple[int, ...], labels: tuple[int, ...]) -> str | None:
 
 def _as_uint32(labels: NDArray[np.int64]) -> NDArray[np.uint32]:
     if labels.max(initial=0) >= 2**32:
-        raise LabelError(f"The labels hold {labels.max()}, which uint32 cannot.", "Number the instances from 1.")
+        raise LabelError(f"The labels contain {labels.max()}, which exceeds uint32.", "Number the instances from 1.")
     return labels.astype(np.uint32)

@@ -1,16 +1,16 @@
-"""What a license forbids, for cards and warnings."""
+"""Restrictions of licenses, for cards and warnings."""
 
 import re
 
 _RULES = (
     (r"-NC\b", "Non-commercial use only ({})."),
-    (r"-ND\b", "What is made of it may not be passed on ({})."),
-    (r"^(A?GPL|CECILL-2)|-SA\b", "What is made of it has to be passed on under the same license ({})."),
+    (r"-ND\b", "Derived works may not be distributed ({})."),
+    (r"^(A?GPL|CECILL-2)|-SA\b", "Derived works must be distributed under the same license ({})."),
 )
 
 
 def restrictions_of(license: str) -> str:
-    """What a license forbids, in one plain sentence; empty if nothing that matters here.
+    """The restrictions of a license relevant for models, in one sentence; empty if there are none.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ def restrictions_of(license: str) -> str:
     >>> restrictions_of("CC-BY-NC-4.0")
     'Non-commercial use only (CC-BY-NC-4.0).'
     >>> restrictions_of("CC-BY-NC-ND-4.0")
-    'Non-commercial use only, and what is made of it may not be passed on (CC-BY-NC-ND-4.0).'
+    'Non-commercial use only, and derived works may not be distributed (CC-BY-NC-ND-4.0).'
     >>> restrictions_of("MIT")
     ''
     """
     if not license:
-        return "No license is given, so nobody but its authors may pass it on, or what is made of it."
+        return "No license is given, so only the authors may distribute it or derived works."
     found = [text.removesuffix(" ({}).") for pattern, text in _RULES if re.search(pattern, license, re.IGNORECASE)]
     if not found:
         return ""

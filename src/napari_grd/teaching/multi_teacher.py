@@ -1,10 +1,8 @@
-"""Several teachers at once, one for each image: say, one for nuclei and one for dense cells.
+"""Several teachers, one for each image: say, one for nuclei and one for dense cells.
 
-Embeddings of two teachers lie in different spaces: a node or a pooled pixel of
-one means nothing to the other, so neither the student nor the memory bank may
-compare them. What can be compared is passed on: instances, foreground and
-affinities. From these an assistant makes embeddings that all images share, and
-the whole method follows; or the student is distilled from them directly.
+Embeddings of two teachers are in different spaces, so neither the student nor the memory bank may compare them. Only
+comparable outputs are passed on: instances, foreground and affinities. An assistant trained on these provides a common
+embedding space for the full method; or the student is distilled from them directly.
 """
 
 import hashlib
@@ -28,11 +26,9 @@ from napari_grd.teaching.registry import TeacherLike, as_teacher
 class MultiTeacher:
     """A teacher for each image.
 
-    For an image that none was chosen for, the one decides that is most sure of
-    what it sees: all look at it several times (:class:`ConfidentTeacher`), and
-    the mean agreement over instances counts. Seeing nothing, or one and the same
-    thing everywhere, is not being sure. A teacher that was given the labels of
-    an image speaks for that image before all others.
+    For an image without a chosen teacher, the teacher with the highest mean confidence over instances is used, computed
+    by test-time augmentation (:class:`ConfidentTeacher`). A prediction without instances, or with a single one
+    everywhere, has confidence 0. A teacher with given labels of an image takes precedence.
 
     Parameters
     ----------
@@ -44,7 +40,7 @@ class MultiTeacher:
     Raises
     ------
     ConfigError
-        If there is no teacher, or one is chosen that is not there.
+        If there is no teacher, or an unknown one is chosen.
     """
 
     gives_embeddings = False
@@ -65,7 +61,7 @@ class MultiTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the licenses of all of them forbid."""
+        """Restrictions of all their licenses."""
         found = (str(getattr(teacher, "restrictions", "")) for teacher in self.teachers.values())
         return " ".join(dict.fromkeys(filter(None, found)))
 
@@ -77,14 +73,14 @@ class MultiTeacher:
         return hashlib.blake2b("|".join(["several", *parts]).encode(), digest_size=16).hexdigest()
 
     def assigned(self, images: Sequence[NDArray[Any]], names: Sequence[str | None]) -> "MultiTeacher":
-        """The same teachers, with one chosen for each image.
+        """Return the same teachers, with one chosen for each image.
 
         Parameters
         ----------
         images : sequence of (C, *S) array
-            As they will be asked about.
+            The images to predict.
         names : sequence of (str or None)
-            One an image; None leaves it to the teachers.
+            One per image; None: the most confident teacher.
 
         Raises
         ------
@@ -99,7 +95,7 @@ class MultiTeacher:
         return MultiTeacher(self.teachers, self._choice | chosen)
 
     def confident(self) -> "MultiTeacher":
-        """The same teachers, which say how sure they are, but for those that recall labels."""
+        """The same teachers with a confidence, except those with given labels."""
         sure = {
             name: teacher if hasattr(teacher, "knows") else ConfidentTeacher(teacher)
             for name, teacher in self.teachers.items()
@@ -117,7 +113,7 @@ class MultiTeacher:
         return self._ask(image)[0]
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
-        """What the teacher of an image says: instances, foreground and affinities, without embeddings.
+        """Return the prediction of the image's teacher: instances, foreground and affinities, without embeddings.
 
         Parameters
         ----------
@@ -127,7 +123,7 @@ class MultiTeacher:
         Raises
         ------
         DataError
-            If none of the teachers knows the image.
+            If no teacher can predict the image.
         """
         return _comparable(self._ask(image)[1])
 
@@ -145,13 +141,13 @@ class MultiTeacher:
         if not looking:
             raise DataError(
                 f"None of the teachers {', '.join(self.teachers)} has labels for this image of shape {image.shape}.",
-                "Give its labels to one of them, or add a teacher that can look at new images.",
+                "Give its labels to one of them, or add a teacher that can predict new images.",
             )
         return max(looking, key=lambda found: _certainty(found[1]))
 
 
 def _certainty(prediction: TeacherPrediction) -> float:
-    """Mean confidence over instances; 0 if they make no sense."""
+    """Mean confidence over instances; 0 if they are implausible."""
     ids, first = np.unique(prediction.labels, return_index=True)
     if not ids.any() or largest_share(prediction.labels) > GIANT:
         return 0.0
@@ -166,7 +162,7 @@ def _comparable(prediction: TeacherPrediction) -> TeacherPrediction:
     offsets = default_offsets(prediction.labels.ndim)
     with torch.no_grad():
         cosines = affinities_from_embedding(torch.from_numpy(prediction.embeddings)[None], offsets)[0]
-    # A cosine below 0 says no more than 0 does: not the same.
+    # A cosine below 0 means the same as 0: different instances.
     affinities = cosines.clamp(0, 1).numpy()
     return TeacherPrediction(
         prediction.labels, prediction.foreground, affinities=affinities, confidence=prediction.confidence
@@ -174,17 +170,17 @@ def _comparable(prediction: TeacherPrediction) -> TeacherPrediction:
 
 
 def info() -> TeacherInfo:
-    """What the registry says of this teacher."""
+    """Return the registry's information about this teacher."""
     return TeacherInfo(
         name="several",
-        summary="Several teachers: each image is taught by the one that is chosen for it, or most sure of it.",
+        summary="Several teachers: each image is predicted by the one chosen for it, or the most confident one.",
         license="those of the teachers",
         options={"teachers": "mapping of names to teachers, models, names of built-in ones, or paths"},
     )
 
 
 def load(teachers: Mapping[str, TeacherLike]) -> Teacher:
-    """Make one teacher of several; of a single one, that one, which keeps its embeddings.
+    """Combine several teachers into one; a single one is returned as it is, with its embeddings.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a teacher can be told, read off its ``load`` function, so that a form and a command line can ask for it."""
+"""Options of a teacher, from the signature of its ``load`` function, for forms and the command line."""
 
 import inspect
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ class TeacherOption:
     Attributes
     ----------
     name : str
-        The keyword that ``load`` takes.
+        Keyword of ``load``.
     help : str
-        One line about it.
+        One-line description.
     annotation : type
-        What it may be; ``str`` where ``load`` does not say.
+        Type of the value; ``str`` if ``load`` has no annotation.
     default : object
-        What it is if nobody says; None if it is required, too.
+        Default value; also None if it is required.
     required : bool
-        Whether it has to be given.
+        Whether it is required.
     """
 
     name: str
@@ -42,7 +42,7 @@ def teacher_options(source: TeacherSource) -> tuple[TeacherOption, ...]:
     Parameters
     ----------
     source : TeacherSource
-        What an entry point names. Options that its ``info()`` does not describe are left out: they are for programs.
+        Target of an entry point. Options that its ``info()`` does not describe are left out: they are for scripts.
 
     Examples
     --------
@@ -63,21 +63,21 @@ def teacher_options(source: TeacherSource) -> tuple[TeacherOption, ...]:
 
 
 def parse_options(name: str, options: tuple[TeacherOption, ...], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Turn what was typed into what ``load`` takes.
+    """Convert texts to arguments of ``load``.
 
     Parameters
     ----------
     name : str
-        Of the teacher, for messages.
+        Name of the teacher, for messages.
     options : tuple of TeacherOption
-        What it takes.
+        Its options.
     texts : mapping of str to str
-        What was typed for some of them; an empty text stands for the default.
+        Texts of some of them; an empty text means the default.
 
     Returns
     -------
     dict
-        Only what was given.
+        Values of the options that were given.
 
     Raises
     ------

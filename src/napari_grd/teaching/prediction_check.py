@@ -1,9 +1,8 @@
-"""Whether what a teacher says can be learned from, asked before a student spends hours on it.
+"""Validation of a teacher's predictions, before a student is trained on them.
 
-Foreign programs answer with other shapes than asked, with nothing at all where
-their settings do not fit the images, or with one instance that covers
-everything. Whoever asks a teacher calls :func:`check_prediction` on each answer
-and :func:`check_some_sense` once on all of them.
+Other programs may return outputs of a wrong shape, no instances if their settings do not fit the images, or one
+instance that covers everything. Code that runs a teacher calls :func:`check_prediction` on each prediction and
+:func:`check_plausible` once on all of them.
 """
 
 from collections.abc import Sequence
@@ -17,33 +16,31 @@ from napari_grd.graph.offsets import default_offsets, pair_ends
 from napari_grd.teaching.base import TeacherPrediction
 
 GIANT = 0.95
-"""An instance that covers more of an image than this share is taken for everything."""
+"""An instance with more than this share of an image is considered to cover everything."""
 
-_REMEDY = "Look at the teacher's options: channels, object diameter, thresholds; or choose another teacher."
+_REMEDY = "Check the teacher's options: channels, object diameter, thresholds; or choose another teacher."
 
 
 def check_prediction(prediction: TeacherPrediction, shape: tuple[int, ...]) -> None:
-    """Refuse an answer that cannot belong to its image.
+    """Raise an error if a prediction does not fit its image.
 
-    What is an error here: another type or spatial shape, probabilities or
-    affinities that are NaN or outside [0, 1] (but for pairs that leave the
-    image, which are not looked at), embeddings that are NaN or infinite. What
-    is not: an image without any instance. Images of nothing but background are
-    common and teach what background looks like.
+    Errors are: another type or spatial shape, probabilities or affinities that are NaN or outside [0, 1] (pairs that
+    leave the image are not checked), embeddings that are NaN or infinite. An image without instances is valid: images
+    of background only are common and useful for training.
 
     Parameters
     ----------
     prediction : TeacherPrediction
-        The answer.
+        The prediction.
     shape : tuple of int
-        Spatial shape ``(*S)`` of the image it was asked about, in pixels.
+        Spatial shape ``(*S)`` of the predicted image, in pixels.
 
     Raises
     ------
     LabelError
-        If it does not belong to the image.
+        If it does not fit the image.
     GrdError
-        If it is no :class:`TeacherPrediction`.
+        If it is not a :class:`TeacherPrediction`.
 
     Examples
     --------
@@ -51,13 +48,13 @@ def check_prediction(prediction: TeacherPrediction, shape: tuple[int, ...]) -> N
     """
     if not isinstance(prediction, TeacherPrediction):
         raise GrdError(
-            f"The teacher answered with a {type(prediction).__name__}.",
-            "Its predict() has to give a TeacherPrediction.",
+            f"The teacher returned a {type(prediction).__name__}.",
+            "Its predict() must return a TeacherPrediction.",
         )
-    if prediction.labels.shape != tuple(shape):  # the other outputs fit the labels, or there were no prediction
+    if prediction.labels.shape != tuple(shape):  # TeacherPrediction checks the other outputs against the labels
         raise LabelError(
             f"The teacher's output has shape {prediction.labels.shape}, the image {tuple(shape)}.",
-            "Let the teacher answer at the size of the image, without cropping or resizing.",
+            "Make the teacher return outputs of the size of the image, without cropping or resizing.",
         )
     if prediction.foreground is not None:
         _check_share("foreground", prediction.foreground)
@@ -66,17 +63,17 @@ def check_prediction(prediction: TeacherPrediction, shape: tuple[int, ...]) -> N
             _check_share("affinities", affinity[pair_ends(offset, tuple(shape))[0]])
     if prediction.embeddings is not None and not np.isfinite(prediction.embeddings).all():
         raise LabelError(
-            "The teacher's embeddings hold NaN or infinite values.", "Use a teacher whose training converged."
+            "The teacher's embeddings contain NaN or infinite values.", "Use a teacher whose training converged."
         )
 
 
-def check_some_sense(labels: Sequence[NDArray[Any]]) -> None:
-    """Refuse a teacher that has seen nothing in any image, or one and the same thing everywhere.
+def check_plausible(labels: Sequence[NDArray[Any]]) -> None:
+    """Raise an error if a teacher found no instance in any image, or a single one that covers every image.
 
     Parameters
     ----------
     labels : sequence of (*S) integers
-        Its instances in all the images it was asked about, 0 is background.
+        Its instances in all predicted images, 0 is background.
 
     Raises
     ------
@@ -86,7 +83,7 @@ def check_some_sense(labels: Sequence[NDArray[Any]]) -> None:
 
     Examples
     --------
-    >>> check_some_sense([np.zeros((4, 4), int), np.eye(4, dtype=int)])
+    >>> check_plausible([np.zeros((4, 4), int), np.eye(4, dtype=int)])
     """
     if not labels:
         return
@@ -114,6 +111,6 @@ def largest_share(labels: NDArray[Any]) -> float:
 def _check_share(name: str, values: NDArray[Any]) -> None:
     if values.size and not (values.min() >= 0 and values.max() <= 1):  # false for NaN as well
         raise LabelError(
-            f"The teacher's {name} reach from {values.min():g} to {values.max():g}.",
-            "Give numbers in [0, 1]; of logits, their sigmoid.",
+            f"The teacher's {name} range from {values.min():g} to {values.max():g}.",
+            "Return values in [0, 1]; for logits, their sigmoid.",
         )

@@ -1,7 +1,7 @@
 """Teachers by name, built in or from other packages.
 
-What another package does while it is probed is not ours: whatever it raises
-makes its teacher unavailable, with that as the reason, and nothing else fails.
+Any error of another package while it is queried makes its teacher unavailable, with the error as the reason, and has no
+other effect.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from napari_grd.teaching.options import TeacherOption, teacher_options
 GROUP = "napari_grd.teachers"
 
 TeacherLike = Teacher | Model | Callable[..., Any] | str | Path
-"""What :func:`as_teacher` makes a teacher of."""
+"""Arguments that :func:`as_teacher` accepts."""
 
 _BUILTIN = {
     "model": "napari_grd.teaching.embedding",
@@ -41,11 +41,11 @@ def teachers() -> dict[str, TeacherInfo]:
     Returns
     -------
     dict of str to TeacherInfo
-        Keys are what :func:`load_teacher` takes.
+        Keys are the names for :func:`load_teacher`.
 
     See Also
     --------
-    load_teacher : Make one of them.
+    load_teacher : Load one of them.
 
     Examples
     --------
@@ -56,19 +56,19 @@ def teachers() -> dict[str, TeacherInfo]:
 
 
 def load_teacher(name: str, **options: Any) -> Teacher:
-    """Make a teacher.
+    """Load a teacher.
 
     Parameters
     ----------
     name : str
         A key of :func:`teachers`.
     **options
-        What this teacher takes, e.g. ``load_teacher("model", source="nuclei")``.
+        Options of this teacher, e.g. ``load_teacher("model", source="nuclei")``.
 
     Returns
     -------
     Teacher
-        What :func:`napari_grd.distill` takes.
+        A teacher for :func:`napari_grd.distill`.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def load_teacher(name: str, **options: Any) -> Teacher:
 
     See Also
     --------
-    teachers : The names, and why a teacher is not available.
+    teachers : The names, with the reason if a teacher is not available.
     distill : Train a student with the teacher.
 
     Examples
@@ -93,7 +93,7 @@ def load_teacher(name: str, **options: Any) -> Teacher:
     info, source = _probe(name, known[name])
     if source is None or not info.available:
         raise GrdError(
-            f"The teacher {name!r} is not available ({info.reason}).", "Mend that, or choose another teacher."
+            f"The teacher {name!r} is not available ({info.reason}).", "Resolve that, or choose another teacher."
         )
     try:
         inspect.signature(source.load).bind(**options)
@@ -106,7 +106,7 @@ def load_teacher(name: str, **options: Any) -> Teacher:
 
 
 def options_of(name: str) -> tuple[TeacherOption, ...]:
-    """What a teacher can be told, for forms and command lines; nothing if it is not there.
+    """Options of a teacher, for forms and command lines; empty if it is not available.
 
     Parameters
     ----------
@@ -124,18 +124,16 @@ def options_of(name: str) -> tuple[TeacherOption, ...]:
 
 
 def as_teacher(source: TeacherLike | Mapping[str, TeacherLike]) -> Teacher:
-    """Make a teacher of whatever can be one.
+    """Create a teacher from any object that can be one.
 
     Parameters
     ----------
     source : Teacher, Model, function, str, Path, or mapping of names to these
-        A teacher is returned as it is, a function is asked for the labels of an
-        image, and a mapping makes one of several. A string is the name of a
-        built-in model, of a teacher that needs no options, a path, or
-        ``module:function`` or ``file.py:function``. The path of a file is taken
-        for a model, that of a folder for images with their labels; a zip, or a
-        folder with a ``bioimageio.yaml``, is a model of the bioimage.io zoo,
-        or one of ours that was exported.
+        A teacher is returned as it is, a function is called for the labels of an image, and a mapping is combined into
+        one teacher. A string is the name of a built-in model or of a teacher without required options, a path, or
+        ``module:function`` or ``file.py:function``. The path of a file is that of a model, that of a folder images with
+        their labels; a zip, or a folder with a ``bioimageio.yaml``, is a model of the bioimage.io zoo, or an exported
+        model of this package.
 
     Returns
     -------
@@ -144,7 +142,7 @@ def as_teacher(source: TeacherLike | Mapping[str, TeacherLike]) -> Teacher:
     Raises
     ------
     GrdError
-        If nothing of that name is there, or it cannot be loaded.
+        If there is nothing of that name, or it cannot be loaded.
     """
     if isinstance(source, Model):
         return load_teacher("model", source=source)
@@ -184,7 +182,7 @@ def as_teacher(source: TeacherLike | Mapping[str, TeacherLike]) -> Teacher:
 
 
 def _entry_points() -> dict[str, EntryPoint]:
-    """Entry points by name. Of two of one name the first counts, and ours come first."""
+    """Entry points by name. The first of duplicates counts; built-in teachers come first."""
     found = {name: EntryPoint(name, value, GROUP) for name, value in _BUILTIN.items()}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         found.setdefault(point.name, point)
@@ -194,7 +192,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 def _probe(name: str, point: EntryPoint) -> tuple[TeacherInfo, TeacherSource | None]:
     try:
         source: TeacherSource = point.load()
-        # The name in the registry is the one that load_teacher takes, whatever the plugin calls itself.
+        # The name in the registry is that for load_teacher, independent of the plugin's own name.
         return replace(source.info(), name=name), source
     except Exception as error:  # a broken package raises anything, not only ImportError
         reason = f"{point.value} fails with {type(error).__name__}: {error}"

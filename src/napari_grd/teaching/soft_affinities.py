@@ -1,19 +1,15 @@
-"""How sure a foreign teacher is that two pixels belong together.
+"""Soft affinities: the probability, from another program's outputs, that two pixels belong together.
 
-Cellpose and StarDist know more than their labels say: how probable it is that
-a pixel is part of an object at all, where flows turn away from each other, how
-far an object reaches. These functions turn that into soft affinities at the
-standard offsets, by one formula::
+Cellpose and StarDist predict more than labels: the probability of foreground, flows that diverge at borders, distances
+to the border. These functions convert these to soft affinities at the standard offsets, by one formula::
 
     A(p, q) = min(f_p, f_q) * same(p, q) + 1 - max(f_p, f_q)
               both foreground, one object   both background
 
-``f`` is the probability of foreground. The two pixels of a pair stand and fall
-together: what makes one uncertain (a faint cell) makes the other so too, so
-that a pair deep inside a doubtful object still belongs together, either as
-object or as background. ``same`` in [0, 1] is what the three functions differ in.
-Where the teacher is certain, all give the affinities of its labels, with
-background equal to background.
+``f`` is the probability of foreground. The two pixels of a pair are assumed to be fully correlated: if one is uncertain
+(in a faint cell), so is the other, and a pair deep inside an uncertain object still belongs together, either as object
+or as background. The three functions differ in ``same``, in [0, 1]. Where the teacher is certain, all return the
+affinities of its labels, with background as one segment.
 
 Shapes: K standard offsets, S the spatial axes. The standard offsets run along
 one axis each, and so do the paths between the pixels of a pair.
@@ -31,26 +27,26 @@ from napari_grd.graph.offsets import Index, default_offsets, pair_ends
 Float = NDArray[np.float32]
 
 _TRUST_IN_LABELS = 0.6
-"""Over a half: flows say how sure the labels are, they do not overrule them."""
+"""Above 0.5, so that flows modulate the labels, but do not overrule them."""
 
 _LEAST_THRESHOLD = 0.01
-"""Of a teacher that takes all or nothing for foreground, the odds would be 0 or infinite."""
+"""Bounds the odds of a threshold close to 0 or 1."""
 
 _BLUR = 3
-"""Pixels over which a network smears the turn of flows at a border."""
+"""Pixels over which a network blurs the reversal of flows at a border."""
 
 
 def centered(probability: Float, threshold: float) -> Float:
-    """A probability that is a half where the teacher draws its line, so that its student, too, draws it there.
+    """Shift a probability so that the teacher's threshold becomes 0.5, which is the student's threshold.
 
-    The odds are divided by those of the threshold; the order of pixels, 0 and 1 stay as they are.
+    The odds are divided by those of the threshold; the order of pixels, 0 and 1 are preserved.
 
     Parameters
     ----------
     probability : (*S) float32
         In [0, 1], of being part of an instance.
     threshold : float
-        Above it, the teacher calls a pixel foreground; in (0, 1).
+        The teacher's foreground threshold; in (0, 1).
 
     Returns
     -------
@@ -96,17 +92,14 @@ def affinities_from_probability(labels: NDArray[Any], foreground: Float) -> Floa
 
 
 def affinities_from_flows(labels: NDArray[Any], flows: Float, foreground: Float) -> Float:
-    """Soft affinities of labels that were found by following flows, as in Cellpose.
+    """Soft affinities of labels computed from flows, as in Cellpose.
 
-    In every pixel the flow points to the center of its object. A network that
-    is trained on unit vectors predicts their mean, so at a border that is there
-    with probability ``b`` the flow turns round by ``2 b``. For neighbors ``x``
-    and ``x + u`` that gives ``b = min(|d| / 2, max(0, d . u))``, ``d`` being the
-    change of the flow: all of it counts where the flows part within 60 degrees
-    of ``u``, nothing where they meet, as at a center. A path's ``border`` is the
-    largest sum over three steps on the way, for networks blur the turn, or the
-    probability of background of the pixel where that is largest. Labels and
-    flows then vote::
+    At every pixel the flow points to the center of its object. A network that is trained on unit vectors predicts their
+    mean, so at a border of probability ``b`` the flow changes by ``2 b``. For neighbors ``x`` and ``x + u`` that gives
+    ``b = min(|d| / 2, max(0, d . u))``, ``d`` being the change of the flow: it counts fully where the flows diverge
+    within 60 degrees of ``u``, and not where they converge, as at a center. A path's ``border`` is the largest sum over
+    three steps of the path, as networks blur the reversal, or its largest probability of background. Labels and flows
+    are combined::
 
         same(p, q) = 0.6 * [equal labels] + 0.4 * (1 - border(p, q))
 
@@ -122,13 +115,12 @@ def affinities_from_flows(labels: NDArray[Any], flows: Float, foreground: Float)
     Returns
     -------
     (K, *S) float32
-        In [0, 1]; 0 for pairs that leave the image. Whatever the flows, a pair of certain foreground is
-        above a half if the labels are equal, and below if not.
+        In [0, 1]; 0 for pairs that leave the image. Independent of the flows, a pair of certain foreground is above 0.5
+        if the labels are equal, and below if not.
 
     Notes
     -----
-    A pair of one object whose straight path leaves the object, in the bay of a
-    concave one, gets 0.6 instead of 1.
+    A pair in a concave object whose straight path leaves the object gets 0.6 instead of 1.
 
     Examples
     --------
@@ -158,11 +150,10 @@ def affinities_from_flows(labels: NDArray[Any], flows: Float, foreground: Float)
 
 
 def affinities_from_distances(distances: Float, foreground: Float) -> Float:
-    """Soft affinities of objects that are known by their radial distances, as in StarDist.
+    """Soft affinities of objects given by radial distances, as in StarDist.
 
-    Each pixel says how far its object reaches along rays; between two rays the
-    distance is interpolated. Whether its object reaches a pixel ``k`` away is
-    tested over the width of one pixel, both ways::
+    Each pixel has the distance to the border of its object along rays, interpolated between rays. Whether its object
+    extends to a pixel ``k`` away is evaluated with a tolerance of one pixel, in both directions::
 
         same(p, q) = sqrt(reach(p, q) * reach(q, p))
         reach(p, q) = clip(distance of p towards q - k + 1/2, 0, 1)
@@ -171,7 +162,7 @@ def affinities_from_distances(distances: Float, foreground: Float) -> Float:
     ----------
     distances : (R, Y, X) float32
         Pixels to the border of the object along R rays, ray ``i`` at the angle
-        ``2 pi i / R`` from x towards y. The border lies half a pixel beyond the last pixel.
+        ``2 pi i / R`` from x towards y. The border is half a pixel beyond the last pixel.
     foreground : (Y, X) float32
         Probability in [0, 1] of being part of an instance.
 
@@ -208,7 +199,7 @@ def _soften(foreground: Float, same: Callable[[tuple[int, ...], Index, Index], A
 
 
 def _pairs(result: Float) -> Iterator[tuple[Float, tuple[int, ...], Index, Index]]:
-    """The affinities of each offset that joins any pixels of the image, with the ends of its pairs."""
+    """The affinities of each offset with pairs inside the image, with the ends of its pairs."""
     shape = result.shape[1:]
     for affinity, offset in zip(result, default_offsets(len(shape)), strict=True):
         here, partner = pair_ends(offset, shape)

@@ -26,19 +26,19 @@ Float = NDArray[np.float32]
 
 
 class StarDistTeacher:
-    """A teacher that asks StarDist.
+    """A teacher that runs StarDist.
 
     Parameters
     ----------
     model : stardist.models.StarDist2D
         The network with its thresholds.
     channels : tuple of int, optional
-        Which channels of the image it sees, counted from 0; by default all.
+        Input channels, zero-based; by default all.
     percentiles : (float, float) or None
         Each channel is scaled so that these percentiles become 0 and 1, as in
-        the training of StarDist's own models; None: the image is taken as it is.
+        the training of StarDist's own models; None: no scaling.
     prob_threshold, nms_threshold : float, optional
-        Least probability of an object; most that two may overlap. Default: the model's.
+        Minimum probability of an object; maximum overlap of two objects. Default: the model's.
     """
 
     gives_embeddings = False
@@ -67,14 +67,14 @@ class StarDistTeacher:
 
     @property
     def restrictions(self) -> str:
-        """What the license of the training images forbids; empty if nothing is known to be."""
+        """Restrictions of the training images' license; empty if none are known."""
         return _RESTRICTIONS.get(self.model.name, "")
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of configuration, weights and settings."""
         network = {name: value for name, value in vars(self.model.config).items() if not name.startswith("train_")}
-        # As JSON, for what was read from a file has lists for tuples.
+        # As JSON, because a configuration read from a file has lists instead of tuples.
         parts = [json.dumps(network, sort_keys=True), *map(image_key, self.model.keras_model.get_weights())]
         parts += map(str, (self._channels, self._percentiles, self._thresholds, "centred"))
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
@@ -83,8 +83,8 @@ class StarDistTeacher:
         """Labels, foreground and soft affinities of one image.
 
         StarDist's probability is high in the middle of an object and low at its
-        border. So a pixel inside a found object has as its foreground the
-        probability at which the object was found, any other pixel its own.
+        border. Therefore the foreground of a pixel inside an object is the object's probability; other pixels keep
+        their own.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class StarDistTeacher:
         Raises
         ------
         ImageError
-            If the image is a volume, or has other channels than the model takes.
+            If the image is a volume, or its channels do not fit the model.
         """
         x = self._prepare(image)
         prob_threshold, nms_threshold = self._thresholds
@@ -109,7 +109,7 @@ class StarDistTeacher:
             prob_thresh=prob_threshold,
             nms_thresh=nms_threshold,
             return_predict=True,
-            sparse=False,  # without it there are no distances
+            sparse=False,  # the sparse prediction has no distances
         )
         shape = labels.shape
         scores = np.concatenate([[0], found["prob"]]).astype(np.float32)
@@ -123,13 +123,13 @@ class StarDistTeacher:
     def _prepare(self, image: NDArray[Any]) -> Float:
         wanted = self.model.config.n_channel_in
         if image.ndim != 3:
-            raise ImageError(f"StarDist is asked about an image of shape {image.shape}.", "Give it planes (C, Y, X).")
+            raise ImageError(f"StarDist got an image of shape {image.shape}.", "Pass planes (C, Y, X).")
         if self._channels is not None and all(0 <= channel < len(image) for channel in self._channels):
             image = image[list(self._channels)]
         if len(image) != wanted:
             raise ImageError(
                 f"The StarDist model {self.model.name!r} takes {wanted} channels, the image has {len(image)}.",
-                "Choose among them with the option channels, counted from 0.",
+                "Choose them by the option channels (zero-based).",
             )
         x: Float = image.astype(np.float32).transpose(1, 2, 0)
         if self._percentiles is None:
@@ -170,7 +170,7 @@ def upsample(values: Float, grid: Sequence[int], shape: Sequence[int]) -> Float:
 
 
 def info() -> TeacherInfo:
-    """What the registry says of this teacher."""
+    """Return the registry's information about this teacher."""
     # Importing tensorflow takes ten seconds: too long for a list.
     missing = [package for package in ("stardist", "tensorflow") if find_spec(package) is None]
     return TeacherInfo(
@@ -181,10 +181,10 @@ def info() -> TeacherInfo:
         reason=f"{' and '.join(missing)} missing: {INSTALL}" if missing else None,
         options={
             "model": "name of a pretrained model, a model's folder, or a StarDist2D; default: 2D_versatile_fluo",
-            "channels": "channels that it sees, from 0",
-            "percentiles": "percentiles of each channel that become 0 and 1, (1, 99.8); None: no scaling",
-            "prob_threshold": "least probability of an object; default: the model's",
-            "nms_threshold": "most that two objects may overlap; default: the model's",
+            "channels": "input channels, zero-based",
+            "percentiles": "percentiles of each channel mapped to 0 and 1, (1, 99.8); None: no scaling",
+            "prob_threshold": "minimum probability of an object; default: the model's",
+            "nms_threshold": "maximum overlap of two objects; default: the model's",
             "download": "allow StarDist to download a pretrained model that is not on this machine",
         },
     )
@@ -198,10 +198,10 @@ def load(
     nms_threshold: float | None = None,
     download: bool = False,
 ) -> "StarDistTeacher | SubprocessTeacher":
-    """Make a teacher of a pretrained StarDist model, the folder of one's own, or a ``StarDist2D``.
+    """Create a teacher from a pretrained StarDist model, a model folder, or a ``StarDist2D``.
 
-    What is named is loaded in a process of its own: TensorFlow does not stand the graphics driver of a window. A
-    ``StarDist2D`` is asked where it is.
+    A named model or folder is loaded in a subprocess: TensorFlow conflicts with the GUI's OpenGL driver. A
+    ``StarDist2D`` runs in this process.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def load(
 
 
 def load_here(model: str, download: bool, **settings: Any) -> StarDistTeacher:
-    """Make a teacher of a pretrained model or a folder in this process; for :class:`~.apart.SubprocessTeacher`."""
+    """Create a teacher in this process; for :class:`~.subprocess_teacher.SubprocessTeacher`."""
     return StarDistTeacher(_open(model, download), **settings)
 
 
@@ -236,14 +236,14 @@ def _open(source: str, download: bool) -> Any:
         if folder.is_dir():
             if not any(folder.glob("*.h5")):
                 raise ModelFileError(
-                    f"The folder {source!r} holds no weights of StarDist (*.h5).", "Point to the folder of one model."
+                    f"The folder {source!r} contains no StarDist weights (*.h5).", "Point to the folder of one model."
                 )
             return StarDist2D(None, name=folder.name, basedir=str(folder.parent))
         if source not in known:
             raise ConfigError(
                 f"There is no folder and no StarDist model named {source!r}.", f"Choose one of: {', '.join(known)}."
             )
-        # Where keras keeps it; what is there is not downloaded again.
+        # The path in keras' cache; an existing file is not downloaded again.
         home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
         archive = home / "models" / "StarDist2D" / source / f"{source}.zip"
         if not archive.is_file() and not download:
@@ -254,8 +254,8 @@ def _open(source: str, download: bool) -> Any:
         return StarDist2D.from_pretrained(source)
     except (ConfigError, ModelFileError):
         raise
-    except Exception as error:  # whatever keras, a foreign file or the network does
+    except Exception as error:  # any error of keras, the file or the network
         raise ModelFileError(
             f"StarDist cannot load {source!r} ({type(error).__name__}: {error}).",
-            "Check that it is the folder of a 2D model with config.json and weights, or that the network is there.",
+            "Check that it is the folder of a 2D model with config.json and weights, or check the network connection.",
         ) from error

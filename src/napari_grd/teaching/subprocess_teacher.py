@@ -1,13 +1,12 @@
-"""A teacher in a process of its own.
+"""A teacher in a subprocess.
 
-TensorFlow and graphics drivers each bring an LLVM. Imported into a process that
-has a window open, TensorFlow crashes it or hangs, and napari with it. So such a
-teacher lives elsewhere::
+TensorFlow and graphics drivers each contain an LLVM. In a process with an open window, TensorFlow crashes or hangs, and
+napari with it. Therefore such a teacher runs in a subprocess::
 
     SubprocessTeacher ── (length, pickle) ──> stdin   python -P -m napari_grd.teaching.subprocess_teacher MODULE
                  <── (length, pickle) ── stdout  └─ MODULE.load_here(**options) and its predict()
 
-Both ends are ours and talk over pipes that nobody else can reach, so pickle is safe here.
+Both ends belong to this package and communicate by private pipes, so pickle is safe here.
 """
 
 import importlib
@@ -29,23 +28,23 @@ from napari_grd.errors import GrdError
 from napari_grd.teaching.base import TeacherPrediction
 
 _LENGTH = struct.Struct(">Q")
-_LAST_WORDS = 2000  # characters of what a process said before it died
+_LAST_WORDS = 2000  # last characters of the error output of a process that ended
 
 
 class SubprocessTeacher:
-    """Asks a teacher in another process; it is started now, and ends with this object.
+    """Runs a teacher in a subprocess, which is started on creation and ends with this object.
 
     Parameters
     ----------
     module : str
-        Has a function ``load_here(**options)`` that makes the teacher; imported in the other process only.
+        Has a function ``load_here(**options)`` that creates the teacher; imported in the subprocess only.
     options : mapping of str to object
-        For that function.
+        Arguments of that function.
 
     Raises
     ------
     GrdError
-        What loading the teacher raised, or that the process died.
+        The error raised on loading, or if the process ended.
     """
 
     gives_embeddings = False
@@ -54,7 +53,7 @@ class SubprocessTeacher:
         self._lock = threading.Lock()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
-            # -P: else the working folder comes first on the path, and a numpy.py beside somebody's images is run.
+            # -P: else the working folder comes first on the path, and a numpy.py in it would be imported.
             [sys.executable, "-P", "-m", "napari_grd.teaching.subprocess_teacher", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -64,12 +63,12 @@ class SubprocessTeacher:
         self.name, self.fingerprint, self.restrictions = self._ask(dict(options))
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
-        """What the other process says of an image ``(C, *S)``.
+        """Return the subprocess's prediction of an image ``(C, *S)``.
 
         Raises
         ------
         GrdError
-            What the teacher raised, or that its process died.
+            The teacher's error, or if its process ended.
         """
         prediction: TeacherPrediction = self._ask(image)
         return prediction
@@ -83,8 +82,8 @@ class SubprocessTeacher:
                 kind, answer = _receive(self._process.stdout)
             except (OSError, EOFError):
                 raise GrdError(
-                    f"The teacher's own process has ended (code {self._process.wait()}): {self._last_words()}",
-                    "Choose another teacher, or ask this one less at once: a smaller image, fewer programs open.",
+                    f"The teacher's process has ended (code {self._process.wait()}): {self._last_words()}",
+                    "Choose another teacher, or reduce its memory use: smaller images, fewer open programs.",
                 ) from None
         if kind == "answer":
             return answer
@@ -120,9 +119,9 @@ def _receive(pipe: Any) -> Any:
 
 
 def _serve(module: str) -> None:
-    """The other process: load the teacher that the first message asks for, then answer for each image."""
+    """The subprocess: load the teacher of the first message, then return a prediction for each image."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever libraries print must not get between the answers
+    os.dup2(2, 1)  # the output of libraries must not mix with the predictions
     questions = sys.stdin.buffer
     teacher: Any = None
     while True:
@@ -139,7 +138,7 @@ def _serve(module: str) -> None:
             message = ("answer", answer)
         except GrdError as error:
             message = ("error", (type(error).__name__, error.problem, error.remedy))
-        except Exception as error:  # whatever a foreign program does
+        except Exception as error:  # any error of another program
             message = (
                 "error",
                 ("GrdError", f"The teacher fails with {type(error).__name__}: {error}", "See its docs."),

@@ -201,7 +201,7 @@ def test_what_cannot_work_is_said_and_the_viewer_stays_usable(
         case "channels":
             qtbot.waitUntil(lambda: widget.teacher.config is not None, timeout=WAIT)
             widget.data.require_channels(2)  # as a teacher of two channels does
-            expected = "not clear which of 'nuclei'. Choose them below the images"
+            expected = "which of 'nuclei' is ambiguous. Choose the channels below the images"
         case "small":
             widget.form.set_value(QUICK.replace(patch=160))
             expected = "128 x 256 pixels, but a patch has 160"
@@ -214,13 +214,13 @@ def test_what_cannot_work_is_said_and_the_viewer_stays_usable(
             blocked = tmp_path / "file"
             blocked.touch()
             widget.runs.setText(str(blocked))
-            expected = "cannot be made"
+            expected = "cannot be created"
         case "setting":
             widget.form.editor("augment.scale_range").widget.setText("2, 1")
             expected = "scale_range"
         case _:
             widget.teacher.kind.setCurrentIndex(widget.teacher.kind.findData("labels"))
-            expected = "'nuclei' has no labels to teach. Choose its Labels layer"
+            expected = "'nuclei' has no labels to learn from. Choose its Labels layer"
     widget.distill.click()
     qtbot.waitUntil(lambda: expected in widget.message.text(), timeout=WAIT)
     assert widget.distill.isEnabled()

@@ -73,9 +73,9 @@ def test_teachers_of_other_programs_are_offered_with_their_options(picker: Teach
 def test_a_model_can_be_told_how_large_the_objects_are(picker: TeacherPicker, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: "object_diameter" in picker.options.editors, timeout=20_000)
     diameter = picker.options.editors["object_diameter"]
-    qtbot.waitUntil(lambda: "as it was trained" in diameter.placeholderText(), timeout=60_000)
+    qtbot.waitUntil(lambda: "from training" in diameter.placeholderText(), timeout=60_000)
     assert picker.config is not None
-    assert diameter.placeholderText() == f"{picker.config.object_diameter:.0f}, as it was trained"
+    assert diameter.placeholderText() == f"{picker.config.object_diameter:.0f}, from training"
     diameter.setText("12")
     assert picker.choice() == TeacherChoice("model", "nuclei-teacher", (("object_diameter", "12"),))
 
@@ -139,5 +139,5 @@ def test_two_images_of_an_rgb_kind_share_their_channels(panel: Panel, qtbot: Any
     data.tick(gray)
     data.tick(layers[0], False)
     data.tick(layers[1], False)
-    with pytest.raises(ImageError, match="not clear which of 'gray'"):
+    with pytest.raises(ImageError, match="which of 'gray' is ambiguous"):
         data.pieces(patch=32)

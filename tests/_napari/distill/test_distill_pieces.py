@@ -57,7 +57,7 @@ def test_shapes_become_boxes_in_pixels_whatever_the_scales() -> None:
 def test_a_shape_beside_the_image_and_an_empty_layer_are_refused() -> None:
     source = ImageSource(Image(np.zeros((100, 100))))
     outside = Shapes([np.array([[200.0, 200.0], [300.0, 300.0]])], shape_type="rectangle", name="roi")
-    with pytest.raises(ImageError, match=r"Shape 1 of 'roi' lies outside"):
+    with pytest.raises(ImageError, match=r"Shape 1 of 'roi' is outside"):
         boxes(outside, source)
     with pytest.raises(ImageError, match="has no areas"):
         boxes(Shapes(name="roi"), source)

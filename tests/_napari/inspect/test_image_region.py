@@ -92,7 +92,7 @@ def test_labels_of_a_stack_are_those_of_the_plane() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "problem"), [({"rotate": 20}, "turned"), ({"translate": (50, 50)}, "do not cover")]
+    ("options", "problem"), [({"rotate": 20}, "rotated"), ({"translate": (50, 50)}, "do not cover")]
 )
 def test_labels_that_do_not_fit(options: Any, problem: str) -> None:
     frame = ImageRegion(ImageSource(Image(RNG.random((12, 14)))), (), REGION)
@@ -107,7 +107,7 @@ def test_of_a_huge_plane_the_middle_of_what_is_seen_is_taken(viewer: Any) -> Non
     assert frame.shape == (100, 100)
     assert frame.region[0] == slice(100, 200)
     viewer.scene.camera.center = (-5000, -5000)
-    with pytest.raises(ImageError, match="in sight"):
+    with pytest.raises(ImageError, match="is visible"):
         ImageRegion.of_view(viewer, layer, whole=False)
     viewer.dims.ndisplay = 3
     with pytest.raises(ImageError, match="2D"):

@@ -66,7 +66,7 @@ def test_noise_gets_a_word(live_widget: Any, viewer: Any, qtbot: Any) -> None:
     viewer.add_image(np.random.default_rng(0).normal(100, 5, (256, 256)).astype(np.float32))
     start(live_widget, qtbot)
     assert "0 instances" in live_widget.readout.text()
-    assert "Nothing in the image stands out" in live_widget.message.text()
+    assert "Nothing in the image exceeds its noise" in live_widget.message.text()
 
 
 @pytest.mark.parametrize("diameter", [140, 5])

@@ -159,7 +159,7 @@ def test_cut_off_small_and_large_objects_are_left_out(
     kept = np.unique(expected[expected > 0])
     assert 0 < len(kept) < len(sizes) - 1
     np.testing.assert_array_equal(labels.features["index"], kept)
-    assert f"{len(sizes) - len(kept)} left out" in widget.message.text()
+    assert f"{len(sizes) - len(kept)} excluded" in widget.message.text()
     np.testing.assert_array_equal(labels.data, TRUTH)
     table = viewer.window.dock_widgets[TABLE]
     for name in ("a.zip", "a.parquet"):
@@ -185,7 +185,7 @@ def test_sizes_that_leave_nothing_are_told(viewer: Any, widget: MeasureWidget, q
     widget.min_size.setValue(1_000_000)
     measured(widget, qtbot)
     assert "No objects" in widget.message.text()
-    assert "left out" in widget.message.text()
+    assert "excluded" in widget.message.text()
 
 
 def _config(channels: int) -> Any:

@@ -28,7 +28,7 @@ def test_lazy_labels_are_written_like_others(tmp_path: Path, drawn: Any, suffix:
 @pytest.mark.parametrize(
     ("labels", "name", "options", "error", "words"),
     [
-        (PLANE, "a.txt", {}, ConfigError, "'a.txt' does not tell"),
+        (PLANE, "a.txt", {}, ConfigError, "'a.txt' has no known suffix"),
         (PLANE, "a.zip", {"format": "yolo"}, ConfigError, "'yolo'.*imagej, geojson, coco"),
         (PLANE.astype(bool), "a.zip", {}, LabelError, "mask"),
         (PLANE.astype(float), "a.json", {}, LabelError, "float64"),

@@ -1,1 +1,1 @@
-"""The Distill widget: from a teacher to a student, while one works on."""
+"""The Distill widget: trains a student from a teacher in the background."""

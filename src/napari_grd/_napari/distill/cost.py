@@ -1,4 +1,4 @@
-"""The dry-run line: what the settings as they stand would cost, worked out in a worker."""
+"""The dry-run line: the cost of the current settings, estimated in a worker."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_grd.models import ModelConfig
     from napari_grd.planning.estimate import Estimate
 
-_PAUSE = 500  # ms without a change before it is worked out
+_PAUSE = 500  # ms without a change before the estimate starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class CostRequest:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the settings cost."""
+    """The estimated cost."""
 
     parameters: int
     view_seconds: float
@@ -57,16 +57,16 @@ class Answer:
 
 
 class CostLine:
-    """Answers the latest request, a moment after the last change; older answers are dropped.
+    """Estimates the latest request shortly after the last change; older estimates are dropped.
 
     Parameters
     ----------
     panel : Panel
-        Whose worker it is.
+        The panel whose worker is used.
     ask : callable
-        Gives the request as of now, or None if there is nothing to estimate.
+        Returns the current request, or None if there is nothing to estimate.
     show : callable
-        Is given the answer, or what is wrong.
+        Called with the estimate or the error message.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class CostLine:
         self._timer.start()
 
     def _start(self) -> None:
-        if self._busy:  # measuring takes seconds at worst; then the latest request is asked
+        if self._busy:  # measuring takes up to seconds; the latest request follows
             self._timer.start()
             return
         request = self._ask()
@@ -130,7 +130,7 @@ def answer(request: CostRequest) -> Answer:
     found = estimate(request.config, size, request.teacher)
     text = f"{roughly(found.seconds)} on this {found.device}, {found.memory / 1e9:.1f} GB of memory"
     if found.disk > 1e8:
-        text += f", {found.disk / 1e9:.1f} GB on disk meanwhile"
+        text += f", {found.disk / 1e9:.1f} GB on disk during training"
     return Answer(
         config_parameters(network, request.channels),
         view_seconds(network, request.channels),
@@ -146,7 +146,7 @@ def _file_sizes(folder: Path) -> list[int]:
 
     paths = find_images(folder)
     first = read_image(paths[0])
-    # Each plane of a stack is an image to learn from.
+    # Each plane of a stack is a training image.
     planes = int(np.prod([size for size, axis in zip(first.shape, first.axes, strict=True) if axis in "tz"]))
     shape = [first.shape[first.axes.index(axis)] for axis in "yx"]
     return [int(np.prod(shape))] * (len(paths) * planes)

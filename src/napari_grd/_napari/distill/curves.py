@@ -1,4 +1,4 @@
-"""Curves of losses and scores that grow while a student learns."""
+"""Curves of losses and scores, updated during training."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from napari_grd.jobs import StepMetrics
 SCORES = ("ap50", "aji", "sbd", "pq")
 _HIDDEN = ("lr",)
 _HEIGHT = 170
-_COLORS = 9  # around the circle of hues; as many as there are terms of the loss
+_COLORS = 9  # evenly spaced hues; one for each term of the loss
 
 
 class Curves(QWidget):
@@ -47,7 +47,7 @@ class Curves(QWidget):
         self.hide()
 
     def prepare(self, pyqtgraph: Any) -> None:
-        """Make the plots ahead of time: it takes too long while other things move.
+        """Create the plots ahead of time: it is too slow during interaction.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class Curves(QWidget):
 
     @property
     def close_plots(self) -> Callable[[], None]:
-        """Ends the plots for good. A function that does not know this widget, which may be gone when it is called."""
+        """Return a function that closes the plots, without a reference to this widget, which may be deleted."""
         return partial(_close_all, self._plots)
 
     def clear(self) -> None:
@@ -76,7 +76,7 @@ class Curves(QWidget):
         self.hide()
 
     def add(self, event: StepMetrics) -> None:
-        """Add the points of an event. A step that comes again, after a resume, replaces what followed it."""
+        """Add the points of an event. A step that is repeated after a resume replaces the later points."""
         names = SCORES if event.kind == "validation" else [n for n in event.values if n not in _HIDDEN]
         for name in names:
             if name not in event.values:
@@ -116,10 +116,10 @@ class Curves(QWidget):
         plot.setMenuEnabled(False)
         if kind == "validation":
             plot.setYRange(0, 1)
-            plot.setToolTip("Scores on the images that were set aside; 1 is perfect agreement")
+            plot.setToolTip("Scores on the validation images; 1 is perfect agreement")
         else:
             plot.setLogMode(y=True)
-            plot.setToolTip("The terms of the loss, before they are weighted, and their weighted sum; lower is better")
+            plot.setToolTip("The unweighted terms of the loss, and their weighted sum; lower is better")
         plot.setLabel("bottom", "step")
         plot.setTitle("Scores" if kind == "validation" else "Loss", size="9pt")
         self._column.addWidget(plot)
@@ -148,7 +148,7 @@ def _close_all(plots: dict[str, Any]) -> None:
 def load_plotting() -> Any:
     """pyqtgraph, or None where it is not installed.
 
-    The first call takes a good part of a second: make it in a worker.
+    The first call takes a large fraction of a second: make it in a worker.
     """
     try:
         import pyqtgraph

@@ -1,4 +1,4 @@
-"""What to learn from: image layers with or without ground truth, a folder, a region."""
+"""Training data: image layers with or without ground truth, a folder, a region."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +34,10 @@ from napari_grd._napari.source import (
 from napari_grd.errors import DataError, GrdError, ImageError
 
 PREVIEW = "preview"
-"""Key in a layer's ``metadata["napari_grd"]`` that says it is only a preview."""
+"""Key in a layer's ``metadata["napari_grd"]`` that marks a preview."""
 
 
-_ROWS = 5  # images that are seen without scrolling
+_ROWS = 5  # images visible without scrolling
 
 
 @dataclass
@@ -57,7 +57,7 @@ class DataPicker(QWidget):
     Attributes
     ----------
     wants_labels : bool
-        Labels are the teacher: a fitting Labels layer is then picked for every image by itself.
+        Labels are the teacher: a matching Labels layer is then picked automatically for every image.
     """
 
     changed = Signal()
@@ -70,15 +70,15 @@ class DataPicker(QWidget):
         self.table = QTreeWidget()
         self.table.setHeaderLabels(["Image", "Ground truth"])
         self.table.setRootIsDecorated(False)
-        self.table.setToolTip("Tick the images to learn from. Ground truth is optional unless labels teach.")
+        self.table.setToolTip("Tick the training images. Ground truth is optional unless labels are the teacher.")
         self.empty = QLabel("Drop an image on the window, or choose a folder of images.")
         self.number = QSpinBox()
         self.number.setRange(1, 8)
-        self.number.setToolTip("How many channels of the images the student shall read")
+        self.number.setToolTip("Number of input channels of the student")
         ignore_wheel(self.number)
         self.channels = ChannelPickers(panel)
         self.region = LayerCombo(
-            panel, (Shapes,), "Learn only inside the bounding boxes of these shapes", none="everywhere"
+            panel, (Shapes,), "Train only inside the bounding boxes of these shapes", none="everywhere"
         )
         self.folder = QLineEdit()
         self.folder.setPlaceholderText("none")
@@ -109,7 +109,7 @@ class DataPicker(QWidget):
         return Path(text) if text else None
 
     def pieces(self, *, patch: int) -> list[Piece]:
-        """What is learned from in the ticked images.
+        """The training regions of the ticked images.
 
         Raises
         ------
@@ -147,8 +147,8 @@ class DataPicker(QWidget):
         if picked is None:
             count = self.number.value()
             raise ImageError(
-                f"The student reads {count} channel{'s' * (count > 1)}, and it is not clear which of {first.name!r}.",
-                "Choose them below the images, or choose another teacher.",
+                f"The student takes {count} channel{'s' * (count > 1)}, but which of {first.name!r} is ambiguous.",
+                "Choose the channels below the images, or choose another teacher.",
             )
         if layer is first:
             return picked
@@ -176,7 +176,7 @@ class DataPicker(QWidget):
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(0, Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
             combo = narrow(QComboBox())
-            combo.setToolTip("Labels that were drawn on this image, if there are any")
+            combo.setToolTip("Ground-truth labels of this image, if available")
             combo.addItem("none", None)
             for found in labels:
                 combo.addItem(found.name, found)
@@ -205,7 +205,7 @@ class DataPicker(QWidget):
         self.channels.set_image(layers[0] if layers else None, self.number.value())
 
     def _pair(self) -> None:
-        """Where labels teach, pick for every ticked image without labels a layer that fits, by name if possible."""
+        """If labels are the teacher, pick a matching layer for ticked images without labels, by name if possible."""
         if not self.wants_labels:
             return
         for row in self._rows:
@@ -214,7 +214,7 @@ class DataPicker(QWidget):
             try:
                 source = ImageSource(row.layer, self._channels_of(row.layer))
             except GrdError:
-                continue  # told when it is started
+                continue  # reported when training starts
             fitting = [
                 layer for layer in label_layers(self._viewer) if not is_preview(layer) and labels_fit(source, layer)
             ]
@@ -256,7 +256,7 @@ class DataPicker(QWidget):
 
 
 def is_preview(layer: Any) -> bool:
-    """Whether a layer only shows how a distillation is doing."""
+    """Whether a layer is a preview of a running distillation."""
     made_by = layer.metadata.get("napari_grd")
     return isinstance(made_by, dict) and bool(made_by.get(PREVIEW))
 

@@ -1,4 +1,4 @@
-"""A form made from a config object: nothing in it is declared a second time."""
+"""A form generated from a config object."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -16,28 +16,28 @@ C = TypeVar("C", bound=Config)
 
 
 class ConfigForm(QWidget, Generic[C]):
-    """Edits a config object: basic settings on top, all others folded away.
+    """Edits a config object: basic settings on top, all others in a collapsed section.
 
-    Labels, tooltips, choices and bounds are those of the config's fields. While
-    the values do not make a valid config, the form says which one is wrong.
+    Labels, tooltips, choices and bounds are those of the config's fields. While the values do not make a valid config,
+    the form names the invalid one.
 
     Parameters
     ----------
     config : Config
-        What the form starts with; its class decides what the form looks like.
+        Initial values; its class determines the form's fields.
     basic : sequence of str
-        Fields that are always seen, in this order; nested ones with dots.
+        Fields that are always visible, in this order; nested ones with dots.
     editors : mapping of str to FieldEditor
-        Editors for fields that deserve one of their own, e.g. a whole nested object.
+        Custom editors for single fields, e.g. a whole nested object.
     omit : sequence of str
-        Fields that are not shown. They keep the value they have.
+        Fields that are not shown and keep their value.
 
     Examples
     --------
     In a running application::
 
         form = ConfigForm(DistillConfig(), basic=("steps",))
-        form.value().steps  # 2000, until somebody changes it
+        form.value().steps  # 2000, until it is edited
     """
 
     changed = Signal()
@@ -80,7 +80,7 @@ class ConfigForm(QWidget, Generic[C]):
             editor.changed.connect(self._on_edit)
 
     def value(self) -> C:
-        """The settings as they stand.
+        """The current settings.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class ConfigForm(QWidget, Generic[C]):
 
     @property
     def problem(self) -> str:
-        """What is wrong with the settings as they stand; empty if nothing is."""
+        """Error message for the current settings; empty if they are valid."""
         return str(self._problem.text())
 
     def editor(self, path: str) -> FieldEditor:
@@ -140,7 +140,7 @@ class ConfigForm(QWidget, Generic[C]):
 
 
 def _leaves(kind: type[Config], stop: Mapping[str, FieldEditor], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Fields by dotted path; nested configs are entered, but for those in ``stop``."""
+    """Fields by dotted path; nested configs are expanded, except those in ``stop``."""
     for name, field in kind.model_fields.items():
         nested = field.annotation
         if isinstance(nested, type) and issubclass(nested, Config) and prefix + name not in stop:
@@ -165,7 +165,7 @@ def _get(config: Config, path: str) -> Any:
 
 
 def _title(path: str) -> str:
-    """A field's name as people write it: "optim.weight_decay" is "Weight decay"."""
+    """A field's label: "Weight decay" for "optim.weight_decay"."""
     return path.rpartition(".")[2].replace("_", " ").capitalize()
 
 

@@ -24,11 +24,11 @@ class FieldEditor:
     widget : QWidget
         What the user sees.
     value : callable
-        Returns the value as it stands; it may not be valid yet.
+        Returns the current value; it may not be valid yet.
     set_value : callable
         Shows a value.
     changed : signal
-        Emitted with whatever arguments when the value may have changed.
+        Emitted with any arguments when the value may have changed.
     """
 
     widget: QWidget
@@ -43,13 +43,12 @@ def make_editor(field: FieldInfo) -> FieldEditor:
     Parameters
     ----------
     field : FieldInfo
-        From ``model_fields`` of a pydantic class; not one that holds another model.
+        From ``model_fields`` of a pydantic class; not a nested model.
 
     Returns
     -------
     FieldEditor
-        Bounds that a widget cannot express (an open interval, say) are left to
-        the validation of the config.
+        Bounds that a widget cannot express (an open interval, say) are checked by the config itself.
     """
     kind = field.annotation
     if get_origin(kind) is Literal:
@@ -79,7 +78,7 @@ def _of(made: Any) -> FieldEditor:
 
 
 class NumberBox(QDoubleSpinBox):
-    """Shows numbers as people write them, 0.002 and 3.25e-4; magicgui's box has a fixed number of digits."""
+    """Shows numbers in short notation, 0.002 and 3.25e-4; magicgui's box has a fixed number of digits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +92,7 @@ class NumberBox(QDoubleSpinBox):
         return float(text or 0)
 
     def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
-        """A half-written number is let pass, so that it can be typed to its end."""
+        """Accept an incomplete number, so that it can be typed to its end."""
         text = text or ""
         try:
             value = float(text)
@@ -104,7 +103,7 @@ class NumberBox(QDoubleSpinBox):
 
 
 class _NoWheel(QObject):
-    """Keeps a number from changing when the form is scrolled over it."""
+    """Prevents the mouse wheel from changing a value while the form is scrolled."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
         if event is not None and event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget):
@@ -153,7 +152,7 @@ def _text(*, optional: bool, several: bool) -> FieldEditor:
 
 
 def _bounds(field: FieldInfo, *, step: int) -> tuple[float | None, float | None]:
-    """Smallest and largest value; ``step`` is what an open bound is moved by."""
+    """Smallest and largest value; an open bound is moved inward by ``step``."""
     low: Any = None
     high: Any = None
     for bound in field.metadata:

@@ -1,4 +1,4 @@
-"""A distillation as it was ordered in the widget, as a job for a worker."""
+"""The distillation requested in the widget, as a job for a worker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_grd.teaching.base import Teacher
 
 SETTINGS = "settings.yaml"
-"""Settings of a run, in its folder; with them it can be resumed after napari was closed."""
+"""Settings of a run, stored in its folder, so that it can be resumed after napari was closed."""
 
 Images = list[NDArray[Any]]
 LabelImages = list[NDArray[Any] | None]
@@ -29,26 +29,26 @@ LabelImages = list[NDArray[Any] | None]
 
 @dataclass(frozen=True, eq=False)
 class DistillRequest:
-    """All that a distillation needs, frozen when the button is pressed.
+    """The complete input of a distillation, frozen when the button is pressed.
 
     Attributes
     ----------
     teacher : TeacherChoice
-        Who teaches.
+        The teacher.
     train, held : tuple of Piece
-        To learn from, and to validate on.
+        Training and validation regions.
     folder : Path or None
-        Images in files, to learn from too.
+        Folder of further training images.
     config : DistillConfig
         The recipe.
     out : Path
-        Folder of this run; a run that stopped there goes on.
+        Folder of this run; a run that was stopped there is resumed.
     cache : Path
-        Where the teacher's outputs are kept, for other students of it.
+        Cache folder for the teacher's predictions, shared by its students.
     cache_bytes : int
-        What may stay there afterwards.
+        Limit of the cache's size after the run.
     threads : int
-        Most threads to use, 0 for all but one.
+        Maximum number of threads; 0 uses all but one.
     """
 
     teacher: TeacherChoice
@@ -75,7 +75,7 @@ def iter_distill_request(request: DistillRequest, state: State) -> "Job[Model]":
     request : DistillRequest
         What to do.
     state : State
-        Of the viewer; has the models, and says whether Live needs the processors.
+        Shared state of the viewer: its models, and whether Live needs the processors.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _check_channels(request: DistillRequest, model: "Model") -> None:
         if given != wanted:
             raise ImageError(
                 f"{given} channel(s) of {piece.source.layer.name!r} are chosen, the teacher takes {wanted}.",
-                "Choose as many under Channels, or another teacher.",
+                "Choose that many under Channels, or choose another teacher.",
             )
 
 
@@ -158,7 +158,7 @@ def _read(pieces: Sequence[Piece], stage: str) -> Job[tuple[Images, LabelImages]
 
 
 def _read_folder(path: Path, channels: int) -> Job[tuple[Images, LabelImages, Images, LabelImages]]:
-    """Images of a folder with their labels, to learn from and set aside; one image alone is learned from."""
+    """Images of a folder with their labels, split into training and validation; a single image is used for training."""
     from napari_grd.data.inputs import as_image
     from napari_grd.io.folders import iter_read
 
@@ -166,7 +166,7 @@ def _read_folder(path: Path, channels: int) -> Job[tuple[Images, LabelImages, Im
     train, held = found.hold_out(0.2) if len(found.images) > 1 else (found, found.take([]))
 
     def channels_first(image: NDArray[Any]) -> NDArray[Any]:
-        if channels == 1 and found.axes == "yxc":  # a gray image that was stored in color
+        if channels == 1 and found.axes == "yxc":  # a gray image stored as RGB
             return as_image(image.mean(-1), "yx")
         return as_image(image, found.axes, in_channels=channels)
 
@@ -179,15 +179,15 @@ def _read_folder(path: Path, channels: int) -> Job[tuple[Images, LabelImages, Im
 
 
 def _without_empty(images: Images, labels: LabelImages) -> tuple[Images, LabelImages]:
-    """Leave out planes where nothing was recorded: series begin and end with them."""
+    """Leave out empty planes, with which series often begin and end."""
     kept = [i for i, image in enumerate(images) if image.min() != image.max()]
     if not kept:
-        return images, labels  # the core says what is wrong with them
+        return images, labels  # the core raises the error
     return [images[i] for i in kept], [labels[i] for i in kept]
 
 
 def _all_or_none(labels: LabelImages) -> LabelImages | None:
-    """Ground truth to validate on. Where some of it is missing the teacher's instances serve for all."""
+    """Ground truth for validation. If some is missing, the teacher's instances are used for all images."""
     return None if any(found is None for found in labels) else labels
 
 
@@ -208,13 +208,13 @@ def _teacher(request: DistillRequest, model: "Model | None", pairs: list[tuple[A
     missing = [piece.source.layer.name for piece in request.pieces if piece.labels is None]
     if missing:
         raise LabelError(
-            f"The image {missing[0]!r} has no labels to teach.",
+            f"The image {missing[0]!r} has no labels to learn from.",
             "Choose its Labels layer under Ground truth, or untick the image.",
         )
     known = [(image, labels) for image, labels in pairs if labels is not None]
     if len(known) < len(pairs):
         raise LabelError(
-            f"{len(pairs) - len(known)} of {len(pairs)} images of the folder have no labels to teach.",
+            f"{len(pairs) - len(known)} of {len(pairs)} images of the folder have no labels to learn from.",
             "Label them, leave them out, or choose a model as the teacher.",
         )
     return LabelTeacher(known, axes="cyx", name="labels")

@@ -1,4 +1,4 @@
-"""What is learned from in image layers: regions of planes, chosen before a pixel is read."""
+"""Training regions of image layers, chosen before a pixel is read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from napari_grd._napari.source import ImageSource, PlaneIndex, Region
 from napari_grd.errors import ImageError, LabelError
 
 MOST = 24
-"""As many pieces are taken of one layer; more planes than that are passed over evenly."""
+"""Maximum number of pieces per layer; of more planes, an evenly spaced subset is used."""
 
-_LARGEST = 2048  # sides up to this are learned from whole
-_WINDOW = 1024  # side of the windows that larger planes are seen through
+_LARGEST = 2048  # planes up to this side length are used whole
+_WINDOW = 1024  # side of the windows taken from larger planes
 _LEAST_HELD = 64  # side of the smallest region worth validating on
 
 
@@ -29,9 +29,9 @@ class Piece:
     source : ImageSource
         Layer and channels.
     plane : tuple of int
-        Which plane of the layer.
+        Index of the plane.
     region : (slice, slice)
-        Rows and columns, with both ends given.
+        Rows and columns, with start and stop.
     labels : Labels or None
         Ground truth of the layer.
     """
@@ -58,7 +58,7 @@ class Piece:
 def pieces_of(
     source: ImageSource, labels: Labels | None = None, regions: Sequence[Region] = (), *, patch: int
 ) -> list[Piece]:
-    """Choose what to learn from in a layer.
+    """Choose the training regions of a layer.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ def pieces_of(
     labels : Labels, optional
         Ground truth.
     regions : sequence of (slice, slice)
-        Where to learn, on every plane. Default: whole planes; of large ones, windows.
+        Regions to use on every plane. Default: whole planes, or windows of large ones.
     patch : int
-        Side of the smallest region that can be learned from.
+        Side of the smallest usable region.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def pieces_of(
     if labels is not None and not labels_fit(source, labels):
         raise LabelError(
             f"The labels {labels.name!r} have shape {_finest(labels).shape}, which does not fit {source.layer.name!r}.",
-            "Choose labels that were drawn on this image.",
+            "Choose labels of this image.",
         )
     found = list(regions) or _windows(source.shape())
     for region in found:
@@ -111,15 +111,15 @@ def pieces_of(
 
 
 def hold_out(pieces: Sequence[Piece], *, patch: int) -> tuple[list[Piece], list[Piece]]:
-    """Set aside what the student is validated on: every fifth piece, or a quarter of the only one.
+    """Set validation data aside: every fifth piece, or a quarter of a single one.
 
     Returns
     -------
     (list, list)
-        To learn from, and to validate on. The second is empty if one small piece is all there is.
+        Training and validation pieces. The second is empty if there is only one small piece.
     """
     if len(pieces) > 1:
-        # From the middle of each five: the first plane of a stack is seldom a typical one.
+        # From the middle of each five: the first plane of a stack is rarely typical.
         held = set(range(min(2, len(pieces) - 1), len(pieces), 5))
         return [p for i, p in enumerate(pieces) if i not in held], [p for i, p in enumerate(pieces) if i in held]
     if not pieces:
@@ -139,7 +139,7 @@ def boxes(shapes: Shapes, source: ImageSource) -> list[Region]:
     Raises
     ------
     ImageError
-        If no area is drawn, or one lies outside of the image.
+        If no area is drawn, or one is outside the image.
     """
     found: list[Region] = []
     for number, area in enumerate(outlines(shapes, source)):
@@ -149,7 +149,7 @@ def boxes(shapes: Shapes, source: ImageSource) -> list[Region]:
         )
         if rows.stop <= rows.start or columns.stop <= columns.start:
             raise ImageError(
-                f"Shape {number + 1} of {shapes.name!r} lies outside of {source.layer.name!r}.",
+                f"Shape {number + 1} of {shapes.name!r} is outside {source.layer.name!r}.",
                 "Move it onto the image, or delete it.",
             )
         found.append((rows, columns))
@@ -157,14 +157,14 @@ def boxes(shapes: Shapes, source: ImageSource) -> list[Region]:
 
 
 def labels_fit(source: ImageSource, labels: Labels) -> bool:
-    """Whether labels have the shape of an image layer, but for its channels."""
+    """Whether labels have the shape of an image layer, channels excluded."""
     shape = _finest(source.layer).shape[: source.layer.ndim]
     expected = tuple(size for axis, size in enumerate(shape) if axis != source.channel_axis)
     return tuple(_finest(labels).shape) == expected
 
 
 def plane_sizes(source: ImageSource) -> tuple[int, ...]:
-    """Lengths of the axes along which a layer's planes are counted."""
+    """Lengths of the axes that index a layer's planes."""
     shape = _finest(source.layer).shape
     return tuple(int(shape[axis]) for axis in source.plane_axes)
 

@@ -1,4 +1,4 @@
-"""Layers that show what the student has learned so far, beside its teacher."""
+"""Preview layers: the student's current result and its teacher's."""
 
 from functools import partial
 from typing import Any
@@ -19,16 +19,16 @@ _OUTLINE = 2  # pixels
 class PreviewLayers:
     """Keeps "preview: image", "preview: student" and "preview: teacher" up to date.
 
-    The teacher's objects are outlines around the student's. The layers are
-    added, still empty, when a run is started, and one at a time, as adding and
-    removing each takes napari a while. One that the user deletes stays away until the next run.
+    The teacher's objects are outlines around the student's. The layers are added, still empty, when a run starts, one
+    at a time because adding and removing layers is slow. A layer that the user deletes is not added again until the
+    next run.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Where they go.
+        The viewer that shows them.
     deferred : DeferredCalls
-        When they are added and changed.
+        Schedules additions and changes.
     """
 
     def __init__(self, viewer: Any, deferred: DeferredCalls) -> None:
@@ -42,7 +42,7 @@ class PreviewLayers:
         self._empty = True
 
     def start(self, shown: Piece | None) -> None:
-        """A new run begins, whose validation image is this region of a layer, or is not known yet (None)."""
+        """Start a run whose validation image is this region of a layer, or not known yet (None)."""
         self.remove()
         made_by = provenance() | {PREVIEW: True}
         self._options = {"metadata": {"napari_grd": made_by}}
@@ -54,25 +54,25 @@ class PreviewLayers:
             self._plan(shown.shape)
 
     def show(self, event: PreviewImages) -> None:
-        """Show the pictures of an event."""
+        """Show the images of an event."""
         image = np.asarray(event.images["image"])
         if not self._planned:
             self._plan(image.shape[1:])
-        if self._empty:  # these stay as they are for a whole run
+        if self._empty:  # constant during a run
             self._empty = False
-            # Several channels are shown as one gray image: this is to recognize the place, not to judge it.
+            # Several channels are shown as one gray image, sufficient to recognize the region.
             gray = image.mean(0) if len(image) > 1 else image[0]
             self._deferred.add(partial(self._show_image, gray))
             self._deferred.add(partial(self._show_labels, "reference", outlines(event.images["reference"])))
         self._deferred.add(partial(self._show_labels, "student", event.images["labels"]))
 
     def finish(self) -> None:
-        """The run has ended: layers that nothing was shown in go away."""
+        """The run has ended: remove the layers that are still empty."""
         if self._empty:
             self.remove()
 
     def remove(self) -> None:
-        """Take the layers away."""
+        """Remove the layers."""
         self._deferred.clear()
         self._leaving += self._layers.values()
         self._layers.clear()
@@ -92,7 +92,7 @@ class PreviewLayers:
 
     def _add(self, key: str, shape: tuple[int, ...]) -> None:
         layer: Layer
-        if key == "image":  # seen through until there is something to see
+        if key == "image":  # transparent until there is content
             layer = Image(np.zeros(shape, np.float32), name="preview: image", opacity=0.0, **self._options)
         else:
             name = self._reference if key == "reference" else key
@@ -100,7 +100,7 @@ class PreviewLayers:
         layer.editable = False
         active = self._viewer.layers.selection.active
         self._layers[key] = self._viewer.add_layer(layer)
-        # The user goes on working on what was selected.
+        # Keep the user's selection.
         self._viewer.layers.selection.active = active
 
     def _show_image(self, image: NDArray[Any]) -> None:
@@ -114,10 +114,9 @@ class PreviewLayers:
 
 
 def outlines(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Objects reduced to their outermost pixels, two wide.
+    """Objects reduced to outlines two pixels wide.
 
-    napari's own contours are computed anew at every draw, which takes a tenth
-    of a second for half a million pixels.
+    napari recomputes its own contours at every draw, which takes 0.1 s for half a million pixels.
 
     Examples
     --------

@@ -1,16 +1,16 @@
-"""A column of widgets that scrolls up and down, and is never cut off at its side."""
+"""A column of widgets that scrolls vertically and is never clipped horizontally."""
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QScrollArea, QWidget
 
 
 class ColumnScroll(QScrollArea):
-    """Scrolls a tall widget; as wide as that needs, also when styles or contents change.
+    """Scrolls a tall widget; follows the width it needs when styles or contents change.
 
     Parameters
     ----------
     column : QWidget
-        What scrolls.
+        The scrolled widget.
     """
 
     def __init__(self, column: QWidget) -> None:

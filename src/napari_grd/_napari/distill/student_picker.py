@@ -1,4 +1,4 @@
-"""How large the student shall be, with what that costs."""
+"""The choice of the student's size, with its cost."""
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
@@ -19,7 +19,7 @@ _OTHER = "Another network…"
 
 
 class StudentPicker(QWidget):
-    """Picks the student's network; a line below tells its size and expected speed."""
+    """Picks the student's network; a line below shows its size and expected speed."""
 
     changed = Signal()
 
@@ -27,7 +27,7 @@ class StudentPicker(QWidget):
         super().__init__()
         self._embedding = NetworkConfig().embedding
         self.choice = narrow(QComboBox())
-        self.choice.setToolTip("Smaller students are faster and learn sooner; larger ones can be more accurate")
+        self.choice.setToolTip("Smaller students are faster and train sooner; larger ones can be more accurate")
         for name, network in _SIZES.items():
             self.choice.addItem(name, network)
         self.choice.addItem(_OTHER)
@@ -71,17 +71,17 @@ class StudentPicker(QWidget):
         self.other.show()
 
     def set_embedding(self, channels: int) -> None:
-        """Embeddings are compared channel by channel, so the student's are as long as the teacher's."""
+        """Embeddings are compared channel by channel, so the student's dimension must equal the teacher's."""
         if channels != self._embedding:
             self._embedding = channels
             self.changed.emit()
 
     def show_cost(self, parameters: int, seconds: float) -> None:
-        """Tell the size and the expected time for a view."""
+        """Show the size and the expected time for a view."""
         self.cost.setText(
             f"{millions(parameters)} parameters, about {_ms(seconds)} ms for 512 x 512 pixels on this CPU"
         )
-        self.updateGeometry()  # else the form keeps the height that the text before had at its width
+        self.updateGeometry()  # else the form keeps the height of the previous text
 
     def _picked(self, _index: int) -> None:
         self.other.setVisible(self.choice.currentData() is None)
@@ -89,6 +89,6 @@ class StudentPicker(QWidget):
 
 
 def _ms(seconds: float) -> int:
-    """Milliseconds to the two digits that a quick measurement is good for."""
+    """Milliseconds with two significant digits, the precision of a quick measurement."""
     value = seconds * 1000
     return round(value) if value < 100 else round(value / 10) * 10

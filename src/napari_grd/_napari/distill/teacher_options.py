@@ -1,4 +1,4 @@
-"""What a picked teacher can be told: one line for each option, read off its ``load`` function."""
+"""Options of the picked teacher: one line each, from the signature of its ``load`` function."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from napari_grd.teaching.options import TeacherOption
 
 
-_BROWSE_WIDTH = 36  # pixels; the arrow of its menu stands beside the dots
+_BROWSE_WIDTH = 36  # pixels; its menu arrow is beside the dots
 
 
 class TeacherOptions(QWidget):
-    """Editors for a teacher's options; what is left empty keeps its default."""
+    """Editors for a teacher's options; an empty one keeps its default."""
 
     changed = Signal()
 
@@ -25,7 +25,7 @@ class TeacherOptions(QWidget):
         self.editors: dict[str, QLineEdit | QCheckBox] = {}
 
     def show_options(self, options: "tuple[TeacherOption, ...]") -> None:
-        """Show the options of another teacher; what was typed for the one before is gone."""
+        """Show the options of another teacher; values typed for the previous one are dropped."""
         while self._form.rowCount():
             self._form.removeRow(0)
         self.editors = {}
@@ -35,13 +35,13 @@ class TeacherOptions(QWidget):
         self.changed.emit()
 
     def set_placeholder(self, name: str, text: str) -> None:
-        """What an option is if nothing is typed."""
+        """Show an option's default."""
         editor = self.editors[name]
         if isinstance(editor, QLineEdit):
             editor.setPlaceholderText(text)
 
     def texts(self) -> tuple[tuple[str, str], ...]:
-        """Name and text of each option that was given; parsed when the teacher is loaded."""
+        """Name and text of each option that was entered; parsed when the teacher is loaded."""
         found = []
         for name, editor in self.editors.items():
             text = editor.text() if isinstance(editor, QLineEdit) else str(editor.isChecked()).lower()
@@ -66,7 +66,7 @@ class TeacherOptions(QWidget):
 
 
 def _with_browse(line: QLineEdit) -> QWidget:
-    """The line with a button that asks for a file or a folder: either may be what a teacher takes."""
+    """The line with a button that opens a file or folder dialog: a teacher may take either."""
     row, button = QWidget(), QToolButton()
     layout = QHBoxLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)
@@ -77,7 +77,7 @@ def _with_browse(line: QLineEdit) -> QWidget:
     menu.addAction("A folder…", lambda: _take(line, QFileDialog.getExistingDirectory(line, "Open")))
     button.setText("…")
     button.setMinimumWidth(_BROWSE_WIDTH)
-    button.setToolTip("Look for a file or a folder")
+    button.setToolTip("Choose a file or a folder")
     button.setMenu(menu)
     button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     return row

@@ -1,4 +1,4 @@
-"""Who shall teach: a model, labels, or another program; and what is known of it."""
+"""The choice of the teacher: a model, labels, or another program; with information about it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
     Installed = tuple[TeacherInfo, tuple[TeacherOption, ...]]
 
-_NOT_PLUGINS = ("model", "labels", "several")  # the first two have entries of their own, the third needs options
-_DIAMETER = "object_diameter"  # what can be told to a model; all else that it takes is asked for elsewhere
+_NOT_PLUGINS = ("model", "labels", "several")  # the first two have separate entries, the third needs options
+_DIAMETER = "object_diameter"  # the only option of a model that is edited here
 _LABELS_TEXT = (
-    "Labels teach through an assistant: a larger network learns them first, then teaches the student. "
-    "Choose them beside their images."
+    "With labels, a larger assistant network is trained first and then teaches the student. "
+    "Choose the labels beside their images."
 )
 
 
 @dataclass(frozen=True)
 class TeacherChoice:
-    """Who was picked.
+    """The picked teacher.
 
     Attributes
     ----------
     kind : {"model", "labels", "installed"}
         A model of the viewer, the labels beside the images, or a teacher of the registry.
     name : str
-        Of the model or the teacher.
+        Name of the model or the teacher.
     options : tuple of (str, str)
-        What was typed for the teacher's options.
+        Names and texts of the teacher's options.
     """
 
     kind: Literal["model", "labels", "installed"]
@@ -48,10 +48,9 @@ class TeacherChoice:
 
 
 class TeacherPicker(QWidget):
-    """Picks a teacher; a line below says how large it is, its license and what it was trained on.
+    """Picks a teacher; a line below shows its size, license and training data.
 
-    What there is to know is read in workers: neither torch nor another program
-    is imported in the GUI thread.
+    The information is read in workers: neither torch nor another program is imported in the GUI thread.
     """
 
     changed = Signal()
@@ -62,10 +61,10 @@ class TeacherPicker(QWidget):
         self._known_options: dict[str, tuple[TeacherOption, ...]] = {}
         self.config: ModelConfig | None = None
         self.kind = narrow(QComboBox())
-        self.kind.setToolTip("Who the student learns from")
+        self.kind.setToolTip("The teacher that the student learns from")
         self.kind.addItem("A model", "model")
         self.kind.addItem("Labels layers (ground truth)", "labels")
-        self.models = ModelCombo(panel, "The model that teaches; its file may come from a colleague or another machine")
+        self.models = ModelCombo(panel, "The teacher model; its file may come from another machine")
         self.models.set_name(TEACHER)
         self.options = TeacherOptions()
         self.options.hide()
@@ -83,7 +82,7 @@ class TeacherPicker(QWidget):
         panel.track(run_call(_installed, on_done=self._offer, on_error=panel.show_error))
 
     def choice(self) -> TeacherChoice | None:
-        """Who is picked; None if no model is."""
+        """The picked teacher; None if it is a model and none is picked."""
         kind = self.kind.currentData()
         if kind == "model":
             name = self.models.name()
@@ -104,7 +103,7 @@ class TeacherPicker(QWidget):
     def _show_known_diameter(self) -> None:
         if self.config is not None and _DIAMETER in self.options.editors:
             known = self.config.object_diameter
-            self.options.set_placeholder(_DIAMETER, "not known" if known is None else f"{known:.0f}, as it was trained")
+            self.options.set_placeholder(_DIAMETER, "not known" if known is None else f"{known:.0f}, from training")
 
     def _look_up(self, *_: Any) -> None:
         choice = self.choice()
@@ -135,7 +134,7 @@ class TeacherPicker(QWidget):
         self.config = model.config
         self._show_known_diameter()
         self.facts.setText(describe(model.card, model.config))
-        self.facts.setToolTip(model.card.limits and f"Known to be bad at: {model.card.limits}")
+        self.facts.setToolTip(model.card.limits and f"Known limitations: {model.card.limits}")
         self.changed.emit()
 
     def _unknown(self, choice: TeacherChoice, error: BaseException) -> None:
@@ -143,12 +142,12 @@ class TeacherPicker(QWidget):
             self.facts.setText(message_of(error))
 
     def _still(self, choice: TeacherChoice) -> bool:
-        """Whether that teacher is picked, whatever it is told."""
+        """Whether that teacher is picked, with any options."""
         now = self.choice()
         return now is not None and (now.kind, now.name) == (choice.kind, choice.name)
 
     def _offer(self, found: "dict[str, Installed]") -> None:
-        """Add the teachers of other programs; of those that are not there it is said what to install."""
+        """Add the teachers of other programs; unavailable ones name the package to install."""
         self._known_options = {name: options for name, (_, options) in found.items()}
         for name, (info, _) in found.items():
             if name in _NOT_PLUGINS:
@@ -159,7 +158,7 @@ class TeacherPicker(QWidget):
 
 
 def describe(card: "ModelCard", config: "ModelConfig") -> str:
-    """What a picker says of a model: size, channels, license, what it was trained on."""
+    """A model's summary: size, channels, license, training data."""
     channels = f"{config.in_channels} channel" + ("s" if config.in_channels > 1 else "")
     trained = ", ".join(card.trained_on) or card.summary or "not stated"
     return f"{millions(card.parameters)} parameters · {channels} · {card.license} · trained on: {trained}"
@@ -173,7 +172,7 @@ def _facts(info: "TeacherInfo") -> str:
 
 
 def millions(count: int) -> str:
-    """A number of parameters as people say it.
+    """A number of parameters in millions.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How many processors a training may use beside a viewer."""
+"""The number of threads a training may use beside a viewer."""
 
 from collections.abc import Callable
 
@@ -12,25 +12,24 @@ def threads_beside(crowded: bool, most: int = 0) -> int:
     Parameters
     ----------
     crowded : bool
-        Something else needs the processors: then it is one.
+        Something else needs the processors: use one thread.
     most : int
-        What the user allows, 0 for any number. Otherwise it is all but one.
+        The user's limit, 0 for none. Otherwise all but one are used.
     """
     free = max(1, thread_count() - 1)
     return 1 if crowded else min(free, most or free)
 
 
 def leaving_room(job: Job[Result], threads: Callable[[], int]) -> Job[Result]:
-    """A job whose torch leaves room for the viewer.
+    """A job that leaves processors to the viewer.
 
-    Between any two events torch is set to as many threads. It keeps that number for each
-    thread; a new thread takes over the one set last. So the setting reaches
-    this job, what it starts, and no thread that computes already.
+    torch's number of threads is set before each event. torch keeps the number per thread, and a new thread inherits the
+    last one set, so the setting affects this job and the threads it starts, but no thread that already computes.
 
     Parameters
     ----------
     job : Job
-        Trains with torch; it is closed in every case.
+        The job that trains with torch; it is always closed.
     threads : callable
         How many threads it may use now.
 

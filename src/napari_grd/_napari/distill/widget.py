@@ -1,4 +1,4 @@
-"""The widget that makes a student: teacher, images and settings in, a live model out."""
+"""The widget that trains a student from a teacher and images, and makes it the live model."""
 
 from datetime import datetime
 from pathlib import Path
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
     from napari_grd.models import Model
 
-_NOTHING_YET = "The teacher has not been learned from yet."
-_RESUME = "Resume goes on from where it stopped."
+_NOTHING_YET = "No student has been trained yet."
+_RESUME = "Resume continues the run."
 
 
 class DistillWidget(Panel):
-    """Distills a student from a teacher in the background and puts it to use.
+    """Distills a student from a teacher in the background and makes it the live model.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Whose layers are learned from, and whose models get the student.
+        Provides the training layers; the student is added to its models.
     """
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
@@ -57,11 +57,11 @@ class DistillWidget(Panel):
             editors={"network": self.student.editor()},
         )
         self.runs = QLineEdit(str(user_data_path("napari-grd", appauthor=False) / "runs"))
-        self.runs.setToolTip("Every run gets a folder of its own in here, for its checkpoints and its student")
+        self.runs.setToolTip("Folder in which every run creates its own, for checkpoints and the student")
         self.cost = QLabel()
         self.cost.setWordWrap(True)
-        self.distill = button("Distill", "Start learning in the background; go on working meanwhile", self._distill)
-        self.resume = button("Resume", "Go on with the run that was stopped, or with one in a folder", self._resume)
+        self.distill = button("Distill", "Train in the background; you can continue working", self._distill)
+        self.resume = button("Resume", "Resume the run that was stopped, or one in a folder", self._resume)
         self.save = SaveButton(self)
         self.bar = JobBar("Stop; the best student so far is kept, and the run can be resumed")
         self.curves = Curves()
@@ -84,10 +84,10 @@ class DistillWidget(Panel):
 
     @property
     def request(self) -> DistillRequest | None:
-        """What runs, or ran last."""
+        """The running job, or the last one."""
         return self._request
 
-    # -- what is asked for ---------------------------------------------------------------------------
+    # -- the request ---------------------------------------------------------------------------------
 
     def _on_teacher(self) -> None:
         choice, model = self.teacher.choice(), self.teacher.config
@@ -156,7 +156,7 @@ class DistillWidget(Panel):
             self.resume_from(Path(path))
 
     def resume_from(self, folder: Path) -> None:
-        """Go on with a run in a folder, with its settings, on the images that are chosen now."""
+        """Resume a run in a folder, with its settings, on the images that are chosen now."""
         try:
             self.form.set_value(read_settings(folder))
             request = self._make_request(folder)
@@ -166,7 +166,7 @@ class DistillWidget(Panel):
         self.start(request)
 
     def start(self, request: DistillRequest) -> None:
-        """Start a run, or go on with it."""
+        """Start or resume a run."""
         if request is not self._request:
             self.curves.clear()
             self.preview.start(request.held[0] if request.held else None)
@@ -191,7 +191,7 @@ class DistillWidget(Panel):
         elif isinstance(event, Notice):
             self.bar.show_event(event)
         elif isinstance(event, Progress):
-            # A stage that begins before another is through lies within it, and would make the bar jump.
+            # A stage that begins before another has ended is nested in it, and would make the bar jump.
             outer = self._stage
             if outer is None or outer.over or outer.stage == event.stage or event.overall is not None:
                 self._stage = event
@@ -208,7 +208,7 @@ class DistillWidget(Panel):
         self._ended()
         self._unfinished = False
         name = self._use(model)
-        self.say(" ".join([f"Done: {name!r} is the live student now. {_scores(model)}", *self.bar.told]))
+        self.say(" ".join([f"Done: {name!r} is now the live student. {_scores(model)}", *self.bar.told]))
         self._enable()
 
     def _on_error(self, error: BaseException) -> None:
@@ -280,6 +280,6 @@ class DistillWidget(Panel):
 def _scores(model: "Model") -> str:
     scores = model.card.scores
     if not scores:
-        return "Too few images to set one aside, so there are no scores."
+        return "Too few images for validation, so there are no scores."
     shown = ", ".join(f"{name.upper()} {scores[name]:.2f}" for name in ("ap50", "aji") if name in scores)
-    return f"On what was set aside: {shown}."
+    return f"On the validation images: {shown}."

@@ -1,4 +1,4 @@
-"""Segmentation errors as a colored layer, and the legend that says what the colors mean."""
+"""Segmentation errors as a colored layer, and its legend."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from napari_grd._napari.object_table.labels_layer import finest
 from napari_grd._napari.outputs import output_options
 from napari_grd.metrics import ErrorKind
 
-# Told apart by color-blind people too (Okabe and Ito).
+# A palette that is safe for color-blind readers (Okabe and Ito).
 _COLORS = {
     ErrorKind.MISSED: "#0072b2",
     ErrorKind.SPURIOUS: "#e69f00",
@@ -21,21 +21,21 @@ _COLORS = {
     ErrorKind.SPLIT: "#009e73",
 }
 _MEANING = {
-    ErrorKind.MISSED: "In the reference, but nothing matches it.",
-    ErrorKind.SPURIOUS: "Found, but nothing in the reference matches it.",
-    ErrorKind.MERGED: "Found as one, but holds the larger part of two or more objects of the reference.",
-    ErrorKind.SPLIT: "One object of the reference that holds the larger part of two or more that were found.",
+    ErrorKind.MISSED: "A reference object without a match.",
+    ErrorKind.SPURIOUS: "A segmented object without a match in the reference.",
+    ErrorKind.MERGED: "One segmented object that covers most of two or more reference objects.",
+    ErrorKind.SPLIT: "A reference object that covers most of two or more segmented objects.",
 }
 
 
 def show_errors(viewer: Any, layer: Labels, picture: NDArray[np.uint8], made_by: Mapping[str, Any]) -> Labels:
-    """Add the errors of a Labels layer as a layer over it, or bring the one that is there up to date.
+    """Add the errors of a Labels layer as a layer above it, or update the existing one.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
     layer : Labels
-        What was judged.
+        The evaluated layer.
     picture : (*S) uint8
         ErrorKind of each pixel of its finest level.
     made_by : mapping
@@ -75,6 +75,6 @@ class ErrorLegend(QWidget):
             self.counts[kind] = count
 
     def show_counts(self, counts: Mapping[ErrorKind, int]) -> None:
-        """Say how many there are of each kind."""
+        """Show the number of errors of each kind."""
         for kind, label in self.counts.items():
             label.setText(f"{counts[kind]:,}")

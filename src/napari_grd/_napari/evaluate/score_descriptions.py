@@ -1,23 +1,26 @@
-"""What the scores are called, and what they say in plain words."""
+"""Names and explanations of the scores."""
 
 from napari_grd.metrics import IOU_THRESHOLDS
 
 _WORDS = {
-    "sbd": ("SBD", "Symmetric best Dice: how well each object's shape is covered by its best partner. 1 is perfect."),
-    "dic": ("|DiC|", "Difference in count: how many objects too many or too few. 0 is perfect."),
-    "aji": ("AJI", "Aggregated Jaccard index: overlap of matched objects; missed and extra pixels cost. 1 is perfect."),
-    "dice": ("Dice", "Overlap of all objects together, however they are divided: right pixels. 1 is perfect."),
-    "f1": ("F1", "Share of objects found, with missed and extra ones counted alike (IoU 0.5). 1 is perfect."),
-    "pq": ("PQ", "Panoptic quality: share of objects found, times how well their shapes fit. 1 is perfect."),
+    "sbd": ("SBD", "Symmetric best Dice: how well each object is covered by its best match. 1 is perfect."),
+    "dic": ("|DiC|", "Difference in count: number of surplus or missing objects. 0 is perfect."),
+    "aji": (
+        "AJI",
+        "Aggregated Jaccard index: overlap of matched objects; missed and extra pixels are penalized. 1 is perfect.",
+    ),
+    "dice": ("Dice", "Overlap of the foregrounds, regardless of how they are divided into objects. 1 is perfect."),
+    "f1": ("F1", "Detection score; missed and extra objects count equally (IoU 0.5). 1 is perfect."),
+    "pq": ("PQ", "Panoptic quality: detection score times mean IoU of the matches. 1 is perfect."),
     "voi_split": (
         "VOI split",
-        "Variation of information, in bits: how far objects are cut up. 0 is perfect.",
+        "Variation of information, in bits: how strongly objects are split. 0 is perfect.",
     ),
-    "voi_merge": ("VOI merge", "Variation of information, in bits: how far objects run together. 0 is perfect."),
-    "arand": ("ARAND", "Adapted Rand error: how often two pixels are wrongly joined or parted. 0 is perfect."),
+    "voi_merge": ("VOI merge", "Variation of information, in bits: how strongly objects are merged. 0 is perfect."),
+    "arand": ("ARAND", "Adapted Rand error: how often two pixels are wrongly merged or split. 0 is perfect."),
     "ap_mean": ("AP mean", "Mean of AP over all thresholds. 1 is perfect."),
 }
-_AP = "Share of right objects among all that are right, extra or missed, where right means an IoU of at least {:g}."
+_AP = "Correct objects as a share of all correct, extra and missed ones; correct means an IoU of at least {:g}."
 
 
 def score_descriptions() -> dict[str, tuple[str, str]]:

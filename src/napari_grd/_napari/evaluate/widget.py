@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 TABLE = "GRD matches"
 _COLUMN_TIPS = {
-    "label": "Number of the object in the labels layer that is judged.",
+    "label": "Label of the object in the evaluated layer.",
     "kind": "correct, spurious, merged, split (a part of a split object), or ignored because it is too small.",
-    "reference": "Number of the object in the reference that it is matched with; 0: none.",
-    "iou": "Overlap with that object: shared pixels out of all pixels of the two.",
+    "reference": "Label of the matching object in the reference; 0: none.",
+    "iou": "Intersection over union with that object.",
 }
 
 
 class EvaluateWidget(JobPanel):
-    """Scores a Labels layer against another one, and shows where it is wrong.
+    """Scores a Labels layer against a reference, and shows its errors.
 
     Parameters
     ----------
@@ -45,9 +45,7 @@ class EvaluateWidget(JobPanel):
     """
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
-        super().__init__(
-            viewer, "Evaluate", "Compare the two, and show what is wrong and where.", "Stop; nothing is added."
-        )
+        super().__init__(viewer, "Evaluate", "Compare the two layers, and show the errors.", "Stop; nothing is added.")
         self._scores: dict[str, Any] = {}
         self._made_by: dict[str, Any] = {}
         self._build()
@@ -57,23 +55,21 @@ class EvaluateWidget(JobPanel):
 
     def _build(self) -> None:
         self.labels = LayerCombo(self, (Labels,), "The segmentation to judge.")
-        self.reference = LayerCombo(self, (Labels,), "The true objects, for instance drawn by hand.")
+        self.reference = LayerCombo(self, (Labels,), "The ground truth, for instance annotated by hand.")
         self.per_plane = QCheckBox("Plane by plane")
         self.per_plane.setToolTip(
-            "Ticked: every plane is compared for itself; objects are counted over all planes, other scores averaged.\n"
-            "Not ticked: objects reach through the planes of z and are compared as volumes."
+            "Ticked: every plane is compared separately; objects are counted over all planes, other scores averaged.\n"
+            "Not ticked: objects extend through z and are compared as volumes."
         )
         self.min_size = QSpinBox()
         self.min_size.setRange(0, 1_000_000)
         self.min_size.setSuffix(" pixels")
-        self.min_size.setToolTip("Smaller objects do not count, on either side.")
+        self.min_size.setToolTip("Smaller objects are ignored, in both layers.")
         self.iou = QDoubleSpinBox()
         self.iou.setRange(0.05, 1.0)
         self.iou.setSingleStep(0.05)
         self.iou.setValue(0.5)
-        self.iou.setToolTip(
-            "Two objects match if the pixels they share are at least this part of the pixels of both together (IoU)."
-        )
+        self.iou.setToolTip("Two objects match if their intersection over union (IoU) is at least this large.")
         form = QFormLayout()
         form.addRow("Segmentation", self.labels)
         form.addRow("Reference", self.reference)
@@ -82,7 +78,7 @@ class EvaluateWidget(JobPanel):
         form.addRow("Match from IoU", self.iou)
         self.legend = ErrorLegend()
         self.view = QTableView()
-        self.model = TableModel(self.view, {"score": "What each one means: rest the mouse on its row."})
+        self.model = TableModel(self.view, {"score": "Hover over a row for its meaning."})
         self.view.setModel(self.model)
         self.view.setToolTip("All scores of this comparison.")
         self.view.verticalHeader().hide()
@@ -99,18 +95,18 @@ class EvaluateWidget(JobPanel):
         layer = self.labels.layer()
         self.per_plane.setVisible(layer is not None and layer.ndim > 2)
         self.per_plane.setChecked(layer is not None and is_plane_by_plane(layer))
-        self.say("" if layer else "Evaluate needs two labels layers: a segmentation, and the true objects.")
+        self.say("" if layer else "Evaluate needs two labels layers: a segmentation and the ground truth.")
         self._part()
 
     def _part(self, _event: Any = None) -> None:
-        """Nobody wants to compare a layer with itself."""
+        """Do not offer to compare a layer with itself."""
         layer = self.labels.layer()
         others = [one for one in label_layers(self.viewer) if one is not layer]
         if layer is not None and self.reference.layer() is layer and others:
             self.reference.set_layer(others[0])
 
     def begin(self) -> None:
-        """Compare; what the button does."""
+        """Start the comparison."""
         layer, reference = self.labels.layer(), self.reference.layer()
         if layer is None or reference is None or layer is reference:
             raise LabelError("There are not two labels layers to compare.", "Add the reference as a labels layer.")
@@ -119,7 +115,7 @@ class EvaluateWidget(JobPanel):
         if shape != true_shape:
             raise LabelError(
                 f"{layer.name!r} has shape {shape} and {reference.name!r} has shape {true_shape}.",
-                "Choose two layers of one and the same image.",
+                "Choose two layers of the same image.",
             )
         planes = self.per_plane.isChecked() or layer.ndim == 2
         limits = {"iou": self.iou.value(), "min_size": self.min_size.value()}

@@ -1,1 +1,1 @@
-"""What is dropped on the window, and what is saved from it."""
+"""napari's readers, writers and sample data."""

@@ -1,4 +1,4 @@
-"""Microscopes' own file formats as napari layers, read with bioio."""
+"""Proprietary microscope formats as napari layers, read with bioio."""
 
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,7 @@ def bioio_layers(path: str | Path) -> list[LayerData]:
     Parameters
     ----------
     path : str or Path
-        The file. Of one with several scenes (positions) the first is shown and
-        the others are hidden; no more than 16 become layers.
+        The file. Of several scenes (positions) the first is shown and the others are hidden; at most 16 become layers.
 
     Returns
     -------
@@ -42,7 +41,7 @@ def bioio_layers(path: str | Path) -> list[LayerData]:
             image.set_scene(scene)
             several = len(image.scenes) > 1
             layers += _scene(image, f"{stem} {scene}" if several else stem, several, visible=number == 0)
-    except Exception as error:  # each format has its own reader, with its own errors
+    except Exception as error:  # each format's reader raises errors of its own
         raise unreadable(path, error) from error
     if len(image.scenes) > MOST_SCENES:
         show_warning(f"{path.name} holds {len(image.scenes)} scenes; the first {MOST_SCENES} were opened.")

@@ -1,4 +1,4 @@
-"""Calibrations as napari's layers spell them, and back."""
+"""Conversion between calibrations and the attributes of napari layers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,14 +26,14 @@ def layer_options(calibration: Calibration) -> dict[str, Any]:
 
 
 def layer_calibration(meta: Mapping[str, Any], ndim: int) -> Calibration:
-    """The calibration of a layer that is to be saved.
+    """The calibration of a layer, for saving.
 
     Parameters
     ----------
     meta : mapping
         The layer's keyword arguments, as napari passes them to writers.
     ndim : int
-        Number of its axes. Without names the last are taken for t, z, y and x.
+        Number of its axes. Unnamed axes are taken as the last of t, z, y and x.
     """
     units = [str(unit) for unit in meta.get("units") or (_PIXEL,) * ndim]
     return Calibration.of(
@@ -45,13 +45,13 @@ def layer_calibration(meta: Mapping[str, Any], ndim: int) -> Calibration:
 
 
 def image_name(name: str, metadata: Mapping[str, Any] | None) -> str:
-    """The file or layer that labels belong to, as far as they know; else their own name."""
+    """The source file or layer of labels from their metadata; else their own name."""
     made = (metadata or {}).get("napari_grd", {})
     return str(made.get("image") or name) if isinstance(made, Mapping) else name
 
 
 def is_turned(meta: Mapping[str, Any]) -> bool:
-    """Whether a layer is rotated, sheared or moved in a way that a calibration cannot tell."""
+    """Whether a layer is rotated, sheared or moved in a way that a calibration cannot represent."""
     values = [np.asarray(meta.get(key, 0), float) for key in ("rotate", "shear", "affine")]
     return not all(np.allclose(value, np.eye(len(value)) if value.ndim == 2 else 0) for value in values)
 
@@ -62,17 +62,17 @@ def _names(labels: list[str], ndim: int) -> list[str]:
         return defaults
     names = [_ALIASES.get(label.lower(), label.lower()) for label in labels[:-2]]
     free = [name for name in defaults[:-2] if name not in names]
-    # napari calls axes that nobody named -3, -2 and -1.
+    # napari calls unnamed axes -3, -2 and -1.
     named = [free.pop() if name.lstrip("-").isdecimal() and free else name for name in reversed(names)]
     return [*reversed(named), *defaults[-2:]]
 
 
 def _known(unit: str | None) -> str:
-    """A unit that napari can work with; files may hold anything."""
+    """A unit that napari accepts; files may contain anything."""
     if unit is None:
         return _PIXEL
     try:
         pint.Unit(unit)
-    except Exception:  # pint raises what its parser stumbles over
+    except Exception:  # pint raises any error of its parser
         return _PIXEL
     return unit

@@ -1,4 +1,4 @@
-"""Whose a dropped folder is, so that napari need not ask.
+"""Reader preferences for dropped folders, so that napari need not ask.
 
 A plugin's manifest can claim all folders or none, and napari itself opens any:
 with an OME-Zarr reader installed it would ask about every folder that is
@@ -24,7 +24,7 @@ CLAIMS = {
 
 
 def claim_zarr_folders(_context: Any = None) -> None:
-    """Let napari open Zarr folders with this plugin and other folders itself, where nothing else is preferred.
+    """Let napari open Zarr folders with this plugin and other folders itself, unless other preferences exist.
 
     Called when a command of the plugin is used for the first time. Where a
     third plugin reads folders as well, the choice is left to the user.

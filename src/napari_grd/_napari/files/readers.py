@@ -1,7 +1,7 @@
-"""What happens to a file that is dropped on napari.
+"""napari's readers of files and folders.
 
-A reader that raises makes napari offer the next one in a dialog. These show a
-notification instead, and give napari the sign for "read, but no layer".
+If a reader raises, napari offers the next one in a dialog. These show a notification instead, and return napari's value
+for "read, but no layer".
 """
 
 from collections.abc import Callable, Sequence
@@ -30,22 +30,22 @@ def get_model_reader(path: Paths) -> Reader | None:
 
 
 def get_corrections_reader(path: Paths) -> Reader | None:
-    """A reader for files of corrections; the labels they are of are opened for correcting, with them made."""
+    """A reader for corrections files; opens the matching Labels layer for correction, with the corrections applied."""
     from napari_grd.corrections.files import SUFFIX  # imports numba
 
     return _read_corrections if all(name.lower().endswith(SUFFIX) for name in _listed(path)) else None
 
 
 def get_ome_zarr_reader(path: Paths) -> Reader | None:
-    """A reader for OME-Zarr, and for other Zarr folders, which it leaves to napari; None for anything else."""
+    """A reader for OME-Zarr and other Zarr folders; the latter are passed on to napari. None for anything else."""
     if all(is_ome_zarr(name) for name in _listed(path)):
         return _read_zarrs
-    # They are ours by name (see `claims`), and to refuse one would make napari ask.
+    # Our reader is preferred for them by name (see `claims`); returning None would open napari's dialog.
     return _read_with_napari if all(_is_zarr(name) for name in _listed(path)) else None
 
 
 def get_bioio_reader(path: Paths) -> Reader | None:
-    """A reader for microscopes' own formats; what is missing to read one is told when it is read."""
+    """A reader for proprietary microscope formats; a missing package is reported when the file is read."""
     return _read_vendor_files if all(Path(name).is_file() for name in _listed(path)) else None
 
 
@@ -84,7 +84,7 @@ def _read_corrections(paths: Paths) -> list[Any]:
 
 
 def _take_in(paths: Paths, take: Callable[[Any, str], None], no_viewer: str) -> list[Any]:
-    """Give files that are no layers to the viewer."""
+    """Open files that do not become layers."""
     viewer = napari.current_viewer()
     if viewer is None:
         show_warning(no_viewer)
@@ -118,9 +118,9 @@ def _read_with_napari(paths: Paths) -> list[Any]:
     def read(path: str) -> list[Any]:
         try:
             return io_utils.read([str(group_folder(path))], stack=False, plugin_name="napari")
-        except Exception as error:  # whatever zarr makes of it
+        except Exception as error:  # zarr raises many types
             raise DataError(
-                f"{path!r} holds no image that can be opened ({error}).", "Open an image or an array inside it."
+                f"{path!r} contains no image that can be opened ({error}).", "Open an image or an array inside it."
             ) from error
 
     return _layers(paths, read)

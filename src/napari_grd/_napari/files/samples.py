@@ -1,6 +1,6 @@
-"""Synthetic images to try things on, with their ground truth as a hidden layer.
+"""Synthetic sample images, with their ground truth as a hidden layer.
 
-They are drawn from fixed seeds, so everybody sees the same.
+They are drawn from fixed seeds, so they are always the same.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from napari_grd.data import simulate
 from napari_grd.data.simulate_timelapse import nuclei_timelapse
 from napari_grd.io.calibration import Calibration
 
-_PIXEL = 0.325  # micrometers: a 20x lens in front of a common camera
+_PIXEL = 0.325  # micrometers: a 20x objective with a common camera
 _SECONDS = 300.0
 _LENGTH = "micrometer"
 
@@ -30,14 +30,14 @@ def cells_2d() -> list[LayerData]:
 
 
 def nuclei_3d() -> list[LayerData]:
-    """Fluorescent nuclei in a volume, twice as coarse along z."""
+    """Fluorescent nuclei in a volume; the z spacing is twice the pixel size."""
     drawn = simulate.nuclei_3d(np.random.default_rng(7), (32, 160, 160))
     calibration = Calibration.of("zyx", (2 * _PIXEL, _PIXEL, _PIXEL), units=(_LENGTH,) * 3)
     return _layers("Nuclei 3D", drawn, calibration)
 
 
 def timelapse() -> list[LayerData]:
-    """Nuclei that move and divide, a frame every five minutes."""
+    """Moving and dividing nuclei, one frame every five minutes."""
     drawn = nuclei_timelapse(np.random.default_rng(7), (20, 256, 256))
     calibration = Calibration.of("tyx", (_SECONDS, _PIXEL, _PIXEL), units=("second", _LENGTH, _LENGTH))
     return _layers("Dividing nuclei", drawn, calibration)

@@ -1,4 +1,4 @@
-"""Labels layers saved with their calibration, and with what made them."""
+"""Writers of Labels layers, with calibration and provenance."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def write_labels_ome_zarr(path: str, data: Any, meta: dict[str, Any]) -> list[st
     path : str
         The folder; ``.ome.zarr`` is added unless the name ends in ``.zarr``.
     data : array or list of arrays
-        The labels, or their pyramid, of which the finest level is taken.
+        The labels, or their pyramid; its finest level is saved.
     meta : dict
         The layer's keyword arguments.
 
@@ -50,7 +50,7 @@ def write_labels_ome_tiff(path: str, data: Any, meta: dict[str, Any]) -> list[st
 def write_labels_imagej(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Save the objects of a Labels layer as ImageJ ROIs, ``.zip`` or of a single object ``.roi``.
 
-    Outlines are in pixels of the layer's data; a turn or a shift in the viewer does not move them.
+    Outlines are in pixels of the layer's data; the layer's rotation and translation are ignored.
     """
     return _write_objects(path, data, meta, "imagej")
 
@@ -81,5 +81,5 @@ def _finest(data: Any, meta: dict[str, Any]) -> Any:
 
 def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
     made = {"name": meta.get("name", ""), **(meta.get("metadata") or {}).get("napari_grd", {})}
-    # Metadata of layers is anybody's to write: what JSON does not know becomes text.
+    # Any code can write a layer's metadata: values that JSON does not support become text.
     return dict(json.loads(json.dumps(made, default=str)))

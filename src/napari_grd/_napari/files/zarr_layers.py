@@ -11,7 +11,7 @@ from napari_grd._napari.files.calibrated import LayerData, layer_options
 from napari_grd.io.image_data import Channel
 from napari_grd.io.ome_zarr import OmeZarr, ZarrImage
 
-_COLORS = ("cyan", "magenta", "yellow", "red", "green", "blue")  # for channels that name none
+_COLORS = ("cyan", "magenta", "yellow", "red", "green", "blue")  # for channels without a color
 _UNNAMED = (0.6, 0.6, 0.6, 1.0)
 
 
@@ -24,20 +24,20 @@ def open_zarr(path: str | Path) -> tuple[list[LayerData], list[str]]:
     Parameters
     ----------
     path : str or Path
-        Of an image, label images, a collection, a plate or a well. Of several images the first is
-        shown and the others are hidden; no more than 16 become layers.
+        Path of an image, label images, a collection, a plate or a well. Of several images the first is shown and the
+        others are hidden; at most 16 become layers.
 
     Returns
     -------
     layers : list of (data, keyword arguments, kind)
         As napari's readers return them.
     notes : list of str
-        What could not be opened, and what was not.
+        Messages about images that could not be, or were not, opened.
 
     Raises
     ------
     DataError
-        If there is no image in it that can be opened.
+        If it contains no image that can be opened.
     """
     found = OmeZarr(path)
     notes = list(found.notes)
@@ -52,7 +52,7 @@ def open_zarr(path: str | Path) -> tuple[list[LayerData], list[str]]:
 
 
 def zarr_layers(images: Sequence[ZarrImage]) -> list[LayerData]:
-    """One image layer a channel, then the label layers, nothing read but metadata.
+    """One image layer per channel, then the label layers; only metadata is read.
 
     Parameters
     ----------
@@ -70,14 +70,14 @@ def zarr_layers(images: Sequence[ZarrImage]) -> list[LayerData]:
         prefix = f"{image.name}: " if len(images) > 1 else ""
         for part in (image, *image.labels):
             layers += _labels(part, prefix) if _is_labels(part) else _channels(part, prefix)
-        if number and not image.is_labels:  # fields of a plate lie upon each other
+        if number and not image.is_labels:  # fields of a plate overlap
             for _, options, _ in layers[first:]:
                 options["visible"] = False
     return layers
 
 
 def pyramid(levels: Sequence[Any]) -> Any:
-    """What napari takes for a layer's data: an array, or a list of arrays that shrink."""
+    """A layer's data for napari: an array, or a list of arrays from fine to coarse."""
     kept = [levels[0]]
     for level in levels[1:]:
         if np.prod(level.shape) < np.prod(kept[-1].shape):
@@ -86,7 +86,7 @@ def pyramid(levels: Sequence[Any]) -> Any:
 
 
 def channel_options(channel: Channel, index: int, count: int) -> dict[str, Any]:
-    """How a channel is shown, as keyword arguments of an image layer."""
+    """Display settings of a channel, as keyword arguments of an image layer."""
     default = _COLORS[index % len(_COLORS)] if count > 1 else "gray"
     color = default if channel.color is None else f"#{channel.color}"
     options: dict[str, Any] = {
@@ -125,7 +125,7 @@ def _labels(image: ZarrImage, prefix: str) -> list[LayerData]:
 
 
 def _label_colors(colors: Mapping[int, tuple[int, int, int, int]]) -> Any:
-    """Labels in the colors of the file; those it does not name are gray."""
+    """Labels in the colors of the file; labels without a color are gray."""
     from napari.utils import DirectLabelColormap
 
     known = {value: [part / 255 for part in color] for value, color in colors.items()}
@@ -133,7 +133,7 @@ def _label_colors(colors: Mapping[int, tuple[int, int, int, int]]) -> Any:
 
 
 def _parts(image: ZarrImage) -> list[tuple[Any, dict[str, Any]]]:
-    """Data and place of each channel; the axis of channels is taken out."""
+    """Data and transform of each channel; the channel axis is removed."""
     levels = [da.from_zarr(level) for level in image.levels]
     axis = image.channel_axis
     calibration = image.calibration if axis is None else image.calibration.without(axis)

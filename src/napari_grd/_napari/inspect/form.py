@@ -1,4 +1,4 @@
-"""The controls of Inspect: what to look at, through which model, and what to show."""
+"""The controls of Inspect: image, models and views."""
 
 from typing import Any
 
@@ -17,41 +17,43 @@ _NEAREST, _WITHIN = "nearest", "within"
 
 
 class InspectForm(QWidget):
-    """Asks; it starts nothing.
+    """Edits the request; starts nothing.
 
     Parameters
     ----------
     panel : Panel
-        Whose viewer and models there are to choose from.
+        The panel whose viewer and models are offered.
     """
 
     subject_changed = Signal()
-    """Something else is to be looked at, or through other eyes."""
+    """Another image, region or model was chosen."""
 
     views_changed = Signal()
-    """Something else of it is to be shown."""
+    """Other views were chosen."""
 
     def __init__(self, panel: Panel) -> None:
         super().__init__()
-        self.image = LayerCombo(panel, (Image,), "The image to look at, on the plane that is shown.")
+        self.image = LayerCombo(panel, (Image,), "The image to inspect, on the plane that is shown.")
         self.channels = ChannelPickers(panel)
         self.region = _combo(
             {"whole": "the whole plane", "visible": "what I see"},
-            "How much of the plane is looked at. A large teacher is quicker on what you see.",
+            "Part of the plane to inspect. The visible part is faster.",
         )
-        self.eye = _combo(EYES, "Through whose eyes: the student's, the teacher's, or where the two differ.")
-        self.student = ModelCombo(panel, "The small model. It starts with the one that is live.")
+        self.eye = _combo(EYES, "The student's prediction, the teacher's, or their difference.")
+        self.student = ModelCombo(panel, "The small model; initially the live student.")
         self.teacher = ModelCombo(panel, "The model that the student learned from.")
         self.views = {name: QCheckBox(text) for name, (text, _tip) in VIEW_NAMES.items()}
         for name, (_text, tip) in VIEW_NAMES.items():
             self.views[name].setToolTip(tip)
         self.views["embedding"].setChecked(True)
-        self.labels = LayerCombo(panel, (Labels,), "The objects that the graph joins.", none="objects the model finds")
-        self.edges = _combo(
-            {_NEAREST: "nearest objects", _WITHIN: "objects within"}, "Which objects the graph's lines join."
+        self.labels = LayerCombo(
+            panel, (Labels,), "The objects that become nodes of the graph.", none="the model's own objects"
         )
-        self.nearest = _spin(1, 50, 5, "", "How many of its nearest objects each object is joined with.")
-        self.distance = _spin(0, 10_000, 0, " px", "How far apart the centers of joined objects may be.")
+        self.edges = _combo(
+            {_NEAREST: "nearest objects", _WITHIN: "objects within"}, "Which objects are connected by edges."
+        )
+        self.nearest = _spin(1, 50, 5, "", "Number of nearest objects that each object is connected to.")
+        self.distance = _spin(0, 10_000, 0, " px", "Maximum distance between the centers of connected objects.")
         self.distance.setSpecialValueText("automatic")
         self._layout()
         self._connect(panel)
@@ -59,7 +61,7 @@ class InspectForm(QWidget):
         self._show_what_matters()
 
     def eye_name(self) -> Eye:
-        """Whose eyes were chosen."""
+        """The chosen prediction: student, teacher or difference."""
         name: Eye = self.eye.currentData()
         return name
 
@@ -76,7 +78,7 @@ class InspectForm(QWidget):
         )
         names = tuple(name for combo in combos if (name := combo.name()) is not None)
         if len(names) < len(combos):
-            raise ConfigError("There is no model to look through.", "Open a model file in the picker.")
+            raise ConfigError("There is no model to inspect.", "Open a model file in the picker.")
         return names
 
     def ticked(self) -> set[View]:
@@ -84,13 +86,13 @@ class InspectForm(QWidget):
         return {name for name, box in self.views.items() if box.isChecked()}
 
     def graph_choice(self) -> GraphChoice:
-        """Which objects are joined."""
+        """Which objects are connected."""
         if self.edges.currentData() == _NEAREST:
             return GraphChoice(nearest=self.nearest.value())
         return GraphChoice(max_distance=self.distance.value() or None)
 
     def offer_channels(self, count: int = 1) -> None:
-        """Ask which channels a model that takes ``count`` is given."""
+        """Offer the input channels for a model that takes ``count``."""
         layer = self.image.layer()
         self.channels.set_image(layer if isinstance(layer, Image) else None, count)
 

@@ -1,4 +1,4 @@
-"""An instance graph as what napari draws: nodes as points, edges as lines.
+"""An instance graph as napari layers: nodes as points, edges as lines.
 
 napari has no layer for graphs, and its Shapes are slow for many lines, so
 nodes become Points and edges Vectors.
@@ -31,9 +31,8 @@ def node_options(graph: "InstanceGraph", labels: NDArray[np.integer]) -> dict[st
     -------
     dict
         ``data`` (N, ndim) centroids in pixels; ``features``, one row an
-        instance: its id, its area (volume) in pixels, how many instances it is
-        joined with and how similar it is to them in the mean and at most (NaN
-        without any); and how points look.
+        instance: its id, its area (volume) in pixels, its number of neighbors and its mean and maximum similarity to
+        them (NaN without any); and the style of the points.
 
     Examples
     --------
@@ -66,7 +65,7 @@ def node_options(graph: "InstanceGraph", labels: NDArray[np.integer]) -> dict[st
 
 
 def edge_options(graph: "InstanceGraph", *, difference_to: "InstanceGraph | None" = None) -> dict[str, Any]:
-    """Edges as arguments of a Vectors layer, colored by how similar their ends are.
+    """Edges as arguments of a Vectors layer, colored by the similarity of their ends.
 
     Parameters
     ----------
@@ -80,8 +79,8 @@ def edge_options(graph: "InstanceGraph", *, difference_to: "InstanceGraph | None
     -------
     dict
         ``data`` (E, 2, ndim), start and projection in pixels; ``features``, one
-        row an edge: the ids it joins and the similarity, or the similarity of
-        each and their difference; and how lines look.
+        row an edge: the ids it connects and the similarity, or the similarity of each and their difference; and the
+        style of the lines.
 
     Examples
     --------
@@ -110,7 +109,7 @@ def edge_options(graph: "InstanceGraph", *, difference_to: "InstanceGraph | None
 
 
 def node_size(areas: NDArray[np.integer]) -> float:
-    """A diameter in pixels that lets a node be seen and its object too.
+    """A diameter in pixels at which a node is visible and does not hide its object.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A layer that follows the pointer: how similar every pixel is to the one under it."""
+"""A layer that follows the pointer: the similarity of every pixel to the one under it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,23 +13,23 @@ from napari_grd._napari.inspect.layers import put_layer
 from napari_grd._napari.inspect.palette import DIFFERENCE, DIFFERENCE_LIMITS
 from napari_grd.graph.similarity import SimilarityMap
 
-_PAUSE = 15  # milliseconds between two answers: as often as a screen can show them
+_PAUSE = 15  # milliseconds between two updates: the refresh interval of a screen
 
 
 class Hover:
-    """Follows the pointer over one frame until :meth:`stop`.
+    """Follows the pointer over one region until :meth:`stop`.
 
     Parameters
     ----------
     viewer : ViewerModel
     frame : ImageRegion
-        What the maps were made of.
+        The region of the maps.
     maps : sequence of SimilarityMap
-        Of one model, or of student and teacher: then their difference is shown.
+        One model's map, or student's and teacher's, of which the difference is shown.
     name : str
-        Of the layer.
+        Name of the layer.
     made_by : dict
-        For its metadata.
+        Provenance for the layer's metadata.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Hover:
         viewer.mouse_move_callbacks.append(self._moved)
 
     def stop(self, *, keep: Image | None = None) -> None:
-        """Follow the pointer no more and take the layer away, unless it is ``keep``."""
+        """Stop following the pointer and remove the layer, unless it is ``keep``."""
         self._timer.stop()
         if self._moved in self._viewer.mouse_move_callbacks:
             self._viewer.mouse_move_callbacks.remove(self._moved)
@@ -67,7 +67,7 @@ class Hover:
         pixel = self.frame.pixel(event.position)
         if pixel is not None and pixel != self._pixel:
             self._pixel = pixel
-            # Not restarted by later moves: these are only what it will show.
+            # Later moves do not restart it; it shows the latest position.
             if not self._timer.isActive():
                 self._timer.start()
 
@@ -81,14 +81,14 @@ class Hover:
 
 
 class Following:
-    """At most one :class:`Hover` at a time, with what it was asked for."""
+    """At most one :class:`Hover` at a time, with its request."""
 
     def __init__(self) -> None:
         self.hover: Hover | None = None
         self.key: object = None
 
     def replace(self, hover: Hover, key: object) -> None:
-        """Follow with another one. A layer that both share stays."""
+        """Replace the current one. A layer that both share stays."""
         before, self.hover, self.key = self.hover, hover, key
         if before is not None:
             before.stop(keep=hover.layer)
@@ -100,5 +100,5 @@ class Following:
             before.stop()
 
     def needs(self, layer: Layer) -> bool:
-        """Whether it cannot go on without a layer."""
+        """Whether it depends on a layer."""
         return self.hover is not None and layer in (self.hover.layer, self.hover.frame.source.layer)

@@ -1,4 +1,4 @@
-"""Where a piece of a plane lies in its image layer, and how to put things there."""
+"""A region of a plane of an image layer, and its coordinate transforms."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,23 +15,22 @@ from napari_grd._napari.viewport import displayed_axes, viewport_of
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.live.viewport import central_part, visible_region
 
-_LIMIT = 2048 * 2048  # pixels that are looked at at once: an embedding takes 64 bytes each
-_STRAIGHT = 1e-6  # pixels by which a row may leave its row in another layer
+_LIMIT = 2048 * 2048  # pixels inspected at once: an embedding takes 64 bytes each
+_STRAIGHT = 1e-6  # pixels tolerance for rows of two layers to coincide
 
 
 @dataclass(frozen=True)
 class ImageRegion:
     """A region of one plane of an image, at full resolution.
 
-    What is computed from it gets all axes of the image but its channels; those
-    that the plane was cut from have length 1 and stand at the plane. So a
-    result shows on the plane it belongs to and on no other.
+    Results have all axes of the image but its channels; the axes that index the plane have length 1 and the plane's
+    position, so a result is visible on its plane only.
 
     Attributes
     ----------
     source : ImageSource
     plane : tuple of int
-        As :meth:`ImageSource.current_plane` gives it.
+        As returned by :meth:`ImageSource.current_plane`.
     region : (slice, slice)
         Rows and columns, with start and stop.
     """
@@ -42,16 +41,16 @@ class ImageRegion:
 
     @classmethod
     def of_view(cls, viewer: Any, layer: Image, *, whole: bool, limit: int = _LIMIT) -> "ImageRegion":
-        """The plane of an image that a viewer shows, or the part of it that is in sight.
+        """The plane of an image that a viewer shows, or its visible part.
 
         Parameters
         ----------
         viewer : ViewerModel
         layer : Image
         whole : bool
-            Take the whole plane, if it has no more than ``limit`` pixels.
+            Take the whole plane, if it has at most ``limit`` pixels.
         limit : int
-            Of more pixels the middle is taken.
+            Maximum number of pixels; of more, the middle is taken.
         """
         axes = displayed_axes(viewer, layer)
         if axes is None:
@@ -64,7 +63,7 @@ class ImageRegion:
         if not whole or math.prod(shape) > limit:
             region = visible_region(viewport_of(viewer, source), 1, shape)
         if region is None:
-            raise ImageError(f"Nothing of {layer.name!r} is in sight.", "Move the view onto the image.")
+            raise ImageError(f"No part of {layer.name!r} is visible.", "Move the view onto the image.")
         return cls(source, source.current_plane(viewer), central_part(region, limit))
 
     @property
@@ -80,12 +79,12 @@ class ImageRegion:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Tells two frames apart."""
+        """Identifies the region."""
         return (self.source.key, self.plane, *((part.start, part.stop) for part in self.region))
 
     @property
     def axes(self) -> list[int]:
-        """Axes of the layer that results have too."""
+        """Axes of the layer that results keep."""
         return [axis for axis in range(self.source.layer.ndim) if axis != self.source.channel_axis]
 
     @property
@@ -97,7 +96,7 @@ class ImageRegion:
         return place
 
     def options(self, made_by: Mapping[str, Any], *, new_axes: Sequence[str] = (), step: int = 1) -> dict[str, Any]:
-        """Keyword arguments for a layer of what was computed from the frame; see :func:`output_options`.
+        """Keyword arguments for a layer computed from the region; see :func:`output_options`.
 
         Parameters
         ----------
@@ -124,14 +123,14 @@ class ImageRegion:
         return options
 
     def lift(self, picture: NDArray[Any], *, leading: int = 0) -> NDArray[Any]:
-        """A picture with an axis of length 1 for each that the plane was cut from.
+        """An array with an axis of length 1 for each that indexes the plane.
 
         Parameters
         ----------
         picture : (..., h, w, ...) array
             With ``leading`` axes in front of rows and columns, and maybe colors behind.
         leading : int
-            How many axes stand in front.
+            Number of leading axes.
         """
         row_axis, column_axis = (self.axes.index(axis) for axis in self.source.spatial_axes)
         if row_axis > column_axis:
@@ -147,7 +146,7 @@ class ImageRegion:
         return lifted
 
     def pixel(self, world: Sequence[float]) -> tuple[int, int] | None:
-        """Row and column of a point of the world; None outside the frame, or on another plane."""
+        """Row and column of a point of the world; None outside the region, or on another plane."""
         place = np.round(np.asarray(self.source.layer.world_to_data(world)) - self.start).astype(int)
         row, column = (int(place[axis]) for axis in self.source.spatial_axes)
         on_plane = not place[list(self.source.plane_axes)].any()
@@ -155,17 +154,17 @@ class ImageRegion:
         return (row, column) if on_plane and inside else None
 
     def labels(self, layer: Labels) -> NDArray[np.int64]:
-        """The label under each pixel, wherever the Labels layer lies.
+        """The label under each pixel, in world coordinates.
 
         Returns
         -------
         (h, w) int64
-            0 where the layer does not reach.
+            0 outside the Labels layer.
 
         Raises
         ------
         LabelError
-            If the layer is turned against the image, or has nothing here.
+            If the layer is rotated relative to the image, or does not overlap the region.
         """
         data = layer.data[0] if layer.multiscale else layer.data
         first = self._in(layer, (0, 0))
@@ -178,15 +177,15 @@ class ImageRegion:
             inside[axis] = (places >= 0) & (places < data.shape[axis])
             index[axis] = np.clip(places, 0, data.shape[axis] - 1)
             if np.abs(np.delete(step, axis)).max(initial=0) * max(self.shape) > _STRAIGHT:
-                raise LabelError(f"The labels {layer.name!r} are turned against the image.", "Choose other labels.")
+                raise LabelError(f"The labels {layer.name!r} are rotated against the image.", "Choose other labels.")
         still = [axis for axis in range(data.ndim) if axis not in moving]
         rows, columns = (inside[axis] for axis in moving)
         if not (all(inside[axis] for axis in still) and rows.any() and columns.any() and len(set(moving)) == 2):
             raise LabelError(
                 f"The labels {layer.name!r} do not cover this part of {self.source.layer.name!r}.",
-                "Choose labels of this image, or move to where they are.",
+                "Choose labels of this image, or move the view to them.",
             )
-        # Indexing with two arrays at once is what lazy arrays cannot do.
+        # Lazy arrays do not support indexing with two arrays at once.
         box = tuple(slice(int(np.min(place)), int(np.max(place)) + 1) for place in index)
         block = np.squeeze(np.asarray(data[box]), axis=tuple(still))
         block = block if moving[0] < moving[1] else block.T
@@ -194,7 +193,7 @@ class ImageRegion:
         return np.where(rows[:, None] & columns, found, 0).astype(np.int64)
 
     def _in(self, layer: Labels, offset: tuple[int, int]) -> NDArray[np.float64]:
-        """Data coordinates, in another layer, of a pixel that is ``offset`` from the frame's first."""
+        """Data coordinates, in another layer, of a pixel that is ``offset`` from the region's first."""
         place = self.start
         place[list(self.source.spatial_axes)] += offset
         world = np.asarray(self.source.layer.data_to_world(place))[self.axes]

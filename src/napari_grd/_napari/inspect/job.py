@@ -1,4 +1,4 @@
-"""The work behind Inspect: models see a region, and what they see is made into pictures."""
+"""The job behind Inspect: predicts a region with the models and makes layers of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,20 +20,20 @@ from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Job, Progress
 from napari_grd.models import Model
 
-_FROM_BELOW = ("affinities", "embedding", "boundaries", "edges", "nodes")  # the first two hide what is under them
+_FROM_BELOW = ("affinities", "embedding", "boundaries", "edges", "nodes")  # the first two cover the layers below
 
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """What came of a request.
+    """The result of a request.
 
     Attributes
     ----------
     pictures : list of LayerSpec
     problems : list of GrdError
-        Why views are missing.
+        Errors of missing views.
     maps : list of SimilarityMap
-        For what follows the pointer; one, or student and teacher.
+        Maps for the layer that follows the pointer; one, or student's and teacher's.
     seen : list of ModelPrediction
         In the order of the request's models.
     """
@@ -46,21 +46,20 @@ class Inside:
 
 
 def iter_inspect(request: InspectRequest, get_model: Callable[[str], Model], memory: PredictionCache) -> Job[Inside]:
-    """Look at a region through one model, or two.
+    """Predict a region with one model, or two.
 
     Parameters
     ----------
     request : InspectRequest
     get_model : callable
-        Name to model; called here, as it may read a file.
+        Returns a model by name; called in the job, as it may read a file.
     memory : PredictionCache
-        Asked first, and added to.
+        Predictions that are reused; new ones are added.
 
     Raises
     ------
     GrdError
-        If the image cannot be read by the models. A view that cannot be made
-        is told in the result instead, beside the others.
+        If the models cannot take the image. The error of a single view is part of the result instead.
     """
     seen = []
     for name in request.models:
@@ -98,12 +97,12 @@ def _see(request: InspectRequest, name: str, model: Model, memory: PredictionCac
     if known is not None:
         return known
     if model.config.ndim != 2:
-        raise ImageError(f"The model {name!r} works in 3D.", "Choose a 2D model: single planes are looked at here.")
+        raise ImageError(f"The model {name!r} works in 3D.", "Choose a 2D model: Inspect works on single planes.")
     yield Progress("Reading the image", 0, 1)
     config = SegmentConfig(device=request.device, threads=request.threads, object_diameter=None)
     around = _with_context(frame, config.halo, model.stride)
     pixels = source.read(0, frame.plane, around)
-    # Of the whole plane, so that colors do not depend on the region that is looked at.
+    # Of the whole plane, so that colors do not depend on the region.
     view = resolve_view(source, model.config, config)
     measured = SourceStatistics(source, 0, model.config, view).of(frame.plane)
     prediction: Prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=measured)
@@ -130,7 +129,7 @@ def _channels(request: InspectRequest, name: str, model: Model) -> tuple[Channel
     if channels is None:
         wanted = f"{count} channel" if count == 1 else f"{count} channels"
         raise ChannelsUnclear(
-            f"The model {name!r} takes {wanted}; which of {request.frame.source.layer.name!r} is not clear.",
+            f"The model {name!r} takes {wanted}, but which of {request.frame.source.layer.name!r} is ambiguous.",
             "Choose them under Channels, or choose another model.",
             count,
         )
@@ -138,7 +137,7 @@ def _channels(request: InspectRequest, name: str, model: Model) -> tuple[Channel
 
 
 def _with_context(frame: ImageRegion, halo: int, stride: int) -> Region:
-    """The region and what the network sees around it, from where its tiles start in the whole plane."""
+    """The region with its halo, aligned to the tiles of the whole plane."""
     rows, columns = (
         slice(max(0, part.start - halo) // stride * stride, min(size, part.stop + halo))
         for part, size in zip(frame.region, frame.source.shape(), strict=True)

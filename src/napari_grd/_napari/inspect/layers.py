@@ -1,4 +1,4 @@
-"""Pictures become layers, each time the same ones."""
+"""Layer specifications become layers; existing layers are reused."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labe
 
 
 def show_layer(viewer: Any, frame: ImageRegion, name: str, picture: LayerSpec, made_by: dict[str, Any]) -> Layer:
-    """Show a picture at the place it was computed from.
+    """Show a layer specification at the region it was computed from.
 
-    A layer of that name that was made here before gets the new data and keeps
-    its colors, its place in the list and whether it is visible.
+    An existing layer of that name and view gets the new data and keeps its colors, its place in the list and its
+    visibility.
 
     Parameters
     ----------
     viewer : ViewerModel
     frame : ImageRegion
-        Where the picture was taken.
+        The region it was computed from.
     name : str
         Of the layer.
     picture : LayerSpec
@@ -63,7 +63,7 @@ def put_layer(
 
 
 def offset_shown(viewer: Any) -> str:
-    """In words, the offset of the topmost visible stack of affinities that the sliders stand at; empty without one."""
+    """Description of the current offset of the topmost visible affinity stack; empty without one."""
     for layer in reversed(viewer.layers):
         offsets = layer.metadata.get("napari_grd", {}).get("offsets")
         if layer.visible and offsets:
@@ -85,7 +85,7 @@ def _is_ours(layer: Layer, kind: type[Layer], data: Any, look: dict[str, Any], p
 
 
 def _color_anew(layer: Layer, look: dict[str, Any]) -> None:
-    """Features of other length come with colors of other length."""
+    """Features and colors must change length together."""
     layer.features = look["features"]
     if isinstance(layer, Points):
         layer.size = np.full(len(layer.data), look["size"])

@@ -1,14 +1,14 @@
-"""Colors that mean the same in every layer of the plugin that shows a difference."""
+"""Colors shared by all layers that show a difference."""
 
 from napari.utils import Colormap
 
-_LOWER, _HIGHER = "#4d9bff", "#ff8c1a"  # told apart by color-blind people too
+_LOWER, _HIGHER = "#4d9bff", "#ff8c1a"  # safe for color-blind readers
 
 DIFFERENCE = Colormap([_LOWER, "black", _HIGHER], name="student minus teacher")
-"""Of images: blue where the student is lower, black where both agree, orange where it is higher."""
+"""For images: blue where the student is lower, black where both agree, orange where it is higher."""
 
 LINE_DIFFERENCE = Colormap([_LOWER, "gray", _HIGHER], name="student minus teacher (lines)")
-"""Of lines, which would vanish in black."""
+"""For lines, which would be invisible in black."""
 
 DIFFERENCE_LIMITS = (-0.5, 0.5)
-"""Differences of cosines that take the full colors."""
+"""Differences of cosines that are shown in full color."""

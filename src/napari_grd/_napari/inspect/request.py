@@ -1,4 +1,4 @@
-"""What Inspect is asked for and what it answers with; kept free of torch, as the GUI thread imports it."""
+"""Requests and results of Inspect; free of torch, as the GUI thread imports it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ View = Literal["embedding", "affinities", "boundaries", "graph", "similarity"]
 
 @dataclass(frozen=True)
 class GraphChoice:
-    """Which instances are joined.
+    """Which instances are connected by edges.
 
     Attributes
     ----------
     nearest : int or None
-        With this many nearest instances; None: with all within a distance.
+        Number of nearest instances to connect; None: all within a distance.
     max_distance : float or None
         That distance in pixels, between centroids; None: 2.5 median diameters.
     """
@@ -34,12 +34,12 @@ class GraphChoice:
 
 
 class ChannelsUnclear(ImageError):
-    """The image has channels, but which of them a model wants cannot be told.
+    """The model's input channels are ambiguous.
 
     Attributes
     ----------
     count : int
-        How many the model takes.
+        Number of channels that the model takes.
     """
 
     def __init__(self, problem: str, remedy: str, count: int) -> None:
@@ -49,20 +49,20 @@ class ChannelsUnclear(ImageError):
 
 @dataclass(frozen=True, eq=False)
 class InspectRequest:
-    """What somebody wants to see. Complete: nothing else is asked of the viewer.
+    """A complete request: the job needs nothing else from the viewer.
 
     Attributes
     ----------
     frame : ImageRegion
-        The region; its source gives only the place.
+        The region; its source gives only the position.
     models : tuple of str
         One name, or student and teacher for their difference.
     channels : mapping of int to channels
-        For models that take that many.
+        Input channels by the number that a model takes.
     views : frozenset of View
     graph : GraphChoice
     labels : Labels or None
-        Instances of the graph; None: the model's own.
+        Instances of the graph; None: those of the model.
     device : str
         Where networks run.
     threads : int
@@ -80,35 +80,35 @@ class InspectRequest:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Tells apart requests that look at other things, whatever they show of them."""
+        """Identifies image, region and models, independent of the views."""
         picked = ((count, *((c.layer.unique_id, c.index) for c in some)) for count, some in self.channels.items())
         return (self.frame.key, self.models, *picked)
 
     def needs(self, layer: Layer) -> bool:
-        """Whether a layer is read for it."""
+        """Whether it reads a layer."""
         images = (channel.layer for some in self.channels.values() for channel in some)
         return layer is self.frame.source.layer or layer is self.labels or any(layer is image for image in images)
 
 
 @dataclass(frozen=True, eq=False)
 class LayerSpec:
-    """A layer to be.
+    """Specification of a layer.
 
     Attributes
     ----------
     view : str
-        What it shows; part of the layer's name.
+        Name of the view; part of the layer's name.
     kind : {"image", "points", "vectors"}
-        Which layer it becomes.
+        Type of the layer.
     data : ndarray
         Of an image ``(*new_axes, h, w)``, with colors last if ``rgb``; of
         points ``(N, 2)``, of vectors ``(E, 2, 2)``: rows and columns.
     look : dict
-        More arguments of the layer.
+        Further arguments of the layer.
     new_axes : tuple of str
         Names of an image's axes in front of its rows.
     notes : dict
-        What the layer's metadata tell beside model and version.
+        Further metadata of the layer, beside model and version.
     """
 
     view: str
@@ -120,29 +120,29 @@ class LayerSpec:
 
 
 class PredictionCache:
-    """What student and teacher saw last, so that another view of it takes no network."""
+    """The latest predictions of student and teacher, so that another view needs no forward pass."""
 
     def __init__(self) -> None:
         self._kept: dict[object, _CachedPrediction] = {}
 
     def get(self, key: object) -> "ModelPrediction | None":
-        """What was seen under a key."""
+        """Store the predictions of a key."""
         return self._kept[key].seen if key in self._kept else None
 
     def put(self, key: object, seen: "ModelPrediction", layers: Sequence[Layer]) -> None:
-        """Keep what was seen of these layers, and of the others only the latest."""
+        """Store predictions of these layers, and drop all others but the latest."""
         self._kept.pop(key, None)
         while len(self._kept) > 1:
             self._kept.pop(next(iter(self._kept)))
         self._kept[key] = _CachedPrediction(seen, [(layer, layer.data) for layer in layers])
 
     def forget(self, layer: Layer) -> None:
-        """Let go of what was seen of a layer."""
+        """Drop the predictions of a layer."""
         self._kept = {key: kept for key, kept in self._kept.items() if all(layer is not one for one, _ in kept.read)}
 
 
 @dataclass(frozen=True, eq=False)
 class _CachedPrediction:
     seen: "ModelPrediction"
-    # With the data: the key names them by their addresses, which must not go to other arrays meanwhile.
+    # Keeps the data alive: the key contains their ids, which must not be reused by other arrays.
     read: list[tuple[Layer, Any]]

@@ -1,4 +1,4 @@
-"""What Inspect says: names of views, and what their colors mean."""
+"""Texts of Inspect: names of views, and the meaning of their colors."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -15,34 +15,34 @@ EYES: dict[Eye, str] = {
 }
 
 VIEW_NAMES: dict[View, tuple[str, str]] = {
-    "embedding": ("Embedding as colors", "Pixels that the model takes for one object have one color."),
+    "embedding": ("Embedding as colors", "Pixels that the model assigns to one object have one color."),
     "affinities": (
         "Affinities, offset by offset",
-        "How surely two pixels a fixed step apart are one object. A slider goes through the steps.",
+        "How certain the model is that two pixels at a fixed offset belong to one object. A slider selects the offset.",
     ),
-    "boundaries": ("Boundary map", "Where the model sees one object end and the next begin."),
+    "boundaries": ("Boundary map", "Boundaries between objects, as predicted by the model."),
     "graph": (
         "Instance graph",
-        "Each object as a dot, joined with its neighbors by lines that tell how alike they look to the model.",
+        "Each object as a node; edges to its neighbors show how similar they are to the model.",
     ),
 }
 
 _LEGEND = {
     "embedding": "<b>Embedding</b>: same color, same object. A model's colors mean the same in every image;"
     " background is dark.",
-    "affinities": "<b>Affinities</b>: yellow, the two pixels belong together; purple, they do not.",
+    "affinities": "<b>Affinities</b>: yellow, the two pixels belong to one object; purple, they do not.",
     "boundaries": "<b>Boundary map</b>: the brighter, the surer a boundary.",
     "graph": "<b>Graph</b>: lines from blue (the objects look different to the model) to yellow (they look alike,"
     " and would be merged if they touched).",
-    "similarity": "<b>Similarity</b>: yellow like the pixel under the mouse, black unlike it.",
+    "similarity": "<b>Similarity</b>: yellow similar to the pixel under the mouse, black dissimilar.",
 }
 
 _DIFFERENCE = "<b>Difference</b>: blue where the student is lower than the teacher, orange where it is higher."
-_EMBEDDING_DIFFERENCE = "<b>Embedding</b>: black where both agree, yellow where they point elsewhere."
+_EMBEDDING_DIFFERENCE = "<b>Embedding</b>: black where both agree, yellow where they differ."
 
 
 def legend(eye: Eye, views: Collection[str]) -> str:
-    """What the colors of these views mean, as rich text.
+    """The meaning of the colors of these views, as rich text.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def legend(eye: Eye, views: Collection[str]) -> str:
 
 
 def offset_text(offset: Offset, number: int, count: int) -> str:
-    """An offset in words, for the line under the slider.
+    """Description of an offset, for the line under the slider.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What can be seen of a prediction, as layers to be: of one model, or of student minus teacher.
+"""Views of a prediction as layer specifications: of one model, or of student minus teacher.
 
-Pure functions. They get what was seen of one region by one model, or by
-student and teacher in this order, and give a :class:`LayerSpec`.
+Pure functions. They take the predictions of one region by one model, or by student and teacher in this order, and
+return a :class:`LayerSpec`.
 """
 
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ from napari_grd.inference.prediction import Prediction, partition_prediction
 from napari_grd.models import Model
 from napari_grd.visualization import embedding_colors
 
-_REACH = 2.5  # median diameters within which instances are neighbors unless somebody says how many pixels
+_REACH = 2.5  # default neighbor distance in median diameters
 
 
 @dataclass(frozen=True, eq=False)
 class ModelPrediction:
-    """A model and what it says about a region."""
+    """A model and its prediction of a region."""
 
     model: Model
     prediction: Prediction = field(repr=False)
 
 
 def embedding_view(seen: Sequence[ModelPrediction]) -> LayerSpec:
-    """One model's embedding in its own colors; of two, 1 minus the cosine of their embeddings.
+    """One model's embedding in its own colors; for two, 1 minus the cosine of their embeddings.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def embedding_view(seen: Sequence[ModelPrediction]) -> LayerSpec:
         if basis is None:
             raise GrdError(
                 f"The model {seen[0].model.card.name!r} stores no colors for its embedding.",
-                "Choose a model that was trained or distilled to the end; the other views do without.",
+                "Choose a model that was trained or distilled to the end; the other views need none.",
             )
         colors = embedding_colors(first.embedding, basis.numpy(), first.foreground)
         return LayerSpec("embedding", "image", colors, {"rgb": True})
@@ -63,7 +63,7 @@ def embedding_view(seen: Sequence[ModelPrediction]) -> LayerSpec:
 
 
 def affinity_views(seen: Sequence[ModelPrediction], *, stack: bool, boundaries: bool) -> list[LayerSpec]:
-    """The affinities as a stack over offsets, and the map of boundaries; both from one computation.
+    """The affinities as a stack over offsets, and the boundary map; both from one computation.
 
     A difference is taken at the student's offsets.
     """
@@ -85,14 +85,14 @@ def affinity_views(seen: Sequence[ModelPrediction], *, stack: bool, boundaries: 
 def graph_views(
     seen: Sequence[ModelPrediction], labels: NDArray[np.integer] | None, choice: GraphChoice
 ) -> list[LayerSpec]:
-    """The graph's edges and nodes, edges first so that nodes lie on top.
+    """The graph's edges and nodes, edges first so that nodes are drawn on top.
 
     Parameters
     ----------
     seen : sequence of ModelPrediction
-        Of two, the edges show the student's similarity minus the teacher's.
+        For two, the edges show the student's similarity minus the teacher's.
     labels : (h, w) int, optional
-        The instances. None: those of the model itself; of two, the teacher's.
+        The instances. None: those of the model; for two, the teacher's.
     choice : GraphChoice
 
     Raises

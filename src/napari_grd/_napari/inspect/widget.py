@@ -1,4 +1,4 @@
-"""The Inspect widget: look at what a model sees, before it becomes instances."""
+"""The Inspect widget: shows a model's prediction before it is partitioned into instances."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_grd.jobs import Job
     from napari_grd.models import Model
 
-_SETTLE = 300  # milliseconds that sliders must rest before the similarity follows them
+_SETTLE = 300  # milliseconds without a change of the sliders before the similarity is updated
 
 
 class InspectWidget(Panel):
@@ -44,10 +44,10 @@ class InspectWidget(Panel):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
         self.form = InspectForm(self)
-        self.look = button("Look inside", "Show what is ticked, for the plane you see.", self._look)
+        self.look = button("Look inside", "Show the ticked views of the current plane.", self._look)
         self.hover = QCheckBox("Similarity under the cursor")
         self.hover.setToolTip(
-            "Move the mouse over the image: every pixel glows as much as it is like the one under it."
+            "Move the mouse over the image: the brightness of a pixel is its similarity to the one under the mouse."
         )
         self.bar = JobBar()
         self.offset, self.legend = QLabel(), QLabel()
@@ -81,7 +81,7 @@ class InspectWidget(Panel):
             self.say("Tick what you want to see.", "warning")
 
     def _start(self, views: set[View]) -> None:
-        """Look anew. What an unfinished look was to show is shown too, but as things are now."""
+        """Start again. Views of an unfinished request are included, with the current settings."""
         if self._request is not None:
             views = views | self._request.views
         self._end(stop=True)
@@ -103,7 +103,7 @@ class InspectWidget(Panel):
         self.bar.start(self._running)
 
     def _end(self, *, stop: bool = False) -> None:
-        """Forget the job; one that is stopped is not heard of again, so nothing stale can be shown."""
+        """Drop the job; a stopped job has no more callbacks, so nothing stale can be shown."""
         if stop and self._running is not None:
             self._running.silence()
             self._running.stop()
@@ -113,7 +113,7 @@ class InspectWidget(Panel):
     def _ask(self, views: set[View]) -> InspectRequest:
         layer = self.form.image.layer()
         if not isinstance(layer, Image):
-            raise ImageError("There is no image to look at.", "Drop an image on the window to begin.")
+            raise ImageError("There is no image to inspect.", "Drop an image on the window to begin.")
         labels, chosen = self.form.labels.layer(), settings()
         return InspectRequest(
             frame=ImageRegion.of_view(self.viewer, layer, whole=self.form.region.currentData() == "whole"),
@@ -127,7 +127,7 @@ class InspectWidget(Panel):
         )
 
     def _channels(self, layer: Image) -> dict[int, tuple[Channel, ...]]:
-        """What models that take so many channels are given."""
+        """Choose the input channels for models that take that many."""
         most = max(3, len(channel_choices(self.viewer, layer)))
         offered = {count: default_channels(self.viewer, layer, count) for count in range(1, most + 1)}
         picked = self.form.channels.channels()
@@ -156,7 +156,7 @@ class InspectWidget(Panel):
         if inside.problems:
             self.say("\n".join(map(str, inside.problems)), "warning")
         elif not frame.is_whole:
-            self.say(f"Looked at {frame.shape[0]} × {frame.shape[1]} pixels in the middle of what you see.")
+            self.say(f"Inspected {frame.shape[0]} × {frame.shape[1]} pixels in the middle of the view.")
 
     def _failed(self, error: BaseException) -> None:
         self._end()
@@ -172,7 +172,7 @@ class InspectWidget(Panel):
         gone = event.value
         if self._request is not None and self._request.needs(gone):
             self._end(stop=True)
-            self.say(f"The layer {gone.name!r} was removed, so looking at it was stopped.", "warning")
+            self.say(f"The layer {gone.name!r} was removed, so Inspect was stopped.", "warning")
         if self._following.needs(gone):
             self.hover.setChecked(False)
         self._memory.forget(gone)
@@ -187,7 +187,7 @@ class InspectWidget(Panel):
             self._following.stop()
 
     def _changed(self, _event: Any = None) -> None:
-        """Another plane, image or model is to be seen; once that is settled the similarity follows."""
+        """Plane, image or model changed; the similarity follows after a pause."""
         self._describe()
         if self.hover.isChecked():
             self._settle.start()
@@ -202,7 +202,7 @@ class InspectWidget(Panel):
             self._start({"similarity"})
 
     def _describe(self) -> None:
-        """Say what colors mean, and which offset the slider stands at."""
+        """Show the meaning of the colors, and the slider's current offset."""
         views = self.form.ticked()
         if self.hover.isChecked():
             views.add("similarity")

@@ -1,1 +1,1 @@
-"""The Live widget: instances where one looks."""
+"""The Live widget: segments the visible part of an image."""

@@ -1,4 +1,4 @@
-"""The controls that change how instances are cut out of what the network said."""
+"""The controls of the partition of the network's prediction into instances."""
 
 from typing import Any
 
@@ -24,15 +24,15 @@ class PartitionControls(QWidget):
             0,
             _LARGEST,
             1,
-            "Smaller objects join a neighbor, or vanish where they stand alone.\n"
-            "In pixels at the size that the model knows: other images are rescaled to it first.",
+            "Smaller objects are merged with a neighbor, or removed if they have none.\n"
+            "In pixels at the scale of the training images, to which images are rescaled first.",
         )
         self.threshold = _slider(
             QLabeledDoubleSlider,
             0.05,
             0.95,
             0.05,
-            "How sure the model has to be that a pixel belongs to an object: to the left more is taken.",
+            "How certain the model must be that a pixel is foreground; further left, more pixels are foreground.",
         )
         self.bias = _slider(
             QLabeledDoubleSlider, -0.9, 0.9, 0.05, "To the left objects are split more often, to the right merged."
@@ -47,7 +47,7 @@ class PartitionControls(QWidget):
         self.set_value(self._base)
 
     def set_value(self, config: PartitionConfig, *, foreground: bool = True) -> None:
-        """Show settings, usually those stored in a model; one without foreground has no threshold."""
+        """Show settings, usually those stored in a model; a model without foreground has no threshold."""
         self._base = config
         for slider, value in (
             (self.min_size, min(config.min_size, _LARGEST)),
@@ -60,7 +60,7 @@ class PartitionControls(QWidget):
         self.threshold.setEnabled(foreground)
 
     def value(self) -> PartitionConfig:
-        """The settings; sizes are in pixels of the network's grid, so that another scale asks for no finer objects."""
+        """The settings; sizes are in pixels of the network's grid, so they are independent of the image's scale."""
         return self._base.replace(
             min_size=self.min_size.value(),
             foreground_threshold=round(self.threshold.value(), 3),

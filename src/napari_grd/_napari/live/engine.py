@@ -1,4 +1,4 @@
-"""The live engine with what it says arriving in the GUI thread."""
+"""The live engine, with callbacks in the GUI thread."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class _Relay(QObject):
-    # Without a parent it lives as long as the engine knows it, even where the widget is gone.
+    # Without a parent it lives as long as the engine refers to it, even after the widget is deleted.
     updated = Signal(object)
     failed = Signal(object, int)
     busy = Signal(str)
@@ -21,7 +21,7 @@ def open_session(
     on_error: Callable[[Exception, int], None],
     on_busy: Callable[[str], None],
 ) -> "LiveSession":
-    """A session whose callbacks come in the GUI thread.
+    """A session whose callbacks run in the GUI thread.
 
     Importing the engine imports torch: a worker should have done that before.
     """
@@ -32,7 +32,7 @@ def open_session(
     relay.updated.connect(on_update, queued)
     relay.failed.connect(on_error, queued)
     relay.busy.connect(on_busy, queued)
-    # Functions that know the relay: a bound signal alone would not keep it alive.
+    # Functions that refer to the relay: a bound signal alone would not keep it alive.
     return LiveSession(
         on_update=lambda update: relay.updated.emit(update),
         on_error=lambda error, generation: relay.failed.emit(error, generation),

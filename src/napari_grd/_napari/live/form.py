@@ -1,4 +1,4 @@
-"""The controls of the Live widget, and the settings they stand for."""
+"""The controls of the Live widget, and their settings."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +27,7 @@ _SIZE_TIP = (
     " Set it if the estimate is wrong."
 )
 _RANGE_TIP = (
-    "Which intensities the model sees as black and as full white. Automatic: percentiles of each plane."
+    "Intensities that the model receives as black and as white. Automatic: percentiles of each plane."
     " Contrast limits: those of the layer, as its slider shows them."
 )
 _LIMITS = "contrast limits of the layer"
@@ -35,18 +35,18 @@ _INVERT: dict[str, Literal["auto"] | bool] = {_AUTOMATIC: "auto", "inverted": Tr
 
 
 class LiveForm(QWidget):
-    """What to segment, with what, and how.
+    """Image, model and settings of a segmentation.
 
     Parameters
     ----------
     panel : Panel
-        Whose viewer and models these are.
+        The panel whose viewer and models are offered.
 
     Attributes
     ----------
     source_changed, model_changed, settings_changed, partition_changed : Signal
-        What has to be taken up from where: another image or channels, another
-        model, settings that need the network, settings that do not.
+        Emitted for another image or channels, another model, settings that need a forward pass, and settings that do
+        not.
     """
 
     source_changed = Signal()
@@ -58,22 +58,22 @@ class LiveForm(QWidget):
         super().__init__()
         self._knows_size = True
         self.image = LayerCombo(panel, (Image,), "The image to segment.")
-        self.model = ModelCombo(panel, "The model that segments. A distilled or dropped one appears here.")
+        self.model = ModelCombo(panel, "The model that segments. Distilled and dropped models are listed here.")
         self.model.set_name(panel.state.student)
         self.channels = ChannelPickers(panel)
         self.diameter = QDoubleSpinBox(maximum=10000, decimals=1, suffix=" px")
         self.diameter.setSpecialValueText(_AUTOMATIC)
         self.diameter.setKeyboardTracking(False)
         self.diameter.setToolTip(_SIZE_TIP)
-        self.as_known = QCheckBox("As the model knows")
-        self.as_known.setToolTip("Do not rescale: take objects to be as large as those the model was trained on.")
+        self.as_known = QCheckBox("As in training")
+        self.as_known.setToolTip("Do not rescale: assume objects of the size that the model was trained on.")
         size = QVBoxLayout()
         size.setSpacing(2)
         size.addWidget(self.diameter)
         size.addWidget(self.as_known)
         self.invert = QComboBox()
         self.invert.addItems(list(_INVERT))
-        self.invert.setToolTip("Whether dark becomes bright. Automatic: if the image is dark on bright.")
+        self.invert.setToolTip("Whether to invert intensities. Automatic: if objects are dark on a bright background.")
         self.range = QComboBox()
         self.range.addItems([_AUTOMATIC, _LIMITS])
         self.range.setToolTip(_RANGE_TIP)
@@ -101,19 +101,19 @@ class LiveForm(QWidget):
         self.controls.changed.connect(self.partition_changed)
 
     def show_model(self, model: "Model") -> None:
-        """Take the defaults of another model."""
+        """Adopt the defaults of another model."""
         known = model.config.object_diameter
         self._knows_size = known is not None
         self.as_known.setEnabled(self._knows_size)
-        self.as_known.setText("As the model knows" if known is None else f"As the model knows: {known:.0f} px")
+        self.as_known.setText("As in training" if known is None else f"As in training: {known:.0f} px")
         self.forget_view()
         self.controls.set_value(model.config.partition, foreground=model.config.foreground)
 
     def show_view(self, view: "ImageView") -> None:
-        """Show what was decided for the image where it was left to be decided."""
+        """Show the values chosen automatically for the image."""
         if view.diameter is not None and self._knows_size:
             used = view.config.object_diameter
-            text = f"{view.diameter:.0f} px" if used is not None else "as the model knows"
+            text = f"{view.diameter:.0f} px" if used is not None else "as in training"
             self.diameter.setSpecialValueText(f"{_AUTOMATIC}: {text}")
         if view.config.pixel_size is not None:
             self.diameter.setSpecialValueText(f"{_AUTOMATIC}: by pixel size")
@@ -122,7 +122,7 @@ class LiveForm(QWidget):
         self.invert.setItemText(0, f"{_AUTOMATIC}: {decided}" if self.invert.currentIndex() == 0 else _AUTOMATIC)
 
     def forget_view(self) -> None:
-        """Another image: nothing is decided yet."""
+        """Another image: no automatic values yet."""
         self.diameter.setSpecialValueText(_AUTOMATIC)
         self.diameter.setToolTip(_SIZE_TIP)
         self.diameter.setEnabled(self._knows_size and not self.as_known.isChecked())
@@ -145,21 +145,20 @@ class LiveForm(QWidget):
         self.settings_changed.emit()
 
     def choose_channels(self, layer: Image, count: int) -> tuple[Channel, ...]:
-        """The channels of an image for a model that takes ``count`` of them; offers them if that is worth a choice.
+        """The channels of an image for a model that takes ``count`` of them; shows the pickers if there is a choice.
 
         Raises
         ------
         ImageError
-            If it is for the user to choose.
+            If the user has to choose.
         """
         self.channels.set_image(layer, count)
-        # napari shows colors as they are: there are no limits to take.
+        # RGB layers have no contrast limits.
         self.range.setEnabled(not layer.rgb)
         channels = self.channels.channels()
         if channels is None:
             raise ImageError(
-                f"The model takes {count} channel{'s' if count > 1 else ''}, and it is not clear which of"
-                f" {layer.name!r} to take.",
+                f"The model takes {count} channel{'s' if count > 1 else ''}, but which of {layer.name!r} is ambiguous.",
                 "Choose above; other image layers of the same shape are channels too.",
             )
         return channels

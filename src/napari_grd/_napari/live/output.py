@@ -1,4 +1,4 @@
-"""The Labels layer that live results appear in."""
+"""The Labels layer of live results."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LiveOutput:
-    """Keeps one layer in step with the engine's canvas.
+    """Keeps one layer in sync with the engine's canvas.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class LiveOutput:
     Attributes
     ----------
     layer : Labels or None
-        None until there is a first result, and after somebody removed it.
+        None until there is a first result, and after the layer was removed.
     """
 
     def __init__(self, layers: Any) -> None:
@@ -33,7 +33,7 @@ class LiveOutput:
         self._canvas: NDArray[np.uint32] | None = None
 
     def show(self, update: "LiveUpdate", made_by: Mapping[str, Any], contour: int) -> None:
-        """Show new labels; another canvas gets a new layer in the place of the old one."""
+        """Show new labels; a new canvas replaces the layer."""
         if self.layer is not None and update.labels is self._canvas:
             self.layer.metadata["napari_grd"] = dict(made_by)
             self.layer.refresh(extent=False, highlight=False, thumbnail=not update.idle)

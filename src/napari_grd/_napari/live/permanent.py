@@ -1,4 +1,4 @@
-"""The button that turns what Live shows into a Labels layer of everything."""
+"""The button that segments everything into a Labels layer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SegmentationRequest:
-    """What is to be segmented, and how."""
+    """Image, model and settings to segment with."""
 
     source: ImageSource
     model: "Model"
@@ -39,7 +39,7 @@ class PermanentPart(QWidget):
     panel : Panel
         Shows messages.
     request : callable
-        Says what to segment at the moment the button is pressed; raises a GrdError that says what is missing.
+        Returns the request when the button is pressed; raises a GrdError that names what is missing.
     """
 
     def __init__(self, panel: Panel, request: Callable[[], SegmentationRequest]) -> None:
@@ -47,14 +47,14 @@ class PermanentPart(QWidget):
         self._panel = panel
         self._order = request
         self.region = LayerCombo(
-            panel, (Shapes,), "Only objects in the shapes of this layer, in every plane.", none="whole image"
+            panel, (Shapes,), "Segment only objects in the shapes of this layer, in every plane.", none="whole image"
         )
         self.linked = QCheckBox("Same number through z and time")
         self.linked.setChecked(True)
         self.linked.setToolTip("An object keeps its number and color in the next plane or frame, where it overlaps.")
         self.start = button(
             "Make permanent",
-            "Segment everything, not only what is visible, into a new Labels layer. You can go on working.",
+            "Segment everything, not only what is visible, into a new Labels layer. You can continue working.",
             self._start,
         )
         self.bar = JobBar("Stop; no layer is added.")
@@ -73,7 +73,7 @@ class PermanentPart(QWidget):
             request = self._order()
             shapes = self.region.layer()
             areas = None if shapes is None else outlines(shapes, request.source)
-        except Exception as error:  # a layer may be anything; the user has to hear about it
+        except Exception as error:  # reading a layer may raise anything; show it to the user
             self._panel.show_error(error)
             return
         linked = self.linked.isChecked()
@@ -84,7 +84,7 @@ class PermanentPart(QWidget):
 
             source, model = request.source, request.model
             region = None if areas is None else mask_of(areas, source.shape(0))
-            # With nothing left to decide: whoever asks the network again sees the same scale.
+            # With all automatic values fixed, so that later predictions use the same scale.
             view = resolve_view(source, model.config, request.config.replace(link=linked))
             yield from (Notice(note, category=None) for note in view.notes)
             labels, level = yield from iter_segment_planes(source, model, view.config, region=region)

@@ -1,4 +1,4 @@
-"""The Live widget: instances appear where one looks."""
+"""The Live widget: segments the visible part of an image."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from napari_grd.live.session import LiveSession, LiveUpdate
     from napari_grd.models import Model
 
-_DEBOUNCE = 15  # milliseconds in which the steps of a drag become one look
+_DEBOUNCE = 15  # milliseconds in which the steps of a drag become one request
 _SETTLE = 200  # milliseconds without another step after which contrast limits hold
 _EMPTY = "Drop an image on the window to begin."
 
 
 class LiveWidget(Panel):
-    """Segments what is visible with the viewer's student, as one looks around.
+    """Segments the visible region with the viewer's student, and follows the view.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ class LiveWidget(Panel):
         self._watched: Image | None = None
         self._made_by: dict[str, Any] = {}
         self._asked = SegmentConfig()
-        self._shown: ImageView | None = None  # what the form and the layer's settings say of the image
-        self._engines: list[LiveSession] = []  # the session, for whoever cleans up when the widget is gone
+        self._shown: ImageView | None = None  # the image with the settings of form and layer
+        self._engines: list[LiveSession] = []  # the session, for the cleanup after the widget is deleted
         self._watch, self._limits = _Watch(), _Watch()
         self.output = LiveOutput(self.viewer.layers)
         self.live = QCheckBox("Live")
@@ -155,7 +155,7 @@ class LiveWidget(Panel):
 
     def _config(self, model: "Model") -> SegmentConfig:
         config = self.form.segment_config(model)
-        self._made_by = provenance(model, config, live=True)  # others make it permanent first
+        self._made_by = provenance(model, config, live=True)  # other tools make it permanent first
         self._asked, self._shown = config, None
         return config
 
@@ -173,7 +173,7 @@ class LiveWidget(Panel):
             self._image_changed()
 
     def _image_changed(self, _event: Any = None) -> None:
-        """Tell the engine what to read; where it is nothing, tell the user why."""
+        """Set the engine's source; if there is none, show the reason."""
         layer = self.form.image.layer()
         if layer is not self._watched:
             self._watched = layer
@@ -217,9 +217,9 @@ class LiveWidget(Panel):
         if layer is None:
             raise ImageError(_EMPTY, "")
         if self.viewer.dims.ndisplay == 3:
-            raise ImageError("Live waits while the view is 3D.", "Switch back to 2D to go on.")
+            raise ImageError("Live is paused while the view is 3D.", "Switch back to 2D to continue.")
         if not layer.visible:
-            raise ImageError(f"The image {layer.name!r} is hidden.", "Show it, and Live goes on.")
+            raise ImageError(f"The image {layer.name!r} is hidden.", "Show it to continue.")
         axes = displayed_axes(self.viewer, layer)
         if axes is None:
             raise ImageError(f"The view does not show planes of {layer.name!r}.", "Show its y and x.")
@@ -250,7 +250,7 @@ class LiveWidget(Panel):
             self._session.set_partition(self._config(self._model).partition)
 
     def _schedule(self, _event: Any = None) -> None:
-        # A running timer is left alone: while somebody drags without a pause, one would never see anything.
+        # A running timer is not restarted: otherwise nothing would be shown during a continuous drag.
         if self._session is not None and self._source is not None and not self._timer.isActive():
             self._timer.start()
 
@@ -258,7 +258,7 @@ class LiveWidget(Panel):
         if self._session is not None and self._source is not None:
             self._session.look_at(viewport_of(self.viewer, self._source))
 
-    # What the engine says
+    # Results of the engine
 
     def _busy(self, what: str) -> None:
         if what == "Preparing":
@@ -288,20 +288,20 @@ class LiveWidget(Panel):
         self._made_by = provenance(self._model, resolved, live=True)
 
     def _tell(self, text: str, kind: str = "info") -> None:
-        """Say how Live is doing; what was said about something else stays until there is something to say."""
+        """Show Live's status; an unrelated message stays until there is a status."""
         shown = self.message.text() == self._told
-        if shown or (text and text != self._told):  # every view says the same again
+        if shown or (text and text != self._told):  # every view repeats the message
             self.say(text, kind)
         self._told = text
 
 
 def _word(update: "LiveUpdate") -> tuple[str, str]:
-    """What there is to say about a view, and how serious it is."""
+    """The message about a view, and its severity."""
     if update.empty:
         from napari_grd.inference.statistics import NOTHING_STANDS_OUT  # the engine has imported it
 
         return NOTHING_STANDS_OUT, "warning"
-    said = ["Zoom in: the view is too wide, only its middle is segmented."] if update.cut else []
+    said = ["Zoom in: the view is too large, only its middle is segmented."] if update.cut else []
     return " ".join([*said, *update.image_view.notes]), "info"
 
 
@@ -311,13 +311,13 @@ def _close(sessions: list["LiveSession"]) -> None:
 
 
 class _Watch:
-    """Follows some events at a time, so that nothing is left behind on the layers before."""
+    """Connects to the events of the current layers, and disconnects from those of the previous ones."""
 
     def __init__(self) -> None:
         self._connections: list[tuple[Any, Callable[..., None]]] = []
 
     def start(self, connections: list[tuple[Any, Callable[..., None]]]) -> None:
-        """Follow these, and no others any more."""
+        """Follow these, and disconnect from all others."""
         self.stop()
         self._connections = connections
         for event, callback in connections:

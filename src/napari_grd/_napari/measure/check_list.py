@@ -1,4 +1,4 @@
-"""A short list of things to tick."""
+"""A short list of check boxes."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ _MOST = 5  # rows before it scrolls
 
 
 class CheckList(QListWidget):
-    """Names with a box each; new names are ticked.
+    """Names with a check box each; new names are ticked.
 
     Parameters
     ----------
     tip : str
         The tooltip.
     empty : str
-        What to show where there is nothing to tick.
+        Text of an empty list.
     """
 
     def __init__(self, tip: str, empty: str) -> None:
@@ -26,7 +26,7 @@ class CheckList(QListWidget):
         self.offer([])
 
     def offer(self, names: Sequence[str]) -> None:
-        """Show these names; what was unticked stays so."""
+        """Show these names; unticked names stay unticked."""
         unticked = {item.text() for item in self._items() if item.checkState() == Qt.CheckState.Unchecked}
         self.clear()
         for name in names:

@@ -1,4 +1,4 @@
-"""What is measured, fixed when the button was pressed, and the job that does it."""
+"""The request to measure, fixed when the button is pressed, and its job."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeasureRequest:
-    """All that a measurement needs; nothing in it changes when the user goes on clicking.
+    """The complete input of a measurement; later clicks do not change it.
 
     Attributes
     ----------
     labels : array
         Finest level of the layer's data.
     objects : ObjectFilter
-        Which of its objects are measured.
+        Selects the objects to measure.
     layer_name : str
         For provenance.
     geometry : mapping
@@ -37,11 +37,11 @@ class MeasureRequest:
     images : mapping of str to ChannelPixels
         Channels to measure.
     model_name : str or None
-        Model for embedding and certainty.
+        Model for the embedding and the certainty.
     model_image : ImageSource or None
-        What the model sees.
+        The model's input.
     config : SegmentConfig
-        How the model is run.
+        Settings of the prediction.
     """
 
     labels: Any
@@ -56,18 +56,18 @@ class MeasureRequest:
 
 @dataclass(frozen=True)
 class Measured:
-    """What comes of a measurement.
+    """The result of a measurement.
 
     Attributes
     ----------
     table : ObjectTable
-        The numbers.
+        The measurements.
     made_by : mapping
         Provenance.
     labels : array
-        The objects that were measured.
+        The measured objects.
     left_out : int
-        How many were not.
+        Number of excluded objects.
     """
 
     table: ObjectTable
@@ -91,7 +91,7 @@ def measure_job(request: MeasureRequest, state: State) -> Job[Measured]:
     if request.objects:
         geometry = resolve_geometry(tuple(labels.shape), **request.geometry)
         labels = FilteredLabels(labels, request.objects, geometry)
-        watch = Stopwatch("Looking at borders and sizes", 1)
+        watch = Stopwatch("Checking borders and sizes", 1)
         look = partial(_count_left_out, labels)
         left_out = yield from in_background(look, partial(watch.progress, 0))
     table = yield from iter_measure(labels, request.images, source=source, **request.geometry)
@@ -117,7 +117,7 @@ def _source(request: MeasureRequest, model: "Model") -> "PredictionSource":
 
     image = request.model_image
     if image is None:
-        raise ConfigError(f"The model {request.model_name!r} has no image to look at.", "Choose its image.")
+        raise ConfigError(f"The model {request.model_name!r} has no image.", "Choose its image.")
     sizes = image.layer.data[0].shape if image.layer.multiscale else image.layer.data.shape
     shape = tuple(int(sizes[axis]) for axis in (*image.plane_axes, *image.spatial_axes))
     if shape != tuple(request.labels.shape):

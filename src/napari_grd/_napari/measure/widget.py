@@ -1,4 +1,4 @@
-"""The Measure widget: numbers about every object of a Labels layer."""
+"""The Measure widget: measures the objects of a Labels layer."""
 
 from collections.abc import Callable
 from functools import partial
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 TABLE = "GRD measurements"
 _COLUMN_TIPS = {
-    "label": "Number of the object in the labels layer.",
+    "label": "Label of the object in the labels layer.",
     "area": "Number of pixels times the area of a pixel; in 3D, number of voxels times their volume.",
     "equivalent_diameter_area": "Diameter of a circle (in 3D: a ball) of the same size.",
-    "axis_major_length": "Length of the ellipse with the same second moments.",
-    "axis_minor_length": "Width of the ellipse with the same second moments.",
-    "eccentricity": "0 for a circle, towards 1 the longer it is.",
-    "solidity": "Share of its convex hull that it fills: 1 without dents.",
+    "axis_major_length": "Major axis of the ellipse with the same second moments.",
+    "axis_minor_length": "Minor axis of the ellipse with the same second moments.",
+    "eccentricity": "0 for a circle, close to 1 for an elongated object.",
+    "solidity": "Share of its convex hull that the object fills: 1 if convex.",
     "perimeter": "Length of its outline.",
     "certainty": (
         "How sure the model is of this object, from 0 to 1: how strongly it joins the pixels inside,\n"
@@ -51,7 +51,7 @@ _COLUMN_TIPS = {
 
 
 class MeasureWidget(JobPanel):
-    """Measures the objects of a Labels layer, into its features and a table.
+    """Measures the objects of a Labels layer; the results become its features and a table.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class MeasureWidget(JobPanel):
             "Measure all objects and show them in a table.",
             "Stop; the layer keeps the features it has.",
         )
-        self._count = 1  # channels that the model takes
+        self._count = 1  # input channels of the model
         self._build()
         for event in ("inserted", "removed", "renamed"):
             self.follow(getattr(self.viewer.layers.events, event), self._refresh)
@@ -79,29 +79,27 @@ class MeasureWidget(JobPanel):
     def _build(self) -> None:
         self.labels = LayerCombo(self, (Labels,), "The objects to measure.")
         self.channels = CheckList(
-            "Images whose brightness is measured in every object: mean, least, most and spread.",
+            "Images whose intensities are measured in every object: mean, minimum, maximum and standard deviation.",
             "no image of this shape: size and shape only",
         )
         self.per_plane = QCheckBox("Objects are per plane")
         self.per_plane.setToolTip(
-            "Ticked: every plane is measured for itself, with a row for each.\n"
-            "Not ticked: an object reaches through the planes of z and is measured as a volume."
+            "Ticked: every plane is measured separately, with a row for each.\n"
+            "Not ticked: an object extends through z and is measured as a volume."
         )
-        self.exclude_border = QCheckBox("Leave out objects at the border")
+        self.exclude_border = QCheckBox("Exclude objects at the border")
         self.exclude_border.setToolTip(
-            "Objects that touch the border of the image are cut off: their numbers are too small.\n"
+            "Objects that touch the border of the image are cut off, so their measurements are too small.\n"
             "In a stack the border in y and x counts, not its first and last planes."
         )
-        self.min_size = _size_box("any", "Objects with fewer pixels (of volumes: voxels) are left out.")
-        self.max_size = _size_box("any", "Objects with more pixels (of volumes: voxels) are left out.")
+        self.min_size = _size_box("any", "Objects with fewer pixels (volumes: voxels) are excluded.")
+        self.max_size = _size_box("any", "Objects with more pixels (volumes: voxels) are excluded.")
         sizes = QHBoxLayout()
         for part in (self.min_size, QLabel("to"), self.max_size, QLabel("pixels")):
             sizes.addWidget(part)
         sizes.addStretch(1)
-        self.model = ModelCombo(
-            self, "Adds the model's mean embedding of each object, and how sure it is.", none="none"
-        )
-        self.image = LayerCombo(self, (Image,), "The image that the model looks at: the one the labels were made from.")
+        self.model = ModelCombo(self, "Adds the model's mean embedding of each object, and its certainty.", none="none")
+        self.image = LayerCombo(self, (Image,), "The model's input: the image that the labels were made from.")
         self.model_channels = ChannelPickers(self)
         self.form = QFormLayout()
         self.form.addRow("Objects", self.labels)
@@ -118,7 +116,7 @@ class MeasureWidget(JobPanel):
         self.body.addWidget(self.message)
         self.body.addStretch(1)
 
-    # What is offered
+    # The choices
 
     def _labels_changed(self) -> None:
         layer = self.labels.layer()
@@ -154,7 +152,7 @@ class MeasureWidget(JobPanel):
     # The job
 
     def begin(self) -> None:
-        """Measure; what the button does."""
+        """Start measuring."""
         layer = self.labels.layer()
         if layer is None:
             raise LabelError("There are no objects to measure.", "Segment an image first, with Live or another tool.")
@@ -167,7 +165,7 @@ class MeasureWidget(JobPanel):
             set_features(layer, table)
             shown = result_table(self.viewer, TABLE, _COLUMN_TIPS)
             shown.set_table(layer, table, found.made_by, partial(export, found.labels))
-            without = f" {found.left_out:,} left out at the border or for their size." if found.left_out else ""
+            without = f" {found.left_out:,} excluded at the border or by size." if found.left_out else ""
             return (f"{len(table):,} rows measured." if len(table) else f"No objects in {layer.name!r}.") + without
 
         self.run(lambda: measure_job(request, self.state), done, [layer])
@@ -193,11 +191,11 @@ class MeasureWidget(JobPanel):
     def _model_image(self, name: str) -> ImageSource:
         image = self.image.layer()
         if image is None:
-            raise ImageError(f"The model {name!r} needs an image to look at.", "Add the image of these objects.")
+            raise ImageError(f"The model {name!r} needs an image.", "Add the image of these objects.")
         channels = self.model_channels.channels()
         if channels is None:
             raise ConfigError(
-                f"The model {name!r} takes {self._count} channels, and it is not clear which.", "Choose them."
+                f"The model {name!r} takes {self._count} channels, but which is ambiguous.", "Choose them."
             )
         return ImageSource(image, channels)
 
@@ -213,7 +211,7 @@ def _size_box(nothing: str, tip: str) -> QSpinBox:
 
 
 def _exporter(layer: Labels) -> Callable[[Any, str | Path], Job[Path]]:
-    """What writes objects of this layer, as it is now, for another program."""
+    """A function that exports the objects of this layer in its current state."""
     meta = {name: getattr(layer, name) for name in ("axis_labels", "scale", "translate", "units")}
     calibration = layer_calibration(meta, layer.ndim)
     image = image_name(layer.name, layer.metadata)

@@ -1,4 +1,4 @@
-"""A Labels layer as measuring sees it: its axes and units, the images under it, and its features."""
+"""Input and output of a measurement on a Labels layer: axes and units, matching images, features."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,27 +18,27 @@ _PIXEL = "pixel"
 
 
 def finest(layer: Layer) -> Any:
-    """The data of a layer; of a pyramid its finest level."""
+    """The data of a layer; for a pyramid, its finest level."""
     return layer.data[0] if layer.multiscale else layer.data
 
 
 def axis_names(layer: Labels) -> tuple[str, ...]:
-    """A name for each axis; what nobody named gets its usual one."""
+    """A name for each axis; unnamed axes get their usual names."""
     return layer_calibration({"axis_labels": layer.axis_labels}, layer.ndim).axes
 
 
 def is_plane_by_plane(layer: Labels) -> bool:
-    """Whether the axis before the planes is time, so that an object is one of a plane."""
+    """Whether the axis before the planes is time, so that objects are two-dimensional."""
     return layer.ndim > 2 and axis_names(layer)[-3] == "t"
 
 
 def geometry_options(layer: Labels, per_plane: bool) -> dict[str, Any]:
-    """What :func:`napari_grd.measurements.objects.iter_measure` has to know of a layer's axes, in the unit of the last.
+    """A layer's geometry for :func:`napari_grd.measurements.objects.iter_measure`, in the unit of its last axis.
 
     Raises
     ------
     LabelError
-        If the axes of an object have units that do not go together.
+        If the units of the axes of an object are incompatible.
     """
     ndim = 2 if per_plane else min(3, layer.ndim)
     names, units = axis_names(layer), list(layer.units)
@@ -48,7 +48,7 @@ def geometry_options(layer: Labels, per_plane: bool) -> dict[str, Any]:
         if not units[axis].is_compatible_with(last):
             raise LabelError(
                 f"The axis {names[axis]!r} of {layer.name!r} is in {units[axis]} and {names[-1]!r} in {last}.",
-                "Give all axes of space a unit of length, or none: right-click the layer, or set layer.units.",
+                "Give all spatial axes a unit of length, or none: right-click the layer, or set layer.units.",
             )
         factors[axis] = (1 * units[axis]).to(last).magnitude
     return {
@@ -62,12 +62,12 @@ def geometry_options(layer: Labels, per_plane: bool) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ChannelPixels:
-    """One channel of an image as an array of the shape of the labels, read when it is indexed.
+    """One channel of an image as a lazy array of the shape of the labels.
 
     Attributes
     ----------
     source : ImageSource
-        Of this one channel.
+        Source of this one channel.
     shape : tuple of int
         Planes, rows and columns.
     """
@@ -83,9 +83,9 @@ class ChannelPixels:
 
 
 def channels_under(viewer: Any, layer: Labels) -> dict[str, ChannelPixels]:
-    """Every channel of every image that has the shape of the labels, by name."""
+    """All channels of all images that have the shape of the labels, by name."""
     found: dict[str, ChannelPixels] = {}
-    for image in reversed(image_layers(viewer)):  # as they were added
+    for image in reversed(image_layers(viewer)):  # in the order they were added
         for channel in _own_channels(viewer, image):
             source = ImageSource(image, (channel,))
             sizes = finest(image).shape
@@ -97,11 +97,11 @@ def channels_under(viewer: Any, layer: Labels) -> dict[str, ChannelPixels]:
 
 
 def set_features(layer: Labels, table: ObjectTable) -> None:
-    """Make the columns of a table features of its layer, whose "index" column napari looks labels up in.
+    """Store the columns of a table as features of its layer; napari finds labels by the "index" column.
 
-    Features that other measurements gave to the same objects stay.
+    Features of other measurements of the same objects are kept.
     """
-    import pandas as pd  # napari loads it with the first layer, not at its start
+    import pandas as pd  # napari imports it with the first layer, not at startup
 
     keys = ["index", *table.frame_axes]
     new = pd.DataFrame({"index": table.columns["label"]} | table.by_heading()).drop(columns="label")

@@ -1,4 +1,4 @@
-"""Columns of arrays for a Qt view."""
+"""A Qt table model of arrays as columns."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,14 +12,14 @@ _ROOT = QModelIndex()
 
 
 class TableModel(QAbstractTableModel):
-    """Columns of arrays for a view, which asks for the cells that it shows; sorts by any column.
+    """A table model of arrays as columns; formats only visible cells, sorts by any column.
 
     Parameters
     ----------
     parent : QWidget, optional
         Owner.
     column_tips : mapping of str to str, optional
-        Explanations by heading, its unit left out.
+        Explanations by heading without unit.
     """
 
     def __init__(self, parent: QWidget | None = None, column_tips: Mapping[str, str] | None = None) -> None:
@@ -35,7 +35,7 @@ class TableModel(QAbstractTableModel):
         columns : mapping of str to (N,) array
             By heading.
         row_tips : sequence of str, optional
-            Explanations, one a row.
+            Explanations, one per row.
         """
         self.beginResetModel()
         self._names = list(columns)
@@ -45,7 +45,7 @@ class TableModel(QAbstractTableModel):
         self.endResetModel()
 
     def original(self, shown: int) -> int:
-        """The row of the table that is shown at a place."""
+        """The original row that is shown at a position."""
         return int(self.order[shown])
 
     def rowCount(self, parent: QModelIndex = _ROOT) -> int:
@@ -75,12 +75,12 @@ class TableModel(QAbstractTableModel):
         return None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        # Qt sorts by column -1 for "as it was", and by the first one of a table that has none.
+        # Qt sorts by column -1 for the original order, and by the first one for an empty table.
         values = self._values[column] if 0 <= column < len(self._values) else np.arange(len(self.order))
         ranks = np.argsort(values, kind="stable")
         if order == Qt.SortOrder.DescendingOrder:
             ranks = ranks[::-1]
-        # What is not a number comes last either way.
+        # NaN comes last in either order.
         missing = np.asarray(values[ranks] != values[ranks])
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
@@ -90,12 +90,12 @@ class TableModel(QAbstractTableModel):
         self.layoutChanged.emit()
 
     def shown(self, row: int) -> int:
-        """Where an original row is shown."""
+        """The position at which an original row is shown."""
         return int(np.flatnonzero(self.order == row)[0])
 
 
 def show(value: Any) -> str:
-    """A cell as text: four digits are enough to look at.
+    """A cell as text, with four significant digits.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""From an object to where it is on the screen, and from a click to the object."""
+"""Showing an object in the viewer, and finding the object that was clicked."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ def show_object(viewer: Any, layer: Labels, label: int, place: Sequence[int]) ->
 
 
 def index_of(layer: Labels, position: Sequence[float]) -> tuple[int, ...]:
-    """The pixel of a layer at a position of the world; it may lie outside."""
+    """The pixel of a layer at a world position; it may be outside the layer."""
     return tuple(round(float(at)) for at in layer.world_to_data(position))
 
 
@@ -55,7 +55,7 @@ def on_click(picked: Callable[[Any], None]) -> Callable[[Any, Any], Iterator[Non
 
 
 def label_at(layer: Labels, event: Any) -> int:
-    """The object under the mouse, 0 where there is none."""
+    """The label under the mouse, 0 if there is none."""
     value = layer.get_value(
         event.position, view_direction=event.view_direction, dims_displayed=event.dims_displayed, world=True
     )

@@ -1,4 +1,4 @@
-"""Tables and objects to files, on behalf of a panel."""
+"""Saving tables and objects from a panel."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,11 +13,11 @@ from napari_grd.jobs import Job
 
 TABLES = {"CSV (*.csv)": ".csv", "Parquet (*.parquet)": ".parquet"}
 OBJECTS = {"ImageJ ROIs (*.zip)": ".zip", "GeoJSON for QuPath (*.geojson)": ".geojson", "COCO (*.json)": ".json"}
-"""What the file dialog offers: text to suffix."""
+"""File types of the dialog: text to suffix."""
 
 
 def ask_for_file(panel: Panel, name: str, filters: Mapping[str, str]) -> str | None:
-    """Let the user choose a file; None if they think better of it.
+    """Let the user choose a file; None if the dialog is canceled.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def ask_for_file(panel: Panel, name: str, filters: Mapping[str, str]) -> str | N
     name : str
         Proposed, without suffix.
     filters : mapping of str to str
-        Text of each kind of file to its suffix; the first is proposed.
+        Text of each file type to its suffix; the first is proposed.
     """
     proposed = next(iter(filters.values()))
     path, chosen = QFileDialog.getSaveFileName(panel, "Save", f"{name}{proposed}", ";;".join(filters))
@@ -34,7 +34,7 @@ def ask_for_file(panel: Panel, name: str, filters: Mapping[str, str]) -> str | N
 
 
 def with_suffix(path: str, chosen: str, filters: Mapping[str, str]) -> str:
-    """The name with the suffix that is meant.
+    """The name with the intended suffix.
 
     Examples
     --------
@@ -44,12 +44,12 @@ def with_suffix(path: str, chosen: str, filters: Mapping[str, str]) -> str:
     proposed, *others = filters.values() or [chosen]
     if path.lower().endswith((chosen, *others)):
         return path
-    # A dialog keeps the suffix of the name it began with, whatever format was chosen then.
+    # A dialog keeps the suffix of the proposed name when another format is chosen.
     return path.removesuffix(proposed) + chosen
 
 
 def save_table(panel: Panel, path: str | Path, columns: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
-    """Write a table in a worker; the panel says how it went."""
+    """Write a table in a worker; the panel shows the outcome."""
 
     def written(file: Path) -> None:
         panel.say(f"Saved {file.name}, and {file.stem}.provenance.json beside it.")
@@ -60,7 +60,7 @@ def save_table(panel: Panel, path: str | Path, columns: Mapping[str, Any], made_
 
 
 def save_objects(panel: Panel, path: str | Path, make: Callable[[str | Path], Job[Path]]) -> None:
-    """Write objects in a worker; the panel says how it went."""
+    """Write objects in a worker; the panel shows the outcome."""
     panel.say("Writing the objects…")
     panel.track(
         run_job(lambda: make(path), on_done=lambda file: panel.say(f"Saved {file.name}."), on_error=panel.show_error)
@@ -68,5 +68,5 @@ def save_objects(panel: Panel, path: str | Path, make: Callable[[str | Path], Jo
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether the name of a file is one of a table."""
+    """Whether a file name is that of a table."""
     return Path(path).suffix.lower() in TABLE_SUFFIXES

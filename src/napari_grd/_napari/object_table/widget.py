@@ -30,7 +30,7 @@ _SPARE = 12  # pixels beside a heading
 
 
 def result_table(viewer: Any, title: str, tips: Mapping[str, str]) -> "ResultTable":
-    """The table that is docked under this title below the canvas; made and docked if there is none, or no more."""
+    """The table docked under this title below the canvas; created if there is none."""
     window = unwrap(viewer).window
     found = window.dock_widgets.get(title)
     if not isinstance(found, ResultTable):
@@ -48,7 +48,7 @@ class ResultTable(Panel):
     title : str
         Of the dock, and of a saved file.
     tips : mapping of str to str
-        What the columns mean, by heading without unit.
+        Explanations of columns, by heading without unit.
     """
 
     def __init__(self, viewer: Any, title: str, tips: Mapping[str, str]) -> None:
@@ -61,11 +61,11 @@ class ResultTable(Panel):
         self._objects: Callable[[str | Path], Job[Path]] | None = None
         self._link = ExitStack()  # the connection to the layer
         self.when_gone(self._link.close)
-        self._moving = False  # what follows a click must not click back
+        self._moving = False  # prevents the response to a click from causing another
         self.caption = QLabel()
         self.save = button(
             "Save…",
-            "Write all rows to a CSV or Parquet file for Excel, R or Python; how they were made is written beside it.\n"
+            "Write all rows to a CSV or Parquet file for Excel, R or Python; their provenance is written beside it.\n"
             "Measured objects can be saved as outlines too: for ImageJ, QuPath or readers of COCO.",
             self._ask_where,
         )
@@ -108,8 +108,7 @@ class ResultTable(Panel):
         made_by : mapping
             Goes into the file beside a saved table.
         objects : callable, optional
-            Makes the job that writes the objects themselves to a file, for
-            another program. Default: only the table can be saved.
+            Creates the job that exports the objects to a file. Default: only the table can be saved.
         """
         self._unlink()
         self._layer, self._table, self._made_by, self._objects = layer, table, made_by, objects
@@ -118,7 +117,7 @@ class ResultTable(Panel):
         self._show()
 
     def write(self, path: str | Path) -> None:
-        """Write the table, or by the name of the file the objects, in a worker."""
+        """Write the table, or the objects, depending on the file name, in a worker."""
         if self._objects is not None and not is_table(path):
             save_objects(self, path, self._objects)
         else:
@@ -133,7 +132,7 @@ class ResultTable(Panel):
         header = self.view.horizontalHeader()
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self._model.fill(self._table.by_heading())
-        # By the headings: looking at the cells of thousands of rows takes long.
+        # By the headings: measuring the cells of thousands of rows is slow.
         for column in range(self._model.columnCount()):
             self.view.setColumnWidth(column, header.sectionSizeHint(column) + _SPARE)
         self.save.setEnabled(len(self._table) > 0)
@@ -162,7 +161,7 @@ class ResultTable(Panel):
             self._select(self._layer.selected_label, index_of(self._layer, self.viewer.dims.point))
 
     def _select(self, label: int, place: tuple[int, ...]) -> None:
-        """Select the row of an object, of the plane or time point that a place is in."""
+        """Select the row of an object in the plane or time point of a position."""
         row = self._table.row_of(label, place[: len(self._table.frame_axes)])
         if row is None or self._moving:
             return

@@ -1,1 +1,1 @@
-"""Objects of label images as files that other programs open: ImageJ, QuPath, COCO."""
+"""Export of objects in label images: ImageJ, QuPath, COCO."""

@@ -1,4 +1,4 @@
-"""Objects as annotations of COCO, of one image or of many."""
+"""Objects as COCO annotations, of one or many images."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,11 +16,11 @@ from napari_grd.jobs import Job, Stopwatch
 class CocoDataset:
     """Images with their annotations, in memory until they are written.
 
-    Every plane of a stack is an image of its own: all have the stack's file name, and "z", "t" and "c", from 0, beside
-    it. An object is one annotation a plane; its number is its "label".
+    Every plane of a stack is a separate image with the stack's file name and zero-based "z", "t" and "c". An object has
+    one annotation per plane; its "label" is the object's label.
 
-    An object without holes is given as polygons, which every reader knows; one with holes run-length encoded and not
-    compressed, as polygons of COCO have no holes. "iscrowd" is 0 for all: each is a single object.
+    An object without holes is stored as polygons, which every reader supports; one with holes as uncompressed
+    run-length encoding, because COCO polygons have no holes. "iscrowd" is 0 for all: each is a single object.
     """
 
     def __init__(self) -> None:
@@ -29,19 +29,19 @@ class CocoDataset:
         self._categories: dict[str, int] = {}
 
     def iter_add(self, source: LabelSource, class_of: Callable[[int], str]) -> Job[None]:
-        """Add an image or stack with its objects; all of it, or nothing if its labels cannot be used.
+        """Add an image or stack with its objects; nothing is added if its labels are invalid.
 
         Parameters
         ----------
         source : LabelSource
             The labels, and the file name of their image.
         class_of : callable
-            The class of an object by its number; each becomes a category.
+            Class of an object by its label; each becomes a category.
 
         Raises
         ------
         LabelError
-            If a plane holds no labels.
+            If a plane contains invalid labels.
         """
         planes = source.planes()
         watch = Stopwatch("Writing COCO", len(planes))
@@ -68,7 +68,7 @@ class CocoDataset:
         yield watch.progress(len(planes))
 
     def write(self, path: str | Path) -> Path:
-        """Write all that was added.
+        """Write all added images.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class CocoDataset:
 
 
 def iter_write_coco(path: str | Path, source: LabelSource, class_of: Callable[[int], str]) -> Job[Path]:
-    """Write the objects of one image or stack; as :class:`CocoDataset` does of many."""
+    """Write the objects of one image or stack; as :class:`CocoDataset` for many."""
     dataset = CocoDataset()
     yield from dataset.iter_add(source, class_of)
     return dataset.write(path)
@@ -108,7 +108,7 @@ def _shape(found: PlaneObject, height: int, width: int) -> dict[str, Any]:
 
 
 def _run_lengths(found: PlaneObject, height: int, width: int) -> list[int]:
-    """Lengths of runs outside and inside in turn, down the columns of the image."""
+    """Alternating lengths of background and foreground runs, in column-major order."""
     y, x = found.origin
     columns, rows = np.nonzero(found.mask.T)
     places = (columns + x) * height + rows + y

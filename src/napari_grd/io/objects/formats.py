@@ -1,4 +1,4 @@
-"""Label images as objects in files of other programs, by the name of the format or of the file."""
+"""Export of label images as objects, by format name or file suffix."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,14 +15,14 @@ from napari_grd.jobs import Event, Job, drain
 ObjectFormat = Literal["imagej", "geojson", "coco"]
 
 SUFFIXES: dict[ObjectFormat, str] = {"imagej": ".zip", "geojson": ".geojson", "coco": ".json"}
-"""What the names of files end in."""
+"""Suffix of each format."""
 
 _BY_SUFFIX: dict[str, ObjectFormat] = {suffix: name for name, suffix in SUFFIXES.items()} | {".roi": "imagej"}
 ClassName = str | Mapping[int, str]
 
 
 def object_format(path: str | Path, given: str | None = None) -> ObjectFormat:
-    """The format that is asked for, or else that of a file's name.
+    """The requested format, or else that of the file's suffix.
 
     Raises
     ------
@@ -43,14 +43,14 @@ def object_format(path: str | Path, given: str | None = None) -> ObjectFormat:
     found = _BY_SUFFIX.get(Path(path).suffix.lower())
     if found is None:
         raise ConfigError(
-            f"The name {Path(path).name!r} does not tell a format of objects.",
-            f"Let it end in {', '.join(_BY_SUFFIX)}, or give the format: {', '.join(names)}.",
+            f"The name {Path(path).name!r} has no known suffix of an object format.",
+            f"Use the suffix {', '.join(_BY_SUFFIX)}, or give the format: {', '.join(names)}.",
         )
     return found
 
 
 def class_function(class_name: ClassName) -> Callable[[int], str]:
-    """The class of an object by its number."""
+    """The class of an object by its label."""
     if isinstance(class_name, str):
         return lambda _label: class_name
     return lambda label: class_name.get(label, "")
@@ -124,31 +124,28 @@ def export_objects(
 ) -> Path:
     """Write the objects of a label image for ImageJ, QuPath or readers of COCO.
 
-    Outlines follow the edges of pixels: filled by the other program, they give
-    exactly the pixels of each object. Objects of several parts, or with holes,
-    are kept as such. An object that reaches through the planes of a stack is
-    written plane by plane.
+    Outlines follow the edges of pixels: filled by the other program, they contain exactly the pixels of each object.
+    Objects with several parts, or holes, are preserved. An object that extends through the planes of a stack is written
+    plane by plane.
 
     Parameters
     ----------
     labels : numpy, dask or zarr array of int
-        2D, or with t, c and z axes in front; 0 is background. Read plane by plane.
+        2D, or with leading t, c and z axes; 0 is background. Read plane by plane.
     path : str or Path
-        The file; its folder has to exist. One that exists is replaced.
+        The file; its folder must exist. An existing file is replaced.
     format : {"imagej", "geojson", "coco"}, optional
-        ImageJ regions (a zip for the ROI Manager, or of a single object a .roi),
-        GeoJSON as QuPath has it, or COCO. Default: from the file's name, .zip or
-        .roi, .geojson, .json.
+        ImageJ regions (a zip for the ROI Manager, or a .roi for a single object), GeoJSON for QuPath, or COCO. Default:
+        from the file's name, .zip or .roi, .geojson, .json.
     image : str or Path, optional
-        The image that the labels belong to. COCO files name it; ids of GeoJSON
-        features depend on its name.
+        The image that the labels belong to. COCO files refer to it; ids of GeoJSON features depend on its name.
     axes : sequence of str, optional
-        A letter for each axis. Default: those of ``calibration``, or the end of "tzyx".
+        One letter per axis. Default: those of ``calibration``, or the end of "tzyx".
     calibration : Calibration, optional
         Of the labels or of their image, ``grd.read_image(path).calibration``;
-        GeoJSON then has the area in µm² too.
+        GeoJSON then includes the area in µm².
     class_name : str or mapping of int to str, default "object"
-        Class of all objects, or of each by its number: QuPath's classification,
+        Class of all objects, or of each by its label: QuPath's classification,
         COCO's category.
     on_event, cancelled : callable, optional
         As for :func:`napari_grd.api.segment`.
@@ -167,7 +164,7 @@ def export_objects(
     OutputError
         If the file cannot be written.
     Cancelled
-        If ``cancelled`` answered true; there is no file then.
+        If ``cancelled`` returned true; no file is written then.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Objects as GeoJSON, as QuPath reads and writes it."""
+"""Objects as GeoJSON for QuPath."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +14,9 @@ from napari_grd.jobs import Job, Stopwatch
 def iter_write_geojson(path: str | Path, source: LabelSource, class_of: Callable[[int], str]) -> Job[Path]:
     """Write a FeatureCollection of detections.
 
-    Each feature is an object of one plane: a Polygon or MultiPolygon in pixels of the image, with the plane as QuPath
-    has it (``{"c": -1, "z": 0, "t": 0}``, from 0), its class, its number as name, and its area. Ids depend on image,
-    number and plane alone.
+    Each feature is an object of one plane: a Polygon or MultiPolygon in pixels of the image, with the plane in QuPath's
+    form (``{"c": -1, "z": 0, "t": 0}``, zero-based), its class, its label as name, and its area. Ids depend only on
+    image, label and plane.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ def iter_write_geojson(path: str | Path, source: LabelSource, class_of: Callable
     source : LabelSource
         The labels.
     class_of : callable
-        The class of an object by its number; "" for none.
+        The class of an object by its label; "" for none.
 
     Raises
     ------
     LabelError
-        If a plane holds no labels.
+        If a plane contains invalid labels.
     OutputError
         If the file cannot be written.
     """

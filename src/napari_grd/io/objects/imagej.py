@@ -1,4 +1,4 @@
-"""Objects as regions of interest of ImageJ."""
+"""Objects as ImageJ regions of interest."""
 
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -13,23 +13,23 @@ from napari_grd.io.objects.source import LabelSource, PlaneObject
 from napari_grd.io.outlines import Polygon
 from napari_grd.jobs import Job, Stopwatch
 
-_DIGITS = 4  # of a number in a name, at least
-_LARGEST = 60_535  # integer coordinate: ImageJ takes larger ones for negative
+_DIGITS = 4  # minimum number of digits of a number in a name
+_LARGEST = 60_535  # integer coordinate: ImageJ reads larger ones as negative
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # of java.awt.geom.PathIterator
 
 
 def iter_write_imagej(path: str | Path, source: LabelSource) -> Job[Path]:
-    """Write a zip for ImageJ's ROI Manager, or of a single object a .roi file.
+    """Write a zip for ImageJ's ROI Manager, or a .roi file for a single object.
 
-    An object of one part without holes becomes a traced region, as of ImageJ's wand, any other a composite one. Names
-    are the object's number and, of stacks, the plane's ("0007-t02-z11", from 1, as ImageJ counts).
+    An object of one part without holes becomes a traced region, like those of ImageJ's wand, any other a composite one.
+    Names are the object's label and, for stacks, the plane ("0007-t02-z11", one-based as in ImageJ).
 
     Raises
     ------
     LabelError
-        If a plane holds no labels.
+        If a plane contains invalid labels.
     OutputError
-        If the file cannot be written, or a .roi file is wanted of several objects.
+        If the file cannot be written, or a .roi file is requested for several objects.
     """
     path = Path(path)
     planes = source.planes()
@@ -38,7 +38,7 @@ def iter_write_imagej(path: str | Path, source: LabelSource) -> Job[Path]:
         rois = [roi for plane in planes for roi in _rois(source, plane)]
         if len(rois) != 1:
             raise OutputError(
-                f"{str(path)!r} holds one region, and the labels have {len(rois)}.", "Let the name end in .zip."
+                f"{str(path)!r} can contain only one region, but the labels have {len(rois)}.", "Use the suffix .zip."
             )
         with atomic_path(path) as temporary:
             temporary.write_bytes(rois[0].tobytes())
@@ -61,7 +61,7 @@ def _rois(source: LabelSource, plane: Mapping[str, int]) -> Iterator[ImagejRoi]:
     for found in source.objects(plane):
         roi = _roi(found)
         roi.name = f"{found.label:0{_DIGITS}}{where}"
-        # A stack with one axis may be no hyperstack, and then only knows the number of a plane.
+        # A stack with one axis may not be a hyperstack, and then only has a plane index.
         roi.position = next(iter(places.values())) if len(places) == 1 else 0
         roi.c_position, roi.z_position, roi.t_position = (places.get(axis, 0) for axis in "czt")
         yield roi

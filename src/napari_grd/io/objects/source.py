@@ -1,4 +1,4 @@
-"""A label image as writers of objects see it: planes, and the objects in each."""
+"""A label image for exporters: planes, and the objects in each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from napari_grd.io.calibration import Calibration
 from napari_grd.io.outlines import Polygon, mask_polygons
 
 LEADING = "tcz"
-"""Axes that count planes."""
+"""Axes that index planes."""
 
-_TABLE = 1 << 22  # numbers up to which a list with a place for each is no burden
+_TABLE = 1 << 22  # maximum label for a lookup table
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class PlaneObject:
     Attributes
     ----------
     label : int
-        Its number.
+        Its label.
     origin : (int, int)
         Row and column of the first pixel of the mask.
     mask : (h, w) bool
@@ -44,7 +44,7 @@ class PlaneObject:
 
     @cached_property
     def polygons(self) -> list[Polygon]:
-        """As :func:`napari_grd.io.outlines.mask_polygons` gives them, in x, y of the image."""
+        """Polygons of :func:`napari_grd.io.outlines.mask_polygons`, in x, y of the image."""
         return mask_polygons(self.mask, self.origin)
 
     @property
@@ -55,14 +55,14 @@ class PlaneObject:
 
 @dataclass(frozen=True)
 class LabelSource:
-    """A label image, where its axes are, and the image it belongs to; made by :func:`label_source`.
+    """A label image with its axes and its image; created by :func:`label_source`.
 
     Attributes
     ----------
     labels : numpy, dask or zarr array of int
         Read plane by plane.
     axes : str
-        A letter for each axis; the last two are "yx", the others some of :data:`LEADING`.
+        One letter per axis; the last two are "yx", the others of :data:`LEADING`.
     image : str
         File name of the image, for files that refer to it.
     micrometers : (float, float) or None
@@ -82,11 +82,11 @@ class LabelSource:
 
     @property
     def lengths(self) -> dict[str, int]:
-        """How many planes there are along each leading axis."""
+        """Number of planes along each leading axis."""
         return {axis: int(size) for axis, size in zip(self.axes[:-2], self.labels.shape[:-2], strict=True)}
 
     def planes(self) -> list[dict[str, int]]:
-        """The index of each plane by axis; of a single plane an empty one."""
+        """The index of each plane by axis; empty for a single plane."""
         return [dict(zip(self.axes[:-2], index, strict=True)) for index in np.ndindex(*self.labels.shape[:-2])]
 
     def objects(self, plane: Mapping[str, int]) -> Iterator[PlaneObject]:
@@ -95,12 +95,12 @@ class LabelSource:
         Raises
         ------
         LabelError
-            If the plane holds no labels.
+            If the plane contains invalid labels.
         """
         values = np.asarray(self.labels[tuple(plane.values())])
         if values.dtype == np.bool_:
             raise LabelError(
-                "The labels are a mask (bool), which does not tell instances apart.",
+                "The labels are a mask (bool), which does not distinguish instances.",
                 "Number its connected parts with skimage.measure.label.",
             )
         if values.dtype.kind not in "iu":

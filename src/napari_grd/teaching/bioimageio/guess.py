@@ -1,4 +1,4 @@
-"""A recipe for a zoo model whose outputs have telling names."""
+"""A recipe for a zoo model, derived from the names of its outputs."""
 
 import re
 from typing import Any, get_args
@@ -7,7 +7,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.graph.offsets import Offset
 from napari_grd.teaching.bioimageio.recipe import Kind, ZooRecipe
 
-# Words in names and descriptions, in the order in which they are looked for.
+# Words in names and descriptions, in search order.
 _WORDS: tuple[tuple[str, str], ...] = (
     ("embedding", r"embedding"),
     ("affinity", r"affinit"),
@@ -20,16 +20,14 @@ _WORDS: tuple[tuple[str, str], ...] = (
 
 
 def guess_recipe(description: Any) -> ZooRecipe:
-    """The recipe of a model whose outputs have telling names.
+    """Derive a model's recipe from the names of its outputs.
 
-    Every channel's name decides, then its output's id, then its description: the
-    first of embedding, affinity, flow, boundary, background, label and foreground (or words like
-    them) that is found. Where an output has several channels and none has a telling
-    name, all of them must be embedding or affinities, or the description must name
-    foreground and boundary of two. A single channel without a telling name is foreground.
-    Probabilities are told from logits by the postprocessing (a sigmoid or softmax), by the
-    range of the data (within [0, 1]), and by the words "probability" and "logit".
-    Offsets are those of ``config: mws: offsets``, where some models of the zoo have them.
+    Searched are each channel's name, then its output's id, then its description, for the first of embedding, affinity,
+    flow, boundary, background, label and foreground (or synonyms). If several channels of an output have uninformative
+    names, all must be embedding or affinities, or the description of two must name foreground and boundary. A single
+    channel with an uninformative name is foreground. Probabilities are distinguished from logits by the postprocessing
+    (a sigmoid or softmax), by the range of the data (within [0, 1]), and by the words "probability" and "logit".
+    Offsets are read from ``config: mws: offsets``, which some models of the zoo have.
 
     Parameters
     ----------
@@ -43,7 +41,7 @@ def guess_recipe(description: Any) -> ZooRecipe:
     Raises
     ------
     ConfigError
-        If names leave open what an output is; the message lists what there is.
+        If the names are ambiguous; the message lists the outputs.
     """
     channels: dict[str, tuple[Kind, ...]] = {}
     for output in description.outputs:
@@ -52,10 +50,10 @@ def guess_recipe(description: Any) -> ZooRecipe:
             names = [str(name) for name in axes["channel"].channel_names] if "channel" in axes else [str(output.id)]
             channels[str(output.id)] = _kinds(output, names)
     listed = "; ".join(f"{name!r}: {', '.join(kinds) or 'unknown'}" for name, kinds in channels.items())
-    remedy = f"Say it with recipe=ZooRecipe(channels={{output: (kind, ...)}}); kinds: {', '.join(get_args(Kind))}."
+    remedy = f"Pass recipe=ZooRecipe(channels={{output: (kind, ...)}}); kinds: {', '.join(get_args(Kind))}."
     if not channels or not all(channels.values()):
         raise ConfigError(
-            f"What the outputs of {str(description.name)!r} mean cannot be told from their names ({listed}).", remedy
+            f"The meaning of the outputs of {str(description.name)!r} is not clear from their names ({listed}).", remedy
         )
     try:
         return ZooRecipe(channels=channels, offsets=_declared_offsets(description))

@@ -1,14 +1,13 @@
-"""Opening a model of the bioimage.io zoo, from a package that anybody may have made.
+"""Opening a model of the bioimage.io zoo from an untrusted package.
 
-What a package can do to whoever opens it, and what is done about it:
+Threats of an untrusted package, and the countermeasures:
 
 * its zip and its YAML may be hostile: :mod:`napari_grd.io.archive`, :mod:`napari_grd.io.bioimageio_package`;
-* its description may name files elsewhere, or other models to fetch: only files in
-  the package are used, nothing is fetched without ``download=True``;
-* weights as a state_dict come with Python that builds the network, Keras and
-  TensorFlow weights can hold code, processing steps can be Python files: none of it
-  is touched without ``trust_code=True``;
-* ONNX cannot run code. TorchScript can, its own: :mod:`napari_grd.io.torchscript`.
+* its description may refer to files elsewhere, or other models to fetch: only files in the package are used, nothing is
+  fetched without ``download=True``;
+* weights as a state_dict come with Python that builds the network, Keras and TensorFlow weights can contain code,
+  processing steps can be Python files: none is loaded without ``trust_code=True``;
+* ONNX cannot run code. TorchScript can run its own: :mod:`napari_grd.io.torchscript`.
 """
 
 import tempfile
@@ -27,7 +26,7 @@ from napari_grd.teaching.bioimageio.weights import choose_weights, devices_for, 
 
 INSTALL = "pip install 'napari-grd[bioimageio]'"
 
-# What is not needed to run it, but may name files and pages elsewhere.
+# Entries that are not needed to run it, but may refer to files and pages elsewhere.
 _PASSED_OVER = ("attachments", "covers", "documentation", "git_repo", "icon", "links", "parent", "training_data")
 
 
@@ -38,17 +37,17 @@ class ZooModel:
     Attributes
     ----------
     name : str
-        As its authors call it.
+        The authors' name of the model.
     license : str
         SPDX identifier; empty if there is none.
     description : bioimageio.spec.model.v0_5.ModelDescr
-        All that is said of it.
+        The parsed description.
     adapter : bioimageio.core.backends.ModelAdapter
         Runs its network.
     pipeline : bioimageio.core.PredictionPipeline
-        Does what comes before and after the network.
+        Pre- and postprocessing.
     digest : str
-        Of description and weights: equal digests give equal outputs.
+        Digest of description and weights: equal digests imply equal outputs.
     """
 
     name: str
@@ -74,10 +73,10 @@ def open_zoo_model(
     source : str or Path
         A zip, a folder or a ``bioimageio.yaml``; with ``download`` also an id of the zoo or an address.
     weights : str, optional
-        Which weights, if there are several: "onnx", "torchscript", ... Default: the first of these two
+        Format of the weights, if there are several: "onnx", "torchscript", ... Default: the first of these two
         that can run here (TorchScript on a GPU); then, with ``trust_code``, the others.
     download : bool, default False
-        Whether something may be fetched from the network.
+        Whether files may be downloaded.
     trust_code : bool, default False
         Whether Python code in the package may run.
     device : str, default "auto"
@@ -92,19 +91,19 @@ def open_zoo_model(
     ModelFileError
         If there is no such package, or it is damaged, hostile, or without usable weights.
     GrdError
-        If it asks for the network, or to be trusted.
+        If it needs a download, or trust.
     """
     with (
         _package(source, download) as path,
         open_archive(path) as archive,
-        # The library leaves files to the garbage collector; torch wants people to leave TorchScript.
+        # The library leaves files open until garbage collection; torch deprecates TorchScript.
         warnings.catch_warnings(action="ignore", category=ResourceWarning),
         warnings.catch_warnings(action="ignore", category=DeprecationWarning),
     ):
         name = find_description(archive)
         if name is None:
             raise ModelFileError(
-                f"{str(source)!r} holds no bioimageio.yaml.",
+                f"{str(source)!r} contains no bioimageio.yaml.",
                 "Pass a package of the bioimage.io zoo, as a zip or folder.",
             )
         content = read_description(archive, name)
@@ -114,14 +113,14 @@ def open_zoo_model(
         needed = [root + local_name(file) for file in weight_files(entry)]
         if missing := [file for file in needed if file not in archive.hashes]:
             raise ModelFileError(
-                f"The {kind} weights of {str(source)!r} name {missing[0]!r}, which is not in the package.",
+                f"The {kind} weights of {str(source)!r} refer to {missing[0]!r}, which is not in the package.",
                 "Download the whole package as a zip from bioimage.io, or pass download=True to fetch it from there.",
             )
         content = {key: value for key, value in content.items() if key not in _PASSED_OVER} | {"weights": {kind: entry}}
         with archive.unpacked(None if trust_code else needed) as folder:
             if kind == "torchscript" and not trust_code:
                 secure_torchscript(folder / needed[0])
-                entry.pop("sha256", None)  # checked above; packing it anew has changed it
+                entry.pop("sha256", None)  # checked above; repacking has changed it
             description = _describe(content, folder / root, archive)
             adapter, pipeline = _load(description, kind, device, archive)
     digest = "|".join([kind, *(archive.hashes[file] for file in (name, *needed))])
@@ -148,7 +147,7 @@ def _package(source: str | Path, download: bool) -> Iterator[Path]:
             target = Path(folder, "model.zip")
             try:
                 save_bioimageio_package(str(source), output_path=target, allow_invalid=True)
-            except Exception as error:  # whatever network and library raise
+            except Exception as error:  # any error of network and library
                 raise GrdError(
                     f"The model {str(source)!r} cannot be fetched ({_first_line(error)}).",
                     "Check its id and your connection, or download its zip from bioimage.io with a browser.",
@@ -157,7 +156,7 @@ def _package(source: str | Path, download: bool) -> Iterator[Path]:
 
 
 def _check_content(content: Mapping[str, Any], archive: Archive, trust_code: bool) -> None:
-    """What must not even be validated, because that would fetch or run something."""
+    """Reject descriptions whose validation would download or run something."""
     what = f"The description in {str(archive.path)!r}"
     if content.get("type") != "model" or not isinstance(content.get("weights"), dict):
         raise ModelFileError(f"{what} is not that of a model.", "Choose a model of the bioimage.io zoo.")
@@ -165,14 +164,13 @@ def _check_content(content: Mapping[str, Any], archive: Archive, trust_code: boo
         for tensor in _dicts(content.get(side)):
             if tensor.get("output_of") is not None:
                 raise ModelFileError(
-                    f"{what} takes its input from another model, {str(tensor['output_of'])!r:.80}.",
+                    f"{what} uses the output of another model as input, {str(tensor['output_of'])!r:.80}.",
                     "Choose a model that works on images.",
                 )
             for step in _dicts(tensor.get(steps)):
                 if "source" in step and not trust_code:
                     raise GrdError(
-                        f"{what} asks for Python code of its own in its {steps} ({str(step['source'])!r:.80});"
-                        " it was not run.",
+                        f"{what} needs Python code in its {steps} ({str(step['source'])!r:.80}); it was not run.",
                         "If you trust its authors, pass trust_code=True.",
                     )
 
@@ -185,12 +183,12 @@ def _describe(content: dict[str, Any], folder: Path, archive: Archive) -> Any:
     from bioimageio.spec import InvalidDescr, ValidationContext, build_description
 
     context = ValidationContext(root=folder, file_name="bioimageio.yaml", perform_io_checks=False, log_warnings=False)
-    if str(content.get("format_version")).startswith("0.4"):  # which insists on one
+    if str(content.get("format_version")).startswith("0.4"):  # which requires one
         content = content | {"documentation": "README.md"}
     try:
         with warnings.catch_warnings(action="ignore"):  # of format 0.4, which leaves some sizes open
             description = build_description(content, context=context, format_version="latest")
-    except Exception as error:  # what the library does not foresee in a description
+    except Exception as error:  # unexpected contents of a description
         reason = _first_line(error)
     else:
         if not isinstance(description, InvalidDescr):

@@ -1,4 +1,4 @@
-"""What the outputs of a zoo model say, read by its recipe.
+"""Conversion of a zoo model's outputs by its recipe.
 
 Y and X are the axes of the image, n the channels of one kind, K the standard offsets.
 """
@@ -29,14 +29,14 @@ Outputs = dict[str, NDArray[np.float32]]
 
 
 def sort_channels(outputs: Mapping[str, NDArray[Any]], recipe: ZooRecipe, name: str) -> Outputs:
-    """Channels by what they are; logits become probabilities, repulsion becomes affinity.
+    """Sort channels by kind; logits become probabilities, repulsion becomes affinity.
 
     Parameters
     ----------
     outputs : mapping of str to (C, Y, X) array
-        What the model gave, by the ids of its outputs.
+        The model's outputs by id.
     recipe : ZooRecipe
-        What the channels are.
+        The kinds of the channels.
     name : str
         Of the model, for messages.
 
@@ -56,7 +56,7 @@ def sort_channels(outputs: Mapping[str, NDArray[Any]], recipe: ZooRecipe, name: 
         if planes is None:
             raise ConfigError(
                 f"The output {output!r} of {name!r} is not an image of the input's size.",
-                "Leave it out of the recipe.",
+                "Remove it from the recipe.",
             )
         each = kinds * len(planes) if len(kinds) == 1 else kinds
         if len(each) != len(planes):
@@ -71,8 +71,8 @@ def sort_channels(outputs: Mapping[str, NDArray[Any]], recipe: ZooRecipe, name: 
     for kind in ("foreground", "boundary", "label"):
         if len(found.get(kind, ())) > 1:
             raise ConfigError(
-                f"The recipe calls {len(found[kind])} channels of {name!r} {kind}.",
-                "Keep one of them, and call the others 'ignore'.",
+                f"The recipe assigns {kind} to {len(found[kind])} channels of {name!r}.",
+                "Keep one of them, and assign 'ignore' to the others.",
             )
     return {kind: np.stack(planes) for kind, planes in found.items()}
 
@@ -105,7 +105,7 @@ def instances_of(found: Outputs, recipe: ZooRecipe) -> NDArray[np.uint32]:
         config = PartitionConfig(foreground_threshold=threshold, min_size=min_size)
         embedding = np.ascontiguousarray(np.moveaxis(found["embedding"], 0, -1))
         return partition_embedding(embedding, OFFSETS_2D, foreground, config)
-    assert foreground is not None  # all the others are made of it, as the recipe has checked
+    assert foreground is not None  # all other methods need it, as the recipe has checked
     if method == "flow":
         return follow_flows(found["flow"], foreground, threshold=threshold, min_size=min_size)
     if method == "components":
@@ -119,14 +119,14 @@ def instances_of(found: Outputs, recipe: ZooRecipe) -> NDArray[np.uint32]:
 def soft_affinities_of(
     found: Outputs, recipe: ZooRecipe, labels: NDArray[np.uint32], foreground: NDArray[np.float32] | None
 ) -> NDArray[np.float32] | None:
-    """Soft affinities at the standard offsets: its own, or of flows or foreground; None if there is none of these.
+    """Soft affinities at the standard offsets: its own, or from flows or foreground; None if there is none of these.
 
     Parameters
     ----------
     found : dict of str to (n, Y, X) float32
         See :func:`sort_channels`.
     recipe : ZooRecipe
-        For the offsets of its affinities.
+        Provides the offsets of its affinities.
     labels : (Y, X) uint32
         See :func:`instances_of`.
     foreground : (Y, X) float32 or None

@@ -1,8 +1,7 @@
-"""What the outputs of a zoo model mean, and how instances are made of them.
+"""The meaning of a zoo model's outputs, and the method for instances.
 
-A description names outputs and channels, but nothing in it says "this is the
-probability of foreground" in a way a program can rely on. So a small recipe
-says it; :func:`~napari_grd.teaching.bioimageio.guess.guess_recipe` writes one where names leave no doubt.
+A description names outputs and channels, but does not state their meaning in a machine-readable way. A recipe does;
+:func:`~napari_grd.teaching.bioimageio.guess.guess_recipe` derives one if the names are unambiguous.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -28,22 +27,22 @@ Kind = Literal[
     "label",
     "ignore",
 ]
-"""What a channel holds.
+"""The kind of a channel.
 
 foreground, boundary : probability in [0, 1]; ``_logit``: before the sigmoid.
 affinity : 1 where the two pixels of its offset belong together; repulsion: 1 where they do not.
-embedding : raw, alike where pixels belong together.
-flow : towards the center of the object, one channel an axis (y, x).
-label : one number an instance, 0 is background.
+embedding : raw, similar where pixels belong together.
+flow : towards the center of the object, one channel per axis (y, x).
+label : one number per instance, 0 is background.
 """
 
-_SLACK = 1e-3  # how far rounding may take a probability out of [0, 1]
+_SLACK = 1e-3  # tolerance of rounding for probabilities outside [0, 1]
 
 Method = Literal["labels", "embedding", "mutex", "flow", "watershed", "components"]
 
 
 class ZooRecipe(Config):
-    """What each output channel is, and how instances are made.
+    """The kind of each output channel, and the method for instances.
 
     Examples
     --------
@@ -52,18 +51,22 @@ class ZooRecipe(Config):
     """
 
     channels: dict[str, tuple[Kind, ...]] = Field(
-        description="id of an output to the kind of each channel; a single kind stands for all its channels"
+        description="id of an output to the kind of each channel; a single kind applies to all its channels"
     )
     offsets: tuple[Offset, ...] = Field((), description="of affinity or repulsion channels, (y, x) in pixels")
-    instances: Method | Literal["auto"] = Field("auto", description="how instances are made; auto: from what there is")
+    instances: Method | Literal["auto"] = Field(
+        "auto", description="method for instances; auto: depending on the available channels"
+    )
     foreground_threshold: float = Field(0.5, gt=0, lt=1, description="a pixel is foreground above this probability")
-    boundary_threshold: float = Field(0.5, gt=0, lt=1, description="seeds lie where the boundary is below this")
-    depth: float = Field(0.5, gt=0, description="watershed without boundary: how deep a neck splits, in pixels")
+    boundary_threshold: float = Field(0.5, gt=0, lt=1, description="seeds are where the boundary is below this")
+    depth: float = Field(
+        0.5, gt=0, description="watershed without boundary: minimum depth of a neck that splits, in pixels"
+    )
     min_size: int = Field(16, ge=0, description="objects with fewer pixels are removed")
     scales: tuple[Annotated[float, Field(ge=0.25, le=4)], ...] = Field(
         (1.0,),
         min_length=1,
-        description="sizes at which the model sees an image, against its own; what it says of them is averaged",
+        description="scale factors of the image at which the model is run; the predictions are averaged",
     )
 
     @model_validator(mode="after")
@@ -74,9 +77,9 @@ class ZooRecipe(Config):
         if kinds & {"affinity", "repulsion"} and not self.offsets:
             raise ValueError("affinities need their offsets")
         if self.method not in _possible(kinds):
-            raise ValueError(f"instances={self.instances!r} cannot be made of {', '.join(sorted(kinds))}")
+            raise ValueError(f"instances={self.instances!r} cannot be computed from {', '.join(sorted(kinds))}")
         if self.scales != (1.0,) and (other := _flat(kinds) - {"foreground", "boundary", "ignore"}):
-            raise ValueError(f"at other scales only foreground and boundary keep their meaning, not {min(other)}")
+            raise ValueError(f"only foreground and boundary can be predicted at other scales, not {min(other)}")
         return self
 
     @property
@@ -86,53 +89,55 @@ class ZooRecipe(Config):
 
     @property
     def method(self) -> str:
-        """How instances are made."""
+        """The method for instances."""
         if self.instances != "auto":
             return self.instances
         return next(iter(_possible(set(self.kinds))), "none")
 
 
 def read_channel(kind: str, plane: NDArray[Any], name: str) -> tuple[str, NDArray[np.float32]]:
-    """One output channel, checked, in the terms that instances are made of.
+    """Check one output channel and convert it to a kind without logits or repulsion.
 
     Parameters
     ----------
     kind : Kind
-        What it is said to be.
+        Its kind in the recipe.
     plane : (Y, X) array
         Its values.
     name : str
-        Of the output, for messages.
+        Name of the output, for messages.
 
     Returns
     -------
     kind : str
         "foreground", "boundary", "affinity", "embedding", "flow" or "label".
     values : (Y, X) array
-        float32, but for labels; probabilities for logits, affinity for repulsion.
+        float32, except labels; probabilities for logits, affinity for repulsion.
 
     Raises
     ------
     GrdError
-        If the values cannot be what they are said to be.
+        If the values are invalid for the kind.
     """
     if kind == "label":
         if plane.size and not (plane.min() >= 0 and plane.max() < 2**32 and np.array_equal(plane, np.rint(plane))):
             raise LabelError(
-                f"The output {name!r} reaches from {plane.min():g} to {plane.max():g}: these are no labels.",
-                "Give the model a recipe that says what it is.",
+                f"The output {name!r} ranges from {plane.min():g} to {plane.max():g}: these are not labels.",
+                "Give the model a recipe with the correct kind.",
             )
         return kind, plane
     values = np.ascontiguousarray(plane, np.float32)
     if not np.isfinite(values).all():
-        raise GrdError(f"The output {name!r} holds NaN or infinite values.", "Choose another model, or other weights.")
+        raise GrdError(
+            f"The output {name!r} contains NaN or infinite values.", "Choose another model, or other weights."
+        )
     if kind.endswith("_logit"):
         return kind.removesuffix("_logit"), expit(values)
     if kind in ("foreground", "boundary", "affinity", "repulsion"):
         if values.size and not (values.min() >= -_SLACK and values.max() <= 1 + _SLACK):
             raise GrdError(
-                f"The output {name!r} reaches from {values.min():g} to {values.max():g}; a {kind} lies in [0, 1].",
-                f"If these are logits, give the model a recipe that says {kind + '_logit'!r}.",
+                f"The output {name!r} ranges from {values.min():g} to {values.max():g}; a {kind} must be in [0, 1].",
+                f"If these are logits, give the model a recipe with the kind {kind + '_logit'!r}.",
             )
         values = np.clip(values, 0, 1)
         return ("affinity", 1 - values) if kind == "repulsion" else (kind, values)
@@ -144,7 +149,7 @@ def _flat(kinds: set[Kind]) -> set[str]:
 
 
 def _possible(kinds: set[Kind]) -> list[Method]:
-    """Ways to make instances of such channels, the best first."""
+    """Methods for instances from such channels, the best first."""
     flat = _flat(kinds)
     ways: list[tuple[Method, bool]] = [
         ("labels", "label" in flat),

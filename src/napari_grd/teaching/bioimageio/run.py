@@ -1,16 +1,14 @@
 """Running a zoo model on an image of any size.
 
-What comes before and after the network is done by bioimageio.core, on the whole
-image, so that a crop and the whole are normalized alike. The network sees
-windows of a size it takes; of each, what lies further from a cut than the halo
-is kept::
+bioimageio.core does pre- and postprocessing on the whole image, so that normalization does not depend on the windows.
+The network is run on windows of a valid size; the part of each that is further from a cut than the halo is kept::
 
     window i    |<----------- size ----------->|
     keep                              |<-halo->|
     window i+1                |<-halo->|<---------- size ----------->|
 
-The last window ends with the image. An image that is smaller than a window is
-continued by reflection. At the borders of the image nothing is cut away.
+The last window ends with the image. An image that is smaller than a window is padded by reflection. At the borders of
+the image nothing is cropped.
 """
 
 import warnings
@@ -25,14 +23,14 @@ from numpy.typing import NDArray
 from napari_grd.errors import GrdError, ImageError, ModelFileError
 from napari_grd.teaching.bioimageio.model import ZooModel
 
-_LARGEST = 1024  # pixels along an axis that go through the network at once, where it leaves a choice
-_HALO = 32  # pixels, where the model says nothing
+_LARGEST = 1024  # preferred maximum window size along an axis, in pixels
+_HALO = 32  # pixels, if the model does not specify one
 _ORDER = ("batch", "channel", "y", "x")
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """Sizes an axis of the input may have: ``least + n * step``; ``step`` 0 for one only."""
+    """Valid sizes of an input axis: ``least + n * step``; ``step`` 0 for a single size."""
 
     least: int
     step: int
@@ -55,12 +53,12 @@ class ZooRunner:
     Attributes
     ----------
     channels : int
-        Channels of the image it takes.
+        Number of input channels.
 
     Raises
     ------
     ModelFileError
-        If it takes several images, a volume, or a number of channels that is not known.
+        If it takes several images, a volume, or an unknown number of channels.
     """
 
     def __init__(self, model: ZooModel) -> None:
@@ -95,9 +93,9 @@ class ZooRunner:
         Raises
         ------
         ImageError
-            If the image has other channels or axes than the model takes.
+            If the image's channels or axes do not fit the model.
         ModelFileError
-            If the model fails, or gives an output of another size.
+            If the model fails, or returns an output of another size.
         """
         if np.ndim(image) != 3 or len(image) != self.channels:
             raise ImageError(
@@ -106,11 +104,11 @@ class ZooRunner:
                 "Select the channels the model was made for; of a stack, pass one plane at a time.",
             )
         try:
-            with warnings.catch_warnings(action="ignore"):  # of numpy, xarray and torch about the model's own doings
+            with warnings.catch_warnings(action="ignore"):  # of numpy, xarray and torch about the model itself
                 return self._run(image)
         except GrdError:
             raise
-        except Exception as error:  # whatever a network and its steps raise on an image they cannot take
+        except Exception as error:  # any error of the network and its processing steps
             reason = (str(error).strip().splitlines() or [""])[-1][:300]
             raise ModelFileError(
                 f"The model {self._model.name!r} fails on an image of shape {image.shape}"
@@ -144,7 +142,7 @@ class ZooRunner:
         }
 
     def _through_windows(self, ready: NDArray[Any], names: list[str]) -> dict[str, NDArray[Any]]:
-        """Outputs of the network for a whole image, axes as the model orders them."""
+        """Outputs of the network for a whole image, axes in the model's order."""
         from bioimageio.core import Tensor
 
         shape = ready.shape[-2:]
@@ -170,7 +168,7 @@ class ZooRunner:
 
 
 def plan_windows(size: int, window: int, halo: int) -> Iterator[tuple[int, slice]]:
-    """Where the windows of one axis start, and what of the axis is taken from each.
+    """Starts of the windows along one axis, and the part that is kept of each.
 
     Parameters
     ----------
@@ -179,13 +177,13 @@ def plan_windows(size: int, window: int, halo: int) -> Iterator[tuple[int, slice
     window : int
         Length of a window.
     halo : int
-        What is not trusted next to a cut; less where windows are too short for it.
+        Pixels next to a cut that are discarded; less if windows are too short for it.
 
     Yields
     ------
     start : int
     keep : slice
-        Of the axis. Together they cover it; where two overlap the later one counts.
+        Slice of the axis. Together they cover it; where two overlap the later one counts.
 
     Examples
     --------
@@ -229,7 +227,7 @@ def _place(
 
 
 def _as_planes(tensor: Any, shape: tuple[int, ...]) -> NDArray[Any] | None:
-    """An output as (C, Y, X); None if it is no such thing."""
+    """An output as (C, Y, X); None if it does not have these axes."""
     axes = [str(axis) for axis in tensor.dims]
     if not {"y", "x"} <= set(axes) <= set(_ORDER):
         return None
@@ -239,7 +237,7 @@ def _as_planes(tensor: Any, shape: tuple[int, ...]) -> NDArray[Any] | None:
 
 
 def _sizes(size: Any, axes: dict[str, Any]) -> tuple[int, int]:
-    """Least size and step of an axis, which may be said to be that of another."""
+    """Minimum size and step of an axis, which may refer to another axis."""
     for _ in axes:
         if isinstance(size, int):
             return size, 0

@@ -1,9 +1,8 @@
 """Any model of the bioimage.io zoo as the teacher.
 
-The model is opened by :mod:`napari_grd.teaching.bioimageio.model`, which says what
-an untrusted package may do, run by :mod:`napari_grd.teaching.bioimageio.run`, and
-its outputs are read by :mod:`napari_grd.teaching.bioimageio.outputs`, as a
-:class:`~napari_grd.teaching.bioimageio.recipe.ZooRecipe` says.
+The model is opened by :mod:`napari_grd.teaching.bioimageio.model`, which restricts untrusted packages, run by
+:mod:`napari_grd.teaching.bioimageio.run`, and its outputs are converted by
+:mod:`napari_grd.teaching.bioimageio.outputs` with a :class:`~napari_grd.teaching.bioimageio.recipe.ZooRecipe`.
 """
 
 import hashlib
@@ -34,7 +33,7 @@ class BioimageioTeacher:
     source : str or Path
         A zip, a folder or a ``bioimageio.yaml``; with ``download`` also an id of the zoo.
     recipe : ZooRecipe, optional
-        What its outputs mean; default: guessed from their names, see
+        The meaning of its outputs; default: derived from their names, see
         :func:`~napari_grd.teaching.bioimageio.guess.guess_recipe`.
     weights, download, trust_code, device
         See :func:`~napari_grd.teaching.bioimageio.model.open_zoo_model`.
@@ -42,18 +41,18 @@ class BioimageioTeacher:
     Attributes
     ----------
     name, license, restrictions : str
-        As its authors call it, the SPDX identifier of its license, and what that forbids.
+        The authors' name, the SPDX identifier of its license, and the license's restrictions.
     recipe : ZooRecipe
-        What is used.
+        The recipe in use.
 
     Raises
     ------
     ModelFileError
         If the package cannot be used, or is hostile.
     ConfigError
-        If what its outputs mean cannot be guessed, or the recipe does not fit them.
+        If the meaning of its outputs cannot be derived, or the recipe does not fit them.
     GrdError
-        If it asks for the network, or to be trusted.
+        If it needs a download, or trust.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class BioimageioTeacher:
 
     @property
     def in_channels(self) -> int:
-        """Channels of the images it takes."""
+        """Number of input channels."""
         return self._run.channels
 
     @property
@@ -98,7 +97,7 @@ class BioimageioTeacher:
         ).hexdigest()
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
-        """Instances, and what else the model says, of an image of any size.
+        """Predict instances and the model's other outputs for an image of any size.
 
         Parameters
         ----------
@@ -108,13 +107,13 @@ class BioimageioTeacher:
         Returns
         -------
         TeacherPrediction
-            Labels; foreground and embeddings if it gives them; affinities at the standard
-            offsets if its own hold them, or there are flows or a foreground.
+            Labels; foreground and embeddings if it predicts them; affinities at the standard offsets if it predicts
+            them, flows or a foreground.
 
         Raises
         ------
         GrdError
-            If the image does not fit the model, or an output is not what the recipe says.
+            If the image does not fit the model, or an output does not fit the recipe.
         """
         found = self._seen(image)
         labels = instances_of(found, self.recipe)
@@ -126,7 +125,7 @@ class BioimageioTeacher:
         )
 
     def _seen(self, image: NDArray[Any]) -> Outputs:
-        """What it says of the image, at the scales of the recipe; the mean of these teaches better than each.
+        """The prediction averaged over the scales of the recipe; the mean is a better teacher than each alone.
 
         Source: data distillation, Radosavovic et al., CVPR 2018, arXiv 1712.04440.
         """
@@ -142,20 +141,20 @@ class BioimageioTeacher:
 
 
 def info() -> TeacherInfo:
-    """What the registry says of this teacher."""
+    """Return the registry's information about this teacher."""
     missing = [package for package in ("bioimageio.core", "bioimageio.spec") if not _is_there(package)]
     return TeacherInfo(
         name="bioimageio",
         summary="A model of the bioimage.io zoo: foreground, boundaries, affinities, embeddings, flows or labels.",
-        license="the model's, as its description says",
+        license="the model's, see its description",
         available=not missing,
         reason=f"{missing[0]} is not installed; {INSTALL}" if missing else None,
         options={
             "source": "a zip, a folder or a bioimageio.yaml; with download=True also the id of a model",
-            "recipe": "a ZooRecipe, or a YAML file with one: what its outputs mean; guessed if left out",
+            "recipe": "a ZooRecipe, or a YAML file with one: meaning of the outputs; default: derived from their names",
             "foreground_threshold": "a pixel is foreground above this probability; default: the recipe's, or 0.5",
-            "scales": "sizes at which the model sees an image, against its own, e.g. 1.5; default: the recipe's, or 1",
-            "weights": "which weights, e.g. onnx or torchscript; the best if left out",
+            "scales": "scale factors of the image at which the model is run, e.g. 1.5; default: the recipe's, or 1",
+            "weights": "format of the weights, e.g. onnx or torchscript; default: the best available",
             "download": "whether the model may be fetched from bioimage.io",
             "trust_code": "whether Python code in the package may run",
             "device": "auto, cpu or cuda",
@@ -173,9 +172,9 @@ def load(
     trust_code: bool = False,
     device: str = "auto",
 ) -> BioimageioTeacher:
-    """Make a teacher of a model of the zoo; see :class:`BioimageioTeacher`.
+    """Create a teacher from a model of the zoo; see :class:`BioimageioTeacher`.
 
-    A recipe may lie in a YAML file. What is most often changed, threshold and scales, can be said without one.
+    A recipe may be a YAML file. Threshold and scales can be set without one.
 
     Raises
     ------
@@ -192,5 +191,5 @@ def load(
 def _is_there(package: str) -> bool:
     try:
         return find_spec(package) is not None
-    except Exception:  # of a namespace without the package, or a broken one
+    except Exception:  # a namespace without the package, or a broken one
         return False
