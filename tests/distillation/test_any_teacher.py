@@ -164,7 +164,7 @@ def test_unsure_instances_are_ignored(nuclei: Any, small: Make, monkeypatch: pyt
 
 def test_labels_cannot_be_asked_about_turned_images(nuclei: Any, small: Make) -> None:
     source = LabelTeacher(zip(*nuclei, strict=True))
-    with pytest.raises(ConfigError, match=r"confidence is 0.5.*recalls labels.*Set confidence to 0"):
+    with pytest.raises(ConfigError, match=r"confidence is 0.5.*only has given labels.*Set confidence to 0"):
         drain(iter_distill(source, nuclei[0], config=small(confidence=0.5)))
 
 

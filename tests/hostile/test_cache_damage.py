@@ -145,7 +145,7 @@ def test_what_is_lost_while_it_is_used_is_an_error(tmp_path: Path, image: Any, l
         chunk.write_bytes(b"\x01" + chunk.read_bytes()[1:])
     else:
         shutil.rmtree(entry)
-    with pytest.raises(DataError, match=r"damaged: output/c/0/1/1.*asked anew"):
+    with pytest.raises(DataError, match=r"damaged: output/c/0/1/1.*predicted again"):
         output[:, 130:, 130:]
     if loss != "entry":
         output[:, :20, :20]
@@ -225,7 +225,7 @@ def test_pruning_leaves_what_somebody_put_into_an_entry(tmp_path: Path, image: A
     for number in ("-2", "-3", "-4"):
         entry_of(tmp_path, image, f"{number}.kept").mkdir(exist_ok=True)
         (entry_of(tmp_path, image, f"{number}.kept") / cache_entry.MANIFEST).unlink(missing_ok=True)
-    with pytest.raises(OutputError, match=r"is in the way.*Move it away"):
+    with pytest.raises(OutputError, match=r"blocks a cache entry.*Move it away"):
         ask(tmp_path, image)
     assert files_of(entry) == ["output/notes.txt"]
 

@@ -74,14 +74,14 @@ def test_it_may_say_more_than_labels() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (None, "gave nothing"),
+        (None, "returned nothing"),
         (np.zeros((6, 7)), r"shape \(6, 7\) and type float64.*values of type float64"),
         (np.zeros((6, 8), int), r"shape \(6, 8\) and type int64.*have shape \(6, 8\)"),
         (np.full((6, 7), -1), "negative number -1"),
         (np.ones((6, 7), bool), "mask"),
-        ("labels", "gave a str"),
+        ("labels", "returned a str"),
         ((np.zeros((6, 7), int), np.zeros((3, 3))), "foreground of spatial shape"),
-        ((np.zeros((6, 7), int), "high"), "gave a tuple: could not convert"),
+        ((np.zeros((6, 7), int), "high"), "returned a tuple: could not convert"),
     ],
 )
 def test_what_is_no_answer(answer: Any, words: str) -> None:

@@ -86,7 +86,7 @@ def test_a_folder_teaches_what_is_labeled(tmp_path: Path) -> None:
     (image, labels), (bare, _) = pair(0), pair(1)
     write(tmp_path / "set" / "images", "a.tif", image)
     write(tmp_path / "set" / "images", "b.tif", bare)
-    with pytest.raises(DataError, match="has labels to teach"):
+    with pytest.raises(DataError, match="has labels to learn from"):
         LabelTeacher.from_folder(tmp_path / "set")
     write(tmp_path / "set" / "labels", "a.tif", labels)
     teacher = LabelTeacher.from_folder(tmp_path / "set")
