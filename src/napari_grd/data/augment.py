@@ -1,7 +1,7 @@
 """Random training patches: a location, a geometric map, and a change of intensity.
 
-One field of source coordinates serves the image, the labels and the cached
-outputs of a teacher, so the three stay aligned whatever the map was::
+One field of source coordinates is used for the image, the labels and the cached outputs of a teacher, so the three stay
+aligned::
 
     patch pixel --rotate, scale, elastic--> source coordinates --mirror--> inside the image
         '-- flips and right-angle turns, of the sampled square, at the end
@@ -25,14 +25,14 @@ from napari_grd.graph.offsets import OFFSETS_2D
 Float32 = NDArray[np.float32]
 
 NO_AUGMENTATION = AugmentConfig(flip=False, rotate90=False, rotate=0, scale=0, elastic=0, intensity=0, noise=0, blur=0)
-"""Plain random crops: nothing but the location is drawn."""
+"""Random crops without other augmentation."""
 
-_TRIES = 8  # random pixels looked at in search of an instance's
+_TRIES = 8  # random pixels tested for an instance
 _ELASTIC_SPACING = 32.0  # pixels between the control points of an elastic deformation
 
 
 class ArrayLike(Protocol):
-    """What can be sliced without being read whole: a numpy or a zarr array."""
+    """An array that can be sliced without being read as a whole: numpy or zarr."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -41,7 +41,7 @@ class ArrayLike(Protocol):
 
 @dataclass(frozen=True)
 class Patch:
-    """A square cut from an image and what belongs to it.
+    """A square patch of an image, with its labels and teacher outputs.
 
     Attributes
     ----------
@@ -64,13 +64,12 @@ def random_patch(
     extra: ArrayLike | None = None,
     pairs: slice | None = None,
 ) -> Patch:
-    """Cut a random patch, moved and changed as the settings say.
+    """Cut a random patch and augment it.
 
-    The image is interpolated linearly. Labels and ``extra`` take the nearest
-    pixel: embeddings of two instances are never mixed. Where no free rotation,
-    scale or elastic deformation was drawn the patch is pixel exact. What lies
-    beyond the border, also of an image smaller than the patch, is mirrored.
-    With labels, half of the patches are centered on a pixel of an instance.
+    The image is interpolated linearly. Labels and ``extra`` use the nearest pixel: embeddings of two instances are
+    never mixed. Without free rotation, scaling or elastic deformation the patch is pixel exact. Pixels beyond the
+    border, also of an image smaller than the patch, are mirrored. With labels, half of the patches are centered on a
+    pixel of an instance.
 
     Parameters
     ----------
@@ -88,9 +87,8 @@ def random_patch(
         Values that move with the pixels, e.g. a teacher's embedding and
         foreground; only the bounding box of the patch is read from it.
     pairs : slice, optional
-        Channels of ``extra`` that are affinities at ``OFFSETS_2D``. They follow
-        turns and flips. A free map takes pairs to where nobody has been asked,
-        so they are NaN in a patch that is not pixel exact.
+        Channels of ``extra`` that are affinities at ``OFFSETS_2D``. They follow rotations by right angles and flips.
+        Other maps need pairs that were not predicted, so they are NaN in a patch that is not pixel exact.
 
     Returns
     -------
@@ -120,7 +118,7 @@ def random_patch(
     moved = None if extra is None else _nearest(extra, rows, cols)
     affinities = None
     if moved is not None and pairs is not None:
-        known = exact and min(image.shape[1:]) >= patch  # mirrored pairs point the wrong way
+        known = exact and min(image.shape[1:]) >= patch  # mirrored pairs have the wrong direction
         affinities = moved[pairs] if known else np.full_like(moved[pairs], np.nan)
 
     def turned(array: NDArray[Any], dtype: type) -> NDArray[Any]:
@@ -172,11 +170,11 @@ def _origin(rng: np.random.Generator, patch: int, shape: Sequence[int], labels: 
 
 
 def _displacement(rng: np.random.Generator, config: AugmentConfig, patch: int) -> NDArray[np.float64] | None:
-    """What the free map adds to the patch's own coordinates, (2, p, p) in pixels, or None for an exact patch."""
+    """Displacement of the patch's coordinates, (2, p, p) in pixels, or None for an exact patch."""
     rotate, scale, elastic = rng.random(3) < (config.rotate, config.scale, config.elastic)
     if not (rotate or scale or elastic):
         return None
-    angle = rng.uniform(-np.pi / 4, np.pi / 4) if rotate else 0.0  # right-angle turns cover the rest
+    angle = rng.uniform(-np.pi / 4, np.pi / 4) if rotate else 0.0  # rotations by right angles cover the rest
     # A zoom of 2 is as far from 1 as a zoom of 1/2: draw its logarithm.
     zoom = math.exp(rng.uniform(*np.log(config.scale_range))) if scale else 1.0
     cos, sin = math.cos(angle) / zoom, math.sin(angle) / zoom

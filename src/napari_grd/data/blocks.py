@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 
 def blocks_of(plane: NDArray[Any], side: int) -> NDArray[Any]:
-    """Square blocks of a plane, without what is left over at its end.
+    """Square blocks of a plane, without incomplete ones at its end.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
 """Training patches, each batch a pure function of seed, step and rank.
 
-Because nothing is remembered between batches, a training that is killed and
-resumed sees exactly the patches it would have seen.
+Because there is no state between batches, a training that is killed and resumed uses exactly the same patches.
 """
 
 from collections.abc import Sequence
@@ -19,12 +18,12 @@ from napari_grd.data.augment import Patch, random_patch
 
 @dataclass(frozen=True)
 class TeacherLayout:
-    """What the channels of a teacher's output are, in this order.
+    """The channels of a teacher's output, in this order.
 
     Attributes
     ----------
     embedding : int
-        Channels of embedding; 0 for a teacher that gives none.
+        Number of embedding channels; 0 without an embedding.
     affinities : int
         Soft affinities, as many as there are standard offsets, or 0.
     foreground : bool
@@ -37,12 +36,12 @@ class TeacherLayout:
 
     @property
     def channels(self) -> int:
-        """How many there are."""
+        """Number of channels."""
         return self.embedding + self.affinities + self.foreground
 
     @property
     def pairs(self) -> slice | None:
-        """Which of them are affinities."""
+        """The affinity channels."""
         return slice(self.embedding, self.embedding + self.affinities) if self.affinities else None
 
     def split(self, output: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -56,22 +55,22 @@ class TeacherLayout:
 
 @dataclass(frozen=True)
 class Example:
-    """One training image with what is known about it.
+    """One training image with labels and teacher output.
 
     Attributes
     ----------
     name : str
-        For messages.
+        Name in messages.
     image : ndarray (C, *S) float32
         Normalized intensities.
     labels : ndarray (*S) of int
-        Instances: ground truth, or the teacher's own where there is none; 0 is
-        background, :data:`~napari_grd.data.inputs.IGNORED` is unknown.
+        Instances: ground truth, or the teacher's if there is none; 0 is background,
+        :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
     teacher : array-like (E, *S) or None
         Cached teacher output, see :class:`TeacherLayout`. Any array that can be
-        sliced. NaN, or None, is nothing said.
+        sliced. NaN, or None, is ignored.
     weight : float
-        How often it is drawn, against the others.
+        Sampling weight.
     """
 
     name: str
@@ -123,7 +122,7 @@ class PatchSampler:
     seed : int
         Root of all randomness.
     layout : TeacherLayout, optional
-        Of the examples' teacher output; without it there is none in a batch.
+        Layout of the examples' teacher output; without it batches have none.
     """
 
     def __init__(
@@ -138,7 +137,7 @@ class PatchSampler:
     ) -> None:
         self.examples = list(examples)
         weights = np.array([example.weight for example in self.examples], float)
-        # None where all weigh alike: numpy draws other numbers with odds, even equal ones.
+        # None for equal weights: numpy draws other numbers with explicit, even equal, probabilities.
         self._odds = None if (weights == weights[:1]).all() else weights / weights.sum()
         self._batch = batch
         self._patch = patch

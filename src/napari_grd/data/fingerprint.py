@@ -1,4 +1,4 @@
-"""Content hashes: the keys under which a teacher's outputs are cached and found again."""
+"""Content hashes: the cache keys of a teacher's outputs."""
 
 import hashlib
 from pathlib import Path
@@ -39,16 +39,15 @@ def image_key(array: NDArray[Any]) -> str:
 
 
 def file_key(path: Path) -> str:
-    """A hash of a file's bytes, wherever it lies: 32 hexadecimal digits."""
+    """A hash of a file's bytes: 32 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def model_fingerprint(model: "Model") -> str:
-    """A hash of all that decides a model's outputs: its config and its weights.
+    """A hash of everything that determines a model's outputs: its config and its weights.
 
-    The card and the PCA basis are left out: they say how a model does and how
-    to show it.
+    The card and the PCA basis are excluded: they do not affect the outputs.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
-"""Which kind of microscopy an image is, told from its histogram.
+"""The kind of microscopy of an image, derived from its histogram.
 
-In fluorescence most pixels lie at the dark end of the range, in phase contrast close together somewhere in the middle,
-between bright and dark rims; stained tissue is colored on a bright ground; membranes and electron micrographs fill
-the whole range.
+In fluorescence most pixels are at the dark end of the range, in phase contrast in a narrow range between bright and
+dark rims; stained tissue is colored on a bright background; membranes and electron micrographs fill the whole range.
 """
 
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from napari_grd.data.blocks import blocks_of
 
 Kind = Literal["fluorescence", "dark on bright", "phase contrast", "stained tissue", "dense texture"]
 
-_SAMPLE = 1024  # pixels along y and x that are looked at
-_ENOUGH = 1024  # of them in an image of which every second block will do
+_SAMPLE = 1024  # pixels along y and x that are evaluated
+_ENOUGH = 1024  # pixels from which on every second block is sufficient
 _COLORED = 0.08  # mean saturation
 _DARK_END = 0.09  # position of the median in the range, 0 to 1
 _BRIGHT_END = 0.7
@@ -26,14 +25,14 @@ _WIDE = 0.3
 
 @dataclass(frozen=True)
 class ImageKind:
-    """A kind, and why.
+    """A kind of image, with the reason.
 
     Attributes
     ----------
     kind : str
         "fluorescence", "dark on bright", "phase contrast", "stained tissue" or "dense texture".
     reason : str
-        What it was told from, as part of a sentence.
+        The evidence, as part of a sentence.
     """
 
     kind: Kind
@@ -41,13 +40,13 @@ class ImageKind:
 
 
 def image_kind(image: NDArray[Any]) -> ImageKind:
-    """Tell the kind of an image.
+    """Determine the kind of an image.
 
     Parameters
     ----------
     image : (C, H, W) array of real numbers
-        A plane; three channels are taken for red, green and blue if they are colored on a bright ground, else
-        the first channel is looked at.
+        A plane; three channels are read as RGB if they are colored on a bright background, else the first channel is
+        used.
 
     Returns
     -------
@@ -67,7 +66,7 @@ def image_kind(image: NDArray[Any]) -> ImageKind:
         part = np.where(np.isfinite(part), part, np.nanmin(part, initial=0, where=np.isfinite(part)))
     if len(part) == 3 and (saturation := _saturation(part.astype(np.float64))) > _COLORED:
         return ImageKind("stained tissue", f"it is colored (saturation {saturation:.2f}) on a bright ground")
-    # Means, as single pixels of noise are not the ends of a range.
+    # Means, because single noisy pixels are not the ends of a range.
     blocks = blocks_of(part[0], min(3, height, width))[:: 1 + height // _ENOUGH, :: 1 + width // _ENOUGH]
     plane = blocks.mean(axis=(2, 3), dtype=np.float64)
     low, first, median, third, high = np.percentile(plane, [0.2, 25, 50, 75, 99.8])
@@ -85,7 +84,7 @@ def image_kind(image: NDArray[Any]) -> ImageKind:
 
 
 def _saturation(image: NDArray[np.float64]) -> float:
-    """Mean saturation of a picture on a bright ground; 0 on a dark one."""
+    """Mean saturation of an image with a bright background; 0 for a dark one."""
     brightest = image.max(axis=0)
     top = float(np.percentile(brightest, 99.8))
     if top <= 0 or float(np.median(brightest)) < 0.5 * top:

@@ -1,7 +1,6 @@
-"""Images and label images as they come in, checked and brought to one layout.
+"""Validation of input images and labels, and conversion to one layout.
 
-What a user passes goes through here once; everything behind it works on
-``(C, *S)`` arrays without asking again.
+User input is validated here once; all other code works on ``(C, *S)`` arrays without further checks.
 """
 
 from collections.abc import Mapping
@@ -16,8 +15,9 @@ AXES = "tczyx"
 """Letters that name axes: time, channel, and the three of space. They may come in any order with y before x."""
 
 IGNORED = -1
-"""Label of a pixel that nobody vouches for: in training no term of the loss looks at it, neither against
-labels nor against a teacher. Background, 0, is something that is known."""
+"""Label of an unlabeled (ignored) pixel: in training it contributes to no term of the loss, neither against labels nor
+against a teacher. Background, 0, is labeled.
+"""
 
 
 def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | None = None) -> NDArray[Any]:
@@ -35,8 +35,7 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
         Spatial dimensions the model works in. For a stack and a 2D model see
         :func:`split_planes`.
     in_channels : int or None
-        Channels the model takes; None takes any number, but then ``axes`` must
-        name the channel axis.
+        Number of input channels of the model; None accepts any number, but then ``axes`` must name the channel axis.
 
     Returns
     -------
@@ -49,7 +48,7 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
     ------
     ImageError
         If the number of axes or channels is wrong, an axis is empty, or the
-        values are not real numbers. NaN and infinite values stay: they are what was not scanned.
+        values are not real numbers. NaN and infinite values are kept: they mark pixels that were not scanned.
 
     Examples
     --------
@@ -66,7 +65,7 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
     channels = shape[axes.index("c")] if "c" in axes else 1
     if in_channels is not None and channels != in_channels:
         raise wrong_channels(shape, axes, channels, in_channels)
-    # Only now, as this may compute a dask graph or read a file.
+    # Last, because this may compute a dask graph or read a file.
     image = np.asarray(array)
     image = image.transpose([axes.index(axis) for axis in ("c" if "c" in axes else "") + spatial])
     image = image if "c" in axes else image[None]
@@ -75,7 +74,7 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
 
 
 def split_planes(array: Any, axes: str | None, *, ndim: int = 2) -> list[tuple[Any, str | None]]:
-    """Split a stack or series into what a model takes at once.
+    """Split a stack or series into planes or volumes for a model.
 
     Parameters
     ----------
@@ -111,7 +110,7 @@ def split_planes(array: Any, axes: str | None, *, ndim: int = 2) -> list[tuple[A
 
 
 def plane_axes(axes: str, ndim: int) -> str:
-    """Those axes along which an image is taken apart for a model of so many spatial dimensions, in their order.
+    """The axes along which an image is split for a model of ``ndim`` spatial dimensions, in their order.
 
     Examples
     --------
@@ -122,7 +121,7 @@ def plane_axes(axes: str, ndim: int) -> str:
 
 
 def plane_index(axes: str, at: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What to index an array with: whole axes, but for those that are named.
+    """An index of an array: whole axes, except those that are named.
 
     Examples
     --------
@@ -138,7 +137,7 @@ def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> N
     Parameters
     ----------
     array : numpy, dask or zarr array, or nested sequences, of integers
-        One number an instance, 0 is background.
+        One number per instance, 0 is background.
     shape : tuple of int
         Spatial shape of the image the labels belong to.
     ignored : bool
@@ -192,7 +191,7 @@ def array_and_shape(array: Any) -> tuple[Any, tuple[int, ...]]:
     Raises
     ------
     ImageError
-        If it is no array of real numbers, or does not know its shape.
+        If it is not an array of real numbers, or its shape is unknown.
     """
     if hasattr(array, "shape") and not _tells(array):
         array = np.asarray(array)
@@ -204,7 +203,7 @@ def array_and_shape(array: Any) -> tuple[Any, tuple[int, ...]]:
 
 
 def wrong_channels(shape: tuple[int, ...], axes: str, channels: int, in_channels: int) -> ImageError:
-    """The error where an image does not have the channels that a model takes."""
+    """The error for an image whose number of channels is not the model's."""
     return ImageError(
         f"The image of shape {shape}, axes {axes!r}, has {_channels(channels)}; the model takes {in_channels}.",
         "Select the channels the model was trained on, or pass the axes in the order they have.",
@@ -240,7 +239,7 @@ def guess_axes(shape: tuple[int, ...], ndim: int, in_channels: int | None) -> st
     Raises
     ------
     ImageError
-        If that does not tell.
+        If they are ambiguous.
     """
     spatial = "zyx"[-ndim:]
     if len(shape) == ndim:
@@ -256,7 +255,7 @@ def guess_axes(shape: tuple[int, ...], ndim: int, in_channels: int | None) -> st
 
 
 def _spatial(axes: str, ndim: int) -> str:
-    """The spatial axes in the order that the model takes them."""
+    """The spatial axes in the model's order."""
     spatial = "".join(axis for axis in "tzyx" if axis in axes)
     if spatial != "zyx"[-ndim:]:
         remedy = "Pass one plane at a time." if ndim == 2 else "Pass a z-stack, with 'z' in the axes and without 't'."
@@ -267,7 +266,7 @@ def _spatial(axes: str, ndim: int) -> str:
 
 
 def _tells(array: Any) -> bool:
-    """Whether an array has a shape and a type that numpy knows: tensors and some lazy arrays do not."""
+    """Whether an array has a shape and a numpy dtype: tensors and some lazy arrays do not."""
     try:
         np.dtype(array.dtype)
         return all(int(size) >= 0 for size in array.shape)
@@ -276,7 +275,7 @@ def _tells(array: Any) -> bool:
 
 
 def _shape_and_dtype(array: Any, error: type[GrdError]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type, of a lazy array without reading it."""
+    """Shape and dtype, without reading a lazy array."""
     if not (hasattr(array, "shape") and hasattr(array, "dtype")):
         try:
             array = np.asarray(array)
@@ -298,6 +297,6 @@ def _channels(count: int) -> str:
 def _working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "b":
         return np.dtype(np.uint8)
-    if dtype == np.float16:  # percentiles and differences would lose digits
+    if dtype == np.float16:  # percentiles and differences would lose precision
         return np.dtype(np.float32)
     return dtype.newbyteorder("=")  # big-endian files are common, and torch refuses them

@@ -1,8 +1,8 @@
-"""What the pixels of a field of view tell before any network looks: range, noise, and what is no image at all.
+"""Intensity statistics of a field of view before prediction: range, noise, and pixels that were not scanned.
 
-Percentiles alone stretch the noise of an empty field to full contrast. So the background noise is estimated as
-well. Where most of the field is plain background, the range never shrinks to the noise, few bright objects set it
-however small their share of the pixels is, and an object that does not stand out of the noise can be told
+Percentiles alone stretch the noise of an empty field to full contrast. Therefore the background noise is estimated,
+too. If most of the field is plain background, the range never shrinks to the noise, a few bright objects determine it
+even if they are a small share of the pixels, and an object that does not exceed the noise can be detected
 (:mod:`napari_grd.inference.contrast`).
 """
 
@@ -19,12 +19,12 @@ from napari_grd.data.noise import background_noise, cell_size
 from napari_grd.data.normalize import normalize
 from napari_grd.data.padding import find_padding, not_finite
 
-_PATCH = 2**22  # pixels of one patch that are looked at, at most
-_SAMPLE = 2**20  # pixels of a channel that the percentiles are taken from, about
-_DIAMETER = 24.0  # of objects, where nobody says
-_CLEAR = 6.0  # noise deviations by which a tile's brightest pixels have to stand out to tell the range
-_FLOOR = 40.0  # noise deviations that the range spans at least where nothing stands out
-_BEYOND = 1000.0  # ranges from its end at which a value is no intensity
+_PATCH = 2**22  # maximum number of pixels of one patch that are evaluated
+_SAMPLE = 2**20  # approximate number of pixels of a channel for the percentiles
+_DIAMETER = 24.0  # default diameter of objects
+_CLEAR = 6.0  # noise deviations by which a tile's brightest pixels must exceed the background to determine the range
+_FLOOR = 40.0  # minimum range in noise deviations if nothing exceeds the noise
+_BEYOND = 1000.0  # distance in ranges beyond which a value is invalid
 _FARTHEST = 1e6  # ranges, or values at their ends, beyond which a value is none when noise is measured
 _TILE = 8.0  # side of a tile in object diameters: one object in it decides its high percentile
 
@@ -36,18 +36,18 @@ class PlaneStatistics:
     Attributes
     ----------
     range : (C, 2) float64
-        Intensities that become 0 and 1; the first is the higher one where the image is inverted.
+        Intensities mapped to 0 and 1; the first is the higher one if the image is inverted.
     noise : (C,) float64, or None
-        Standard deviation of the background's pixels, in the image's own units; None where the field is not
-        sparse, so that objects are not tested against it.
+        Standard deviation of the background's pixels, in the image's own units; None if the field is not sparse;
+        objects are then not compared with it.
     texture : (C,) float64, or None
         The same of means over cells of a ninth of an object's diameter.
     cell : int
         Side of such a cell in pixels.
     scanned : bool
-        False if no pixel holds a number.
+        False if no pixel is finite.
     stands_out : bool
-        False if nothing in the field stands out of its noise.
+        False if nothing in the field exceeds its noise.
     padding : float or None
         Value of pixels outside what was scanned (NaN included always); None if there are none.
     """
@@ -62,7 +62,7 @@ class PlaneStatistics:
 
     @property
     def key(self) -> bytes:
-        """Equal where pixels are shown to a network, and objects held against the noise, alike."""
+        """Equal if normalization and the comparison of objects with the noise are the same."""
         noise = None if self.noise is None else self.noise.tolist()
         return repr((self.range.tolist(), self.padding, noise, self.stands_out)).encode()
 
@@ -72,10 +72,10 @@ class PlaneStatistics:
         return bool((self.range[:, 0] > self.range[:, 1]).any())
 
     def normalize(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """Map ``(C, *S)`` linearly so that the range becomes 0 to 1; what was not scanned becomes 0.
+        """Map ``(C, *S)`` linearly so that the range becomes 0 to 1; pixels that were not scanned become 0.
 
-        A pixel that is a thousand ranges away is broken, and would drown all that a network sees around it: it gets
-        the end of the range that it is beyond.
+        A pixel that is a thousand ranges away is defective and would dominate its surroundings in the network: it is
+        clipped to the range.
         """
         result = normalize(image, self.range)
         outside = self.is_padding(image)
@@ -91,7 +91,7 @@ class PlaneStatistics:
         return self if whole.noise is None else replace(self, noise=whole.noise, texture=whole.texture)
 
     def is_padding(self, image: NDArray[Any]) -> NDArray[np.bool_] | None:
-        """Which pixels of ``(C, *S)`` are outside what was scanned, ``(*S)``; None if none are."""
+        """Pixels of ``(C, *S)`` that were not scanned, ``(*S)``; None if there are none."""
         found = not_finite(image)
         if self.padding is not None:
             outside = (image == self.padding).all(axis=0)
@@ -111,7 +111,7 @@ def measure_intensity(
     Parameters
     ----------
     image : (C, *S) array of real numbers, or sequence of these
-        The whole plane or volume, not a crop; or patches spread over it.
+        The whole plane or volume, not a crop; or patches distributed over it.
     config : NormalizationConfig
         The two percentiles.
     diameter : float, optional
@@ -126,10 +126,9 @@ def measure_intensity(
     Notes
     -----
     Pixels that are NaN or infinite, and large areas of exactly one value that no other pixel has (the zeros around a
-    stitched mosaic), are left out. In a sparse field the high end of the range is the median, over tiles of eight
-    diameters in which something stands out, of each tile's high percentile, if that is above the field's; where
-    nothing does, the range spans 40 noise deviations at least. Large images are sampled evenly, always in the same
-    places.
+    stitched mosaic), are excluded. In a sparse field the high end of the range is the median of the high percentiles of
+    tiles of eight diameters with contrast above the noise, if that is above the field's percentile; without such tiles,
+    the range is at least 40 noise deviations. Large images are sampled evenly, at fixed positions.
 
     Examples
     --------
@@ -182,7 +181,7 @@ def measure_intensity(
 
 
 def percentile_range(image: NDArray[Any], config: NormalizationConfig) -> NDArray[np.float64]:
-    """The two percentiles of each channel ``(C, *S)``, ``(C, 2)``, whatever is in it: what other programs do."""
+    """The two percentiles of each channel ``(C, *S)``, ``(C, 2)``, without noise estimation, as in other programs."""
     found: NDArray[np.float64] = np.percentile(image.reshape(len(image), -1), [config.low, config.high], axis=1).T
     return found
 
@@ -193,7 +192,7 @@ def normalized(image: NDArray[Any], config: NormalizationConfig, diameter: float
 
 
 def _without_broken(patch: NDArray[Any], bounds: NDArray[np.float64]) -> NDArray[Any]:
-    """Values so far away that their squares would overflow are brought nearer; they stay what is farthest."""
+    """Clip values whose squares would overflow; they remain the most extreme."""
     if patch.dtype.kind != "f":
         return patch
     low, high = bounds.T.reshape(2, -1, 1, 1)
@@ -206,12 +205,12 @@ def _without_broken(patch: NDArray[Any], bounds: NDArray[np.float64]) -> NDArray
 
 
 def _as_plane(patch: NDArray[Any]) -> NDArray[Any]:
-    """A volume as its planes one below another: noise and blocks are looked at plane by plane."""
+    """A volume as vertically stacked planes: noise and blocks are evaluated plane by plane."""
     return patch if patch.ndim == 3 else patch.reshape(len(patch), -1, patch.shape[-1])
 
 
 def _sampled(patch: NDArray[Any]) -> NDArray[Any]:
-    """Evenly spread bands of rows of a patch that is too large."""
+    """Evenly spaced bands of rows of a patch that is too large."""
     flat = _as_plane(patch)
     rows, columns = flat.shape[1:]
     if rows * columns <= _PATCH or rows < 512:
@@ -238,7 +237,7 @@ def _standing_out(
     config: NormalizationConfig,
     diameter: float,
 ) -> tuple[float | None, float | None]:
-    """Low and high percentiles that are typical of tiles in which something darker or brighter stands out."""
+    """Typical low and high percentiles of tiles with significantly darker or brighter pixels."""
     dark, bright = [], []
     side = max(16, round(_TILE * diameter))
     for patch, mask in zip(patches, masks, strict=True):
@@ -246,7 +245,7 @@ def _standing_out(
         for top in range(0, plane.shape[0], side):
             for left in range(0, plane.shape[1], side):
                 at = slice(top, top + side), slice(left, left + side)
-                # Every other pixel will do: a tile has many.
+                # Every other pixel is sufficient: a tile has many.
                 tile = plane[at][::2, ::2].ravel() if mask is None else plane[at][~mask[at]]
                 if tile.size < side:
                     continue
@@ -260,7 +259,7 @@ def _standing_out(
 
 
 def _trend(tile: NDArray[Any]) -> float:
-    """By how much a slope of the background raises one end of a tile above its middle."""
+    """The elevation of one end of a tile above its middle by a slope of the background."""
     raised = 0.0
     for axis in (0, 1):
         along = np.moveaxis(tile, axis, 0)

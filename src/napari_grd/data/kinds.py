@@ -1,4 +1,4 @@
-"""Kinds of simulated nuclei: what is on the slide, and what the microscope makes of it."""
+"""Kinds of simulated nuclei: properties of specimen and microscope."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -6,34 +6,34 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class NucleiKind:
-    """How nuclei look in one sort of image.
+    """Appearance of nuclei in one kind of image.
 
     Attributes
     ----------
     radius : float
         Mean half axis in pixels.
     pixels_each : int
-        Pixels of the image for each nucleus.
+        Image area in pixels per nucleus.
     size_spread, brightness_spread : float
         Standard deviation of the logarithm of size and of brightness.
     elongation : float
-        How many times as long as wide a nucleus is at most.
+        Maximum ratio of length to width of a nucleus.
     clumped : float
-        Share of the nuclei that are put next to another one.
+        Share of the nuclei that are placed next to another one.
     brightness : float
-        Photons in the middle of a mean nucleus.
+        Photons in the center of an average nucleus.
     texture : float
-        Strength of the chromatin's grain, 1 is usual.
+        Strength of the chromatin texture, 1 is typical.
     cytoplasm : float
         Photons from cloudy structure around and between nuclei.
     blur : float
         Sigma of the lens in pixels.
     glow : float
-        Share of the light that comes from out of focus.
+        Share of out-of-focus light.
     shading : float
-        Share by which illumination differs between the middle and a side, at most.
+        Maximum relative difference of illumination between center and edge.
     background : float
-        Photons where there is nothing.
+        Photons of the background.
     """
 
     radius: float = 13.0
@@ -66,4 +66,4 @@ NUCLEI = MappingProxyType(
         "hazy": replace(CULTURE, brightness=250.0, cytoplasm=15.0, background=100.0, shading=0.4),
     }
 )
-"""Kinds by name, from what a fluorescence microscope shows of a culture to what it shows of it on a bad day."""
+"""Kinds by name, from good to poor fluorescence images of cultures."""

@@ -1,7 +1,7 @@
-"""The noise of a field of view, measured where there is nothing but background.
+"""The noise of a field of view, measured in the background.
 
-It is measured in square blocks a little smaller than an object. If many of them are about as calm as the
-calmest, the field is *sparse*: those are background, and nothing else. A field full of cells or membranes is not.
+It is measured in square blocks slightly smaller than an object. If many of them have about the lowest deviation, the
+field is *sparse*: these blocks are background only. A field full of cells or membranes is not.
 """
 
 import math
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_grd.data.blocks import blocks_of
 
-_PIXELS = 2**18  # of the blocks that are looked at, about
+_PIXELS = 2**18  # approximate number of pixels in the evaluated blocks
 _CELLS = 8  # a block has so many cells on a side; averaging a cell suppresses the noise of its pixels
 _WIDE = 2.3  # object diameters: side of a block in which slow changes of the background count as well
 _CALM, _SHARE = 1.4, 30  # so many percent of the blocks deviate by less than this times what the calmest tenth does,
@@ -23,20 +23,20 @@ _CALM_SMOOTHED = 1.2  # noise that a filter has smoothed is as even, and neighbo
 _INDEPENDENT = 0.57  # deviate independently: means of four by 0.5 of what one does;
 _CALM_GAUSSIAN = 2.0  # correlated noise varies more from block to block,
 _TAILS = 3.5  # its differences have a kurtosis of 3; where there are edges it is more,
-_SKEW = 0.3  # and it is not lopsided
+_SKEW = 0.3  # and it is not skewed
 _BLOCKY = 1.5  # what compression leaves of noise differs so many times as much between its blocks as within,
 _EVEN = 1.4  # and from one end of the field to the other as much, but for this factor,
 _WEAK = 1.5  # or cells differ by less than so many gray levels,
 _FAINT = 4.0  # and pixels by less than so many: beyond that it may be an image full of objects
 _FLAT = 0.5  # gray levels that compression hides
-_DARKEST = 8  # brightest pixel of an image with gray levels of eight bits
+_DARKEST = 8  # minimum of the brightest pixel of an 8-bit image
 
 Patches = Sequence[NDArray[Any]]
 Masks = Sequence[NDArray[np.bool_] | None]
 
 
 def cell_size(diameter: float) -> int:
-    """Side in pixels of a cell for objects of a diameter: a ninth of it."""
+    """Side of a cell in pixels: a ninth of the object diameter."""
     return max(1, round(diameter / 9))
 
 
@@ -48,7 +48,7 @@ def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[f
     patches : sequence of (H, W) arrays
         One channel of the field, or of samples of it.
     masks : sequence of ((H, W) bool or None)
-        Pixels to leave out.
+        Pixels to exclude.
     diameter : float
         Typical diameter of objects in pixels.
 
@@ -69,7 +69,7 @@ def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[f
         return None
     if (compressed := _compressed_background(patches, masks, diameter, pixels, cells)) is not None:
         return compressed
-    step = 0.0 if patches[0].dtype.kind == "f" else 12**-0.5  # what rounding to whole numbers leaves
+    step = 0.0 if patches[0].dtype.kind == "f" else 12**-0.5  # deviation of rounding to integers
     calm, lower, median = (max(float(value), step / cell) for value in np.percentile(cells, [10, _SHARE, 50]))
     like = lower <= _CALM * calm if len(cells) >= _MANY else median <= _CALM_FEW * calm
     if like and _is_white(patches, masks, cell, step):
@@ -77,7 +77,7 @@ def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[f
     smoothed = median <= _CALM_SMOOTHED * calm and _is_white_beyond(patches, masks, cell)
     if not smoothed and (median > _CALM_GAUSSIAN * calm or not _is_gaussian(patches, masks, diameter)):
         return None
-    # If all there is is noise, what is as wide as an object is noise, too.
+    # If there is only noise, structures as wide as an object are noise, too.
     wide = _deviations(patches, masks, cell, max(_CELLS, round(_WIDE * diameter / cell)))
     pixels, cells = wide if len(wide[0]) >= 4 else (pixels, cells)
     return max(float(np.median(pixels)), step), max(float(np.median(cells)), step / cell)
@@ -86,9 +86,9 @@ def background_noise(patches: Patches, masks: Masks, diameter: float) -> tuple[f
 def _compressed_background(
     patches: Patches, masks: Masks, diameter: float, pixels: NDArray[np.float32], cells: NDArray[np.float32]
 ) -> tuple[float, float] | None:
-    """Deviations in an empty field that was compressed as JPEG: it leaves patterns in some blocks, and none in others.
+    """Deviations in an empty field that was compressed as JPEG, with patterns in some blocks only.
 
-    Where most blocks are flat, the noise is as large as the patterns of a tenth of them.
+    If most blocks are flat, the noise is that of the patterns in a tenth of them.
     """
     tenth, half, most = np.percentile(cells, [10, 50, 90])
     even = most <= _EVEN * half and tenth >= half / _EVEN**2
@@ -102,7 +102,7 @@ def _compressed_background(
 
 def _is_blocky(plane: NDArray[Any]) -> bool:
     """Whether neighbors differ more across the borders of blocks of eight than within, in gray levels of eight bits."""
-    # Luminance of colors is a float.
+    # Luminance is a float.
     levels = plane.dtype == np.uint8 or (plane.dtype.kind == "f" and _DARKEST < plane.max() < 256)
     if min(plane.shape) < 32 or not levels:
         return False
@@ -111,22 +111,22 @@ def _is_blocky(plane: NDArray[Any]) -> bool:
     for axis in (0, 1):
         steps = np.abs(np.diff(values, axis=axis)).mean(axis=1 - axis)
         phases = steps[: len(steps) // 8 * 8].reshape(-1, 8).mean(axis=0)
-        border = float(phases.max())  # an image may be cropped: they may begin anywhere
+        border = float(phases.max())  # an image may be cropped, so the phase is unknown
         ratios.append(border > _BLOCKY * (float(phases.sum()) - border) / 7)
     return all(ratios)
 
 
 def _is_white(patches: Patches, masks: Masks, cell: int, step: float) -> bool:
-    """Whether averaging over cells lowers the deviation of calm blocks about as it does with independent noise."""
+    """Whether averaging over cells reduces the deviation of calm blocks about as for independent noise."""
     size = max(2, cell)
     pixels, cells = _deviations(patches, masks, size, max(4, _CELLS * cell // size))
     expected = max(float(np.percentile(pixels, 10)), step) / size
-    # What is the same all over a cell is not lowered at all.
+    # Structures larger than a cell are not reduced.
     return max(float(np.percentile(cells, 10)), step / size) <= min(_WHITE, 1 + 0.4 * (size - 1)) * expected
 
 
 def _is_white_beyond(patches: Patches, masks: Masks, cell: int) -> bool:
-    """Whether cells are independent, as after a median filter; objects reach over many cells."""
+    """Whether cells are independent, as after a median filter; objects extend over many cells."""
     _, cells = _deviations(patches, masks, cell, _CELLS)
     _, larger = _deviations(patches, masks, 2 * cell, _CELLS // 2)
     return bool(np.percentile(larger, 20) <= _INDEPENDENT * np.percentile(cells, 20))
@@ -135,7 +135,7 @@ def _is_white_beyond(patches: Patches, masks: Masks, cell: int) -> bool:
 def _deviations(
     patches: Patches, masks: Masks, cell: int, side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Standard deviation of pixels and of cell means in each block, a linear trend taken out of the cells."""
+    """Standard deviation of pixels and of cell means in each block, with a linear trend removed from the cells."""
     values = _blocks(patches, masks, cell * side)
     means = values.reshape(-1, side, cell, side, cell).mean(axis=(2, 4))
     flat = _detrended(means)
@@ -145,21 +145,21 @@ def _deviations(
 
 
 def _blocks(patches: Patches, masks: Masks, side: int) -> NDArray[np.float32]:
-    """Blocks ``(N, side, side)`` without masked pixels, each less its mean; of a large field some, evenly spread."""
+    """Blocks ``(N, side, side)`` without masked pixels, each minus its mean; of a large field an evenly spaced part."""
     found = []
     for patch, mask in zip(patches, masks, strict=True):
         blocks = blocks_of(patch, side)
         blocks = blocks.reshape(-1, side, side) if mask is None else blocks[~blocks_of(mask, side).any(axis=(2, 3))]
         blocks = blocks[:: max(1, blocks.size * len(patches) // _PIXELS)]
         if blocks.size:
-            # Single precision would lose the digits of large numbers.
+            # Single precision is insufficient for large numbers.
             exact = blocks.astype(np.float64) if blocks.dtype.itemsize >= 4 else blocks.astype(np.float32)
             found.append((exact - exact.mean(axis=(1, 2), keepdims=True)).astype(np.float32))
     return np.concatenate(found) if found else np.zeros((0, side, side), np.float32)
 
 
 def _detrended(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Blocks ``(N, side, side)`` less the plane that fits each best."""
+    """Blocks ``(N, side, side)`` minus a fitted plane each."""
     side = blocks.shape[1]
     axis = (np.arange(side, dtype=np.float32) - (side - 1) / 2) / math.sqrt(side * side * (side * side - 1) / 12)
     rows = (blocks.sum(axis=2) @ axis)[:, None, None] * axis[:, None]
@@ -169,7 +169,7 @@ def _detrended(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _is_gaussian(patches: Patches, masks: Masks, diameter: float) -> bool:
-    """Whether the calmer part of a field looks like noise, correlated or not: no edges at any scale, not lopsided."""
+    """Whether the calmer part of a field looks like noise, correlated or not: no edges at any scale, not skewed."""
     for cell in {1, max(1, round(diameter / 18)), cell_size(diameter)}:
         side = max(_CELLS, round(_WIDE * diameter / cell))
         values = _blocks(patches, masks, cell * side)

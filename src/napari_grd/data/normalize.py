@@ -1,4 +1,4 @@
-"""Intensities to a common scale."""
+"""Normalization of intensities."""
 
 from typing import Any
 
@@ -28,9 +28,9 @@ def normalize(image: NDArray[Any], value_range: NDArray[np.floating[Any]]) -> ND
     result = np.zeros(image.shape, np.float32)
     for channel, (low, high), target in zip(image, value_range, result, strict=True):
         if high != low:
-            # In double precision only where single precision would lose digits to a large offset.
+            # In double precision only if single precision is insufficient for a large offset.
             exact = channel.dtype.itemsize > 4 or max(abs(low), abs(high)) > 1e4 * abs(high - low)
             kind = np.float64 if exact else np.float32
-            with np.errstate(over="ignore", invalid="ignore"):  # infinite values stay so
+            with np.errstate(over="ignore", invalid="ignore"):  # infinite values stay infinite
                 target[...] = (channel.astype(kind, copy=False) - kind(low)) / kind(high - low)
     return result

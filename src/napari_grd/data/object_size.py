@@ -1,10 +1,9 @@
-"""How large the objects of an image are, estimated from the image itself.
+"""Estimation of the object size from the image.
 
-Objects that are brighter or darker than what surrounds them answer a difference of Gaussians best at the scale that
-fits them: a disk of diameter d at a standard deviation of d / (2 * sqrt(2)). The estimate is the geometric mean
-over the clearest answers, weighted by strength and diameter. It is a ratio scale: in an image that is magnified by two
-objects are twice as large, exactly but for pixels. Objects that only have edges (phase contrast, membranes) give no
-such answer.
+The response of a difference of Gaussians to objects brighter or darker than their surroundings is maximal at the
+matching scale: for a disk of diameter d at a standard deviation of d / (2 * sqrt(2)). The estimate is the geometric
+mean over the strongest responses, weighted by strength and diameter. In an image magnified by two, the estimate
+doubles, up to sampling. Objects with edges only (phase contrast, membranes) have no such response.
 
 References
 ----------
@@ -24,13 +23,13 @@ _PER_OCTAVE = 4
 _STEP = 2 ** (1 / _PER_OCTAVE)
 _FIRST = 2.0  # standard deviation in pixels at which an octave begins
 _WINDOW = 128  # side of a window in pixels of an octave, ...
-_WINDOWS = 2  # ... and how many are looked at
-_LARGE = 2**18  # pixels of an image whose finest octave is left out
-_WEAK = 0.05  # answers below this, in normalized intensity, count for nothing,
+_WINDOWS = 2  # ... and their number
+_LARGE = 2**18  # pixels of an image whose finest octave is skipped
+_WEAK = 0.05  # responses below this, in normalized intensity, are ignored,
 _SHARE = 0.5  # as do those below this share of the strong ones,
-_NOISE = 4.0  # and those that independent noise could give,
-_FAINT = 2.5  # or objects could that do not stand out of the noise of single pixels
-_ENOUGH = 5  # answers
+_NOISE = 4.0  # and those that could be caused by independent noise,
+_FAINT = 2.5  # or by objects that do not exceed the noise of single pixels
+_ENOUGH = 5  # responses
 
 
 def estimate_diameter(planes: Sequence[NDArray[np.float32]], *, dark: bool = False, noise: float = 0.0) -> float | None:
@@ -40,16 +39,16 @@ def estimate_diameter(planes: Sequence[NDArray[np.float32]], *, dark: bool = Fal
     ----------
     planes : sequence of (C, H, W) float32
         The image, or planes of it, normalized so that background is about 0 and objects about 1 (or, if they
-        are dark, the other way round). The first channel is looked at: of stained tissue red, which eosin lets pass.
+        are dark, the other way round). The first channel is used: for stained tissue red, which eosin transmits.
     dark : bool, default False
-        Whether objects are darker than what surrounds them.
+        Whether objects are darker than their surroundings.
     noise : float, default 0
         Standard deviation of the noise of a pixel, in normalized intensity.
 
     Returns
     -------
     float or None
-        In pixels; None if there are fewer than five clear answers.
+        In pixels; None if there are fewer than five clear responses.
 
     Examples
     --------
@@ -77,7 +76,7 @@ def answers(plane: NDArray[np.float32], *, dark: bool = False, noise: float = 0.
     Parameters are those of :func:`estimate_diameter`, of one plane.
     """
     image = plane[0]
-    # Beyond what is background and what is object, intensity says nothing of size.
+    # Intensities beyond those of background and objects are not informative for the size.
     image = np.clip(1 - image if dark else image, -0.2, 1.2)
     found: list[tuple[float, float]] = []
     factor = 1
@@ -106,9 +105,9 @@ def _octave(image: NDArray[np.float32], factor: int, noise: float) -> list[tuple
     count = round(_PER_OCTAVE * math.log2(2 * _FIRST / first))
     sigmas = [first * _STEP**step for step in range(-1, count + 2)]
     blurred = [_blur(image, sigmas[0])]
-    for fine, coarse in pairwise(sigmas):  # each from the one before: a narrower kernel costs less
+    for fine, coarse in pairwise(sigmas):  # each from the previous one: a narrower kernel costs less
         blurred.append(_blur(blurred[-1], math.sqrt(coarse**2 - fine**2)))
-    # Positive for bright blobs; the Laplacian normalized by the scale, but for a constant near 1.
+    # Positive for bright blobs; the scale-normalized Laplacian up to a constant near 1.
     response = np.stack([(fine - coarse) / (_STEP - 1) for fine, coarse in pairwise(blurred)])
     inner = response[1:-1]
     highest = _highest(_highest(_highest(response, 0, 1)[1:-1], 1, 2), 2, 2)
@@ -138,7 +137,7 @@ def _kernel(sigma: float) -> NDArray[np.float64]:
 
 
 def _highest(values: NDArray[np.float32], axis: int, reach: int) -> NDArray[np.float32]:
-    """The highest value within a reach along an axis: a maximum filter, several times as fast as scipy's."""
+    """A maximum filter along an axis, several times as fast as scipy's."""
     result = values.copy()
     moved, source = np.moveaxis(result, axis, 0), np.moveaxis(values, axis, 0)
     for shift in range(1, reach + 1):

@@ -1,4 +1,4 @@
-"""Affinities of an image that is turned and mirrored: pairs change their direction, and so their channel."""
+"""Affinities of a rotated and flipped image: pairs change their direction, and so their channel."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,9 @@ from napari_grd.graph.offsets import Offset, pair_ends
 def transform_affinities(
     affinities: NDArray[np.float32], offsets: Sequence[Offset], turns: int, flip: bool
 ) -> NDArray[np.float32]:
-    """Affinities of a plane after right-angle turns, then a mirroring of its last axis.
+    """Affinities of a plane after rotations by 90° and a flip of its last axis.
 
-    A pair that has turned lies along another offset, or against one: then it is
-    the pair of its other end::
+    A rotated pair is along another offset, or against one: then it belongs to its other end::
 
         (p, p + o)  --turn-->  (p', p' + Ro)      Ro an offset: that channel, at p'
                                                   -Ro an offset: that channel, at p' + Ro
@@ -23,23 +22,23 @@ def transform_affinities(
     Parameters
     ----------
     affinities : (K, H, W) float32
-        Channel ``k`` at pixel ``p`` speaks of the pair ``(p, p + offsets[k])``.
+        Channel ``k`` at pixel ``p`` is that of the pair ``(p, p + offsets[k])``.
     offsets : sequence of Offset
-        K offsets that are the same set, but for signs, after a turn.
+        K offsets that are the same set, up to signs, after a rotation.
     turns : int
-        Turns by 90 degrees, as :func:`numpy.rot90` makes them.
+        Number of rotations by 90 degrees, as in :func:`numpy.rot90`.
     flip : bool
-        Whether the last axis is mirrored after that.
+        Whether the last axis is flipped afterwards.
 
     Returns
     -------
     (K, H, W) or (K, W, H) float32
-        NaN where the partner lies outside.
+        NaN where the partner is outside.
 
     Raises
     ------
     ConfigError
-        If a turned offset is none of the offsets.
+        If a rotated offset is not among the offsets.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is no image: pixels outside what was scanned, and those that are no numbers."""
+"""Invalid pixels: those that were not scanned, and NaN."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def not_finite(image: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Which pixels of ``(C, *S)`` are NaN, infinite or beyond single precision in a channel; None if none are."""
     if image.dtype.kind != "f":
         return None
-    # Comparing with float32's largest also catches NaN, and float64 values that would become infinite.
+    # Comparing with float32's maximum also detects NaN, and float64 values that would become infinite.
     bad: NDArray[np.bool_] = ~(np.abs(image) <= np.finfo(np.float32).max).all(axis=0)
     return bad if bad.any() else None
 
@@ -26,7 +26,7 @@ def not_finite(image: NDArray[Any]) -> NDArray[np.bool_] | None:
 def find_padding(patches: Sequence[NDArray[Any]]) -> float | None:
     """The value of areas that were not scanned.
 
-    Whole blocks have exactly the lowest or the highest value, and hardly any pixel beyond them has it: the zeros around
+    Whole blocks have exactly the lowest or the highest value, and almost no other pixel has it: the zeros around
     a stitched mosaic, but not the zeros of a dark camera.
 
     Parameters
@@ -56,7 +56,7 @@ def find_padding(patches: Sequence[NDArray[Any]]) -> float | None:
             blocks = blocks_of((patch == value).all(axis=0), _SIDE)
             full = blocks.all(axis=(2, 3))
             inside += int(full.sum())
-            # Blocks beside a full one are cut by the border of the scan.
+            # Blocks next to a full one are crossed by the border of the scan.
             away = ~ndimage.binary_dilation(full, np.ones((3, 3))) if full.any() else ~full
             stray += int(blocks[away].sum())
             other += int(away.sum()) * _SIDE**2

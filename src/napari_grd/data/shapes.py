@@ -1,4 +1,4 @@
-"""Outlines of synthetic objects: where they lie and how they bend."""
+"""Positions and outlines of synthetic objects."""
 
 import math
 
@@ -33,10 +33,10 @@ def radii(
     stretch: tuple[float, ...],
     longest: float = 1.9,
 ) -> Float:
-    """Distance of a box's pixels from a center, in units of the half axes of a randomly turned ellipsoid.
+    """Distance of a box's pixels from a center, in units of the half axes of a randomly rotated ellipsoid.
 
-    ``size`` is the mean half axis, ``stretch`` the length of a pixel along each axis, ``longest`` how many times
-    as long as wide it is at most.
+    ``size`` is the mean half axis, ``stretch`` the length of a pixel along each axis, ``longest`` the maximum ratio of
+    length to width.
     """
     ndim = len(box_shape)
     elongation = rng.uniform(1.0, longest)
@@ -51,7 +51,7 @@ def radii(
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected piece: bending an outline can pinch off crumbs."""
+    """The largest connected component: bending an outline can separate small fragments."""
     pieces, count = ndimage.label(mask)
     if count < 2:
         return mask
@@ -60,7 +60,7 @@ def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def even_points(rng: np.random.Generator, shape: tuple[int, int], count: int) -> Float:
-    """At least two points that do not clump: of a few candidates, each time the one farthest from the others."""
+    """At least two well-separated points: of a few candidates, each time the one farthest from the others."""
     points = rng.uniform(0, shape, size=(max(count, 2), 2))
     for placed in range(1, len(points)):
         candidates = rng.uniform(0, shape, size=(4, 2))
@@ -71,10 +71,10 @@ def even_points(rng: np.random.Generator, shape: tuple[int, int], count: int) ->
 def curved_voronoi(
     rng: np.random.Generator, shape: tuple[int, int], seeds: Float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Float, Float]:
-    """For each pixel its cell, the next cell, the distance to its cell's seed and to the border of the two."""
+    """For each pixel its cell, the second nearest cell, the distance to its cell's seed and to their border."""
     grid = np.indices(shape, dtype=np.float64)
     spacing = math.sqrt(math.prod(shape) / len(seeds))
-    # Straight edges give a Voronoi diagram away; bending space bends them.
+    # A deformation of space bends the straight edges of the Voronoi diagram.
     bend = 0.09 * spacing * np.stack([smooth_noise(rng, shape, spacing / 4) for _ in shape])
     distance, index = cKDTree(seeds).query(np.moveaxis(grid + bend, 0, -1), k=2)
     cell, neighbor = np.moveaxis(index, -1, 0)

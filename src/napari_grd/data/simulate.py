@@ -4,7 +4,7 @@ Objects are drawn, lit unevenly, blurred by a lens and counted by a camera::
 
     shapes -> brightness, texture -> out-of-focus glow, blur -> photons -> read noise -> uint16
 
-The images are no substitute for real ones: they show that a pipeline works.
+The images do not replace real ones: they show that a pipeline works.
 """
 
 import math
@@ -29,9 +29,9 @@ from napari_grd.errors import ConfigError
 
 UInt16 = NDArray[np.uint16]
 
-_OFFSET = 110.0  # what the camera reports in the dark
+_OFFSET = 110.0  # dark level of the camera
 _READ_NOISE = 3.0
-_TRIES = 60  # places refused in a row before the plane counts as full
+_TRIES = 60  # consecutive rejected positions before the plane is considered full
 
 
 def nuclei_2d(
@@ -78,7 +78,7 @@ def nuclei_2d(
 def nuclei_3d(
     rng: np.random.Generator, shape: tuple[int, int, int] = (32, 96, 96), count: int | None = None
 ) -> tuple[UInt16, UInt16]:
-    """Fluorescent nuclei in a volume, blurred more along z, as a microscope does.
+    """Fluorescent nuclei in a volume, with a stronger blur along z, as in a microscope.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def cells_2d(
     border: Literal["bright", "dark"] | None = None,
     gaps: float = 0.08,
 ) -> tuple[UInt16, UInt16]:
-    """A sheet of touching cells, told apart by their borders.
+    """A sheet of touching cells, separated by their borders.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def cells_2d(
     else:
         inside = 260 * brightness[cell] * grain * (1.4 + 0.5 * nucleus)
         signal = np.where(filled, inside * (1 - 0.8 * np.minimum(line, 1)), 25 * grain)
-    # The frame can cut a bent cell in two: what is seen are two objects.
+    # The frame can divide a bent cell: its visible parts are two objects.
     labels = measure.label(np.where(filled, cell + 1, 0)).astype(np.uint16)  # type: ignore[no-untyped-call]
     return photograph(rng, signal, blur=(0.9, 0.9)), labels
 
@@ -189,7 +189,7 @@ def _nuclei(
     count = _checked_count(shape, count, ndim=len(stretch), pixels_each=kind.pixels_each)
     labels = np.zeros(shape, np.uint16)
     signal = np.zeros(shape)
-    # One rough field bends all outlines and one grains all of them: objects get shapes, not ellipses.
+    # One random field bends all outlines, another one adds texture: objects are not ellipses.
     bend = 0.09 * smooth_noise(rng, shape, kind.radius / 2.2 / np.asarray(stretch))
     chromatin = 0.8 * smooth_noise(rng, shape, 1.1) + 0.6 * smooth_noise(rng, shape, 2.5)
     centers: list[Float] = []
@@ -198,7 +198,7 @@ def _nuclei(
         condensed = rng.random() < 0.06  # about to divide, or dying: small and bright
         size = kind.radius * rng.lognormal(0.0, kind.size_spread) * (0.55 if condensed else 1.0)
         center = place(rng, shape, centers, 2 * kind.radius / np.asarray(stretch), kind.clumped)
-        # The longest half axis, bent outwards, has to fit.
+        # The longest half axis, bent outwards, must fit.
         reach = size * max(2.0, 1.35 * math.sqrt(kind.elongation))
         box = tuple(
             slice(max(0, math.floor(at - reach / step)), max(0, math.ceil(at + reach / step)))
@@ -207,7 +207,7 @@ def _nuclei(
         depth = 1 - radii(rng, box, labels[box].shape, center, size, stretch, kind.elongation) - bend[box]
         inside = largest_piece(depth > 0)
         free = inside & (labels[box] == 0)
-        # A sliver beyond the frame or behind a neighbor could not be told from noise.
+        # A small visible part at the frame or behind a neighbor could not be distinguished from noise.
         if free.sum() < max(12, 0.85 * inside.sum()) or ndimage.label(free)[1] > 1:
             refused += 1
             continue
@@ -246,7 +246,7 @@ def photograph(
     shading: float = 0.06,
     background: float = 18.0,
 ) -> UInt16:
-    """What a camera behind a lens makes of light.
+    """Simulate lens and camera.
 
     Parameters
     ----------
@@ -257,11 +257,11 @@ def photograph(
     blur : tuple of float
         Sigma of the lens in pixels of each axis.
     glow : float
-        Share of the light that comes from out of focus.
+        Share of out-of-focus light.
     shading : float
-        Share by which illumination differs between the middle and a side, at most.
+        Maximum relative difference of illumination between center and edge.
     background : float
-        Photons expected where there is nothing.
+        Expected photons of the background.
     """
     haze = ndimage.gaussian_filter(signal, (2.0, 14.0, 14.0)[-signal.ndim :])
     steps = [np.linspace(-1, 1, size) for size in signal.shape]

@@ -14,8 +14,8 @@ from napari_grd.errors import ConfigError
 _RADIUS = 12.0
 _PIXELS_EACH = 2600
 _DAUGHTER = 0.8  # radius of a daughter, in radii of its mother
-_PATCH = 64  # side of the texture that a nucleus carries along
-_LEAST = 30  # pixels; what is left of a nucleus behind the frame's edge or another one is not drawn below that
+_PATCH = 64  # side of the texture of a nucleus
+_LEAST = 30  # pixels; smaller visible parts of a nucleus are not drawn
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Nucleus:
     waves: Float = field(repr=False)  # amplitude and phase of the outline's harmonics 2, 3 and 4
     texture: Float = field(repr=False)
     brightness: float
-    divides: float  # frames until it does
+    divides: float  # frames until its division
 
 
 def nuclei_timelapse(

@@ -1,1 +1,1 @@
-"""Models for other programs: ONNX, OpenVINO, and bioimage.io packages, which also come back in."""
+"""Export of models: ONNX, OpenVINO, and bioimage.io packages, which can be read back."""

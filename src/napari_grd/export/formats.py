@@ -1,4 +1,4 @@
-"""One way out of napari-grd for every format."""
+"""Export of models in all formats."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from napari_grd.hub import ModelLike, as_model
 Format = Literal["bioimageio", "onnx", "openvino"]
 
 SUFFIXES: dict[str, tuple[str, ...]] = {"bioimageio": (".zip",), "onnx": (".onnx",), "openvino": (".xml", ".zip", "")}
-"""How the name of a file may end, by format; the first is what a name without suffix gets, unless it may stay so."""
+"""Valid suffixes by format; the first is added to a name without suffix, unless that is valid, too."""
 
 
 def export_model(
@@ -29,31 +29,29 @@ def export_model(
     cite: Sequence[Mapping[str, str]] = (),
     license: str | None = None,
 ) -> Path:
-    """Write a model for other programs, whole or not at all.
+    """Export a model for other programs, atomically.
 
     Parameters
     ----------
     model : Model, str or Path
         A model, or its name or file, as for :func:`napari_grd.load_model`. Its network is not changed.
     path : str or Path
-        Where to: ``.zip`` for bioimageio, ``.onnx`` for onnx (both are added
-        to a name without suffix); for openvino ``.xml`` (``.bin`` comes beside
-        it), ``.zip``, or a folder to make. A file of that name is replaced.
+        The file: ``.zip`` for bioimageio, ``.onnx`` for onnx (both are added to a name without suffix); for openvino
+        ``.xml`` (with ``.bin`` beside it), ``.zip``, or a new folder. An existing file is replaced.
     format : {"bioimageio", "onnx", "openvino"}
-        What to write, see :func:`~napari_grd.export.bioimageio.package.write_package`,
+        The format, see :func:`~napari_grd.export.bioimageio.package.write_package`,
         :func:`~napari_grd.export.onnx.write_onnx` and
         :func:`~napari_grd.export.openvino.write_openvino`.
     int8 : bool, default False
         Quantize the network; for openvino and a calibrated model, see
         :func:`~napari_grd.inference.int8_calibration.calibrate_int8`.
     image, axes, authors, cite, license
-        For bioimageio: an example image for test and cover and its axes, and
-        what the description says.
+        For bioimageio: an example image for test and cover and its axes, and entries of the description.
 
     Returns
     -------
     Path
-        What was written.
+        The written file or folder.
 
     Raises
     ------
@@ -61,7 +59,7 @@ def export_model(
         If the format is unknown, the path has another suffix, or an option
         belongs to another format.
     GrdError
-        If an optional package is missing; the message says which.
+        If an optional package is missing; the message names it.
     OutputError
         If the network cannot be exported or the file cannot be written.
 

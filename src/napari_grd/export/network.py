@@ -1,4 +1,4 @@
-"""A model as one graph of plain operations, which every exported format holds.
+"""A model as one graph of standard operations, common to all export formats.
 
 ::
 
@@ -21,17 +21,17 @@ from napari_grd.models import Model
 
 INPUT = "image"
 TOLERANCE = 1e-4
-"""Largest difference from torch that an exported file may have; all outputs lie in [-1, 1]."""
+"""Maximum difference of an exported model from torch; all outputs are in [-1, 1]."""
 
 Run = Callable[[NDArray[np.float32]], Sequence[NDArray[np.float32]]]
 
 
 class ExportNetwork(nn.Module):
-    """The network of a model, with all that is computed pixel by pixel afterwards.
+    """The network of a model, with its pixel-wise postprocessing.
 
     Maps a normalized image ``(B, C_in, *S)`` of any size to the outputs that
-    :func:`output_names` lists. Sides that are no multiple of the network's
-    stride are padded by reflection at their end.
+    :func:`output_names` lists. Sides that are not multiples of the network's stride are padded by reflection at their
+    end.
 
     Parameters
     ----------
@@ -95,9 +95,9 @@ def check_agreement(model: Model, run: Run, engine: str, *, batches: bool = True
     run : callable
         The exported model: an image to the list of its outputs.
     engine : str
-        What runs it, for the message.
+        Name of the engine, for messages.
     batches : bool, default True
-        Whether it takes several images at once.
+        Whether it supports batches.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def check_agreement(model: Model, run: Run, engine: str, *, batches: bool = True
 
 
 def _reflected(size: int, stride: int) -> Tensor:
-    """Indices of an axis, going back at its end until the stride is full."""
+    """Indices of an axis, reflected at its end up to a multiple of the stride."""
     # Written for tracing, where sizes are tensors: no Python branch, and a division that exporters round alike.
     padded = (size + stride - 1) // stride * stride
     last = size - 1
@@ -140,7 +140,7 @@ def _window(values: Tensor, start: Sequence[int], size: Sequence[int]) -> Tensor
 
 
 def _cosines(unit: Tensor, offsets: Sequence[Sequence[int]], spatial: Sequence[int]) -> Tensor:
-    # Zeros around the image are the partners outside, so that every offset has one shape whatever the image's.
+    # The image is padded with zeros for partners outside, so that all offsets have the same shape.
     before = [max(0, *(-offset[axis] for offset in offsets)) for axis in range(len(spatial))]
     after = [max(0, *(offset[axis] for offset in offsets)) for axis in range(len(spatial))]
     widths = [width for pair in zip(reversed(before), reversed(after), strict=True) for width in pair]

@@ -1,4 +1,4 @@
-"""Models for ONNX Runtime, and whatever else reads ONNX."""
+"""Export to ONNX."""
 
 import io
 import json
@@ -18,19 +18,19 @@ from napari_grd.io.optional import require
 from napari_grd.models import Model
 
 OPSET = 17
-"""Version of ONNX's operations that is written: old enough for programs of 2022 on."""
+"""ONNX opset version: supported by programs since 2022."""
 
 _PURPOSE = "Export to ONNX"
 _EXTRA = "onnx"
 
 
 def write_onnx(model: Model, path: str | Path) -> Path:
-    """Write a model as an ONNX file, whole or not at all.
+    """Write a model as an ONNX file, atomically.
 
     Parameters
     ----------
     model : Model
-        Its network is left as it is.
+        Its network is not changed.
     path : str or Path
         The file.
 
@@ -50,7 +50,7 @@ def write_onnx(model: Model, path: str | Path) -> Path:
     Notes
     -----
     Input ``image`` ``(batch, C_in, *S)`` float32, normalized, of any size;
-    outputs as :func:`napari_grd.export.network.output_names` says. The
+    outputs as in :func:`napari_grd.export.network.output_names`. The
     metadata of the file are those of a model file.
     """
     path = Path(path)
@@ -60,7 +60,7 @@ def write_onnx(model: Model, path: str | Path) -> Path:
 
 
 def onnx_bytes(model: Model) -> bytes:
-    """What :func:`write_onnx` writes, checked; errors are the same."""
+    """The verified content of :func:`write_onnx`; errors are the same."""
     onnx = require("onnx", _PURPOSE, _EXTRA)
     graph = onnx.load_model_from_string(_traced(model))
     graph.producer_name = "napari-grd"
@@ -107,7 +107,7 @@ def _traced(model: Model) -> bytes:
 
 
 def _check(onnx: Any, graph: Any) -> None:
-    """That the file holds what it says: valid operations, all of one known version."""
+    """Check that the graph is valid: standard operations of one known version."""
     versions = {opset.domain: opset.version for opset in graph.opset_import}
     if versions != {"": OPSET}:
         raise OutputError(
@@ -133,7 +133,7 @@ def _session(content: bytes) -> Any:
 
 
 def _usage(model: Model) -> dict[str, Any]:
-    """What a program needs to know that has never heard of napari-grd."""
+    """Metadata for programs other than napari-grd."""
     norm = model.config.normalization
     return {
         "input": f"{INPUT}: (batch, {model.config.in_channels}, *S) float32; of each channel of the whole image,"

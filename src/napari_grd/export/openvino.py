@@ -24,14 +24,14 @@ _NAME = "model"
 
 
 def write_openvino(model: Model, path: str | Path, *, int8: bool = False) -> Path:
-    """Write a model as OpenVINO IR, whole or not at all.
+    """Write a model as OpenVINO IR, atomically.
 
     Parameters
     ----------
     model : Model
-        Its network is left as it is.
+        Its network is not changed.
     path : str or Path
-        ``name.xml`` (``name.bin`` comes beside it), ``name.zip`` with both in
+        ``name.xml`` (with ``name.bin`` beside it), ``name.zip`` with both in
         it, or a name without suffix: a new folder of both.
     int8 : bool, default False
         Quantize the network with the model's calibration patches.
@@ -46,17 +46,15 @@ def write_openvino(model: Model, path: str | Path, *, int8: bool = False) -> Pat
     GrdError
         If OpenVINO (or nncf, for int8) is missing, or the model has no calibration patches.
     OutputError
-        If OpenVINO does not compute the same as torch (not asked of int8), or
-        the files cannot be written.
+        If OpenVINO does not compute the same as torch (not checked for int8), or the files cannot be written.
 
     Notes
     -----
     Input and outputs are those of :func:`napari_grd.export.onnx.write_onnx`.
     The metadata of a model file are in the runtime information
     (``rt_info``) under ``napari_grd``, and with them the digest of the weights
-    that belong to the graph, which :func:`read_openvino` compares. A kill leaves
-    the old pair, the new one, or an ``.xml`` that the next one to write into
-    the folder puts in its place.
+    that belong to the graph, which :func:`read_openvino` compares. After a kill there is the old pair, the new one, or
+    an ``.xml`` that the next process that writes into the folder renames.
     """
     path = Path(path)
     graph, weights = openvino_bytes(model, int8=int8)
@@ -81,7 +79,7 @@ def read_openvino(path: str | Path) -> Any:
     Parameters
     ----------
     path : str or Path
-        The ``.xml`` of :func:`write_openvino`. If its writer was killed at the last moment, its work is completed.
+        The ``.xml`` of :func:`write_openvino`. If its writer was killed while renaming, that is completed.
 
     Returns
     -------
@@ -114,7 +112,7 @@ def read_openvino(path: str | Path) -> Any:
 
 
 def openvino_bytes(model: Model, *, int8: bool = False) -> tuple[bytes, bytes]:
-    """The contents of ``.xml`` and ``.bin``, checked; errors are those of :func:`write_openvino`."""
+    """The verified contents of ``.xml`` and ``.bin``; errors are those of :func:`write_openvino`."""
     graph = convert(ExportNetwork(model), model, any_batch=True)
     graph.inputs[0].get_tensor().set_names({INPUT})
     for output, name in zip(graph.outputs, output_names(model), strict=True):
@@ -135,7 +133,7 @@ def _digest(weights: bytes) -> str:
 
 
 def _runner(content: tuple[bytes, bytes]) -> Run:
-    # Read back from what will be written: a graph in memory may hold what a file cannot.
+    # Read back from the bytes to write: a graph in memory may contain what a file cannot.
     compiled = core().compile_model(from_bytes(*content), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(image: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:

@@ -1,1 +1,1 @@
-"""The vocabulary of the method: offsets, affinities, instance graphs, partition."""
+"""The graphs of the method: offsets, affinities, instance graphs, partition."""

@@ -1,8 +1,8 @@
-"""Affinities: how alike the two ends of each offset are, from labels and from embeddings (method.md, sections 3 and 4).
+"""Affinities of the two ends of each offset, from labels and from embeddings (method.md, sections 3 and 4).
 
 Shapes: B images, C embedding channels, K offsets, S the spatial axes ``y, x`` or
-``z, y, x``. Channel ``k`` at pixel ``p`` speaks of the pair ``(p, p + offsets[k])``;
-the pair is valid where the partner lies inside the image.
+``z, y, x``. Channel ``k`` at pixel ``p`` is that of the pair ``(p, p + offsets[k])``; the pair is valid if the partner
+is inside the image.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ def valid_mask(shape: tuple[int, ...], offsets: Sequence[Offset], device: torch.
     shape : tuple of int
         Spatial shape, in pixels.
     offsets : sequence of Offset
-        K offsets with one component an axis.
+        K offsets with one component per axis.
     device : torch.device or str, optional
-        Where the mask is made.
+        Device of the mask.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def affinities_from_embedding(embedding: Tensor, offsets: Sequence[Offset], *, w
     embedding : Tensor
         ``(B, C, *S)``.
     offsets : sequence of Offset
-        K offsets with one component a spatial axis.
+        K offsets with one component per spatial axis.
     wrap : bool
         Take the partner modulo the image size instead of leaving invalid pairs 0.
 
@@ -96,14 +96,14 @@ def affinities_from_embedding(embedding: Tensor, offsets: Sequence[Offset], *, w
 def affinities_from_labels(
     labels: Tensor, offsets: Sequence[Offset], *, background: Literal["equal", "different"] = "equal"
 ) -> Tensor:
-    """Whether both ends of each pair lie in the same instance (method.md, section 4).
+    """Whether both ends of each pair are in the same instance (method.md, section 4).
 
     Parameters
     ----------
     labels : Tensor
         Integers ``(B, *S)``, 0 is background.
     offsets : sequence of Offset
-        K offsets with one component a spatial axis.
+        K offsets with one component per spatial axis.
     background : {"equal", "different"}
         Whether two background pixels belong together.
 
@@ -137,18 +137,17 @@ def affinities_from_labels(
 
 
 def class_weights(target: Tensor, valid: Tensor, *, per_offset: bool = False) -> Tensor:
-    """Weights that balance joined and separated pairs (method.md, section 4).
+    """Weights that balance attractive and repulsive pairs (method.md, section 4).
 
-    With ``r`` the share of joined pairs among the valid ones, clipped to [0.05, 0.99],
-    the rarer kind weighs ``r / (1 - r)`` or its inverse and the other kind 1. All
-    pairs weigh 1 where only one kind occurs.
+    With ``r`` the share of attractive pairs among the valid ones, clipped to [0.05, 0.99], the rarer kind has the
+    weight ``r / (1 - r)`` or its inverse and the other kind 1. All pairs have weight 1 if only one kind occurs.
 
     Parameters
     ----------
     target : Tensor
-        ``(B, K, *S)``, 1 for joined pairs and 0 for separated ones.
+        ``(B, K, *S)``, 1 for attractive pairs and 0 for repulsive ones.
     valid : Tensor
-        bool, ``(K, *S)`` or ``(B, K, *S)``: the pairs that count.
+        bool, ``(K, *S)`` or ``(B, K, *S)``: the valid pairs.
     per_offset : bool
         One share for each offset of an image, instead of one for each image.
 
@@ -178,8 +177,8 @@ def class_weights(target: Tensor, valid: Tensor, *, per_offset: bool = False) ->
 class _PairProducts(torch.autograd.Function):
     """Inner products of the two ends of each pair, as one tensor.
 
-    The same made of differentiable slices keeps a padded copy of the embedding's
-    gradient for every offset; here all offsets add into one.
+    An implementation with differentiable slices stores a padded copy of the embedding's gradient for every offset; here
+    all offsets accumulate into one.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Where instances end, as affinities tell it."""
+"""Boundaries of instances, derived from affinities."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def weakest_affinity(affinities: NDArray[np.float32], offsets: Sequence[Offset])
     Parameters
     ----------
     affinities : (K, *S) float32
-        One channel an offset.
+        One channel per offset.
     offsets : sequence of Offset
         The K offsets.
 
@@ -29,21 +29,21 @@ def weakest_affinity(affinities: NDArray[np.float32], offsets: Sequence[Offset])
     >>> weakest_affinity(np.array([[[0.0, 0.2, 0.9]]], np.float32), [(0, -1)])
     array([[1. , 0.2, 0.9]], dtype=float32)
     """
-    # A pair without a partner has affinity 0, which would look like a boundary along the rim.
+    # A pair without a partner has affinity 0, which would appear as a boundary along the image border.
     valid = valid_mask(affinities.shape[1:], offsets).numpy()
     weakest: NDArray[np.float32] = np.min(affinities, axis=0, where=valid, initial=1)
     return weakest
 
 
 def boundary_map(affinities: NDArray[np.float32], offsets: Sequence[Offset]) -> NDArray[np.float32]:
-    """How surely a boundary passes a pixel: 1 minus its weakest affinity to a nearest partner.
+    """Boundary strength of each pixel: 1 minus its weakest affinity to a nearest partner.
 
     Parameters
     ----------
     affinities : (K, *S) float32
-        One channel an offset.
+        One channel per offset.
     offsets : sequence of Offset
-        The K offsets; those of the shortest reach are used.
+        The K offsets; the shortest ones are used.
 
     Returns
     -------

@@ -26,11 +26,9 @@ def merge_fragments(
 ) -> Int32Labels:
     """Merge objects that are too small into a neighbor, or remove them.
 
-    A fragment joins the neighbor with which it shares the highest mean
-    affinity over the attractive edges between them (clipped to [0, 1]; among
-    equals, the lower label). Fragments may join fragments; the rounds go on
-    until each is large enough or touches nothing. Only what touches nothing is
-    removed, so dense data stay dense.
+    A fragment is merged with the neighbor with the highest mean affinity over the attractive edges between them
+    (clipped to [0, 1]; among equals, the lower label). Fragments may be merged with fragments; this is repeated until
+    each is large enough or has no neighbor. Only fragments without neighbors are removed, so dense data stay dense.
 
     Parameters
     ----------
@@ -65,8 +63,7 @@ def merge_fragments(
     if not small.any():
         return labels
 
-    # A group that is still small holds fragments only, so the contacts of the
-    # fragments are all that the later rounds can need.
+    # A group that is still small contains only fragments, so later rounds only need the contacts of fragments.
     pairs, affinity = _contacts(labels, attractive, vectors, small, 2 * len(attractive) * int(sizes[small].sum()))
     first, second = np.concatenate([pairs >> 32, pairs & _LOW]), np.concatenate([pairs & _LOW, pairs >> 32])
     affinity = np.concatenate([affinity, affinity])
@@ -102,7 +99,7 @@ def merge_slivers(
     slivers: _Ids,
     apart: _Ids,
 ) -> Int32Labels:
-    """Merge objects that are small because of constraints into a neighbor that they are not kept apart from.
+    """Merge objects that are small because of constraints into a neighbor without a cannot-link constraint.
 
     Parameters
     ----------
@@ -143,7 +140,7 @@ def merge_slivers(
 def _added_up(first: _Ids, second: _Ids, affinity: _Sums, count: _Sums) -> tuple[_Ids, _Ids, _Sums, _Sums]:
     """Contacts with each pair once."""
     pairs, index = np.unique(first << 32 | second, return_inverse=True)
-    # numpy's stubs take weighted counts for integers.
+    # numpy's stubs declare weighted counts as integers.
     return pairs >> 32, pairs & _LOW, np.bincount(index, affinity), np.bincount(index, count)  # type: ignore[return-value]
 
 
@@ -184,8 +181,8 @@ def fill_holes(labels, max_hole, planar):  # type: ignore[no-untyped-def]
     """Fill, in place, background inside a single object.
 
     A hole is a component of the background (diagonal neighbors are connected)
-    of at most ``max_hole`` pixels that touches one object only and not the
-    border of the image, beyond which it might go on.
+    of at most ``max_hole`` pixels that touches only one object and not the border of the image, beyond which it might
+    continue.
 
     Parameters
     ----------
@@ -209,7 +206,7 @@ def fill_holes(labels, max_hole, planar):  # type: ignore[no-untyped-def]
     for z in range(reach, depth - reach):
         for y in range(1, height - 1):
             for x in range(1, width - 1):
-                # The pixel of a hole that comes first has an object before and above it.
+                # The first pixel of a hole has an object before and above it.
                 owner = labels[z, y, x - 1]
                 if labels[z, y, x] != 0 or owner <= 0 or labels[z, y - 1, x] != owner:
                     continue

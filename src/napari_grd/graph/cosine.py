@@ -1,6 +1,6 @@
-"""Affinities of an embedding on the CPU, as fast as memory allows.
+"""Affinities of an embedding on the CPU, limited by memory bandwidth.
 
-A network run for speed ends in channels-last layout, where the embedding of a
+A network optimized for speed has its output in channels-last layout, where the embedding of a
 pixel is contiguous: one pass over the pixels then computes every offset. It is
 the numpy counterpart of :mod:`napari_grd.graph.affinities`, which is torch,
 differentiable and channels-first.
@@ -18,7 +18,7 @@ from napari_grd.graph.parallel import for_slabs
 from napari_grd.graph.volume import as_triple, as_vectors, as_volume
 
 _EPS = np.float32(1e-12)
-# Not "fast": NaN has to survive, for it tells of a broken network or image.
+# Not "fast": NaN must be propagated, because it indicates an invalid network or image.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
@@ -38,7 +38,7 @@ def affinities_channels_last(
     offsets : sequence of tuple of int
         Offset ``o`` pairs pixel ``p`` with ``p + o``.
     mask : bool array, shape (\\*S), optional
-        Compute only the pairs whose both ends are in the mask; the others are 0.
+        Compute only the pairs with both ends in the mask; the others are 0.
     stride : int, default 1
         Compute only at pixels whose coordinates are all multiples of it.
 
@@ -90,7 +90,7 @@ def warm_up() -> None:
 
 @compiled(fastmath=_FAST)
 def _scales(pixels, inside, scale, start, stop):  # type: ignore[no-untyped-def]
-    """One over the length of each embedding, in rows start to stop."""
+    """The inverse norm of each embedding, in rows start to stop."""
     _, height, width, channels = pixels.shape
     for row in range(start, stop):
         z, y = divmod(row, height)

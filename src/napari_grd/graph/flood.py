@@ -1,10 +1,9 @@
-"""Dividing regions among given pixels: each pixel goes to the one that is nearest, by what the embedding says.
+"""Dividing regions among seeds: each pixel is assigned to the nearest seed, with costs from the embedding.
 
-A step between neighbors costs 1 where the embedding changes little and much
-more where it changes as at a border: without a border in the way the pieces meet
-half-way, otherwise at the border. Where the region is narrow a step costs more, too, so that
-pieces of different sizes meet at a waist. (A watershed or a mutex watershed in its place
-lets one noisy pixel decide: the other side can end with a few pixels.)
+A step between neighbors costs 1 where the embedding is smooth and much more where it changes as at a border: without a
+border in between the pieces meet half-way, otherwise at the border. Steps in narrow parts of the region cost more, too,
+so that pieces of different sizes meet at a constriction. (With a watershed or a mutex watershed, a single noisy pixel
+can leave one side with only a few pixels.)
 """
 
 import heapq
@@ -23,14 +22,14 @@ _EPS = 1e-12
 
 
 def step_changes(embedding: npt.NDArray[np.float32], region: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """How much the embedding changes between neighbors.
+    """The change of the embedding between neighbors.
 
     Parameters
     ----------
     embedding : float32 array, shape (Z, Y, X, C)
         Raw embedding.
     region : bool array, shape (Z, Y, X)
-        Where it counts.
+        Pixels to consider.
 
     Returns
     -------
@@ -51,7 +50,7 @@ def step_changes(embedding: npt.NDArray[np.float32], region: npt.NDArray[np.bool
 
 
 def narrowness(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-    """How much more a step costs because the region is narrow there.
+    """Additional cost of a step in narrow parts of the region.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def narrowness(groups: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
     >>> narrowness(np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], np.int32))[0, 1].round(1).tolist()
     [4.099999904632568, 0.0, 4.099999904632568]
     """
-    # A plane is no slice: it has a rim only along axes that have an extent.
+    # A plane has no rim along z.
     rims = [(int(size > 1),) * 2 for size in groups.shape]
     depth = ndimage.distance_transform_edt(np.pad(groups > 0, rims))
     inner = depth[tuple(slice(rim, size + rim) for (rim, _), size in zip(rims, groups.shape, strict=True))]
@@ -92,7 +91,7 @@ def divide(
     groups : int32 array, shape (Z, Y, X)
         Neighbors of one group are connected; 0: not part of any.
     seeds : int32 array, shape (Z, Y, X)
-        Numbers from 1 on pixels that are in a group, 0 for those that are to be given to one.
+        Seeds numbered from 1 on pixels of a group, 0 for pixels to assign.
     typical : float
         Change between two pixels of one object.
     narrow : float32 array, shape (Z, Y, X)
@@ -101,8 +100,7 @@ def divide(
     Returns
     -------
     int32 array, shape (Z, Y, X)
-        The seed's number for each pixel; what no seed reaches is numbered on,
-        component by component.
+        The seed's number for each pixel; components without a seed get new numbers.
 
     Examples
     --------
@@ -117,7 +115,7 @@ def divide(
 
 @compiled()
 def contacts(cells, groups, changes):  # type: ignore[no-untyped-def]
-    """Neighbors of one group in two cells: ``cell << 32 | cell``, the smaller first, and how alike they are."""
+    """Neighbors of one group in two cells: ``cell << 32 | cell``, the smaller first, and their similarity."""
     pairs, alike = np.empty(cells.size * 3, np.int64), np.empty(cells.size * 3, np.float64)
     used = 0
     for axis in range(3):
@@ -196,7 +194,7 @@ def _divide(changes, groups, seeds, typical, narrow):
                         distance[nz, ny, nx] = farther
                         cells[nz, ny, nx] = cells[z, y, x]
                         heapq.heappush(queue, (farther, nz, ny, nx))
-        # What is left is unreachable from all seeds: each part becomes a cell of its own.
+        # The rest is unreachable from all seeds: each component becomes a separate cell.
         while at < groups.size and (groups.flat[at] == 0 or cells.flat[at] != 0):
             at += 1
         if at == groups.size:

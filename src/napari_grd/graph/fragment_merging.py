@@ -1,8 +1,8 @@
-"""Crumbs: pieces that a partition leaves at the rim of an object, or in the middle of it.
+"""Merging of small fragments that a partition leaves at the rim or in the interior of an object.
 
-Where a network is unsure, along an outline or over a bright spot, a few long-range edges are enough to part some pixels
-from the object they belong to. Such a piece is small beside that object, has much of its outline in common with
-it, and nothing but those few edges speaks for a border between them: next to each other their pixels are alike.
+Where a network is uncertain, along an outline or at a bright spot, a few long-range edges can separate some pixels from
+their object. Such a fragment is small compared with the object, shares much of its outline with it, and has a high
+affinity to it across that outline.
 """
 
 import numpy as np
@@ -13,10 +13,10 @@ from napari_grd.graph.cleanup import Int32Labels
 
 _Ids = npt.NDArray[np.int64]
 
-# Both were settled on training images of four kinds, where they hardly matter: what is small beside its
-# neighbor but an object of its own (a micronucleus, a thin neurite) is what they are there for.
-_SHARED = 0.25  # of its outline that a crumb has in common with the object it belongs to, at least
-_ALIKE = 0.5  # mean affinity across it, at least
+# Both were chosen on training images of four kinds, where they have little effect: they preserve small separate objects
+# beside a large one (a micronucleus, a thin neurite).
+_SHARED = 0.25  # minimum share of its outline that a fragment has in common with the object
+_ALIKE = 0.5  # minimum mean affinity across it
 
 
 def merge_small_fragments(
@@ -26,25 +26,24 @@ def merge_small_fragments(
     share: float,
     kept: _Ids | None = None,
 ) -> Int32Labels:
-    """Merge pieces that are small beside a neighbor they belong to.
+    """Merge fragments that are small compared with a neighbor they belong to.
 
-    A crumb has less than ``share`` of the neighbor's pixels, at least a quarter of its
-    outline (the image's border is part of it) in common with it, and a mean affinity of at least one half across that.
-    It joins the one with which it has most of its outline in common (among equals, the lower label), and goes where
-    that one goes.
+    A fragment has less than ``share`` of the neighbor's pixels, shares at least a quarter of its outline (including the
+    image border) with it, and has a mean affinity of at least one half across that. It is merged with the neighbor with
+    which it shares most of its outline (among equals, the lower label); merges are transitive.
 
     Parameters
     ----------
     labels : int32 array, shape (Z, Y, X)
         Objects, 0 for background.
     attractive : float32 array, shape (A, Z, Y, X)
-        Affinities of the attractive offsets, which join direct neighbors.
+        Affinities of the attractive offsets between direct neighbors.
     vectors : int64 array, shape (A or more, 3)
         The offsets.
     share : float
-        0 to 1; 0 leaves everything as it is.
+        0 to 1; 0 merges nothing.
     kept : array of int, optional
-        Int32Labels that are no crumbs, however small; crumbs may join them.
+        Labels that are not fragments, however small; fragments may be merged into them.
 
     Returns
     -------
@@ -65,7 +64,7 @@ def merge_small_fragments(
         return labels
     groups = np.arange(len(outline), dtype=np.int32)
     groups[names[free]] = large[free]
-    # Each joins a larger one, so this ends.
+    # Each is merged with a larger one, so this terminates.
     while (groups[groups] != groups).any():
         groups = groups[groups]
     result: Int32Labels = groups[labels]
@@ -73,7 +72,7 @@ def merge_small_fragments(
 
 
 def _belong(small: _Ids, large: _Ids, affinities: npt.NDArray[np.float32], outline: _Ids) -> tuple[_Ids, _Ids]:
-    """Crumbs, each once, and what each belongs to."""
+    """Fragments, each once, and the object each belongs to."""
     contacts, index, shared = np.unique(small << 32 | large, return_inverse=True, return_counts=True)
     small, large = contacts >> 32, contacts & 0xFFFFFFFF
     alike = np.bincount(index, affinities, len(contacts)) >= _ALIKE * shared
@@ -85,7 +84,7 @@ def _belong(small: _Ids, large: _Ids, affinities: npt.NDArray[np.float32], outli
 
 @compiled()
 def _contacts(labels, attractive, vectors, share):  # type: ignore[no-untyped-def]
-    """Sides of each label's outline, and the sides between a label and a larger one beside which it is small.
+    """Length of each label's outline, and the edges between a label and a much larger one.
 
     One sweep counts them, the other lists them: the smaller label, the larger one and the affinity across.
     """

@@ -1,4 +1,4 @@
-"""Constraints as the compiled loops take them: for one image, by positions in it."""
+"""Constraints for the compiled loops, as flat positions in one image."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The instance graph: one node an instance, edges by similarity (method.md, section 7)."""
+"""The instance graph: one node per instance, edges by similarity (method.md, section 7)."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from torch import Tensor
 from napari_grd.errors import LabelError
 from napari_grd.graph.precision import full_precision, promote, unit_vectors
 
-_LANES = 32  # partial sums an instance
-_LARGEST = 2**62  # number that labels of a batch may reach together
+_LANES = 32  # partial sums per instance
+_LARGEST = 2**62  # maximum of the combined labels of a batch
 
 
 def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
@@ -23,7 +23,7 @@ def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
     embedding : Tensor
         ``(B, C, *S)``, not normalized.
     labels : Tensor
-        Integers ``(B, *S)``; ids need not be consecutive. Background, 0, and ignored pixels, below 0, give no node.
+        Integers ``(B, *S)``; ids need not be consecutive. Background (0) and ignored pixels (below 0) have no node.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
     found, slots, sizes = torch.unique(keys, return_inverse=True, return_counts=True)
     with full_precision(embedding):
         pixels = promote(embedding).flatten(2).movedim(1, 2).reshape(-1, channels)
-        # Partial sums: one long float32 sum drifts by 1e-5, and on a GPU its pixels would queue for one address.
+        # Partial sums: one long float32 sum drifts by 1e-5, and on a GPU atomic additions would serialize.
         lanes = slots.flatten() * _LANES + torch.arange(slots.numel(), device=slots.device) % _LANES
         sums = pixels.new_zeros(len(found) * _LANES, channels).index_add(0, lanes, pixels)
         means = sums.reshape(len(found), _LANES, channels).sum(1) / sizes[:, None]
@@ -98,7 +98,7 @@ def instance_graph(
     max_distance: float | None = None,
     nearest: int | None = None,
 ) -> InstanceGraph:
-    """The instance graph of one image, for looking at.
+    """The instance graph of one image.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _nearest(centroids: NDArray[np.float64], count: int, max_distance: float | N
     """Edges to the ``count`` nearest, in both directions but each once."""
     if len(centroids) < 2:
         return np.empty((0, 2), np.int64)
-    # The nearest of all is the instance itself, or one with the very same centroid.
+    # The nearest is the instance itself, or one with exactly the same centroid.
     limit = np.inf if max_distance is None else np.nextafter(max_distance, np.inf)
     _, found = cKDTree(centroids).query(centroids, k=range(1, count + 2), distance_upper_bound=limit)
     own = np.broadcast_to(np.arange(len(centroids))[:, None], found.shape)

@@ -1,17 +1,14 @@
 """Mutex watershed of a pixel grid over a compact list of edges.
 
-Wolf et al., "The Mutex Watershed and its Objective" (arXiv 1904.12654): take
-the edges from the heaviest to the lightest; an attractive one joins the
-clusters of its ends unless they exclude each other, a repulsive one makes them
-exclude each other for good.
+Wolf et al., "The Mutex Watershed and its Objective" (arXiv 1904.12654): process the edges by descending weight; an
+attractive edge merges the clusters of its ends unless they exclude each other, a repulsive one makes them mutually
+exclusive.
 
 bioimage-cpp has the same algorithm and serves as the reference in the tests.
-This one is an order of magnitude faster on images, for three reasons. Only
-edges between two foreground pixels are listed, each a single integer that sorts
-as it is. Most pixels are joined before anything is sorted: the heaviest edge
-that leaves a cluster, if it attracts, joins in any case, because nothing that
-could exclude its ends comes earlier (Borůvka's step for spanning trees). And
-whether two clusters exclude each other is one look-up in a hash table.
+This one is an order of magnitude faster on images, for three reasons. Only edges between two foreground pixels are
+listed, each as a single sortable integer. Most pixels are merged before sorting: the heaviest edge that leaves a
+cluster, if attractive, always merges, because nothing that could exclude its ends comes earlier (Borůvka's step for
+spanning trees). And mutual exclusion of two clusters is a single lookup in a hash table.
 
 The compiled functions stay together in this file because numba's cache does not
 notice a change in another one.
@@ -61,14 +58,14 @@ def mutex_watershed(
     mask : bool array, shape (Z, Y, X)
         Edges that touch a pixel outside are ignored.
     strides : tuple of int
-        Grid of the repulsive edges, one number an axis.
+        Grid of the repulsive edges, one number per axis.
     bias : float
         Added to the attractive weights A, subtracted from the repulsive ones
         1 - A. An edge without a positive weight is ignored.
     must_link, cannot_link : int64 arrays, shape (M, 2) and (N, 2), optional
         Attractive and repulsive edges that come before all others, between
-        positions in the flat volume. Linked pixels have to be in the mask, and
-        none may be linked and kept apart at once.
+        positions in the flat volume. Must-link pixels must be in the mask, and no pair may be must-link and
+        cannot-link.
 
     Returns
     -------
@@ -108,7 +105,7 @@ def mutex_watershed(
 
 @compiled()
 def _edges(attractive, repulsive, vectors, mask, strides, bias, shift):  # type: ignore[no-untyped-def]
-    """The edges between pixels of the mask, packed, and how many of them repel."""
+    """The edges between pixels of the mask, packed, and the number of repulsive ones."""
     depth, height, width = mask.shape
     near, count = len(attractive), len(vectors)
     inside = 0
@@ -178,7 +175,7 @@ def _contract(edges, parents, near, jumps, shift, wary):  # type: ignore[no-unty
 
     The heaviest edge that leaves a cluster comes before all others that do, so
     until then no part of the cluster can have been excluded from anything outside,
-    unless it holds a ``wary`` pixel, which was kept apart from another beforehand.
+    unless it contains a ``wary`` pixel, which has a cannot-link constraint.
     """
     heaviest = np.empty(len(parents), np.uint64)
     while True:
@@ -207,7 +204,7 @@ def _contract(edges, parents, near, jumps, shift, wary):  # type: ignore[no-unty
         # Parents come first in the image, so one sweep leads every pixel to its root.
         for node in range(len(parents)):
             parents[node] = parents[parents[node]]
-        # Each round costs a sweep over the image, while the last few joins are cheap in _solve.
+        # Each round costs a sweep over the image, while the last few merges are cheap in _solve.
         if joined * 50 < len(parents):
             return edges
 
@@ -220,7 +217,7 @@ def _pair(a, b):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _slot(table, pair):  # type: ignore[no-untyped-def]
-    """Where the pair is in the table, or the free slot where it belongs."""
+    """The slot of the pair in the table, or the free slot for it."""
     last = np.uint64(len(table) - 1)
     slot = ((pair * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & last
     while table[slot] != 0 and table[slot] != pair:
@@ -230,7 +227,7 @@ def _slot(table, pair):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
-    """The table without the pairs of clusters that have been absorbed, a quarter full at most."""
+    """The table without the pairs of absorbed clusters, at most a quarter full."""
     pairs = table[table != 0]
     live = 0
     for pair in pairs:
@@ -251,8 +248,8 @@ def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
 def _solve(edges, parents, repulsions, near, jumps, shift, cannot_link):  # type: ignore[no-untyped-def]
     """Work through ``cannot_link``, then all edges, heaviest first, in the union-find forest ``parents``."""
     sizes = np.ones(len(parents), np.int32)
-    # Which clusters a root excludes: the table answers for a pair, a linked list enumerates.
-    # Lists may name absorbed clusters and are resolved when they are walked.
+    # The clusters that a root excludes: the table for lookup of a pair, a linked list for enumeration.
+    # Lists may contain absorbed clusters, which are resolved on traversal.
     table, used = np.zeros(_SMALLEST_TABLE, np.uint64), 0
     first = np.full(len(parents), -1, np.int32)
     following = np.empty(2 * (repulsions + len(cannot_link)), np.int32)
@@ -277,7 +274,7 @@ def _solve(edges, parents, repulsions, near, jumps, shift, cannot_link):  # type
                 excluded[links], following[links], first[root] = other, first[root], links
                 links += 1
         else:
-            # Most clusters exclude nothing yet: the lists are nearer than the table.
+            # Most clusters exclude nothing yet: checking the lists is cheaper than the table.
             if first[a] >= 0 and first[b] >= 0 and table[_slot(table, pair)] == pair:
                 continue
             if sizes[a] < sizes[b]:

@@ -1,6 +1,6 @@
-"""Offsets: which pairs of pixels the affinity graph joins (method.md, section 2).
+"""Offsets: the pairs of pixels connected by the affinity graph (method.md, section 2).
 
-An offset ``o`` joins pixel ``p`` with ``p + o``. All components are <= 0, so a
+An offset ``o`` connects pixel ``p`` with ``p + o``. All components are <= 0, so a
 pair belongs to its later pixel, and the first ``-o`` rows (columns, slices)
 of an image have no partner.
 """
@@ -70,7 +70,7 @@ def default_offsets(ndim: int) -> tuple[Offset, ...]:
 
 
 def pair_ends(offset: Offset, shape: tuple[int, ...]) -> tuple[Index, Index]:
-    """Where the pixels with a partner inside are, and where their partners are.
+    """Slices of the pixels with a partner inside the image, and of their partners.
 
     Parameters
     ----------
@@ -82,8 +82,7 @@ def pair_ends(offset: Offset, shape: tuple[int, ...]) -> tuple[Index, Index]:
     Returns
     -------
     here, partner : tuple
-        Indices of the last axes of an array; an offset longer than the image
-        leaves no pair, and both are empty then.
+        Indices of the last axes of an array; for an offset longer than the image both are empty.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Pairs of pixels as numbers, and the groups that pairs make."""
+"""Pairs of pixels as integers, and their connected groups."""
 
 from collections.abc import Iterable
 from typing import no_type_check
@@ -13,7 +13,7 @@ _AXIS_BITS = 21  # three axes in one integer
 
 
 def keys(pixels: Ids) -> Ids:
-    """One number a pixel, whatever the image: ``(..., ndim)`` to ``(...)``.
+    """One integer per pixel, independent of the image's shape: ``(..., ndim)`` to ``(...)``.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def keys(pixels: Ids) -> Ids:
 
 
 def distinct(numbers: Ids) -> Ids:
-    """Sorted, each once; on numbers that come nearly sorted far faster than numpy's own, which hashes.
+    """Sorted unique values; for nearly sorted input much faster than numpy's hash-based function.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def each_once(pixels: Ids) -> Ids:
 
 
 class Groups:
-    """What hangs together by links.
+    """Connected groups of linked numbers.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Groups:
     Attributes
     ----------
     needed : (M,) bool
-        Links without which something would not hang together; each of the others closes a ring with earlier ones.
+        Links of a spanning forest; each of the others closes a cycle with earlier ones.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class Groups:
 @compiled()
 @no_type_check
 def _joined(links, size):
-    """For each of the numbers below ``size`` the smallest that hangs together with it, and the links it takes."""
+    """For each of the numbers below ``size`` the smallest in its group, and the links of the spanning forest."""
     group, needed = np.arange(size), np.zeros(len(links), np.bool_)
     for at in range(len(links)):
         a, b = links[at]
@@ -127,7 +127,7 @@ def _joined(links, size):
             b = group[b]
         group[max(a, b)] = min(a, b)
         needed[at] = a != b
-    for number in range(size):  # what it points to is smaller, and final
+    for number in range(size):  # its parent is smaller, and final
         group[number] = group[group[number]]
     return group, needed
 
@@ -135,23 +135,23 @@ def _joined(links, size):
 def merge_unless_apart(
     contacts: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]], sizes: Ids, small: int | None = None
 ) -> Ids:
-    """Merge things that touch, in this order, unless the whole of them are kept apart.
+    """Merge touching items in the given order, except clusters with cannot-link constraints.
 
     Parameters
     ----------
     contacts : iterable of (int, int)
-        Which to merge, the most urgent first.
+        Pairs to merge, in order of priority.
     apart : iterable of (int, int)
-        Things that must not end in one cluster.
+        Pairs that must not be in one cluster.
     sizes : (N,) int64
-        Of the things.
+        Sizes of the items.
     small : int, optional
-        Merge only where one of the two is smaller than this.
+        Merge only if one of the two is smaller than this.
 
     Returns
     -------
     (N,) int64
-        For each thing one that stands for its cluster.
+        For each item the representative of its cluster.
 
     Examples
     --------

@@ -1,8 +1,7 @@
 """Threads for compiled loops that release the interpreter lock.
 
-Numba's own parallel loops are avoided on purpose: where neither TBB nor OpenMP
-is found they abort the process when two Python threads meet in them, as the
-workers of a GUI do, and OpenMP's idle threads would spin beside the network's.
+Numba's own parallel loops are not used: without TBB and OpenMP they abort the process when two Python threads run them
+concurrently, as the workers of a GUI do, and OpenMP's idle threads would compete with the network's.
 """
 
 import os
@@ -31,10 +30,9 @@ def for_slabs(function: Callable[[int, int], object], length: int, *, threads: i
     Parameters
     ----------
     function : callable
-        Works on one slab; has to release the interpreter lock to gain anything,
-        and must not call :func:`for_slabs` itself.
+        Processes one slab; it must release the interpreter lock to be faster, and must not call :func:`for_slabs`.
     length : int
-        Number of rows in all.
+        Total number of rows.
     threads : int, optional
         Default :func:`thread_count`.
 
@@ -49,7 +47,7 @@ def for_slabs(function: Callable[[int, int], object], length: int, *, threads: i
     if threads == 1 or length < 2:
         function(0, length)
         return
-    # More slabs than threads: foreground is uneven, and the processors are shared.
+    # More slabs than threads: foreground is unevenly distributed, and the processors are shared.
     count = min(length, 4 * threads)
     edges = [length * i // count for i in range(count + 1)]
     for future in [_pool(os.getpid()).submit(function, *pair) for pair in pairwise(edges)]:

@@ -1,10 +1,8 @@
-"""Affinities and foreground to instances: a mutex watershed and its clean-up.
+"""Partition of affinities and foreground into instances: a mutex watershed and its clean-up.
 
-The edges of the first ``ndim`` offsets attract with weight A, those of the
-others repel with weight 1 - A, on a regular grid of ``stride`` pixels only:
-an object boundary is crossed by many long-range edges, few of them decide.
-Edges exist between foreground pixels alone, so the work, and the labels, split
-exactly by the connected components of the foreground.
+The edges of the first ``ndim`` offsets are attractive with weight A, those of the others repulsive with weight 1 - A,
+on a regular grid of ``stride`` pixels only: of the many long-range edges across an object boundary, few are sufficient.
+Edges only connect foreground pixels, so the connected components of the foreground are independent.
 """
 
 from collections.abc import Sequence
@@ -43,20 +41,19 @@ def partition(
         Affinity of every pixel ``p`` with ``p + offset``, 2D or 3D; clipped to [0, 1].
         Values whose partner is outside the image are ignored.
     offsets : sequence of K tuples of int
-        The first ``len(S)`` attract and have to join direct neighbors, the others repel.
+        The first ``len(S)`` are attractive and must connect direct neighbors, the others are repulsive.
     foreground : array, shape (\\*S), or None
         Probability in [0, 1] (or a mask); None: every pixel belongs to an object.
     config : PartitionConfig
         Threshold, bias, stride and clean-up.
     constraints : Constraints, optional
-        What a person said: edges that come before all others, and hold in the result.
+        User constraints: edges that precede all others, and hold in the result.
 
     Returns
     -------
     uint32 array, shape (\\*S)
         0 for background; objects are numbered from 1 in raster order of their
-        first pixels. Every object is connected, and lies in the foreground but
-        for the holes that were filled.
+        first pixels. Every object is connected, and inside the foreground except for filled holes.
 
     Raises
     ------
@@ -65,13 +62,12 @@ def partition(
 
     Notes
     -----
-    Edges of equal weight are taken in raster order, then in the order of the
-    offsets, so the labels are a function of the input alone. Fragments under
-    ``min_size`` join the neighbor they have the highest mean affinity with;
-    those without a neighbor are removed, unless they are constrained. Larger ones join a
-    neighbor beside which they are small, see :func:`~napari_grd.graph.fragment_merging.merge_small_fragments`. Linked
-    pixels that no stroke connects may make an object of several parts. See :mod:`napari_grd.graph.mutex` and
-    :mod:`napari_grd.graph.cleanup`; method.md, section 14, says what the paper's code does.
+    Edges of equal weight are processed in raster order, then in the order of the offsets, so the labels are
+    deterministic. Fragments under ``min_size`` are merged with the neighbor of highest mean affinity; those without a
+    neighbor are removed, unless they are constrained. Larger ones are merged with a much larger neighbor, see
+    :func:`~napari_grd.graph.fragment_merging.merge_small_fragments`. Must-link pixels without a connecting stroke may
+    result in an object of several parts. See :mod:`napari_grd.graph.mutex` and :mod:`napari_grd.graph.cleanup`;
+    method.md, section 14, describes the paper's code.
 
     Examples
     --------
@@ -103,10 +99,9 @@ def partition_embedding(
     config: PartitionConfig,
     constraints: Constraints | None = None,
 ) -> npt.NDArray[np.uint32]:
-    """Instances from an embedding, computing no more affinities than it takes.
+    """Instances from an embedding, computing only the necessary affinities.
 
-    Gives exactly what :func:`partition` makes of
-    :func:`~napari_grd.graph.cosine.affinities_channels_last`, sooner.
+    Same result as :func:`partition` of :func:`~napari_grd.graph.cosine.affinities_channels_last`, but faster.
 
     Parameters
     ----------
@@ -146,7 +141,7 @@ def partition_embedding(
 
 
 def warm_up() -> None:
-    """Compile (or load from the cache) everything here, so that the first image does not wait.
+    """Compile (or load from the cache) everything here, so that the first image is not delayed.
 
     The first compilation on a machine takes several seconds, loading a fraction of one.
     """
@@ -174,7 +169,7 @@ def _check(shape: tuple[int, ...], offsets: Sequence[Offset], foreground: npt.ND
 
 
 def _check_finite(values: npt.NDArray[Any], name: str) -> None:
-    if values.size and np.isnan(values.min()):  # the minimum passes NaN on, in one fast sweep
+    if values.size and np.isnan(values.min()):  # the minimum propagates NaN, in one fast pass
         raise ImageError(
             f"The {name} hold NaN.", "Look for NaN and huge values in the image, or for a training that diverged."
         )
@@ -200,7 +195,7 @@ def _partition(
     config: PartitionConfig,
     given: GridConstraints | None,
 ) -> npt.NDArray[np.uint32]:
-    """From the affinities that count: attractive ones everywhere, repulsive ones on the grid."""
+    """Partition the relevant affinities: attractive ones everywhere, repulsive ones on the grid."""
     ndim = mask.ndim
     near = as_volume(attractive, ndim, axis=1)
     far = as_volume(repulsive, ndim, axis=1)
@@ -220,7 +215,7 @@ def _partition(
     if config.max_hole:
         fill_holes(labels, config.max_hole, ndim == 2)
     if given is not None:
-        # What was filled may be background by hand, or kept apart from the object around it.
+        # Filled pixels may be background by constraint, or cannot-link to the object around them.
         named = np.append(given.cannot_link, given.background)
         labels.flat[named[~mask.flat[named]]] = 0
     numbered: npt.NDArray[np.uint32] = number(labels)

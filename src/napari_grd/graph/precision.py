@@ -1,4 +1,4 @@
-"""Full precision for graph terms: bf16 loses what is left once two graphs nearly agree (method.md, section 9)."""
+"""Full precision for graph terms: bf16 is insufficient once two graphs nearly agree (method.md, section 9)."""
 
 from contextlib import AbstractContextManager
 
@@ -14,7 +14,7 @@ def full_precision(like: Tensor) -> AbstractContextManager[None]:
 
 
 def promote(values: Tensor) -> Tensor:
-    """The values in float32, or in float64 if that is what they are."""
+    """The values in float32, or unchanged if float64."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
@@ -26,7 +26,7 @@ def unit_vectors(vectors: Tensor, dim: int) -> Tensor:
     vectors : Tensor
         Any shape.
     dim : int
-        The axis that holds the components of a vector.
+        The axis of the components of a vector.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The instance an embedding would give at a pixel: what a pointer picks up."""
+"""Region growing in an embedding around a pixel, as a candidate instance."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from napari_grd.errors import ImageError
 from napari_grd.graph.cleanup import fill_holes
 
 _EPS = 1e-12
-_STEP = 1.25  # one notch of the wheel allows this much more to differ
+_STEP = 1.25  # factor of the allowed difference per notch of the wheel
 _LARGEST_HOLE = 16
 
 
@@ -22,31 +22,31 @@ def instance_at(
     foreground_threshold: float = 0.5,
     limit: int = 96,
 ) -> NDArray[np.bool_]:
-    """The connected region around a pixel whose embedding is like the pixel's.
+    """The connected region around a pixel with a similar embedding.
 
     Parameters
     ----------
     embedding : float32 array, shape (Y, X, C)
         Raw embedding, channels last.
     foreground : float array, shape (Y, X), or None
-        Probability in [0, 1]; None: all of it is foreground.
+        Probability in [0, 1]; None: everything is foreground.
     pixel : (int, int)
         Row and column.
     threshold : float, default 0.4
-        Least cosine (median of 3 x 3 pixels) with the mean embedding of the 3 x 3 pixels around this one.
+        Minimum cosine (median of 3 x 3 pixels) with the mean embedding of the 3 x 3 pixels around this one.
     growth : float, default 0
-        Notches of a mouse wheel. Each multiplies the difference that is allowed, ``1 - threshold``,
+        Notches of a mouse wheel. Each multiplies the allowed difference, ``1 - threshold``,
         by 1.25, and divides the foreground threshold by it if positive.
-        With more growth no pixel is ever lost.
+        The region grows monotonically.
     foreground_threshold : float, default 0.5
         A pixel is foreground above this probability.
     limit : int, default 96
-        The region reaches no farther from the pixel than this, along either axis.
+        Maximum distance from the pixel along either axis.
 
     Returns
     -------
     bool array, shape (Y, X)
-        Empty where the pixel is background.
+        Empty if the pixel is background.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _cosine(vectors: NDArray[np.float32], direction: NDArray[np.float32]) -> NDA
 
 
 def _most(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where most of 3 x 3 pixels are set: the median, which keeps the rim where a mean would take it away."""
+    """The median of 3 x 3 pixels, which preserves the rim, unlike a mean."""
     padded = np.pad(mask.astype(np.int8), 1, mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     most: NDArray[np.bool_] = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] > 4

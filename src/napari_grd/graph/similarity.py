@@ -1,4 +1,4 @@
-"""How alike one pixel and all others are: what a pointer over an image asks many times a second."""
+"""Similarity of all pixels to one, fast enough to follow a pointer."""
 
 import math
 
@@ -9,24 +9,23 @@ _SMALLEST_NORM = 1e-12
 
 
 class SimilarityMap:
-    """Answers "how alike is every pixel to this one?" fast enough to follow a pointer.
+    """Computes the similarity of every pixel to a given one.
 
-    The vectors are brought to unit length and into one block of memory once, so
-    an answer is a single matrix product.
+    The vectors are normalized and stored contiguously once, so a query is a single matrix product.
 
     Parameters
     ----------
     embedding : (C, H, W) float32
         Raw embedding.
     max_pixels : int
-        Of a larger plane only every ``step``-th row and column is compared.
+        Of a larger plane only every ``step``-th row and column is used.
 
     Attributes
     ----------
     step : int
-        Pixels of the plane per pixel of the answer, along both axes.
+        Pixels of the plane per pixel of the result, along both axes.
     shape : tuple of int
-        Of the answers, (h, w).
+        Shape of the results, (h, w).
 
     Examples
     --------

@@ -21,7 +21,7 @@ def as_volume(array: npt.NDArray[Any], ndim: int, axis: int = 0) -> npt.NDArray[
     ndim : {2, 3}
         Number of spatial axes.
     axis : int, default 0
-        Where a z axis of length 1 is put if there is none.
+        Position at which a z axis of length 1 is inserted if there is none.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def as_volume(array: npt.NDArray[Any], ndim: int, axis: int = 0) -> npt.NDArray[
     (10, 1, 4, 5)
     """
     volume = np.ascontiguousarray(array if ndim == 3 else np.expand_dims(array, axis)).view()
-    # Numba compiles anew for read-only arrays, which callers may or may not pass: make all of them such.
+    # Numba compiles separate code for read-only arrays, so all arrays are made read-only.
     volume.flags.writeable = False
     return volume
 

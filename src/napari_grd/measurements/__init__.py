@@ -1,1 +1,1 @@
-"""Numbers about objects: what each measures, and where a segmentation is wrong."""
+"""Measurements of objects, and evaluation of segmentations."""

@@ -1,4 +1,4 @@
-"""A segmentation against its reference: scores, what is wrong with each object, and where."""
+"""Evaluation of a segmentation against its reference: scores, and errors of each object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from napari_grd.metrics import ErrorKind, Scores, SegmentationErrors, evaluate, 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What :func:`iter_evaluate` finds.
+    """Result of :func:`iter_evaluate`.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Evaluation:
     picture : (*S) uint8
         ErrorKind of each pixel, at the shape of the labels.
     counts : mapping of ErrorKind to int
-        How many objects of each kind there are.
+        Number of objects of each kind.
     """
 
     scores: Scores
@@ -114,7 +114,7 @@ def iter_evaluate(
 
 @dataclass(frozen=True)
 class _Compared:
-    """A plane or volume: read, and compared."""
+    """Read and compare a plane or volume."""
 
     labels: NDArray[np.integer]
     reference: NDArray[np.integer]
@@ -135,7 +135,7 @@ def _compare(labels: Any, reference: Any, geometry: Geometry, frame: Frame, iou:
 
 
 def _judgments(ids: NDArray[np.int64], errors: SegmentationErrors) -> dict[str, NDArray[Any]]:
-    """What is found about each object; those too small to count are there too, but not judged."""
+    """Rows of each object; those below the minimum size are included as ignored."""
     judged = np.searchsorted(ids, errors.label_ids)
     kind = np.full(len(ids), IGNORED, dtype=_NAMES.dtype)
     kind[judged] = _NAMES[errors.label_kinds]
@@ -147,5 +147,5 @@ def _judgments(ids: NDArray[np.int64], errors: SegmentationErrors) -> dict[str, 
 
 
 IGNORED = "ignored"
-"""The kind of an object that is too small to count."""
+"""Kind of objects below the minimum size."""
 _NAMES = np.array([kind.name.lower() for kind in ErrorKind])

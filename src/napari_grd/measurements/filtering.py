@@ -1,4 +1,4 @@
-"""Leaving out objects that are cut off by the rim of the image, too small or too large."""
+"""Removing objects that touch the border of the image, are too small or too large."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ _PLANE = "yx"
 
 @dataclass(frozen=True)
 class ObjectFilter:
-    """Which objects are kept; made by :func:`object_filter`, which checks the values.
+    """Criteria for objects to keep; created by :func:`object_filter`, which validates them.
 
     Attributes
     ----------
     border : str
         Axes whose first and last pixel an object must not touch; empty for none.
     min_size, max_size : int, int or None
-        Fewest and most pixels (of a volume: voxels) of an object that is kept.
+        Minimum and maximum number of pixels (volumes: voxels) of an object to keep.
     """
 
     border: str = ""
@@ -37,12 +37,12 @@ class ObjectFilter:
 def object_filter(
     exclude_border: bool | str = False, min_size: int | None = 0, max_size: int | None = None
 ) -> ObjectFilter:
-    """Check what :func:`filter_objects` is told.
+    """Validate the arguments of :func:`filter_objects`.
 
     Raises
     ------
     ConfigError
-        If a size is negative, or none is left between the two.
+        If a size is negative, or the range is empty.
 
     Examples
     --------
@@ -63,17 +63,17 @@ def object_filter(
 
 @dataclass(frozen=True, eq=False)
 class FilteredLabels:
-    """A label image without some of its objects, read plane by plane or volume by volume when it is indexed.
+    """A lazily filtered label image, read plane by plane or volume by volume when it is indexed.
 
     Attributes
     ----------
     labels : numpy, dask or zarr array of int
         The label image.
     objects : ObjectFilter
-        What is kept.
+        Criteria for objects to keep.
     geometry : Geometry
-        Over which axes an object extends. Over the others (time) each plane or
-        volume is looked at by itself: an object may be left out at one time point only.
+        Axes over which an object extends. Along the others (time) each plane or volume is filtered separately: an
+        object may be removed at one time point only.
     """
 
     labels: Any
@@ -117,7 +117,7 @@ class FilteredLabels:
         return values
 
     def left_out(self, frame: Frame = ()) -> NDArray[np.int64]:
-        """Labels of one plane or volume that are left out, in ascending order."""
+        """Labels of one plane or volume to remove, in ascending order."""
         if frame not in self._left_out:
             self._left_out[frame] = self._unwanted(frame)
         return self._left_out[frame]
@@ -146,7 +146,7 @@ class FilteredLabels:
             yield index, as_labels(self.labels[(*frame, *index)], self.shape[-2:])
 
     def _on_rim(self, index: Frame, plane: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Pixels of a plane that lie at the rim of the image."""
+        """Pixels of a plane at the border of the image."""
         border = self.objects.border
         inner = self.geometry.object_axes[:-2]
         lengths = self.shape[len(self.geometry.frame_axes) : -2]
@@ -163,8 +163,8 @@ class FilteredLabels:
 
 
 def _sizes(plane: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Labels of a plane in ascending order, and how many pixels each has."""
-    if int(plane.max()) > plane.size:  # no table: a number may be 2**60
+    """Labels of a plane in ascending order, and the number of pixels of each."""
+    if int(plane.max()) > plane.size:  # no lookup table: a label may be 2**60
         return np.unique_counts(plane[plane > 0])
     counts = np.bincount(plane.ravel())
     ids = np.flatnonzero(counts[1:]) + 1
@@ -180,30 +180,28 @@ def filter_objects(
     axes: Sequence[str] | None = None,
     ndim: int | None = None,
 ) -> NDArray[Any]:
-    """Leave out objects that touch the rim of the image, are too small or too large.
+    """Remove objects that touch the border of the image, are too small or too large.
 
     Parameters
     ----------
     labels : numpy, dask or zarr array of int
         2D, 3D, or a series of these along leading axes; 0 is background.
     exclude_border : bool or str, default False
-        Whether objects that touch the rim are left out, as the image shows only
-        a part of them. True is the rim in y and x: the first and last planes of
-        a stack do not count, as few stacks go far beyond the sample. "zyx" takes
-        these in; any axes of an object may be named.
+        Whether to remove objects that touch the border, which are only partly visible. True means the border in y and
+        x, without the first and last planes of a stack, because few stacks extend far beyond the specimen. "zyx"
+        includes these; any axes of an object may be named.
     min_size, max_size : int, optional
-        Fewest and most pixels of an object that is kept, of a volume voxels.
+        Minimum and maximum number of pixels (volumes: voxels) of an object to keep.
     axes : sequence of str, optional
         A name for each axis of the labels, e.g. "tyx". Default: the end of "tzyx".
     ndim : {2, 3}, optional
-        An object extends over this many axes, the last ones. Over the others it
-        is looked at plane by plane (or volume by volume): it may be left out at
-        one time point and kept at the next. Default: all but "t", at most 3.
+        An object extends over this many axes, the last ones. Along the others it is filtered plane by plane (or volume
+        by volume): it may be removed at one time point and kept at the next. Default: all but "t", at most 3.
 
     Returns
     -------
     array
-        A copy of the labels in their own type; other objects keep their numbers.
+        A copy of the labels in their own type; other objects keep their labels.
 
     Raises
     ------

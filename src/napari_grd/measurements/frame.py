@@ -19,7 +19,7 @@ from napari_grd.measurements.relations import RelationSums
 from napari_grd.measurements.shape import anchor, describe, number_objects, regions, units_of_shape
 
 STEPS = 100
-"""Units of progress a plane or volume."""
+"""Units of progress per plane or volume."""
 
 _INTENSITIES = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
 Columns = dict[str, NDArray[Any]]
@@ -32,11 +32,11 @@ class PredictionSource:
     Attributes
     ----------
     ndim : {2, 3}
-        A prediction covers this many axes of the labels, the last ones.
+        Number of axes of the labels that a prediction covers, the last ones.
     channels : int
         Length of a pixel's embedding.
     predict : callable
-        Makes the job that predicts the plane or volume at an index of the other axes.
+        Creates the job that predicts the plane or volume at an index of the other axes.
     """
 
     ndim: int
@@ -121,5 +121,5 @@ def _relations(
 
 
 def _at(watch: Stopwatch, done: int) -> Callable[[Event], Event]:
-    """In place of an inner job's event: how far the whole is."""
+    """Replace an inner job's event by the overall progress."""
     return lambda _event: watch.progress(done)

@@ -1,4 +1,4 @@
-"""Which axes an object extends over, and how long a pixel is along them."""
+"""The axes over which an object extends, and their pixel sizes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ Frame = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Geometry:
-    """Axes of a label image, split into those of an object and those that count planes or time points.
+    """Axes of a label image, split into those of an object and those that index planes or time points.
 
     Attributes
     ----------
     shape : tuple of int
-        Of the label image, in pixels.
+        Shape of the label image, in pixels.
     axes : tuple of str
         A name for each axis.
     ndim : {2, 3}
@@ -24,7 +24,7 @@ class Geometry:
     scale, translate : tuple of float
         Length of a pixel and position of the first one, along the axes of an object.
     unit : str
-        Of both.
+        Unit of both.
     """
 
     shape: tuple[int, ...]
@@ -36,7 +36,7 @@ class Geometry:
 
     @property
     def frame_axes(self) -> tuple[str, ...]:
-        """Names of the axes that count planes or time points."""
+        """Names of the axes that index planes or time points."""
         return self.axes[: -self.ndim]
 
     @property
@@ -45,7 +45,7 @@ class Geometry:
         return self.axes[-self.ndim :]
 
     def frames(self) -> Iterator[Frame]:
-        """Indices of the planes or volumes that are looked at one by one; of a single one, the empty index."""
+        """Indices of the separate planes or volumes; the empty index for a single one."""
         return product(*map(range, self.shape[: -self.ndim]))
 
 
@@ -58,7 +58,7 @@ def resolve_geometry(
     translate: Sequence[float] | None = None,
     unit: str | None = None,
 ) -> Geometry:
-    """Fill in and check what :func:`napari_grd.measurements.objects.measure` was told about a label image.
+    """Validate and complete the geometry arguments of :func:`napari_grd.measurements.objects.measure`.
 
     Raises
     ------

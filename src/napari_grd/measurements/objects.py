@@ -103,7 +103,7 @@ def measure(
     labels : numpy, dask or zarr array of int
         2D, 3D, or a series of these along leading axes; 0 is background.
     images : mapping of str to array, optional
-        Channels by name, each of the shape of the labels.
+        Channels by name, each with the shape of the labels.
     axes : sequence of str, optional
         A name for each axis of the labels, e.g. "tyx". Default: the end of "tzyx".
     ndim : {2, 3}, optional
@@ -115,21 +115,20 @@ def measure(
     translate : sequence of float, optional
         Position of the first pixel along each axis. Default: 0.
     unit : str, optional
-        Of scale and translate, e.g. "µm". Default: "px", or "unit" where a
-        scale was given without one.
+        Unit of scale and translate, e.g. "µm". Default: "px", or "unit" if a scale is given without one.
     prediction : Prediction, optional
-        Of an image of the shape of the labels; adds mean embedding and certainty.
+        Prediction of an image of the shape of the labels; adds mean embedding and certainty.
     on_event, cancelled : callable, optional
         As for :func:`napari_grd.api.segment`.
 
     Returns
     -------
     ObjectTable
-        Sorted by plane, then label. The keys of its columns are those of
-        :func:`skimage.measure.regionprops_table` where there is one:
+        Sorted by plane, then label. The keys of its columns are those of :func:`skimage.measure.regionprops_table` if
+        available:
 
         * "label", and an index for every leading axis ("t");
-        * "area", of a volume its size; "equivalent_diameter_area" of the circle or ball of that size;
+        * "area", for a volume its size; "equivalent_diameter_area" of the circle or ball of that size;
         * "centroid-0", ... along each axis of an object, in ``unit``; "bbox-0", ... in pixels, half open;
         * "axis_major_length" and "axis_minor_length" of the ellipse or ellipsoid of the same second moments;
           of objects in a plane also "eccentricity", "solidity" and "perimeter", by Crofton's formula;
@@ -142,11 +141,11 @@ def measure(
     LabelError
         If the labels are not a label image.
     ImageError
-        If an image has another shape, or holds NaN.
+        If an image has another shape, or contains NaN.
     ConfigError
         If another argument does not fit the labels.
     Cancelled
-        If ``cancelled`` answered true.
+        If ``cancelled`` returned true.
 
     See Also
     --------
@@ -160,8 +159,8 @@ def measure(
 
         max(0, mean of m over pairs inside the object - mean of m over pairs across its border)
 
-    over the pairs of all offsets of the model. Along a border that the network
-    would not draw, or in an object that it would not join, it is low.
+    over the pairs of all offsets of the model. It is low for borders that the network does not predict, and for objects
+    that it does not predict as one.
 
     Examples
     --------
@@ -179,7 +178,7 @@ def measure(
 
 
 def _source_of(prediction: Prediction, shape: tuple[int, ...]) -> PredictionSource:
-    """A finished prediction, handed out plane by plane where it is a stack of planes."""
+    """A finished prediction as a source, plane by plane for a stack of planes."""
     if prediction.shape != shape:
         raise ImageError(
             f"The prediction is of an image of shape {prediction.shape} and the labels have shape {shape}.",

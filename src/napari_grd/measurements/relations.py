@@ -1,18 +1,17 @@
-"""What a prediction says about given objects: their mean embedding, and how sure it is of them.
+"""Mean embedding and certainty of given objects, from a prediction.
 
 With ``m(p, q) = max(A(p, q), 0) f(p) f(q)``, where A is the affinity of a pair
-of pixels (method.md, section 3) and f their foreground probability (1 without one), m tells
-how surely both belong to one object. The certainty of an object R is
+of pixels (method.md, section 3) and f their foreground probability (1 without one), m measures the certainty that both
+belong to one object. The certainty of an object R is
 
     certainty(R) = max(0, inside(R) - across(R))
 
     inside(R) = mean of m over all pairs with both ends in R
     across(R) = mean of m over all pairs with exactly one end in R
 
-over the pairs of all offsets of the model. It is 1 if the prediction joins every
-pair inside and none across; 0 for an object it does not see at all, or whose
-border it would not draw. inside is the share of pairs joined rightly, 1 - across
-of those separated rightly: their sum less 1 is Youden's index.
+over the pairs of all offsets of the model. It is 1 if the prediction connects every pair inside and none across; 0 for
+an object or a border that it does not predict. inside is the share of pairs connected correctly, 1 - across of those
+separated correctly: their sum minus 1 is Youden's index.
 """
 
 import numpy as np
@@ -25,7 +24,7 @@ from napari_grd.inference.rescale import nearest
 
 
 class RelationSums:
-    """Sums over the pixels and pairs of objects, added up plane by plane.
+    """Sums over the pixels and pairs of objects, accumulated plane by plane.
 
     Parameters
     ----------
@@ -53,7 +52,7 @@ class RelationSums:
         self._across = np.zeros((2, self._length))
 
     def add(self, labels: NDArray[np.integer], prediction: Prediction) -> None:
-        """Take in a plane or volume.
+        """Add a plane or volume.
 
         Parameters
         ----------
@@ -70,7 +69,7 @@ class RelationSums:
         for channel, values in enumerate(embedding):
             self._embedding[:, channel] += np.bincount(objects, weights=values.ravel(), minlength=self._length)
         channels_last = np.ascontiguousarray(np.moveaxis(embedding, 0, -1))
-        for offset in prediction.config.offsets:  # one by one: all affinities of a large plane would fill the memory
+        for offset in prediction.config.offsets:  # one by one: all affinities of a large plane need too much memory
             joined = np.maximum(affinities_channels_last(channels_last, [offset])[0], 0)
             here, partner = pair_ends(offset, grid.shape)
             joined = joined[here]
@@ -93,7 +92,7 @@ class RelationSums:
         )
 
     def embedding(self) -> NDArray[np.float64]:
-        """Mean raw embedding of each object, ``(N, C)``; NaN for one that covers no pixel of the grid."""
+        """Mean raw embedding of each object, ``(N, C)``; NaN for an object without a pixel of the grid."""
         sums, pixels = self._embedding[1:], self._pixels[1:, None]
         return np.divide(sums, pixels, out=np.full_like(sums, np.nan), where=pixels > 0)
 

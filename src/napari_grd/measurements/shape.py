@@ -26,7 +26,7 @@ def number_objects(labels: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDAr
 
 
 def regions(numbered: NDArray[np.int64], scale: Sequence[float] | None = None) -> list[Any]:
-    """Objects as skimage sees them, in the order of their numbers; what is asked of one is computed then."""
+    """Objects as skimage's regions, in the order of their labels; properties are computed on access."""
     found: list[Any] = regionprops(numbered, spacing=scale)  # type: ignore[no-untyped-call]
     return found
 
@@ -59,7 +59,7 @@ def describe(region: Any, geometry: Geometry) -> dict[str, float]:
 
 
 def units_of_shape(geometry: Geometry) -> dict[str, str]:
-    """The keys of :func:`describe`, in its order, each with its unit; an empty one for plain numbers."""
+    """The keys of :func:`describe`, in its order, each with its unit; empty for dimensionless ones."""
     (region,) = regions(np.ones((1,) * geometry.ndim, np.int64), geometry.scale)
     power = "²" if geometry.ndim == 2 else "³"
     fixed = {"area": geometry.unit + power, "eccentricity": "", "solidity": ""}
@@ -69,14 +69,14 @@ def units_of_shape(geometry: Geometry) -> dict[str, str]:
 
 
 def anchor(region: Any) -> NDArray[np.int64]:
-    """The pixel of an object that is nearest its centroid: ``(ndim,)``, an index into its plane or volume."""
+    """The pixel of an object that is nearest to its centroid: ``(ndim,)``, an index into its plane or volume."""
     away = region.coords - region.coords.mean(axis=0)
     nearest: NDArray[np.int64] = region.coords[np.argmin((away**2).sum(axis=1))].astype(np.int64)
     return nearest
 
 
 def outline(mask: NDArray[np.bool_], scale: Sequence[float]) -> float:
-    """Length of the outline of a plane object, by Crofton's formula.
+    """Perimeter of a 2D object, by Crofton's formula.
 
     Parameters
     ----------
@@ -87,15 +87,14 @@ def outline(mask: NDArray[np.bool_], scale: Sequence[float]) -> float:
     Returns
     -------
     float
-        In units of the scale; the outlines of holes count too.
+        In units of the scale; including the outlines of holes.
 
     Notes
     -----
-    The length of a curve is half the integral, over all directions, of how
-    often it is crossed by the lines of that direction. The lines through pixel
-    centers along rows, columns and the two diagonals stand for all lines, each
-    direction for the angles nearest to it. Pixels may have any shape. Discs come
-    out right within 3 %; long straight sides along an axis up to 10 % short.
+    The length of a curve is half the integral, over all directions, of the number of its intersections with the lines
+    of that direction. The lines through pixel centers along rows, columns and the two diagonals sample all lines, each
+    direction for the angles nearest to it. Pixels may have any aspect ratio. The error is within 3 % for discs; long
+    straight sides along an axis are underestimated by up to 10 %.
 
     References
     ----------

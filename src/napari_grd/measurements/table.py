@@ -1,4 +1,4 @@
-"""A table with one row an object."""
+"""A table with one row per object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,18 +14,17 @@ from napari_grd.io.tables import write_table
 
 @dataclass(frozen=True, eq=False)
 class ObjectTable:
-    """Columns of numbers or words about the objects of a label image.
+    """Measurements of the objects of a label image, as columns.
 
     Attributes
     ----------
     columns : mapping of str to (N,) array
         By key: that of :func:`skimage.measure.regionprops_table` where there is one ("area"). The first is
-        "label"; where objects were looked at plane by plane, the indices of the plane follow.
+        "label"; if objects were measured plane by plane, the indices of the plane follow.
     anchors : (N, ndim) int64
-        A pixel of each object, the one nearest its centroid, as an index into
-        the label image: where to look for it.
+        The pixel of each object nearest to its centroid, as an index into the label image.
     frame_axes : tuple of str
-        Which columns hold indices of planes or time points, in the order of the
+        Columns with indices of planes or time points, in the order of the
         label image's leading axes.
     units : mapping of str to str
         Unit of each column that has one, by key: ``{"area": "µm²"}``.
@@ -40,14 +39,14 @@ class ObjectTable:
         return len(self.anchors)
 
     def save(self, path: str | Path, *, made_by: Mapping[str, Any] | None = None) -> Path:
-        """Write the table as CSV or Parquet, as the name of the file tells.
+        """Write the table as CSV or Parquet, depending on the suffix.
 
         Parameters
         ----------
         path : str or Path
             A file ending in ``.csv`` or, with the extra ``parquet`` installed, ``.parquet``.
         made_by : mapping, optional
-            Where the numbers come from, fit for JSON; it goes into
+            Provenance, JSON-compatible; stored in
             ``<name>.provenance.json`` beside the file.
 
         Raises
@@ -66,7 +65,7 @@ class ObjectTable:
         return write_table(path, self.by_heading(), made_by=made_by)
 
     def by_heading(self) -> dict[str, NDArray[Any]]:
-        """The columns as files and windows show them: the unit stands in the heading, ``"area [µm²]"``."""
+        """The columns for display, with the unit in the heading, ``"area [µm²]"``."""
         return {f"{key} [{self.units[key]}]" if self.units.get(key) else key: self.columns[key] for key in self.columns}
 
     def to_dataframe(self) -> Any:
@@ -75,7 +74,7 @@ class ObjectTable:
         Returns
         -------
         pandas.DataFrame
-            One row an object, one column a key; the units are in its ``attrs["units"]``.
+            One row per object, one column per key; the units are in its ``attrs["units"]``.
 
         Raises
         ------
@@ -96,7 +95,7 @@ class ObjectTable:
         return frame
 
     def row_of(self, label: int, frame: tuple[int, ...] = ()) -> int | None:
-        """The row of an object, in a plane where rows are of planes; None if there is none.
+        """The row of an object, in a plane if rows are per plane; None if there is none.
 
         Examples
         --------

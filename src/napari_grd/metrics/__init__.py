@@ -1,4 +1,4 @@
-"""How well a segmentation agrees with a reference, for label images of any dimension (method.md, section 13)."""
+"""Scores of a segmentation against a reference, for label images of any dimension (method.md, section 13)."""
 
 from napari_grd.metrics.errors import ErrorKind, SegmentationErrors, find_errors
 from napari_grd.metrics.matching import Matches, match_objects

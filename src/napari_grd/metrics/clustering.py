@@ -2,9 +2,8 @@
 
 Variation of information and adapted Rand error.
 
-Only pixels of reference objects count (reference 0 is "ignore"). On them the
-labels' background is one more segment, so missed objects appear as merged.
-Without a reference object there is no pixel to judge, and every error is 0.
+Only pixels of reference objects are evaluated (reference 0 is "ignore"). On them the labels' background is one more
+segment, so missed objects appear as merged. Without a reference object every error is 0.
 """
 
 import numpy as np
@@ -23,7 +22,7 @@ def variation_of_information(table: Contingency) -> tuple[float, float]:
 
 
 def adapted_rand_error(table: Contingency) -> float:
-    """1 - F1 of the pixel pairs that lie in one segment, in [0, 1], 0 is best."""
+    """1 - F1 of the pixel pairs in the same segment, in [0, 1], 0 is best."""
     cells, in_reference, in_label = _cells(table)
     both = cells @ (cells - 1)
     # Each segment's n (n - 1) ordered pairs, spread over its cells.

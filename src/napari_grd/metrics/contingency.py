@@ -1,7 +1,6 @@
-"""The one table every score is computed from: which objects of two label images share how many pixels.
+"""The contingency table of two label images, from which all scores are computed.
 
-Objects are listed in scan order, by their first pixel, and not by id: nothing
-computed from the table can then depend on how the objects are numbered.
+Objects are listed in scan order, by their first pixel, and not by id: the scores are then independent of the numbering.
 """
 
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ _LARGEST_ID = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Contingency:
-    """Objects of a label image and of its reference, and the pixels they share; background 0 is no object.
+    """Objects of a label image and of its reference, and the pixels they share; background 0 is not an object.
 
     Attributes
     ----------
@@ -108,7 +107,7 @@ def contingency(reference: ArrayLike, labels: ArrayLike) -> Contingency:
 
     shared = (label >= 0) & (target >= 0)
     keys, pair = np.unique(target[shared] * len(label_ids) + label[shared], return_inverse=True)
-    # A reference without label objects leaves no keys, and nothing to divide by.
+    # A reference without label objects has no keys, and no divisor.
     columns = max(len(label_ids), 1)
     return Contingency(
         label_ids,

@@ -1,4 +1,4 @@
-"""What is wrong with each object: missed, spurious, merged or split."""
+"""Errors of each object: missed, spurious, merged or split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ _OF_REFERENCE = (ErrorKind.MISSED, ErrorKind.SPLIT)
 
 
 def find_errors(reference: ArrayLike, labels: ArrayLike, *, iou: float = 0.5, min_size: int = 0) -> SegmentationErrors:
-    """Tell for every object whether it is right, and if not, in what way.
+    """Classify every object as correct, missed, spurious, merged or split.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def find_errors(reference: ArrayLike, labels: ArrayLike, *, iou: float = 0.5, mi
     * L is **spurious** if it has no match, is not merged and is no such part of
       a split R.
 
-    Every object has one kind. An object that is merged or split is that even if
-    it has a match; what it is itself goes before what it is a part of.
+    Every object has one kind. Merged and split take precedence over a match; the kind of the object itself takes
+    precedence over that of being a part.
 
     Examples
     --------
@@ -172,6 +172,6 @@ class _Side:
 def _draw(one: _Side, other: _Side) -> Kinds:
     kind, size = one.pixels()
     other_kind, other_size = other.pixels()
-    # Else a large object could hide a small one within it.
+    # Otherwise a large object could hide a small one inside it.
     smaller = (other_kind > 0) & ((kind == 0) | (other_size < size))
     return np.where(smaller, other_kind, kind)

@@ -11,7 +11,7 @@ from napari_grd.metrics.contingency import Contingency, IntArray, contingency
 
 @dataclass(frozen=True)
 class Matches:
-    """Which object is which between a label image and its reference; ids are listed in scan order.
+    """Matched objects of a label image and its reference; ids are listed in scan order.
 
     Attributes
     ----------
@@ -24,9 +24,9 @@ class Matches:
     spurious : (N,) int64
         Label ids without a match.
     merged : (N,) int64
-        Label ids that hold more than half of each of several reference objects.
+        Label ids that contain more than half of each of several reference objects.
     split : (N,) int64
-        Reference ids that hold more than half of each of several label objects.
+        Reference ids that contain more than half of each of several label objects.
     """
 
     pairs: IntArray
@@ -38,7 +38,7 @@ class Matches:
 
 
 def match_objects(reference: ArrayLike, labels: ArrayLike, iou: float = 0.5) -> Matches:
-    """Pair the objects of a segmentation with those of a reference.
+    """Match the objects of a segmentation with those of a reference.
 
     As many pairs as possible, each of at least ``iou``, and among those
     pairings the one with the largest sum of IoUs. Merged and split objects are
@@ -105,9 +105,9 @@ def matched_pairs(table: Contingency, iou: float) -> IntArray:
     rivals = np.maximum(
         np.bincount(label, minlength=n_labels)[label], np.bincount(target, minlength=n_references)[target]
     )
-    if not np.any(rivals > 1):  # always so above IoU 0.5: such a partner holds more than half of the object
+    if not np.any(rivals > 1):  # always true above IoU 0.5: such a partner contains more than half of the object
         return candidates
-    # These two modules take long to import, and rivals are rare: a GUI opens faster without them.
+    # These two modules are slow to import, and rarely needed: a GUI starts faster without them.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

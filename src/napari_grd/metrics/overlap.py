@@ -1,7 +1,6 @@
 """Scores of shared pixels: foreground Dice, symmetric best Dice, aggregated Jaccard index (method.md, section 13).
 
-All lie in [0, 1]. Two images without objects agree (1); an image with objects
-and one without share nothing (0).
+All are in [0, 1]. Two images without objects agree (1); an image with objects and one without do not (0).
 """
 
 import numpy as np
@@ -49,7 +48,7 @@ def aggregated_jaccard(table: Contingency) -> float:
         if not served[target] and not claimed[label]:
             served[target] = claimed[label] = True
             intersection += int(table.overlap[k])
-    # A pair adds both sizes less what it shares, a lone object its size: together, all sizes less all that is shared.
+    # A pair adds both sizes minus its overlap, an unmatched object its size: in total, all sizes minus all overlaps.
     union = int(table.label_sizes.sum() + table.reference_sizes.sum()) - intersection
     return intersection / union if union else 1.0
 

@@ -80,10 +80,9 @@ def evaluate(reference: ArrayLike, labels: ArrayLike, *, min_size: int = 0) -> S
     """Compare segmentations with reference segmentations.
 
     Counts of objects (AP, F1, PQ) are pooled over all images before the ratio
-    is taken, so that an object weighs the same in every image; the other
-    scores are means over images. An object is found (TP) when its IoU with its
-    one-to-one match is at least the threshold. Scores of pixel clusterings
-    (VOI, ARAND) ignore reference background.
+    is taken, so that an object has the same weight in every image; the other
+    scores are means over images. An object is a true positive if its IoU with its one-to-one match is at least the
+    threshold. Scores of pixel clusterings (VOI, ARAND) ignore reference background.
 
     Parameters
     ----------
@@ -101,9 +100,8 @@ def evaluate(reference: ArrayLike, labels: ArrayLike, *, min_size: int = 0) -> S
     Returns
     -------
     Scores
-        An image without objects on both sides is a perfect one. Objects on
-        one side only make SBD, AJI, Dice and the counts 0; VOI and ARAND
-        judge reference objects only and are 0 (no error) without any.
+        An image without objects on both sides is a perfect one. With objects on one side only, SBD, AJI, Dice and the
+        counts are 0; VOI and ARAND evaluate reference objects only and are 0 (no error) without any.
 
     Raises
     ------
@@ -115,7 +113,7 @@ def evaluate(reference: ArrayLike, labels: ArrayLike, *, min_size: int = 0) -> S
 
     See Also
     --------
-    find_errors : Which objects are wrong, and how.
+    find_errors : The errors of single objects.
     skimage.metrics.variation_of_information, skimage.metrics.adapted_rand_error
 
     Examples
@@ -140,7 +138,7 @@ def evaluate(reference: ArrayLike, labels: ArrayLike, *, min_size: int = 0) -> S
         aji=fmean(map(aggregated_jaccard, tables)),
         dice=fmean(map(foreground_dice, tables)),
         f1=_ratio(2 * hits[0.5], objects),
-        # TP + FP + FN: matched objects are one hit of two objects.
+        # TP + FP + FN: a match is one true positive for two objects.
         ap={iou: _ratio(tp, objects - tp) for iou, tp in hits.items()},
         pq=_ratio(2 * quality, objects),
         voi_split=fmean(split for split, _ in voi),
@@ -170,5 +168,5 @@ def _count_difference(table: Contingency) -> int:
 
 
 def _ratio(part: float, whole: float) -> float:
-    """Part of the objects that is right; nothing to find and nothing found is perfect."""
+    """Share of correct objects; 1 if there are none on both sides."""
     return part / whole if whole else 1.0

@@ -1,4 +1,4 @@
-"""Networks, their registry, and the one Model type."""
+"""Networks, their registry, and the Model type."""
 
 # Importing a network's module registers it.
 from napari_grd.models import enet as _enet  # noqa: F401

@@ -1,4 +1,4 @@
-"""How large a network is, and how much it computes."""
+"""Size and computational cost of networks."""
 
 from functools import lru_cache
 
@@ -11,10 +11,10 @@ from napari_grd.models.model import Model, ModelConfig, count_parameters
 _SIDE = 128
 
 BYTES_PER_WEIGHT = 20
-"""What training takes for each weight: itself, its gradient, two moments of the optimizer, the average."""
+"""Memory of training per weight: itself, its gradient, two moments of the optimizer, the average."""
 
 _LOSS_BYTES = 1300
-"""What the loss takes for each pixel of a batch, in float32: measured with networks of 0.3 and 19 million weights."""
+"""Memory of the loss per pixel of a batch, in float32: measured with networks of 0.3 and 19 million weights."""
 
 
 def count_macs(network: nn.Module, in_channels: int, size: tuple[int, ...]) -> int:
@@ -41,7 +41,7 @@ def count_macs(network: nn.Module, in_channels: int, size: tuple[int, ...]) -> i
 
 
 def config_parameters(network: NetworkConfig, in_channels: int = 1) -> int:
-    """Number of weights of a network; none is made, so even a big one costs nothing.
+    """Number of weights of a network, computed without allocating them.
 
     Raises
     ------
@@ -77,16 +77,16 @@ def config_macs(network: NetworkConfig, in_channels: int = 1) -> float:
 
 
 def step_bytes(network: NetworkConfig, pixels: int, in_channels: int = 1) -> float:
-    """Memory that a training step takes in float32, roughly; nothing is computed.
+    """Approximate memory of a training step in float32; nothing is computed.
 
     Parameters
     ----------
     network : NetworkConfig
-        What is trained.
+        The trained network.
     pixels : int
-        Of all patches of a batch.
+        Pixels of all patches of a batch.
     in_channels : int
-        Of the images.
+        Channels of the images.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def step_bytes(network: NetworkConfig, pixels: int, in_channels: int = 1) -> flo
 
 @lru_cache(maxsize=64)
 def _kept_bytes(network: NetworkConfig, in_channels: int) -> float:
-    """What the forward pass keeps of each pixel for the backward pass, beside weights."""
+    """Activations per pixel that are stored for the backward pass."""
     kept: list[torch.Tensor] = []
 
     def note(tensor: torch.Tensor) -> torch.Tensor:

@@ -64,7 +64,7 @@ class Bottleneck(nn.Module):
 
 
 class Down(nn.Module):
-    """Bottleneck that halves the resolution; also tells where each maximum was."""
+    """Bottleneck that halves the resolution; also returns the positions of the maxima."""
 
     def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Bottleneck that doubles the resolution, putting values back to where the maxima were."""
+    """Bottleneck that doubles the resolution by unpooling to the positions of the maxima."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -121,7 +121,8 @@ class Initial(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        # An image with more channels than the block leaves no room for the convolution, so it is not passed on.
+        # An image with more channels than the block is not concatenated, because no channels would be left for the
+        # convolution.
         self.pass_image = in_channels < out_channels
         filters = out_channels - in_channels * self.pass_image
         self.conv = nn.Conv2d(in_channels, filters, 3, stride=2, padding=1, bias=False)
@@ -136,7 +137,7 @@ class Initial(nn.Module):
 
 
 def _context(channels: int) -> list[nn.Module]:
-    """The eight bottlenecks of ever larger reach that stages 2 and 3 of the paper share."""
+    """The eight bottlenecks of increasing dilation shared by stages 2 and 3 of the paper."""
     return [
         Bottleneck(channels),
         Bottleneck(channels, dilation=2),
@@ -192,7 +193,7 @@ class ENet(nn.Module):
 
 @register("enet", stride=8)
 def enet(in_channels: int, out_channels: int, *, widths: tuple[int, ...] = WIDTHS) -> nn.Module:
-    """ENet: 3 widths of at least 4, light, sees far."""
+    """ENet: 3 widths of at least 4, light, large receptive field."""
     widths = checked_widths("enet", widths, 3, smallest=4)
     if list(widths) != sorted(widths):
         raise ValueError(f"widths are {widths}, and must not decrease")

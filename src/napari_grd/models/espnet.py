@@ -32,14 +32,14 @@ class Pyramid(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, down: bool = False) -> None:
         super().__init__()
         part = out_channels // len(_DILATIONS)
-        first = out_channels - part * (len(_DILATIONS) - 1)  # takes what the division leaves over
+        first = out_channels - part * (len(_DILATIONS) - 1)  # includes the remainder of the division
         self.reduce = _conv(in_channels, part, 3, stride=2) if down else _conv(in_channels, part, 1)
         self.branches = nn.ModuleList(_conv(part, part if d > 1 else first, 3, dilation=d) for d in _DILATIONS)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.reduce(x)
         finest, *coarser = (branch(x) for branch in self.branches)
-        # The running sum removes the grid that dilated kernels print into their output.
+        # The running sum removes the gridding artifacts of dilated kernels.
         sums = coarser[:1]
         for y in coarser[1:]:
             sums.append(sums[-1] + y)
@@ -130,5 +130,5 @@ def _halve(image: Tensor) -> Tensor:
 
 @register("espnet", stride=8)
 def espnet(in_channels: int, out_channels: int, *, widths: tuple[int, ...] = WIDTHS) -> nn.Module:
-    """ESPNet: 3 widths of at least 5, very light, sees far."""
+    """ESPNet: 3 widths of at least 5, very light, large receptive field."""
     return ESPNet(in_channels, out_channels, checked_widths("espnet", widths, 3, smallest=5))

@@ -6,7 +6,7 @@ from napari_grd.models.registry import checked_widths, register
 
 WIDTHS = (32, 16, 24, 32, 64, 96, 160, 320, 1280)
 # Expansion, repeats and stride of the seven groups of blocks. Two strides of the paper are 1
-# here: a stride of 32 would leave nothing of a nucleus.
+# here: at a stride of 32 a nucleus would vanish.
 _GROUPS = ((1, 1, 1), (6, 2, 1), (6, 3, 2), (6, 4, 1), (6, 3, 1), (6, 3, 2), (6, 1, 1))
 
 

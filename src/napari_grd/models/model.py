@@ -1,4 +1,4 @@
-"""The one Model type: teachers and students are both this."""
+"""The Model type of teachers and students."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -11,11 +11,11 @@ from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.models import registry
 
 Contrast = Literal["bright", "dark", "edges"]
-"""How objects differ from what surrounds them: brighter, darker, or by their edges (they may be as bright)."""
+"""Contrast of objects: brighter or darker than their surroundings, or edges only."""
 
 
 class ModelConfig(Config):
-    """All that is needed to rebuild a model and to run it as it was trained."""
+    """Everything needed to rebuild a model and to run it as it was trained."""
 
     network: NetworkConfig = NetworkConfig()
     in_channels: int = Field(1, ge=1)
@@ -29,14 +29,14 @@ class ModelConfig(Config):
     )
     pixel_size: float | None = Field(None, gt=0, description="pixel size of the training data in micrometers")
     contrast: Contrast | None = Field(
-        None, description="how objects of the training data differ from what surrounds them; None: not known"
+        None, description="contrast of objects in the training data with their surroundings; None: unknown"
     )
 
 
 class ModelCard(Config):
-    """What a reader should know before trusting a model."""
+    """Description of a model: training data, scores and limitations."""
 
-    model_config = ConfigDict(allow_inf_nan=True)  # a score of nothing is NaN
+    model_config = ConfigDict(allow_inf_nan=True)  # a score without data is NaN
 
     name: str = "unnamed"
     summary: str = ""
@@ -46,16 +46,16 @@ class ModelCard(Config):
     recipe: dict[str, Any] = Field(default_factory=dict, description="the settings it was trained with")
     teacher: str | None = None
     scores: dict[str, float] = Field(default_factory=dict, description="validation scores")
-    limits: str = Field("", description="what it is known to be bad at")
+    limits: str = Field("", description="known limitations")
     license: str = Field("BSD-3-Clause", serialization_alias="licence")
-    restrictions: str = Field("", description="what a license forbids, in one plain sentence; empty if nothing")
-    version: str = Field("", description="version of napari-grd that made it")
+    restrictions: str = Field("", description="restrictions by licenses, in one sentence; empty if there are none")
+    version: str = Field("", description="version of napari-grd that created it")
     created: str = Field("", description="date, ISO 8601")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network with what it needs to be used.
+    """A network with its config and card.
 
     Attributes
     ----------
@@ -64,12 +64,12 @@ class Model:
     config : ModelConfig
         How to rebuild and run it.
     card : ModelCard
-        What it is and how well it does.
+        Its description and scores.
     pca : torch.Tensor or None
-        ``(4, C)``: mean of the unit embeddings and their three main directions,
-        so that embeddings get the same colors on every image.
+        ``(4, C)``: mean and first three principal components of the unit embeddings, so that embeddings have the same
+        colors in every image.
     calibration : torch.Tensor or None
-        ``(N, C_in, *S)`` uint8: patches from which int8 learns its ranges, see
+        ``(N, C_in, *S)`` uint8: calibration patches for int8, see
         :mod:`napari_grd.inference.int8_calibration`.
     """
 

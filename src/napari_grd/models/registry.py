@@ -2,14 +2,14 @@
 
 A network is any ``nn.Module`` that maps ``(B, in_channels, *S)`` float32 to
 ``(B, embedding + foreground, *S)``: raw (not normalized) embedding channels
-first and, if asked for, one foreground logit last. ``S`` is a multiple of the
+first and, optionally, one foreground logit last. ``S`` is a multiple of the
 network's stride. To add one, decorate its builder::
 
     @register("mynet", stride=8)
     def mynet(in_channels, out_channels, *, widths=(16, 32)): ...
 
-Another package makes its networks known by one entry point, whose module is
-imported when a name is asked for that is not built in::
+Another package registers its networks by an entry point, whose module is imported when a name is requested that is not
+built in::
 
     [project.entry-points."napari_grd.networks"]
     mynet = "mypackage.mynet"
@@ -37,7 +37,7 @@ class NetworkEntry:
     Attributes
     ----------
     name : str
-        What :func:`build` takes.
+        Name for :func:`build`.
     builder : callable
         ``builder(in_channels, out_channels, **options) -> nn.Module``.
     stride : int
@@ -66,9 +66,9 @@ def register(
     Parameters
     ----------
     name : str
-        What :func:`build` shall take.
+        Name for :func:`build`.
     stride : int
-        Sides of the input must be multiples of this, and any multiple must do.
+        Sides of the input must be multiples of this; every multiple must be valid.
     ndim : int, default 2
         Spatial dimensions.
 
@@ -76,7 +76,7 @@ def register(
     -------
     callable
         Decorates ``builder(in_channels, out_channels, *, widths=...) -> nn.Module``. The builder's
-        default widths are what a configuration without widths means.
+        default widths are used for a configuration without widths.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def entry(name: str) -> NetworkEntry:
 
 
 def names() -> list[str]:
-    """Names of all networks that can be built, those of other packages included."""
+    """Names of all networks that can be built, including those of other packages."""
     _load_plugins()
     return sorted(_ENTRIES)
 
@@ -128,7 +128,7 @@ def _load_plugins() -> dict[str, str]:
     for point in entry_points(group=ENTRY_POINTS):
         try:
             point.load()
-        except Exception as error:  # whatever another package does wrong must not stop this one
+        except Exception as error:  # an error of another package must not affect this one
             broken[point.name] = f"{type(error).__name__}: {error}"
             _log.warning("The network %r of entry point %r does not load: %s", point.name, point.value, error)
     return broken

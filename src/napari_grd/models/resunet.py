@@ -37,9 +37,8 @@ class ResUNet(nn.Module):
     widths : tuple of 5 int
         Channels at full, 1/2, 1/4, 1/8 and 1/16 resolution.
     align_corners : bool, default False
-        How the bilinear up-sampling treats borders. True is what the paper's
-        code does; it makes a crop and the whole image disagree by up to 5 %,
-        so models use False.
+        How the bilinear up-sampling treats borders. The paper's code uses True, with which a crop and the whole image
+        differ by up to 5 %, so models use False.
 
     Notes
     -----

@@ -24,8 +24,8 @@ def _block(in_channels: int, out_channels: int) -> nn.Sequential:
 class UNetPlusPlus(nn.Module):
     """Encoder-decoder in which every skip is itself a small decoder.
 
-    Node (i, j) sits at resolution 1/2^i. Column 0 is the encoder; node (i, j) sees all earlier
-    nodes of its row and the up-sampled node below::
+    Node (i, j) has resolution 1/2^i. Column 0 is the encoder; inputs of node (i, j) are all earlier nodes of its row
+    and the up-sampled node below::
 
         (0,0) (0,1) (0,2) (0,3) (0,4) -> head
         (1,0) (1,1) (1,2) (1,3)

@@ -1,4 +1,4 @@
-"""The image that a package is tested with, and its cover picture."""
+"""The test image and the cover of a package."""
 
 import io
 from typing import Any
@@ -27,15 +27,14 @@ def sample_image(model: Model, image: Any = None, axes: str | None = None) -> ND
     ----------
     model : Model
     image : array, optional
-        One image, of which the middle is taken; mirrored at its end if it is
-        small. Default: simulated nuclei.
+        One image, of which the middle is used; padded by reflection if it is small. Default: simulated nuclei.
     axes : str, optional
         Its axes.
 
     Raises
     ------
     ConfigError
-        If none is given and nuclei cannot stand in for what the model takes.
+        If none is given and simulated nuclei do not fit the model's input.
     ImageError
         If the image does not fit the model.
     """
@@ -55,7 +54,7 @@ def sample_image(model: Model, image: Any = None, axes: str | None = None) -> ND
 
 
 def cover(model: Model, image: NDArray[np.float32]) -> bytes:
-    """A PNG of an image and what the model finds in it, side by side.
+    """A PNG of an image and its segmentation, side by side.
 
     Parameters
     ----------

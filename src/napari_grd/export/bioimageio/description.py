@@ -1,4 +1,4 @@
-"""What a bioimage.io package says of its model, as plain values for ``bioimageio.yaml``."""
+"""The description of a model in a bioimage.io package, as values for ``bioimageio.yaml``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from napari_grd.export.onnx import OPSET
 from napari_grd.models import Model
 
 FORMAT = "0.5.4"
-"""Version of the bioimage.io model description: old enough for programs of 2025, and it has all that is needed."""
+"""Version of the bioimage.io model description: supported by programs of 2025, with all needed fields."""
 
 METHOD = {
     "text": 'Liu et al. "Graph Relation Distillation for Efficient Biomedical Instance Segmentation". 2024.',
@@ -30,7 +30,7 @@ def halo(model: Model) -> int:
 
 
 def smallest_side(model: Model) -> int:
-    """The smallest side of an image in pixels: two halos, and something between them."""
+    """The smallest side of an image in pixels: two halos and a core."""
     return 2 * halo(model) + 4 * model.stride
 
 
@@ -165,7 +165,7 @@ def _output(model: Model, name: str, test: dict[str, Any]) -> dict[str, Any]:
 
 
 def _own(model: Model, attachment: str) -> dict[str, Any]:
-    """All that a program needs to make instances of the outputs."""
+    """Everything that a program needs to compute instances from the outputs."""
     config = model.config.on_disk()
     return {
         "version": napari_grd.__version__,
