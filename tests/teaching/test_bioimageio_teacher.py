@@ -236,7 +236,7 @@ def test_what_recipe_and_output_disagree_about(make_zoo_model: Any) -> None:
     for channels, match in (
         ({"in": ("foreground",)}, "no output 'in'.*Its outputs: out"),
         ({"out": ("foreground",) * 3}, "2 channels, the recipe names 3"),
-        ({"out": ("foreground",)}, "2 channels of 'Tiny model' foreground.*ignore"),
+        ({"out": ("foreground",)}, "assigns foreground to 2 channels of 'Tiny model'.*ignore"),
     ):
         with pytest.raises(ConfigError, match=match):
             load(folder, ZooRecipe(channels=channels)).predict(image)

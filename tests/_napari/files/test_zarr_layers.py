@@ -42,7 +42,7 @@ def test_the_fields_of_a_plate_become_layers_of_which_the_first_is_shown(viewer:
     shutil.rmtree(plate / "A" / "1" / "1")
     notification_manager.records.clear()
     assert len(viewer.open(str(plate / "A" / "1"), plugin=None)) == 2
-    assert "not there: 1." in str(notification_manager.records[-1].message)
+    assert "missing: 1." in str(notification_manager.records[-1].message)
 
 
 def test_of_many_fields_some_are_opened_and_that_is_said(plate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
