@@ -81,7 +81,9 @@ def test_space_pans_while_a_stroke_tool_is_in_hand(correct: Any, mouse: Any, lay
     assert kinds(widget) == ["cut"]
 
 
-def test_pick_follows_the_mouse_and_takes_what_is_outlined(correct: Any, mouse: Any, layer: Any, blocks: Any) -> None:
+def test_pick_follows_the_mouse_and_takes_what_is_outlined(
+    correct: Any, mouse: Any, layer: Any, blocks: Any, qtbot: Any
+) -> None:
     widget = correct()
     hand = mouse(layer)
     hand.key(Qt.Key.Key_K)
@@ -90,7 +92,7 @@ def test_pick_follows_the_mouse_and_takes_what_is_outlined(correct: Any, mouse: 
     assert len(preview.data) == 2 * (20 + 20)
     zoom = widget.viewer.scene.camera.zoom
     hand.wheel((70, 30), -4)
-    assert 0 < len(preview.data) < 80
+    qtbot.waitUntil(lambda: 0 < len(preview.data) < 80)
     assert widget.viewer.scene.camera.zoom == zoom
     hand.click((70, 30))
     assert kinds(widget) == ["pick"]
