@@ -22,4 +22,4 @@ def test_what_a_job_tells_is_kept_once(qtbot: Any) -> None:
     qtbot.addWidget(bar)
     for message in ("Rescaled.", "Rescaled.", "Inverted."):
         bar.show_event(Notice(message))
-    assert bar.told == ["Rescaled.", "Inverted."]
+    assert bar.notices == ["Rescaled.", "Inverted."]

@@ -23,14 +23,14 @@ class JobBar(QWidget):
 
     Attributes
     ----------
-    told : list of str
+    notices : list of str
         Messages of the Notice events of the running or last job.
     """
 
     def __init__(self, stop_tip: str = "Stop; nothing is added.") -> None:
         super().__init__()
         self._running: Running[Any] | None = None
-        self.told: list[str] = []
+        self.notices: list[str] = []
         self.text = QLabel()
         self.bar = QProgressBar()
         self.stop = button("Stop", stop_tip, self._stop)
@@ -47,7 +47,7 @@ class JobBar(QWidget):
     def start(self, running: Running[Any]) -> None:
         """Show a job that was started."""
         self._running = running
-        self.told = []
+        self.notices = []
         self.bar.setRange(0, 0)  # busy, until the first event reports the total
         self.text.setText("Starting…")
         self.stop.setEnabled(True)
@@ -55,8 +55,8 @@ class JobBar(QWidget):
 
     def show_event(self, event: Event) -> None:
         """Show a Progress event, store a Notice's message, ignore others."""
-        if isinstance(event, Notice) and event.message not in self.told:
-            self.told.append(event.message)
+        if isinstance(event, Notice) and event.message not in self.notices:
+            self.notices.append(event.message)
         if not isinstance(event, Progress):
             return
         done, total = (event.done, event.total) if event.overall is None else (round(event.share * _FINE), _FINE)

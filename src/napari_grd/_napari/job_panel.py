@@ -63,7 +63,9 @@ class JobPanel(Panel):
             changed = [
                 layer.name for layer in about if layer not in self.viewer.layers or layer.data is not data[layer]
             ]
-            self._end(f"{changed[0]!r} changed meanwhile. Start again." if changed else on_done(result), *self.bar.told)
+            self._end(
+                f"{changed[0]!r} changed meanwhile. Start again." if changed else on_done(result), *self.bar.notices
+            )
 
         self.say("")
         self.go.setEnabled(False)

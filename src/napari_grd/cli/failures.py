@@ -12,17 +12,17 @@ class Failures:
     """Errors by file, to be reported at the end."""
 
     def __init__(self) -> None:
-        self.told: dict[Path, str] = {}
+        self.messages: dict[Path, str] = {}
 
     def add(self, path: Path, error: GrdError) -> None:
         """Record the error of a file."""
         text = str(error)
-        self.told[path] = text if path.name in text else f"{str(path)!r}: {text}"
+        self.messages[path] = text if path.name in text else f"{str(path)!r}: {text}"
 
     def tell(self) -> None:
         """Name the files on the error output."""
         console = Console(stderr=True, soft_wrap=True)
-        for text in self.told.values():
+        for text in self.messages.values():
             console.print(f"Error: {text}", style="bold red", markup=False, highlight=False)
 
     def finish(self, total: int) -> None:
@@ -33,12 +33,13 @@ class Failures:
         typer.Exit
             If there are any.
         """
-        if not self.told:
+        if not self.messages:
             return
         self.tell()
         if total > 1:
             console = Console(stderr=True, soft_wrap=True)
-            rest = total - len(self.told)
-            text = f"{len(self.told)} of {total} files could not be used; {rest} {'was' if rest == 1 else 'were'} done."
+            bad = len(self.messages)
+            rest = total - bad
+            text = f"{bad} of {total} files could not be used; {rest} {'was' if rest == 1 else 'were'} done."
             console.print(text, style="yellow", markup=False, highlight=False)
         raise typer.Exit(1)

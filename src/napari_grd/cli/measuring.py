@@ -194,7 +194,7 @@ def table_provenance(
         "objects": asdict(objects),
         "per_plane": per_plane,
         "calibration": {one.name: asdict(one.calibration) for one in measured},
-        "failed": {} if failures is None else {str(path): text for path, text in failures.told.items()},
+        "failed": {} if failures is None else {str(path): text for path, text in failures.messages.items()},
     }
 
 

@@ -111,7 +111,7 @@ def find_files(
     files += [ImageFile(path) for path in [*kept, *(path for path in alone if not _is_known(path))]]
     if leftovers:
         notes.append(f"Segmentation results were skipped: {named(leftovers)}.")
-    if not files and not failures.told:
+    if not files and not failures.messages:
         raise DataError(
             f"There is no image to segment: {', '.join(notes) or 'nothing was named.'}",
             "Name images, or folders of them.",

@@ -167,9 +167,9 @@ def segment(
     finally:
         print_files(done.written)
         failures.tell()
-        if done.segmented + len(failures.told) + done.skipped > 1 or done.skipped:
-            print_summary(segmented=done.segmented, failed=len(failures.told), skipped=done.skipped)
-    if failures.told:
+        if done.segmented + len(failures.messages) + done.skipped > 1 or done.skipped:
+            print_summary(segmented=done.segmented, failed=len(failures.messages), skipped=done.skipped)
+    if failures.messages:
         raise typer.Exit(1)
 
 

@@ -161,8 +161,8 @@ def to_markdown(comparison: Comparison, conclusion: str = "") -> str:
     heads, rows = table(comparison)
     rule = ["---"] + ["---:"] * (len(heads) - 1)
     lines = [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]
-    said = ["", conclusion] if conclusion else []
-    return "\n".join([*lines, "", caption(comparison), *said, ""])
+    summary = ["", conclusion] if conclusion else []
+    return "\n".join([*lines, "", caption(comparison), *summary, ""])
 
 
 def to_csv(comparison: Comparison) -> str:

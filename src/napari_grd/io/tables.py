@@ -160,16 +160,16 @@ def _with_provenance(path: Path, made_by: Mapping[str, Any] | None) -> Iterator[
     with atomic_paths(path, beside) as (temporary, provenance):
         yield temporary
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        told = {**made_by, _DIGESTS: _digests(beside, made_by) | {path.name: digest}}
-        provenance.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        content = {**made_by, _DIGESTS: _digests(beside, made_by) | {path.name: digest}}
+        provenance.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _digests(beside: Path, made_by: Mapping[str, Any]) -> dict[str, str]:
     """The digests of tables with the same provenance: one may be saved in two formats."""
     try:
-        told = json.loads(beside.read_bytes())
-        digests = told.pop(_DIGESTS)
+        content = json.loads(beside.read_bytes())
+        digests = content.pop(_DIGESTS)
     except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return {}
-    same = told == json.loads(json.dumps(made_by)) and isinstance(digests, dict)
+    same = content == json.loads(json.dumps(made_by)) and isinstance(digests, dict)
     return digests if same else {}

@@ -119,19 +119,19 @@ def _ome_channel(channel: ElementTree.Element) -> Channel:
 
 def _imagej_steps(file: Any) -> Steps:
     steps = Steps()
-    said: Mapping[str, Any] = file.imagej_metadata
-    unit = str(said.get("unit", ""))
+    metadata: Mapping[str, Any] = file.imagej_metadata
+    unit = str(metadata.get("unit", ""))
     tags = file.pages[0].tags
     for axis, tag in (("x", "XResolution"), ("y", "YResolution")):
-        _add(steps, axis, _inverse(tags, tag), said.get(f"{axis}unit", unit))
-    _add(steps, "z", said.get("spacing"), said.get("zunit", unit))
-    _add(steps, "t", said.get("finterval"), said.get("tunit", "sec"))
+        _add(steps, axis, _inverse(tags, tag), metadata.get(f"{axis}unit", unit))
+    _add(steps, "z", metadata.get("spacing"), metadata.get("zunit", unit))
+    _add(steps, "t", metadata.get("finterval"), metadata.get("tunit", "sec"))
     return steps
 
 
-def _imagej_channels(said: Mapping[str, Any], count: int) -> list[Channel]:
-    tables = said.get("LUTs") or []
-    names = said.get("Labels") or []
+def _imagej_channels(metadata: Mapping[str, Any], count: int) -> list[Channel]:
+    tables = metadata.get("LUTs") or []
+    names = metadata.get("Labels") or []
     names = [str(name).splitlines()[0] if name else "" for name in names] if len(names) == count > 1 else [""] * count
     if len(tables) != count:
         return [Channel(name=name) for name in names]
@@ -140,12 +140,12 @@ def _imagej_channels(said: Mapping[str, Any], count: int) -> list[Channel]:
     return [Channel(name, None if color in plain else color) for name, color in zip(names, colors, strict=True)]
 
 
-def _lsm_steps(said: Mapping[str, Any]) -> Steps:
+def _lsm_steps(metadata: Mapping[str, Any]) -> Steps:
     steps = Steps()
     for axis in "zyx":
-        size = said.get(f"VoxelSize{axis.upper()}")
+        size = metadata.get(f"VoxelSize{axis.upper()}")
         _add(steps, axis, None if not size else float(size) * 1e6, "µm")
-    _add(steps, "t", said.get("TimeIntervall"), "s")
+    _add(steps, "t", metadata.get("TimeIntervall"), "s")
     return steps
 
 

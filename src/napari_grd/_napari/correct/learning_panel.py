@@ -153,7 +153,7 @@ class LearningPanel(QWidget):
     def _done(self, learned: LearningResult) -> None:
         self._learned = learned
         self._end()
-        self._panel.say(" ".join(self.bar.told))
+        self._panel.say(" ".join(self.bar.notices))
         if self._session is None:
             return
         before, after = learned.scores.before, learned.scores.after

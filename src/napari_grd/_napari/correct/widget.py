@@ -249,5 +249,5 @@ class CorrectWidget(Panel):
             self.say("")
 
 
-def _close(bench: Toolbox) -> None:
-    bench.close()
+def _close(toolbox: Toolbox) -> None:
+    toolbox.close()

@@ -197,14 +197,14 @@ def _teacher(request: DistillRequest, model: "Model | None", pairs: list[tuple[A
     from napari_grd.teaching.options import parse_options
     from napari_grd.teaching.registry import load_teacher, options_of
 
-    told = dict(request.teacher.options)
+    given_options = dict(request.teacher.options)
     if model is not None:
         given = {"source": model, "config": SegmentConfig(threads=threads_beside(state.live, request.threads))}
         options = tuple(option for option in options_of("model") if option.name not in given)
-        return load_teacher("model", **given, **parse_options("model", options, told))
+        return load_teacher("model", **given, **parse_options("model", options, given_options))
     if request.teacher.kind == "installed":
         name = request.teacher.name
-        return load_teacher(name, **parse_options(name, options_of(name), told))
+        return load_teacher(name, **parse_options(name, options_of(name), given_options))
     missing = [piece.source.layer.name for piece in request.pieces if piece.labels is None]
     if missing:
         raise LabelError(

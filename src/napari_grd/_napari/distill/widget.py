@@ -208,7 +208,7 @@ class DistillWidget(Panel):
         self._ended()
         self._unfinished = False
         name = self._use(model)
-        self.say(" ".join([f"Done: {name!r} is now the live student. {_scores(model)}", *self.bar.told]))
+        self.say(" ".join([f"Done: {name!r} is now the live student. {_scores(model)}", *self.bar.notices]))
         self._enable()
 
     def _on_error(self, error: BaseException) -> None:

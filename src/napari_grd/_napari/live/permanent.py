@@ -105,7 +105,7 @@ class PermanentPart(QWidget):
 
     def _done(self, layer: Labels) -> None:
         self._panel.viewer.add_layer(layer)
-        self._end(" ".join([f"Added the layer {layer.name!r}.", *self.bar.told]), "info")
+        self._end(" ".join([f"Added the layer {layer.name!r}.", *self.bar.notices]), "info")
 
     def _failed(self, error: BaseException) -> None:
         self._end("", "info")
