@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from napari_grd import plain_yaml
 from napari_grd.errors import ConfigError
@@ -226,6 +236,17 @@ class AugmentConfig(Config):
     noise_sigma: float = Field(0.05, ge=0, description="largest standard deviation, in normalized intensity")
     blur: float = Field(0.2, ge=0, le=1, description="probability of a Gaussian blur")
     blur_sigma: float = Field(1.0, ge=0, description="largest standard deviation in pixels")
+    stain: float = Field(
+        0.0, ge=0, le=1, description="probability of a change of stain, saturation and brightness; RGB tissue only"
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, standard: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """A stain of 0 is not in files: version 0.1 does not know it, and checkpoints are recognized by the text."""
+        values: dict[str, Any] = standard(self)
+        if info.by_alias and not self.stain:
+            values.pop("stain", None)
+        return values
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

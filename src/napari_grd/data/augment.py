@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from napari_grd.config import AugmentConfig
 from napari_grd.data.offset_symmetry import transform_affinities
+from napari_grd.data.stain import change_stain
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.offsets import OFFSETS_2D
 
@@ -98,7 +99,7 @@ def random_patch(
     Raises
     ------
     ImageError, LabelError
-        If image, labels and extra do not share one plane.
+        If image, labels and extra do not share one plane, or the stain of an image that is not RGB is to be changed.
 
     Examples
     --------
@@ -107,6 +108,7 @@ def random_patch(
     (1, 64, 64)
     """
     _check(image, labels, extra)
+    check_stain(config, len(image))
     origin = _origin(rng, patch, image.shape[1:], labels)
     turns = int(rng.integers(4)) if config.rotate90 else 0
     flip = bool(config.flip and rng.random() < 0.5)
@@ -134,6 +136,15 @@ def random_patch(
         labels=None if labels is None else turned(_nearest(labels[None], rows, cols)[0], np.int64),
         extra=around,
     )
+
+
+def check_stain(config: AugmentConfig, channels: int) -> None:
+    """Raise an `ImageError` if stains are to be changed in an image that is not RGB."""
+    if config.stain and channels != 3:
+        raise ImageError(
+            f"The stain is to be changed (augment.stain={config.stain:g}), but the image has {channels} channel(s).",
+            "Set augment.stain to 0: it is for RGB images of stained tissue.",
+        )
 
 
 def _check(image: Float32, labels: NDArray[Any] | None, extra: ArrayLike | None) -> None:
@@ -237,7 +248,9 @@ def _linear(array: Float32, rows: NDArray[np.float64], cols: NDArray[np.float64]
 
 
 def _change_intensity(rng: np.random.Generator, config: AugmentConfig, image: Float32) -> Float32:
-    """Gain, offset and gamma, then blur, then noise: the order in which light, lens and camera act."""
+    """Stain; gain, offset and gamma; blur; noise: the order in which specimen, light, lens and camera act."""
+    if config.stain and rng.random() < config.stain:  # 0 draws none: batches of earlier settings stay
+        image = change_stain(rng, image)
     change, blur, noise = rng.random(3) < (config.intensity, config.blur, config.noise)
     if change:
         gain = np.exp(rng.uniform(-0.3, 0.3, size=(len(image), 1, 1)))

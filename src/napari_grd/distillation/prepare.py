@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import NormalizationConfig, PartitionConfig, TrainConfig
+from napari_grd.data.augment import check_stain
 from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import as_image, as_labels
 from napari_grd.data.intensity import normalized
@@ -220,6 +221,7 @@ def _as_list(arrays: Any) -> list[Any]:
 def _check_trainable(image: NDArray[Any], config: TrainConfig) -> None:
     if not np.isfinite(image).any():
         raise ImageError("No pixel has a number: all are NaN or infinite.", "Exclude the image, or write it again.")
+    check_stain(config.augment, len(image))
     smallest = min(image.shape[1:])
     if smallest < config.patch:
         stride = registry.entry(config.network.name).stride
