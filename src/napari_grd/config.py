@@ -274,6 +274,12 @@ class TrainConfig(Config):
 
     network: NetworkConfig = NetworkConfig()
     steps: int = Field(2000, ge=1, description="optimizer steps")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description="time limit in minutes; the learning rate follows it, and steps is a maximum."
+        " None: the steps decide (reproducible)",
+    )
     batch: int = Field(4, ge=1, description="patches in a step, on each device")
     patch: int = Field(128, ge=32, description="side of a patch in pixels")
     background: Background = Field(
@@ -292,6 +298,12 @@ class TrainConfig(Config):
     seed: int = Field(0, ge=0, description="seed of all random numbers")
     device: str = Field("auto", description="auto, cpu, cuda, mps")
     devices: int = Field(1, ge=1, description="number of devices for data-parallel training")
+    workers: int = Field(
+        0,
+        ge=0,
+        description="processes that draw patches ahead for a GPU; each holds a copy of the images. Not used on a CPU,"
+        " in a notebook or in the window; a script needs the guard if __name__ == '__main__'",
+    )
     precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: bf16 if the device supports it")
     checkpoint_every: float = Field(60.0, gt=0, description="seconds between checkpoints")
 

@@ -99,11 +99,12 @@ class Batch:
     sources: tuple[int, ...]
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
+        """The same batch on another device; channels last on a GPU, whose convolutions are faster so."""
         teacher = None if self.teacher is None else self.teacher.to(device, non_blocking=True)
-        return Batch(
-            self.image.to(device, non_blocking=True), self.labels.to(device, non_blocking=True), teacher, self.sources
-        )
+        image = self.image.to(device, non_blocking=True)
+        if device.type == "cuda" and image.ndim == 4:
+            image = image.contiguous(memory_format=torch.channels_last)
+        return Batch(image, self.labels.to(device, non_blocking=True), teacher, self.sources)
 
 
 class PatchSampler:

@@ -12,8 +12,11 @@ from napari_grd.distillation.muon import Muon
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
-def make_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW, Muon, or Adam as the paper's code sets it (method.md, section 11: amsgrad, eps 0.01)."""
+def make_optimizer(network: nn.Module, config: OptimConfig, *, fused: bool = False) -> torch.optim.Optimizer:
+    """AdamW, Muon, or Adam as the paper's code sets it (method.md, section 11: amsgrad, eps 0.01).
+
+    With ``fused`` a step of AdamW is one kernel, for a GPU.
+    """
     if config.name == "muon":
         return Muon(network, config.lr, last=getattr(network, "head", None))
     if config.name == "adam_paper":
@@ -26,13 +29,14 @@ def make_optimizer(network: nn.Module, config: OptimConfig) -> torch.optim.Optim
     return torch.optim.AdamW(
         [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}],
         lr=config.lr,
+        fused=fused or None,
     )
 
 
-def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
+def learning_rate(step: float, steps: int, config: OptimConfig) -> float:
     """Learning rate of a step (from 0): linear warm-up, then half a cosine down to 1 % of the peak.
 
-    The paper's Adam has a fixed rate.
+    With a limit of time the step is the elapsed fraction of ``steps``. The paper's Adam has a fixed rate.
     """
     if config.name == "adam_paper":
         return config.lr

@@ -10,8 +10,7 @@ import os
 import queue
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from lightning_fabric import Fabric
 
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import PatchSampler, TeacherLayout
+from napari_grd.data.drawing import new_processes
 from napari_grd.distillation.memory_bank import BankEntry
 from napari_grd.distillation.objective import DistillationObjective, Objective
 from napari_grd.distillation.trainer import Validate, fit
@@ -120,7 +120,7 @@ def resolve_device(config: TrainConfig) -> tuple[str, Any]:
 
 def _run_many(assignment: Assignment, accelerator: str, precision: Any, devices: int) -> Job[Fitted]:
     context = mp.get_context("spawn")
-    with _safe_path():
+    with new_processes():
         events: Any = context.Queue()
         stop = context.Event()
         port = _free_port()
@@ -152,18 +152,6 @@ def _run_many(assignment: Assignment, accelerator: str, precision: Any, devices:
             process.join(timeout=60)
             if process.is_alive():
                 process.kill()
-
-
-@contextmanager
-def _safe_path() -> Iterator[None]:
-    """Subprocesses do not search the working folder, beside the user's images, for modules."""
-    name = "PYTHONSAFEPATH"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(name) if before is None else os.environ.update({name: before})
 
 
 def _next(events: Any, processes: list[Any]) -> tuple[str, Any]:

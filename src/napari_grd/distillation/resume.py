@@ -25,6 +25,7 @@ class State:
     best_weights: dict[str, torch.Tensor] | None = None
     scores: dict[str, float] = field(default_factory=dict)
     waited: int = 0  # validations without a better score
+    seconds: float = 0.0  # spent on steps and validations; checkpoints of earlier versions lack it
 
 
 def best_so_far(checkpoint: Path, model: Model) -> tuple[Model, dict[str, float]] | None:

@@ -245,7 +245,10 @@ def _take_weights(model: Model, start: Model) -> None:
 def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, start: Model | None) -> str:
     """Identity of a training: settings, images, labels, teacher and initial weights."""
     digest = hashlib.blake2b(digest_size=16)
-    settings = config.model_dump_json(by_alias=True, exclude={"device", "devices", "checkpoint_every"})
+    unrelated = {"device", "devices", "workers", "checkpoint_every"}
+    if config.minutes is None:
+        unrelated.add("minutes")  # checkpoints of versions without it stay valid
+    settings = config.model_dump_json(by_alias=True, exclude=unrelated)
     digest.update(f"{settings}{teacher.fingerprint if teacher else ''}".encode())
     if start is not None:
         digest.update(model_fingerprint(start).encode())

@@ -11,11 +11,13 @@ import torch
 from lightning_fabric import Fabric
 
 from napari_grd.config import TrainConfig
-from napari_grd.data.dataset import PatchSampler
+from napari_grd.data.dataset import Batch, PatchSampler
+from napari_grd.data.drawing import can_start_processes, draw
 from napari_grd.distillation.checkpoint import is_finite, save_checkpoint
 from napari_grd.distillation.objective import Objective
 from napari_grd.distillation.optim import averaged, learning_rate, make_optimizer
 from napari_grd.distillation.resume import State, diverged, fell_back, restore, take
+from napari_grd.distillation.schedule import Schedule
 from napari_grd.jobs import Event, FileSaved, Job, Notice, PreviewImages, StepMetrics, Stopwatch
 from napari_grd.models import Model
 
@@ -100,7 +102,8 @@ def fit(
         If the loss or the weights are no longer finite (they are not saved then), the checkpoint belongs to another
         training, or it is damaged and so is its predecessor.
     """
-    optimizer: Any = make_optimizer(model.network, config.optim)
+    on_gpu = fabric.device.type == "cuda"
+    optimizer: Any = make_optimizer(model.network, config.optim, fused=on_gpu)
     ema = averaged(model.network, config.optim.ema)
     state = State()
     if checkpoint is not None and checkpoint.exists():
@@ -109,6 +112,8 @@ def fit(
         if used != checkpoint and fabric.is_global_zero:
             yield Notice(fell_back(checkpoint, state.step))
     ema.to(fabric.device)
+    if on_gpu and model.config.ndim == 2:
+        model.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network, optimizer = fabric.setup(model.network, optimizer)
     network.train()
 
@@ -131,31 +136,36 @@ def fit(
         if not is_finite(current()):
             raise diverged("weights are no longer numbers", state.step, config, checkpoint)
 
-    watch = Stopwatch(stage, config.steps, state.step)
+    schedule = Schedule(config, state, fabric, stage)
+    workers = config.workers if on_gpu and can_start_processes() else 0
+    batches = draw(sampler, state.step, config.steps, fabric.global_rank, workers=workers)
     try:
         if checkpoint is not None:
             save()  # fails now, not after an hour, if the folder is read-only
             yield FileSaved(checkpoint)
         since_save = Stopwatch("", 1)
         while True:
-            if validate is not None and _due(state, config):
+            position = schedule.position()
+            over = position >= config.steps
+            if validate is not None and _due(state, config, over):
                 check()
                 yield from _validate(model, ema.module, validate, state, fabric)
-            if state.step >= config.steps or _anyone(fabric, _should_stop(state, config, stop)):
+            if over or _anyone(fabric, _should_stop(state, config, stop)):
                 break
-            terms = _step(network, model, optimizer, objective, config, sampler, state.step, fabric)
+            terms = _step(network, model, optimizer, objective, config, next(batches), state.step, position, fabric)
             ema.update_parameters(model.network)
             state.step += 1
             if state.step % LOG_EVERY == 0 or state.step == config.steps:
-                yield _metrics(terms, state.step, config, checkpoint)
+                yield _metrics(terms, state.step, optimizer, config, checkpoint)
             if checkpoint is not None and since_save.elapsed > config.checkpoint_every:
                 check()
                 save()
                 since_save = Stopwatch("", 1)
                 yield FileSaved(checkpoint)
-            yield watch.progress(state.step)
+            yield schedule.progress()
         check()
     finally:
+        batches.close()
         if is_finite(current()):  # else keep the last good one
             save()
     model.network.load_state_dict(state.best_weights or ema.module.state_dict())
@@ -169,13 +179,14 @@ def _step(
     optimizer: Any,
     objective: Objective,
     config: TrainConfig,
-    sampler: PatchSampler,
+    batch: Batch,
     step: int,
+    position: float,
     fabric: Fabric,
 ) -> dict[str, torch.Tensor]:
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, config.steps, config.optim)
-    batch = sampler.batch(step, fabric.global_rank).to(fabric.device)
+        group["lr"] = learning_rate(position, config.steps, config.optim)
+    batch = batch.to(fabric.device)
     embedding, logit = model.split(network(batch.image))
     terms = objective(embedding, logit, batch, step)
     fabric.backward(terms["loss"])
@@ -185,18 +196,20 @@ def _step(
     return terms
 
 
-def _metrics(terms: dict[str, torch.Tensor], step: int, config: TrainConfig, checkpoint: Path | None) -> StepMetrics:
+def _metrics(
+    terms: dict[str, torch.Tensor], step: int, optimizer: Any, config: TrainConfig, checkpoint: Path | None
+) -> StepMetrics:
     values = {name: float(value.detach()) for name, value in terms.items()}
     if not math.isfinite(values["loss"]):
         raise diverged(f"loss became {values['loss']}", step, config, checkpoint)
-    values["lr"] = learning_rate(step - 1, config.steps, config.optim)
+    values["lr"] = optimizer.param_groups[0]["lr"]
     return StepMetrics(step, values)
 
 
-def _due(state: State, config: TrainConfig) -> bool:
+def _due(state: State, config: TrainConfig, over: bool) -> bool:
     if state.validated == state.step or state.step == 0:
         return False
-    return state.step % config.validate_every == 0 or state.step == config.steps
+    return state.step % config.validate_every == 0 or over
 
 
 def _validate(
