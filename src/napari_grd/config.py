@@ -350,6 +350,11 @@ class DistillConfig(TrainConfig):
     weights: LossWeights = LossWeights()
     bank: BankConfig = BankConfig()
     assistant: AssistantConfig = AssistantConfig()
+    online: bool = Field(
+        False,
+        description="let the teacher predict each augmented patch, instead of caching predictions of whole images;"
+        " faster on a GPU; for a teacher that is a model of the same scale",
+    )
     confidence: float = Field(
         0.0,
         ge=0,

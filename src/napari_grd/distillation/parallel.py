@@ -24,6 +24,7 @@ from napari_grd.data.dataset import PatchSampler, TeacherLayout
 from napari_grd.data.drawing import new_processes
 from napari_grd.distillation.memory_bank import BankEntry
 from napari_grd.distillation.objective import DistillationObjective, Objective
+from napari_grd.distillation.online import OnlineTeacher
 from napari_grd.distillation.trainer import Validate, fit
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.jobs import Job
@@ -45,7 +46,9 @@ class Assignment:
     config : TrainConfig or DistillConfig
         A `DistillConfig` together with a ``layout`` distills.
     layout : TeacherLayout or None
-        Layout of the teacher's cached output; None for supervised training.
+        Layout of the teacher's output; None for supervised training.
+    online : OnlineTeacher or None
+        Predicts the patches, whose cached output is not drawn then.
     validate, checkpoint, signature, stage
         See :func:`~napari_grd.distillation.trainer.fit`.
     """
@@ -54,6 +57,7 @@ class Assignment:
     sampler: PatchSampler
     config: TrainConfig
     layout: TeacherLayout | None = None
+    online: OnlineTeacher | None = None
     validate: Validate | None = None
     checkpoint: Path | None = None
     signature: str = ""
@@ -67,6 +71,7 @@ class Assignment:
             self._objective(fabric),
             self.config,
             fabric=fabric,
+            online=self.online,
             stage=self.stage,
             validate=self.validate,
             checkpoint=self.checkpoint,

@@ -3,12 +3,14 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import TeacherLayout
 from napari_grd.distillation.assistant import iter_assistant
+from napari_grd.distillation.online import online_teacher
 from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, split
 from napari_grd.distillation.stage_progress import ASK_ASSISTANT, DISTILL, distillation_progress
 from napari_grd.distillation.stages import TrainingData, iter_ask, iter_fit
@@ -174,14 +176,20 @@ def _distill(
             cache = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         # While it is known which images are labeled.
         data = TrainingData(data.training.favoring_labeled(config.labeled_share), data.validation)
-        stack.enter_context(in_use(cache, teacher))
-        data = yield from iter_ask(teacher, data, cache, confidence=config.confidence)
+        online = None
+        if config.online:
+            online = online_teacher(teacher, config.normalization, data.training.in_channels)
+        if online is None or not data.labeled:
+            stack.enter_context(in_use(cache, teacher))
+            data = yield from iter_ask(teacher, data, cache, confidence=config.confidence)
+        if online is not None:
+            data = replace(data, predictions=())  # of which only the instances were needed
         check_some_instances(data.training)
         if not teacher.gives_embeddings and config.assistant.use:
             teacher = yield from iter_assistant(teacher, data, config, folder)
             stack.enter_context(in_use(cache, teacher))
             data = yield from iter_ask(teacher, data, cache, stage=ASK_ASSISTANT)
-        _check_channels(data.layout, config)
+        _check_channels(data.layout if online is None else online.layout, config)
         return (
             yield from iter_fit(
                 data,
@@ -190,6 +198,7 @@ def _distill(
                 kind="student",
                 stage=DISTILL,
                 teacher=teacher,
+                online=online,
                 start=start,
             )
         )

@@ -12,6 +12,7 @@ from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.distillation import parallel
 from napari_grd.distillation.finish import finish, model_path, so_far_path
+from napari_grd.distillation.online import OnlineTeacher
 from napari_grd.distillation.prepare import ImageSet, object_diameter, smallest_object
 from napari_grd.distillation.resume import best_so_far
 from napari_grd.distillation.stage_progress import ASK
@@ -48,6 +49,12 @@ class TrainingData:
     training: ImageSet
     validation: ImageSet | None
     predictions: tuple[CachedPrediction, ...] = ()
+
+    @property
+    def labeled(self) -> bool:
+        """Whether every image has labels."""
+        labels = self.training.labels + (() if self.validation is None else self.validation.labels)
+        return all(each is not None for each in labels)
 
     @property
     def layout(self) -> TeacherLayout | None:
@@ -131,6 +138,7 @@ def iter_fit(
     kind: str,
     stage: str,
     teacher: Teacher | None = None,
+    online: OnlineTeacher | None = None,
     start: Model | None = None,
 ) -> Job[Model]:
     """Fit a network to images, and make a model of it with colors and card.
@@ -147,6 +155,8 @@ def iter_fit(
         Kind of model, and name of the stage in progress events.
     teacher : Teacher, optional
         Whose predictions ``data`` has; ``config`` is a `DistillConfig` then.
+    online : OnlineTeacher, optional
+        The same teacher, if it predicts the patches instead.
     start : Model, optional
         Model with the initial weights.
 
@@ -198,7 +208,8 @@ def iter_fit(
             model,
             sampler,
             config,
-            layout=layout,
+            layout=layout if online is None else online.layout,
+            online=online,
             validate=validate,
             checkpoint=checkpoint,
             signature=_signature(config, training, teacher, start),
@@ -246,8 +257,11 @@ def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, sta
     """Identity of a training: settings, images, labels, teacher and initial weights."""
     digest = hashlib.blake2b(digest_size=16)
     unrelated = {"device", "devices", "workers", "checkpoint_every"}
+    # Checkpoints of versions without these settings stay valid.
     if config.minutes is None:
-        unrelated.add("minutes")  # checkpoints of versions without it stay valid
+        unrelated.add("minutes")
+    if not getattr(config, "online", True):
+        unrelated.add("online")
     settings = config.model_dump_json(by_alias=True, exclude=unrelated)
     digest.update(f"{settings}{teacher.fingerprint if teacher else ''}".encode())
     if start is not None:

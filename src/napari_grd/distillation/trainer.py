@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 
 from napari_grd.config import TrainConfig
 from napari_grd.data.dataset import Batch, PatchSampler
 from napari_grd.data.drawing import can_start_processes, draw
 from napari_grd.distillation.checkpoint import is_finite, save_checkpoint
 from napari_grd.distillation.objective import Objective
+from napari_grd.distillation.online import OnlineTeacher
 from napari_grd.distillation.optim import averaged, learning_rate, make_optimizer
 from napari_grd.distillation.resume import State, diverged, fell_back, restore, take
 from napari_grd.distillation.schedule import Schedule
@@ -53,6 +55,7 @@ def fit(
     config: TrainConfig,
     *,
     fabric: Fabric,
+    online: OnlineTeacher | None = None,
     stage: str = "Training",
     validate: Validate | None = None,
     checkpoint: Path | None = None,
@@ -73,6 +76,8 @@ def fit(
         Steps, schedule, how often to validate.
     fabric : Fabric
         Device, precision and ranks; launched already.
+    online : OnlineTeacher, optional
+        Predicts the patches, for an objective that compares with a teacher.
     stage : str
         Name shown in progress events.
     validate : callable, optional
@@ -103,6 +108,7 @@ def fit(
         training, or it is damaged and so is its predecessor.
     """
     on_gpu = fabric.device.type == "cuda"
+    bf16 = isinstance(fabric.strategy.precision, MixedPrecision)
     optimizer: Any = make_optimizer(model.network, config.optim, fused=on_gpu)
     ema = averaged(model.network, config.optim.ema)
     state = State()
@@ -152,7 +158,10 @@ def fit(
                 yield from _validate(model, ema.module, validate, state, fabric)
             if over or _anyone(fabric, _should_stop(state, config, stop)):
                 break
-            terms = _step(network, model, optimizer, objective, config, next(batches), state.step, position, fabric)
+            batch = next(batches).to(fabric.device)
+            if online is not None:
+                batch = online.predict(batch, bf16=bf16)
+            terms = _step(network, model, optimizer, objective, config, batch, state.step, position, fabric)
             ema.update_parameters(model.network)
             state.step += 1
             if state.step % LOG_EVERY == 0 or state.step == config.steps:
@@ -186,7 +195,6 @@ def _step(
 ) -> dict[str, torch.Tensor]:
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(position, config.steps, config.optim)
-    batch = batch.to(fabric.device)
     embedding, logit = model.split(network(batch.image))
     terms = objective(embedding, logit, batch, step)
     fabric.backward(terms["loss"])
