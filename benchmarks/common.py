@@ -16,12 +16,15 @@ from napari_grd.io.label_image import read_label_image
 from napari_grd.io.listing import read_pairs
 
 # Objects below these sizes are slivers of the annotation; scores ignore them on both sides.
-MIN_SIZE = {"bbbc039_nuclei": 60, "dsb2018_fluo": 30}
+MIN_SIZE = {"bbbc039_nuclei": 60, "dsb2018_fluo": 30, "mnfinder_nuclei": 60}
 # Where the images come from, as the cards of models say it.
 ORIGIN = {
     "dsb2018_fluo": "2018 Data Science Bowl stage 1 (BBBC038), fluorescence images, CC0",
     "bbbc039_nuclei": "BBBC039v1 (Caicedo et al. 2019), Broad Bioimage Benchmark Collection, CC0",
     "usiigaci_phase": "Usiigaci (Tsai et al. 2019), phase contrast, MIT",
+    "mnfinder_nuclei": "MNFinder (DiPeso et al. 2024), fluorescence nuclei and micronuclei, MIT",
+    "yeastvision_phase": "YeastVision (North Carolina State University, 2022), phase contrast, BSD-3-Clause",
+    "axondeepseg_sem_axons": "AxonDeepSeg (Zaimi et al. 2018), scanning electron microscopy, MIT",
     "dsb2018_histology_rgb": "2018 Data Science Bowl stage 1 (BBBC038), stained tissue, CC0",
 }
 FLUORESCENCE = ("dsb2018_fluo", "bbbc039_nuclei")  # what the built-in nuclei model is trained on
@@ -51,7 +54,8 @@ def load(name: str, *, rehearsal: bool = False) -> Dataset:
     """Read a set of the folder ``GRD_DATA``.
 
     Validation is every 5th stem (from index 0); of bbbc039_nuclei every 5th
-    well, because fields of one well look alike.
+    well, because fields of one well look alike; of yeastvision_phase, one film,
+    the end.
 
     With ``rehearsal``, the validation images are not even read: a fifth of the
     *training* images takes their place, chosen by the same rule. Settings are
@@ -63,6 +67,8 @@ def load(name: str, *, rehearsal: bool = False) -> Dataset:
     pairs = read_pairs(Path(root) / name, strict=True)
     groups = [_well(pair.name) if name == "bbbc039_nuclei" else pair.name for pair in pairs]
     held = set(sorted(set(groups))[::5])
+    if name == "yeastvision_phase":
+        held = {group for group in groups if int(group.rpartition("_t")[2]) >= 150}
     unread: set[str] = set()
     if rehearsal:
         unread, held = held, set(sorted(set(groups) - held)[::5])
