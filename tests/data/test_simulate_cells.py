@@ -86,7 +86,7 @@ def test_fields_range_from_empty_to_confluent_and_both_polarities_are_drawn():
             brighter.append(image[labels > 0].mean() > image[labels == 0].mean())
         if seed < 20:
             assert np.isfinite(normalized(image[None], NormalizationConfig())).all()
-    assert 0.02 < np.mean(np.array(counts) == 0) < 0.2
+    assert 0.01 < np.mean(np.array(counts) == 0) < 0.1
     assert np.quantile(covered, 0.2) < 0.3
     assert np.quantile(covered, 0.9) > 0.7
     assert 0.3 < np.mean(brighter) < 0.85
@@ -115,7 +115,7 @@ def test_an_impossible_shape_is_an_error(shape):
         random_cells(np.random.default_rng(0), shape)
 
 
-@pytest.mark.parametrize("diameter", [0, 3.9, -5.0, float("nan"), float("inf"), (30.0, 20.0), (2.0, 20.0)])
+@pytest.mark.parametrize("diameter", [0, 3.9, -5.0, float("nan"), float("inf"), (30, 20), (2, 20), (10, 20, 30)])
 def test_an_impossible_diameter_is_an_error(diameter):
     with pytest.raises(ConfigError, match="diameter"):
         random_cells(np.random.default_rng(0), (32, 32), diameter)

@@ -83,7 +83,7 @@ def _filled(rng: np.random.Generator, cells: _Cells, texture: Float32) -> Float3
     profile = (1 - np.exp(-cells.depth / slope)) * cells.inside
     bright = cells.each(_brightness(rng, cells))
     light = bright * profile * np.clip(1 + texture, 0.05, None)
-    if rng.random() < 0.25:  # border lines of touching cells
+    if rng.random() < 0.4:  # border lines of touching cells
         light *= 1 + rng.uniform(-0.8, 1.0) * _ridge(cells, 0, rng.uniform(0.6, 1.5))
     if rng.random() < 0.3:
         light *= 1 + rng.uniform(-0.9, 1.5) * _nucleus(rng, cells)

@@ -106,6 +106,8 @@ def random_layout(rng: np.random.Generator, shape: tuple[int, int], diameter: fl
         overlap = "deepest"
     elif kind in ("rods", "worms"):
         overlap = "lower"
+    elif kind == "axons":  # one at least keeps its sheath where two touch
+        overlap = str(rng.choice(["upper", "lower"]))
     else:
         overlap = str(rng.choice(["deepest", "upper", "lower"], p=[0.55, 0.2, 0.25]))
     labels, sheath = _drawn(objects, shape, overlap)
@@ -179,6 +181,9 @@ def _centers(rng: np.random.Generator, shape: tuple[int, int], diameter: float, 
         kept = field[at[:, 0], at[:, 1]] > rng.uniform(-0.8, 1.0)
     else:  # confluent
         kept = rng.random(len(points)) < rng.uniform(0.85, 1.0)
+    visible = ((points >= 0) & (points < shape)).all(axis=1)
+    if not (kept & visible).any():
+        kept[np.argmin(((points - rng.uniform(0, shape)) ** 2).sum(axis=1))] = True
     found: Float32 = points[kept].astype(np.float32)
     return found
 

@@ -58,8 +58,9 @@ def random_cells(
     """
     if len(shape) != 2 or min(shape) < 1:
         raise ConfigError(f"The shape {shape} cannot be drawn.", "Pass 2 positive sizes in pixels.")
-    low, high = (diameter, diameter) if isinstance(diameter, int | float) else diameter
-    if not 4 <= low <= high < math.inf:
+    limits = np.atleast_1d(np.asarray(diameter, float))
+    low, high = float(limits[0]), float(limits[-1])
+    if len(limits) > 2 or not 4 <= low <= high < math.inf:
         raise ConfigError(
             f"Cells of a diameter of {diameter} pixels cannot be drawn.", "Pass at least 4 pixels, or (low, high)."
         )
@@ -82,9 +83,10 @@ def _photographed(rng: np.random.Generator, light: Float32, diameter: float) -> 
     if rng.random() < 0.4:
         light *= np.clip(1 + rng.uniform(0.1, 0.7) * _slope(rng, shape), 0.1, None)
     photons = math.exp(rng.uniform(math.log(15), math.log(3000)))
-    counts = rng.poisson(np.clip(light, 0, 20) * photons).astype(np.float32) / np.float32(photons)
     read = math.exp(rng.uniform(math.log(0.003), math.log(0.12)))
-    counts += np.float32(read) * rng.standard_normal(shape, dtype=np.float32)
+    # Photons and read noise in one draw: a Poisson distribution is a normal one where there are photons to see by.
+    noise = np.sqrt(np.clip(light, 0, None) / np.float32(photons) + np.float32(read**2))
+    counts = light + noise * rng.standard_normal(shape, dtype=np.float32)
     if rng.random() < 0.3:  # an image that was resampled after it was taken: its noise is smooth
         counts = ndimage.gaussian_filter(counts, rng.uniform(0.4, 1.0))
     if rng.random() < 0.06:  # lines of a scan
