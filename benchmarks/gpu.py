@@ -47,7 +47,6 @@ FEW = 5  # labeled images
 GAP_STEPS = 4000
 NETWORK_STEPS = 4000
 ARMS = {"none": None, "instances": OFF, "all": LossWeights()}
-_FOREVER = 1_000_000  # steps, where the time decides
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,6 @@ class Workshop:
         widths = (4, 8, 16, 32, 64) if self.miniature else MIDDLE_WIDTHS if size else TEACHER_WIDTHS
         config = TrainConfig(
             network=NetworkConfig(widths=widths),
-            steps=_FOREVER,
             minutes=self.minutes,
             optim=OptimConfig(lr=1e-3, ema=0.998),
             augment=DOMAINS[base].augment,
@@ -152,7 +150,6 @@ class Workshop:
 
     def _student(self, name: str, domain: str) -> None:
         config = DistillConfig(
-            steps=_FOREVER,
             minutes=self.minutes,
             online=True,
             augment=DOMAINS[domain].augment,

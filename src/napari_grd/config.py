@@ -277,8 +277,8 @@ class TrainConfig(Config):
     minutes: float | None = Field(
         None,
         gt=0,
-        description="time limit in minutes; the learning rate follows it, and steps is a maximum."
-        " None: the steps decide (reproducible)",
+        description="train for so many minutes instead of so many steps; the learning rate follows the time."
+        " The result then depends on the speed of the machine",
     )
     batch: int = Field(4, ge=1, description="patches in a step, on each device")
     patch: int = Field(128, ge=32, description="side of a patch in pixels")

@@ -21,6 +21,7 @@ _TRAIN = {
     "--network": "network.name",
     "--widths": "network.widths",
     "--steps": "steps",
+    "--minutes": "minutes",
     "--batch": "batch",
     "--patch": "patch",
     "--lr": "optim.lr",
@@ -31,12 +32,14 @@ _TRAIN = {
     "--device": "device",
     "--devices": "devices",
     "--precision": "precision",
+    "--workers": "workers",
 }
 _DISTILL = _TRAIN | {
     "--teacher-widths": "assistant.network.widths",
     "--teacher-steps": "assistant.steps",
     "--assistant": "assistant.use",
     "--confidence": "confidence",
+    "--online": "online",
 }
 
 Images = Annotated[

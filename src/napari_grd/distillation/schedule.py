@@ -1,10 +1,14 @@
 """The end of a training: after a number of steps, or after a time."""
 
+from dataclasses import replace
+
 from lightning_fabric import Fabric
 
 from napari_grd.config import TrainConfig
 from napari_grd.distillation.resume import State
 from napari_grd.jobs import Progress, Stopwatch
+
+_UNLIMITED = 2**62  # steps
 
 
 class Schedule:
@@ -13,7 +17,7 @@ class Schedule:
     Parameters
     ----------
     config : TrainConfig
-        Its ``steps`` and ``minutes``.
+        Its ``steps`` or, if there are, ``minutes``.
     state : State
         State of the training; the time spent is stored in it.
     fabric : Fabric
@@ -28,24 +32,26 @@ class Schedule:
         self._before = state.seconds  # of earlier runs of this training
         self._watch = Stopwatch(stage, config.steps, state.step)
 
+    @property
+    def last(self) -> int:
+        """The step at which the training ends at the latest."""
+        return self._steps if self._limit is None else _UNLIMITED
+
     def position(self) -> float:
-        """The step, from 0; a fraction of the steps if the time is further; at the end the number of steps."""
+        """The step from 0, or the elapsed fraction of the steps; at the end the number of steps."""
         self._state.seconds = self._before + self._watch.elapsed
         if self._limit is None:
             return self._state.step
         passed = self._state.seconds / self._limit
         if self._fabric.world_size > 1:
             passed = self._fabric.broadcast(passed)
-        return max(self._state.step, min(1.0, passed) * self._steps)
+        return min(1.0, passed) * self._steps
 
     def progress(self) -> Progress:
-        """The event for the steps so far."""
+        """The event for the steps or the time so far."""
         event = self._watch.progress(self._state.step)
         if self._limit is None:
             return event
         spent = self._before + self._watch.elapsed
-        left = max(0.0, self._limit - spent)
-        if event.seconds_left is not None and event.seconds_left < left:
-            return event
-        done = max(self._state.step, round(min(1.0, spent / self._limit) * self._steps))
-        return Progress(event.stage, done, self._steps, left)
+        done = round(min(1.0, spent / self._limit) * self._steps)
+        return replace(event, done=done, seconds_left=max(0.0, self._limit - spent))

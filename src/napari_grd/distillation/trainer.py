@@ -144,7 +144,7 @@ def fit(
 
     schedule = Schedule(config, state, fabric, stage)
     workers = config.workers if on_gpu and can_start_processes() else 0
-    batches = draw(sampler, state.step, config.steps, fabric.global_rank, workers=workers)
+    batches = draw(sampler, state.step, schedule.last, fabric.global_rank, workers=workers)
     try:
         if checkpoint is not None:
             save()  # fails now, not after an hour, if the folder is read-only
