@@ -129,8 +129,11 @@ class Workshop:
 
     def _simulate(self, name: str) -> None:
         count = max(domain.simulated for domain in DOMAINS.values())
-        with multiprocessing.get_context("spawn").Pool() as pool:
-            drawn = pool.map(simulate, range(8 if self.miniature else count), chunksize=4)
+        if self.miniature:
+            drawn = [simulate(number) for number in range(4)]
+        else:
+            with multiprocessing.get_context("spawn").Pool() as pool:
+                drawn = pool.map(simulate, range(count), chunksize=4)
         with self.result(name).with_suffix(".part").open("wb") as file:
             np.savez(file, images=np.stack([image for image, _ in drawn]), labels=np.stack([each for _, each in drawn]))
         Path(file.name).rename(self.result(name))
@@ -253,11 +256,13 @@ def _print_rate() -> Callable[[Any], None]:
     return on_event
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> list[str]:
     """Start the tasks as processes, as many at once as ``--jobs``, until the time is over."""
     shop = Workshop(args)
     tasks = [task for task in plan() if not args.tasks or any(task.name.startswith(each) for each in args.tasks)]
-    chosen = {task.name for task in tasks}
+    missing = {need for task in tasks for need in task.needs if not shop.result(need).exists()}
+    if missing := missing - {task.name for task in tasks}:
+        sys.exit(f"Add to --tasks what others need: {' '.join(sorted(missing))}.")
     begin, limit = time.monotonic(), 60 * args.minutes
     running: dict[str, subprocess.Popen[bytes]] = {}
     failed: set[str] = set()
@@ -270,16 +275,13 @@ def run(args: argparse.Namespace) -> None:
                 print(f"{passed:.0f} s: {name} ended with {process.returncode}", flush=True)
                 if process.returncode:
                     failed.add(name)
-        left = [
-            task for task in tasks if not shop.result(task.name).exists() and task.name not in failed | set(running)
-        ]
-        if passed > limit or (not left and not running):
+        closed = failed | set(running)
+        left = [task for task in tasks if not shop.result(task.name).exists() and task.name not in closed]
+        ready = [task for task in left if all(shop.result(need).exists() for need in task.needs)]
+        if passed > limit or not (ready or running):
             break
-        for task in left:
-            missing = [need for need in task.needs if not shop.result(need).exists()]
-            if missing and not any(need in chosen for need in missing):
-                sys.exit(f"{task.name} needs {missing[0]}: add it to --tasks.")
-            if not missing and len(running) < args.jobs and passed < limit - args.least:
+        if passed < limit - args.least:
+            for task in ready[: max(0, args.jobs - len(running))]:
                 end = args.teachers * limit if task.name.startswith("teacher/") else limit - args.spare
                 running[task.name] = _start(task.name, time.time() + end - passed, args)
                 print(f"{passed:.0f} s: {task.name} started", flush=True)
@@ -291,6 +293,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"{name} was stopped", flush=True)
     done = [task.name for task in tasks if shop.result(task.name).exists()]
     print(f"{len(done)} of {len(tasks)} tasks are finished; failed: {', '.join(sorted(failed)) or 'none'}")
+    return done
 
 
 def _start(name: str, until: float, args: argparse.Namespace) -> "subprocess.Popen[bytes]":
@@ -335,7 +338,8 @@ def report(args: argparse.Namespace) -> None:
     print(table(["students", "set", "seeds", "AP50", "AJI"], rows))
 
 
-def main() -> None:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command's arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"))
     parser.add_argument("--minutes", type=float, default=9.0, help="time for everything")
@@ -349,8 +353,13 @@ def main() -> None:
     parser.add_argument("--score", action="store_true", help="score what is there, train nothing")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     parser.add_argument("--until", type=float, default=0.0, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     args.out = args.out.resolve()
+    return args
+
+
+def main() -> None:
+    args = parse()
     if args.task:
         Workshop(args).do(args.task)
     elif args.score:

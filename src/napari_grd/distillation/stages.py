@@ -256,12 +256,10 @@ def _take_weights(model: Model, start: Model) -> None:
 def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, start: Model | None) -> str:
     """Identity of a training: settings, images, labels, teacher and initial weights."""
     digest = hashlib.blake2b(digest_size=16)
-    unrelated = {"device", "devices", "workers", "checkpoint_every"}
-    # Checkpoints of versions without these settings stay valid.
-    if config.minutes is None:
-        unrelated.add("minutes")
+    # Whoever resumes with another limit of time gets a training whose learning rate follows that one.
+    unrelated = {"device", "devices", "workers", "minutes", "checkpoint_every"}
     if not getattr(config, "online", True):
-        unrelated.add("online")
+        unrelated.add("online")  # checkpoints of versions without it stay valid
     settings = config.model_dump_json(by_alias=True, exclude=unrelated)
     digest.update(f"{settings}{teacher.fingerprint if teacher else ''}".encode())
     if start is not None:
