@@ -139,7 +139,7 @@ def hovers(window: Window, places: np.ndarray, rng: np.random.Generator, rounds:
     """From object to object, with Pick in hand."""
     window.widget.toolbox.controller.take(Tool.PICK)
     window.hover(places[0])
-    preview = window.widget.toolbox.controller.pointer.preview
+    preview = window.widget.toolbox.controller.preview
     window.until(lambda: preview.layer is not None)
     times = []
     for _ in range(rounds):

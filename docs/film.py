@@ -41,7 +41,7 @@ def correcting(viewer: Any, field: Field) -> Iterator[str]:
     yield "The student took two nuclei for one."
 
     press(widget, "SplitLine  C")
-    preview = toolbox.controller.pointer.preview
+    preview = toolbox.controller.preview
     for share in (0.35, 0.7, 1.0):
         end = tuple(np.asarray(line[0]) + share * np.subtract(line[1], line[0]))
         preview.show(ToolPreview(line=(line[0], end)), (), KINDS["cut"].color)

@@ -137,7 +137,7 @@ def correct(viewer: Any, field: Field) -> Iterator[None]:
     wait_until(lambda: not widget.toolbox.review.reason.isHidden())
     zoom(viewer, layer, 3)
     press(widget, "Pick  K")
-    widget.toolbox.controller.pointer.preview.show(ToolPreview(near[0].region), (), KINDS["pick"].color)
+    widget.toolbox.controller.preview.show(ToolPreview(near[0].region), (), KINDS["pick"].color)
     viewer.layers.selection.active = labels
     yield
     press(widget, "Done")

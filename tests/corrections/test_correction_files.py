@@ -123,7 +123,7 @@ def first(name: str, value: object, part: str = "properties") -> Callable[[Any],
     [
         (lambda content: [], "not a file of corrections"),
         (lambda content: {"type": "FeatureCollection", "features": []}, "not a file of corrections"),
-        (broken(lambda c: c["napari_grd"].update(format=2)), "format 2.*Update"),
+        (broken(lambda c: c["napari_grd"].update(format=2)), "format is 2.*Update"),
         (broken(lambda c: c["napari_grd"].update(image=None)), "does not tell its image"),
         (broken(lambda c: c["napari_grd"]["image"].update(shape=[3, 24])), r"shape \[3, 24\]"),
         (broken(lambda c: c["napari_grd"]["image"].update(name=5)), "name or key is 5"),

@@ -266,7 +266,7 @@ def test_a_date_from_the_end_of_time_blocks_nothing(tmp_path: Path, claimed: dat
                 journal.add(correction)
             journal.add(Merge([(7, 7), (7, 9)], time=claimed.replace(tzinfo=UTC)))
         with open_journal(path, image) as journal:
-            corrections = journal.corrections
+            corrections = journal.copy()
     later = [corrections.add(Merge([(9, 9), (9, at)])).id for at in (20, 30)]
     assert [correction.id for correction in corrections][-2:] == later
     assert corrections.undo() is not None

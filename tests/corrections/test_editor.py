@@ -168,8 +168,8 @@ def test_what_was_undone_in_the_file_is_made_when_redone(tmp_path: Path) -> None
         journal.undo()
     with open_journal(path, ImageRef(SHAPE)) as journal:
         edited = Editor(tiles(), journal, Predictions())
-        assert edited.undoable is None
-        assert edited.redoable is not None
+        assert edited.corrections.undoable is None
+        assert edited.corrections.redoable is not None
         assert edited.redo()
         assert edited.labels[3, 3] == edited.labels[3, 11]
         assert edited.undo()

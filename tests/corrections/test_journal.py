@@ -38,20 +38,20 @@ def reopened(journal: Journal, image: ImageRef) -> Corrections:
     journal.close()
     with open_journal(journal.path, image) as again:
         assert again.dropped is None
-        return again.corrections
+        return again.copy()
 
 
 def test_everything_is_found_again(image: ImageRef, one_of_each: Make, tmp_path: Path) -> None:
     with open_journal(tmp_path / NAME, image) as journal:
         for correction in one_of_each():
-            assert journal.add(correction) in tuple(journal.corrections)
+            assert journal.add(correction) in tuple(journal)
         journal.undo()
         journal.undo()
         journal.redo()
         assert not (tmp_path / NAME).exists()
         found = reopened(journal, image)
-        assert found.entries == journal.corrections.entries
-        assert found.redo() == journal.corrections.redo()
+        assert found.entries == journal.entries
+        assert found.redo() == journal.copy().redo()
 
 
 def test_nothing_to_undo_writes_nothing(image: ImageRef, tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ def test_compacting_moves_everything_to_the_file(image: ImageRef, one_of_each: M
             journal.add(correction)
         journal.undo()
         full = journal.journal_path.stat().st_size
-        assert load_corrections(journal.compact()).entries == journal.corrections.entries
+        assert load_corrections(journal.compact()).entries == journal.entries
         assert journal.journal_path.stat().st_size < full / 5
         journal.redo()
         journal.add(stroke(1))
-        assert reopened(journal, image).entries == journal.corrections.entries
+        assert reopened(journal, image).entries == journal.entries
 
 
 def test_a_kill_between_file_and_journal_costs_nothing(image: ImageRef, tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_a_kill_between_file_and_journal_costs_nothing(image: ImageRef, tmp_path
         for at in range(3):
             journal.add(stroke(at))
         journal.undo()
-        save_corrections(journal.corrections, journal.path)  # compacting does this, and then empties the journal
-        assert reopened(journal, image).entries == journal.corrections.entries
+        save_corrections(journal, journal.path)  # compacting does this, and then empties the journal
+        assert reopened(journal, image).entries == journal.entries
 
 
 def test_another_persons_corrections_are_merged(image: ImageRef, tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_another_persons_corrections_are_merged(image: ImageRef, tmp_path: Path)
         journal.add(stroke(1))
         journal.merge(other)
         journal.merge(other)
-        assert len(journal.corrections) == 2
-        assert reopened(journal, image) == journal.corrections
+        assert len(journal) == 2
+        assert reopened(journal, image) == journal
 
 
 def test_a_large_journal_is_folded_in(image: ImageRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,14 +112,14 @@ def test_every_torn_end_is_dropped_and_said(image: ImageRef, tmp_path: Path) -> 
     for end in (len(whole) + 1, (len(whole) + len(more)) // 2, len(more) - 1):
         journal.journal_path.write_bytes(more[:end])
         with open_journal(tmp_path / NAME, image) as again:
-            assert len(again.corrections) == 1
+            assert len(again) == 1
             assert again.dropped is not None
             assert "cut short" in again.dropped
             again.add(stroke(2))
             assert len(reopened(again, image)) == 2
     journal.journal_path.write_bytes(whole[:10])  # killed while the very first line was written
     with open_journal(tmp_path / NAME, image) as again:
-        assert len(again.corrections) == 0
+        assert len(again) == 0
         again.add(stroke(2))
         assert len(reopened(again, image)) == 1
 
@@ -164,9 +164,9 @@ def test_what_cannot_be_written_is_not_accepted(
             patch.setattr(lines.os, "write", half_then_full())
             with pytest.raises(OutputError, match=r"stack.*No space left.*Free some space"):
                 journal.add(stroke(1))
-        assert len(journal.corrections) == 1
+        assert len(journal) == 1
         journal.add(stroke(2))
-        assert reopened(journal, image).entries == journal.corrections.entries
+        assert reopened(journal, image).entries == journal.entries
 
 
 def half_then_full() -> Callable[[int, memoryview], int]:
@@ -195,7 +195,7 @@ def test_a_journal_that_may_be_broken_takes_no_more(
                 journal.add(stroke(0))
         with pytest.raises(OutputError, match=r"closed.*Open it again"):
             journal.add(stroke(1))
-        assert len(journal.corrections) == 0
+        assert len(journal) == 0
 
 
 def test_compacting_onto_a_full_disk_loses_nothing(
@@ -218,7 +218,7 @@ def test_one_program_at_a_time(image: ImageRef, tmp_path: Path) -> None:
             open_journal(tmp_path / NAME, image)
         journal.add(stroke(0))
     with open_journal(tmp_path / NAME, image) as again:
-        assert len(again.corrections) == 1
+        assert len(again) == 1
 
 
 def test_a_missing_folder_is_named(image: ImageRef, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_killed_process_loses_nothing_it_accepted(image: ImageRef, tmp_path: P
         heard += [line.split()[1] for line in writer.stdout if line.endswith("\n")]
     assert writer.returncode == -signal.SIGKILL
     with open_journal(tmp_path / NAME, image) as journal:
-        known = [entry.correction.id for entry in journal.corrections.entries]
+        known = [entry.correction.id for entry in journal.entries]
         assert set(heard) <= set(known)
         assert len(known) <= len(heard) + 1, "one may have been written that nobody heard of"
         journal.add(Draw(Region([(0, 0, 1)]), plane=(0,)))

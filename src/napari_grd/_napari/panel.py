@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_grd._napari.state import state_of, unwrap
 from napari_grd._napari.worker import Running, message_of
@@ -82,6 +82,34 @@ def heading(text: str) -> QLabel:
     label = QLabel(text)
     label.setStyleSheet("font-weight: bold; margin-top: 6px;")
     return label
+
+
+def wrapped() -> QLabel:
+    """A label of as many lines as its text needs."""
+    label = QLabel()
+    label.setWordWrap(True)
+    return label
+
+
+def row(*parts: QWidget) -> QHBoxLayout:
+    """Widgets side by side, as wide as they want to be; labels take the rest."""
+    layout = QHBoxLayout()
+    for part in parts:
+        layout.addWidget(part, int(isinstance(part, QLabel)))
+    if not any(isinstance(part, QLabel) for part in parts):
+        layout.addStretch(1)
+    return layout
+
+
+def stack(widget: QWidget, *parts: QWidget | QLayout) -> None:
+    """Lay out the parts of a widget below each other, without margins."""
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for part in parts:
+        if isinstance(part, QLayout):
+            layout.addLayout(part)
+        else:
+            layout.addWidget(part)
 
 
 def button(text: str, tip: str, clicked: Callable[[], Any]) -> QPushButton:

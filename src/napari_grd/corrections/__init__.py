@@ -2,7 +2,7 @@
 
 from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.constraints import constraints_of, constraints_of_one
+from napari_grd.corrections.constraint_history import constraints_of
 from napari_grd.corrections.editor import Change, Editor
 from napari_grd.corrections.files import load_corrections, save_corrections
 from napari_grd.corrections.image import ImageRef
@@ -51,7 +51,6 @@ __all__ = [
     "Unlink",
     "apply_corrections",
     "constraints_of",
-    "constraints_of_one",
     "load_corrections",
     "open_journal",
     "save_corrections",

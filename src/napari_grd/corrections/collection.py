@@ -123,6 +123,18 @@ class Corrections:
         """The corrections of one plane, oldest first."""
         return tuple(correction for correction in self if correction.plane == tuple(plane))
 
+    @property
+    def undoable(self) -> Correction | None:
+        """What the next undo would take back."""
+        return next(reversed(tuple(self)), None)
+
+    @property
+    def redoable(self) -> Correction | None:
+        """What the next redo would bring back; None if nothing was undone, or a correction was added since."""
+        newest = max((entry.time for entry in self._entries.values()), default=_START)
+        undone = [entry for entry in self._entries.values() if not entry.counts and entry.changed > newest]
+        return max(undone, key=lambda entry: (entry.changed, entry.correction.id)).correction if undone else None
+
     def add(self, correction: Correction) -> Correction:
         """Add a correction.
 
@@ -136,44 +148,25 @@ class Corrections:
         CorrectionError
             If it does not fit the image, or was added before.
         """
-        return self.put(self.to_add(correction)).correction
-
-    def undo(self) -> Correction | None:
-        """Take the last correction back and return it; None if there is none."""
-        entry = self.to_undo()
-        return None if entry is None else self.put(entry).correction
-
-    def redo(self) -> Correction | None:
-        """Let the correction undone last count again and return it.
-
-        None if there is none, or one was added since.
-        """
-        entry = self.to_redo()
-        return None if entry is None else self.put(entry).correction
-
-    def to_add(self, correction: Correction) -> Entry:
-        """What :meth:`add` would :meth:`put`: for who writes it down first."""
         if correction.id in self._entries:
             raise CorrectionError(f"The correction {correction.id} was added before.", "Make a new one.")
         self.image.check(correction)
-        timed = replace(correction, time=self._next_time(correction.time))
-        assert timed.time is not None
-        return Entry(timed, True, timed.time)
+        time = self._next_time(correction.time)
+        return self._accept(Entry(replace(correction, time=time), True, time))
 
-    def to_undo(self) -> Entry | None:
-        """What :meth:`undo` would :meth:`put`; None if there is nothing to undo."""
-        last = next(reversed(tuple(self)), None)
-        return None if last is None else Entry(last, False, self._next_time())
+    def undo(self) -> Correction | None:
+        """Take the last correction back and return it; None if there is none."""
+        last = self.undoable
+        return None if last is None else self._accept(Entry(last, False, self._next_time()))
 
-    def to_redo(self) -> Entry | None:
-        """What :meth:`redo` would :meth:`put`; None if there is nothing to redo."""
-        # Whatever was undone before the newest correction was made was given up by making that.
-        newest = max((entry.time for entry in self._entries.values()), default=_START)
-        undone = [entry for entry in self._entries.values() if not entry.counts and entry.changed > newest]
-        if not undone:
-            return None
-        last = max(undone, key=lambda entry: (entry.changed, entry.correction.id))
-        return Entry(last.correction, True, self._next_time())
+    def redo(self) -> Correction | None:
+        """Let the correction undone last count again and return it; None if there is none, or one was added since."""
+        last = self.redoable
+        return None if last is None else self._accept(Entry(last, True, self._next_time()))
+
+    def _accept(self, entry: Entry) -> Correction:
+        """Take in a word that was spoken here."""
+        return self.put(entry).correction
 
     def put(self, entry: Entry) -> Entry:
         """Take in a word on a correction, unless a newer one is known.
@@ -228,7 +221,7 @@ class Corrections:
 
     def copy(self) -> "Corrections":
         """A copy that stays as it is when this one changes."""
-        return self.merge(self)
+        return Corrections.merge(self, self)
 
     def _next_time(self, wanted: datetime | None = None) -> datetime:
         """Now, or just after all that is known: clocks go back, and are too coarse."""

@@ -1,18 +1,18 @@
 """Constraints of a plane by gesture; adding one costs time in proportion to what it concerns."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.region import Box, around, box_of
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.merging import condensed, remaining
 from napari_grd.graph.pairs import Ids, distinct, keys
-
-Box = tuple[int, int, int, int]
-"""First row and column, and those behind the last: y0, x0, y1, x1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,30 +197,6 @@ def _all_left(parts: list[_Part], later: Constraints) -> bool:
     return all(now is then for now, then in zip(remaining(before, later), before, strict=True))
 
 
-def box_of(pixels: Ids) -> Box:
-    """The box around pixels ``(N, 2)``, at least one.
-
-    Examples
-    --------
-    >>> box_of(np.array([[3, 4], [5, 1]]))
-    (3, 1, 6, 5)
-    """
-    (y0, x0), (y1, x1) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
-    return y0, x0, y1 + 1, x1 + 1
-
-
-def around(boxes: Sequence[Box]) -> Box:
-    """The box around boxes, at least one.
-
-    Examples
-    --------
-    >>> around([(0, 5, 2, 6), (1, 1, 3, 2)])
-    (0, 1, 3, 6)
-    """
-    y0, x0, y1, x1 = zip(*boxes, strict=True)
-    return min(y0), min(x0), max(y1), max(x1)
-
-
 def _among(known: Ids, numbers: Ids) -> NDArray[np.bool_]:
     """Which numbers are in a sorted array."""
     if not len(known):
@@ -240,3 +216,47 @@ def _both(known: Ids, pairs: Ids) -> bool:
     """Whether both numbers of a pair are in a sorted array."""
     first, second = _among(known, pairs).T
     return bool((first & second).any())
+
+
+def constraints_of(
+    corrections: Corrections, plane: tuple[int, ...] = (), labels: NDArray[np.integer[Any]] | None = None
+) -> Constraints:
+    """The corrections of a plane as constraints, later ones overriding earlier ones.
+
+    Parameters
+    ----------
+    corrections : Corrections
+        Of the image.
+    plane : tuple of int
+        Which plane.
+    labels : integer array, shape (H, W), optional
+        Objects of the plane: those that the end of a split line only touches are then not split.
+
+    Returns
+    -------
+    Constraints
+        In y, x.
+
+    Notes
+    -----
+    =================================  ==================================================================
+    a merge, a split                   what :class:`~napari_grd.graph.constraints.Constraints` makes of it
+    a pick, an acceptance, drawn anew  the pixels are linked, and kept apart from those beside them
+    added, drawn on an object          the pixels are linked with each other and with the object's pixel
+    removed                            each of the pixels is kept apart from the object's pixel
+    erased                             the pixels are background
+    a link, an unlink                  nothing: they are about ids, not about pixels
+    =================================  ==================================================================
+
+    Examples
+    --------
+    >>> from napari_grd.corrections import ImageRef, Merge, Split
+    >>> made = Corrections(ImageRef((9, 9)), [Merge([(1, 1), (1, 3)]), Split((1, 1), (5, 5))])
+    >>> found = constraints_of(made)
+    >>> len(found.must_link), len(found.cannot_link)
+    (2, 1)
+    """
+    history = ConstraintHistory()
+    for correction in corrections.of_plane(plane):
+        history = history.then(correction.constraints(corrections.image.plane_shape, labels))
+    return history.constraints

@@ -1,27 +1,22 @@
 """Labels under correction: corrections in, changed labels out, with undo."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.constraint_history import ConstraintHistory
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.journal import Journal
-from napari_grd.corrections.kinds import Accept, Correction, Link, Unlink
+from napari_grd.corrections.kinds import Accept, BetweenPlanes, Correction, Plane
 from napari_grd.corrections.links import new_ids, rename
 from napari_grd.corrections.plane import PlaneLabels, grown, part_like, picked
 from napari_grd.corrections.predictions import PredictionSource
 from napari_grd.corrections.region import Region
-from napari_grd.corrections.solve import Solved, solve
+from napari_grd.corrections.solve import Labels, Solved, solve
 from napari_grd.errors import CorrectionError, LabelError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.io.label_values import stored_type
-
-Plane = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -45,47 +40,16 @@ class Change:
     ids: tuple[int, ...]
     elsewhere: tuple["Change", ...] = ()
 
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """What a correction did to a plane: the constraints before it, and the changed labels."""
-
-    plane: Plane
-    before: ConstraintHistory
-    solved: Solved
-
-    @property
-    def change(self) -> Change:
-        """Where labels may differ."""
-        y0, x0, y1, x1 = self.solved.box
-        differ = self.solved.before != self.solved.after
-        ids = np.union1d(self.solved.before[differ], self.solved.after[differ])
-        return Change(self.plane, (slice(y0, y1), slice(x0, x1)), tuple(ids[ids > 0].tolist()))
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """A correction that was made, with all that it takes to undo it.
-
-    Attributes
-    ----------
-    id : str
-        Of the correction.
-    parts : tuple of Part
-        At least one, no two of a plane.
-    """
-
-    id: str
-    parts: tuple[Part, ...]
-
-    @property
-    def change(self) -> Change:
-        """Where labels may differ."""
-        main, *others = (part.change for part in self.parts)
-        return Change(main.plane, main.window, main.ids, tuple(others))
-
-
-Labels = NDArray[np.uint32]
+    @classmethod
+    def of(cls, parts: "Sequence[Solved]") -> "Change":
+        """What a correction changed, plane by plane."""
+        changes: list[Change] = []
+        for part in parts:
+            y0, x0, y1, x1 = part.box
+            differ = part.before != part.after
+            ids = np.union1d(part.before[differ], part.after[differ])
+            changes.append(cls(part.plane.index, (slice(y0, y1), slice(x0, x1)), tuple(ids[ids > 0].tolist())))
+        return replace(changes[0], elsewhere=tuple(changes[1:]))
 
 
 class Editor:
@@ -95,8 +59,9 @@ class Editor:
     ----------
     labels : integer array, shape (*planes, H, W)
         A segmentation, 0 is background. It is copied.
-    corrections : Corrections or Journal
-        Where corrections are written down. Those already in it are made on the labels, one after the other.
+    corrections : Corrections
+        Where corrections are written down, e.g. a :class:`~napari_grd.corrections.Journal`, which survives a crash.
+        Those already in it are made on the labels, one after the other.
     predictions : PredictionSource
         Predictions by plane, e.g. :class:`~napari_grd.corrections.predictions.Predictions`. In planes
         without one, boundaries run half-way between the objects that are separated.
@@ -105,6 +70,8 @@ class Editor:
     ----------
     labels : uint32 array, shape (*planes, H, W)
         As they are now; changed in place.
+    corrections : Corrections
+        All that was corrected.
 
     Raises
     ------
@@ -124,9 +91,9 @@ class Editor:
     array([1], dtype=uint32)
     """
 
-    def __init__(self, labels: Any, corrections: Corrections | Journal, predictions: PredictionSource) -> None:
-        self.labels = _checked(labels, _collection(corrections).image)
-        self._corrections = corrections
+    def __init__(self, labels: Any, corrections: Corrections, predictions: PredictionSource) -> None:
+        self.labels = _checked(labels, corrections.image)
+        self.corrections = corrections
         self._predictions = predictions
         self._groups: dict[str, str] = {}  # id of a correction to that of the first one of its group
         self._start()
@@ -150,32 +117,15 @@ class Editor:
     def _start(self) -> None:
         self._largest = int(self.labels.max())
         self._planes: dict[Plane, PlaneLabels] = {}
-        self._history: dict[Plane, ConstraintHistory] = {}
-        self._done: list[Step] = []
-        self._undone: list[Step] = []
+        # What each correction did, with all that it takes to undo it.
+        self._done: list[tuple[str, tuple[Solved, ...]]] = []
+        self._undone: list[tuple[str, tuple[Solved, ...]]] = []
         for correction in self.corrections:
             self._make(correction)
 
-    @property
-    def corrections(self) -> Corrections:
-        """All that was corrected."""
-        return _collection(self._corrections)
-
     def constraints(self, plane: Plane = ()) -> Constraints:
         """All constraints of a plane that still count; they hold in the labels."""
-        return self._history.get(plane, ConstraintHistory()).constraints
-
-    @property
-    def undoable(self) -> Correction | None:
-        """What the next undo would take back."""
-        entry = self.corrections.to_undo()
-        return None if entry is None else entry.correction
-
-    @property
-    def redoable(self) -> Correction | None:
-        """What the next redo would bring back."""
-        entry = self.corrections.to_redo()
-        return None if entry is None else entry.correction
+        return self._plane(plane).history.constraints
 
     def apply(self, correction: Correction) -> Change:
         """Write a correction down, then change the labels.
@@ -221,7 +171,7 @@ class Editor:
         """
         first, changes = None, []
         for correction in corrections:
-            made = self._corrections.add(correction)
+            made = self.corrections.add(correction)
             first = first or made.id
             self._groups[made.id] = first
             self._undone.clear()
@@ -236,7 +186,7 @@ class Editor:
         tuple of Change
             What changed; empty if there is nothing to undo.
         """
-        return self._step_group(self._undo, lambda: self.undoable)
+        return self._step(undo=True)
 
     def redo(self) -> tuple[Change, ...]:
         """Apply the correction, or group, that was undone last again.
@@ -246,41 +196,29 @@ class Editor:
         tuple of Change
             What changed; empty if nothing was undone, or a correction was applied since.
         """
-        return self._step_group(self._redo, lambda: self.redoable)
+        return self._step(undo=False)
 
-    def _step_group(
-        self, step: Callable[[Correction], Change], upcoming: Callable[[], Correction | None]
-    ) -> tuple[Change, ...]:
-        changes, correction = [], upcoming()
-        while correction is not None:
-            changes.append(step(correction))
-            group, correction = self._groups.get(correction.id), upcoming()
-            if group is None or correction is None or self._groups.get(correction.id) != group:
+    def _step(self, *, undo: bool) -> tuple[Change, ...]:
+        record, group = self.corrections, None
+        changes: list[Change] = []
+        source, target = (self._done, self._undone) if undo else (self._undone, self._done)
+        while (upcoming := record.undoable if undo else record.redoable) is not None:
+            if changes and (group is None or self._groups.get(upcoming.id) != group):
                 break
+            group = self._groups.get(upcoming.id)
+            if (source or undo) and (not source or source[-1][0] != upcoming.id):
+                raise CorrectionError(
+                    "The corrections were changed by something else than the editor.", "Make a new editor of them."
+                )
+            _ = record.undo() if undo else record.redo()
+            if not source:  # it was undone before the file was opened
+                changes.append(self._make(upcoming))
+                continue
+            target.append(source.pop())
+            for part in target[-1][1]:
+                part.undo() if undo else part.redo()
+            changes.append(Change.of(target[-1][1]))
         return tuple(changes)
-
-    def _undo(self, correction: Correction) -> Change:
-        self._expect(correction, self._done)
-        self._corrections.undo()
-        step = self._done.pop()
-        self._undone.append(step)
-        for part in step.parts:
-            self._history[part.plane] = part.before
-            self._plane(part.plane).write(part.solved.box, part.solved.before)
-        return step.change
-
-    def _redo(self, correction: Correction) -> Change:
-        if self._undone:
-            self._expect(correction, self._undone)
-        self._corrections.redo()
-        if not self._undone:  # it was undone before the file was opened
-            return self._make(correction)
-        step = self._undone.pop()
-        self._done.append(step)
-        for part in step.parts:
-            self._history[part.plane] = part.solved.history
-            self._plane(part.plane).write(part.solved.box, part.solved.after)
-        return step.change
 
     def accepted(self, plane: Plane = ()) -> dict[str, int]:
         """The accepted objects of a plane that have exactly the pixels that were accepted.
@@ -291,9 +229,11 @@ class Editor:
             The id of the acceptance, and the label of the object.
         """
         here = self._plane(plane)
-        made = (correction for correction in self.corrections.of_plane(plane) if isinstance(correction, Accept))
-        labels = {accepted.id: here.label_of(accepted.region) for accepted in made}
-        return {id_: label for id_, label in labels.items() if label}
+        if here.accepted is None:
+            made = (correction for correction in self.corrections.of_plane(plane) if isinstance(correction, Accept))
+            labels = {accepted.id: here.label_of(accepted.region) for accepted in made}
+            here.accepted = {id_: label for id_, label in labels.items() if label}
+        return here.accepted
 
     def object_at(self, pixel: tuple[int, int], plane: Plane = ()) -> int:
         """The object at a pixel, 0 for background.
@@ -346,43 +286,28 @@ class Editor:
         return self._plane(plane).region(label) if label else None
 
     def _make(self, correction: Correction) -> Change:
-        if isinstance(correction, Link | Unlink):
-            parts = self._between_planes(correction)
+        parts: tuple[Solved, ...]
+        if isinstance(correction, BetweenPlanes):
+            parts = self._renamed(correction)
         else:
-            parts = (self._solved(correction),)
-        step = Step(correction.id, parts)
-        for part in step.parts:
-            self._history[part.plane] = part.solved.history
-            self._largest = max(self._largest, int(part.solved.after.max(initial=0)))
-        self._done.append(step)
-        return step.change
+            plane, prediction = self._plane(correction.plane), self._predictions.of(correction.plane)
+            parts = (solve(plane, correction, prediction, self._largest),)
+        self._largest = max(self._largest, *(int(part.after.max(initial=0)) for part in parts))
+        for part in parts:
+            part.plane.accepted = None
+        self._done.append((correction.id, parts))
+        return Change.of(parts)
 
-    def _solved(self, correction: Correction) -> Part:
-        plane = correction.plane
-        history = self._history.get(plane, ConstraintHistory())
-        solved = solve(self._plane(plane), history, correction, self._predictions.of(plane), self._largest)
-        return Part(plane, history, solved)
-
-    def _between_planes(self, correction: Link | Unlink) -> tuple[Part, ...]:
+    def _renamed(self, correction: BetweenPlanes) -> tuple[Solved, ...]:
         ids = new_ids(correction, self.labels, lambda plane, label: self._plane(plane).holds(label), self._largest + 1)
         # The plane that was clicked last comes first, whether it changes or not.
         planes = sorted({correction.other, *ids}, key=lambda plane: (plane != correction.other, plane))
-        before = [self._history.get(plane, ConstraintHistory()) for plane in planes]
-        return tuple(
-            Part(plane, now, rename(self._plane(plane), now, ids.get(plane, {})))
-            for plane, now in zip(planes, before, strict=True)
-        )
+        return tuple(rename(self._plane(plane), ids.get(plane, {})) for plane in planes)
 
     def _plane(self, plane: Plane) -> PlaneLabels:
         if plane not in self._planes:
-            self._planes[plane] = PlaneLabels(self.labels[plane])
+            self._planes[plane] = PlaneLabels(self.labels[plane], plane)
         return self._planes[plane]
-
-    def _expect(self, correction: Correction, steps: list[Step]) -> None:
-        if not steps or steps[-1].id != correction.id:
-            raise CorrectionError(
-                "The corrections were changed by something else than the editor.", "Make a new editor of them."
-            )
 
     def _check(self, pixel: tuple[int, int], plane: Plane) -> None:
         index, shape = (*plane, *pixel), self.labels.shape
@@ -391,10 +316,6 @@ class Editor:
                 f"The labels of shape {shape} have no pixel {tuple(pixel)} in the plane {tuple(plane)}.",
                 "Give y and x in pixels of the image at full resolution.",
             )
-
-
-def _collection(corrections: Corrections | Journal) -> Corrections:
-    return corrections.corrections if isinstance(corrections, Journal) else corrections
 
 
 def _checked(labels: Any, image: ImageRef) -> Labels:

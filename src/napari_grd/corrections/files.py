@@ -5,8 +5,8 @@ of pixel (y, x) is [x + 0.5, y + 0.5]. QuPath uses the same convention.
 """
 
 import json
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,21 @@ from numpy.typing import NDArray
 
 from napari_grd.corrections.collection import Corrections, Entry
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import KINDS, MAX_POINTS, Link, Pick, Unlink
+from napari_grd.corrections.kinds import KINDS, MAX_POINTS, Correction
 from napari_grd.corrections.region import MAX_SIDE, Region, fill, polygons
 from napari_grd.errors import CorrectionError, OutputError
 from napari_grd.io.atomic import atomic_path
 
+SUFFIX = ".grd-corrections.geojson"
+FORMAT = 1
+"""Grows when older versions of this package could misread a file."""
+
+MAX_BYTES = 128 << 20
+"""Size of a file; ten thousand outlined nuclei take about ten million."""
+MAX_CORRECTIONS = 200_000
+
 _REMEDY = "Compare it with docs/corrections.md, or ask for the original file."
+_PARTS = ("properties", "geometry")
 
 
 def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
@@ -50,11 +59,11 @@ def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
         properties["author"] = correction.author
     if correction.area is not None and correction.pixels:
         properties["pixel"] = list(correction.pixels[0][::-1])
-    if isinstance(correction, Pick):
-        properties["growth"] = correction.growth
-    if isinstance(correction, Link | Unlink):
-        properties["other"] = list(correction.other)
-    geometry = _geometry(correction)
+    given = vars(correction)
+    properties |= {
+        name: convert(given[name]) for name, convert in (("growth", float), ("other", list)) if name in given
+    }
+    geometry = _geometry(correction, given)
     if correction.plane:
         geometry["plane"] = {"c": -1, "z": 0, "t": 0} | dict(zip(image.axes, correction.plane, strict=False))
     return {"type": "Feature", "id": correction.id, "geometry": geometry, "properties": properties}
@@ -79,124 +88,100 @@ def from_feature(feature: Any, image: ImageRef, *, counts: bool = True, order: i
     CorrectionError
         If it describes none, saying why.
     """
-    feature = _object(feature, "it")
-    properties = _object(feature.get("properties"), "'properties'")
-    geometry = _object(feature.get("geometry"), "'geometry'")
+    properties, geometry = (_of_type(dict, _of_type(dict, feature, "it").get(name), repr(name)) for name in _PARTS)
     name = properties.get("kind")
     if not isinstance(name, str) or name not in KINDS:
         raise CorrectionError(f"its kind is {name!r:.80}.", f"Known are {', '.join(KINDS)}.")
     kind = KINDS[name]
-    time = _time(properties, "time") or datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=order)
-    values: dict[str, Any] = {
-        "id": feature.get("id"),
-        "plane": _list(properties.get("plane", []), "'plane'"),
-        "author": properties.get("author"),
-        "time": time,
-    }
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=order)
+    time = parse_time(properties, "time", time)
+    values = {"id": feature.get("id"), "author": properties.get("author"), "time": time}
+    values["plane"] = _of_type(list, properties.get("plane", []), "'plane'")
     if kind.geometry == "LineString":
-        values["stroke"] = (_points(geometry, "LineString") - 0.5)[:, ::-1].tolist()
+        values["stroke"] = (_positions(geometry, MAX_POINTS) - 0.5)[:, ::-1].tolist()
     elif kind.geometry == "MultiPoint":
-        pixels = np.floor(_points(geometry, "MultiPoint")[:, ::-1]).astype(np.int64).tolist()
-        if len(pixels) != 2:
-            raise CorrectionError(f"it has {len(pixels)} points.", f"A correction {name!r} has two.")
-        values["first"], values["second"] = pixels
+        values["first"], values["second"] = np.floor(_positions(geometry, 2)[:, ::-1]).astype(np.int64).tolist()
         if kind.between_planes:
-            values["other"] = _list(properties.get("other"), "'other'")
+            values["other"] = _of_type(list, properties.get("other"), "'other'")
     else:
         values["region"] = _region(geometry, image.plane_shape)
         if "pixel" in properties:
-            values["pixel"] = _list(properties["pixel"], "'pixel'")[::-1]
+            values["pixel"] = _of_type(list, properties["pixel"], "'pixel'")[::-1]
         elif kind.__dataclass_fields__["pixel"].default is not None:
             raise CorrectionError("it has no 'pixel'.", _REMEDY)
-        if kind is Pick and "growth" in properties:
+        if "growth" in kind.__dataclass_fields__ and "growth" in properties:
             values["growth"] = properties["growth"]
-    return Entry(kind(**values), counts, _time(properties, "changed") or time)
+    return Entry(kind(**values), counts, parse_time(properties, "changed", time))
 
 
-def parse_time(text: Any, name: str) -> datetime:
-    """A time from ISO 8601; without a zone it is UTC.
+def parse_time(content: dict[str, Any], name: str, default: datetime | None = None) -> datetime:
+    """A time in ISO 8601 among parsed JSON; without a zone it is UTC.
 
     Raises
     ------
     CorrectionError
-        If it is none; ``name`` tells which.
+        If it is none.
     """
+    if default is not None and name not in content:
+        return default
     try:
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        time = datetime.fromisoformat(content.get(name))  # type: ignore[arg-type]  # whatever it is
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
-        raise CorrectionError(f"its {name!r} is {text!r:.80}.", "Write it as 2026-01-31T12:00:00+00:00.") from None
+        problem = f"its {name!r} is {content.get(name)!r:.80}."
+        raise CorrectionError(problem, "Write it as 2026-01-31T12:00:00+00:00.") from None
 
 
-def _geometry(correction: Any) -> dict[str, Any]:
-    if correction.geometry == "LineString":
-        return {"type": "LineString", "coordinates": [[x + 0.5, y + 0.5] for y, x in correction.stroke]}
-    if correction.geometry == "MultiPoint":
-        return {"type": "MultiPoint", "coordinates": [[x + 0.5, y + 0.5] for _, (y, x) in correction.places]}
-    found = polygons(correction.region)
-    if len(found) == 1:
-        return {"type": "Polygon", "coordinates": found[0]}
-    return {"type": "MultiPolygon", "coordinates": found}
+def _geometry(correction: Correction, given: dict[str, Any]) -> dict[str, Any]:
+    if correction.area is not None:
+        outlines = polygons(correction.area)
+        one = len(outlines) == 1
+        return {"type": "Polygon" if one else "MultiPolygon", "coordinates": outlines[0] if one else outlines}
+    points = given.get("stroke") or [pixel for _, pixel in correction.places]
+    return {"type": correction.geometry, "coordinates": [[x + 0.5, y + 0.5] for y, x in points]}
 
 
-def _region(geometry: Mapping[str, Any], shape: tuple[int, int]) -> Region:
-    kind, coordinates = geometry.get("type"), _list(geometry.get("coordinates"), "'coordinates'")
+def _region(geometry: dict[str, Any], shape: tuple[int, int]) -> Region:
+    kind, coordinates = geometry.get("type"), _of_type(list, geometry.get("coordinates"), "'coordinates'")
     if kind not in ("Polygon", "MultiPolygon"):
         raise CorrectionError(f"its geometry is a {kind!r:.80}.", "It has to be a Polygon or MultiPolygon.")
-    found: list[tuple[int, int, int]] = []
+    runs: list[tuple[int, int, int]] = []
     for polygon in [coordinates] if kind == "Polygon" else coordinates:
-        rings = [_positions(ring, 3, None) for ring in _list(polygon, "a polygon")]
-        found += fill(rings, shape) if rings else []
-    if not found:
+        rings = [_as_positions(ring, 3, None) for ring in _of_type(list, polygon, "a polygon")]
+        runs += fill(rings, shape) if rings else []
+    if not runs:
         raise CorrectionError("it covers no pixel of the image.", "Coordinates are x, y in pixels; " + _REMEDY)
-    return Region(found)
+    return Region(runs)
 
 
-def _points(geometry: Mapping[str, Any], kind: str) -> NDArray[np.float64]:
+def _positions(geometry: dict[str, Any], most: int) -> NDArray[np.float64]:
+    kind = "MultiPoint" if most == 2 else "LineString"
     if geometry.get("type") != kind:
         raise CorrectionError(f"its geometry is a {geometry.get('type')!r:.80}.", f"It has to be a {kind}.")
-    return _positions(geometry.get("coordinates"), 2, MAX_POINTS)
+    return _as_positions(geometry.get("coordinates"), 2, most)
 
 
-def _positions(values: Any, least: int, most: int | None) -> NDArray[np.float64]:
+def _as_positions(values: Any, least: int, most: int | None) -> NDArray[np.float64]:
     """Positions [x, y] (a height is left out), shape (N, 2)."""
-    given: Sequence[Any] = _list(values, "a list of positions")
+    count = len(_of_type(list, values, "a list of positions"))
     try:
-        found = np.asarray(given)
+        positions = np.asarray(values)
     except (ValueError, OverflowError):
-        found = np.empty(0, object)
-    if len(given) < least or (most is not None and len(given) > most):
-        raise CorrectionError(f"it has a list of {len(given)} positions.", f"There have to be {least} to {most}.")
-    if found.ndim != 2 or found.shape[1] not in (2, 3):
+        positions = np.empty(0, object)
+    if count < least or (most is not None and count > most):
+        raise CorrectionError(f"it has a list of {count} positions.", f"There have to be {least} to {most}.")
+    if positions.ndim != 2 or positions.shape[1] not in (2, 3):
         raise CorrectionError("its positions are not all [x, y].", _REMEDY)
-    if found.dtype.kind not in "iuf" or not (np.abs(found.astype(np.float64)) <= MAX_SIDE).all():
+    if positions.dtype.kind not in "iuf" or not (np.abs(positions.astype(np.float64)) <= MAX_SIDE).all():
         raise CorrectionError("its positions are not of finite numbers within any image.", _REMEDY)
-    return found[:, :2].astype(np.float64)
+    return positions[:, :2].astype(np.float64)
 
 
-def _time(properties: Mapping[str, Any], name: str) -> datetime | None:
-    return parse_time(properties[name], name) if name in properties else None
-
-
-def _object(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise CorrectionError(f"{what} is {value!r:.80}, not an object.", _REMEDY)
+def _of_type(kind: type, value: Any, what: str) -> Any:
+    if not isinstance(value, kind):
+        name = "an object" if kind is dict else "a list"
+        raise CorrectionError(f"{what} is {value!r:.80}, not {name}.", _REMEDY)
     return value
-
-
-def _list(value: Any, what: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise CorrectionError(f"{what} is {value!r:.80}, not a list.", _REMEDY)
-    return value
-
-
-SUFFIX = ".grd-corrections.geojson"
-FORMAT = 1
-"""Grows when older versions of this package could misread a file."""
-
-MAX_BYTES = 128 << 20
-"""Size of a file; ten thousand outlined nuclei take about ten million."""
-MAX_CORRECTIONS = 200_000
 
 
 def save_corrections(corrections: Corrections, path: str | Path) -> Path:
@@ -241,7 +226,7 @@ def save_corrections(corrections: Corrections, path: str | Path) -> Path:
         features[entry.counts].append(to_feature(entry, corrections.image))
     content = {
         "type": "FeatureCollection",
-        "napari_grd": {"format": FORMAT, "image": image_to_json(corrections.image), "undone": features[False]},
+        "napari_grd": header(corrections.image) | {"undone": features[False]},
         "features": features[True],
     }
     text = to_json(content).encode("utf-8") + b"\n"
@@ -304,28 +289,31 @@ def load_corrections(path: str | Path, image: ImageRef | None = None) -> Correct
         raise CorrectionError(f"{str(path)!r}: {error.problem}", error.remedy) from None
 
 
-def image_to_json(image: ImageRef) -> dict[str, Any]:
-    """An image's description, fit for :func:`image_from_json`."""
-    known = {"axes": image.axes, "shape": list(image.shape), "name": image.name, "key": image.key}
-    return {name: value for name, value in known.items() if value is not None}
+def header(image: ImageRef) -> dict[str, Any]:
+    """What a file and a journal tell of their format and image, fit for :func:`read_header`."""
+    about = {"axes": image.axes, "shape": list(image.shape), "name": image.name, "key": image.key}
+    return {"format": FORMAT, "image": {name: value for name, value in about.items() if value is not None}}
 
 
-def image_from_json(content: Any) -> ImageRef:
+def read_header(content: dict[str, Any]) -> ImageRef:
     """The image that parsed JSON describes.
 
     Raises
     ------
     CorrectionError
-        If it describes none.
+        If it describes none, or is of another format.
     """
-    if not isinstance(content, dict) or not isinstance(content.get("axes"), str):
-        raise CorrectionError(f"it does not tell its image ({content!r:.80}).", _REMEDY)
-    return ImageRef(content.get("shape", ()), content["axes"], content.get("name"), content.get("key"))
+    if content.get("format") != FORMAT:
+        problem = f"its format is {content.get('format')!r:.80}, this version reads {FORMAT}."
+        raise CorrectionError(problem, "Update napari-grd.")
+    about = content.get("image")
+    if not isinstance(about, dict) or not isinstance(about.get("axes"), str):
+        raise CorrectionError(f"it does not tell its image ({about!r:.80}).", _REMEDY)
+    return ImageRef(about.get("shape", ()), about["axes"], about.get("name"), about.get("key"))
 
 
-def to_json(content: Any) -> str:
-    """Compact JSON, in one line."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+to_json = partial(json.dumps, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+"""Compact JSON, in one line."""
 
 
 def parse_json(text: bytes) -> Any:
@@ -350,12 +338,8 @@ def _corrections(content: Any, image: ImageRef | None) -> Corrections:
     ours = content.get("napari_grd") if isinstance(content, dict) else None
     if not isinstance(ours, dict):
         raise CorrectionError("it is not a file of corrections.", f"Pass a file that ends in {SUFFIX}.")
-    if ours.get("format") != FORMAT:
-        raise CorrectionError(
-            f"it is of format {ours.get('format')!r:.80}, this version reads {FORMAT}.", "Update napari-grd."
-        )
-    known = image_from_json(ours.get("image"))
-    found = Corrections(known if image is None else known.merged(image))
+    own = read_header(ours)
+    found = Corrections(own if image is None else own.merged(image))
     lists = [(True, "features", content.get("features")), (False, "undone", ours.get("undone", []))]
     for counts, name, features in lists:
         if not isinstance(features, list) or len(features) > MAX_CORRECTIONS:

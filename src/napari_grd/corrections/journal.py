@@ -8,20 +8,18 @@ journal costs nothing.
 """
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from napari_grd.corrections.collection import Corrections, Entry
 from napari_grd.corrections.files import (
-    FORMAT,
     MAX_BYTES,
     SUFFIX,
     from_feature,
-    image_from_json,
-    image_to_json,
+    header,
     load_corrections,
     parse_json,
     parse_time,
+    read_header,
     save_corrections,
     to_feature,
     to_json,
@@ -37,61 +35,54 @@ JOURNAL_SUFFIX = ".grd-corrections.journal"
 _LARGE = 16 << 20
 
 
-class Journal:
+class Journal(Corrections):
     """Corrections of one image that are written down as they are made; see :func:`open_journal`.
+
+    When :meth:`add`, :meth:`undo` or :meth:`redo` returns, it is on the disk. What cannot be written raises an
+    :class:`~napari_grd.errors.OutputError`, and is not accepted.
 
     Attributes
     ----------
-    corrections : Corrections
-        What was accepted. Change it through the journal.
     path : Path
         The GeoJSON file.
+    journal_path : Path
+        The journal, beside it.
     dropped : str or None
         A sentence for the user if the last line was cut short and left out.
     """
 
-    def __init__(self, path: Path, corrections: Corrections, lines: LineFile, dropped: str | None = None) -> None:
+    def __init__(self, path: Path, image: ImageRef) -> None:
+        super().__init__(image)
         self.path = path
-        self.corrections = corrections
-        self.dropped = dropped
-        self._lines = lines
+        self.journal_path = path.with_name(path.name.removesuffix(SUFFIX) + JOURNAL_SUFFIX)
+        self.dropped: str | None = None
+        self._lines = LineFile(self.journal_path)
+        try:
+            if path.exists():
+                self._take_over(load_corrections(path, image))
+            lines, torn = self._lines.read(MAX_BYTES)
+            self._replay(lines)
+            if torn:
+                where = repr(str(self.journal_path))
+                self.dropped = f"The last line of {where} was cut short and left out; it had not been accepted."
+            if not lines:
+                self._lines.restart(to_json(header(self.image)).encode("utf-8"))
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     @property
-    def journal_path(self) -> Path:
-        """The journal, beside the GeoJSON file."""
-        return self._lines.path
+    def corrections(self) -> Corrections:
+        """What was accepted."""
+        return self
 
-    def add(self, correction: Correction) -> Correction:
-        """:meth:`Corrections.add`; when this returns, it is on the disk.
-
-        Raises
-        ------
-        CorrectionError
-            If it does not fit the image.
-        OutputError
-            If it cannot be written. It is then not accepted.
-        """
-        entry = self.corrections.to_add(correction)
-        self._write({"changed": entry.changed.isoformat(), "feature": to_feature(entry, self.corrections.image)})
-        return self.corrections.put(entry).correction
-
-    def undo(self) -> Correction | None:
-        """:meth:`Corrections.undo`, on the disk."""
-        return self._decide(self.corrections.to_undo())
-
-    def redo(self) -> Correction | None:
-        """:meth:`Corrections.redo`, on the disk."""
-        return self._decide(self.corrections.to_redo())
-
-    def merge(self, other: Corrections) -> None:
+    def merge(self, other: Corrections) -> Corrections:
         """Take in another's corrections, and fold everything into the GeoJSON file.
 
         Raises
@@ -101,9 +92,10 @@ class Journal:
         OutputError
             If the file cannot be written.
         """
-        merged = self.corrections.merge(other)
+        merged = super().merge(other)
         self._fold(merged)
-        self.corrections = merged
+        self._take_over(merged)
+        return self
 
     def compact(self) -> Path:
         """Fold the journal into the GeoJSON file, and empty it.
@@ -118,28 +110,59 @@ class Journal:
         OutputError
             If one of the two cannot be written. Nothing is lost then.
         """
-        self._fold(self.corrections)
+        self._fold(self)
         return self.path
 
     def close(self) -> None:
         """Close the journal; nothing needs saving."""
         self._lines.close()
 
-    def _decide(self, entry: Entry | None) -> Correction | None:
-        if entry is None:
-            return None
-        self._write({"changed": entry.changed.isoformat(), "counts": entry.counts, "id": entry.correction.id})
-        return self.corrections.put(entry).correction
-
-    def _write(self, content: dict[str, Any]) -> None:
+    def _accept(self, entry: Entry) -> Correction:
+        word: dict[str, Any] = {"changed": entry.changed.isoformat()}
+        if entry.correction.id in self._entries:
+            word |= {"counts": entry.counts, "id": entry.correction.id}
+        else:
+            word["feature"] = to_feature(entry, self.image)
         if self._lines.size > _LARGE:
-            self._fold(self.corrections)
-        self._lines.append(to_json(content).encode("utf-8"))
+            self._fold(self)
+        self._lines.append(to_json(word).encode("utf-8"))
+        return super()._accept(entry)
 
     def _fold(self, corrections: Corrections) -> None:
         save_corrections(corrections, self.path)
         flush_folder(self.path.parent)  # the new name has to be on the disk before the lines are gone
-        self._lines.restart(_header(corrections.image))
+        self._lines.restart(to_json(header(corrections.image)).encode("utf-8"))
+
+    def _take_over(self, corrections: Corrections) -> None:
+        self.image = corrections.image
+        for entry in corrections.entries:
+            self.put(entry)
+
+    def _replay(self, lines: list[bytes]) -> None:
+        """Put the lines of a journal into the corrections."""
+        for number, line in enumerate(lines, start=1):
+            try:
+                content = parse_json(line)
+                if not isinstance(content, dict):
+                    raise CorrectionError(f"it is {content!r:.80}, not an object.", "")
+                if number == 1:
+                    self.image = self.image.merged(read_header(content))
+                else:
+                    self.put(self._entry(content))
+            except CorrectionError as error:
+                raise CorrectionError(
+                    f"Line {number} of {str(self.journal_path)!r}: {error.problem}",
+                    error.remedy if number == 1 else f"{error.remedy} The other lines can be read without it.".strip(),
+                ) from None
+
+    def _entry(self, content: dict[str, Any]) -> Entry:
+        if "feature" in content:
+            return from_feature(content["feature"], self.image)
+        changed, counts = parse_time(content, "changed"), content.get("counts")
+        about = self._entries.get(str(content.get("id")))
+        if about is None or not isinstance(counts, bool):
+            raise CorrectionError(f"it is about no correction before it ({content!r:.80}).", "")
+        return Entry(about.correction, counts, changed)
 
 
 def open_journal(path: str | Path, image: ImageRef) -> Journal:
@@ -156,7 +179,7 @@ def open_journal(path: str | Path, image: ImageRef) -> Journal:
     Returns
     -------
     Journal
-        A context manager. Its ``corrections`` are those of the file and of the
+        A context manager. It has the corrections of the file and of the
         journal; ``dropped`` tells if the last line was cut short, which happens
         only to a correction that was never accepted.
 
@@ -176,59 +199,7 @@ def open_journal(path: str | Path, image: ImageRef) -> Journal:
     ...     with open_journal(path, ImageRef((64, 64))) as journal:
     ...         _ = journal.add(Merge([(5, 5), (5, 20)]))
     ...     with open_journal(path, ImageRef((64, 64))) as journal:  # as after a crash
-    ...         len(journal.corrections)
+    ...         len(journal)
     1
     """
-    path = Path(path)
-    lines = LineFile(path.with_name(path.name.removesuffix(SUFFIX) + JOURNAL_SUFFIX))
-    try:
-        corrections = load_corrections(path, image) if path.exists() else Corrections(image)
-        found, torn = lines.read(MAX_BYTES)
-        _replay(found, corrections, lines.path)
-        if not found:
-            lines.restart(_header(corrections.image))
-    except BaseException:
-        lines.close()
-        raise
-    cut = f"The last line of {str(lines.path)!r} was cut short and left out; it had not been accepted."
-    return Journal(path, corrections, lines, cut if torn else None)
-
-
-def _header(image: ImageRef) -> bytes:
-    return to_json({"format": FORMAT, "image": image_to_json(image)}).encode("utf-8")
-
-
-def _replay(lines: list[bytes], corrections: Corrections, path: Path) -> None:
-    """Put the lines of a journal into corrections."""
-    known = {entry.correction.id: entry.correction for entry in corrections.entries}
-    for number, line in enumerate(lines, start=1):
-        try:
-            content = parse_json(line)
-            if not isinstance(content, dict):
-                raise CorrectionError(f"it is {content!r:.80}, not an object.", "")
-            if number == 1:
-                _check_header(content, corrections)
-            else:
-                entry = _entry(content, corrections.image, known)
-                known[entry.correction.id] = corrections.put(entry).correction
-        except CorrectionError as error:
-            raise CorrectionError(
-                f"Line {number} of {str(path)!r}: {error.problem}",
-                error.remedy if number == 1 else f"{error.remedy} The other lines can be read without it.".strip(),
-            ) from None
-
-
-def _check_header(content: dict[str, Any], corrections: Corrections) -> None:
-    if content.get("format") != FORMAT:
-        raise CorrectionError(f"the format is {content.get('format')!r:.80}, not {FORMAT}.", "Update napari-grd.")
-    corrections.image = corrections.image.merged(image_from_json(content.get("image")))
-
-
-def _entry(content: dict[str, Any], image: ImageRef, known: dict[str, Correction]) -> Entry:
-    if "feature" in content:
-        return from_feature(content["feature"], image)
-    changed, counts = parse_time(content.get("changed"), "changed"), content.get("counts")
-    about = known.get(str(content.get("id")))
-    if about is None or not isinstance(counts, bool):
-        raise CorrectionError(f"it is about no correction before it ({content!r:.80}).", "")
-    return Entry(about, counts, changed)
+    return Journal(Path(path), image)

@@ -1,4 +1,4 @@
-"""The kinds of corrections: one frozen record per gesture.
+"""The kinds of corrections: one frozen record per gesture, and all that distinguishes one kind from another.
 
 Coordinates are y, x in pixels of the image at full resolution. A pixel is two
 integers; a stroke runs through points with pixel centers at whole numbers,
@@ -7,17 +7,24 @@ as in napari, and may leave the image.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_grd.corrections.region import MAX_SIDE, Region
 from napari_grd.errors import CorrectionError
+from napari_grd.graph.constraints import Constraints
+from napari_grd.graph.pairs import keys
 
+Plane = tuple[int, ...]
 Pixel = tuple[int, int]
 Point = tuple[float, float]
+Labels = NDArray[np.integer[Any]]
 
 MAX_POINTS = 100_000
 """Points of one stroke."""
@@ -26,98 +33,71 @@ MAX_LENGTH = 1 << 22
 
 _MAX_AXES, _MAX_AUTHOR = 8, 200
 _YEARS = range(1970, 3000)  # leaves room for "just after the last one"
+_SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
-def as_pixel(value: Any, what: str) -> Pixel:
-    """Two whole numbers, y and x.
-
-    Examples
-    --------
-    >>> as_pixel([3, 4], "pixel of a click")
-    (3, 4)
-    """
-    y, x = _indices(value, what, 2, 2)
-    return y, x
-
-
-def as_plane(value: Any, what: str) -> tuple[int, ...]:
-    """The index of a plane: a whole number for each axis before y and x."""
-    return _indices(value, what, 0, _MAX_AXES)
-
-
-def as_stroke(value: Any, what: str) -> tuple[Point, ...]:
-    """At least two points y, x, rounded to an eighth of a pixel."""
-    points = [_point(point, what) for point in _items(value, what, 2, MAX_POINTS)]
-    length = sum(abs(y1 - y0) + abs(x1 - x0) for (y0, x0), (y1, x1) in pairwise(points))
-    if length > MAX_LENGTH:
-        raise CorrectionError(f"The {what} passes {length:.0f} pixels.", f"Keep it below {MAX_LENGTH}.")
-    return tuple(points)
-
-
-def as_region(value: Any, what: str) -> Region:
-    """A region."""
-    if not isinstance(value, Region):
-        raise _wrong(value, what, "a Region, e.g. of Region.from_mask(mask)")
-    return value
-
-
-def as_number(value: Any, what: str) -> float:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _wrong(value, what, "a finite number")
-    return float(value)
-
-
-def as_id(value: Any, what: str) -> str:
-    """A UUID, as text."""
-    try:
-        return str(UUID(value))
-    except (ValueError, AttributeError, TypeError):
-        raise _wrong(value, what, "a UUID") from None
-
-
-def as_time(value: Any, what: str) -> datetime:
-    """A date in UTC; without a zone it is taken for that."""
-    if not isinstance(value, datetime) or value.year not in _YEARS:
-        raise _wrong(value, what, f"a date from {_YEARS[0]} to {_YEARS[-1]}")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def as_author(value: Any, what: str) -> str:
-    """A short text."""
-    if not isinstance(value, str) or len(value) > _MAX_AUTHOR:
-        raise _wrong(value, what, f"a text of at most {_MAX_AUTHOR} characters")
-    return value
-
-
-def _wrong(value: Any, what: str, wanted: str) -> CorrectionError:
-    given = repr(value)
-    given = given if len(given) <= 80 else f"{given[:77]}..."
-    return CorrectionError(f"The {what} is {given}.", f"Give {wanted}.")
-
-
-def _items(value: Any, what: str, low: int, high: int) -> Sequence[Any]:
-    if isinstance(value, str | bytes) or not hasattr(value, "__len__") or not low <= len(value) <= high:
-        raise _wrong(value, what, f"{low} to {high} of them" if low < high else f"{low} of them")
+def _items(value: Any, low: int, high: int) -> Sequence[Any]:
+    if isinstance(value, str | bytes) or not low <= len(value) <= high:
+        raise ValueError
     return list(value)
 
 
-def _indices(value: Any, what: str, low: int, high: int) -> tuple[int, ...]:
-    items = _items(value, what, low, high)
+def _indices(value: Any, low: int, high: int) -> tuple[int, ...]:
+    items = _items(value, low, high)
     # numpy's integers are welcome, its floats and Python's bools are not.
     if any(isinstance(item, bool) or not hasattr(item, "__index__") or not 0 <= item <= MAX_SIDE for item in items):
-        raise _wrong(value, what, f"whole numbers from 0 to {MAX_SIDE}")
+        raise ValueError
     return tuple(int(item) for item in items)
 
 
-def _point(value: Any, what: str) -> Point:
-    try:
-        y, x = (round(float(part) * 8) / 8 for part in value)
-    except (TypeError, ValueError, OverflowError):
-        raise _wrong(value, f"{what} has a point that", "points of two finite numbers, y and x") from None
+def _point(value: Any) -> Point:
+    y, x = (round(float(part) * 8) / 8 for part in value)
     if max(abs(y), abs(x)) > MAX_SIDE:
-        raise _wrong(value, f"{what} has a point that", f"points within {MAX_SIDE} pixels")
+        raise ValueError
     return y, x
+
+
+def _stroke(value: Any) -> tuple[Point, ...]:
+    return tuple(_point(point) for point in _items(value, 2, MAX_POINTS))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError
+    return float(value)
+
+
+def _time(value: Any) -> datetime:
+    if not isinstance(value, datetime) or value.year not in _YEARS:
+        raise ValueError
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _instance(kind: type, most: int | None = None) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if not isinstance(value, kind) or (most is not None and len(value) > most):  # type: ignore[arg-type]
+            raise ValueError
+        return value
+
+    return check
+
+
+_PIXEL = (lambda value: _indices(value, 2, 2), f"two whole numbers from 0 to {MAX_SIDE}, y and x")
+_PLANE = (lambda value: _indices(value, 0, _MAX_AXES), f"whole numbers from 0 to {MAX_SIDE}, one an axis")
+_FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "plane": _PLANE,
+    "other": _PLANE,
+    "pixel": _PIXEL,
+    "first": _PIXEL,
+    "second": _PIXEL,
+    "stroke": (_stroke, f"2 to {MAX_POINTS} points of two finite numbers, y and x, within {MAX_SIDE} pixels"),
+    "region": (_instance(Region), "a Region, e.g. of Region.from_mask(mask)"),
+    "growth": (_number, "a finite number"),
+    "id": (lambda value: str(UUID(value)), "a UUID"),
+    "time": (_time, f"a date from {_YEARS[0]} to {_YEARS[-1]}"),
+    "author": (_instance(str, _MAX_AUTHOR), f"a text of at most {_MAX_AUTHOR} characters"),
+}
+"""What a field can be, by its name: the conversion, which raises an error for anything else, and its description."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +112,7 @@ class Correction:
     id : str
         A UUID of its own, by which files are merged.
     time : datetime or None
-        When it was made; :meth:`Corrections.add` fills it in.
+        When it was made, in UTC; :meth:`Corrections.add` fills it in.
     author : str or None
         Who made it.
 
@@ -142,18 +122,10 @@ class Correction:
         If a value is none that the field can have.
     """
 
-    plane: tuple[int, ...] = field(default=(), kw_only=True)
+    plane: Plane = field(default=(), kw_only=True)
     id: str = field(default_factory=lambda: str(uuid4()), kw_only=True)
     time: datetime | None = field(default=None, kw_only=True)
     author: str | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        self._check("plane", as_plane)
-        self._check("id", as_id)
-        if self.time is not None:
-            self._check("time", as_time)
-        if self.author is not None:
-            self._check("author", as_author)
 
     kind: ClassVar[str]
     """Its name in files and journals: "pick", "join", ..."""
@@ -161,32 +133,64 @@ class Correction:
     """The GeoJSON geometry that it is written as; "LineString" has a ``stroke``, "Polygon" a ``region``."""
     between_planes: ClassVar[bool] = False
     """Whether it is about the ids of objects in two planes, not about their pixels."""
+    clears: ClassVar[bool] = False
+    """Whether its region becomes background."""
 
     def __init_subclass__(cls, kind: str | None = None) -> None:
         cls.kind = kind or cls.__name__.lower()
 
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is None and each.default is None:
+                continue
+            convert, wanted = _FIELDS[each.name]
+            try:
+                object.__setattr__(self, each.name, convert(value))
+            except (TypeError, ValueError, OverflowError, AttributeError):
+                given = repr(value)
+                given = given if len(given) <= 80 else f"{given[:77]}..."
+                raise CorrectionError(
+                    f"The {each.name} of the correction {type(self).__name__!r} is {given}.", f"Give {wanted}."
+                ) from None
+
     @property
     def pixels(self) -> tuple[Pixel, ...]:
         """Pixels of its plane that stand for objects whose pixels it concerns."""
-        return ()
+        named = (getattr(self, name, None) for name in ("pixel", "first", "second"))
+        return tuple(pixel for pixel in named if pixel is not None)
 
     @property
-    def places(self) -> tuple[tuple[tuple[int, ...], Pixel], ...]:
+    def places(self) -> tuple[tuple[Plane, Pixel], ...]:
         """All pixels that stand for objects, with their planes."""
         return tuple((self.plane, pixel) for pixel in self.pixels)
 
     @property
     def area(self) -> Region | None:
         """The pixels it is about, if it is about pixels."""
-        return None
+        return getattr(self, "region", None)
 
     @property
     def whole(self) -> Region | None:
         """All pixels of an object, if it names them all."""
         return None
 
-    def _check(self, name: str, check: Callable[[Any, str], Any]) -> None:
-        object.__setattr__(self, name, check(getattr(self, name), f"{name} of the correction {type(self).__name__!r}"))
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        """Constraints of the graph, to be combined with those of earlier corrections.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Height and width of the plane; a stroke outside gives no constraints.
+        labels : integer array, shape (H, W), optional
+            Objects of the plane: those that the end of a split line only touches are then not split.
+
+        Examples
+        --------
+        >>> len(Merge([(1, 1), (1, 3)]).constraints((9, 9)).must_link)
+        2
+        """
+        return Constraints()
 
 
 @dataclass(frozen=True)
@@ -196,19 +200,6 @@ class _AtObject(Correction):
     pixel: Pixel
     region: Region
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check("pixel", as_pixel)
-        self._check("region", as_region)
-
-    @property
-    def pixels(self) -> tuple[Pixel, ...]:
-        return (self.pixel,)
-
-    @property
-    def area(self) -> Region:
-        return self.region
-
 
 @dataclass(frozen=True)
 class _Object(_AtObject):
@@ -217,6 +208,9 @@ class _Object(_AtObject):
     @property
     def whole(self) -> Region:
         return self.region
+
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        return _of_its_own(self.region, shape)
 
 
 @dataclass(frozen=True)
@@ -240,19 +234,25 @@ class Pick(_Object):
 
     growth: float = 0.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check("growth", as_number)
-
 
 @dataclass(frozen=True)
 class Add(_AtObject):
     """These pixels belong to the instance at ``pixel``, too."""
 
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        return _of_the_object_at(self.pixel, self.region)
+
 
 @dataclass(frozen=True)
 class Remove(_AtObject):
     """These pixels do not belong to the instance at ``pixel``."""
+
+    clears: ClassVar[bool] = True
+
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        inside = self.region.pixels
+        inside = inside[(inside != self.pixel).any(axis=1)]
+        return Constraints(cannot_link=np.stack([inside, np.broadcast_to(self.pixel, inside.shape)], axis=1))
 
 
 @dataclass(frozen=True)
@@ -279,17 +279,28 @@ class _Stroke(Correction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("stroke", as_stroke)
+        length = sum(abs(y1 - y0) + abs(x1 - x0) for (y0, x0), (y1, x1) in pairwise(self.stroke))
+        if length > MAX_LENGTH:
+            raise CorrectionError(
+                f"The stroke of the correction {type(self).__name__!r} passes {length:.0f} pixels.",
+                f"Keep it below {MAX_LENGTH}.",
+            )
 
 
 @dataclass(frozen=True)
 class Merge(_Stroke, kind="join"):
     """The pieces under this stroke are one object."""
 
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        return Constraints.merge_stroke(self.stroke, shape)
+
 
 @dataclass(frozen=True)
 class SplitLine(_Stroke, kind="cut"):
     """Along this stroke runs a border between objects."""
+
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        return Constraints.split_stroke(self.stroke, shape, labels)
 
 
 @dataclass(frozen=True)
@@ -297,20 +308,16 @@ class Split(Correction):
     """Two pixels lie in two different objects: a split at two points."""
 
     geometry: ClassVar[str] = "MultiPoint"
-
     first: Pixel
     second: Pixel
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("first", as_pixel)
-        self._check("second", as_pixel)
         if self.first == self.second:
             raise CorrectionError(f"A split has {self.first} twice.", "Give pixels of two objects.")
 
-    @property
-    def pixels(self) -> tuple[Pixel, ...]:
-        return (self.first, self.second)
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        return Constraints.split_points(self.first, self.second)
 
 
 @dataclass(frozen=True)
@@ -319,20 +326,6 @@ class _Painted(Correction):
 
     region: Region
     pixel: Pixel | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check("region", as_region)
-        if self.pixel is not None:
-            self._check("pixel", as_pixel)
-
-    @property
-    def pixels(self) -> tuple[Pixel, ...]:
-        return () if self.pixel is None else (self.pixel,)
-
-    @property
-    def area(self) -> Region:
-        return self.region
 
 
 @dataclass(frozen=True)
@@ -343,14 +336,24 @@ class Draw(_Painted):
     def whole(self) -> Region | None:
         return self.region if self.pixel is None else None
 
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        if self.pixel is None:
+            return _of_its_own(self.region, shape)
+        return _of_the_object_at(self.pixel, self.region)
+
 
 @dataclass(frozen=True)
 class Erase(_Painted):
     """Painted: these pixels are background. ``pixel`` lies in what is left of the object; None: nothing is."""
 
+    clears: ClassVar[bool] = True
+
+    def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
+        return Constraints(background=self.region.pixels)
+
 
 @dataclass(frozen=True)
-class _BetweenPlanes(Correction):
+class BetweenPlanes(Correction):
     """A correction of how planes go together; what objects look like in a plane it leaves alone.
 
     Attributes
@@ -365,15 +368,14 @@ class _BetweenPlanes(Correction):
 
     geometry: ClassVar[str] = "MultiPoint"
     between_planes: ClassVar[bool] = True
+    links: ClassVar[bool]
+    """Whether the two objects are one; otherwise they are two."""
     first: Pixel
     second: Pixel
-    other: tuple[int, ...]
+    other: Plane
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check("first", as_pixel)
-        self._check("second", as_pixel)
-        self._check("other", as_plane)
         same_axes = len(self.plane) == len(self.other)
         if not same_axes or sum(a != b for a, b in zip(self.plane, self.other, strict=True)) != 1:
             raise CorrectionError(
@@ -382,12 +384,16 @@ class _BetweenPlanes(Correction):
             )
 
     @property
-    def places(self) -> tuple[tuple[tuple[int, ...], Pixel], ...]:
+    def pixels(self) -> tuple[Pixel, ...]:
+        return ()
+
+    @property
+    def places(self) -> tuple[tuple[Plane, Pixel], ...]:
         return ((self.plane, self.first), (self.other, self.second))
 
 
 @dataclass(frozen=True)
-class Link(_BetweenPlanes):
+class Link(BetweenPlanes):
     """Two objects in two planes are one.
 
     Examples
@@ -396,13 +402,42 @@ class Link(_BetweenPlanes):
     (((2,), (5, 6)), ((3,), (5, 7)))
     """
 
+    links: ClassVar[bool] = True
+
 
 @dataclass(frozen=True)
-class Unlink(_BetweenPlanes):
+class Unlink(BetweenPlanes):
     """Two objects in two planes are two, though they have one number."""
+
+    links: ClassVar[bool] = False
 
 
 KINDS: dict[str, type[Correction]] = {
     kind.kind: kind for kind in (Pick, Add, Remove, Accept, Merge, SplitLine, Split, Draw, Erase, Link, Unlink)
 }
 """Every kind by its name in files, which is older than the class names."""
+
+
+def _of_its_own(region: Region, shape: tuple[int, int]) -> Constraints:
+    """An object: linked, and kept apart from all pixels beside it."""
+    inside = region.pixels
+    numbers = keys(inside)  # sorted, as the pixels are
+    pairs = []
+    for side in _SIDES:
+        beside = inside + side
+        there = (beside >= 0).all(axis=1) & (beside < shape).all(axis=1)
+        wanted = keys(beside)
+        index = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
+        there &= numbers[index] != wanted
+        pairs.append(np.stack([inside[there], beside[there]], axis=1))
+    return Constraints().without_check(must_link=_chain(inside), cannot_link=np.concatenate(pairs), foreground=inside)
+
+
+def _of_the_object_at(pixel: Pixel, region: Region) -> Constraints:
+    """Pixels that belong to the object at a pixel."""
+    inside = region.pixels
+    return Constraints(must_link=_chain(np.concatenate([[pixel], inside])), foreground=inside)
+
+
+def _chain(pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.stack([pixels[:-1], pixels[1:]], axis=1)

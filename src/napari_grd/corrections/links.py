@@ -10,22 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.corrections.constraint_history import ConstraintHistory, around
-from napari_grd.corrections.kinds import Link, Unlink
+from napari_grd.corrections.kinds import BetweenPlanes, Plane
 from napari_grd.corrections.plane import PlaneLabels
+from napari_grd.corrections.region import around
 from napari_grd.corrections.solve import Solved
-
-Plane = tuple[int, ...]
 
 
 def new_ids(
-    correction: Link | Unlink, labels: NDArray[np.integer[Any]], holds: Callable[[Plane, int], bool], fresh: int
+    correction: BetweenPlanes, labels: NDArray[np.integer[Any]], holds: Callable[[Plane, int], bool], fresh: int
 ) -> dict[Plane, dict[int, int]]:
     """Which objects get another id, plane by plane.
 
     Parameters
     ----------
-    correction : Link or Unlink
+    correction : BetweenPlanes
         It fits the labels.
     labels : integer array, shape (*planes, H, W)
         0 is background.
@@ -48,15 +46,16 @@ def new_ids(
     Examples
     --------
     >>> labels = np.array([[[1, 0]], [[2, 1]], [[2, 1]]])
+    >>> from napari_grd.corrections import Link
     >>> link = Link((0, 0), (0, 0), (1,), plane=(0,))
     >>> new_ids(link, labels, lambda plane, label: label in labels[plane], 3)
     {(1,): {2: 1, 1: 3}, (2,): {2: 1, 1: 3}}
     """
     first, second = (int(labels[(*plane, *pixel)]) for plane, pixel in correction.places)
-    if not first or not second or (first == second) == isinstance(correction, Link):
+    if not first or not second or (first == second) == correction.links:
         return {}
     between, onward = _planes(correction, labels.shape)
-    if isinstance(correction, Unlink):
+    if not correction.links:
         return {plane: {first: fresh} for plane in onward if holds(plane, first)}
     free = takewhile(lambda plane: not holds(plane, first), reversed(between))
     found = {plane: {second: first} for plane in (*free, *onward) if holds(plane, second)}
@@ -69,7 +68,7 @@ def new_ids(
     return found
 
 
-def rename(plane: PlaneLabels, history: ConstraintHistory, ids: Mapping[int, int]) -> Solved:
+def rename(plane: PlaneLabels, ids: Mapping[int, int]) -> Solved:
     """Give objects of a plane, which is changed in place, other ids, all at once."""
     boxes = [each for each in map(plane.box, ids) if each is not None]
     box = around(boxes) if boxes else (0, 0, 0, 0)
@@ -78,10 +77,10 @@ def rename(plane: PlaneLabels, history: ConstraintHistory, ids: Mapping[int, int
     for old, new in ids.items():
         after[before == old] = new
     plane.write(box, after)
-    return Solved(history, box, before, after)
+    return Solved(plane, plane.history, plane.history, box, before, after)
 
 
-def _planes(correction: Link | Unlink, shape: tuple[int, ...]) -> tuple[list[Plane], list[Plane]]:
+def _planes(correction: BetweenPlanes, shape: tuple[int, ...]) -> tuple[list[Plane], list[Plane]]:
     """The planes between the two, and those from the second onward, both away from the first."""
     start, end = correction.plane, correction.other
     axis = next(axis for axis, (a, b) in enumerate(zip(start, end, strict=True)) if a != b)

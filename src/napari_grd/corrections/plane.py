@@ -1,4 +1,4 @@
-"""One plane of labels with a bounding box per object, and what a click in it would pick."""
+"""One plane of labels with its constraints and a bounding box per object, and what a click in it would pick."""
 
 import numpy as np
 from numba import types
@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.compiled import compiled
-from napari_grd.corrections.constraint_history import Box, around
+from napari_grd.corrections.constraint_history import ConstraintHistory
+from napari_grd.corrections.kinds import Plane
 from napari_grd.corrections.predictions import PlanePrediction
-from napari_grd.corrections.region import Region
+from napari_grd.corrections.region import Box, Region, around
 from napari_grd.graph.region_growing import instance_at
 
 Labels = NDArray[np.uint32]
@@ -22,6 +23,15 @@ class PlaneLabels:
     ----------
     labels : uint32 array, shape (H, W)
         Change them through :meth:`write`.
+    index : tuple of int
+        Which plane of the image it is.
+
+    Attributes
+    ----------
+    history : ConstraintHistory
+        The constraints that hold in the labels.
+    accepted : dict of str to int, or None
+        Objects by their acceptance, once looked for; None after a change.
 
     Examples
     --------
@@ -29,8 +39,10 @@ class PlaneLabels:
     (0, 1, 1, 3)
     """
 
-    def __init__(self, labels: Labels) -> None:
-        self.labels = labels
+    def __init__(self, labels: Labels, index: Plane = ()) -> None:
+        self.labels, self.index = labels, index
+        self.history = ConstraintHistory()
+        self.accepted: dict[str, int] | None = None
         self._boxes = _boxes(labels)
 
     def box(self, label: int) -> Box | None:
@@ -50,6 +62,7 @@ class PlaneLabels:
     def write(self, box: Box, labels: Labels) -> None:
         """Change a part."""
         y0, x0, y1, x1 = box
+        self.accepted = None
         gone = np.setdiff1d(self.labels[y0:y1, x0:x1], labels)
         self.labels[y0:y1, x0:x1] = labels
         for label in gone.tolist():
@@ -130,11 +143,7 @@ def part_like(plane: PlaneLabels, prediction: PlanePrediction, pixel: tuple[int,
     """The part of the object at a pixel whose embedding is like that of the pixel."""
     mask = instance_at(prediction.embedding, prediction.foreground, pixel, growth=growth)
     mask &= plane.labels == plane.labels[pixel]
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    y, x = int(rows[0]), int(columns[0])
-    return Region.from_mask(mask[y : rows[-1] + 1, x : columns[-1] + 1], (y, x))
+    return Region.from_mask(mask) if mask.any() else None
 
 
 def grown(

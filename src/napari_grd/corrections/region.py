@@ -22,6 +22,38 @@ MAX_RUNS = 1 << 21
 """Runs of one region: every other pixel of a plane of 2048 x 2048."""
 
 Run = tuple[int, int, int]
+Box = tuple[int, int, int, int]
+"""First row and column, and those behind the last: y0, x0, y1, x1."""
+
+
+def box_of(pixels: NDArray[np.int64]) -> Box:
+    """The box around pixels ``(N, 2)``, at least one.
+
+    Examples
+    --------
+    >>> box_of(np.array([[3, 4], [5, 1]]))
+    (3, 1, 6, 5)
+    """
+    (y0, x0), (y1, x1) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
+    return y0, x0, y1 + 1, x1 + 1
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """The box around boxes, at least one.
+
+    Examples
+    --------
+    >>> around([(0, 5, 2, 6), (1, 1, 3, 2)])
+    (0, 1, 3, 6)
+    """
+    y0, x0, y1, x1 = zip(*boxes, strict=True)
+    return min(y0), min(x0), max(y1), max(x1)
+
+
+def extent(mask: NDArray[np.bool_]) -> Box:
+    """The box around the true pixels of a mask; an empty one if there are none."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -66,21 +98,21 @@ class Region:
         mask = np.asarray(mask, bool)
         if mask.ndim != 2:
             raise CorrectionError(f"A mask has shape {mask.shape}.", "Pass the mask of one plane, (height, width).")
-        steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).view(np.int8), axis=1)
+        y0, x0, y1, x1 = extent(mask)
+        steps = np.diff(np.pad(mask[y0:y1, x0:x1], ((0, 0), (1, 1))).view(np.int8), axis=1)
         starts, ends = np.argwhere(steps == 1), np.argwhere(steps == -1)
-        return cls(np.column_stack([starts + origin, ends[:, 1] - starts[:, 1]]).tolist())
+        first = np.add(origin, (y0, x0))
+        return cls(np.column_stack([starts + first, ends[:, 1] - starts[:, 1]]).tolist())
 
     @classmethod
     def from_pixels(cls, pixels: NDArray[Any]) -> "Region":
         """The given pixels, integers of shape (N, 2): y, x."""
         return cls([(y, x, 1) for y, x in np.asarray(pixels).tolist()])
 
-    def paint(self, plane: NDArray[Any], value: Any) -> None:
-        """Write a value into the pixels of an array of shape (H, W); what lies outside is left out."""
-        height, width = plane.shape
-        for y, x, length in self.runs:
-            if y < height and x < width:
-                plane[y, x : x + length] = value
+    def paint(self, plane: NDArray[Any], value: Any, origin: tuple[int, int] = (0, 0)) -> None:
+        """Write a value into the pixels of an array (H, W) that begins at ``origin``; what lies outside is left out."""
+        pixels = self.pixels - origin
+        plane[tuple(pixels[((pixels >= 0) & (pixels < plane.shape)).all(axis=1)].T)] = value
 
     def mask(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """The region as a mask of the given shape (H, W).
@@ -92,6 +124,14 @@ class Region:
         """
         found = np.zeros(shape, bool)
         self.paint(found, True)
+        return found
+
+    @property
+    def box_mask(self) -> NDArray[np.bool_]:
+        """The region as a mask of its :attr:`box`."""
+        y0, x0, y1, x1 = self.box
+        found = np.zeros((y1 - y0, x1 - x0), bool)
+        self.paint(found, True, (y0, x0))
         return found
 
     @property
@@ -114,8 +154,8 @@ class Region:
         return sum(length for _, _, length in self.runs)
 
     @cached_property
-    def box(self) -> tuple[int, int, int, int]:
-        """First row and column, and those behind the last: y0, x0, y1, x1."""
+    def box(self) -> Box:
+        """The box around the pixels."""
         return (
             self.runs[0][0],
             min(x for _, x, _ in self.runs),
@@ -141,14 +181,12 @@ class Region:
         >>> Region([(0, 1, 2)]).label_in(np.array([[0, 4, 4]])), Region([(0, 1, 2)]).label_in(np.array([[4, 4, 4]]))
         (4, 0)
         """
-        (y0, x0, y1, x1), (top, left) = self.box, origin
-        if top > y0 or left > x0 or y1 - top > labels.shape[0] or x1 - left > labels.shape[1]:
+        y0, x0, y1, x1 = np.subtract(self.box, (*origin, *origin)).tolist()
+        if min(y0, x0) < 0 or y1 > labels.shape[0] or x1 > labels.shape[1]:
             return 0
-        label = int(labels[self.runs[0][0] - top, self.runs[0][1] - left])
+        label = int(labels[y0, self.runs[0][1] - origin[1]])
         inside = labels == label
-        same = np.count_nonzero(inside) == self.area and all(
-            inside[y - top, x - left : x - left + length].all() for y, x, length in self.runs
-        )
+        same = np.count_nonzero(inside) == self.area and (inside[y0:y1, x0:x1] == self.box_mask).all()
         return label if same else 0
 
     def without(self, other: "Region") -> "Region | None":
@@ -159,22 +197,15 @@ class Region:
         >>> Region([(0, 1, 3)]).without(Region([(0, 2, 9)]))
         Region(runs=((0, 1, 1),))
         """
-        y0, x0, y1, x1 = self.box
-        rest = self.mask((y1, x1))
-        other.paint(rest, False)
-        rest = rest[y0:, x0:]
-        return Region.from_mask(rest, (y0, x0)) if rest.any() else None
+        rest = self.box_mask
+        other.paint(rest, False, self.box[:2])
+        return Region.from_mask(rest, self.box[:2]) if rest.any() else None
 
     def overlaps(self, other: "Region") -> bool:
         """Whether the two have a pixel in common."""
-        y0, x0, y1, x1 = self.box
-        v0, u0, v1, u1 = other.box
-        if y0 >= v1 or v0 >= y1 or x0 >= u1 or u0 >= x1:
-            return False
-        rows: dict[int, list[tuple[int, int]]] = {}
-        for y, x, length in other.runs:
-            rows.setdefault(y, []).append((x, x + length))
-        return any(x < end and start < x + length for y, x, length in self.runs for start, end in rows.get(y, ()))
+        (y0, x0, y1, x1), (v0, u0, v1, u1) = self.box, other.box
+        apart = max(y0, v0) >= min(y1, v1) or max(x0, u0) >= min(x1, u1)
+        return not apart and self.without(other) != self
 
 
 def _checked(runs: list[Sequence[int]]) -> NDArray[np.int64]:
@@ -227,11 +258,7 @@ def polygons(region: Region) -> list[list[Ring]]:
     >>> polygons(Region([(5, 2, 3)]))
     [[[[2, 5], [5, 5], [5, 6], [2, 6], [2, 5]]]]
     """
-    y0, x0, y1, x1 = region.box
-    mask = np.zeros((y1 - y0, x1 - x0), bool)
-    for y, x, length in region.runs:
-        mask[y - y0, x - x0 : x - x0 + length] = True
-    return [[ring.tolist() for ring in polygon] for polygon in mask_polygons(mask, (y0, x0))]
+    return [[ring.tolist() for ring in polygon] for polygon in mask_polygons(region.box_mask, region.box[:2])]
 
 
 def fill(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> list[tuple[int, int, int]]:

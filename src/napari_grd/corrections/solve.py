@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_grd.corrections.constraint_history import Box, ConstraintHistory, around, box_of
-from napari_grd.corrections.constraints import constraints_of_one
-from napari_grd.corrections.kinds import Correction, Erase, Remove, SplitLine
+from napari_grd.corrections.constraint_history import ConstraintHistory
+from napari_grd.corrections.kinds import Correction, Remove, SplitLine
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.predictions import PlanePrediction
+from napari_grd.corrections.region import Box, around, box_of, extent
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.resolve import reach, resolve
 
@@ -43,7 +43,7 @@ def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int,
 
     Examples
     --------
-    >>> from napari_grd.corrections.region import Region
+    >>> from napari_grd.corrections import Erase, Region
     >>> labels = np.array([[1, 1, 1, 0]], np.uint32)
     >>> paint(labels, Erase(Region([(0, 1, 1)]), (0, 0)), 5).tolist()
     [[1, 0, 5, 0]]
@@ -53,14 +53,14 @@ def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int,
     result = labels.copy()
     inside = tuple((correction.area.pixels - origin).T)
     at = next(((y - origin[0], x - origin[1]) for y, x in correction.pixels), None)
-    if isinstance(correction, Erase):
-        result[inside] = 0
-        number = 0
-    elif isinstance(correction, Remove):
+    if isinstance(correction, Remove):
         assert at is not None
         number = 0
         result[inside] = np.where(labels[inside] == labels[at], 0, labels[inside])
         result[at] = labels[at]
+    elif correction.clears:
+        number = 0
+        result[inside] = 0
     elif whole or at is None:
         number = _own(labels, inside) or fresh
         result[inside] = number
@@ -130,39 +130,44 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """What a correction changes.
+    """What a correction changes in a plane, with all that it takes to undo it.
 
     Attributes
     ----------
-    history : ConstraintHistory
-        What counts now in the plane.
+    plane : PlaneLabels
+    earlier, history : ConstraintHistory
+        The constraints before it and after it.
     box : tuple of int
         y0, x0, y1, x1: where labels differ; empty if they do not.
     before, after : uint32 array
         Labels of the box.
     """
 
+    plane: PlaneLabels
+    earlier: ConstraintHistory
     history: ConstraintHistory
     box: Box
     before: Labels
     after: Labels
 
+    def undo(self) -> None:
+        """Bring back what was before."""
+        self.plane.history = self.earlier
+        self.plane.write(self.box, self.before)
 
-def solve(
-    plane: PlaneLabels,
-    history: ConstraintHistory,
-    correction: Correction,
-    prediction: PlanePrediction | None,
-    above: int,
-) -> Solved:
+    def redo(self) -> None:
+        """Make the change again."""
+        self.plane.history = self.history
+        self.plane.write(self.box, self.after)
+
+
+def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePrediction | None, above: int) -> Solved:
     """Make a correction in a plane.
 
     Parameters
     ----------
     plane : PlaneLabels
         Changed in place.
-    history : ConstraintHistory
-        The constraints before it, which hold.
     correction : Correction
         It fits the image.
     prediction : PlanePrediction, optional
@@ -175,24 +180,27 @@ def solve(
     Solved
     """
     gesture = _constraints(plane, correction)
-    now, log = history.then(gesture), _Log(plane)
+    earlier, log = plane.history, _Log(plane)
+    now = plane.history = earlier.then(gesture)
     if _is_so(plane, correction, gesture):
-        return log.solved(now)
+        return log.solved(earlier)
     touched = gesture.pixels
     if correction.area is not None:
-        box = _around_objects(plane, around([correction.area.box, *(_box_of(pixel) for pixel in correction.pixels)]))
+        box = _around_objects(
+            plane, around([correction.area.box, *(box_of(np.array([pixel])) for pixel in correction.pixels)])
+        )
         log.write(box, paint(plane.cut_out(box), correction, above + 1, box[:2]))
         touched = _violated(plane.labels, now.near(box))
     for _ in range(_ROUNDS):
         if not len(touched):
             break
-        box, given = _scope(plane, now, touched)
+        box, given = _scope(plane, touched)
         before = plane.cut_out(box)
         above = max(above, int(before.max()))
         local, here = given.cropped(box[:2], box[2:]), touched - np.array(box[:2])
         log.write(box, resolve(before, _embedding(prediction, box), local, here, above=above))
         touched = _violated(plane.labels, given)
-    return log.solved(now)
+    return log.solved(earlier)
 
 
 class _Log:
@@ -212,15 +220,13 @@ class _Log:
         self._box, self._before = whole, before
         self._plane.write(box, labels)
 
-    def solved(self, history: ConstraintHistory) -> Solved:
+    def solved(self, earlier: ConstraintHistory) -> Solved:
         """All changes, in the smallest box."""
         before, after = self._before, self._plane.cut_out(self._box)
-        rows, columns = (np.flatnonzero((before != after).any(axis=axis)) for axis in (1, 0))
-        if not len(rows):
-            return Solved(history, (0, 0, 0, 0), before[:0, :0], after[:0, :0])
-        y0, x0, y1, x1 = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+        y0, x0, y1, x1 = extent(before != after)
         where, (y, x) = np.s_[y0:y1, x0:x1], self._box[:2]
-        return Solved(history, (y + y0, x + x0, y + y1, x + x1), before[where].copy(), after[where].copy())
+        box = (y + y0, x + x0, y + y1, x + x1)
+        return Solved(self._plane, earlier, self._plane.history, box, before[where].copy(), after[where].copy())
 
 
 def _is_so(plane: PlaneLabels, correction: Correction, constraints: Constraints) -> bool:
@@ -234,7 +240,7 @@ def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
     """Its constraints; those of a split line depend on the objects it crosses."""
     shape = plane.labels.shape
     if not isinstance(correction, SplitLine):
-        return constraints_of_one(correction, shape)
+        return correction.constraints(shape)
     points = np.array(correction.stroke)
     low = np.clip(np.floor(points.min(axis=0)).astype(int) - _MARGIN, 0, shape)
     high = np.clip(np.ceil(points.max(axis=0)).astype(int) + _MARGIN + 1, 0, shape)
@@ -243,7 +249,7 @@ def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
     box = _around_objects(plane, (*low.tolist(), *high.tolist()))
     moved = replace(correction, stroke=tuple((y - box[0], x - box[1]) for y, x in correction.stroke))
     seen = plane.cut_out(box)
-    return constraints_of_one(moved, seen.shape, seen).cropped((-box[0], -box[1]), (*shape,))
+    return moved.constraints(seen.shape, seen).cropped((-box[0], -box[1]), (*shape,))
 
 
 def _around_objects(plane: PlaneLabels, box: Box) -> Box:
@@ -252,7 +258,7 @@ def _around_objects(plane: PlaneLabels, box: Box) -> Box:
     return around([box, *(each for each in found if each is not None)])
 
 
-def _scope(plane: PlaneLabels, history: ConstraintHistory, touched: NDArray[np.int64]) -> tuple[Box, Constraints]:
+def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[Box, Constraints]:
     """A box around all that could change, and the constraints in it."""
     height, width = plane.labels.shape
     labels, pixels = np.unique(plane.labels[tuple(touched.T)]).astype(np.int64), touched[:0]
@@ -263,7 +269,7 @@ def _scope(plane: PlaneLabels, history: ConstraintHistory, touched: NDArray[np.i
             [box_of(np.concatenate([touched, pixels])), *(each for each in found if each is not None)]
         )
         box = (max(y0 - _MARGIN, 0), max(x0 - _MARGIN, 0), min(y1 + _MARGIN, height), min(x1 + _MARGIN, width))
-        given = history.near(box)
+        given = plane.history.near(box)
         known = labels, pixels
         labels, pixels = reach(plane.labels, given, touched)
         if np.array_equal(labels, known[0]) and np.array_equal(pixels, known[1]):
@@ -295,7 +301,3 @@ def _embedding(prediction: PlanePrediction | None, box: Box) -> NDArray[np.float
     if prediction is None:
         return np.ones((y1 - y0, x1 - x0, 1), np.float32)
     return prediction.embedding[y0:y1, x0:x1]
-
-
-def _box_of(pixel: tuple[int, int]) -> Box:
-    return (*pixel, pixel[0] + 1, pixel[1] + 1)

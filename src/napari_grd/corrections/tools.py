@@ -7,30 +7,15 @@ a message to the user. Nothing here depends on napari or Qt.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.corrections.kinds import (
-    Accept,
-    Add,
-    Correction,
-    Draw,
-    Erase,
-    Link,
-    Merge,
-    Pick,
-    Remove,
-    Split,
-    SplitLine,
-    Unlink,
-)
-from napari_grd.corrections.region import Region
-
-Pixel = tuple[int, int]
-Plane = tuple[int, ...]
-Point = tuple[float, float]
+from napari_grd.corrections import kinds
+from napari_grd.corrections.editor import Editor
+from napari_grd.corrections.kinds import Correction, Pixel, Plane, Point
+from napari_grd.corrections.region import Region, extent
 
 
 @dataclass(frozen=True)
@@ -57,31 +42,6 @@ class Position:
         return round(self.point[0]), round(self.point[1])
 
 
-class EditedLabels(Protocol):
-    """What tools ask of the labels; :class:`~napari_grd.corrections.Editor` answers."""
-
-    @property
-    def labels(self) -> NDArray[np.uint32]:
-        """Shape (\\*planes, H, W)."""
-        ...
-
-    def object_at(self, pixel: Pixel, plane: Plane = ()) -> int:
-        """The object at a pixel, 0 for background."""
-        ...
-
-    def region_at(self, pixel: Pixel, plane: Plane = ()) -> Region | None:
-        """The pixels of the object at a pixel."""
-        ...
-
-    def candidate(self, pixel: Pixel, plane: Plane = (), growth: float = 0.0) -> Region | None:
-        """What a click would pick."""
-        ...
-
-    def part_at(self, pixel: Pixel, plane: Plane = (), growth: float = 0.0) -> Region | None:
-        """The part of the object at a pixel whose embedding is like that of the pixel."""
-        ...
-
-
 @dataclass(frozen=True)
 class ToolPreview:
     """What to show of a tool that is not finished: the outline of a region, and a line."""
@@ -97,32 +57,32 @@ class CorrectionTool:
     ----------
     draws : bool
         Whether a drag is a stroke. Otherwise it moves the camera.
-    message : str
-        For the user, about the last click or stroke; may be empty.
+    first : Position or None
+        The first of two clicks.
     """
 
     draws = False
 
-    def __init__(self, edited: EditedLabels) -> None:
+    def __init__(self, edited: Editor) -> None:
         self.edited = edited
-        self.message = ""
+        self.first: Position | None = None
 
     @property
     def busy(self) -> bool:
         """Whether something was begun that can be dropped."""
-        return False
+        return self.first is not None
 
     def hover(self, at: Position) -> ToolPreview:
         """What a click here would be about."""
         return ToolPreview()
 
-    def click(self, at: Position) -> Correction | None:
-        """A press and release at one place."""
-        return None
+    def click(self, at: Position) -> Correction | str:
+        """What a press and release at one place means, or a message to the user, which may be empty."""
+        return ""
 
-    def stroke(self, places: Sequence[Position]) -> Correction | None:
-        """A drag, all of it; called only if the tool draws."""
-        return None
+    def stroke(self, places: Sequence[Position]) -> Correction | str:
+        """What a drag, all of it, means; called only if the tool draws."""
+        return ""
 
     def wheel(self, at: Position, notches: float) -> bool:
         """A turn of the wheel; True if it meant something."""
@@ -130,12 +90,20 @@ class CorrectionTool:
 
     def forget(self) -> None:
         """Begin anew: what was meant to be continued is not."""
-        self.message = ""
+        self.first = None
 
     def inside(self, pixel: Pixel) -> bool:
         """Whether the planes have a pixel."""
         height, width = self.edited.labels.shape[-2:]
         return bool(0 <= pixel[0] < height and 0 <= pixel[1] < width)
+
+    def number_at(self, at: Position) -> int:
+        """The object under the pointer, 0 for background."""
+        return self.edited.object_at(at.pixel, at.plane) if self.inside(at.pixel) else 0
+
+    def region_at(self, at: Position) -> Region | None:
+        """The pixels of the object under the pointer."""
+        return self.edited.region_at(at.pixel, at.plane) if self.inside(at.pixel) else None
 
 
 class StrokeTool(CorrectionTool):
@@ -143,61 +111,47 @@ class StrokeTool(CorrectionTool):
 
     draws = True
 
-    def __init__(self, edited: EditedLabels, kind: type[Merge] | type[SplitLine]) -> None:
+    def __init__(self, edited: Editor, kind: type[kinds.Merge] | type[kinds.SplitLine]) -> None:
         super().__init__(edited)
         self._kind = kind
-        self._first: Position | None = None
-
-    @property
-    def busy(self) -> bool:
-        return self._first is not None
 
     def hover(self, at: Position) -> ToolPreview:
-        if self._first is None or self._first.plane != at.plane:
+        if self.first is None or self.first.plane != at.plane:
             return ToolPreview()
-        return ToolPreview(line=(self._first.point, at.point))
+        return ToolPreview(line=(self.first.point, at.point))
 
-    def click(self, at: Position) -> Correction | None:
-        first, self._first, self.message = self._first, None, ""
+    def click(self, at: Position) -> Correction | str:
+        first, self.first = self.first, None
         if not self.inside(at.pixel):
-            return None
+            return ""
         if first is None or first.plane != at.plane:
-            self._first = at
-            self.message = "Now click the other piece." if self._kind is Merge else "Now click the other object."
-            return None
+            self.first = at
+            return "Now click the other piece." if self._kind is kinds.Merge else "Now click the other object."
         if first.pixel == at.pixel:
-            return None
-        if self._kind is SplitLine:
-            return Split(first.pixel, at.pixel, plane=at.plane)
-        return Merge((first.point, at.point), plane=at.plane)
+            return ""
+        if self._kind is kinds.SplitLine:
+            return kinds.Split(first.pixel, at.pixel, plane=at.plane)
+        return kinds.Merge((first.point, at.point), plane=at.plane)
 
-    def stroke(self, places: Sequence[Position]) -> Correction | None:
+    def stroke(self, places: Sequence[Position]) -> Correction | str:
         self.forget()
         points = thinned([place.point for place in places])
         if len(points) < 2 or not any(self.inside(place.pixel) for place in places):
-            return None
+            return ""
         return self._kind(tuple(points), plane=places[0].plane)
-
-    def forget(self) -> None:
-        super().forget()
-        self._first = None
 
 
 class AcceptTool(CorrectionTool):
     """The object under the pointer is right."""
 
     def hover(self, at: Position) -> ToolPreview:
-        return ToolPreview(self._object(at))
+        return ToolPreview(self.region_at(at))
 
-    def click(self, at: Position) -> Correction | None:
-        region = self._object(at)
-        self.message = "" if region is not None else "There is no object here to accept."
-        return None if region is None else Accept(at.pixel, region, plane=at.plane)
-
-    def _object(self, at: Position) -> Region | None:
-        if not self.inside(at.pixel):
-            return None
-        return self.edited.region_at(at.pixel, at.plane)
+    def click(self, at: Position) -> Correction | str:
+        region = self.region_at(at)
+        return (
+            "There is no object here to accept." if region is None else kinds.Accept(at.pixel, region, plane=at.plane)
+        )
 
 
 def thinned(points: Sequence[Point], least: float = 0.75) -> list[Point]:
@@ -227,7 +181,7 @@ _MOST_GROWTH = 12  # notches of the wheel
 class PickTool(CorrectionTool):
     """Take what the embedding gives at a pixel, add to it, remove parts from it."""
 
-    def __init__(self, edited: EditedLabels) -> None:
+    def __init__(self, edited: Editor) -> None:
         super().__init__(edited)
         self.growth = 0.0
         self.picked: tuple[Plane, Pixel] | None = None
@@ -240,7 +194,7 @@ class PickTool(CorrectionTool):
         if not at.alt:
             return ToolPreview(self._candidate(at))
         taken = self._taken_away(at)
-        return ToolPreview(None if taken is None else taken.area)
+        return ToolPreview(None if isinstance(taken, str) else taken.area)
 
     def wheel(self, at: Position, notches: float) -> bool:
         if not self.inside(at.pixel):
@@ -248,11 +202,10 @@ class PickTool(CorrectionTool):
         self.growth = float(np.clip(self.growth + notches, -_MOST_GROWTH, _MOST_GROWTH))
         return True
 
-    def click(self, at: Position) -> Correction | None:
-        self.message = ""
+    def click(self, at: Position) -> Correction | str:
         made = self._taken_away(at) if at.alt else self._taken(at)
         self.growth = 0.0
-        if isinstance(made, Remove):
+        if isinstance(made, kinds.Remove):
             self.picked = (at.plane, made.pixel)
         return made
 
@@ -274,84 +227,57 @@ class PickTool(CorrectionTool):
             return None
         return self.picked[1]
 
-    def _taken(self, at: Position) -> Correction | None:
+    def _taken(self, at: Position) -> Correction | str:
         region = self._candidate(at)
         if region is None:
-            self.message = "Nothing to pick here. Scroll to grow, or draw it."
-            return None
+            return "Nothing to pick here. Scroll to grow, or draw it."
         picked = self._picked(at.plane)
         if at.shift and picked is not None:
-            return Add(picked, region, plane=at.plane)
+            return kinds.Add(picked, region, plane=at.plane)
         self.picked = (at.plane, at.pixel)
         number = self.edited.object_at(at.pixel, at.plane)
         if number and region == self.edited.region_at(at.pixel, at.plane):
-            self.message = f"Object {number} is picked: Shift-click adds to it, Alt-click removes from it."
-            return None
-        return Pick(at.pixel, region, self.growth, plane=at.plane)
+            return f"Object {number} is picked: Shift-click adds to it, Alt-click removes from it."
+        return kinds.Pick(at.pixel, region, self.growth, plane=at.plane)
 
-    def _taken_away(self, at: Position) -> Remove | Erase | None:
+    def _taken_away(self, at: Position) -> kinds.Remove | kinds.Erase | str:
         """A part of the picked object, or a whole object."""
-        whole = self.edited.region_at(at.pixel, at.plane) if self.inside(at.pixel) else None
+        whole = self.region_at(at)
         if whole is None:
-            self.message = "There is no object here to remove from."
-            return None
-        if self.edited.object_at(at.pixel, at.plane) == self.picked_object(at.plane):
+            return "There is no object here to remove from."
+        if self.number_at(at) == self.picked_object(at.plane):
             part = self.edited.part_at(at.pixel, at.plane, self.growth)
             rest = None if part is None else whole.without(part)
             if part is not None and rest is not None:
                 picked = self._picked(at.plane)
                 anchor = picked if picked is not None and picked in rest else (rest.runs[0][0], rest.runs[0][1])
-                return Remove(anchor, part, plane=at.plane)
-        return Erase(whole, plane=at.plane)
+                return kinds.Remove(anchor, part, plane=at.plane)
+        return kinds.Erase(whole, plane=at.plane)
 
 
 class LinkTool(CorrectionTool):
     """The object that was clicked in one plane, and one in another."""
 
-    def __init__(self, edited: EditedLabels) -> None:
-        super().__init__(edited)
-        self._first: Position | None = None
-
-    @property
-    def busy(self) -> bool:
-        return self._first is not None
-
     def hover(self, at: Position) -> ToolPreview:
-        return ToolPreview(self._object(at))
+        return ToolPreview(self.region_at(at))
 
-    def click(self, at: Position) -> Correction | None:
-        number, first = self._number(at), self._first
+    def click(self, at: Position) -> Correction | str:
+        number, first = self.number_at(at), self.first
         if not at.plane:
-            self.message = "There is only one plane; links are for stacks and series."
-            return None
+            return "There is only one plane; links are for stacks and series."
         if not number:
-            self.message = "There is no object here to link."
-            return None
-        if first is None or first.plane == at.plane or not self._number(first):
-            self._first = at
-            self.message = f"Now go to another plane and click the object to link with object {number}."
-            return None
+            return "There is no object here to link."
+        if first is None or first.plane == at.plane or not self.number_at(first):
+            self.first = at
+            return f"Now go to another plane and click the object to link with object {number}."
         if sum(a != b for a, b in zip(first.plane, at.plane, strict=True)) > 1:
-            self.message = "Links run along one axis: move only one slider, then click."
-            return None
-        self._first = None
-        same = self._number(first) == number
+            return "Links run along one axis: move only one slider, then click."
+        self.first = None
+        same = self.number_at(first) == number
         if same != at.alt:
-            self.message = f"These are already {'one object' if same else 'two objects'}."
-            return None
-        self.message = ""
-        kind = Unlink if at.alt else Link
+            return f"These are already {'one object' if same else 'two objects'}."
+        kind = kinds.Unlink if at.alt else kinds.Link
         return kind(first.pixel, at.pixel, at.plane, plane=first.plane)
-
-    def forget(self) -> None:
-        super().forget()
-        self._first = None
-
-    def _number(self, at: Position) -> int:
-        return self.edited.object_at(at.pixel, at.plane) if self.inside(at.pixel) else 0
-
-    def _object(self, at: Position) -> Region | None:
-        return self.edited.region_at(at.pixel, at.plane) if self.inside(at.pixel) else None
 
 
 def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: Plane) -> list[Correction]:
@@ -378,20 +304,15 @@ def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: 
     (0, 0)
     """
     changed = before != after
-    rows = np.flatnonzero(changed.any(axis=1))
-    if not len(rows):
-        return []
-    columns = np.flatnonzero(changed.any(axis=0))
-    window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    origin = (window[0].start, window[1].start)
-    changed, old, new = changed[window], before[window], after[window]
+    y0, x0, y1, x1 = extent(changed)
+    changed, old, new = (each[y0:y1, x0:x1] for each in (changed, before, after))
     found: list[Correction] = []
     for number in np.unique(old[changed & (new == 0)]).tolist():
-        erased = Region.from_mask(changed & (new == 0) & (old == number), origin)
-        found.append(Erase(erased, _pixel_of(before, after, number), plane=plane))
+        erased = Region.from_mask(changed & (new == 0) & (old == number), (y0, x0))
+        found.append(kinds.Erase(erased, _pixel_of(before, after, number), plane=plane))
     for number in np.unique(new[changed & (new != 0)]).tolist():
-        drawn = Region.from_mask(changed & (new == number), origin)
-        found.append(Draw(drawn, _pixel_of(before, after, number), plane=plane))
+        drawn = Region.from_mask(changed & (new == number), (y0, x0))
+        found.append(kinds.Draw(drawn, _pixel_of(before, after, number), plane=plane))
     return found
 
 

@@ -88,7 +88,7 @@ def test_pick_follows_the_mouse_and_takes_what_is_outlined(
     hand = mouse(layer)
     hand.key(Qt.Key.Key_K)
     hand.move((70, 30))
-    preview = widget.toolbox.controller.pointer.preview.layer
+    preview = widget.toolbox.controller.preview.layer
     assert len(preview.data) == 2 * (20 + 20)
     zoom = widget.viewer.scene.camera.zoom
     hand.wheel((70, 30), -4)

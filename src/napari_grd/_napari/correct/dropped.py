@@ -12,9 +12,10 @@ from napari_grd._napari.correct.storage import reference
 from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.correct.widget import CorrectWidget
 from napari_grd._napari.docks import show_panel
+from napari_grd._napari.outputs import made_by
 from napari_grd._napari.worker import notify_error, run_call
 from napari_grd.corrections import ImageRef, load_corrections
-from napari_grd.errors import CorrectionError, GrdError
+from napari_grd.errors import CorrectionError
 
 
 def correct_with(viewer: Any, path: Path) -> None:
@@ -36,22 +37,10 @@ def _targets(viewer: Any) -> list[CorrectionTarget]:
     """All labels with all images that fit them; the selected layer and what lies on top come first."""
     active = viewer.layers.selection.active
     topmost = list(reversed(viewer.layers))
-    layers = sorted(topmost, key=lambda layer: (layer is not active, _is_live(layer)))
-    images = [layer for layer in layers if isinstance(layer, Image)]
-    found = []
-    for labels in (layer for layer in layers if isinstance(layer, Labels)):
-        for image in images:
-            try:
-                found.append(CorrectionTarget.of(labels, image))
-            except GrdError:
-                continue
-    return found
-
-
-def _is_live(layer: Any) -> bool:
-    """Whether it is what Live shows; what was made permanent is preferred to it."""
-    made_by = layer.metadata.get("napari_grd", {})
-    return isinstance(made_by, dict) and bool(made_by.get("live"))
+    # What was made permanent is preferred to what Live shows.
+    layers = sorted(topmost, key=lambda layer: (layer is not active, bool(made_by(layer).get("live"))))
+    labels = (layer for layer in layers if isinstance(layer, Labels))
+    return [target for layer in labels for target in CorrectionTarget.all_of(layer, layers)]
 
 
 def _belonging(path: Path, targets: Iterable[CorrectionTarget]) -> CorrectionTarget:

@@ -1,13 +1,12 @@
 """What is corrected, and which model's embedding helps."""
 
-from typing import Any
-
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.correct.target import CorrectionTarget
+from napari_grd._napari.outputs import made_by
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd.errors import ImageError, LabelError
@@ -48,26 +47,15 @@ class CorrectForm(QWidget):
         self.channels.changed.connect(self.changed)
         self._labels_changed()
 
-    def made_by(self) -> dict[str, Any]:
-        """Who made the labels, as far as it is known."""
-        layer = self.labels.layer()
-        found = {} if layer is None else layer.metadata.get("napari_grd", {})
-        return found if isinstance(found, dict) else {}
-
-    def target(self, layer: Labels | None = None) -> CorrectionTarget:
+    def target(self) -> CorrectionTarget:
         """What was chosen.
-
-        Parameters
-        ----------
-        layer : Labels, optional
-            In the place of the picked labels.
 
         Raises
         ------
         GrdError
             If something is missing, or labels and image do not fit each other.
         """
-        labels, image = layer or self.labels.layer(), self.image.layer()
+        labels, image = self.labels.layer(), self.image.layer()
         if labels is None:
             raise LabelError("There are no labels to correct.", "Segment an image with Live, or open its labels.")
         if image is None:
@@ -77,33 +65,22 @@ class CorrectForm(QWidget):
             raise ImageError(f"It is not clear which channels of {image.name!r} the model reads.", "Choose them above.")
         return CorrectionTarget.of(labels, image, channels)
 
-    def offer_channels(self, count: int) -> None:
-        """A model that takes so many channels is used."""
-        image = self.image.layer()
-        self.channels.set_image(image, count if image is not None else 0)
-
     def _labels_changed(self) -> None:
         """Labels of a model bring their image and model along."""
-        layer, made_by = self.labels.layer(), self.made_by()
-        card = made_by.get("model")
+        layer = self.labels.layer()
+        card = made_by(layer).get("model")
         name = card.get("name") if isinstance(card, dict) else None
         if name in self._panel.state.names:
             self.model.set_name(name)
         if layer is not None:
-            fitting = [one for one in self._panel.viewer.layers if isinstance(one, Image) and _fits(layer, one)]
+            targets = CorrectionTarget.all_of(layer, self._panel.viewer.layers)
+            fitting = [target.source.layer for target in targets]
             named = [one for one in fitting if layer.name.startswith(one.name)]
             if fitting and self.image.layer() not in (named or fitting):
                 self.image.set_layer((named or fitting)[-1])
         self._image_changed()
 
     def _image_changed(self) -> None:
-        self.offer_channels(1)
+        image = self.image.layer()
+        self.channels.set_image(image, 0 if image is None else 1)
         self.changed.emit()
-
-
-def _fits(labels: Labels, image: Image) -> bool:
-    try:
-        CorrectionTarget.of(labels, image)
-    except (LabelError, ImageError):
-        return False
-    return True

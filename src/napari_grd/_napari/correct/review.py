@@ -5,13 +5,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.jobs import UncertaintyRequest
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_texts import NEXT_KEY
-from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.panel import Panel, button, stack, wrapped
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.jobs import Event, Progress
@@ -56,17 +56,11 @@ class ReviewPanel(QWidget):
         self.turned.toggled.connect(self._restart)
         self.other = ModelCombo(panel, _OTHER, none="no other model")
         self.other.changed.connect(self._restart)
-        self.reason = QLabel()
-        self.reason.setWordWrap(True)
+        self.reason = wrapped()
         self.reason.hide()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.next)
-        column.addWidget(self.turned)
         form = QFormLayout()
         form.addRow("Compare with", self.other)
-        column.addLayout(form)
-        column.addWidget(self.reason)
+        stack(self, self.next, self.turned, form, self.reason)
 
     def set_session(self, session: Session | None) -> None:
         """Review other labels, or none."""

@@ -1,6 +1,7 @@
 """What is corrected: a Labels layer, the image it is of, and where a pixel of one lies in the other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_grd._napari.files.calibrated import layer_calibration
 from napari_grd._napari.source import Channel, ImageSource
-from napari_grd.errors import LabelError
+from napari_grd.errors import GrdError, LabelError
 
 Plane = tuple[int, ...]
 Point = tuple[float, float]
@@ -77,6 +78,15 @@ class CorrectionTarget:
             )
         return cls(layer, source, level, shape, axes, planes)
 
+    @classmethod
+    def all_of(cls, layer: Labels, layers: Iterable[Layer]) -> "list[CorrectionTarget]":
+        """The labels with each image among layers that they fit."""
+        targets = []
+        for image in layers:
+            with suppress(GrdError):
+                targets += [cls.of(layer, image)] if isinstance(image, Image) else []
+        return targets
+
     def labels(self) -> NDArray[np.uint32]:
         """All labels in memory, a copy of shape ``shape``.
 
@@ -113,10 +123,6 @@ class CorrectionTarget:
         lifted[..., -2:] = points
         return lifted
 
-    def holds(self, pixel: tuple[int, int]) -> bool:
-        """Whether a pixel lies in the planes."""
-        return 0 <= pixel[0] < self.shape[-2] and 0 <= pixel[1] < self.shape[-1]
-
     def current_plane(self, viewer: Any) -> Plane:
         """The plane that the viewer's sliders stand at."""
         return self.place(viewer.dims.point)[0]
@@ -133,19 +139,6 @@ class CorrectionTarget:
     def pixel_size(self) -> float:
         """Length of a pixel's side in the world."""
         return float(np.sqrt(np.abs(np.prod(self.layer.scale[-2:]))))
-
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments of a layer of points or lines that lie on the labels."""
-        layer = self.layer
-        return {
-            "scale": layer.scale,
-            "translate": layer.translate,
-            "rotate": layer.rotate,
-            "shear": layer.shear,
-            "affine": layer.affine,
-            "units": layer.units,
-            "axis_labels": layer.axis_labels,
-        }
 
 
 def finest(layer: Layer) -> Any:

@@ -1,69 +1,45 @@
-"""The active tool: its keys, its mouse events, and the mode of the layer that goes with it."""
+"""The active tool: its keys, its mouse events and preview, and the mode of the layer that goes with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_grd._napari.correct.pointer import Pointer
+from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
-from napari_grd._napari.correct.tool_texts import KINDS, TEXTS, Tool
+from napari_grd._napari.correct.tool_texts import TEXTS, Tool
+from napari_grd._napari.viewport import displayed_axes
 from napari_grd.corrections import Correction, Merge, SplitLine
-from napari_grd.corrections.tools import AcceptTool, CorrectionTool, LinkTool, PickTool, StrokeTool
+from napari_grd.corrections.tools import (
+    AcceptTool,
+    CorrectionTool,
+    LinkTool,
+    PickTool,
+    Position,
+    StrokeTool,
+    ToolPreview,
+)
 
-
-class LayerKeys:
-    """Binds keys to one layer, before napari's own, and gives them back.
-
-    Parameters
-    ----------
-    layer : Layer
-        It has to be the selected one for its keys to work.
-    """
-
-    def __init__(self, layer: Any) -> None:
-        self._layer = layer
-        self._bound: list[str] = []
-
-    def bind(self, key: str, call: Callable[[], object]) -> None:
-        """Call something when a key is pressed."""
-        self._layer.bind_key(key, lambda _layer: call() and None, overwrite=True)
-        self._bound.append(key)
-
-    def bind_hold(self, key: str, press: Callable[[], object], release: Callable[[], object]) -> None:
-        """Call something when a key is pressed, and something else when it is let go."""
-
-        def held(_layer: Any) -> Iterator[None]:
-            press()
-            yield
-            release()
-
-        self._layer.bind_key(key, held, overwrite=True)
-        self._bound.append(key)
-
-    def release(self) -> None:
-        """Give all keys back."""
-        while self._bound:
-            self._layer.bind_key(self._bound.pop(), None)
-
-
-_MODES = {Tool.DRAW: "paint", Tool.ERASE: "erase"}
 _OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon": Tool.DRAW}
-_KINDS = {Tool.PICK: "pick", Tool.MERGE: "join", Tool.SPLIT: "cut", Tool.ACCEPT: "accept", Tool.LINK: "link"}
+_PAUSE = 15  # milliseconds between two previews: as often as a screen can show them
+_STILL = 4.0  # points of the screen that a click may move
 
 
 class ToolController:
-    """Takes up tools for one session until :meth:`stop`.
+    """Takes up tools for one session, and follows mouse and keys, until :meth:`stop`.
 
     Parameters
     ----------
     viewer : ViewerModel
     session : Session
+    keys : mapping
+        What further keys do while the labels are the selected layer.
     on_correction : callable
         Called with every correction that is made with the mouse.
     on_message : callable
-        Called with a message about each click or stroke.
+        Called with a message, which may be empty, after each click or stroke.
     on_tool_changed : callable
         Called with the active tool whenever it changes.
     """
@@ -72,6 +48,7 @@ class ToolController:
         self,
         viewer: Any,
         session: Session,
+        keys: Mapping[str, Callable[[], object]],
         *,
         on_correction: Callable[[Correction], object],
         on_message: Callable[[str], object],
@@ -80,56 +57,66 @@ class ToolController:
         self._viewer = viewer
         self._session = session
         self._layer = session.layer
+        self._on_correction = on_correction
+        self._on_message = on_message
         self._on_tool_changed = on_tool_changed
-        self._taking = False
         self.tool = Tool.NAVIGATE
-        self.pick_tool = PickTool(session.editor)
+        self._pick = PickTool(session.editor)
         self._tools: dict[Tool, CorrectionTool] = {
-            Tool.PICK: self.pick_tool,
+            Tool.PICK: self._pick,
             Tool.MERGE: StrokeTool(session.editor, Merge),
             Tool.SPLIT: StrokeTool(session.editor, SplitLine),
             Tool.ACCEPT: AcceptTool(session.editor),
             Tool.LINK: LinkTool(session.editor),
         }
-        self.pointer = Pointer(viewer, session.target, on_correction, on_message)
-        self.keys = LayerKeys(self._layer)
-        for tool, text in TEXTS.items():
-            self.keys.bind(text.key, partial(self.take, tool))
-        self.keys.bind("Escape", self.forget)
-        self.keys.bind_hold("Space", lambda: self._hold(True), lambda: self._hold(False))
-        self._away = QTimer()
-        self._away.setSingleShot(True)
+        self._active: CorrectionTool | None = None
+        self._at: Position | None = None
+        self._held = self._taking = False
+        self.preview = PreviewLayer(viewer, session.target)
+        self._later, self._away = QTimer(singleShot=True, interval=_PAUSE), QTimer(singleShot=True, interval=0)
+        self._later.timeout.connect(self._show)
         self._away.timeout.connect(self._put_away)
+        self._keys: dict[str, Callable[[], object]] = {
+            text.key: partial(self.take, tool) for tool, text in TEXTS.items()
+        }
+        self._keys |= {"Escape": self.forget, **keys}
+        for key, call in self._keys.items():
+            self._layer.bind_key(key, lambda _layer, call=call: call() and None, overwrite=True)
+        self._layer.bind_key("Space", self._hold, overwrite=True)
+        self._callbacks = (
+            (viewer.mouse_move_callbacks, self._moved),
+            (viewer.mouse_drag_callbacks, self._pressed),
+            (viewer.mouse_wheel_callbacks, self._turned),
+        )
+        for callbacks, callback in self._callbacks:
+            callbacks.append(callback)
         self._layer.events.mode.connect(self._mode_changed)
         viewer.layers.selection.events.active.connect(self._active_changed)
 
     def take(self, tool: Tool) -> None:
         """Take up a tool, and select the layer that it works on."""
         self.tool = tool
-        self._taking = True
-        try:
-            if tool is not Tool.NAVIGATE:
-                self._viewer.layers.selection.active = self._layer
-            self._layer.mode = _MODES.get(tool, "pan_zoom")
-            self.pointer.use(self._tools.get(tool), KINDS[_KINDS[tool]].color if tool in _KINDS else "white")
-        finally:
-            self._taking = False
-        if tool is Tool.DRAW:
-            self._choose_label()
+        if tool is not Tool.NAVIGATE:
+            self._viewer.layers.selection.active = self._layer
+        self._set_mode(TEXTS[tool].mode)
+        self._use(self._tools.get(tool))
+        if tool is Tool.DRAW:  # go on with the picked object, or begin a new one
+            picked = self._pick.picked_object(self._session.target.current_plane(self._viewer))
+            self._layer.selected_label = picked or int(self._session.editor.labels.max()) + 1
         self._on_tool_changed(tool)
 
     def forget(self) -> None:
         """Drop what was begun; with nothing begun, put the tool away."""
-        tool = self._tools.get(self.tool)
-        if tool is not None and tool.busy:
-            tool.forget()
-            self.pointer.renew()
+        if self._active is not None and self._active.busy:
+            self._active.forget()
+            self.renew()
         else:
             self.take(Tool.NAVIGATE)
 
-    def changed(self) -> None:
-        """Labels have changed, by whatever means."""
-        self.pointer.renew()
+    def renew(self) -> None:
+        """What lies under the pointer may have changed."""
+        if self._active is not None and self._at is not None:
+            self._later.start()
 
     def stop(self) -> None:
         """Give mouse and keys back."""
@@ -137,33 +124,54 @@ class ToolController:
         self._viewer.layers.selection.events.active.disconnect(self._active_changed)
         self._layer.events.mode.disconnect(self._mode_changed)
         self._layer.mode = "pan_zoom"
-        self.pointer.stop()
-        self.keys.release()
+        self._use(None)
+        for callbacks, callback in self._callbacks:
+            if callback in callbacks:
+                callbacks.remove(callback)
+        for key in (*self._keys, "Space"):
+            self._layer.bind_key(key, None)
 
-    def _choose_label(self) -> None:
-        """Go on with the picked object, or begin a new one."""
-        plane = self._session.target.current_plane(self._viewer)
-        number = self.pick_tool.picked_object(plane) or self._session.free_number()
-        self._layer.selected_label = number
+    def _use(self, tool: CorrectionTool | None) -> None:
+        """Take up a tool for the mouse; None: the mouse moves the camera again."""
+        if self._active is not None:
+            self._active.forget()
+        self._active = tool
+        self._later.stop()
+        self._hold_camera()
+        if tool is None:
+            self.preview.remove()
+        else:
+            self.preview.clear()
 
-    def _hold(self, on: bool) -> None:
+    def _set_mode(self, mode: str) -> None:
         self._taking = True
         try:
-            self._layer.mode = "pan_zoom" if on else _MODES.get(self.tool, "pan_zoom")
-            self.pointer.hold(on)
+            self._layer.mode = mode
         finally:
             self._taking = False
 
+    def _hold(self, _layer: Any) -> Iterator[None]:
+        """While the key is held, the mouse moves the camera with any tool."""
+        for held in (True, False):
+            self._set_mode("pan_zoom" if held else TEXTS[self.tool].mode)
+            self._held = held
+            self._hold_camera()
+            if held:
+                yield
+
+    def _hold_camera(self) -> None:
+        draws = self._active is not None and self._active.draws and not self._held
+        if str(self._layer.mode) == "pan_zoom":  # napari's tools hold it themselves
+            self._layer.mouse_pan = not draws
+
     def _mode_changed(self, _event: Any) -> None:
         """Napari's own buttons and keys take up tools, too."""
-        if self._taking:
-            return
         mode = str(self._layer.mode)
         tool = _OF_MODE.get(mode, Tool.NAVIGATE)
-        if tool is self.tool or (mode == "pick" and self.tool is Tool.DRAW):
+        if self._taking or tool is self.tool or (mode == "pick" and self.tool is Tool.DRAW):
             return
         self.tool = tool
-        self.pointer.use(None)
+        self._use(None)
         self._on_tool_changed(tool)
 
     def _active_changed(self, _event: Any) -> None:
@@ -174,3 +182,62 @@ class ToolController:
     def _put_away(self) -> None:
         if self._viewer.layers.selection.active is not self._layer:
             self.take(Tool.NAVIGATE)
+
+    def _is_on(self) -> bool:
+        return (
+            self._active is not None
+            and not self._held
+            and self._viewer.layers.selection.active is self._layer
+            and displayed_axes(self._viewer, self._layer) == (self._layer.ndim - 2, self._layer.ndim - 1)
+        )
+
+    def _place(self, event: Any) -> Position:
+        plane, point = self._session.target.place(event.position)
+        modifiers = event.modifiers  # of keys that are equal to their names
+        # Many desktops move windows at Alt-click.
+        alt = "Alt" in modifiers or "Control" in modifiers
+        return Position(plane, point, shift="Shift" in modifiers, alt=alt)
+
+    def _moved(self, _viewer: Any, event: Any) -> None:
+        if self._is_on():
+            self._at = self._place(event)
+            # Not restarted by later moves: these are only what it will show.
+            if not self._later.isActive():
+                self._later.start()
+
+    def _show(self) -> None:
+        if self._active is not None and self._at is not None and self._is_on():
+            self.preview.show(self._active.hover(self._at), self._at.plane, TEXTS[self.tool].color)
+
+    def _turned(self, _viewer: Any, event: Any) -> None:
+        if self._active is None or event.modifiers or not self._is_on():
+            return
+        self._at = self._place(event)
+        if self._active.wheel(self._at, float(np.sign(event.delta[1]))):
+            event.handled = True
+            self.renew()
+
+    def _pressed(self, _viewer: Any, event: Any) -> Iterator[None]:
+        tool = self._active
+        if tool is None or event.button != 1 or not self._is_on():
+            return
+        places, start, dragged = [self._place(event)], np.array(event.pos, float), False
+        yield
+        while event.type == "mouse_move":
+            dragged = dragged or float(np.abs(np.array(event.pos) - start).max()) > _STILL
+            if tool.draws and not self._held:
+                places.append(self._place(event))
+                line = tuple(place.point for place in places)
+                self.preview.show(ToolPreview(line=line), places[0].plane, TEXTS[self.tool].color)
+            yield
+        if tool is not self._active or (
+            dragged and not tool.draws
+        ):  # another was chosen meanwhile, or the camera moved
+            return
+        answer = tool.stroke([*places, self._place(event)]) if dragged else tool.click(places[0])
+        if dragged:
+            self.preview.clear()
+        self._on_message(answer if isinstance(answer, str) else "")
+        if not isinstance(answer, str):
+            self._on_correction(answer)
+        self.renew()

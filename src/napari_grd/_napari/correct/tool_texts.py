@@ -4,25 +4,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-@dataclass(frozen=True)
-class ToolText:
-    """A tool in words.
-
-    Attributes
-    ----------
-    label : str
-        On the button.
-    key : str
-        Shortcut while the labels are the selected layer.
-    hint : str
-        How to use it: the tooltip, and the line below the buttons while the tool is active.
-    """
-
-    label: str
-    key: str
-    hint: str
-
-
 class Tool(Enum):
     """The tools of the window."""
 
@@ -34,40 +15,6 @@ class Tool(Enum):
     ERASE = "erase"
     ACCEPT = "accept"
     LINK = "link"
-
-
-TEXTS = {
-    Tool.NAVIGATE: ToolText("Navigate", "Z", "Drag to move, scroll to zoom. Hold Space to navigate with any tool."),
-    Tool.PICK: ToolText(
-        "Pick",
-        "K",
-        "Click to make the outlined region an object. Shift-click adds it to the picked object, Alt- or Ctrl-click"
-        " removes it. Scroll to grow or shrink the outline.",
-    ),
-    Tool.MERGE: ToolText("Merge", "J", "Drag across the pieces of one object, or click one piece and then another."),
-    Tool.SPLIT: ToolText(
-        "Split",
-        "C",
-        "Split along a line: drag along the boundary of two objects. Split at two points: click one, then the other.",
-    ),
-    Tool.DRAW: ToolText(
-        "Draw", "D", "Paint with napari's brush. M: new object, L: pick the object to paint, [ and ]: brush size."
-    ),
-    Tool.ERASE: ToolText("Erase", "E", "Paint background with napari's brush. [ and ]: brush size."),
-    Tool.ACCEPT: ToolText(
-        "Accept", "A", "Click objects that are correct. They count as verified, and the model is fine-tuned on them."
-    ),
-    Tool.LINK: ToolText(
-        "Link",
-        "T",
-        "Click an object, go to another plane, and click there to link both from that plane on."
-        " An Alt- or Ctrl-click unlinks them.",
-    ),
-}
-"""Every tool in words, in the order of the buttons."""
-
-NEXT_KEY = "N"
-UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
 
 
 @dataclass(frozen=True)
@@ -103,3 +50,76 @@ KINDS = {
     "unlink": KindText("#e69f00", "the unlinking", "unlinked"),
 }
 """Every kind by its name in files, in the order of the legend."""
+
+
+@dataclass(frozen=True)
+class ToolText:
+    """A tool in words.
+
+    Attributes
+    ----------
+    label : str
+        On the button.
+    key : str
+        Shortcut while the labels are the selected layer.
+    hint : str
+        How to use it: the tooltip, and the line below the buttons while the tool is active.
+    color : str
+        Of the preview.
+    mode : str
+        Of the layer, while the tool is active.
+    """
+
+    label: str
+    key: str
+    hint: str
+    color: str = "white"
+    mode: str = "pan_zoom"
+
+
+TEXTS = {
+    Tool.NAVIGATE: ToolText("Navigate", "Z", "Drag to move, scroll to zoom. Hold Space to navigate with any tool."),
+    Tool.PICK: ToolText(
+        "Pick",
+        "K",
+        "Click to make the outlined region an object. Shift-click adds it to the picked object, Alt- or Ctrl-click"
+        " removes it. Scroll to grow or shrink the outline.",
+        KINDS["pick"].color,
+    ),
+    Tool.MERGE: ToolText(
+        "Merge",
+        "J",
+        "Drag across the pieces of one object, or click one piece and then another.",
+        KINDS["join"].color,
+    ),
+    Tool.SPLIT: ToolText(
+        "Split",
+        "C",
+        "Split along a line: drag along the boundary of two objects. Split at two points: click one, then the other.",
+        KINDS["cut"].color,
+    ),
+    Tool.DRAW: ToolText(
+        "Draw",
+        "D",
+        "Paint with napari's brush. M: new object, L: pick the object to paint, [ and ]: brush size.",
+        mode="paint",
+    ),
+    Tool.ERASE: ToolText("Erase", "E", "Paint background with napari's brush. [ and ]: brush size.", mode="erase"),
+    Tool.ACCEPT: ToolText(
+        "Accept",
+        "A",
+        "Click objects that are correct. They count as verified, and the model is fine-tuned on them.",
+        KINDS["accept"].color,
+    ),
+    Tool.LINK: ToolText(
+        "Link",
+        "T",
+        "Click an object, go to another plane, and click there to link both from that plane on."
+        " An Alt- or Ctrl-click unlinks them.",
+        KINDS["link"].color,
+    ),
+}
+"""Every tool in words, in the order of the buttons."""
+
+NEXT_KEY = "N"
+UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"

@@ -1,49 +1,53 @@
 """The part of the widget that is shown while a layer is corrected: tools, history, review, learning, files."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer, Signal
+import numpy as np
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
     QFileDialog,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
-from napari_grd._napari.correct.corrections_layer import CorrectionsLayer
 from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.learning_panel import LearningPanel
+from napari_grd._napari.correct.overlays import CorrectionsLayer
 from napari_grd._napari.correct.review import ReviewPanel, center_on
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.storage import CorrectionsFile
-from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.correct.tool_controller import ToolController
 from napari_grd._napari.correct.tool_texts import KINDS, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
-from napari_grd._napari.panel import Panel, button, heading
-from napari_grd.corrections import Correction, load_corrections, save_corrections
+from napari_grd._napari.panel import Panel, button, heading, row, stack, wrapped
+from napari_grd.corrections import Correction, Corrections, load_corrections, save_corrections
 from napari_grd.corrections.files import SUFFIX
 from napari_grd.errors import GrdError
 
 if TYPE_CHECKING:
+    from napari_grd.corrections.editor import Change
     from napari_grd.corrections.uncertainty import UncertainObject
 
 _COLUMNS = 4
 
 
 class ToolButtons(QWidget):
-    """Buttons of the tools; that of the active tool is checked."""
+    """Buttons of the tools; that of the active tool is checked.
 
-    chosen = Signal(object)
+    Parameters
+    ----------
+    choose : callable
+        Called with the tool that is clicked.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, choose: Callable[[Tool], object]) -> None:
         super().__init__()
         self.buttons: dict[Tool, QPushButton] = {}
         group = QButtonGroup(self)
@@ -51,27 +55,20 @@ class ToolButtons(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(3)
         for number, (tool, text) in enumerate(TEXTS.items()):
-            button = QPushButton(f"{text.label}  {text.key}")
-            button.setCheckable(True)
-            button.setToolTip(f"{text.hint}  (key {text.key})")
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys go on to the canvas
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            button.setMinimumWidth(10)
-            button.clicked.connect(lambda _checked=False, tool=tool: self.chosen.emit(tool))
-            group.addButton(button)
-            grid.addWidget(button, number // _COLUMNS, number % _COLUMNS)
-            self.buttons[tool] = button
-        self.show_tool(Tool.NAVIGATE)
-
-    def show_tool(self, tool: Tool) -> None:
-        """Press a tool's button down."""
-        self.buttons[tool].setChecked(True)
+            made = button(f"{text.label}  {text.key}", "", partial(choose, tool))
+            made.setCheckable(True)
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys go on to the canvas
+            made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            made.setMinimumWidth(10)
+            group.addButton(made)
+            grid.addWidget(made, number // _COLUMNS, number % _COLUMNS)
+            self.buttons[tool] = made
+            self.allow(tool)
 
     def allow(self, tool: Tool, problem: str = "") -> None:
         """Enable a tool, or show why it cannot be used."""
-        text = TEXTS[tool]
         self.buttons[tool].setEnabled(not problem)
-        self.buttons[tool].setToolTip(problem or f"{text.hint}  (key {text.key})")
+        self.buttons[tool].setToolTip(problem or f"{TEXTS[tool].hint}  (key {TEXTS[tool].key})")
 
 
 class HistoryRow(QWidget):
@@ -87,24 +84,22 @@ class HistoryRow(QWidget):
         super().__init__()
         self.undo = button("Undo", "", undo)
         self.redo = button("Redo", "", redo)
-        self.verified, self.legend = QLabel(), QLabel()
-        self.legend.setWordWrap(True)
-        row = QHBoxLayout()
-        row.addWidget(self.undo)
-        row.addWidget(self.redo)
-        row.addWidget(self.verified, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(row)
-        column.addWidget(self.legend)
-        self.show_steps(None, None)
-        self.show_counts((), 0, 0)
+        self.verified, self.legend = QLabel(), wrapped()
+        stack(self, row(self.undo, self.redo, self.verified), self.legend)
 
-    def show_steps(self, undoable: Correction | None, redoable: Correction | None) -> None:
-        """Say what would be undone and redone."""
+    def show_state(self, corrections: Corrections, verified: int, objects: int) -> None:
+        """Say what would be undone and redone, and how far one is.
+
+        Parameters
+        ----------
+        corrections : Corrections
+            All of the image.
+        verified, objects : int
+            Of the plane that is seen.
+        """
         for which, about, word, keys in (
-            (self.undo, undoable, "Undo", "Ctrl+Z"),
-            (self.redo, redoable, "Redo", "Ctrl+Shift+Z"),
+            (self.undo, corrections.undoable, "Undo", "Ctrl+Z"),
+            (self.redo, corrections.redoable, "Redo", "Ctrl+Shift+Z"),
         ):
             which.setEnabled(about is not None)
             which.setToolTip(
@@ -112,17 +107,6 @@ class HistoryRow(QWidget):
                 if about is None
                 else f"{word} {KINDS[about.kind].noun}{_where(about)}  ({keys})"
             )
-
-    def show_counts(self, corrections: Iterable[Correction], verified: int, objects: int) -> None:
-        """Say how far one is.
-
-        Parameters
-        ----------
-        corrections : iterable of Correction
-            All of the image.
-        verified, objects : int
-            Of the plane that is seen.
-        """
         self.verified.setText(f"{verified} of {objects} verified" if objects else "")
         self.verified.setToolTip("Objects of this plane that were accepted and have not changed since.")
         counts = Counter(KINDS[made.kind].legend for made in corrections)
@@ -155,28 +139,19 @@ class FilesRow(QWidget):
     def __init__(self, save: Callable[[Path], object], load: Callable[[Path], object]) -> None:
         super().__init__()
         self._save, self._load = save, load
-        self.where = QLabel()
-        self.where.setWordWrap(True)
+        self.where = wrapped()
         self.save = button(
             "Save as…", "Write all corrections into a file of their own, for a colleague.", self._ask_save
         )
         self.load = button("Load…", "Add the corrections of a file to these, e.g. a colleague's.", self._ask_load)
-        row = QHBoxLayout()
-        row.addWidget(self.save)
-        row.addWidget(self.load)
-        row.addStretch(1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.where)
-        column.addLayout(row)
+        stack(self, self.where, row(self.save, self.load))
 
     def show_place(self, place: CorrectionsFile) -> None:
         """Say where every correction goes."""
         self._place = place
-        self.where.setText(f"Every correction is saved at once in {place.path.name}.")
+        where = place.path if place.why else place.path.name
+        self.where.setText(f"{place.why} Every correction is saved at once in {where}.".strip())
         self.where.setToolTip(f"{place.why} {place.path}".strip())
-        if place.why:
-            self.where.setText(f"{place.why} Every correction is saved at once in {place.path}.")
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save corrections", self._place.path.name, _FILTER)
@@ -207,45 +182,31 @@ class Toolbox(QWidget):
         self.session: Session | None = None
         self.controller: ToolController | None = None
         self._record: CorrectionsLayer | None = None
-        self.tools = ToolButtons()
-        self.hint = QLabel()
-        self.hint.setWordWrap(True)
+        self.tools = ToolButtons(self._choose)
+        self.hint = wrapped()
         self.steps = HistoryRow(self.undo, self.redo)
         self.review = ReviewPanel(panel, self._show_uncertain)
         self.files = FilesRow(self._save, self.load)
         self.learn = LearningPanel(panel, on_model_kept)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        for part in (
-            self.tools,
-            self.hint,
-            self.steps,
-            self.review,
-            heading("Learn"),
-            self.learn,
-            heading("Corrections"),
-            self.files,
-        ):
-            column.addWidget(part)
-        self.tools.chosen.connect(self._choose)
+        learn, corrections = heading("Learn"), heading("Corrections")
+        stack(self, self.tools, self.hint, self.steps, self.review, learn, self.learn, corrections, self.files)
         # What was clicked is to be seen first.
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self.describe)
 
     def open(self, context: CorrectionContext) -> None:
         """Begin with labels."""
-        self.session = Session(self._viewer, context, on_corrections=self.apply, on_changed=self._changed)
+        self.session = Session(self._viewer, context, self.apply)
         self._record = CorrectionsLayer(self._viewer, self.session.target)
         self._viewer.layers.selection.active = self.session.layer
         self.controller = ToolController(
             self._viewer,
             self.session,
+            {UNDO_KEY: self.undo, REDO_KEY: self.redo, NEXT_KEY: self.review.go_on},
             on_correction=lambda correction: self.apply([correction]),
             on_message=self._show_message,
             on_tool_changed=self._tool_changed,
         )
-        self.controller.keys.bind(UNDO_KEY, self.undo)
-        self.controller.keys.bind(REDO_KEY, self.redo)
         paintable = not self.session.layer.multiscale
         for tool in (Tool.DRAW, Tool.ERASE):
             self.tools.allow(tool, "" if paintable else "napari cannot paint into the pyramid of a large image.")
@@ -253,7 +214,6 @@ class Toolbox(QWidget):
         self.tools.allow(Tool.LINK, "" if stacked else "There is only one plane; links are for stacks and series.")
         self.files.show_place(context.place)
         self._tool_changed(Tool.NAVIGATE)
-        self.controller.keys.bind(NEXT_KEY, self.review.go_on)
         self.review.set_session(self.session)
         self.learn.set_session(self.session)
         self.describe()
@@ -273,28 +233,46 @@ class Toolbox(QWidget):
             session.close()
 
     def apply(self, corrections: list[Correction]) -> None:
-        """Make corrections, and show what came of them."""
-        if self.session is None or self.controller is None:
-            return
-        try:
-            self.session.apply(corrections)
-        except GrdError as error:
-            self._panel.show_error(error)
+        """Make corrections, as one for undo, and show what came of them."""
+        session = self.session
+        if session is None or not self._act(lambda: session.editor.apply_group(corrections)):
             return
         self._panel.say("")
-        painted = [one for one in corrections if one.kind == "draw" and one.area is not None]
-        if painted and painted[-1].area is not None:  # the next stroke goes on with this object
-            y, x, _ = painted[-1].area.runs[0]
-            number = self.session.editor.object_at((y, x), painted[-1].plane)
-            self.session.layer.selected_label = number or self.session.layer.selected_label
+        drawn = [(one.plane, one.area) for one in corrections if one.kind == "draw" and one.area is not None]
+        if drawn:  # the next stroke goes on with this object
+            plane, region = drawn[-1]
+            number = session.editor.object_at(region.runs[0][:2], plane)
+            session.layer.selected_label = number or session.layer.selected_label
 
     def undo(self) -> None:
         """Take the last correction back, and show where it was."""
-        self._step("undo")
+        self._step(undo=True)
 
     def redo(self) -> None:
         """Make it again."""
-        self._step("redo")
+        self._step(undo=False)
+
+    def _step(self, *, undo: bool) -> None:
+        session = self.session
+        if session is None:
+            return
+        changes = self._act(session.editor.undo if undo else session.editor.redo)
+        if changes:
+            session.target.show_plane(self._viewer, changes[-1].plane)
+
+    def _act(self, act: "Callable[[], tuple[Change, ...]]") -> "tuple[Change, ...]":
+        """Let the editor do something, and show what changed."""
+        if self.session is None:
+            return ()
+        try:
+            changes = act()
+        except GrdError as error:
+            self.session.show_all()  # a part of it may have been done
+            self._panel.show_error(error)
+            return ()
+        self.session.show(changes)
+        self._changed()
+        return changes
 
     def look(self) -> None:
         """Another plane, or another number of axes, is shown."""
@@ -307,23 +285,22 @@ class Toolbox(QWidget):
         if session is None or self._record is None:
             return
         plane = session.target.current_plane(self._viewer)
-        corrections = list(session.corrections)
-        self.steps.show_steps(session.editor.undoable, session.editor.redoable)
-        self.steps.show_counts(corrections, len(session.accepted(plane)), session.objects(plane))
-        self._record.show([made for made in corrections if session.stands(made)])
+        objects = int(np.count_nonzero(np.unique(session.editor.labels[plane])))
+        self.steps.show_state(session.corrections, len(session.accepted(plane)), objects)
+        self._record.show(filter(session.stands, session.corrections))
         self.learn.describe()
 
     def _choose(self, tool: Tool) -> None:
         if self.controller is None:
             return
         if self._viewer.dims.ndisplay == 3 and tool is not Tool.NAVIGATE:
-            self.tools.show_tool(Tool.NAVIGATE)
+            self.tools.buttons[Tool.NAVIGATE].setChecked(True)
             self._panel.say("Corrections are made in 2D. Switch the display back to 2D.", "warning")
             return
         self.controller.take(tool)
 
     def _tool_changed(self, tool: Tool) -> None:
-        self.tools.show_tool(tool)
+        self.tools.buttons[tool].setChecked(True)
         self.hint.setText(TEXTS[tool].hint)
 
     def _show_uncertain(self, uncertain: "UncertainObject") -> None:
@@ -334,42 +311,31 @@ class Toolbox(QWidget):
         tool = Tool.NAVIGATE if self.controller is None else self.controller.tool
         self.hint.setText(text or TEXTS[tool].hint)
 
-    def _changed(self, _plane: Plane) -> None:
+    def _changed(self) -> None:
         if self.controller is not None:
-            self.controller.changed()
+            self.controller.renew()
         self._later.start()
 
-    def _step(self, which: str) -> None:
-        if self.session is None:
-            return
-        try:
-            plane = self.session.undo() if which == "undo" else self.session.redo()
-        except GrdError as error:
-            self._panel.show_error(error)
-            return
-        if plane is not None:
-            self.session.target.show_plane(self._viewer, plane)
-
     def _save(self, path: Path) -> None:
-        if self.session is not None:
-            self._try(lambda: f"Saved as {save_corrections(self._corrections(), path)}")
+        session = self.session
+        if session is not None:
+            self._try(lambda: f"Saved as {save_corrections(session.corrections, path)}")
 
     def load(self, path: Path) -> None:
         """Add the corrections of a file, and show how many."""
-        if self.session is not None:
-            self._try(lambda: self._merge(path))
+        session = self.session
+        if session is None:
+            return
 
-    def _merge(self, path: Path) -> str:
-        assert self.session is not None
-        before = len(self.session.corrections)
-        self.session.merge(load_corrections(path, self.session.corrections.image))
-        return f"Added {len(self.session.corrections) - before} corrections of {path.name}."
+        def merge() -> str:
+            before = len(session.corrections)
+            session.merge(load_corrections(path, session.corrections.image))
+            self._changed()
+            return f"Added {len(session.corrections) - before} corrections of {path.name}."
 
-    def _corrections(self) -> Any:
-        assert self.session is not None
-        return self.session.corrections
+        self._try(merge)
 
-    def _try(self, act: Any) -> None:
+    def _try(self, act: Callable[[], str]) -> None:
         try:
             self._panel.say(act())
         except GrdError as error:

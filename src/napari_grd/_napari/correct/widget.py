@@ -13,7 +13,7 @@ from napari_grd._napari.correct.jobs import CorrectionContext, CorrectionRequest
 from napari_grd._napari.correct.tool_texts import Tool
 from napari_grd._napari.correct.toolbox import Toolbox
 from napari_grd._napari.job_bar import JobBar
-from napari_grd._napari.outputs import view_settings
+from napari_grd._napari.outputs import made_by, view_settings
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.settings import settings
 from napari_grd._napari.worker import Running, run_job
@@ -46,8 +46,7 @@ class CorrectWidget(Panel):
         self.start = button(_START, "", self._start_or_end)
         self.bar = JobBar("Stop; corrections are kept.")
         self.toolbox = Toolbox(self, self._model_kept)
-        self._opening: Running[Any] | None = None
-        self._asking: Running[None] | None = None
+        self._running: Running[Any] | None = None
         self._asked: set[Plane] = set()
         parts: tuple[QWidget, ...] = (self.form, self.start, self.bar, self.toolbox, self.message)
         for part in parts:
@@ -57,14 +56,45 @@ class CorrectWidget(Panel):
         self.follow(self.viewer.dims.events.current_step, self._plane_changed)
         self.follow(self.viewer.dims.events.ndisplay, self._display_changed)
         self.follow(self.viewer.layers.events.removed, self._removed)
-        self.when_gone(partial(_close, self.toolbox))
+        self.when_gone(self.toolbox.close)
         self._describe()
+
+    @property
+    def opening(self) -> bool:
+        """Whether the tools are being opened."""
+        return self._running is not None and self.toolbox.session is None
 
     def _start_or_end(self) -> None:
         if self.toolbox.session is not None:
             self.end()
         else:
             self._begin()
+
+    def _run(
+        self,
+        make: "Callable[[], Job[Any]]",
+        on_done: "Callable[[Any], object]",
+        on_end: "Callable[[], object]",
+    ) -> None:
+        """Run a job; ``on_done`` takes its result, ``on_end`` is called if it has none."""
+
+        def ended(error: BaseException | None = None) -> None:
+            self._free()
+            on_end()
+            if error is not None:
+                self.show_error(error)
+
+        def done(result: Any) -> None:
+            self._free()
+            on_done(result)
+
+        self._running = run_job(make, on_event=self.bar.show_event, on_done=done, on_error=ended, on_stopped=ended)
+        self.track(self._running)
+        self.bar.start(self._running)
+
+    def _free(self) -> None:
+        self._running = None
+        self.bar.finish()
 
     def add_file(self, path: "Path", target: "CorrectionTarget") -> None:
         """Add the corrections of a file to the labels that they are of; opens the tools for these.
@@ -77,7 +107,7 @@ class CorrectWidget(Panel):
             Labels and image.
         """
         session = self.toolbox.session
-        if self._opening is not None or (session is not None and session.layer is not target.layer):
+        if self.opening or (session is not None and session.layer is not target.layer):
             self.say(f"Press {_DONE} first, then drop {path.name!r} again: it is of {target.layer.name!r}.", "warning")
         elif session is not None:
             self.toolbox.load(path)
@@ -95,26 +125,20 @@ class CorrectWidget(Panel):
         self.say("")
         self.start.setEnabled(False)
         self.form.setEnabled(False)
-        made_by = self.form.made_by()
-        live = bool(made_by.get("live"))
-        make: Callable[[], Job[Any]] = (
-            partial(jobs.iter_permanent, request, made_by, self.state.get)
-            if live
-            else partial(jobs.iter_open, request, self.state.get, added)
-        )
-        self._opening = run_job(
-            make,
-            on_event=self.bar.show_event,
-            on_done=partial(self._made_permanent, added) if live else self._on_opened,
-            on_error=self._not_opened,
-            on_stopped=partial(self._not_opened, None),
-        )
-        self.track(self._opening)
-        self.bar.start(self._opening)
+        origin = made_by(self.form.labels.layer())
+        if origin.get("live"):
+            make: Callable[[], Job[Any]] = partial(jobs.iter_permanent, request, origin, self.state.get)
+            self._run(make, partial(self._made_permanent, added), self._allow_start)
+        else:
+            self._run(partial(jobs.iter_open, request, self.state.get, added), self._on_opened, self._allow_start)
+
+    def _allow_start(self) -> None:
+        self.start.setEnabled(True)
+        self.form.setEnabled(True)
 
     def _made_permanent(self, added: "Path | None", layer: Labels) -> None:
         """Go on with what the live segmentation has become."""
-        self._not_opened(None)
+        self._allow_start()
         live = self.form.labels.layer()
         self.viewer.add_layer(layer)
         if live is not None:
@@ -124,17 +148,15 @@ class CorrectWidget(Panel):
 
     def _order(self) -> CorrectionRequest:
         chosen = settings()
-        config = view_settings(self.form.made_by()).replace(
+        config = view_settings(made_by(self.form.labels.layer())).replace(
             device=chosen.device, threads=1 if self.state.live else chosen.threads
         )
         return CorrectionRequest(self.form.target(), self.form.model.name(), config)
 
     def _on_opened(self, context: CorrectionContext) -> None:
-        self._opening = None
-        self.bar.finish()
         if context.request.target.layer not in self.viewer.layers:
             context.journal.close()
-            self._not_opened(None)
+            self._allow_start()
             return
         self.toolbox.open(context)
         self.toolbox.show()
@@ -148,21 +170,12 @@ class CorrectWidget(Panel):
         self._asked.clear()
         self._ask_about_plane()
 
-    def _not_opened(self, error: BaseException | None) -> None:
-        self._opening = None
-        self.bar.finish()
-        self.start.setEnabled(True)
-        self.form.setEnabled(True)
-        if error is not None:
-            self.show_error(error)
-
     def end(self) -> None:
         """Put the tools away; what was corrected stays."""
-        if self._asking is not None:
-            self._asking.silence()
-            self._asking.stop()
-            self._asking = None
-            self.bar.finish()
+        if self._running is not None:
+            self._running.silence()
+            self._running.stop()
+            self._free()
         self.toolbox.hide()
         self.form.setEnabled(True)
         self.start.setText(_START)
@@ -176,33 +189,19 @@ class CorrectWidget(Panel):
 
     def _ask_about_plane(self) -> None:
         session = self.toolbox.session
-        if session is None or self._asking is not None:
+        if session is None or self._running is not None:
             return
         plane, context = session.target.current_plane(self.viewer), session.context
         if context.request.model is None or plane in self._asked or context.predictions.of(plane) is not None:
             return
         self._asked.add(plane)
-        self._asking = run_job(
-            partial(jobs.iter_predict_plane, context.request, plane, context.predictions, self.state.get),
-            on_event=self.bar.show_event,
-            on_done=lambda _none: self._answered(),
-            on_error=self._not_answered,
-            on_stopped=self._answered,
-        )
-        self.track(self._asking)
-        self.bar.start(self._asking)
+        make = partial(jobs.iter_predict_plane, context.request, plane, context.predictions, self.state.get)
+        self._run(make, self._answered, self._ask_about_plane)
 
-    def _answered(self) -> None:
-        self._asking = None
-        self.bar.finish()
+    def _answered(self, _none: Any) -> None:
         if self.toolbox.controller is not None:
-            self.toolbox.controller.changed()
+            self.toolbox.controller.renew()
         self._ask_about_plane()  # the sliders may have moved on
-
-    def _not_answered(self, error: BaseException) -> None:
-        self._asking = None
-        self.bar.finish()
-        self.show_error(error)
 
     def _model_kept(self, name: str) -> None:
         """A model that has learned is asked from now on."""
@@ -238,7 +237,7 @@ class CorrectWidget(Panel):
 
     def _describe(self) -> None:
         """Say what is missing."""
-        if self.toolbox.session is not None or self._opening is not None:
+        if self.toolbox.session is not None or self.opening:
             return
         ready = self.form.labels.layer() is not None and self.form.image.layer() is not None
         self.start.setEnabled(ready)
@@ -247,7 +246,3 @@ class CorrectWidget(Panel):
             self.say(_EMPTY)
         elif self.message.text() == _EMPTY:
             self.say("")
-
-
-def _close(toolbox: Toolbox) -> None:
-    toolbox.close()

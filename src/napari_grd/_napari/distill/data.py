@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.distill.form_fields import ignore_wheel, narrow
 from napari_grd._napari.distill.pieces import MOST, Piece, boxes, labels_fit, pieces_of, plane_sizes
+from napari_grd._napari.outputs import made_by
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.source import (
@@ -257,8 +258,7 @@ class DataPicker(QWidget):
 
 def is_preview(layer: Any) -> bool:
     """Whether a layer is a preview of a running distillation."""
-    made_by = layer.metadata.get("napari_grd")
-    return isinstance(made_by, dict) and bool(made_by.get(PREVIEW))
+    return bool(made_by(layer).get(PREVIEW))
 
 
 def _find(combo: QComboBox, wanted: Any) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer, Points, Vectors
 
+from napari_grd._napari import outputs
 from napari_grd._napari.inspect.image_region import ImageRegion
 from napari_grd._napari.inspect.request import LayerSpec
 from napari_grd._napari.inspect.text import offset_text
@@ -65,7 +66,7 @@ def put_layer(
 def offset_shown(viewer: Any) -> str:
     """Description of the current offset of the topmost visible affinity stack; empty without one."""
     for layer in reversed(viewer.layers):
-        offsets = layer.metadata.get("napari_grd", {}).get("offsets")
+        offsets = outputs.made_by(layer).get("offsets")
         if layer.visible and offsets:
             number = round(float(layer.world_to_data(viewer.dims.point)[0]))
             if 0 <= number < len(offsets):
@@ -74,11 +75,10 @@ def offset_shown(viewer: Any) -> str:
 
 
 def _is_ours(layer: Layer, kind: type[Layer], data: Any, look: dict[str, Any], place: dict[str, Any]) -> bool:
-    made_by = layer.metadata.get("napari_grd", {})
     dimensions = data.ndim - bool(look.get("rgb")) if kind is Image else data.shape[-1]
     return (
         type(layer) is kind
-        and made_by.get("view") == place["metadata"]["napari_grd"]["view"]
+        and outputs.made_by(layer).get("view") == place["metadata"]["napari_grd"]["view"]
         and layer.ndim == dimensions
         and getattr(layer, "rgb", False) == bool(look.get("rgb"))
     )

@@ -21,7 +21,7 @@ from napari_grd._napari.object_table.labels_layer import (
     set_features,
 )
 from napari_grd._napari.object_table.widget import result_table
-from napari_grd._napari.outputs import view_settings
+from napari_grd._napari.outputs import made_by, view_settings
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.worker import run_call
@@ -185,7 +185,7 @@ class MeasureWidget(JobPanel):
             images={ticked: under[ticked] for ticked in self.channels.ticked() if ticked in under},
             model_name=name,
             model_image=None if name is None else self._model_image(name),
-            config=view_settings(layer.metadata.get("napari_grd", {})).replace(threads=1 if self.state.live else 0),
+            config=view_settings(made_by(layer)).replace(threads=1 if self.state.live else 0),
         )
 
     def _model_image(self, name: str) -> ImageSource:

@@ -1,0 +1,147 @@
+"""Layers over the labels under correction: the preview of the active tool, and what was corrected."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from napari.layers import Shapes, Vectors
+from numpy.typing import NDArray
+
+from napari_grd._napari.correct.target import CorrectionTarget, Plane
+from napari_grd._napari.correct.tool_texts import KINDS
+from napari_grd._napari.outputs import output_options
+from napari_grd.corrections import Correction, Region
+from napari_grd.corrections.region import polygons
+from napari_grd.corrections.tools import ToolPreview
+
+_PREVIEW_WIDTH = 2.5  # points of the screen
+_WIDTH = 1.6  # pixels
+_SMOOTH = 0.7  # pixels that a drawn outline may leave the pixels' edges
+
+
+class _Overlay:
+    """A layer that is added when there is something to show.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    target : CorrectionTarget
+    """
+
+    def __init__(self, viewer: Any, target: CorrectionTarget) -> None:
+        self._viewer = viewer
+        self._target = target
+        self.layer: Any = None
+
+    @property
+    def present(self) -> bool:
+        """Whether the layer is in the viewer."""
+        return self.layer is not None and self.layer in self._viewer.layers
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        if self.present:
+            self._viewer.layers.remove(self.layer)
+        self.layer = None
+
+    def _add(self, layer: Any, index: int) -> None:
+        layers, active = self._viewer.layers, self._viewer.layers.selection.active
+        self.layer = layer
+        layers.insert(index, layer)
+        layers.selection.active = active
+
+
+class PreviewLayer(_Overlay):
+    """A layer of lines above all others, present while a tool is active.
+
+    Lines as Vectors: new ones every few milliseconds are too much for Shapes.
+    """
+
+    def show(self, preview: ToolPreview, plane: Plane, color: str) -> None:
+        """Draw a preview in place of the one before."""
+        lines = np.zeros((0, 2, 2)) if preview.region is None else _outline(preview.region)
+        if len(preview.line) > 1:
+            corners = np.asarray(preview.line, np.float64)
+            lines = np.concatenate([lines, np.stack([corners[:-1], np.diff(corners, axis=0)], axis=1)])
+        if not len(lines) and not (self.present and len(self.layer.data)):
+            return
+        if not self.present:
+            empty = np.zeros((0, 2, self._target.layer.ndim))
+            layer = Vectors(empty, name="correcting", vector_style="line", **output_options(self._target.layer))
+            self._add(layer, len(self._viewer.layers))
+        lifted = self._target.lift(lines, plane)
+        lifted[:, 1, list(self._target.plane_axes)] = 0  # steps stay in the plane
+        self.layer.data = lifted
+        if len(lines):
+            zoom = max(float(self._viewer.scene.camera.zoom), 1e-9)
+            self.layer.edge_color = color
+            self.layer.edge_width = _PREVIEW_WIDTH / zoom / max(self._target.pixel_size, 1e-9)
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.show(ToolPreview(), (0,) * len(self._target.plane_axes), "white")
+
+
+class CorrectionsLayer(_Overlay):
+    """A Shapes layer in step with the corrections, for looking at: strokes as lines, objects as outlines."""
+
+    def show(self, corrections: Iterable[Correction]) -> None:
+        """Show these and no others; what is shown already is left alone."""
+        wanted = {correction.id: correction for correction in corrections}
+        if not self.present:
+            name, options = f"corrections of {self._target.layer.name}", output_options(self._target.layer)
+            self._ids: list[str] = []
+            layer = Shapes(None, ndim=self._target.layer.ndim, name=name, **options)
+            self._add(layer, self._viewer.layers.index(self._target.layer) + 1)
+            layer.editable = False
+        gone = {row for row, id_ in enumerate(self._ids) if id_ not in wanted}
+        if gone:
+            self.layer.selected_data = gone
+            self.layer.remove_selected()
+            self._ids = [id_ for id_ in self._ids if id_ in wanted]
+        shown = set(self._ids)
+        new = [correction for id_, correction in wanted.items() if id_ not in shown]
+        if new:
+            self.layer.add(
+                [self._line(correction) for correction in new],
+                shape_type=["path" if correction.area is None else "polygon" for correction in new],
+                edge_color=[KINDS[correction.kind].color for correction in new],
+                face_color="transparent",
+                edge_width=_WIDTH,
+            )
+            self._ids += [correction.id for correction in new]
+
+    def _line(self, correction: Correction) -> NDArray[np.float64]:
+        """A stroke, points, or the outer ring of the largest part of a region, as coordinates of the layer."""
+        if correction.area is not None:
+            return self._target.lift(_smooth_ring(correction.area), correction.plane)
+        points = [(correction.plane, point) for point in getattr(correction, "stroke", ())] or correction.places
+        return np.array([self._target.lift(np.array(point, float), plane) for plane, point in points])
+
+
+def _smooth_ring(region: Region) -> NDArray[np.float64]:
+    """In y, x, with pixel centers at whole numbers."""
+    from skimage.measure import approximate_polygon  # at the first outline: it takes a while
+
+    rings = [part[0] for part in polygons(region)]
+    ring = np.array(max(rings, key=len), float)[:, ::-1] - 0.5
+    smooth: NDArray[np.float64] = approximate_polygon(ring, _SMOOTH)  # type: ignore[no-untyped-call]
+    return (smooth if len(smooth) > 3 else ring)[:-1]
+
+
+def _outline(region: Region) -> NDArray[np.float64]:
+    """The outline of a region along the edges of pixels, as lines: (N, 2, 2), start and step of each, in y, x.
+
+    A pixel's center has whole numbers, as napari draws it.
+
+    Examples
+    --------
+    >>> _outline(Region([(0, 0, 1)])).tolist()[0]
+    [[-0.5, -0.5], [0.0, 1.0]]
+    """
+    mask = np.pad(region.box_mask, 1).view(np.int8)
+    across = np.add(np.argwhere(np.diff(mask, axis=0)), (0.5, -0.5))
+    along = np.add(np.argwhere(np.diff(mask, axis=1)), (-0.5, 0.5))
+    starts = np.add(np.concatenate([across, along]), np.subtract(region.box[:2], 1))
+    steps = np.repeat([(0.0, 1.0), (1.0, 0.0)], [len(across), len(along)], axis=0)
+    return np.stack([starts, steps], axis=1)
