@@ -37,10 +37,10 @@ def run(seed: int, out: Path) -> None:
     if (folder / "table.csv").exists():
         return
     wall, user = time.perf_counter(), time.process_time()
-    study = drain(iter_demo(folder, demo_config().replace(seed=seed)))
+    experiment = drain(iter_demo(folder, demo_config().replace(seed=seed)))
     wall, user = time.perf_counter() - wall, time.process_time() - user
     (folder / "seconds.txt").write_text(f"{wall:.0f} {user:.0f}")
-    print(f"seed {seed}: {wall:.0f} s, {user:.0f} s of CPU. {study.conclusion}", flush=True)
+    print(f"seed {seed}: {wall:.0f} s, {user:.0f} s of CPU. {experiment.conclusion}", flush=True)
 
 
 def read(seed: int, out: Path) -> Scores:

@@ -95,9 +95,9 @@ def out_of_memory(error: BaseException) -> OutOfMemory | None:
     short = isinstance(error, RuntimeError) and any(words in text.lower() for words in _SHORT)
     if isinstance(error, GrdError) or not (short or isinstance(error, MemoryError)):
         return None
-    said = next((f" ({line.strip()[:200]})" for line in text.splitlines() if line.strip()), "")
+    detail = next((f" ({line.strip()[:200]})" for line in text.splitlines() if line.strip()), "")
     return OutOfMemory(
-        f"Memory has run out{said}.",
+        f"Memory has run out{detail}.",
         "Close other programs, or do less at once: a crop or fewer planes, a smaller tile when segmenting, a smaller"
         " batch or patch when training.",
     )

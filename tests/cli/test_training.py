@@ -1,4 +1,4 @@
-"""The verbs that train: what they write, and how they stop and go on."""
+"""The commands that train: what they write, and how they stop and go on."""
 
 import signal
 import subprocess

@@ -19,20 +19,20 @@ def test_the_demo_writes_models_table_and_figure(tmp_path: Path) -> None:
         if isinstance(event, Progress):
             stages.append(event.stage)
 
-    study = drain(iter_demo(tmp_path / "out", config, quick=True), note)
-    assert list(study.models) == ["teacher", "undistilled", "distilled"]
-    assert study.models["teacher"].card.name == "nuclei-teacher"
-    assert all(path.is_file() for path in study.files)
+    experiment = drain(iter_demo(tmp_path / "out", config, quick=True), note)
+    assert list(experiment.models) == ["teacher", "undistilled", "distilled"]
+    assert experiment.models["teacher"].card.name == "nuclei-teacher"
+    assert all(path.is_file() for path in experiment.files)
     assert {"Simulating nuclei", "Student: distilling", "Baseline: training", "Comparing"} <= set(stages)
     assert "Teacher: training" not in stages
     with (tmp_path / "out" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert all(0 <= float(row["ap50"]) <= 1 and float(row["ms_per_image"]) > 0 for row in rows)
-    for row, model in zip(rows, study.comparison.rows, strict=True):
-        (empty,) = study.comparison.labels[model.name][study.comparison.images :]
+    for row, model in zip(rows, experiment.comparison.rows, strict=True):
+        (empty,) = experiment.comparison.labels[model.name][experiment.comparison.images :]
         assert int(row["objects_in_empty"]) == len(np.unique(empty[empty > 0]))
-    assert study.conclusion.startswith("With 2 labeled images and 3 unlabeled images the distilled student")
-    assert study.conclusion in (tmp_path / "out" / "table.md").read_text()
+    assert experiment.conclusion.startswith("With 2 labeled images and 3 unlabeled images the distilled student")
+    assert experiment.conclusion in (tmp_path / "out" / "table.md").read_text()
     with Image.open(tmp_path / "out" / "figure.png") as figure:
         assert figure.width > 1.5 * figure.height
 

@@ -152,3 +152,14 @@ def test_a_damaged_one_is_named(tmp_path: Path, content: Any) -> None:
         np.save(tmp_path / "a_seg.npy", content, allow_pickle=True)
     with pytest.raises(DataError, match=r"a_seg.npy' cannot be read as Cellpose labels"):
         grd.read_label_image(tmp_path / "a_seg.npy")
+
+
+@pytest.mark.filterwarnings("ignore:<tifffile.TiffWriter.write> data with shape:DeprecationWarning")
+@pytest.mark.parametrize("count", [3, 5])
+def test_guessed_axes_of_labels_are_not_reported(tmp_path: Path, count: int) -> None:
+    """Neither that pages are taken for planes, nor that three of them could be colors."""
+    numbers = np.arange(count * 30, dtype=np.uint16).reshape(count, 5, 6)
+    tifffile.imwrite(tmp_path / "a.tif", numbers)
+    assert grd.read_image(tmp_path / "a.tif").notes, "an image's are"
+    read = read_labels(tmp_path / "a.tif")
+    assert (read.axes, read.axes_known, read.notes) == ("zyx", False, ())

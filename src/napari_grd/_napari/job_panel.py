@@ -92,11 +92,11 @@ class JobPanel(Panel):
         self._end("")
         self.show_error(error)
 
-    def _end(self, *said: str) -> None:
+    def _end(self, *messages: str) -> None:
         self._running, self._about = None, {}
         self.go.setEnabled(True)
         self.bar.finish()
-        self.say(" ".join(said))
+        self.say(" ".join(messages))
 
     def _on_removed(self, event: Any) -> None:
         if event.value in self._about and self._running is not None:

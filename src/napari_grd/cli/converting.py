@@ -1,4 +1,4 @@
-"""The verb convert."""
+"""The command convert."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The verb evaluate."""
+"""The command evaluate."""
 
 from pathlib import Path
 from typing import Annotated

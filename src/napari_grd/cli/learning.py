@@ -1,4 +1,4 @@
-"""The verb fine-tune."""
+"""The command fine-tune."""
 
 from pathlib import Path
 from typing import Annotated

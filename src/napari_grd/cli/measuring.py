@@ -1,4 +1,4 @@
-"""The verb measure."""
+"""The command measure."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

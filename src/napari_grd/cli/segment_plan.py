@@ -106,8 +106,8 @@ def find_files(
             leftovers.append(path)
         else:
             alone.append(path)
-    kept, said = without_doubles([path for path in alone if _is_known(path)])
-    notes += said
+    kept, repeated = without_doubles([path for path in alone if _is_known(path)])
+    notes += repeated
     files += [ImageFile(path) for path in [*kept, *(path for path in alone if not _is_known(path))]]
     if leftovers:
         notes.append(f"Segmentation results were skipped: {named(leftovers)}.")

@@ -1,4 +1,4 @@
-"""The verb segment."""
+"""The command segment."""
 
 import math
 from collections.abc import Sequence
@@ -134,7 +134,7 @@ def segment(
     files, notes = find_files(inputs, out, recursive=recursive, pattern=pattern, failures=failures)
     if corrections is not None and len(files) != 1:
         raise DataError(f"--corrections applies to one image, but there are {len(files)}.", "Segment only that image.")
-    said = None if corrections is None else grd.load_corrections(corrections)
+    corrected = None if corrections is None else grd.load_corrections(corrections)
     loaded = grd.load_model(model)
     # Partition options change the model's own settings, not the defaults.
     config = settings.build(SegmentConfig(partition=loaded.config.partition))
@@ -148,7 +148,7 @@ def segment(
         config=config,
         axes=axes,
         channels=None if channel is None else tuple(part.strip() for part in channel.split(",")),
-        corrections=said,
+        corrections=corrected,
         outlines=outlines,
         form="tiff" if form == "tiff" else "ome-zarr",
         objects=object_options(exclude_border, border_axes, min_size, max_size),
@@ -209,7 +209,7 @@ def _iter_all(
     )
     for folder in sorted({work.target.parent for work in todo}):
         make_folder(folder)
-    said: set[str] = set()
+    reported: set[str] = set()
     watch = Stopwatch("Segmenting images", len(todo))
     for number, work in enumerate(todo):
         yield watch.progress(number)
@@ -217,11 +217,11 @@ def _iter_all(
         whole = watch.progress(number)
 
         def change(event: Event, whole: Event = whole, quiet: bool = quiet) -> Event:
-            told = isinstance(event, Notice) or (isinstance(event, Progress) and event.total > _MANY)
-            return whole if quiet and not told else event
+            always = isinstance(event, Notice) or (isinstance(event, Progress) and event.total > _MANY)
+            return whole if quiet and not always else event
 
         try:
-            yield from relay(_iter_one(model, work, options, done, said, alone=not quiet), change)
+            yield from relay(_iter_one(model, work, options, done, reported, alone=not quiet), change)
             done.segmented += 1
         except OutputError:  # the next image would fail, too
             raise
@@ -235,7 +235,9 @@ def _iter_all(
     yield watch.progress(len(todo))
 
 
-def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: set[str], *, alone: bool) -> Job[None]:
+def _iter_one(
+    model: "Model", work: Work, options: _Options, done: _Done, reported: set[str], *, alone: bool
+) -> Job[None]:
     """Segment one image, from its file to its label file."""
     from napari_grd.corrections.apply import iter_segment_corrected
     from napari_grd.inference.fit import fit_channels
@@ -253,8 +255,8 @@ def _iter_one(model: "Model", work: Work, options: _Options, done: _Done, told: 
     )
     for note in image.notes:
         yield Notice(note if work.path.name in note else f"{work.path.name}: {note}")
-    if fitted.note and fitted.note not in told:
-        told.add(fitted.note)
+    if fitted.note and fitted.note not in reported:
+        reported.add(fitted.note)
         others = "" if alone else " Further images with the same notice are not listed."
         yield Notice(f"{work.path.name}: {fitted.note}.{others}")
     config = with_pixel_size(options.config, model.config, image.calibration.pixel_size)

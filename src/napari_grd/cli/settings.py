@@ -103,15 +103,15 @@ def takes_settings(defaults: Config, flags: Mapping[str, str]) -> Callable[[Call
         option = typer.Option(shown, help=_help(defaults, path), metavar=_metavar(field), **_LOOK)
         options.append(_parameter(flag.removeprefix("--").replace("-", "_"), _type(field), option))
 
-    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
-        own = inspect.signature(verb)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command)
 
-        @functools.wraps(verb)
+        @functools.wraps(command)
         def run(**given: Any) -> None:
             file, assignments = given.pop("config_file"), given.pop("assignments")
             found = {field: given.pop(name) for name, field in names.items()}
             chosen = {field: _split(value) for field, value in found.items() if value is not None}
-            verb(**given, settings=Settings(type(defaults), file, assignments or (), chosen))
+            command(**given, settings=Settings(type(defaults), file, assignments or (), chosen))
 
         kept = [parameter for name, parameter in own.parameters.items() if name != "settings"]
         run.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]

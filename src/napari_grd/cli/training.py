@@ -15,7 +15,7 @@ from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.demo.recipe import demo_config
 
 if TYPE_CHECKING:
-    from napari_grd.demo.run import Study
+    from napari_grd.demo.run import Experiment
 
 _TRAIN = {
     "--network": "network.name",
@@ -76,8 +76,8 @@ def demo(
     from napari_grd.demo.demo import iter_demo
 
     config = settings.build(demo_config(quick=quick))
-    study = run(iter_demo(out, config, quick=quick), resume=_resume(out))
-    _report(study, "Simulated nuclei")
+    experiment = run(iter_demo(out, config, quick=quick), resume=_resume(out))
+    _report(experiment, "Simulated nuclei")
 
 
 @takes_settings(TrainConfig(), _TRAIN)
@@ -147,10 +147,10 @@ def distill(
     training, config = run(iter_fit(data.training, config, patch_given=settings.has("patch")))
     held = data.held
 
-    from napari_grd.demo.run import StudyImages, iter_study
+    from napari_grd.demo.run import ExperimentImages, iter_experiment
 
     found = load_named(teacher, teacher_option or ()) if teacher else None
-    study_images = StudyImages(
+    experiment_images = ExperimentImages(
         training.images,
         training.labels,
         held.images,
@@ -159,18 +159,20 @@ def distill(
         names=training.names,
         test_names=held.names,
     )
-    study = run(iter_study(study_images, config, out, teacher=found, baseline=baseline), resume=_resume(out))
-    _report(study, source.name)
+    experiment = run(
+        iter_experiment(experiment_images, config, out, teacher=found, baseline=baseline), resume=_resume(out)
+    )
+    _report(experiment, source.name)
 
 
-def _report(study: "Study", title: str) -> None:
+def _report(experiment: "Experiment", title: str) -> None:
     from napari_grd.demo.compare import STUDENT, caption, table
 
-    print_table(title, *table(study.comparison), caption=caption(study.comparison))
-    if study.conclusion:
-        print_text(study.conclusion)
-    print_files(study.files)
-    if restrictions := study.models[STUDENT].card.restrictions:
+    print_table(title, *table(experiment.comparison), caption=caption(experiment.comparison))
+    if experiment.conclusion:
+        print_text(experiment.conclusion)
+    print_files(experiment.files)
+    if restrictions := experiment.models[STUDENT].card.restrictions:
         print_note(f"The teacher's license restricts the distribution of the student. {restrictions}")
 
 

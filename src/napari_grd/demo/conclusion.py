@@ -25,12 +25,12 @@ def conclude(comparison: Comparison, *, labeled: int, unlabeled: int) -> str:
     if student is None or student.scores is None:
         return ""
     given = _given(labeled, unlabeled)
-    said = [f"{given} the distilled student reaches {_reached(student, teacher)}{_saved(student, teacher)}."]
+    sentences = [f"{given} the distilled student reaches {_reached(student, teacher)}{_saved(student, teacher)}."]
     if baseline is not None and baseline.scores is not None:
-        said.append(_alone(student, baseline, teacher, labeled))
+        sentences.append(_alone(student, baseline, teacher, labeled))
     if comparison.empty:
-        said.append(_nothing(comparison))
-    return " ".join(said)
+        sentences.append(_nothing(comparison))
+    return " ".join(sentences)
 
 
 def _given(labeled: int, unlabeled: int) -> str:

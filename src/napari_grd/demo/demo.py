@@ -10,7 +10,7 @@ from napari_grd.config import DistillConfig
 from napari_grd.data.kinds import CULTURE, NUCLEI
 from napari_grd.data.simulate import UInt16, nuclei_2d
 from napari_grd.demo.recipe import demo_config
-from napari_grd.demo.run import Study, StudyImages, iter_study
+from napari_grd.demo.run import Experiment, ExperimentImages, iter_experiment
 from napari_grd.hub import TEACHER
 from napari_grd.jobs import Job, Stopwatch
 
@@ -45,7 +45,7 @@ FULL = DemoSize()
 QUICK = DemoSize(side=96, labeled_side=96, labeled=2, unlabeled=3, each=1)
 
 
-def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bool = False) -> Job[Study]:
+def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bool = False) -> Job[Experiment]:
     """Run the demonstration, as a job.
 
     The built-in teacher is distilled into a student, which is compared with it
@@ -63,10 +63,10 @@ def iter_demo(out: str | Path, config: DistillConfig | None = None, *, quick: bo
     """
     config = config or demo_config(quick=quick)
     data = yield from iter_simulate(config.seed, QUICK if quick else FULL)
-    return (yield from iter_study(data, config, out, teacher=grd.load_model(TEACHER)))
+    return (yield from iter_experiment(data, config, out, teacher=grd.load_model(TEACHER)))
 
 
-def iter_simulate(seed: int, size: DemoSize) -> Job[StudyImages]:
+def iter_simulate(seed: int, size: DemoSize) -> Job[ExperimentImages]:
     """Simulate the training and test images of the demonstration, as a job.
 
     Parameters
@@ -78,7 +78,7 @@ def iter_simulate(seed: int, size: DemoSize) -> Job[StudyImages]:
 
     Returns
     -------
-    StudyImages
+    ExperimentImages
         Without validation images: the last weights are used. One image is empty.
     """
     shape, kinds = (size.side, size.side), list(NUCLEI.values())
@@ -98,7 +98,7 @@ def iter_simulate(seed: int, size: DemoSize) -> Job[StudyImages]:
     yield watch.progress(watch.total)
     known, unknown, shown = drawn
     empty, _ = nuclei_2d(np.random.default_rng((seed, len(drawn))), shape, 0, kind=CULTURE)
-    return StudyImages(
+    return ExperimentImages(
         [image for image, _ in known + unknown],
         [labels for _, labels in known] + [None] * len(unknown),
         [image for image, _ in shown],

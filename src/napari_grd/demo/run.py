@@ -23,7 +23,7 @@ _SHOWN = 3  # images in the figure, beside an empty one
 
 
 @dataclass(frozen=True)
-class StudyImages:
+class ExperimentImages:
     """Training, validation and test images.
 
     Attributes
@@ -72,7 +72,7 @@ class StudyImages:
 
 
 @dataclass(frozen=True)
-class Study:
+class Experiment:
     """The result.
 
     Attributes
@@ -93,22 +93,22 @@ class Study:
     files: tuple[Path, ...]
 
 
-def iter_study(
-    data: StudyImages,
+def iter_experiment(
+    data: ExperimentImages,
     config: DistillConfig,
     out: str | Path,
     *,
     teacher: Teacher | Model | None = None,
     baseline: bool = True,
     segment: SegmentConfig | None = None,
-) -> Job[Study]:
+) -> Job[Experiment]:
     """Train a teacher or use a given one, distill a student, train a baseline, compare.
 
     A stopped job is resumed if it is run again with the same arguments.
 
     Parameters
     ----------
-    data : StudyImages
+    data : ExperimentImages
         Images.
     config : DistillConfig
         The recipe of student and baseline. A teacher is trained with it too, with the network and steps of
@@ -167,10 +167,10 @@ def iter_study(
     yield drawing.progress(0)
     files += _write(models, comparison, conclusion, data, segment, out)
     yield drawing.progress(1)
-    return Study(models, comparison, conclusion, tuple(files))
+    return Experiment(models, comparison, conclusion, tuple(files))
 
 
-def _check_test_images(data: StudyImages) -> None:
+def _check_test_images(data: ExperimentImages) -> None:
     """Reject data that could not be compared in the end, before anything is trained."""
     names = data.test_names or [f"test image {number}" for number in range(len(data.test_images))]
     references = data.test_labels or [None] * len(data.test_images)
@@ -200,7 +200,7 @@ def _write(
     models: Mapping[str, Model],
     comparison: Comparison,
     conclusion: str,
-    data: StudyImages,
+    data: ExperimentImages,
     segment: SegmentConfig | None,
     out: Path,
 ) -> list[Path]:

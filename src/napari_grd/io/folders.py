@@ -14,6 +14,7 @@ from napari_grd.errors import DataError, GrdError, LabelError
 from napari_grd.io.image_data import ImageData
 from napari_grd.io.images import list_series, read_image
 from napari_grd.io.label_image import LabelImage, labels_of, read_labels
+from napari_grd.io.layout import AxesGuess
 from napari_grd.io.listing import ImagePair, list_pairs
 from napari_grd.io.names import file_name
 from napari_grd.io.notes import Notes
@@ -246,7 +247,7 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
     if guessed and labels is not None and labels.pixels.ndim == 2:
         # One label image for all pages: they are channels of one image.
         image = replace(image, axes=image.axes.replace("z", "c"))
-        notes = tuple(note for note in notes if "does not say what its" not in note)
+        notes = tuple(note for note in notes if not isinstance(note, AxesGuess))
     stacked = [axis for axis in image.axes if axis in "tz"]
     if labels is not None:
         labels = _fitting(labels, image, pair)

@@ -14,7 +14,7 @@ from napari_grd.io.cellpose_seg import SUFFIX as SEG
 from napari_grd.io.cellpose_seg import read_seg
 from napari_grd.io.image_data import ImageData
 from napari_grd.io.images import read_stored
-from napari_grd.io.layout import lay_out
+from napari_grd.io.layout import AxesGuess, lay_out
 
 _TRUE = (1, 255, 65535)  # foreground values of masks
 
@@ -89,7 +89,7 @@ def labels_of(image: ImageData) -> LabelImage:
         If its values are not labels.
     """
     path = image.path
-    notes = tuple(note for note in image.notes if "does not say what its" not in note and "planes as red" not in note)
+    notes = tuple(note for note in image.notes if not isinstance(note, AxesGuess))
     image = _label_part(image, path)
     if "c" in image.axes and not image.axes_known:  # an array whose last axis is short
         image = replace(image, axes=image.axes.replace("c", "t" if "z" in image.axes else "z"))
@@ -99,10 +99,10 @@ def labels_of(image: ImageData) -> LabelImage:
             "Save one number per object, without a channel axis.",
         )
     numbers, what = _whole_numbers(np.asarray(image.pixels), path)
-    numbers, said = _numbered(numbers, image.axes, path)
+    numbers, labeled = _numbered(numbers, image.axes, path)
     place = replace(image.calibration, axes=tuple(image.axes))
-    told = tuple(note for note in (*notes, *what, said) if note)
-    return LabelImage(numbers, image.axes, place, image.axes_known, told)
+    notes = tuple(note for note in (*notes, *what, labeled) if note)
+    return LabelImage(numbers, image.axes, place, image.axes_known, notes)
 
 
 def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[Any]:

@@ -12,6 +12,12 @@ _MEANING = {"s": "c", "e": "c", "λ": "c"}  # color samples, and wavelengths
 _GUESSED = {"z": "z planes", "t": "time points", "c": "channels"}
 
 
+class AxesGuess(str):
+    """A note for the user on axes that a file does not name: labels, and images with axes given, need none."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Layout:
     """An array with its axes named.
@@ -92,7 +98,7 @@ def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -
         return Layout(pixels, "".join(letters))
     named = "".join(letters)
     other = named.replace(guessed[-1], "t" if "t" not in named else "c")
-    note = (
+    note = AxesGuess(
         f"{where} does not say what its {count} pages are: they are taken for {_GUESSED[guessed[-1]]} (axes {named!r})."
         f" If they are something else, name the axes, {other!r} for example."
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_grd.errors import DataError
 from napari_grd.io.colors import from_cmyk, shown_palette, without_alpha, without_equal_colors
 from napari_grd.io.image_data import Channel, ImageData, Pick
-from napari_grd.io.layout import lay_out
+from napari_grd.io.layout import AxesGuess, lay_out
 from napari_grd.io.lazy import lazy_array
 from napari_grd.io.names import image_name, named, series_names
 from napari_grd.io.read_photo import read_photo, turn
@@ -100,13 +100,13 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
 
 def _check_whole(opened: OpenTiff, image: TiffImage, path: Path) -> None:
     """Reject a truncated ImageJ hyperstack with one page for all planes: only one plane would be read."""
-    said = (opened.file.imagej_metadata or {}) if opened.file.is_imagej else {}
-    if said.get("images", 1) == 1 or image.series.kind == "imagej" or len(opened.file.pages) > 1:
+    description = (opened.file.imagej_metadata or {}) if opened.file.is_imagej else {}
+    if description.get("images", 1) == 1 or image.series.kind == "imagej" or len(opened.file.pages) > 1:
         return
     page = image.series.keyframe
     if opened.file.filehandle.size - page.dataoffsets[0] >= 2 * page.nbytes:
         raise DataError(
-            f"{str(path)!r} is cut off: it declares {said['images']} planes.", "Copy it again, or exclude it."
+            f"{str(path)!r} is cut off: it declares {description['images']} planes.", "Copy it again, or exclude it."
         )
 
 
@@ -163,7 +163,7 @@ def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
         return found
     if not shown:  # labels have no colors
         return _Shown(pixels, letters.replace("s", "q"))
-    note = (
+    note = AxesGuess(
         f"{path.name} declares its {pixels.shape[letters.index('s')]} planes as red, green and blue. tifffile"
         " writes that into stacks of 3 or 4 planes by default: if this is a stack, name its axes,"
         " 'zyx' for example."
@@ -244,8 +244,8 @@ def _without_missing(found: _Shown, series: Any, opened: OpenTiff, path: Path) -
             pixels = (
                 pixels.take(indices, axis=axis) if isinstance(pixels, np.ndarray) else _taken(pixels, indices, axis)
             )
-    said = f"{reason}: only the existing part was read, {' and '.join(parts)}."
-    return _Shown(pixels, found.letters, found.is_rgb, found.color, found.notes), (said,)
+    note = f"{reason}: only the existing part was read, {' and '.join(parts)}."
+    return _Shown(pixels, found.letters, found.is_rgb, found.color, found.notes), (note,)
 
 
 def _taken(pixels: Any, indices: NDArray[Any], axis: int) -> Any:

@@ -40,7 +40,7 @@ def transformed(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:
 
 
 def transformed_back(array: NDArray[Any], turns: int, flip: bool) -> NDArray[Any]:
-    """Undo :func:`turned`.
+    """Undo :func:`transformed`.
 
     Examples
     --------

@@ -61,8 +61,8 @@ class EmbeddingTeacher:
             partition.model_dump_json(by_alias=True),
             "centred",  # the word in caches of earlier versions
         ]
-        told = self.config.model_dump(include={"object_diameter", "pixel_size"}, exclude_none=True)
-        parts += [f"{name} {value}" for name, value in told.items()]
+        view = self.config.model_dump(include={"object_diameter", "pixel_size"}, exclude_none=True)
+        parts += [f"{name} {value}" for name, value in view.items()]
         return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:

@@ -190,5 +190,5 @@ def _installed() -> "dict[str, Installed]":
 
     found = {name: (info, options_of(name)) for name, info in teachers().items()}
     model, options = found["model"]
-    told = tuple(option for option in options if option.name == _DIAMETER)
-    return {"model": (model, told)} | {name: both for name, both in found.items() if name not in _NOT_PLUGINS}
+    diameter = tuple(option for option in options if option.name == _DIAMETER)
+    return {"model": (model, diameter)} | {name: both for name, both in found.items() if name not in _NOT_PLUGINS}

@@ -54,7 +54,7 @@ def put_layer(
     if before is not None and _is_ours(before, kind, data, look, place):
         before.data = data
         if "features" in look:
-            _color_anew(before, look)
+            _recolor(before, look)
         for attribute in _PLACE:
             if attribute in place:
                 setattr(before, attribute, place[attribute])
@@ -84,7 +84,7 @@ def _is_ours(layer: Layer, kind: type[Layer], data: Any, look: dict[str, Any], p
     )
 
 
-def _color_anew(layer: Layer, look: dict[str, Any]) -> None:
+def _recolor(layer: Layer, look: dict[str, Any]) -> None:
     """Features and colors must change length together."""
     layer.features = look["features"]
     if isinstance(layer, Points):

@@ -301,8 +301,8 @@ def _word(update: "LiveUpdate") -> tuple[str, str]:
         from napari_grd.inference.statistics import NOTHING_STANDS_OUT  # the engine has imported it
 
         return NOTHING_STANDS_OUT, "warning"
-    said = ["Zoom in: the view is too large, only its middle is segmented."] if update.cut else []
-    return " ".join([*said, *update.image_view.notes]), "info"
+    messages = ["Zoom in: the view is too large, only its middle is segmented."] if update.cut else []
+    return " ".join([*messages, *update.image_view.notes]), "info"
 
 
 def _close(sessions: list["LiveSession"]) -> None:

@@ -183,8 +183,8 @@ def load(
     """
     read = ZooRecipe.from_yaml(recipe) if isinstance(recipe, str | Path) else recipe
     teacher = BioimageioTeacher(source, read, weights=weights, download=download, trust_code=trust_code, device=device)
-    said = {"foreground_threshold": foreground_threshold, "scales": scales}
-    teacher.recipe = teacher.recipe.replace(**{name: value for name, value in said.items() if value is not None})
+    given = {"foreground_threshold": foreground_threshold, "scales": scales}
+    teacher.recipe = teacher.recipe.replace(**{name: value for name, value in given.items() if value is not None})
     return teacher
 
 
