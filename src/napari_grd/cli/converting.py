@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_grd.cli.failures import Failures
+from napari_grd.cli.failures import Failures, iter_label_files
 from napari_grd.cli.label_files import LabelFile, find_label_files, read_label_file
 from napari_grd.cli.monitor import run
 from napari_grd.cli.object_flags import (
@@ -22,8 +22,8 @@ from napari_grd.cli.object_flags import (
     parse_pixel_size,
 )
 from napari_grd.cli.output import print_files, print_note
-from napari_grd.errors import GrdError, OutputError
-from napari_grd.jobs import Event, FileSaved, Job, Notice, Stopwatch, relay
+from napari_grd.errors import OutputError
+from napari_grd.jobs import FileSaved, Job, Notice
 
 if TYPE_CHECKING:
     from napari_grd.io.objects.formats import ObjectFormat
@@ -106,31 +106,20 @@ def _iter_convert(
     from napari_grd.io.objects.coco import CocoDataset
     from napari_grd.io.objects.formats import class_function, iter_write_objects
 
-    watch = Stopwatch("Writing objects", len(files))
     dataset: CocoDataset | None = CocoDataset() if "coco" in targets else None
-    for done, file in enumerate(files):
-        whole = watch.progress(done)
-        yield whole
 
-        def change(event: Event, whole: Event = whole) -> Event:
-            return whole if len(files) > 1 and not isinstance(event, Notice) else event
+    def convert_file(number: int, file: LabelFile) -> Job[None]:
+        source = yield from read(file)
+        for form, paths in targets.items():
+            if form != "coco":
+                written.append((yield from iter_write_objects(paths[number], source, form, class_name)))
+                yield FileSaved(paths[number], kind="objects")
+        if dataset is not None:
+            yield from dataset.iter_add(source, class_function(class_name))
 
-        try:
-            source = yield from read(file)
-            for form, paths in targets.items():
-                if form != "coco":
-                    job = iter_write_objects(paths[done], source, form, class_name)
-                    written.append((yield from relay(job, change)))
-                    yield FileSaved(paths[done], kind="objects")
-            if dataset is not None:
-                yield from relay(dataset.iter_add(source, class_function(class_name)), change)
-        except OutputError:  # the next file would fail, too
-            raise
-        except GrdError as error:
-            failures.add(file.labels, error)
+    yield from iter_label_files("Writing objects", files, convert_file, failures)
     if dataset is not None and dataset.images:
         written.append(dataset.write(targets["coco"][0]))
-    yield watch.progress(len(files))
 
 
 def _iter_source(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_grd.cli.failures import Failures
+from napari_grd.cli.failures import Failures, iter_label_files
 from napari_grd.cli.label_files import LabelFile, LabelPixels, find_label_files, read_label_file
 from napari_grd.cli.monitor import run
 from napari_grd.cli.object_flags import (
@@ -24,8 +24,8 @@ from napari_grd.cli.object_flags import (
     parse_pixel_size,
 )
 from napari_grd.cli.output import print_files, print_note, print_table
-from napari_grd.errors import GrdError, OutputError
-from napari_grd.jobs import Event, Job, Notice, Stopwatch, relay
+from napari_grd.errors import OutputError
+from napari_grd.jobs import Job, Notice
 
 if TYPE_CHECKING:
     from napari_grd.io.calibration import Calibration
@@ -68,7 +68,14 @@ def measure(
         print_note(note)
     make_folder(out.parent)
     failures = Failures()
-    measured = run(_iter_measure(files, objects, per_plane, axes, size, failures))
+
+    def measure_file(_number: int, file: LabelFile) -> Job[Measured]:
+        read = read_label_file(file, axes=axes, pixel_size=size)
+        for note in read.notes:
+            yield Notice(note)
+        return (yield from measure_pixels(file.name, read, objects, per_plane))
+
+    measured = run(iter_label_files("Measuring images", files, measure_file, failures))
     if measured:
         columns = _joined(measured, many)
         made_by = table_provenance(labels, images, objects, measured, per_plane=per_plane, failures=failures)
@@ -86,34 +93,6 @@ class Measured:
     table: "ObjectTable"
     calibration: "Calibration"
     left_out: int
-
-
-def _iter_measure(
-    files: Sequence[LabelFile],
-    objects: "ObjectFilter",
-    per_plane: bool,
-    axes: str | None,
-    pixel_size: tuple[float, ...] | None,
-    failures: Failures,
-) -> Job[list[Measured]]:
-    watch = Stopwatch("Measuring images", len(files))
-    found = []
-    for done, file in enumerate(files):
-        whole = watch.progress(done)
-        yield whole
-
-        def change(event: Event, whole: Event = whole) -> Event:
-            return whole if len(files) > 1 and not isinstance(event, Notice) else event
-
-        try:
-            read = read_label_file(file, axes=axes, pixel_size=pixel_size)
-            for note in read.notes:
-                yield Notice(note)
-            found.append((yield from relay(measure_pixels(file.name, read, objects, per_plane), change)))
-        except GrdError as error:
-            failures.add(file.labels, error)
-    yield watch.progress(len(files))
-    return found
 
 
 def measure_pixels(
