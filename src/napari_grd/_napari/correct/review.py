@@ -1,6 +1,5 @@
 """Review the objects of a plane, the most uncertain first."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,15 +36,12 @@ class ReviewPanel(QWidget):
     ----------
     panel : Panel
         Shows messages.
-    on_object : callable
-        Called with the object that is shown.
     """
 
-    def __init__(self, panel: Panel, on_object: "Callable[[UncertainObject], object]") -> None:
+    def __init__(self, panel: Panel) -> None:
         super().__init__()
         self._panel = panel
         self._viewer = panel.viewer
-        self._on_object = on_object
         self._session: Session | None = None
         self._asking: Running[list[UncertainObject]] | None = None
         self._left: list[UncertainObject] = []
@@ -127,7 +123,7 @@ class ReviewPanel(QWidget):
             uncertain = self._left.pop(0)
             if uncertain.id not in verified and session.editor.object_at(uncertain.pixel, plane) == uncertain.id:
                 self._tell(f"Object {uncertain.id}: {uncertain.reason} (uncertainty {uncertain.score:.0%}).")
-                self._on_object(uncertain)
+                _center_on(self._viewer, session, uncertain)
                 return
         self._of = None
         self._tell("All other objects of this plane are verified or were shown. N starts again.")
@@ -137,7 +133,7 @@ class ReviewPanel(QWidget):
         self.reason.setVisible(bool(text))
 
 
-def center_on(viewer: Any, session: Session, uncertain: "UncertainObject") -> None:
+def _center_on(viewer: Any, session: Session, uncertain: "UncertainObject") -> None:
     """Bring an object to the middle of the view, at a zoom at which it is seen well, and select it."""
     layer = session.layer
     plane = session.target.current_plane(viewer)

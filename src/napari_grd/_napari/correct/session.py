@@ -68,7 +68,7 @@ class Session:
         """About how many objects a model could learn from."""
         return sum(self.stands(made) and not made.between_planes for made in self.corrections)
 
-    def merge(self, other: Corrections) -> None:
+    def merge(self, other: Corrections) -> Corrections:
         """Take in another's corrections, and make all of them again in the order of their times.
 
         Raises
@@ -79,6 +79,7 @@ class Session:
         self.context.journal.merge(other)
         self.editor.rebuild(self.context.labels)
         self.show_all()
+        return self.corrections
 
     def close(self) -> None:
         """Fold the journal into its file, and leave the layer as it is."""

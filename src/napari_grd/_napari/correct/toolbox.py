@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from qtpy.QtCore import Qt, QTimer
@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.learning_panel import LearningPanel
 from napari_grd._napari.correct.overlays import CorrectionsLayer
-from napari_grd._napari.correct.review import ReviewPanel, center_on
+from napari_grd._napari.correct.review import ReviewPanel
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.storage import CorrectionsFile
 from napari_grd._napari.correct.tool_controller import ToolController
@@ -33,7 +33,8 @@ from napari_grd.errors import GrdError
 
 if TYPE_CHECKING:
     from napari_grd.corrections.editor import Change
-    from napari_grd.corrections.uncertainty import UncertainObject
+
+Result = TypeVar("Result")
 
 _COLUMNS = 4
 
@@ -185,7 +186,7 @@ class Toolbox(QWidget):
         self.tools = ToolButtons(self._choose)
         self.hint = wrapped()
         self.steps = HistoryRow(self.undo, self.redo)
-        self.review = ReviewPanel(panel, self._show_uncertain)
+        self.review = ReviewPanel(panel)
         self.files = FilesRow(self._save, self.load)
         self.learn = LearningPanel(panel, on_model_kept)
         learn, corrections = heading("Learn"), heading("Corrections")
@@ -264,11 +265,9 @@ class Toolbox(QWidget):
         """Let the editor do something, and show what changed."""
         if self.session is None:
             return ()
-        try:
-            changes = act()
-        except GrdError as error:
+        changes = self._try(act)
+        if changes is None:
             self.session.show_all()  # a part of it may have been done
-            self._panel.show_error(error)
             return ()
         self.session.show(changes)
         self._changed()
@@ -303,10 +302,6 @@ class Toolbox(QWidget):
         self.tools.buttons[tool].setChecked(True)
         self.hint.setText(TEXTS[tool].hint)
 
-    def _show_uncertain(self, uncertain: "UncertainObject") -> None:
-        if self.session is not None:
-            center_on(self._viewer, self.session, uncertain)
-
     def _show_message(self, text: str) -> None:
         tool = Tool.NAVIGATE if self.controller is None else self.controller.tool
         self.hint.setText(text or TEXTS[tool].hint)
@@ -318,25 +313,23 @@ class Toolbox(QWidget):
 
     def _save(self, path: Path) -> None:
         session = self.session
-        if session is not None:
-            self._try(lambda: f"Saved as {save_corrections(session.corrections, path)}")
+        if session is not None and self._try(lambda: save_corrections(session.corrections, path)) is not None:
+            self._panel.say(f"Saved as {path}")
 
     def load(self, path: Path) -> None:
         """Add the corrections of a file, and show how many."""
         session = self.session
         if session is None:
             return
-
-        def merge() -> str:
-            before = len(session.corrections)
-            session.merge(load_corrections(path, session.corrections.image))
+        before = len(session.corrections)
+        if self._try(lambda: session.merge(load_corrections(path, session.corrections.image))) is not None:
             self._changed()
-            return f"Added {len(session.corrections) - before} corrections of {path.name}."
+            self._panel.say(f"Added {len(session.corrections) - before} corrections of {path.name}.")
 
-        self._try(merge)
-
-    def _try(self, act: Callable[[], str]) -> None:
+    def _try(self, act: Callable[[], Result]) -> Result | None:
+        """What an act returns; None, with a message, if it fails."""
         try:
-            self._panel.say(act())
+            return act()
         except GrdError as error:
             self._panel.show_error(error)
+            return None
