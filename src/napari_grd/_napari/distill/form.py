@@ -5,10 +5,11 @@ from typing import Any, Generic, TypeVar
 
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 from superqt import QCollapsible
 
 from napari_grd._napari.distill.form_fields import FieldEditor, make_editor
+from napari_grd._napari.panel import stack
 from napari_grd.config import Config
 from napari_grd.errors import ConfigError
 
@@ -70,11 +71,7 @@ class ConfigForm(QWidget, Generic[C]):
         self._problem.setStyleSheet("color: #d9534f")
         self._problem.hide()
 
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(self._basic)
-        layout.addWidget(self._problem)
-        layout.addWidget(self.advanced)
+        stack(self, self._basic, self._problem, self.advanced)
         self.set_value(config)
         for editor in self._editors.values():
             editor.changed.connect(self._on_edit)

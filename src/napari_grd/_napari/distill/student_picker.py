@@ -1,10 +1,11 @@
 """The choice of the student's size, with its cost."""
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QWidget
 
 from napari_grd._napari.distill.form_fields import FieldEditor, ignore_wheel, narrow
 from napari_grd._napari.distill.teacher_picker import millions
+from napari_grd._napari.panel import stack
 from napari_grd.config import NetworkConfig
 
 _SIZES = {
@@ -37,10 +38,7 @@ class StudentPicker(QWidget):
         self.other.setToolTip("Name of a network, and its channels at each level: resunet: 4, 8, 16, 32, 64")
         self.cost = QLabel()
         self.cost.setWordWrap(True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.choice, self.other, self.cost):
-            column.addWidget(widget)
+        stack(self, self.choice, self.other, self.cost)
         self.other.hide()
         self.choice.currentIndexChanged.connect(self._picked)
         self.other.textChanged.connect(lambda _text: self.changed.emit())

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QWidget
 
 from napari_grd._napari.distill.form_fields import narrow
 from napari_grd._napari.distill.teacher_options import TeacherOptions
-from napari_grd._napari.panel import Panel
+from napari_grd._napari.panel import Panel, stack
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import message_of, run_call
 from napari_grd.hub import TEACHER
@@ -71,10 +71,7 @@ class TeacherPicker(QWidget):
         self.facts = QLabel()
         self.facts.setWordWrap(True)
         self.facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)  # it may name a command
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.kind, self.models, self.facts, self.options):
-            column.addWidget(widget)
+        stack(self, self.kind, self.models, self.facts, self.options)
         self.kind.currentIndexChanged.connect(self._on_kind)
         self.models.changed.connect(self._look_up)
         self.options.changed.connect(self.changed)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari.layers import Labels, Shapes
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
-from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.panel import Panel, button, stack
 from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.regions import mask_of, outlines
 from napari_grd._napari.source import ImageSource
@@ -61,12 +61,7 @@ class PermanentPart(QWidget):
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Region", self.region)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(form)
-        column.addWidget(self.linked)
-        column.addWidget(self.start)
-        column.addWidget(self.bar)
+        stack(self, form, self.linked, self.start, self.bar)
 
     def _start(self) -> None:
         try:
