@@ -374,10 +374,15 @@ class DistillConfig(TrainConfig):
 class FineTuneConfig(Config):
     """Fine-tuning on a few corrected objects, within a time limit for interactive use."""
 
-    seconds: float | None = Field(
-        50.0, gt=0, description="time limit in seconds; None: only the steps limit it (reproducible)"
+    mode: Literal["these_images", "keep"] = Field(
+        "these_images",
+        description="these_images: for images like the corrected ones; keep: stay as good on images of the model's own"
+        " kind, which are rehearsed",
     )
-    steps: int = Field(300, ge=1, description="maximum number of optimizer steps")
+    seconds: float | None = Field(
+        60.0, gt=0, description="time limit in seconds; None: only the steps limit it (reproducible)"
+    )
+    steps: int = Field(400, ge=1, description="maximum number of optimizer steps, those of the trials included")
     lr: float = Field(4e-3, gt=0, description="peak learning rate")
     batch: int = Field(4, ge=2, description="patches in a step, including rehearsal")
     patch: int = Field(96, ge=32, description="side of a patch in pixels of the network's grid")
@@ -386,15 +391,20 @@ class FineTuneConfig(Config):
         ge=0,
         lt=1,
         serialization_alias="replay",
-        description="share of the patches for rehearsal with the original model; 0 for none, with more forgetting",
+        description="share of the patches for rehearsal of what the original model predicts, where there is something"
+        " to rehearse; 0 for none",
     )
     blend: float = Field(
-        0.85, gt=0, le=1, description="interpolation between the original (0) and the fine-tuned (1) weights"
+        1.0,
+        gt=0,
+        le=1,
+        description="largest interpolation between the original (0) and the fine-tuned (1) weights; held-out objects"
+        " decide whether less is better",
     )
     object_diameter: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
         "auto",
-        description="typical object diameter in the corrected images in pixels, as for segmenting them;"
-        " they are rescaled to that of the training images. auto: estimated from each image; None: no rescaling",
+        description="typical object diameter in the corrected images in pixels; they are rescaled to that of the"
+        " training images. auto: the median of the corrected objects; None: no rescaling",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")

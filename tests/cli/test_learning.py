@@ -2,33 +2,56 @@
 
 from pathlib import Path
 
-import numpy as np
-
 import napari_grd.api as grd
-from napari_grd.corrections import Accept, Corrections, ImageRef, Region, save_corrections
+from napari_grd.corrections import Corrections, Draw, Erase, ImageRef, Region, save_corrections
 from napari_grd.io.images import read_image
 
 
-def corrected(dataset: Path, name: str = "0") -> Path:
+def corrected(dataset: Path, name: str = "0", numbers: tuple[int, ...] = (1, 2, 3)) -> Path:
     image = read_image(dataset / "images" / f"{name}.tif").pixels
-    mask = read_image(dataset / "labels" / f"{name}.tif").pixels == 1
-    pixel = tuple(int(at) for at in np.argwhere(mask)[0])
-    made = Corrections(ImageRef.of(image), [Accept(pixel, Region.from_mask(mask))])
+    labels = read_image(dataset / "labels" / f"{name}.tif").pixels
+    made = Corrections(ImageRef.of(image), [Draw(Region.from_mask(labels == number)) for number in numbers])
     return save_corrections(made, dataset / f"{name}.grd-corrections.geojson")
+
+
+QUICK = ("--steps", 8, "--set", "patch=32", "--set", "batch=2")
 
 
 def test_a_tuned_model_is_written(call, model_file: Path, dataset: Path, tmp_path: Path) -> None:
     image, out = dataset / "images" / "0.tif", tmp_path / "tuned.grd.safetensors"
     arguments = ("fine-tune", model_file, image, "--corrections", corrected(dataset), "-o", out)
-    quick = ("--steps", 2, "--set", "patch=32", "--set", "batch=2", "--rehearsal-share", 0)
-    done = call(*arguments, *quick, "--labels", dataset / "labels" / "0.tif")
+    done = call(*arguments, *QUICK, "--labels", dataset / "labels" / "0.tif")
     assert done.code == 0, done.err
-    assert "1 training objects" in done.out
+    assert "On 3 corrected objects" in done.out
     assert "AP50" in done.out
-    assert grd.load_model(out).card.recipe["fine_tune"]["steps_taken"] == 2
-    refused = call(*arguments, *quick)
+    assert grd.load_model(out).config.in_channels == 1
+    refused = call(*arguments, *QUICK)
     assert refused.code == 2
     assert "--force" in refused.err
+
+
+def test_the_start_can_be_chosen_by_the_corrections(call, dataset: Path, tmp_path: Path) -> None:
+    image, out = dataset / "images" / "0.tif", tmp_path / "tuned.grd.safetensors"
+    labels = dataset / "labels" / "0.tif"
+    made = corrected(dataset)
+    done = call("fine-tune", "auto", image, "--corrections", made, "-o", out, *QUICK, "--labels", labels)
+    assert done.code == 0, done.err
+    assert "Learning starts from" in done.out + done.err
+    assert grd.load_model(out).card.kind == "student"
+
+
+def test_labels_that_contradict_the_corrections_are_refused(
+    call, model_file: Path, dataset: Path, tmp_path: Path
+) -> None:
+    image, labels = dataset / "images" / "0.tif", dataset / "labels" / "0.tif"
+    mask = read_image(labels).pixels == 1
+    made = Corrections(ImageRef.of(read_image(image).pixels), [Erase(Region.from_mask(mask))])
+    path = save_corrections(made, tmp_path / "erased.geojson")
+    out = tmp_path / "tuned.grd.safetensors"
+    done = call("fine-tune", model_file, image, "--corrections", path, "--labels", labels, "-o", out)
+    assert done.code == 2
+    assert "contradict" in done.err
+    assert not out.exists()
 
 
 def test_mistakes_are_one_line(call, model_file: Path, dataset: Path, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import torch
 
 import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
-from napari_grd.corrections import Accept, Corrections, Draw, ImageRef, Link, Region
-from napari_grd.corrections.fine_tune import _on_labeled, corrected_planes
+from napari_grd.corrections import Accept, Corrections, Draw, Erase, ImageRef, Link, Region
+from napari_grd.corrections.fine_tune import _on_labeled, _starts, corrected_planes
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.errors import Cancelled, CorrectionError, LabelError
+from napari_grd.errors import Cancelled, ConfigError, CorrectionError, LabelError
 from napari_grd.models import Model, ModelConfig
 
 IMAGE, LABELS = nuclei_2d(np.random.default_rng(0), (96, 96), 8)
@@ -96,3 +96,35 @@ def test_before_and_after(model: Model) -> None:
     assert seen.objects == 1
     assert seen.after.ap50 == 1.0
     assert seen.before.ap50 < 1.0
+
+
+def test_one_image_given_twice_has_to_be_corrected_alike(model: Model) -> None:
+    erased = Corrections(ImageRef.of(IMAGE), [Draw(Region.from_mask(LABELS == 2)), Erase(Region.from_mask(RIGHT))])
+    without = np.where(RIGHT, 0, LABELS)
+    assert len(corrected_planes(model, [IMAGE, IMAGE], [accepted(), accepted()], [LABELS, LABELS])) == 2
+    with pytest.raises(CorrectionError, match="contradict"):
+        corrected_planes(model, [IMAGE, IMAGE], [accepted(), erased], [LABELS, without])
+
+
+def test_what_was_erased_is_no_object_of_the_labels(model: Model) -> None:
+    erased = Corrections(ImageRef.of(IMAGE), [Draw(Region.from_mask(LABELS == 2)), Erase(Region.from_mask(RIGHT))])
+    with pytest.raises(CorrectionError, match="contradict"):
+        corrected_planes(model, IMAGE, erased, LABELS)
+    erased.add(Draw(Region.from_mask(RIGHT)))  # drawn again later
+    assert corrected_planes(model, IMAGE, erased, LABELS)[0].objects == 2
+
+
+def test_the_start_is_a_student_of_as_many_channels() -> None:
+    assert {one.config.in_channels for one in _starts("auto", [IMAGE], [accepted()])} == {1}
+    assert all(one.card.kind != "teacher" for one in _starts("auto", [IMAGE], [accepted()]))
+    color = np.stack([IMAGE] * 3, -1)
+    assert {one.config.in_channels for one in _starts("auto", [color], [accepted(color, "yxc")])} == {3}
+    assert {one.config.in_channels for one in _starts("auto", [color[..., :2]], [accepted(color[..., :2], "yxc")])} == {
+        2
+    }
+    with pytest.raises(ConfigError, match="numbers of channels"):
+        _starts("auto", [IMAGE, color], [accepted(), accepted(color, "yxc")])
+    with pytest.raises(ConfigError, match="different numbers"):
+        _starts(["nuclei", "tissue"], [IMAGE], [accepted()])
+    with pytest.raises(ConfigError, match="empty"):
+        _starts([], [IMAGE], [accepted()])

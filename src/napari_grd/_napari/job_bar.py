@@ -1,14 +1,20 @@
 """Progress of a job, with the time left and a way to stop it."""
 
-from typing import Any
+from typing import Protocol
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from napari_grd._napari.panel import button
-from napari_grd._napari.worker import Running
 from napari_grd.jobs import Event, Notice, Progress
 
 _FINE = 1000  # parts of a bar that shows several stages as one
+
+
+class Stoppable(Protocol):
+    """What Stop stops: a job, or the part of one that its owner ends in its own way."""
+
+    def stop(self) -> None:
+        """Stop soon."""
 
 
 class JobBar(QWidget):
@@ -29,7 +35,7 @@ class JobBar(QWidget):
 
     def __init__(self, stop_tip: str = "Stop; nothing is added.") -> None:
         super().__init__()
-        self._running: Running[Any] | None = None
+        self._running: Stoppable | None = None
         self.notices: list[str] = []
         self.text = QLabel()
         self.bar = QProgressBar()
@@ -44,7 +50,7 @@ class JobBar(QWidget):
         column.addLayout(row)
         self.hide()
 
-    def start(self, running: Running[Any]) -> None:
+    def start(self, running: Stoppable) -> None:
         """Show a job that was started."""
         self._running = running
         self.notices = []

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,31 @@ from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Erase, Remove
 from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.training_labels import training_labels
+from napari_grd.data.fingerprint import image_key
 from napari_grd.data.inputs import as_image
-from napari_grd.errors import CorrectionError, GrdError, LabelError
+from napari_grd.errors import ConfigError, CorrectionError, GrdError, LabelError
+from napari_grd.finetuning.channels import widened
 from napari_grd.finetuning.fine_tune import iter_fit_known
-from napari_grd.hub import ModelLike, as_model
+from napari_grd.finetuning.pupil import Improved
+from napari_grd.hub import ModelLike, as_model, builtin_paths, load_model
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_segment, predict
 from napari_grd.jobs import Event, Job, drain
 from napari_grd.metrics import Scores, evaluate
 from napari_grd.models import Model
 from napari_grd.teaching.registry import TeacherLike, as_teacher
+
+_DIFFERENT = 0.5
+"""Share of pixels above which two statements contradict each other; outlines always differ a little."""
+
+AUTO = "auto"
+"""Instead of a model: whichever built-in student explains the corrections best."""
+
+StartLike: TypeAlias = ModelLike | Sequence[ModelLike]
+"""A model to fine-tune, its name or file; several of them; or :data:`AUTO`."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,7 @@ def corrected_planes(
             planes += _planes(model, image, made, segmented, axes, config)
         except GrdError as error:
             raise type(error)(f"Image {number}: {error.problem}", error.remedy) from error
+    _check_same_images(planes)
     if not any(plane.objects for plane in planes):
         raise CorrectionError(
             f"The corrections of {len(images)} images leave no object to learn from.",
@@ -211,7 +225,45 @@ def _planes(
         for plane in sorted({correction.plane for correction in made if not correction.between_planes})
     }
     labels = _segmented(model, planes, made, config) if segmented is None else segmented
+    for plane in planes:
+        _check_erased(made, np.asarray(labels[plane]), plane)
     return [CorrectedPlane(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]
+
+
+def _check_same_images(planes: Sequence[CorrectedPlane]) -> None:
+    """Corrections of one image, given twice, have to agree."""
+    seen: dict[str, list[int]] = {}
+    for number, plane in enumerate(planes):
+        key = image_key(plane.image)
+        for earlier in seen.get(key, ()):
+            other = planes[earlier].labels
+            both = (plane.labels >= 0) & (other >= 0)
+            differ = int((both & ((plane.labels > 0) != (other > 0))).sum())
+            if differ > _DIFFERENT * max(1, int((both & ((plane.labels > 0) | (other > 0))).sum())):
+                raise CorrectionError(
+                    f"Images {earlier} and {number} are the same, and their corrections contradict each other: {differ}"
+                    " pixels are an object in one and background in the other.",
+                    "Keep one of the two, or correct one of them.",
+                )
+        seen.setdefault(key, []).append(number)
+
+
+def _check_erased(made: Corrections, labels: NDArray[Any], plane: tuple[int, ...]) -> None:
+    """What was erased last is background, if the labels have the corrections in them."""
+    corrections = made.of_plane(plane)
+    for number, correction in enumerate(corrections):
+        if not isinstance(correction, Erase | Remove):
+            continue
+        later = [each.area for each in corrections[number + 1 :] if each.area is not None]
+        if any(area.overlaps(correction.region) for area in later):
+            continue
+        there = labels[correction.region.mask(labels.shape)] > 0
+        if there.size and there.mean() > _DIFFERENT:
+            raise CorrectionError(
+                f"Corrections and labels contradict each other: of {there.size} pixels that were erased, {there.sum()}"
+                " are an object in the labels.",
+                "Give the labels with the corrections in them, or none: the image is segmented, then.",
+            )
 
 
 def _segmented(
@@ -243,7 +295,7 @@ def _on_labeled(labels: NDArray[Any], annotated: NDArray[np.int64]) -> NDArray[A
 
 
 def iter_fine_tune(
-    model: ModelLike,
+    model: StartLike,
     images: Any,
     corrections: Corrections | Sequence[Corrections],
     labels: Any = None,
@@ -252,19 +304,26 @@ def iter_fine_tune(
     axes: str | None = None,
     teacher: TeacherLike | None = None,
     rehearsal: Any = None,
+    others: Any = (),
     out_dir: str | Path | None = None,
+    improved: Improved | None = None,
+    finish: Callable[[], bool] | None = None,
 ) -> Job[Model]:
     """Fine-tune a model with corrections, as a job.
 
     Parameters
     ----------
-    model, images, corrections, labels, config, axes, teacher, rehearsal, out_dir
+    model, images, corrections, labels, config, axes, teacher, rehearsal, others, out_dir
         As for :func:`fine_tune`.
+    improved : callable, optional
+        Called every few seconds with the model so far; the dict of images that it returns is yielded as a preview.
+    finish : callable, optional
+        Asked at every step. Once it returns true, the best model so far is the result.
 
     Returns
     -------
     Job of Model
-        Yields progress, metrics and the saved file; its result is the new model.
+        Yields progress, metrics, notices and the saved file; its result is the new model.
 
     Raises
     ------
@@ -284,25 +343,101 @@ def iter_fine_tune(
         ...
     napari_grd.errors.CorrectionError: The corrections of 0 images leave no object to learn from. ...
     """
-    settings = SegmentConfig(object_diameter=(config or FineTuneConfig()).object_diameter)
-    student = as_model(model)
-    planes = corrected_planes(student, images, corrections, labels, axes, settings)
+    images = [images] if hasattr(images, "ndim") else list(images)
+    others = [others] if hasattr(others, "ndim") else list(others)
+    config = config or FineTuneConfig()
+    starts = _starts(model, images, corrections)
+    planes = corrected_planes(starts[0], images, corrections, labels, axes, _view(config))
     return (
         yield from iter_fit_known(
-            student,
+            starts,
             [plane.image for plane in planes],
             [plane.labels for plane in planes],
             config,
             teacher=None if teacher is None else as_teacher(teacher),
             rehearsal=rehearsal,
             rehearsal_axes=axes,
+            others=[as_image(image, axes, in_channels=starts[0].config.in_channels) for image in others],
             out_dir=out_dir,
+            improved=improved,
+            finish=finish,
         )
     )
 
 
+def _view(config: FineTuneConfig) -> SegmentConfig:
+    """How an image without labels is segmented before its corrections are applied."""
+    return SegmentConfig(object_diameter=config.object_diameter, threads=config.threads)
+
+
+def _starts(model: StartLike, images: Sequence[Any], corrections: Corrections | Sequence[Corrections]) -> list[Model]:
+    """The models among which the start of the fine-tuning is chosen."""
+    if isinstance(model, str) and model == AUTO:
+        made = [corrections] if isinstance(corrections, Corrections) else list(corrections)
+        return builtin_starts([_channels(image, each) for image, each in zip(images, made, strict=False)])
+    several: list[ModelLike] = list(model) if isinstance(model, list | tuple) else [cast(ModelLike, model)]
+    if not several:
+        raise ConfigError("The list of models to start from is empty.", f"Give a model, or {AUTO!r}.")
+    models = [as_model(each) for each in several]
+    if len({each.config.in_channels for each in models}) > 1:
+        counts = ", ".join(f"{each.card.name} {each.config.in_channels}" for each in models)
+        raise ConfigError(f"The models take different numbers of channels: {counts}.", "Give models of one number.")
+    return models
+
+
+def _channels(image: Any, made: Any) -> int:
+    """Number of channels of an image, from the shape that its corrections are of."""
+    if isinstance(made, Corrections) and np.ndim(image) == len(made.image.axes) + 1:
+        extra = list(np.shape(image))
+        for size in made.image.shape:
+            extra.remove(size)
+        return int(extra[0])
+    return 1
+
+
+def builtin_starts(channels: Sequence[int]) -> list[Model]:
+    """The built-in students that images of these numbers of channels can be fine-tuned from.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Of each image.
+
+    Returns
+    -------
+    list of Model
+        Students of one channel are widened for images of several.
+
+    Raises
+    ------
+    ConfigError
+        If the images differ.
+
+    Examples
+    --------
+    >>> {model.config.in_channels for model in builtin_starts([3])}
+    {3}
+    """
+    if len(set(channels)) > 1:
+        raise ConfigError(
+            f"The images have different numbers of channels: {sorted(set(channels))}.",
+            "Learn from images of one number of channels at a time.",
+        )
+    wanted = channels[0] if channels else 1
+    return fitting_starts([load_model(name) for name in builtin_paths()], wanted)
+
+
+def fitting_starts(models: Sequence[Model], channels: int) -> list[Model]:
+    """Those of several models that are students for planes of so many channels, those of one channel widened."""
+    students = [each for each in models if each.card.kind != "teacher" and each.config.ndim == 2]
+    found = [each for each in students if each.config.in_channels == channels]
+    if channels > 1:
+        found += [widened(each, channels) for each in students if each.config.in_channels == 1]
+    return found
+
+
 def fine_tune(
-    model: ModelLike,
+    model: StartLike,
     images: Any,
     corrections: Corrections | Sequence[Corrections],
     labels: Any = None,
@@ -311,34 +446,43 @@ def fine_tune(
     axes: str | None = None,
     teacher: TeacherLike | None = None,
     rehearsal: Any = None,
+    others: Any = (),
     out_dir: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Model:
-    """Fine-tune a model on corrected objects, with rehearsal to limit forgetting.
+    """Fine-tune a model on corrected objects.
+
+    How far to go is decided by objects that are held out, in turns, and can be "not at all": then a warning says so and
+    the model is returned as it is.
 
     Parameters
     ----------
-    model : Model, str or Path
+    model : "auto", Model, str, Path, or list of these
         The model, or what :func:`napari_grd.api.load_model` takes. It stays as it is: to revert is to go on with it.
+        "auto": whichever built-in student explains the corrections best (of several channels also those of one channel,
+        which then see their mean); of a list, whichever of it.
     images : array or sequence of arrays
         One bare array is one image, which can be a stack or a series.
     corrections : Corrections or sequence of Corrections
         One for each image. Only what :func:`napari_grd.api.training_labels` makes of them counts:
-        all else is masked, not background.
+        all else is unlabeled, not background.
     labels : array or sequence of arrays, optional
         For each image its segmentation with the corrections in it, of the spatial shape of the image. Default: it is
         segmented here and the corrections are applied on it.
     config : FineTuneConfig, optional
-        The recipe: how long, how much of it is rehearsal, and at which object diameter.
+        The recipe: how long, for these images only or to keep what the model knows, and at which object diameter.
     axes : str, optional
         Axes of every image, a letter an axis. Default: those of its corrections,
         and channels first or last if there is one more.
     teacher : Teacher, Model, str or Path, optional
-        Whose graphs stay in the loss on rehearsed images. Default: the model as it was.
+        Whose predictions are rehearsed. Default: the model as it was, if it is of use on these images.
     rehearsal : array or sequence of arrays, optional
-        Images of what the model was made for, without labels, to rehearse. Default: simulated nuclei,
+        For the mode "keep": images of what the model was made for, without labels. Default: simulated nuclei,
         which preserve less.
+    others : array or sequence of arrays, optional
+        More images like the corrected ones, each of one plane, without corrections: what is predicted on them is
+        rehearsed, too.
     out_dir : path, optional
         Where ``tuned.grd.safetensors`` goes.
     on_event, cancelled : callable, optional
@@ -347,16 +491,22 @@ def fine_tune(
     Returns
     -------
     Model
-        A new one, whose card records the fine-tuning.
+        A new one, whose card records the fine-tuning and its scores on held-out objects, and which segments images of
+        this kind at their size without being told. The model itself if nothing was gained.
 
     Raises
     ------
     CorrectionError
-        If there is nothing to learn from, or corrections are of another image.
+        If there is nothing to learn from, corrections are of another image, or they contradict each other.
     GrdError
         If images, labels or settings cannot be used.
     Cancelled
         If ``cancelled`` answered true.
+
+    Warns
+    -----
+    GrdWarning
+        If nothing was gained, or too little was corrected to know.
 
     See Also
     --------
@@ -368,17 +518,27 @@ def fine_tune(
     Examples
     --------
     >>> import numpy as np
-    >>> from napari_grd.corrections import Accept, ImageRef, Region
+    >>> from napari_grd.corrections import Draw, ImageRef, Region
     >>> from napari_grd.data.simulate import nuclei_2d
     >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
-    >>> right = labels == labels[64, 64] if labels[64, 64] else labels == 1
-    >>> pixel = tuple(int(at) for at in np.argwhere(right)[0])
-    >>> corrections = Corrections(ImageRef.of(image), [Accept(pixel, Region.from_mask(right))])
-    >>> tuned = fine_tune("nuclei", image, corrections, labels, FineTuneConfig(steps=2))
-    >>> tuned.card.recipe["fine_tune"]["steps_taken"]
-    2
+    >>> drawn = [Draw(Region.from_mask(labels == number)) for number in (1, 2, 3)]
+    >>> events = []
+    >>> job = iter_fine_tune("nuclei", image, Corrections(ImageRef.of(image), drawn), labels, FineTuneConfig(steps=8))
+    >>> from napari_grd.jobs import drain
+    >>> model = drain(job, events.append)
+    >>> [event.values["held-out objects"] for event in events if getattr(event, "kind", "") == "held-out"]
+    [3.0]
     """
     job = iter_fine_tune(
-        model, images, corrections, labels, config, axes=axes, teacher=teacher, rehearsal=rehearsal, out_dir=out_dir
+        model,
+        images,
+        corrections,
+        labels,
+        config,
+        axes=axes,
+        teacher=teacher,
+        rehearsal=rehearsal,
+        others=others,
+        out_dir=out_dir,
     )
     return drain(job, on_event, cancelled)

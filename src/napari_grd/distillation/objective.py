@@ -4,7 +4,6 @@ The terms themselves are pure functions in :mod:`.losses`; here their inputs are
 summed (method.md, section 11).
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -52,8 +51,6 @@ class Objective:
     normalize : {"pixels", "valid"}
         As for :func:`~napari_grd.distillation.losses.affinity_loss`, against
         labels. With "valid", a patch with few labeled pixels has the same weight as one with many.
-    rarest : float
-        Maximum weight of a pair against labels; by default attractive and repulsive pairs are balanced.
     """
 
     def __init__(
@@ -62,12 +59,10 @@ class Objective:
         offsets: tuple[Offset, ...],
         *,
         normalize: losses.Normalize = "pixels",
-        rarest: float = math.inf,
     ) -> None:
         self.config = config
         self.offsets = offsets
         self._normalize = normalize
-        self._rarest = rarest
         self._weights = {"affinity": 1.0, "foreground": config.foreground_weight}
 
     def __call__(self, embedding: Tensor, logit: Tensor | None, batch: Batch, step: int) -> dict[str, Tensor]:
@@ -107,7 +102,7 @@ class Objective:
         """Affinities of the labels, their validity, and weights that balance attractive and repulsive pairs."""
         wanted = affinities_from_labels(labels, self.offsets, background="equal")
         valid = valid & self._both(labels > 0) if self.config.background == "ignore" else valid
-        return wanted, valid, class_weights(wanted, valid).clamp(max=self._rarest)
+        return wanted, valid, class_weights(wanted, valid)
 
     def _both(self, pixels: Tensor) -> Tensor:
         """Pairs (B, K, *S) with both ends in a mask (B, *S)."""

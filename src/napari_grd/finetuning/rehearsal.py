@@ -1,8 +1,9 @@
 """Rehearsal: patches with the teacher's predictions, against forgetting during fine-tuning.
 
-Without the training images, simulated nuclei of many sizes and intensities replace them: their content matters less
-than that the model's predictions on them stay the same. Robins, "Catastrophic Forgetting, Rehearsal and
-Pseudorehearsal", Connection Science 7 (1995).
+For images like the corrected ones, the rest of these images is rehearsed: what the model predicts away from the
+corrections. To keep what the model was made for, images of its own kind are. Without any, simulated nuclei of many
+sizes and intensities replace them: their content matters less than that the model's predictions on them stay the
+same. Robins, "Catastrophic Forgetting, Rehearsal and Pseudorehearsal", Connection Science 7 (1995).
 """
 
 from collections.abc import Sequence
@@ -15,12 +16,16 @@ from scipy import ndimage
 
 from napari_grd.config import NormalizationConfig
 from napari_grd.data.dataset import Example, TeacherLayout
+from napari_grd.data.inputs import IGNORED
 from napari_grd.data.intensity import normalized as normalize_whole
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.teacher_cache import layout_of, stacked
-from napari_grd.inference.rescale import rescale_image
+from napari_grd.finetuning.corrected_grid import GridImage
+from napari_grd.finetuning.held_out import predict_window
+from napari_grd.inference.rescale import nearest, rescale_image
 from napari_grd.jobs import Job, Stopwatch
-from napari_grd.teaching.base import Teacher
+from napari_grd.models import Model
+from napari_grd.teaching.base import Teacher, TeacherPrediction
 from napari_grd.teaching.prediction_check import check_prediction
 
 IMAGES = 32
@@ -33,6 +38,7 @@ _DIM = (0.04, 0.5)  # intensity of dim nuclei, relative to bright ones
 _HAZE = 0.6  # largest intensity of the out-of-focus background
 _DEFOCUS = (3.0, 20.0)  # sigma of its blur, in pixels
 _NOISE = (0.003, 0.12)  # standard deviation, relative to the intensity of nuclei
+_OWN_WINDOWS, _OWN_SIDE = 4, 384  # number of windows of the corrected images, and their largest side
 
 
 @dataclass(frozen=True)
@@ -130,3 +136,58 @@ def iter_rehearsal(
         examples.append(Example(f"rehearsal {done}", normalized, said.labels.astype(np.int64), output))
     yield watch.progress(len(images))
     return Rehearsal(examples, layout)
+
+
+def iter_own_images(
+    model: Model, images: Sequence[GridImage], stage: str, seed: int, said: Sequence[TeacherPrediction] | None = None
+) -> Job[Rehearsal]:
+    """What a model, or a teacher, predicts on the corrected images, away from the corrections.
+
+    Parameters
+    ----------
+    model : Model
+        The model before fine-tuning.
+    images : sequence of GridImage
+        Labeled pixels are not rehearsed.
+    stage : str
+        Name of the stage in progress events.
+    seed : int
+        Decides which windows of the images are used.
+    said : sequence of TeacherPrediction, optional
+        A teacher's predictions of the images; default: the model's.
+
+    Returns
+    -------
+    Rehearsal
+    """
+    rng = np.random.default_rng(seed)
+    count = max(_OWN_WINDOWS, len(images))
+    watch = Stopwatch(stage, count)
+    examples, layout = [], None
+    for done in range(count):
+        yield watch.progress(done)
+        number = done % len(images)
+        grid = images[number]
+        starts = [int(rng.integers(0, max(0, size - _OWN_SIDE) + 1)) for size in grid.labels.shape]
+        box = tuple(slice(start, start + _OWN_SIDE) for start in starts)
+        if said is None:
+            prediction = predict_window(model, model.network, grid.image[:, *box])
+        else:
+            prediction = _cut(said[number], grid.labels.shape, box)
+        layout = layout_of(prediction)
+        output = None if layout is None else stacked(prediction, layout)
+        labels = np.where(grid.labels[box] >= 0, IGNORED, prediction.labels.astype(np.int64))
+        examples.append(Example(f"rehearsal {done}", grid.image[:, *box], labels, output))
+    yield watch.progress(count)
+    return Rehearsal(examples, layout)
+
+
+def _cut(said: TeacherPrediction, shape: tuple[int, ...], box: tuple[slice, ...]) -> TeacherPrediction:
+    """A window of a prediction on the grid. Affinities have lengths in pixels, so that they cannot be rescaled."""
+    foreground, embeddings, affinities = said.foreground, said.embeddings, said.affinities
+    return TeacherPrediction(
+        nearest(said.labels, shape)[box],
+        None if foreground is None else rescale_image(foreground[None], shape)[0][box],
+        None if embeddings is None else rescale_image(embeddings, shape)[:, *box],
+        None if affinities is None or said.labels.shape != shape else affinities[:, *box],
+    )

@@ -12,15 +12,13 @@ from napari_grd.distillation.objective import DistillationObjective, Objective
 from napari_grd.distillation.optim import learning_rate
 from napari_grd.errors import ConfigError
 from napari_grd.finetuning.rehearsal import Rehearsal
+from napari_grd.finetuning.sparse_objective import SparseObjective
 from napari_grd.inference.torch_runtime import cpu_threads, resolve_device
 from napari_grd.models import Model
 
 # The teacher's soft outputs are rehearsed, not its instances, which would only sharpen them. The terms across images
 # cost a third of the step.
 GRAPHS = LossWeights(affinity=0, agd=8, agd_balanced=True, node=0.02, edge=0.1, agd_inter=0, igd_inter=0)
-# Around single objects all repulsive pairs are at the rim. Balanced weights would split objects that are not learned
-# yet.
-_RAREST = 1.5
 _TURNS = AugmentConfig(rotate=0, scale=0, elastic=0, intensity=0, noise=0, blur=0)  # the teacher's output stays valid
 _PARTS = 1000  # units of the schedule
 
@@ -59,7 +57,7 @@ class FineTuningStep:
             augment=AugmentConfig(),
             seed=config.seed,
         )
-        self._learn = Objective(settings, model.config.offsets, normalize="valid", rarest=_RAREST)
+        self._learn = SparseObjective(settings, model.config.offsets)
         self._recalled = self._keep = None
         if recalled is not None:
             self._recalled = PatchSampler(

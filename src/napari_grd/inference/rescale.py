@@ -53,13 +53,13 @@ def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 
             "Give one of them: either sets the scale.",
         )
     if config.object_diameter is not None:
-        name, given, known = "object_diameter", config.object_diameter, model.object_diameter
+        name, given, known = "object_diameter", config.object_diameter, model.grid_diameter
         factor = known / given if known else None
     elif config.pixel_size is not None:
         name, given, known = "pixel_size", config.pixel_size, model.pixel_size
-        factor = given / known if known else None
+        factor = given / known * (model.scale or 1.0) if known else None
     else:
-        return _unless_close(downsample)
+        return _unless_close(downsample * (model.scale or 1.0))
     if factor is None:
         raise ConfigError(
             f"{name} is {given}, but the model does not store the {name} of its training data.",

@@ -287,5 +287,8 @@ def affinities(
 
 
 def _at_scale_1(model: ModelLike, image: Any, config: SegmentConfig | None, axes: str | None) -> Prediction:
-    config = (config or SegmentConfig()).replace(object_diameter=None, pixel_size=None)
+    model = as_model(model)
+    # Told the diameter on the network's grid, the image is not rescaled.
+    diameter = None if model.config.scale is None else model.config.grid_diameter
+    config = (config or SegmentConfig()).replace(object_diameter=diameter, pixel_size=None)
     return predict(model, image, config, axes=axes)

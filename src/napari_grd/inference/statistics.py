@@ -54,9 +54,7 @@ def measure_plane(
     # A volume is read as a whole, because its model needs it as a whole.
     boxes = _samples(shape, whole=math.prod(shape) <= _READ or len(shape) == 3)
     patches = [read_patch(source, level, plane, box, model.in_channels).pixels for box in boxes]
-    diameter = (
-        None if model.object_diameter is None else model.object_diameter / (view.scale * source.downsample(level))
-    )
+    diameter = None if model.grid_diameter is None else model.grid_diameter / (view.scale * source.downsample(level))
     return measured_as(view.config, patches, model, diameter)
 
 

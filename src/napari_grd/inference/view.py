@@ -96,7 +96,7 @@ def resolve_view(
             " channel(s).",
             "Give low and high per channel.",
         )
-    size_open = config.object_diameter == "auto" and config.pixel_size is None
+    size_open = config.object_diameter == "auto" and config.pixel_size is None and model.scale is None
     invert_open = config.invert == "auto" and given is None and config.intensity_range is None
     knows = model.ndim == 2 and model.contrast is not None
     sizes = model.contrast in ("bright", "dark")

@@ -149,7 +149,7 @@ def check_settings(config: ModelConfig, path: Path) -> None:
             f"The model file {str(path)!r} declares a network of {channels} channels; the maximum is {MAX_CHANNELS}.",
             "Ask its author for the original.",
         )
-    for name in ("object_diameter", "pixel_size"):
+    for name in ("object_diameter", "pixel_size", "scale"):
         value = getattr(config, name)
         if value is not None and not 1 / MAX_SIZE < value < MAX_SIZE:
             raise ModelFileError(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from napari_grd.config import Config, NetworkConfig, NormalizationConfig, PartitionConfig
@@ -27,10 +27,29 @@ class ModelConfig(Config):
     object_diameter: float | None = Field(
         None, gt=0, description="typical object diameter of the training data in pixels"
     )
+    scale: float | None = Field(
+        None,
+        gt=0,
+        description="pixels of the network's grid per pixel of an image of which no size is given; None: 1, unless the"
+        " object diameter estimated from the image differs",
+    )
     pixel_size: float | None = Field(None, gt=0, description="pixel size of the training data in micrometers")
     contrast: Contrast | None = Field(
         None, description="contrast of objects in the training data with their surroundings; None: unknown"
     )
+
+    @property
+    def grid_diameter(self) -> float | None:
+        """Typical object diameter in pixels of the network's grid: ``object_diameter`` unless a scale is stored."""
+        return None if self.object_diameter is None else self.object_diameter * (self.scale or 1.0)
+
+    @model_serializer(mode="wrap")
+    def _without_default_scale(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Fingerprints, and readers of earlier versions, do not know it.
+        values: dict[str, Any] = serialize(self)
+        if self.scale is None:
+            values.pop("scale", None)
+        return values
 
 
 class ModelCard(Config):

@@ -1,21 +1,43 @@
-"""Learn, Keep and Revert, with a tiny model and two steps."""
+"""Learn, Stop, Keep and Revert, with a tiny model and a few steps."""
 
 from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_grd._napari.state import state_of
 from napari_grd.config import FineTuneConfig
 from napari_grd.corrections import Accept, Region
+from napari_grd.finetuning import choice, fine_tune, learning
+
+QUICK = FineTuneConfig(steps=2, seconds=None, patch=64)
+
+
+def press(part: Any) -> None:
+    """With the mouse, in its middle; a check box at its box."""
+    at = part.rect().center()
+    if hasattr(part, "isCheckable") and part.isCheckable() and not hasattr(part, "setDefault"):
+        at.setX(8)
+    QTest.mouseClick(part, Qt.MouseButton.LeftButton, pos=at)
 
 
 @pytest.fixture
-def learning(correct: Any, viewer: Any, picture: Any, blocks: Any) -> Any:
+def gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was learned counts as a gain: an untrained model gains nothing in two steps."""
+    for module in (choice, learning):
+        monkeypatch.setattr(module, "is_gain", lambda before, after: True)
+    monkeypatch.setattr(learning, "mean_quality", lambda scores: 0.0)
+
+
+@pytest.fixture
+def dock(correct: Any, viewer: Any, picture: Any, blocks: Any) -> Any:
     viewer.add_image(picture, name="cells")
     viewer.add_labels(blocks, name="blocks")
     widget = correct()
-    widget.toolbox.learn.config = FineTuneConfig(steps=2, seconds=None, patch=64)
+    widget.toolbox.learn.config = QUICK
+    widget.toolbox.learn.best.setChecked(False)
     return widget
 
 
@@ -30,56 +52,121 @@ def accept(widget: Any, blocks: Any, count: int) -> None:
 def learn(widget: Any, qtbot: Any) -> Any:
     part = widget.toolbox.learn
     assert part.start.isEnabled()
-    part.start.click()
+    press(part.start)
     assert not part.start.isEnabled()
     qtbot.waitUntil(lambda: part._running is None, timeout=120_000)
-    assert not widget.message.text()
     return part
 
 
-def test_too_few_objects_are_a_reason(learning: Any, blocks: Any) -> None:
-    accept(learning, blocks, 2)
-    assert not learning.toolbox.learn.start.isEnabled()
-    assert "1 more object" in learning.toolbox.learn.start.text()
+def test_too_few_objects_are_a_reason(dock: Any, blocks: Any) -> None:
+    accept(dock, blocks, 2)
+    assert not dock.toolbox.learn.start.isEnabled()
+    assert "1 more object" in dock.toolbox.learn.start.text()
 
 
-def test_what_was_learned_is_shown_and_kept(learning: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
-    accept(learning, blocks, 4)
-    part = learn(learning, qtbot)
-    assert "4 corrected objects" in part.scores.text()
+def test_what_was_learned_is_shown_and_kept(dock: Any, blocks: Any, viewer: Any, qtbot: Any, gains: None) -> None:
+    accept(dock, blocks, 4)
+    part = learn(dock, qtbot)
+    assert not dock.message.text()
+    assert "4 corrected objects, each held out once" in part.scores.text()
     before, after = viewer.layers["blocks before learning"], viewer.layers["blocks after learning"]
     assert after.visible
-    part._views["before"].click()
+    press(part._views["before"])
     assert before.visible
     assert not after.visible
     np.testing.assert_array_equal(viewer.layers["blocks"].data, blocks)
-    part.keep.click()
+    press(part.keep)
     assert before not in viewer.layers
-    assert state_of(viewer).student == learning.form.model.name() != "tiny"
+    assert state_of(viewer).student == dock.form.model.name() != "tiny"
     assert part.save.isEnabled()
+    tuned = state_of(viewer).get(state_of(viewer).student)
+    assert tuned.card.recipe["fine_tune"]["mode"] == "these_images"
 
 
-def test_revert_leaves_everything_as_it_was(learning: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
-    accept(learning, blocks, 3)
+def test_what_gains_nothing_changes_nothing_and_says_so(dock: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
+    accept(dock, blocks, 3)
     names = state_of(viewer).names
-    part = learn(learning, qtbot)
-    part.revert.click()
+    part = learn(dock, qtbot)
+    assert "Nothing was gained" in dock.message.text()
+    assert "blocks after learning" not in viewer.layers
+    assert part.choice.isHidden()
+    assert part.start.isEnabled()
+    assert state_of(viewer).names == names
+
+
+def test_revert_leaves_everything_as_it_was(dock: Any, blocks: Any, viewer: Any, qtbot: Any, gains: None) -> None:
+    accept(dock, blocks, 3)
+    names = state_of(viewer).names
+    part = learn(dock, qtbot)
+    press(part.revert)
     assert state_of(viewer).names == names
     assert "blocks after learning" not in viewer.layers
     assert part.start.isEnabled()
 
 
-def test_learning_is_stopped_and_nothing_is_lost(learning: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
-    accept(learning, blocks, 3)
-    part, names = learning.toolbox.learn, state_of(viewer).names
-    part.config = FineTuneConfig(steps=100_000, seconds=None, patch=64)
-    part.start.click()
-    qtbot.waitUntil(lambda: "Learning" in part.bar.text.text(), timeout=120_000)
-    part.bar.stop.click()
+def test_what_it_knows_can_be_kept(
+    dock: Any, blocks: Any, viewer: Any, qtbot: Any, gains: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fine_tune, "IMAGES", 2)
+    accept(dock, blocks, 3)
+    part = dock.toolbox.learn
+    part.mode.setFocus()
+    QTest.keyClick(part.mode, Qt.Key.Key_Down)
+    assert part.mode.currentText() == "Keep what it knows"
+    learn(dock, qtbot)
+    assert part._learned.model.card.recipe["fine_tune"]["mode"] == "keep"
+    assert part._learned.model.config == state_of(viewer).get("tiny").config
+
+
+def test_improved_labels_appear_and_stop_keeps_the_best_so_far(
+    dock: Any, blocks: Any, viewer: Any, qtbot: Any, gains: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "_PREVIEW_EVERY", 0.0)
+    accept(dock, blocks, 3)
+    part = dock.toolbox.learn
+    part.config = QUICK.replace(steps=100_000)
+    press(part.start)
+    qtbot.waitUntil(lambda: "blocks learning" in viewer.layers, timeout=120_000)
+    preview = viewer.layers["blocks learning"]
+    assert preview.data.shape == blocks.shape
+    press(part.bar.stop)
     qtbot.waitUntil(lambda: part._running is None, timeout=120_000)
-    assert state_of(viewer).names == names
-    assert "blocks after learning" not in viewer.layers
-    assert len(learning.toolbox.session.corrections) == 3
-    assert part.start.isEnabled()
-    part.config = FineTuneConfig(steps=2, seconds=None, patch=64)
-    assert "3 corrected objects" in learn(learning, qtbot).scores.text()
+    assert preview not in viewer.layers
+    assert "blocks after learning" in viewer.layers
+    assert part._learned.model.card.recipe["fine_tune"]["steps_taken"] < 100_000
+    assert len(dock.toolbox.session.corrections) == 3
+
+
+def test_it_starts_from_the_built_in_model_that_fits_best(dock: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
+    """Real nuclei: the untrained model is not the one that goes on, even if nothing is gained by learning."""
+    accept(dock, blocks, 3)
+    part = dock.toolbox.learn
+    press(part.best)
+    assert part.best.isChecked()
+    learn(dock, qtbot)
+    assert "Learning starts from" in dock.message.text()
+
+
+def test_corrections_of_images_add_up_and_untouched_ones_are_compared(
+    dock: Any, blocks: Any, picture: Any, viewer: Any, qtbot: Any, gains: None
+) -> None:
+    accept(dock, blocks, 2)
+    press(dock.start)  # ends the session of the first image
+    qtbot.waitUntil(lambda: dock.toolbox.session is None, timeout=60_000)
+    viewer.add_image(picture[::-1].copy(), name="untouched")
+    viewer.add_image(picture[:, ::-1].copy(), name="second")
+    mirrored = blocks[:, ::-1].copy()
+    dock.form.labels.set_layer(viewer.add_labels(mirrored, name="second blocks"))
+    dock.form.image.set_layer(viewer.layers["second"])
+    press(dock.start)
+    qtbot.waitUntil(lambda: dock.toolbox.session is not None, timeout=60_000)
+    accept(dock, mirrored, 2)
+    part = learn(dock, qtbot)
+    assert "4 corrected objects" in part.scores.text()
+    assert viewer.layers["untouched after learning"].visible
+    assert not viewer.layers["untouched before learning"].visible
+    assert "cells after learning" not in viewer.layers
+    press(part.revert)
+    assert "untouched after learning" not in viewer.layers
+    viewer.layers.remove("blocks")
+    assert part._others() == []

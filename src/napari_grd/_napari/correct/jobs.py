@@ -1,8 +1,8 @@
-"""Jobs of the Correct widget, run in a worker: open corrections, predict planes, rank objects, fine-tune."""
+"""Jobs of the Correct widget, run in a worker: open corrections, predict planes, rank objects."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ from napari_grd._napari.correct.storage import CorrectionsFile, corrections_file
 from napari_grd._napari.correct.target import CorrectionTarget, Plane
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
-from napari_grd.config import FineTuneConfig, SegmentConfig
-from napari_grd.corrections import Correction, Corrections, ImageRef, Journal, load_corrections, open_journal
+from napari_grd.config import SegmentConfig
+from napari_grd.corrections import Journal, load_corrections, open_journal
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.predictions import PlanePrediction, Predictions
 from napari_grd.corrections.uncertainty import UncertainObject, uncertain_objects
@@ -23,14 +23,13 @@ from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.errors import ConfigError
 from napari_grd.inference.planes import iter_segment_planes
 from napari_grd.inference.prediction import partition_prediction
-from napari_grd.inference.segment import iter_predict, iter_segment
+from napari_grd.inference.segment import iter_predict
 from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.view import resolve_view
-from napari_grd.jobs import Job, Notice, Progress, Stopwatch
+from napari_grd.jobs import Job, Progress
 from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
 
 if TYPE_CHECKING:
-    from napari_grd.corrections.fine_tune import BeforeAfter
     from napari_grd.models import Model
 
 _MOST = 1 << 30  # bytes of embeddings that are kept: 16 planes of 1024 x 1024
@@ -281,87 +280,3 @@ def _iter_segment(
 ) -> Job[NDArray[np.uint32]]:
     prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
     return partition_prediction(prediction, config)
-
-
-@dataclass(frozen=True, eq=False)
-class LearningRequest:
-    """Corrected planes and settings, frozen when the button is pressed.
-
-    Attributes
-    ----------
-    request : CorrectionRequest
-        Image, model and settings.
-    plane : tuple of int
-        The visible plane, on which before and after are shown.
-    corrections : sequence of Correction
-    labels : dict of plane to (H, W) uint32
-        Of every corrected plane, with the corrections in it.
-    config : FineTuneConfig
-        Its object diameter is that of the request.
-    """
-
-    request: CorrectionRequest
-    plane: Plane
-    corrections: Sequence[Correction]
-    labels: dict[Plane, NDArray[np.uint32]]
-    config: FineTuneConfig
-
-
-@dataclass(frozen=True, eq=False)
-class LearningResult:
-    """The fine-tuned model, and how it compares.
-
-    Attributes
-    ----------
-    model : Model
-        The fine-tuned one.
-    scores : BeforeAfter
-        On the corrected objects.
-    plane : tuple of int
-    before, after : (H, W) uint32
-        The plane as both models segment it.
-    """
-
-    model: "Model"
-    scores: "BeforeAfter"
-    plane: Plane
-    before: NDArray[np.uint32]
-    after: NDArray[np.uint32]
-
-
-def iter_learn(learning: LearningRequest, model: "Model") -> Job[LearningResult]:
-    """Fine-tune a copy of a model, score both, and segment the visible plane with both.
-
-    Raises
-    ------
-    GrdError
-        If there is nothing to learn from, or the image cannot be read by the model.
-    """
-    from napari_grd.corrections.fine_tune import before_after, iter_fine_tune  # imports what trains
-
-    planes = list(learning.labels)
-    watch = Stopwatch("Reading the corrected planes", len(planes))
-    images: list[NDArray[Any]] = []
-    for plane in planes:
-        yield watch.progress(len(images))
-        images.append(read_plane(learning.request.target, plane))
-    corrections = [_of_plane(learning.corrections, plane, labels.shape) for plane, labels in learning.labels.items()]
-    labels = [learning.labels[plane] for plane in planes]
-    # Decided on the whole image, as when it was segmented; what is corrected is a part of it.
-    view = resolve_view(learning.request.target.source, model.config, learning.request.config)
-    known = model.config.object_diameter
-    diameter = None if known is None or view.scale == 1 else known / view.scale
-    config = learning.config.replace(object_diameter=diameter)
-    yield from (Notice(note, category=None) for note in view.notes)
-    tuned = yield from iter_fine_tune(model, images, corrections, labels, config, axes="cyx")
-    yield Stopwatch("Comparing before and after", 3).progress(0)
-    scores = before_after(model, tuned, images, corrections, labels, view.config, axes="cyx")
-    shown = read_plane(learning.request.target, learning.plane)
-    before = yield from iter_segment(model, shown, view.config, axes="cyx")
-    after = yield from iter_segment(tuned, shown, view.config, axes="cyx")
-    return LearningResult(tuned, scores, learning.plane, before, after)
-
-
-def _of_plane(corrections: Sequence[Correction], plane: Plane, shape: tuple[int, ...]) -> Corrections:
-    """Those of one plane, as an image of its own."""
-    return Corrections(ImageRef(shape), [replace(one, plane=()) for one in corrections if one.plane == plane])

@@ -1,35 +1,55 @@
-"""Learn: fine-tune the model on corrected objects, compare before and after, keep or revert."""
+"""Learn: fine-tune a model on corrected objects, show improved labels meanwhile, keep or revert."""
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_grd._napari.correct.jobs import LearningRequest, LearningResult, iter_learn
+from napari_grd._napari.correct.learning_jobs import (
+    SHOWN,
+    BeforeAfterLabels,
+    CorrectedLayer,
+    LearningRequest,
+    LearningResult,
+    iter_learn,
+)
 from napari_grd._napari.correct.session import Session
+from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import output_options, provenance
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
+from napari_grd._napari.source import ImageSource, default_channels, image_layers
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.config import FineTuneConfig
+from napari_grd.jobs import Event, PreviewImages
 
 if TYPE_CHECKING:
-    from napari_grd.jobs import Job
-    from napari_grd.models import Model
+    from collections.abc import Mapping
+    from typing import Any
+
+    from numpy.typing import NDArray
 
 LEAST = 3
 """Fewest corrected objects for fine-tuning."""
 
 _ZERO = np.zeros(2)
+_SIDES = ("before", "after")
 _TIP = (
-    "Fine-tune the model on verified and corrected objects, in the background, in about a minute. On its original"
-    " kind of images it can get slightly worse: check before you keep it."
+    "Fine-tune the model on the verified and corrected objects of all open images, in the background, in about a"
+    " minute. Objects that are held out decide how far it goes; if nothing is gained it stays as it is."
 )
+_MODES: dict[str, Literal["these_images", "keep"]] = {"Only these images": "these_images", "Keep what it knows": "keep"}
+_MODE_TIP = (
+    "Only these images: as good as possible on images like these.\n"
+    "Keep what it knows: as good as before on the model's own kind of images, too, which learns less."
+)
+_BEST_TIP = "Start from whichever model explains the corrections best: the chosen one, or a built-in one."
+_MOST_UNTOUCHED = 3  # open images without corrections whose segmentation is rehearsed
 
 
 class LearningPanel(QWidget):
@@ -55,13 +75,27 @@ class LearningPanel(QWidget):
         self._session: Session | None = None
         self._running: Running[LearningResult] | None = None
         self._learned: LearningResult | None = None
-        self._layers: dict[str, Labels] = {}
+        self._layers: dict[str, list[Labels]] = {}
+        self._earlier: dict[Labels, CorrectedLayer] = {}
+        self._compared: list[tuple[ImageSource, Plane]] = []
+        self._preview: Labels | None = None
+        self.mode = QComboBox()
+        self.mode.addItems(list(_MODES))
+        self.mode.setToolTip(_MODE_TIP)
+        self.mode.setCurrentIndex(list(_MODES.values()).index(self.config.mode))
+        self.best = QCheckBox("Best start")
+        self.best.setToolTip(_BEST_TIP)
+        self.best.setChecked(True)
+        self.best.toggled.connect(lambda _on: self.describe())
         self.start = button("Learn", _TIP, self._start)
-        self.bar = JobBar("Stop; the model stays as it was.")
+        self.bar = JobBar("Stop; the best model so far is shown.")
         self.scores = QLabel()
-        self.scores.setToolTip("Average precision on the corrected objects, before and after fine-tuning.")
+        self.scores.setWordWrap(True)
+        self.scores.setToolTip(
+            "On corrected objects, each segmented by a model that has not learned from it, before and after."
+        )
         self.save = SaveButton(panel)
-        self._views = {name: self._view(name) for name in ("before", "after")}
+        self._views = {name: self._view(name) for name in _SIDES}
         group = QButtonGroup(self)
         self.keep = button("Keep", "Use the fine-tuned model from now on, here and in Live.", self._keep)
         self.revert = button("Revert", "Continue with the model as it was.", self._revert)
@@ -82,6 +116,10 @@ class LearningPanel(QWidget):
         row.addWidget(self.save)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        choices = QHBoxLayout()
+        choices.addWidget(self.mode, 1)
+        choices.addWidget(self.best)
+        column.addLayout(choices)
         column.addLayout(row)
         column.addWidget(self.bar)
         column.addWidget(self.choice)
@@ -89,14 +127,18 @@ class LearningPanel(QWidget):
         self.save.hide()
 
     def set_session(self, session: Session | None) -> None:
-        """Use another session, or none."""
+        """Use another session, or none. The corrections of the one before are learned from, too."""
         if self._running is not None:
             self._running.silence()
             self._running.stop()
             self._running = None
         self.bar.finish()
         self._forget()
+        if self._session is not None and self._session is not session and self._session.trainable:
+            self._earlier[self._session.layer] = _frozen(self._session)
         self._session = session
+        if session is not None:
+            self._earlier.pop(session.layer, None)
         self.describe()
 
     def describe(self) -> None:
@@ -113,37 +155,78 @@ class LearningPanel(QWidget):
             return "fine-tuning is running"
         if self._learned is not None:
             return "keep or revert first"
-        if self._session.context.request.model is None:
+        if self._session.context.request.model is None and not self.best.isChecked():
             return "no model is chosen"
-        missing = LEAST - self._session.trainable
+        missing = LEAST - self._session.trainable - sum(len(layer.corrections) for layer in self._others())
         return "" if missing <= 0 else f"{missing} more object{'s' if missing > 1 else ''} to correct or accept"
+
+    def _others(self) -> list[CorrectedLayer]:
+        """What was corrected before and is still open."""
+        layers = self._panel.viewer.layers
+        return [made for layer, made in self._earlier.items() if layer in layers and made.target.source.layer in layers]
+
+    def _untouched(self) -> list[tuple[ImageSource, Plane]]:
+        """Open images of as many channels that nobody corrected: a plane of each."""
+        assert self._session is not None
+        viewer, channels = self._panel.viewer, self._session.target.source.channels
+        used = {channel.layer for channel in channels}
+        used |= {layer.target.source.layer for layer in self._others()}
+        found: list[tuple[ImageSource, Plane]] = []
+        for layer in image_layers(viewer):
+            if layer in used or layer.ndim < 2:
+                continue
+            chosen = default_channels(viewer, layer, len(channels))
+            if chosen is None or layer.rgb != self._session.target.source.layer.rgb:
+                continue
+            source = ImageSource(layer, chosen)
+            found.append((source, tuple(size // 2 for size in source.plane_shape)))
+        return found[:_MOST_UNTOUCHED]
 
     def _start(self) -> None:
         if self._session is None:
             return
         session, chosen = self._session, settings()
-        request, corrections = session.context.request, list(session.corrections)
+        request = session.context.request
+        self._panel.say("")
+        self._compared = self._untouched()
         learning = LearningRequest(
-            request,
+            [_frozen(session), *self._others()],
             session.target.current_plane(self._panel.viewer),
-            corrections,
-            {plane: session.editor.labels[plane].copy() for plane in session.corrections.planes},
-            self.config.replace(device=chosen.device, threads=request.config.threads),
+            request.model,
+            self.best.isChecked(),
+            request.config,
+            self.config.replace(
+                mode=_MODES[self.mode.currentText()], device=chosen.device, threads=request.config.threads
+            ),
+            self._compared,
         )
+        finish = Flag()
         self._running = run_job(
-            partial(_learn, learning, self._panel.state.get),
-            on_event=self.bar.show_event,
+            lambda: iter_learn(learning, self._panel.state.get, finish),
+            on_event=self._show_event,
             on_done=self._done,
             on_error=self._failed,
             on_stopped=self._end,
         )
         self._panel.track(self._running)
-        self.bar.start(self._running)
+        self.bar.start(_Finishing(finish))
         self.describe()
+
+    def _show_event(self, event: "Event") -> None:
+        self.bar.show_event(event)
+        if isinstance(event, PreviewImages) and SHOWN in event.images and self._session is not None:
+            labels = event.images[SHOWN]
+            if self._preview is None or self._preview not in self._panel.viewer.layers:
+                plane = self._session.target.current_plane(self._panel.viewer)
+                self._preview = self._layer("learning", labels, plane, {})
+            else:
+                self._preview.data = labels.reshape(self._preview.data.shape)
 
     def _end(self) -> None:
         self._running = None
         self.bar.finish()
+        self._remove(self._preview)
+        self._preview = None
         self.describe()
 
     def _failed(self, error: BaseException) -> None:
@@ -151,37 +234,53 @@ class LearningPanel(QWidget):
         self._panel.show_error(error)
 
     def _done(self, learned: LearningResult) -> None:
-        self._learned = learned
         self._end()
         self._panel.say(" ".join(self.bar.notices))
-        if self._session is None:
+        if self._session is None or not learned.changed:
             return
-        before, after = learned.scores.before, learned.scores.after
-        rows = "".join(
-            f"<tr><td>AP {level:.2f}&nbsp;&nbsp;</td><td>{before.ap[level]:.2f}</td>"
-            f"<td>&nbsp;→&nbsp;</td><td><b>{after.ap[level]:.2f}</b></td></tr>"
-            for level in (0.5, 0.75)
-        )
-        self.scores.setText(f"On {learned.scores.objects} corrected objects:<table>{rows}</table>")
+        self._learned = learned
+        self.scores.setText(_table(learned.scores))
         self._show(learned)
         self.choice.show()
+        self.describe()
 
     def _show(self, learned: LearningResult) -> None:
         """Both results beside the corrected labels, which stay as they are."""
-        assert self._session is not None
-        target, layers = self._session.target, self._panel.viewer.layers
-        active = layers.selection.active
-        start = target.lift(_ZERO, learned.plane)
-        for name, labels in (("before", learned.before), ("after", learned.after)):
-            options = output_options(target.layer, start=start.tolist(), made_by=provenance(learned.model))
-            data = labels.reshape((1,) * (target.layer.ndim - 2) + labels.shape)
-            layer = Labels(data, name=f"{target.layer.name} {name} learning", **options)
-            layer.contour = 2
-            layers.append(layer)
-            self._layers[name] = layer
-        layers.selection.active = active
+        made_by = provenance(learned.model)
+        plane = self._session.target.current_plane(self._panel.viewer) if self._session is not None else ()
+        for name in _SIDES:
+            layer = self._layer(f"{name} learning", getattr(learned.shown, name), plane, made_by)
+            self._layers[name] = [layer]
+        if learned.untouched is not None:
+            self._show_untouched(learned.untouched, made_by)
         self._views["after"].setChecked(True)
         self._toggle("after")
+
+    def _layer(self, what: str, labels: "NDArray[np.uint32]", plane: Plane, made_by: "Mapping[str, Any]") -> Labels:
+        """A layer of outlines over a plane of the corrected labels."""
+        assert self._session is not None
+        target = self._session.target
+        options = output_options(target.layer, start=target.lift(_ZERO, plane).tolist(), made_by=made_by or None)
+        data = labels.reshape((1,) * (target.layer.ndim - 2) + labels.shape)
+        return self._added(Labels(data, name=f"{target.layer.name} {what}", **options))
+
+    def _show_untouched(self, labels: BeforeAfterLabels, made_by: "Mapping[str, Any]") -> None:
+        """Both results on an image that was not corrected."""
+        source, plane = self._compared[0]
+        axes = (*source.plane_axes, *source.spatial_axes)
+        for name in _SIDES:
+            found = getattr(labels, name)
+            options = output_options(source.layer, axes=axes, start=(*plane, 0, 0), made_by=made_by)
+            data = found.reshape((1,) * len(plane) + found.shape)
+            self._layers[name].append(self._added(Labels(data, name=f"{source.layer.name} {name} learning", **options)))
+
+    def _added(self, layer: Labels) -> Labels:
+        layers = self._panel.viewer.layers
+        active = layers.selection.active
+        layer.contour = 2
+        layers.append(layer)
+        layers.selection.active = active
+        return layer
 
     def _view(self, name: str) -> QPushButton:
         made = QPushButton(name.capitalize())
@@ -191,8 +290,9 @@ class LearningPanel(QWidget):
         return made
 
     def _toggle(self, shown: str) -> None:
-        for name, layer in self._layers.items():
-            layer.visible = name == shown
+        for name, layers in self._layers.items():
+            for layer in layers:
+                layer.visible = name == shown
 
     def _keep(self) -> None:
         if self._learned is None:
@@ -214,11 +314,38 @@ class LearningPanel(QWidget):
         self._learned = None
         self.choice.hide()
         while self._layers:
-            _, layer = self._layers.popitem()
-            if layer in self._panel.viewer.layers:
-                self._panel.viewer.layers.remove(layer)
+            for layer in self._layers.popitem()[1]:
+                self._remove(layer)
+
+    def _remove(self, layer: Labels | None) -> None:
+        if layer is not None and layer in self._panel.viewer.layers:
+            self._panel.viewer.layers.remove(layer)
 
 
-def _learn(learning: LearningRequest, get_model: "Callable[[str], Model]") -> "Job[LearningResult]":
-    assert learning.request.model is not None
-    return iter_learn(learning, get_model(learning.request.model))
+class _Finishing:
+    """Stop of a job that ends by itself, with the best so far."""
+
+    def __init__(self, finish: Flag) -> None:
+        self._finish = finish
+
+    def stop(self) -> None:
+        """End at the next step."""
+        self._finish.set()
+
+
+def _frozen(session: Session) -> CorrectedLayer:
+    """What can be learned from a session, as it is now."""
+    labels = {plane: session.editor.labels[plane].copy() for plane in session.corrections.planes}
+    return CorrectedLayer(session.target, list(session.corrections), labels)
+
+
+def _table(scores: "Mapping[str, float]") -> str:
+    """Scores on held-out objects, as rich text."""
+    if not scores:
+        return "No object could be held out, so that nothing is known about new ones."
+    rows = "".join(
+        f"<tr><td>{name}&nbsp;&nbsp;</td><td>{scores[f'held-out {name} before']:.2f}</td>"
+        f"<td>&nbsp;→&nbsp;</td><td><b>{scores[f'held-out {name}']:.2f}</b></td></tr>"
+        for name in ("AP50", "IoU")
+    )
+    return f"On {scores['held-out objects']:.0f} corrected objects, each held out once:<table>{rows}</table>"

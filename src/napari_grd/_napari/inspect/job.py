@@ -99,7 +99,8 @@ def _see(request: InspectRequest, name: str, model: Model, memory: PredictionCac
     if model.config.ndim != 2:
         raise ImageError(f"The model {name!r} works in 3D.", "Choose a 2D model: Inspect works on single planes.")
     yield Progress("Reading the image", 0, 1)
-    config = SegmentConfig(device=request.device, threads=request.threads, object_diameter=None)
+    diameter = None if model.config.scale is None else model.config.grid_diameter  # not rescaled
+    config = SegmentConfig(device=request.device, threads=request.threads, object_diameter=diameter)
     around = _with_context(frame, config.halo, model.stride)
     pixels = source.read(0, frame.plane, around)
     # Of the whole plane, so that colors do not depend on the region.

@@ -172,7 +172,7 @@ def _own(model: Model, attachment: str) -> dict[str, Any]:
         "model": attachment,
         "offsets": config["offsets"],
         "postprocessing": {"method": "mutex watershed", "attractive_offsets": model.config.ndim, **config["partition"]},
-        "object_diameter": config["object_diameter"],
+        "object_diameter": model.config.grid_diameter,
         "pixel_size": config["pixel_size"],
         "restrictions": model.card.restrictions,
     }

@@ -1,0 +1,62 @@
+"""How far to go: chosen by the scores of corrections that were held out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_grd.finetuning.held_out import LessonScore, mean_quality
+
+USEFUL = 0.7
+"""Quality of held-out objects above which a model is of use on the images, so that it stays near what it knows."""
+
+_LEAST = 0.02  # smallest gain in quality that counts
+# Standard errors of the mean by which a gain has to exceed zero: there is more to lose where the model is of use.
+_ERRORS, _ERRORS_USELESS = 1.0, 0.5
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A point on the way from a model to what it can learn.
+
+    Attributes
+    ----------
+    steps : int
+        Steps of the training; 0 is the model before, at the scale of the objects.
+    blend : float
+        Interpolation between the weights before (0) and after (1) these steps.
+    """
+
+    steps: int
+    blend: float
+
+
+def is_gain(before: Sequence[LessonScore], after: Sequence[LessonScore]) -> bool:
+    """Whether the same lessons are segmented better, by more than chance.
+
+    Examples
+    --------
+    >>> poor, good = LessonScore(0.3, 0), LessonScore(0.8, 0)
+    >>> is_gain([poor] * 4, [good] * 4), is_gain([good] * 4, [LessonScore(0.9, 0), poor, good, good])
+    (True, False)
+    """
+    gains = np.array([two.quality - one.quality for one, two in zip(before, after, strict=True)])
+    if not len(gains):
+        return False
+    error = float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
+    errors = _ERRORS if mean_quality(before) >= USEFUL else _ERRORS_USELESS
+    return float(gains.mean()) > max(_LEAST, errors * error)
+
+
+def farthest_gain(before: Sequence[LessonScore], tried: Mapping[Distance, Sequence[LessonScore]]) -> Distance | None:
+    """The distance with the best scores, if it is a gain over the model before; None: not at all.
+
+    Parameters
+    ----------
+    before : sequence of LessonScore
+    tried : mapping of Distance to sequence of LessonScore
+        Of the same lessons.
+    """
+    best = max(tried, key=lambda distance: mean_quality(tried[distance]), default=None)
+    return best if best is not None and is_gain(before, tried[best]) else None

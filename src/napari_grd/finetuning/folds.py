@@ -1,0 +1,126 @@
+"""Division of corrections into parts, so that what was learned is scored on objects that were held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_grd.data.inputs import IGNORED
+
+FOLDS = 2
+"""Parts into which corrections are divided."""
+
+_TOUCHING = np.ones((3, 3), bool)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """An object with the background nearest to it, or a piece of labeled background without an object.
+
+    Attributes
+    ----------
+    image : int
+        Index of its image.
+    owner : int
+        Its number among the owners of the image's labeled pixels: of an object its label, else below 0.
+    """
+
+    image: int
+    owner: int
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is an object."""
+        return self.owner > 0
+
+
+def owners(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Assign every labeled pixel to an object, or to a piece of background without one.
+
+    Parameters
+    ----------
+    labels : (H, W) int64
+        0 is labeled background, :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
+
+    Returns
+    -------
+    (H, W) int64
+        Labels of objects, also for the background that is connected with and nearest to them; negative numbers for
+        other pieces of background; 0 is unlabeled.
+
+    Examples
+    --------
+    >>> owners(np.array([[0, 5, 0, -1, 0, 0]])).tolist()
+    [[5, 5, 5, 0, -1, -1]]
+    """
+    pieces, count = ndimage.label(labels >= 0, _TOUCHING)
+    with_objects = np.zeros(count + 1, bool)
+    with_objects[pieces[labels > 0]] = True
+    found = np.where(labels >= 0, -pieces.astype(np.int64), 0)
+    if with_objects.any():
+        nearest = ndimage.distance_transform_edt(labels <= 0, return_distances=False, return_indices=True)
+        belongs = (labels >= 0) & with_objects[pieces]
+        found[belongs] = labels[tuple(nearest)][belongs]
+    return found
+
+
+def lessons_of(owned: Sequence[NDArray[np.int64]]) -> list[Lesson]:
+    """All lessons of images, from the owners of their pixels."""
+    return [Lesson(number, int(one)) for number, owner in enumerate(owned) for one in np.unique(owner) if one]
+
+
+def divide(lessons: Sequence[Lesson], seed: int) -> list[list[Lesson]]:
+    """Divide lessons into two parts with objects in each.
+
+    By images, if there are several with objects, because new images are what a model is for; else by objects.
+
+    Parameters
+    ----------
+    lessons : sequence of Lesson
+    seed : int
+        Of the order in which lessons are dealt out.
+
+    Returns
+    -------
+    list of list of Lesson
+        Two parts; empty with fewer than two objects.
+
+    Examples
+    --------
+    >>> [len(part) for part in divide([Lesson(0, owner) for owner in range(1, 6)], seed=0)]
+    [3, 2]
+    >>> [{lesson.image for lesson in part} for part in divide([Lesson(0, 1), Lesson(1, 1), Lesson(1, 2)], seed=0)]
+    [{1}, {0}]
+    >>> divide([Lesson(0, 1)], seed=0)
+    []
+    """
+    objects = [lesson for lesson in lessons if lesson.is_object]
+    if len(objects) < FOLDS:
+        return []
+    images, counts = np.unique([lesson.image for lesson in objects], return_counts=True)
+    parts: list[list[Lesson]] = [[] for _ in range(FOLDS)]
+    if len(images) >= FOLDS:
+        sizes, part_of = [0] * FOLDS, {}
+        for image, count in sorted(zip(images.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1]):
+            smallest = sizes.index(min(sizes))
+            part_of[image] = smallest
+            sizes[smallest] += count
+        for lesson in lessons:  # images without objects are dealt out in turn
+            parts[part_of.get(lesson.image, lesson.image % FOLDS)].append(lesson)
+        return parts
+    rng = np.random.default_rng(seed)
+    background = [lesson for lesson in lessons if not lesson.is_object]
+    for kind in (objects, background):
+        for turn, number in enumerate(rng.permutation(len(kind))):
+            parts[turn % FOLDS].append(kind[number])
+    return parts
+
+
+def without(
+    labels: NDArray[np.int64], owned: NDArray[np.int64], image: int, held: Sequence[Lesson]
+) -> NDArray[np.int64]:
+    """Labels of an image in which the lessons that are held out are unlabeled."""
+    out = [lesson.owner for lesson in held if lesson.image == image]
+    return np.where(np.isin(owned, out), IGNORED, labels)

@@ -1,0 +1,208 @@
+"""Scores of a network on single corrected objects, from a window around each."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_grd.finetuning.corrected_grid import GridImage
+from napari_grd.finetuning.folds import Lesson
+from napari_grd.graph.partition import partition_embedding
+from napari_grd.models import Model
+from napari_grd.teaching.base import TeacherPrediction
+from napari_grd.teaching.soft_affinities import centered
+
+_CONTEXT = 24  # pixels of the grid around an object: at its scale nearly an object more on each side
+_UNIT = 16  # sides of windows are multiples of this, so that few sizes occur
+_MATCH = 0.5  # IoU of a found object
+
+
+@dataclass(frozen=True)
+class LessonScore:
+    """How a lesson is segmented.
+
+    Attributes
+    ----------
+    iou : float
+        Of the best matching object; NaN for a piece of background.
+    extra : int
+        Objects that lie mostly on the labeled pixels of the lesson and are not that match.
+    """
+
+    iou: float
+    extra: int
+
+    @property
+    def is_object(self) -> bool:
+        """Whether an object was labeled."""
+        return not math.isnan(self.iou)
+
+    @property
+    def quality(self) -> float:
+        """0 to 1: of an object the mean of its IoU and of whether it is found, less for extra objects."""
+        if not self.is_object:
+            return 0.0 if self.extra else 1.0
+        return (self.iou + (self.iou >= _MATCH)) / 2 / (1 + self.extra / 2)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Scores before and after fine-tuning, on corrected objects that were held out of it.
+
+    Attributes
+    ----------
+    objects : int
+        Number of objects.
+    ap50_before, ap50_after : float
+        Average precision at an IoU of 0.5: found objects / (found + extra + missed objects).
+    iou_before, iou_after : float
+        Mean IoU of the objects with their best match.
+    """
+
+    objects: int
+    ap50_before: float
+    ap50_after: float
+    iou_before: float
+    iou_after: float
+
+    @classmethod
+    def of(cls, before: Sequence[LessonScore], after: Sequence[LessonScore]) -> "HeldOut":
+        """From the scores of the same lessons."""
+        objects = sum(score.is_object for score in before)
+        return cls(objects, average_precision(before), average_precision(after), mean_iou(before), mean_iou(after))
+
+    def on_card(self) -> dict[str, float]:
+        """Scores for a model card."""
+        return {
+            "held-out objects": float(self.objects),
+            "held-out AP50 before": round(self.ap50_before, 4),
+            "held-out AP50": round(self.ap50_after, 4),
+            "held-out IoU before": round(self.iou_before, 4),
+            "held-out IoU": round(self.iou_after, 4),
+        }
+
+
+def average_precision(scores: Iterable[LessonScore], match: float = _MATCH) -> float:
+    """Found objects / (found + extra + missed objects); 0 without any."""
+    scores = list(scores)
+    objects = [score for score in scores if score.is_object]
+    found = sum(score.iou >= match for score in objects)
+    every = len(objects) + sum(score.extra for score in scores)
+    return found / every if every else 0.0
+
+
+def mean_iou(scores: Iterable[LessonScore]) -> float:
+    """Mean IoU of objects with their best match; 0 without any."""
+    values = [score.iou for score in scores if score.is_object]
+    return float(np.mean(values)) if values else 0.0
+
+
+def mean_quality(scores: Sequence[LessonScore]) -> float:
+    """Mean quality of lessons; 0 without any."""
+    return float(np.mean([score.quality for score in scores])) if scores else 0.0
+
+
+def score_lessons(
+    model: Model,
+    network: nn.Module,
+    images: Sequence[GridImage],
+    owned: Sequence[NDArray[np.int64]],
+    lessons: Sequence[Lesson],
+) -> list[LessonScore]:
+    """Segment a window around each lesson and compare.
+
+    Parameters
+    ----------
+    model : Model
+        Its settings.
+    network : nn.Module
+        In evaluation mode.
+    images : sequence of GridImage
+    owned : sequence of (h, w) int64
+        Owners of the pixels of each image, see :func:`~napari_grd.finetuning.folds.owners`.
+    lessons : sequence of Lesson
+
+    Returns
+    -------
+    list of LessonScore
+        In the order of the lessons.
+    """
+    scores = []
+    for lesson in lessons:
+        image = images[lesson.image]
+        mine = owned[lesson.image] == lesson.owner
+        if not mine.any():  # an object that is lost on a much coarser grid
+            scores.append(LessonScore(0.0 if lesson.is_object else math.nan, 0))
+            continue
+        box = _window(mine, image.labels.shape)
+        found = predict_window(model, network, image.image[:, *box])
+        scores.append(_score(found.labels, image.labels[box], mine[box], lesson))
+    return scores
+
+
+@torch.no_grad()
+def predict_window(model: Model, network: nn.Module, image: NDArray[np.float32]) -> TeacherPrediction:
+    """Embedding, foreground and instances of a normalized window at the scale of the network.
+
+    Parameters
+    ----------
+    model : Model
+        Its settings.
+    network : nn.Module
+        In evaluation mode.
+    image : (C, h, w) float32
+
+    Returns
+    -------
+    TeacherPrediction
+    """
+    height, width = image.shape[1:]
+    device, settings = next(network.parameters()).device, model.config.partition
+    output = network(torch.from_numpy(_padded(image, model.stride))[None].to(device))
+    embedding, logit = model.split(output[..., :height, :width].float().cpu())
+    vectors = embedding[0].permute(1, 2, 0).contiguous().numpy()
+    foreground = None if logit is None else torch.sigmoid(logit[0]).numpy()
+    labels = partition_embedding(vectors, model.config.offsets, foreground, settings)
+    if foreground is not None:
+        foreground = centered(foreground, settings.foreground_threshold)
+    return TeacherPrediction(labels, foreground, embedding[0].numpy())
+
+
+def _score(
+    found: NDArray[np.uint32], labels: NDArray[np.int64], mine: NDArray[np.bool_], lesson: Lesson
+) -> LessonScore:
+    areas = np.bincount(found.ravel())
+    areas[0] = 0
+    inside = np.bincount(found[mine], minlength=len(areas))
+    mostly = (2 * inside >= areas) & (areas > 0)
+    if not lesson.is_object:
+        return LessonScore(math.nan, int(mostly.sum()))
+    target = labels == lesson.owner
+    common = np.bincount(found[target], minlength=len(areas))
+    common[0] = 0
+    ious = common / np.maximum(areas + target.sum() - common, 1)
+    best = int(ious.argmax())
+    mostly[best] = False
+    return LessonScore(float(ious[best]), int(mostly.sum()))
+
+
+def _window(mine: NDArray[np.bool_], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """The box of a lesson with context, within the image."""
+    box = []
+    for axis, size in enumerate(shape):
+        places = np.flatnonzero(mine.any(1 - axis))
+        first, last = int(places[0]) - _CONTEXT, int(places[-1]) + 1 + _CONTEXT
+        last = first + -(-(last - first) // _UNIT) * _UNIT
+        box.append(slice(max(0, first), min(size, last)))
+    return tuple(box)
+
+
+def _padded(image: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
+    """Extended at the far ends, to a multiple of the stride."""
+    missing = [(0, -size % stride) for size in image.shape[1:]]
+    mode = "reflect" if all(extra < size for (_, extra), size in zip(missing, image.shape[1:], strict=True)) else "edge"
+    return np.ascontiguousarray(np.pad(image, [(0, 0), *missing], mode=mode))  # type: ignore[call-overload]

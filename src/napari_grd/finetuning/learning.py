@@ -1,0 +1,254 @@
+"""The stages of a fine-tuning: choose the start, try on folds, decide how far to go, learn from everything.
+
+Corrections are divided into two folds. The model learns briefly from one and is scored on the other, both ways, so that
+every object is scored by a network that has not seen it. That decides how far to go, "not at all" included; then the
+model learns from all corrections, that far.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.config import FineTuneConfig
+from napari_grd.data.inputs import IGNORED
+from napari_grd.finetuning.choice import USEFUL, Distance, farthest_gain, is_gain
+from napari_grd.finetuning.clock import Clock
+from napari_grd.finetuning.corrected_grid import at_border
+from napari_grd.finetuning.folds import Lesson
+from napari_grd.finetuning.held_out import HeldOut, LessonScore, mean_quality
+from napari_grd.finetuning.pupil import Improved, Pupil
+from napari_grd.finetuning.rehearsal import Rehearsal, iter_own_images
+from napari_grd.finetuning.result import card_changes, tuned_config
+from napari_grd.finetuning.run import FineTuningRun, Weights, blended, mean_weights
+from napari_grd.jobs import Event, Job, Notice, PreviewImages, Progress, StepMetrics
+from napari_grd.models import Model
+from napari_grd.teaching.base import Teacher
+
+RECALL, TRY = "Recalling what it knows", "Comparing models"
+_LOG_EVERY = 10
+_PREVIEW_EVERY = 6.0  # seconds between improved labels
+_CANDIDATE, _CANDIDATE_SECONDS = 1 / 20, 0.2  # steps of each model that is compared; share of the time of all
+_TRIAL = 1 / 8  # share of steps and time to train on one fold
+_PART = 1 / 3  # of a trial's steps, after which it is scored, too
+_BLENDS = (0.5, 1.0)  # of the largest blend
+_KEPT = 0.7  # largest blend that preserves what the model knows
+_ALONE = 0.25, 0.5  # share of the steps, and blend, with a single object
+
+
+@dataclass
+class Learning:
+    """The stages of one fine-tuning."""
+
+    config: FineTuneConfig
+    clock: Clock
+    teacher: Teacher | None
+    raw: Sequence[NDArray[Any]]
+    others: Sequence[NDArray[Any]]
+    improved: Improved | None
+    finish: Callable[[], bool] | None
+    _shown: float = field(default_factory=time.monotonic)
+
+    @property
+    def stopped(self) -> bool:
+        return self.finish is not None and self.finish()
+
+    def choose_start(self, pupils: Sequence[Pupil]) -> Job[Pupil]:
+        """The model that explains held-out objects best, before or after a few steps."""
+        qualities: list[float] = []
+        for number, pupil in enumerate(pupils):
+            yield Progress(TRY, number, len(pupils))
+            held = pupil.folds[0] if pupil.folds else pupil.lessons
+            run = pupil.run(None, held if pupil.folds else ())
+            most = max(1, round(_CANDIDATE * self.config.steps))
+            yield from self._train(run, most, _CANDIDATE_SECONDS / len(pupils), 0.0)
+            learned = mean_quality(pupil.score(run.averaged_weights(), 1.0, held))
+            before = mean_quality([pupil.rescaled[lesson] for lesson in held])
+            qualities.append(max(learned, before))
+        best = pupils[int(np.argmax(qualities))]
+        table = ", ".join(
+            f"{pupil.model.card.name} {value:.2f}" for pupil, value in zip(pupils, qualities, strict=True)
+        )
+        yield Notice(
+            f"Learning starts from {best.model.card.name}, which explains the corrections best ({table}).", None
+        )
+        return best
+
+    def describe(self, pupil: Pupil) -> Iterator[Event]:
+        """Notices about the corrections."""
+        edges = sum(len(at_border(image.labels)) for image in pupil.images)
+        if edges >= pupil.objects:
+            yield Notice(
+                f"All {pupil.objects} corrected objects touch the border of their image, so that neither their size"
+                " nor their shape is known. Correct some inside the image, too."
+            )
+        if not pupil.folds:
+            yield Notice(
+                "There is one corrected object, so that none can be held out to see whether learning helps: the model"
+                " learns cautiously. Correct two objects or more."
+            )
+
+    def recall(self, pupil: Pupil) -> Job[Rehearsal | None]:
+        """The corrected images themselves, if the model (or the teacher) is of use on them."""
+        if not self.config.rehearsal or self.config.batch < 2:
+            return None
+        if self.teacher is None and mean_quality(list(pupil.rescaled.values())) < USEFUL:
+            return None
+        if not self.others:
+            images, raw = pupil.images, list(self.raw)
+        else:
+            unknown = [np.full(image.shape[1:], IGNORED, np.int64) for image in self.others]
+            images = [*pupil.images, *pupil.see(self.others, unknown)]
+            raw = [*self.raw, *self.others]
+        said = None
+        if self.teacher is not None:
+            said = []
+            for number, image in enumerate(raw):
+                yield Progress(RECALL, number, len(raw))
+                said.append(self.teacher.predict(image))
+        return (yield from iter_own_images(pupil.frozen, images, RECALL, self.config.seed, said))
+
+    def learn(self, pupil: Pupil, recalled: Rehearsal | None) -> Job[Model]:
+        """The fine-tuned model, or the model before."""
+        if not pupil.folds:
+            return (yield from self._alone(pupil, recalled))
+        blends = [share * self._most for share in _BLENDS]
+        scored: list[Lesson] = []
+        tried: dict[Distance, list[LessonScore]] = {}
+        passed: dict[int, list[Weights]] = {}
+        for fold in pupil.folds:
+            yield from self._trial(pupil, fold, recalled, blends, tried, passed)
+            scored += fold
+            if self.stopped:
+                break
+        before, rescaled = ([known[lesson] for lesson in scored] for known in (pupil.before, pupil.rescaled))
+        tried = {at: scores for at, scores in tried.items() if len(scores) == len(scored)}
+        tried[Distance(0, 0.0)] = rescaled
+        best = farthest_gain(before, tried)
+        last = max(tried, key=lambda at: (at.steps, at.blend))
+        # A model that is of no use has nothing to lose on the way, so that the end of the trial decides.
+        if mean_quality(rescaled) < USEFUL and is_gain(before, tried[last]):
+            best = last
+        if best is None:
+            return (yield from self._unchanged(pupil, before, tried))
+        held_out = HeldOut.of(before, tried[best])
+        yield StepMetrics(self.clock.step, held_out.on_card(), kind="held-out")
+        if best.steps == 0:
+            return self._tuned(pupil, pupil.model.network.state_dict(), 0.0, 0, held_out)
+        weights = mean_weights(passed[best.steps])
+        if self.stopped:
+            return self._tuned(pupil, weights, best.blend, best.steps, held_out)
+        if best != last:  # as far as in the trials, with all corrections
+            run = pupil.run(recalled)
+            yield from self._train(run, best.steps, 1.0, 0.0, pupil)
+            return self._tuned(pupil, run.averaged_weights(), best.blend, run.steps, held_out)
+        # It was still improving.
+        run = pupil.run(recalled, start=weights)
+        rest = max(1, self.config.steps - self.clock.step)
+        yield from self._train(run, rest, 1.0, _TRIAL, pupil, to_end=True)
+        weights = run.averaged_weights()
+        everything = pupil.score(weights, self._most, pupil.lessons)
+        if mean_quality(everything) < mean_quality([pupil.before[lesson] for lesson in pupil.lessons]):
+            return (yield from self._unchanged(pupil, before, tried))
+        return self._tuned(pupil, weights, self._most, best.steps + run.steps, held_out)
+
+    @property
+    def _most(self) -> float:
+        return min(self.config.blend, _KEPT) if self.config.mode == "keep" else self.config.blend
+
+    def _trial(
+        self,
+        pupil: Pupil,
+        held: Sequence[Lesson],
+        recalled: Rehearsal | None,
+        blends: Sequence[float],
+        tried: dict[Distance, list[LessonScore]],
+        passed: dict[int, list[Weights]],
+    ) -> Job[None]:
+        """Train without a fold and score it on the way: adds scores and weights at each distance."""
+        run = pupil.run(recalled, held)
+        most = max(1, round(_TRIAL * self.config.steps))
+        for at in sorted({max(1, round(_PART * most)), most}):
+            if self.stopped and run.steps:
+                return
+            part = at - run.steps
+            yield from self._train(run, part, _TRIAL * part / most, 0.0, pupil)
+            weights = run.averaged_weights()
+            passed.setdefault(at, []).append(weights)
+            for blend in blends:
+                tried.setdefault(Distance(at, blend), []).extend(pupil.score(weights, blend, held))
+
+    def _train(
+        self,
+        run: FineTuningRun,
+        most: int,
+        seconds: float,
+        start: float,
+        shown: Pupil | None = None,
+        *,
+        to_end: bool = False,
+    ) -> Job[None]:
+        """Train for a number of steps, and at most a share of the time."""
+        begin = self.clock.share
+        for number in self.clock.steps_within(most, seconds):
+            share = start + number / self.config.steps
+            if to_end:
+                done = max(number / most, (self.clock.share - begin) / max(1e-6, 1 - begin))
+                share = start + (1 - start) * min(1.0, done)
+            terms = run.advance(share)
+            if run.steps % _LOG_EVERY == 1:
+                yield StepMetrics(self.clock.step, terms)
+            yield self.clock.progress()
+            if shown is not None:
+                yield from self._show(shown, run)
+            if self.stopped or (to_end and self.clock.share >= 1):
+                return
+
+    def _show(self, pupil: Pupil, run: FineTuningRun) -> Iterator[Event]:
+        if self.improved is None or time.monotonic() - self._shown < _PREVIEW_EVERY:
+            return
+        network = blended(pupil.model.network, run.averaged_weights(), self._most)
+        yield PreviewImages(
+            self.clock.step, self.improved(replace(pupil.model, network=network, config=tuned_config(pupil)))
+        )
+        self._shown = time.monotonic()
+
+    def _alone(self, pupil: Pupil, recalled: Rehearsal | None) -> Job[Model]:
+        """With a single object, a short distance; none if the model is right."""
+        scores = [pupil.before[lesson] for lesson in pupil.lessons]
+        share, blend = _ALONE
+        run = pupil.run(recalled)
+        yield from self._train(run, max(1, round(share * self.config.steps)), share, 0.0, pupil)
+        weights = run.averaged_weights()
+        blend = min(blend, self._most)
+        if not is_gain(scores, pupil.score(weights, blend, pupil.lessons)):
+            yield self._nothing("not even on the corrected object")
+            return pupil.model
+        return self._tuned(pupil, weights, blend, run.steps, None)
+
+    def _unchanged(
+        self, pupil: Pupil, before: Sequence[LessonScore], tried: dict[Distance, list[LessonScore]]
+    ) -> Job[Model]:
+        best = max(tried.values(), key=mean_quality) if tried else before
+        held_out = HeldOut.of(before, best)
+        yield StepMetrics(self.clock.step, HeldOut.of(before, before).on_card(), kind="held-out")
+        yield self._nothing(
+            f"on {held_out.objects} held-out objects AP50 was {held_out.ap50_before:.2f} and at best"
+            f" {held_out.ap50_after:.2f}, mean IoU {held_out.iou_before:.2f} and {held_out.iou_after:.2f}"
+        )
+        return pupil.model
+
+    @staticmethod
+    def _nothing(why: str) -> Notice:
+        return Notice(
+            f"Nothing was gained by learning: {why}. The model is unchanged. Correct more objects, especially those"
+            " that it gets wrong."
+        )
+
+    def _tuned(self, pupil: Pupil, weights: Weights, blend: float, steps: int, held_out: HeldOut | None) -> Model:
+        network = blended(pupil.model.network, weights, blend)
+        model = replace(pupil.model, network=network, config=tuned_config(pupil))
+        return model.with_card(**card_changes(pupil, self.teacher, steps, blend, held_out))

@@ -1,0 +1,114 @@
+"""A model about to learn: the corrected images as it sees them, and scores on each correction."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_grd.config import FineTuneConfig, SegmentConfig
+from napari_grd.data.dataset import Example
+from napari_grd.errors import ConfigError
+from napari_grd.finetuning.corrected_grid import GridImage, corrected_diameter, on_grid
+from napari_grd.finetuning.folds import Lesson, divide, lessons_of, owners, without
+from napari_grd.finetuning.held_out import LessonScore, score_lessons
+from napari_grd.finetuning.labeled_windows import labeled_windows
+from napari_grd.finetuning.rehearsal import Rehearsal
+from napari_grd.finetuning.run import FineTuningRun, Weights, blended
+from napari_grd.inference.rescale import nearest
+from napari_grd.models import Model
+
+Improved = Callable[[Model], Mapping[str, Any]]
+"""Called with the model so far; returns named images to show."""
+
+
+class Pupil:
+    """A model, the corrected images on its grid, and their division into folds.
+
+    Parameters
+    ----------
+    model : Model
+    images : sequence of (C, H, W) arrays
+        Raw intensities.
+    labels : sequence of (H, W) int64
+        Objects; 0 is labeled background, :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
+    config : FineTuneConfig
+
+    Raises
+    ------
+    ConfigError
+        If the model does not work in 2D, or is not of this scale.
+    """
+
+    def __init__(
+        self, model: Model, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[np.int64]], config: FineTuneConfig
+    ) -> None:
+        if model.config.ndim != 2:
+            raise ConfigError(f"The model works in {model.config.ndim}D.", "Fine-tune a model that works in 2D.")
+        self.model, self.config = model, config
+        # In evaluation mode, whatever mode the model is in: else scoring would change its statistics.
+        self.frozen = replace(model, network=copy.deepcopy(model.network).to("cpu").eval())
+        self._raw, self._labels = images, labels
+        told = config.object_diameter
+        self.diameter = corrected_diameter(labels) if told == "auto" else told
+        settings = SegmentConfig(object_diameter="auto" if told == "auto" else None)
+        self.images = on_grid(model, images, labels, settings, self.diameter)
+        self._owners = [owners(known) for known in labels]
+        self.owned = self._on(self.images)
+        self.lessons = lessons_of(self._owners)
+        self.folds = divide(self.lessons, config.seed)
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the grid per pixel of the images."""
+        return self.images[0].scale
+
+    @property
+    def objects(self) -> int:
+        """Number of corrected objects."""
+        return sum(lesson.is_object for lesson in self.lessons)
+
+    @cached_property
+    def before(self) -> dict[Lesson, LessonScore]:
+        """Scores of the model as it segments these images by itself: at the scale that it finds."""
+        alone = on_grid(self.model, self._raw, self._labels)
+        return dict(zip(self.lessons, self._score(self.frozen.network, self.lessons, alone), strict=True))
+
+    @cached_property
+    def rescaled(self) -> dict[Lesson, LessonScore]:
+        """Scores of the model at the scale of the corrected objects, before it learned anything."""
+        return dict(zip(self.lessons, self._score(self.frozen.network, self.lessons, self.images), strict=True))
+
+    def see(self, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[np.int64]]) -> list[GridImage]:
+        """Other images, at the same scale."""
+        grid = self.model.config.grid_diameter
+        settings = SegmentConfig() if grid is None else SegmentConfig(object_diameter=grid / self.scale)
+        return on_grid(self.model, images, labels, settings)
+
+    def score(self, weights: Weights, blend: float, lessons: Sequence[Lesson]) -> list[LessonScore]:
+        """Scores of fine-tuned weights."""
+        return self._score(blended(self.model.network, weights, blend), lessons, self.images)
+
+    def run(
+        self, recalled: Rehearsal | None, held: Sequence[Lesson] = (), start: Weights | None = None
+    ) -> FineTuningRun:
+        """A training without the lessons that are held out."""
+        return FineTuningRun(self.model, self._windows(held), recalled, self.config, start)
+
+    def _windows(self, held: Sequence[Lesson]) -> list[Example]:
+        found: list[Example] = []
+        for number, (image, owned) in enumerate(zip(self.images, self.owned, strict=True)):
+            labels = without(image.labels, owned, number, held)
+            found += labeled_windows(f"image {number}", image.image, labels, self.config.patch)
+        return found
+
+    def _score(self, network: nn.Module, lessons: Sequence[Lesson], images: Sequence[GridImage]) -> list[LessonScore]:
+        owned = self.owned if images is self.images else self._on(images)
+        return score_lessons(self.model, network, images, owned, lessons)
+
+    def _on(self, images: Sequence[GridImage]) -> list[NDArray[np.int64]]:
+        return [nearest(one, image.labels.shape) for one, image in zip(self._owners, images, strict=True)]

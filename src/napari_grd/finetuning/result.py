@@ -1,0 +1,44 @@
+"""Config and card of a fine-tuned model."""
+
+from datetime import date
+from typing import Any
+
+import napari_grd
+from napari_grd.finetuning.held_out import HeldOut
+from napari_grd.finetuning.pupil import Pupil
+from napari_grd.models import ModelConfig
+from napari_grd.teaching.base import Teacher
+
+KIND = "tuned"
+"""Name of the result's file, and the end of its model's name."""
+
+
+def tuned_config(pupil: Pupil) -> ModelConfig:
+    """The model's config; for these images it carries their size, and segments them without being told."""
+    known = pupil.model.config
+    if pupil.config.mode == "keep" or pupil.diameter is None:
+        return known
+    inverted = any(image.inverted for image in pupil.images)
+    grid = known.grid_diameter or pupil.diameter * pupil.scale
+    return known.replace(
+        object_diameter=grid / pupil.scale, scale=pupil.scale, contrast=known.contrast if inverted else None
+    )
+
+
+def card_changes(
+    pupil: Pupil, teacher: Teacher | None, steps: int, blend: float, held_out: HeldOut | None
+) -> dict[str, Any]:
+    """Changes of the card; earlier scores are cleared because the weights changed."""
+    card = pupil.model.card
+    restrictions = (card.restrictions, getattr(teacher, "restrictions", ""))
+    recipe = {**pupil.config.on_disk(), "steps_taken": steps, "blend_taken": blend, "started_from": card.name}
+    return {
+        "name": card.name if card.name.endswith(f"-{KIND}") else f"{card.name}-{KIND}",
+        "summary": f"{card.summary.rstrip('.')}; fine-tuned on {pupil.objects} corrected objects of"
+        f" {len(pupil.images)} images",
+        "recipe": {**card.recipe, "fine_tune": recipe},
+        "scores": {} if held_out is None else held_out.on_card(),
+        "restrictions": " ".join(dict.fromkeys(filter(None, restrictions))),
+        "version": napari_grd.__version__,
+        "created": date.today().isoformat(),
+    }
