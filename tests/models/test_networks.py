@@ -15,9 +15,19 @@ SMALL = {
     "espnet": (8, 10, 15),
     "enet": (8, 16, 32),
     "unet++": (4, 4, 8, 8, 16),
+    "subpixel_unet": (4, 6, 8, 8),
+    "refined_unet": (4, 6, 8, 8),
 }
 # At least the radius of the receptive field in pixels.
-REACH = {"resunet": 128, "mobilenetv2": 160, "espnet": 832, "enet": 832, "unet++": 160}
+REACH = {
+    "resunet": 128,
+    "mobilenetv2": 160,
+    "espnet": 832,
+    "enet": 832,
+    "unet++": 160,
+    "subpixel_unet": 144,
+    "refined_unet": 144,
+}
 
 
 def small(name: str, **options: object) -> nn.Module:

@@ -87,6 +87,8 @@ def test_built_in_networks_import_no_other_package(monkeypatch: pytest.MonkeyPat
         ("resunet", {"widths": (4, 8)}, r"\(4, 8\)"),
         ("mobilenetv2", {"widths": (4, 8)}, r"\(4, 8\)"),
         ("unet++", {"widths": (4, 8, 16, 32, 0)}, r"\(4, 8, 16, 32, 0\)"),
+        ("subpixel_unet", {"widths": (4, 8, 16, 32, 64)}, r"\(4, 8, 16, 32, 64\).*4 whole numbers"),
+        ("refined_unet", {"widths": (4, 8, 16)}, r"\(4, 8, 16\)"),
         ("espnet", {"widths": (4, 4, 4)}, r"\(4, 4, 4\).*at least 5"),
         ("enet", {"widths": (64, 16, 128)}, r"\(64, 16, 128\)"),
     ],
@@ -96,7 +98,7 @@ def test_wrong_requests_name_the_value(name: str, options: dict[str, object], va
         build(name, **{"in_channels": 1, **options})
 
 
-@pytest.mark.parametrize("name", ["resunet", "mobilenetv2", "espnet", "enet"])
+@pytest.mark.parametrize("name", ["resunet", "mobilenetv2", "espnet", "enet", "subpixel_unet", "refined_unet"])
 def test_without_widths_a_network_has_its_own(name: str) -> None:
     model = Model.create(ModelConfig(network=NetworkConfig(name=name)))
     assert model.card.parameters > 0

@@ -3,6 +3,7 @@
 # Importing a network's module registers it.
 from napari_grd.models import enet as _enet  # noqa: F401
 from napari_grd.models import espnet as _espnet  # noqa: F401
+from napari_grd.models import fast as _fast  # noqa: F401
 from napari_grd.models import mobilenet as _mobilenet  # noqa: F401
 from napari_grd.models import resunet as _resunet  # noqa: F401
 from napari_grd.models import unetpp as _unetpp  # noqa: F401
