@@ -9,12 +9,39 @@ from napari_grd.inference.openvino_graph import convert, core
 from napari_grd.inference.openvino_layout import channels_last
 from napari_grd.models import Model, ModelConfig
 
+
+class Subpixel(nn.Module):
+    def __init__(self, kernel=1, bias=(5, 1, 1), factor=2):
+        super().__init__()
+        self.head = nn.Conv2d(6, 5 * factor**2, kernel, padding=kernel // 2, bias=False)
+        self.bias = nn.Parameter(torch.randn(bias))
+        self.factor = factor
+
+    def forward(self, x):
+        return nn.functional.pixel_shuffle(self.head(x), self.factor) + self.bias
+
+
+class Unordered(Subpixel):
+    """Squares whose pixels are transposed."""
+
+    def forward(self, x):
+        batch, channels, height, width = self.head(x).shape
+        parts = self.head(x).reshape(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 3, 5, 2)
+        return parts.reshape(batch, channels // 4, 2 * height, 2 * width) + self.bias
+
+
 LAST = {
     "pointwise": (nn.Conv2d(6, 5, 1), True),
     "without bias": (nn.Conv2d(6, 5, 1, bias=False), False),
     "wide": (nn.Conv2d(6, 5, 3, padding=1), False),
     "padded": (nn.Conv2d(6, 5, 1, padding=1), False),
     "not a convolution": (nn.ReLU(), False),
+    "sub-pixel": (Subpixel(), True),
+    "sub-pixel, wide": (Subpixel(kernel=3), False),
+    "sub-pixel, one bias": (Subpixel(bias=(1, 1, 1)), False),
+    "sub-pixel, by 4": (Subpixel(factor=4), False),
+    "sub-pixel, other order": (Unordered(), False),
+    "sub-pixel, no bias": (nn.Sequential(nn.Conv2d(6, 20, 1), nn.PixelShuffle(2)), False),
 }
 
 

@@ -24,11 +24,12 @@ def channels_last(graph: Any) -> Any:
     -----
     A transposition takes a fifth of the time of a small network, because OpenVINO copies the output twice. If the last
     layer is a convolution of 1 x 1 pixels, it is therefore written as a matrix product, ``(S, C_in) @ (C_in, C)``,
-    which writes its result in the desired order. The values are the same.
+    which writes its result in the desired order. A sub-pixel convolution becomes two such products for each row of its
+    input, one for each of the two rows of its output. The values are the same.
     """
     op = openvino().opset13
     result = graph.get_results()[0]
-    made = _product(op, result.input_value(0))
+    made = _product(op, result.input_value(0)) or _subpixel_product(op, result.input_value(0))
     if made is None:
         rank = len(result.get_output_partial_shape(0))
         made = op.transpose(result.input_value(0), op.constant(np.array([0, *range(2, rank), 1])))
@@ -50,15 +51,61 @@ def _product(op: Any, last: Any) -> Any | None:
     channels_out, channels_in, *pixel = weights.get_output_shape(0)
     spatial = list(range(2, 2 + len(pixel)))
     shape = op.shape_of(features)
-    # For a constant matrix OpenVINO would use another routine, which transposes the features first.
-    height = op.convert(op.gather(shape, op.constant([2]), op.constant(0)), "f32")
-    nothing = op.multiply(height, op.constant(np.zeros(1, np.float32)))
-    matrix = op.add(op.constant(weights.get_data().reshape(channels_out, channels_in).T[None].copy()), nothing)
+    matrix = _variable(op, weights.get_data().reshape(channels_out, channels_in).T[None].copy(), shape)
     flat = op.reshape(features, op.constant([1, channels_in, -1]), False)
     product = op.add(op.matmul(flat, matrix, True, False), op.constant(bias.get_data().reshape(1, 1, -1)))
     sides = op.gather(shape, op.constant(spatial), op.constant(0))
     whole = op.concat([op.constant([1]), sides, op.constant([channels_out])], 0)
     return op.reshape(product, whole, False)
+
+
+def _subpixel_product(op: Any, last: Any) -> Any | None:
+    """A bias and a sub-pixel convolution, twice as high and wide, as matrix products; None for anything else."""
+    convolution = _subpixel_convolution(last.get_node())
+    if convolution is None:
+        return None
+    weights, bias = convolution.input_value(1).get_node().get_data(), last.get_node().input_value(1).get_node()
+    features = convolution.input_value(0)
+    channels_in, channels_out = weights.shape[1], weights.shape[0] // 4
+    # (C_out, row, column, C_in) to (row, C_in, column and C_out): a row of the product is a row of the output.
+    rows = weights.reshape(channels_out, 2, 2, channels_in).transpose(1, 3, 2, 0)
+    shape = op.shape_of(features)
+    matrices = _variable(op, rows.reshape(1, 2, channels_in, 2 * channels_out).copy(), shape)
+    pixels = op.transpose(features, op.constant([2, 0, 3, 1]))  # (H, 1, W, C_in)
+    offsets = op.constant(np.tile(bias.get_data().reshape(-1), 2).reshape(1, 1, 1, -1))
+    product = op.add(op.matmul(pixels, matrices, False, False), offsets)
+    sides = op.multiply(op.gather(shape, op.constant([2, 3]), op.constant(0)), op.constant([2, 2]))
+    whole = op.concat([op.constant([1]), sides, op.constant([channels_out])], 0)
+    return op.reshape(product, whole, False)
+
+
+def _subpixel_convolution(add: Any) -> Any | None:
+    """The convolution before a bias and torch's `pixel_shuffle(..., 2)`; None for anything else."""
+    path = [add]
+    for kind in ("Add", "Reshape", "Transpose", "Reshape", "Convolution"):
+        if path[-1].get_type_name() != kind:
+            return None
+        path.append(path[-1].input_value(0).get_node())
+    _, moved, transpose, split, convolution, _ = path
+    weights, bias = convolution.input_value(1).get_node(), add.input_value(1).get_node()
+    order = transpose.input_value(1).get_node()
+    if {each.get_type_name() for each in (weights, bias, order)} != {"Constant"}:
+        return None
+    channels = weights.get_output_shape(0)[0] // 4
+    parts, whole = (list(node.get_output_partial_shape(0)) for node in (split, moved))
+    if len(parts) != 6 or len(whole) != 4 or not _is_pointwise(convolution, weights):
+        return None
+    is_shuffle = [str(part) for part in parts[2:4]] == ["2", "2"]
+    has_order = order.get_data().tolist() == [0, 1, 4, 2, 5, 3]
+    has_bias = [*bias.get_output_shape(0)][-3:] == [channels, 1, 1]
+    return convolution if is_shuffle and has_order and has_bias else None
+
+
+def _variable(op: Any, values: Any, shape: Any) -> Any:
+    """Values as the result of an operation: for a constant matrix OpenVINO would transpose the features first."""
+    height = op.convert(op.gather(shape, op.constant([2]), op.constant(0)), "f32")
+    nothing = op.multiply(height, op.constant(np.zeros(1, np.float32)))
+    return op.add(op.constant(values), nothing)
 
 
 def _is_pointwise(convolution: Any, weights: Any) -> bool:
