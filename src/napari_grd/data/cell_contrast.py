@@ -90,7 +90,7 @@ def _filled(rng: np.random.Generator, cells: _Cells, texture: Float32) -> Float3
     if rng.random() < 0.2:  # cloudy cytoplasm around stained nuclei
         cloud = np.exp(np.minimum(cells.distance, 0) / (rng.uniform(0.1, 0.6) * cells.diameter)) * (1 - cells.inside)
         light += rng.uniform(0.05, 0.4) * cloud * np.clip(1 + 0.5 * fast_noise(rng, light.shape, 3.0), 0, None)
-    return _either_way(rng, light, 0.8)
+    return _either_way(rng, light, 0.66)
 
 
 def _phase(rng: np.random.Generator, cells: _Cells, texture: Float32) -> Float32:
@@ -140,7 +140,7 @@ def _relief(rng: np.random.Generator, cells: _Cells, texture: Float32) -> Float3
 
 def _sheaths(rng: np.random.Generator, cells: _Cells, texture: Float32) -> Float32:
     """Axons: a sheath of one tone, an inside of another, tissue of any tone around."""
-    sheath, inside, around = 1.0, rng.uniform(-0.1, 0.5), rng.uniform(-0.2, 0.8)
+    sheath, inside, around = 1.0, rng.uniform(-0.2, 0.4), rng.uniform(-0.2, 0.8)
     light = sheath * cells.sheath * np.clip(1 + 0.15 * fast_noise(rng, cells.inside.shape, 2.0), 0, None)
     light += inside * cells.inside * cells.each(_brightness(rng, cells)) * np.clip(1 + texture, 0, None)
     clouds = 1 + rng.uniform(0, 0.8) * fast_noise(rng, light.shape, rng.uniform(0.1, 0.6) * cells.diameter)

@@ -27,7 +27,7 @@ _ANGLES = 72  # directions of an outline
 _CHUNK = 2**19  # values evaluated at a time
 _VISIBLE = 0.5  # share of an object that must be visible behind others
 
-KINDS = {"round": 0.27, "irregular": 0.24, "rods": 0.1, "worms": 0.04, "budding": 0.09, "tissue": 0.12, "axons": 0.14}
+KINDS = {"round": 0.25, "irregular": 0.24, "rods": 0.09, "worms": 0.05, "budding": 0.1, "tissue": 0.1, "axons": 0.17}
 """Kinds of objects and how often they are drawn."""
 
 
