@@ -88,7 +88,8 @@ def test_fields_range_from_empty_to_confluent_and_both_polarities_are_drawn():
             assert np.isfinite(normalized(image[None], NormalizationConfig())).all()
     assert 0.01 < np.mean(np.array(counts) == 0) < 0.1
     assert np.quantile(covered, 0.2) < 0.3
-    assert np.quantile(covered, 0.9) > 0.7
+    assert np.quantile(covered, 0.9) > 0.6
+    assert max(covered) > 0.9
     assert 0.3 < np.mean(brighter) < 0.85
 
 
