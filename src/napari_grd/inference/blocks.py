@@ -10,7 +10,8 @@ The halo is the network's context for the pixels at the edge of the labels; the 
 of the core as a whole. A plane that fits into one block has neither.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,13 @@ class Block:
 
 
 def plan_blocks(
-    shape: tuple[int, int], grid: tuple[int, int], *, halo: int, stride: int, region: Box | None = None
+    shape: tuple[int, int],
+    grid: tuple[int, int],
+    *,
+    halo: int,
+    stride: int,
+    spacing: int = 1,
+    region: Box | None = None,
 ) -> list[Block]:
     """Cut a plane into blocks.
 
@@ -71,6 +78,9 @@ def plan_blocks(
         Grid pixels of context for the network.
     stride : int
         The network's.
+    spacing : int
+        Spacing of the long-range edges of the partition in grid pixels. Blocks begin at multiples of it, so that they
+        have the same edges as the whole plane.
     region : (slice, slice), optional
         Pixels to segment; default: all.
 
@@ -89,16 +99,21 @@ def plan_blocks(
     lattice = lattice_for(shape, grid, stride)
     halo = -(-halo // stride) * stride
     if shape[0] * shape[1] <= _WHOLE_PIXELS and grid[0] * grid[1] <= _WHOLE:
-        return [_block(lattice, lattice.whole, halo, whole=True)]
+        return [_block(lattice, lattice.whole, halo, spacing, whole=True)]
     cells = lattice.whole if region is None else lattice.cells_of(region)
     side = _SIDE - 2 * (halo + _CONTEXT)
     shrunk = max(1.0, shape[0] / grid[0], shape[1] / grid[1])
     side = max(2 * _CONTEXT, min(side, round(_SIDE * 2 / shrunk) - 2 * (halo + _CONTEXT)))
-    return [_block(lattice, part, halo) for part in pieces(cells, max(1, (side // lattice.cell) ** 2))]
+    return [_block(lattice, part, halo, spacing) for part in pieces(cells, max(1, (side // lattice.cell) ** 2))]
 
 
-def _block(lattice: Lattice, cells: Box, halo: int, *, whole: bool = False) -> Block:
+def _block(lattice: Lattice, cells: Box, halo: int, spacing: int, *, whole: bool = False) -> Block:
     around = cells if whole else clipped(cells, lattice.cells, -(-_CONTEXT // lattice.cell))
+    step = spacing // math.gcd(spacing, lattice.cell)
+    around = (
+        slice(around[0].start // step * step, around[0].stop),
+        slice(around[1].start // step * step, around[1].stop),
+    )
     grid = lattice.grid_of(around)
     seen = clipped(grid, lattice.grid, halo)
     read = seen
@@ -113,6 +128,28 @@ def _block(lattice: Lattice, cells: Box, halo: int, *, whole: bool = False) -> B
         read,
         lattice.nearest(around) if lattice.rescaled else None,
     )
+
+
+def block_around(
+    core: Box, shape: tuple[int, int], grid: tuple[int, int], *, halo: int, stride: int, spacing: int = 1
+) -> Block:
+    """The block of a given core, with its surroundings.
+
+    Parameters
+    ----------
+    core : (slice, slice)
+        Pixels of the plane.
+    shape, grid, halo, stride, spacing
+        As for :func:`plan_blocks`.
+
+    Examples
+    --------
+    >>> block_around((slice(0, 512), slice(512, 1024)), (900, 2000), (900, 2000), halo=80, stride=16).pixels
+    (slice(0, 576, None), slice(448, 1088, None))
+    """
+    lattice = lattice_for(shape, grid, stride)
+    halo = -(-halo // stride) * stride
+    return replace(_block(lattice, lattice.cells_of(core), halo, spacing), core=core)
 
 
 def is_whole(block: Block, grid: tuple[int, ...]) -> bool:

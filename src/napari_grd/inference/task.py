@@ -47,8 +47,14 @@ class Task:
     def blocks(self, region: Box | None = None) -> list[Block]:
         """The blocks in which a plane, or a region of it in pixels, is segmented."""
         (height, width), (rows, columns) = self.shape, self.grid
+        settings = self.config.partition or self.model.config.partition
         return plan_blocks(
-            (height, width), (rows, columns), halo=self.config.halo, stride=self.model.stride, region=region
+            (height, width),
+            (rows, columns),
+            halo=self.config.halo,
+            stride=self.model.stride,
+            spacing=settings.stride,
+            region=region,
         )
 
     def steps(self, block: Block) -> int:

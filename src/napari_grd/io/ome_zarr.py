@@ -165,6 +165,11 @@ def _listed(group: Any, path: Path) -> tuple[list[str], bool, str]:
         series = ome_of(dict(group["OME"].attrs)).get("series") if "OME" in group else None
         keys = series or sorted((key for key in group.group_keys() if key.isdecimal()), key=int)
         return [str(key) for key in keys], False, stem
+    if "incomplete" in dict(group.attrs.get(PROVENANCE) or {}):
+        raise DataError(
+            f"The label image {str(path)!r} is being written, or that was interrupted.",
+            "Wait, or run the command that wrote it again: it continues.",
+        )
     raise DataError(f"{str(path)!r} is a Zarr, but has no OME metadata.", "Open one of the arrays in it.")
 
 

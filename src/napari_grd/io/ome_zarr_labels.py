@@ -15,7 +15,9 @@ from napari_grd.io.names import image_stem
 from napari_grd.io.ome_zarr import PROVENANCE
 from napari_grd.io.ome_zarr_metadata import attributes_of
 
-_CHUNK = 512
+CHUNK = 512
+"""Side in pixels of the chunks of a label image."""
+
 _TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 
 
@@ -64,22 +66,48 @@ def write_labels_zarr(
     dtype = stored_type(labels)
     with atomic_folder(path, replace=_is_ours(path)) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=3)
-        levels = [_level(group, 0, labels.shape, dtype, calibration.axes)]
-        for region in regions(labels.shape, _CHUNK):
+        levels = [create_level(group, 0, labels.shape, dtype, calibration.axes)]
+        for region in regions(labels.shape, CHUNK):
             levels[0][region] = np.asarray(labels[region]).astype(dtype)
-        while max(levels[-1].shape[-2:]) > _CHUNK:
-            levels.append(_halved(group, levels[-1], len(levels), calibration.axes))
-        group.attrs.update(
-            {
-                "ome": {
-                    "version": "0.5",
-                    "multiscales": [_multiscale(image_stem(path), calibration, levels)],
-                    "image-label": {"version": "0.5"},
-                },
-                PROVENANCE: dict(provenance or {}),
-            }
-        )
+        levels += add_pyramid(group, levels[0], calibration.axes)
+        group.attrs.update(label_attributes(image_stem(path), calibration, levels, provenance))
     return path
+
+
+def add_pyramid(group: zarr.Group, finest: Any, axes: Sequence[str]) -> list[Any]:
+    """Write the coarser levels of a label image, each with every second pixel along y and x.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Where they are written, as "1", "2", ...
+    finest : zarr.Array
+        The level "0".
+    axes : sequence of str
+        Its axes.
+
+    Returns
+    -------
+    list of zarr.Array
+    """
+    levels = [finest]
+    while max(levels[-1].shape[-2:]) > CHUNK:
+        levels.append(_halved(group, levels[-1], len(levels), axes))
+    return levels[1:]
+
+
+def label_attributes(
+    name: str, calibration: Calibration, levels: Sequence[Any], provenance: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The attributes of the group of a label image, OME-Zarr 0.5."""
+    return {
+        "ome": {
+            "version": "0.5",
+            "multiscales": [_multiscale(name, calibration, levels)],
+            "image-label": {"version": "0.5"},
+        },
+        PROVENANCE: dict(provenance or {}),
+    }
 
 
 def _is_ours(path: Path) -> bool:
@@ -93,15 +121,18 @@ def _is_ours(path: Path) -> bool:
     return True
 
 
-def _level(group: zarr.Group, number: int, shape: Sequence[int], dtype: Any, axes: Sequence[str]) -> Any:
-    chunks = (*(1,) * (len(shape) - 2), *(min(size, _CHUNK) for size in shape[-2:]))
-    return group.create_array(str(number), shape=tuple(shape), chunks=chunks, dtype=dtype, dimension_names=list(axes))
+def create_level(group: zarr.Group, number: int, shape: Sequence[int], dtype: Any, axes: Sequence[str]) -> Any:
+    """Create an empty level of a label image; an existing one is replaced."""
+    chunks = (*(1,) * (len(shape) - 2), *(min(size, CHUNK) for size in shape[-2:]))
+    return group.create_array(
+        str(number), shape=tuple(shape), chunks=chunks, dtype=dtype, dimension_names=list(axes), overwrite=True
+    )
 
 
 def _halved(group: zarr.Group, finer: Any, number: int, axes: Sequence[str]) -> Any:
     shape = (*finer.shape[:-2], *((size + 1) // 2 for size in finer.shape[-2:]))
-    level = _level(group, number, shape, finer.dtype, axes)
-    for region in regions(shape, _CHUNK):
+    level = create_level(group, number, shape, finer.dtype, axes)
+    for region in regions(shape, CHUNK):
         rows, columns = (slice(2 * part.start, 2 * part.stop) for part in region[-2:])
         level[region] = np.asarray(finer[(*region[:-2], rows, columns)])[..., ::2, ::2]
     return level

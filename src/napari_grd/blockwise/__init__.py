@@ -1,0 +1,1 @@
+"""Segmentation of images larger than memory, block by block, by one process or by many."""

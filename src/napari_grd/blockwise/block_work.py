@@ -1,0 +1,104 @@
+"""What is done with one block, in this process or in a worker of a cluster."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import dask
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd.blockwise.grid import BlockGrid
+from napari_grd.blockwise.store import Faces, LabelStore
+from napari_grd.errors import GrdError
+from napari_grd.inference.array_source import ArraySource
+from napari_grd.inference.boxes import Box, origin_of, within
+from napari_grd.inference.prediction import label_plane
+from napari_grd.inference.rescale import consecutive
+from napari_grd.inference.source import PlaneSource, read_patch
+from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.task import Task, prepare
+from napari_grd.inference.view import ImageView
+from napari_grd.jobs import Stopwatch, drain
+from napari_grd.models import Model
+
+Outcome = tuple[int, str]
+"""Number of a block, and the error; empty if there was none."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlockWork:
+    """Everything that a process needs to segment blocks; sent to each worker once.
+
+    Attributes
+    ----------
+    model : Model
+    source : ArraySource
+        The image; read block by block.
+    view : ImageView
+        Scale and inversion, resolved once for the image.
+    grid : BlockGrid
+    store : LabelStore
+        Where the labels are written.
+    """
+
+    model: Model
+    source: ArraySource
+    view: ImageView
+    grid: BlockGrid
+    store: LabelStore
+
+    @cached_property
+    def statistics(self) -> SourceStatistics:
+        """Intensities of the whole image; every process measures the same."""
+        return SourceStatistics(cast(PlaneSource, self.source), 0, self.model.config, self.view)
+
+    @cached_property
+    def _task(self) -> Task:
+        return drain(prepare(self.model, self.grid.shape, self.view.config))
+
+    def __call__(self, number: int) -> Outcome:
+        """Segment a block and store it; an error is returned in words, so that the other blocks are done."""
+        try:
+            # Within a worker, reading a dask array would otherwise wait for the scheduler that runs this task.
+            with dask.config.set(scheduler="synchronous"):
+                self._segment(number)
+        except (GrdError, OSError, ValueError, RuntimeError, MemoryError) as error:
+            problem = error.problem if isinstance(error, GrdError) else f"{type(error).__name__}: {error}"
+            return number, problem or type(error).__name__
+        return number, ""
+
+    def _segment(self, number: int) -> None:
+        block = self.grid.block(number)
+        plane, _, _ = self.grid.place(number)
+        patch = read_patch(cast(PlaneSource, self.source), 0, plane, block.read, self.model.config.in_channels)
+        job = self._task.predict_block(patch.pixels, block, self.statistics.of(plane), Stopwatch("", 1), 0)
+        prediction = drain(job)
+        settings = self.view.config.partition or self.model.config.partition
+        labels = consecutive(label_plane(prediction, settings))
+        self.store.write_block(
+            number, plane, block.core, labels[block.inner], self._faces(number, block.pixels, labels)
+        )
+
+    def _faces(self, number: int, pixels: Box, labels: NDArray[np.uint32]) -> Faces:
+        """The bands that this block shares with its neighbors."""
+        _, row, column = self.grid.place(number)
+        rows, columns = self.grid.counts
+        neighbors = {
+            "below": number + columns if row + 1 < rows else None,
+            "right": number + 1 if column + 1 < columns else None,
+            "above": number - columns if row else None,
+            "left": number - 1 if column else None,
+        }
+        faces: Faces = {}
+        for face, neighbor in neighbors.items():
+            if neighbor is not None:
+                band = shared(pixels, self.grid.block(neighbor).pixels)
+                faces[face] = labels[within(band, origin_of(pixels))]
+        return faces
+
+
+def shared(first: Box, second: Box) -> Box:
+    """The pixels that two overlapping boxes have in common."""
+    rows, columns = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
+    return rows, columns

@@ -1,0 +1,180 @@
+"""The label image while it is written: labels of the blocks, a record of those that are finished, and the result.
+
+While the job runs, or after it was interrupted, the group has no OME metadata, so that no program takes it for a
+complete image::
+
+    labels.ome.zarr/
+      .grd-work/plan.json       settings, image and model: only the same job goes on
+      .grd-work/lock            one program at a time
+      .grd-work/raw             labels of each block, numbered from 1 in each
+      .grd-work/blocks/17.npz   block 17 is finished: sizes of its objects, labels on its borders
+      0, 1, ...                 the pyramid, written at the end
+"""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from napari_grd.errors import DataError, OutputError
+from napari_grd.inference.boxes import Box
+from napari_grd.io.atomic import atomic_path, make_folder
+from napari_grd.io.ome_zarr import PROVENANCE
+from napari_grd.io.ome_zarr_metadata import attributes_of
+
+Faces = dict[str, NDArray[np.uint32]]
+"""Labels of the bands that a block shares with those "above", "below", "left" and "right"."""
+
+WORK = ".grd-work"
+
+
+@dataclass(frozen=True)
+class LabelStore:
+    """The folder of a label image that is being written.
+
+    Attributes
+    ----------
+    path : Path
+        The group.
+    shape : tuple of int
+        Shape of the labels, the plane's height and width last.
+    side : int
+        Side of a block.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    side: int
+
+    @property
+    def work(self) -> Path:
+        """Folder of what is needed only until the end."""
+        return self.path / WORK
+
+    def open(self, plan: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """Begin, or go on with the same job.
+
+        Parameters
+        ----------
+        plan : mapping
+            Identity of the job, JSON-compatible.
+        overwrite : bool
+            Replace a label image, or another job, in the folder.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds anything else, and may not be replaced.
+        """
+        begun = self._plan()
+        if begun == plan:
+            return
+        if self.path.exists() and any(self.path.iterdir()):
+            ours = begun is not None or PROVENANCE in attributes_of(self.path)
+            if not ours:
+                raise OutputError(
+                    f"{str(self.path)!r} exists already and was not written by napari-grd.", "Choose another name."
+                )
+            if not overwrite:
+                what = "holds a finished label image" if begun is None else "belongs to a job with other settings"
+                raise OutputError(f"{str(self.path)!r} {what}.", "Choose another name, or allow to overwrite it.")
+            self._clear()
+        make_folder(self.work / "blocks")
+        group = zarr.open_group(self.path, mode="a", zarr_format=3)
+        group.attrs[PROVENANCE] = {"incomplete": True}
+        chunks = (*(1,) * (len(self.shape) - 2), *(min(self.side, size) for size in self.shape[-2:]))
+        zarr.create_array(
+            self.work / "raw", shape=self.shape, chunks=chunks, dtype=np.uint32, zarr_format=3, overwrite=True
+        )
+        with atomic_path(self.work / "plan.json") as temporary:  # last: from now on the job can be resumed
+            temporary.write_text(json.dumps(plan), encoding="utf-8")
+
+    def finished(self) -> set[int]:
+        """Numbers of the finished blocks."""
+        return {int(path.stem) for path in (self.work / "blocks").glob("*.npz") if path.stem.isdecimal()}
+
+    def write_block(
+        self, number: int, plane: tuple[int, ...], core: Box, labels: NDArray[np.uint32], faces: Faces
+    ) -> None:
+        """Store the labels of a block, then record that it is finished."""
+        self.raw[(*plane, *core)] = labels
+        count = max((int(part.max(initial=0)) for part in (labels, *faces.values())), default=0)
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)
+        kind = np.uint16 if count < 2**16 else np.uint32
+        with atomic_path(self.work / "blocks" / f"{number}.npz") as temporary, temporary.open("wb") as file:
+            arrays: dict[str, Any] = {"sizes": sizes} | {name: part.astype(kind) for name, part in faces.items()}
+            np.savez_compressed(file, **arrays)
+
+    def sizes(self, number: int) -> NDArray[np.int64]:
+        """Pixels of each object within a finished block, ``(N + 1,)``, the background first.
+
+        Raises
+        ------
+        DataError
+            If its record is damaged.
+        """
+        return self._recorded(number, "sizes").astype(np.int64)
+
+    def face(self, number: int, face: str) -> NDArray[np.integer[Any]]:
+        """Labels of the band that a finished block shares with a neighbor, see :data:`Faces`."""
+        return self._recorded(number, face)
+
+    def _recorded(self, number: int, name: str) -> NDArray[Any]:
+        path = self.work / "blocks" / f"{number}.npz"
+        try:
+            with np.load(path) as found:
+                return np.asarray(found[name])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"The record {str(path)!r} of a finished block is damaged ({error}).",
+                "Delete it and run the same command again.",
+            ) from error
+
+    @cached_property
+    def raw(self) -> Any:
+        """Labels of the blocks, each numbered from 1."""
+        return zarr.open_array(self.work / "raw", mode="r+")
+
+    def relabeled(
+        self, table: NDArray[np.uint32], offset: int, plane: tuple[int, ...], core: Box
+    ) -> NDArray[np.uint32]:
+        """Labels of a block with their final numbers."""
+        labels = np.asarray(self.raw[(*plane, *core)])
+        numbers = np.zeros(int(labels.max(initial=0)) + 1, np.uint32)
+        numbers[1:] = table[offset : offset + len(numbers) - 1]
+        result: NDArray[np.uint32] = numbers[labels]
+        return result
+
+    def close(self) -> None:
+        """Remove what was needed only until the end."""
+        shutil.rmtree(self.work)
+
+    def _plan(self) -> Any:
+        try:
+            return json.loads((self.work / "plan.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def _clear(self) -> None:
+        """Remove our arrays and metadata; anything else in the folder stays."""
+        for child in self._own():
+            if child.is_dir():
+                shutil.rmtree(child)
+            else:
+                with suppress(FileNotFoundError):
+                    child.unlink()
+
+    def _own(self) -> Iterator[Path]:
+        yield self.path / "zarr.json"  # first: half of it is no image
+        yield from (child for child in self.path.iterdir() if child.name.isdecimal() and (child / "zarr.json").exists())
+        if self.work.exists():
+            yield self.work
