@@ -197,6 +197,9 @@ from .api import (
     iter_segment as iter_segment,
 )
 from .api import (
+    iter_segment_zarr as iter_segment_zarr,
+)
+from .api import (
     iter_train as iter_train,
 )
 from .api import (
@@ -234,6 +237,9 @@ from .api import (
 )
 from .api import (
     segment as segment,
+)
+from .api import (
+    segment_zarr as segment_zarr,
 )
 from .api import (
     suggest_model as suggest_model,

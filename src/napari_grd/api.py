@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.blockwise.segment_zarr import iter_segment_zarr, segment_zarr
 from napari_grd.config import (
     DistillConfig,
     FineTuneConfig,
@@ -166,6 +167,7 @@ __all__ = [
     "iter_measure",
     "iter_predict",
     "iter_segment",
+    "iter_segment_zarr",
     "iter_train",
     "list_series",
     "load_corrections",
@@ -179,6 +181,7 @@ __all__ = [
     "save_corrections",
     "save_model",
     "segment",
+    "segment_zarr",
     "suggest_model",
     "teachers",
     "train",

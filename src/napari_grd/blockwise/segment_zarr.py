@@ -32,7 +32,7 @@ from napari_grd.io.calibration import Calibration
 from napari_grd.io.disk import check_disk
 from napari_grd.io.images import read_image
 from napari_grd.io.lock import Lock
-from napari_grd.io.names import image_stem
+from napari_grd.io.names import image_stem, named
 from napari_grd.io.ome_zarr_labels import add_pyramid, create_level, label_attributes
 from napari_grd.jobs import Event, FileSaved, Job, Notice, Progress, Stopwatch, drain
 
@@ -90,7 +90,12 @@ def iter_segment_zarr(
     config = config or SegmentConfig()
     name, calibration = "array", None
     if isinstance(source, str | Path):
-        image = read_image(source, series=0 if series is None else series, axes=axes)
+        image = read_image(source, series=series, axes=axes)
+        if series is None and len(image.series_names) > 1:
+            raise DataError(
+                f"{str(source)!r} contains {len(image.series_names)} images: {named(image.series_names)}.",
+                "Choose one by its name or index (series).",
+            )
         names = ("red", "green", "blue") if image.is_rgb else [channel.name for channel in image.channels]
         fitted = fit_channels(model, image.pixels, image.axes, names=names, is_rgb=image.is_rgb, wanted=channels)
         yield from (Notice(note) for note in (*image.notes, fitted.note and f"{image.name}: {fitted.note}.") if note)

@@ -16,6 +16,7 @@ from napari_grd.cli.label_files import segmented_pixels
 from napari_grd.cli.monitor import run
 from napari_grd.cli.object_flags import BorderAxes, ExcludeBorder, MaxSize, MinSize, filtered, object_options
 from napari_grd.cli.output import print_files, print_note, print_summary
+from napari_grd.cli.segment_blocks import block_target, check_alone, one_series
 from napari_grd.cli.segment_plan import Format, ImageFile, Work, check_targets, find_files, iter_plan, outline_paths
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import SegmentConfig
@@ -60,7 +61,13 @@ class _Options:
 @takes_settings(SegmentConfig(), _SEGMENT)
 def segment(
     settings: Settings[SegmentConfig],
-    inputs: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Image files, or folders of them; or one image of any size and the name.zarr for its labels, which is"
+            " segmented block by block."
+        ),
+    ],
     model: Annotated[str, typer.Option(help="A model file, or the name of a built-in model.")] = "nuclei",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the label images.")] = Path("grd-labels"),
     form: Annotated[
@@ -115,6 +122,13 @@ def segment(
     border_axes: BorderAxes = "yx",
     min_size: MinSize = 0,
     max_size: MaxSize = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Of an image and a name.zarr: segment blocks in so many processes.")
+    ] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of an image and a name.zarr: use the workers of a dask scheduler."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     skip_existing: Annotated[bool, typer.Option("--skip-existing", help="Skip images that have labels.")] = False,
 ) -> None:
@@ -130,11 +144,24 @@ def segment(
 
     if form not in ("tiff", "ome-zarr"):
         raise ConfigError(f"--format is {form!r}.", "Choose tiff or ome-zarr.")
-    failures = Failures()
-    files, notes = find_files(inputs, out, recursive=recursive, pattern=pattern, failures=failures)
-    if corrections is not None and len(files) != 1:
-        raise DataError(f"--corrections applies to one image, but there are {len(files)}.", "Segment only that image.")
-    corrected = None if corrections is None else grd.load_corrections(corrections)
+    if (target := block_target(inputs)) is not None:
+        # Options for many images or for label images in memory have no meaning here.
+        others = {
+            "--format": form != "tiff",
+            "--recursive": recursive,
+            "--pattern": pattern is not None,
+            "--corrections": corrections is not None,
+            "--outlines": outlines,
+            "--also": bool(also),
+            "--exclude-border": exclude_border,
+            "--min-size": min_size > 0,
+            "--max-size": max_size is not None,
+            "--skip-existing": skip_existing,
+        }
+        check_alone(target, [option for option, given in others.items() if given])
+    elif workers or scheduler:
+        raise ConfigError("--workers and --scheduler apply to one image.", "Name the image and a new name.zarr.")
+    chosen = None if channel is None else tuple(part.strip() for part in channel.split(","))
     loaded = grd.load_model(model)
     # Partition options change the model's own settings, not the defaults.
     config = settings.build(SegmentConfig(partition=loaded.config.partition))
@@ -142,12 +169,32 @@ def segment(
         config = config.replace(invert=True)
     if intensities is not None:
         config = config.replace(intensity_range=_range(intensities, loaded.config.in_channels))
+    if target is not None:
+        job = grd.iter_segment_zarr(
+            loaded,
+            inputs[0],
+            target,
+            config,
+            axes=axes,
+            series=one_series(series),
+            channels=chosen,
+            workers=workers,
+            scheduler=scheduler,
+            overwrite=force,
+        )
+        print_files([run(job, resume="Run the same command again to continue.")])
+        return
+    failures = Failures()
+    files, notes = find_files(inputs, out, recursive=recursive, pattern=pattern, failures=failures)
+    if corrections is not None and len(files) != 1:
+        raise DataError(f"--corrections applies to one image, but there are {len(files)}.", "Segment only that image.")
+    corrected = None if corrections is None else grd.load_corrections(corrections)
     scale_factor(loaded.config, config.as_known())  # fails before the first image is read if no image could change it
     runtime_for(loaded, config)
     options = _Options(
         config=config,
         axes=axes,
-        channels=None if channel is None else tuple(part.strip() for part in channel.split(",")),
+        channels=chosen,
         corrections=corrected,
         outlines=outlines,
         form="tiff" if form == "tiff" else "ome-zarr",

@@ -1,0 +1,54 @@
+"""Blocks in other processes, one of which is killed."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+import napari_grd.blockwise.grid
+from napari_grd.blockwise.scheduler import cluster, run_on_cluster
+from napari_grd.blockwise.segment_zarr import iter_segment_zarr, segment_zarr
+from napari_grd.config import SegmentConfig
+from napari_grd.data.simulate import nuclei_2d
+from napari_grd.errors import ConfigError
+from napari_grd.jobs import Progress
+
+CONFIG = SegmentConfig(runtime="torch", precision="f32", object_diameter=None, invert=False)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*:ResourceWarning"),  # of distributed, whose sockets close late
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def test_two_processes_and_one_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(napari_grd.blockwise.grid, "_SIDE", 512)
+    image = nuclei_2d(np.random.default_rng(1), (1100, 1300))[0]
+    alone = segment_zarr("nuclei", image, tmp_path / "alone.ome.zarr", CONFIG)
+    path = tmp_path / "cluster.ome.zarr"
+    with cluster(2) as client:
+        processes: list[int] = list(client.run(os.getpid).values())
+        killed = False
+        job = iter_segment_zarr("nuclei", image, path, CONFIG, client=client)
+        for event in job:
+            if isinstance(event, Progress) and event.stage == "Segmenting blocks" and event.done >= 2 and not killed:
+                os.kill(processes[0], signal.SIGKILL)
+                killed = True
+        assert killed
+        outcomes = [
+            outcome for outcome in run_on_cluster(lambda number: (number, ""), range(50), client) if outcome is not None
+        ]
+    assert sorted(outcomes) == [(number, "") for number in range(50)]
+    assert np.array_equal(_labels(alone), _labels(path))
+
+
+def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"tcp://127\.0\.0\.1:1' does not answer"):
+        segment_zarr("nuclei", np.zeros((64, 64)), tmp_path / "a.zarr", CONFIG, scheduler="tcp://127.0.0.1:1")
+
+
+def _labels(path: Path) -> np.ndarray[Any, Any]:
+    return np.asarray(zarr.open_array(path / "0", mode="r"))
