@@ -1,0 +1,220 @@
+"""An image larger than memory, block by block: speed, memory, agreement with the whole image, kills, and overhead.
+
+    python benchmarks/large_zarr.py speed --side 16384
+    python benchmarks/large_zarr.py speed --side 16384 --workers 2
+    GRD_DATA=... python benchmarks/large_zarr.py agree --side 4096
+    python benchmarks/large_zarr.py kill --times 20
+    python benchmarks/large_zarr.py overhead --blocks 100000
+
+The image is a simulated field of 1000 x 1000 pixels with nuclei, repeated; for ``agree`` a mosaic of images of
+bbbc039_nuclei.
+"""
+
+import argparse
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+import napari_grd as grd
+from napari_grd.blockwise.grid import block_grid
+from napari_grd.blockwise.scheduler import cluster, run_here, run_on_cluster
+from napari_grd.data.simulate import nuclei_2d
+from reporting import hardware
+
+_FIELD = 1000
+_CHUNK = 1024
+
+
+def simulated(path: Path, side: int) -> Path:
+    """An OME-Zarr of ``side`` pixels, unless it is there."""
+    if not (path / "zarr.json").exists():
+        field = np.asarray(nuclei_2d(np.random.default_rng(0), (_FIELD, _FIELD))[0], np.uint16)
+        rows = np.tile(field, (-(-_CHUNK // _FIELD) + 1, -(-side // _FIELD)))[:, :side]
+        _write(path, side, lambda top, height: np.roll(rows, -(top % _FIELD), axis=0)[:height])
+    return path
+
+
+def mosaic(path: Path, side: int) -> Path:
+    """An OME-Zarr of images of bbbc039_nuclei side by side, unless it is there."""
+    from common import load
+
+    if not (path / "zarr.json").exists():
+        data = load("bbbc039_nuclei")
+        image = np.zeros((side, side), np.uint16)
+        tiles = cycle(image for image, _ in (*data.validation, *data.train))
+        for top in range(0, side, 520):
+            for left in range(0, side, 696):
+                tile = next(tiles)[: side - top, : side - left]
+                image[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+        _write(path, side, lambda top, height: image[top : top + height])
+    return path
+
+
+def _write(path: Path, side: int, rows: Any) -> None:
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    array = group.create_array("0", shape=(side, side), chunks=(_CHUNK, _CHUNK), dtype=np.uint16)
+    for top in range(0, side, _CHUNK):
+        height = min(_CHUNK, side - top)
+        array[top : top + height] = rows(top, height)
+    axes = [{"name": axis, "type": "space"} for axis in "yx"]
+    transform = [{"type": "scale", "scale": [1.0, 1.0]}]
+    datasets = [{"path": "0", "coordinateTransformations": transform}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+
+
+def _segment(source: Path, target: Path, workers: int, results: Any) -> None:
+    """In a process of its own: seconds of each stage, and peak memory in GiB."""
+    stages: dict[str, list[float]] = {}
+
+    def on_event(event: grd.Event) -> None:
+        if isinstance(event, grd.Progress):
+            now = time.perf_counter()
+            stages.setdefault(event.stage, [now, now])[1] = now
+
+    start = time.perf_counter()
+    grd.segment_zarr("nuclei", source, target, workers=workers, on_event=on_event)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    workers_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    results.put((seconds, peak, workers_peak, {stage: last - first for stage, (first, last) in stages.items()}))
+
+
+def speed(args: argparse.Namespace, folder: Path) -> None:
+    """Throughput, memory, and the share of joining and relabeling."""
+    for side in args.side:
+        source, target = simulated(folder / f"image-{side}.zarr", side), folder / f"labels-{side}.zarr"
+        shutil.rmtree(target, ignore_errors=True)
+        context = multiprocessing.get_context("spawn")
+        results = context.Queue()
+        process = context.Process(target=_segment, args=(source, target, args.workers, results))
+        process.start()
+        seconds, peak, workers_peak, stages = results.get()
+        process.join()
+        finishing = sum(spent for stage, spent in stages.items() if stage in _FINISHING)
+        print(
+            f"{side} x {side}, {args.workers} further processes: {seconds:.0f} s, {side**2 / seconds / 1e6:.2f} Mpx/s,"
+            f" peak {peak:.2f} GiB, of a worker {workers_peak:.2f} GiB;"
+            f" joining and relabeling {100 * finishing / seconds:.1f} %",
+            flush=True,
+        )
+
+
+_FINISHING = ("Counting objects", "Joining objects", "Writing labels", "Writing the pyramid")
+
+
+def agree(args: argparse.Namespace, folder: Path) -> None:
+    """Blocks against the whole image."""
+    for side in args.side:
+        source, target = mosaic(folder / f"mosaic-{side}.zarr", side), folder / f"mosaic-labels-{side}.zarr"
+        image = np.asarray(zarr.open_array(source / "0"))
+        # The same scale and intensities: only the blocks differ.
+        config = grd.SegmentConfig(object_diameter=None, invert=False)
+        whole = whole_image(image, config)
+        grd.segment_zarr("nuclei", source, target, config, overwrite=True)
+        labels = np.asarray(zarr.open_array(target / "0"))
+        scores = grd.evaluate(reference=whole, labels=labels)
+        print(
+            f"{side} x {side}: ARAND {scores.arand:.5f}, {labels.max()} objects, of the whole image {whole.max()},"
+            f" cut at borders {cut(labels, whole)}"
+        )
+
+
+def whole_image(image: np.ndarray[Any, Any], config: grd.SegmentConfig) -> np.ndarray[Any, Any]:
+    """Labels of an image that is not cut into blocks."""
+    return grd.partition(grd.predict("nuclei", image, config))
+
+
+def cut(labels: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> int:
+    """Objects of the whole image that a border of blocks divides."""
+    side = block_grid((), labels.shape, labels.shape, halo=80, stride=16).side  # type: ignore[arg-type]
+    divided: set[int] = set()
+    for one, other in ((labels, whole), (labels.T, whole.T)):
+        for edge in range(side, one.shape[0], side):
+            first, second = one[edge - 1 : edge + 1]
+            same = (other[edge - 1] == other[edge]) & (other[edge] > 0)
+            divided |= set(other[edge][same & (first != second)].tolist())
+    return len(divided)
+
+
+def kill(args: argparse.Namespace, folder: Path) -> None:
+    """Kill the command at random times, and repeat it until it ends."""
+    source = simulated(folder / "image-kill.zarr", 4096)
+    wanted = folder / "labels-whole.zarr"
+    command = [sys.executable, "-m", "napari_grd", "segment", str(source)]
+    start = time.perf_counter()
+    subprocess.run([*command, str(wanted), "--force"], check=True, capture_output=True)
+    usual = time.perf_counter() - start
+    rng = random.Random(args.seed)
+    for number in range(args.times):
+        target, kills = folder / f"labels-kill-{number}.zarr", 0
+        shutil.rmtree(target, ignore_errors=True)
+        while True:
+            process = subprocess.Popen(
+                [*command, str(target)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+            try:
+                process.wait(rng.uniform(0.1, 1.0) * usual if kills < 3 else None)
+                break
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                kills += 1
+        same = process.returncode == 0 and np.array_equal(
+            np.asarray(zarr.open_array(target / "0")), np.asarray(zarr.open_array(wanted / "0"))
+        )
+        left = [path.name for path in target.iterdir() if path.name.startswith(".")]
+        print(f"{number}: {kills} kills, same labels: {same}, left over: {left or 'nothing'}", flush=True)
+        shutil.rmtree(target)
+
+
+def overhead(args: argparse.Namespace, folder: Path) -> None:
+    """Time of the scheduler for blocks without work, and growth of the memory of the client."""
+    for name in ("here", "cluster"):
+        before, start = _resident(), time.perf_counter()
+        if name == "here":
+            count = sum(outcome is not None for outcome in run_here(lambda number: (number, ""), range(args.blocks)))
+        else:
+            with cluster(2) as client:
+                start = time.perf_counter()
+                outcomes = run_on_cluster(lambda number: (number, ""), range(args.blocks), client)
+                count = sum(outcome is not None for outcome in outcomes)
+        spent = time.perf_counter() - start
+        print(f"{name}: {count} blocks, {1000 * spent / count:.2f} ms each, memory +{_resident() - before:.0f} MiB")
+
+
+def _resident() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("speed", "agree", "kill", "overhead"))
+    parser.add_argument("--side", type=int, nargs="+", default=[4096])
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--blocks", type=int, default=100_000)
+    parser.add_argument("--folder", type=Path, help="where images and labels are kept; default: a temporary one")
+    args = parser.parse_args()
+    print(hardware(), "\n")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        {"speed": speed, "agree": agree, "kill": kill, "overhead": overhead}[args.what](args, folder)
+
+
+if __name__ == "__main__":
+    main()
