@@ -42,6 +42,8 @@ from series import few_labels, labeled_only, spread
 MIDDLE_WIDTHS = (16, 32, 64, 128, 256)  # 4.7 M parameters
 NETWORKS = {  # the students that are compared, by the name of their files
     "resunet": NetworkConfig(),
+    "subpixel_unet": NetworkConfig(name="subpixel_unet"),
+    "refined_unet": NetworkConfig(name="refined_unet"),
 }
 FEW = 5  # labeled images
 GAP_STEPS = 4000
