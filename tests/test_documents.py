@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_grd import builtin_models
+
 ROOT = Path(__file__).parent.parent
 PAGES = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 CODE = [path for folder in ("src", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
@@ -55,3 +57,13 @@ def test_files_and_packages_that_the_architecture_names_exist() -> None:
     assert layers is not None
     for name in re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", layers[0], re.MULTILINE))):
         assert (package / name).is_dir() or (package / f"{name}.py").exists(), name
+
+
+def test_licenses_of_training_data_are_in_the_notice() -> None:
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    asked = [data for card in builtin_models() for data in card.trained_on if "CC0" not in data]
+    assert asked
+    for data in asked:
+        name = re.split(r"[ (,]", data)[0]
+        assert name in notice, f"The license of {data!r} asks for its notice."
+    assert '"NOTICE"' in (ROOT / "pyproject.toml").read_text("utf-8")
