@@ -189,8 +189,8 @@ class Corrections:
             )
         if entry.changed >= _LAST:
             entry = self._moved(entry)
-        known = self._entries.get(entry.correction.id)
-        self._entries[entry.correction.id] = entry if known is None else entry.newer(known)
+        earlier = self._entries.get(entry.correction.id)
+        self._entries[entry.correction.id] = entry if earlier is None else entry.newer(earlier)
         self._ordered = None
         self._latest = max(self._latest, entry.changed)
         return entry

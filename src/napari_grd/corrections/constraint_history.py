@@ -42,7 +42,7 @@ class ConstraintHistory:
 
     def near(self, box: Box) -> Constraints:
         """Those of the gestures that name a pixel near a box, whole, but each pair and pixel as often as it takes."""
-        return Constraints.union([self.parts[at].constraints for at in self._meeting(box)])
+        return Constraints.union([self.parts[index].constraints for index in self._meeting(box)])
 
     def then(self, later: Constraints) -> "ConstraintHistory":
         """What counts after one more gesture, the later word against the earlier ones."""
@@ -52,10 +52,10 @@ class ConstraintHistory:
         if self._agrees(new):
             return self._with(set(), [new])
         concerned = self._concerned(new)
-        if _all_left([self.parts[at] for at in concerned], later):
-            same = {at for at in concerned if _meet(self.parts[at].linked, new.linked)}
-            return self._with(same, [_as_one([*(self.parts[at] for at in sorted(same)), new])])
-        gestures = [gesture for at in concerned for gesture in self.parts[at].gestures]
+        if _all_left([self.parts[index] for index in concerned], later):
+            same = {index for index in concerned if _meet(self.parts[index].linked, new.linked)}
+            return self._with(same, [_as_one([*(self.parts[index] for index in sorted(same)), new])])
+        gestures = [gesture for index in concerned for gesture in self.parts[index].gestures]
         left = remaining([gesture.constraints for gesture in gestures], later)
         kept = [
             gesture if after is gesture.constraints else _Part(after)
@@ -65,20 +65,22 @@ class ConstraintHistory:
 
     def _with(self, gone: Set[int], new: "list[_Part]") -> "ConstraintHistory":
         """The same with other parts in the place of some."""
-        stays = [at for at in range(len(self.parts)) if at not in gone]
+        stays = [index for index in range(len(self.parts)) if index not in gone]
         boxes = np.array([part.box for part in new], np.int64)
-        return ConstraintHistory((*(self.parts[at] for at in stays), *new), np.concatenate([self._boxes[stays], boxes]))
+        return ConstraintHistory(
+            (*(self.parts[index] for index in stays), *new), np.concatenate([self._boxes[stays], boxes])
+        )
 
     def _meeting(self, box: Box) -> list[int]:
         y0, x0, y1, x1 = box
         boxes = self._boxes
         meets = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
-        found: list[int] = np.flatnonzero(meets).tolist()
-        return found
+        meeting: list[int] = np.flatnonzero(meets).tolist()
+        return meeting
 
     def _agrees(self, new: "_Part") -> bool:
         """Whether nothing can contradict it, which is soon seen of objects side by side."""
-        near = [self.parts[at] for at in self._meeting(new.box)]
+        near = [self.parts[index] for index in self._meeting(new.box)]
         if any(_meet(part.linked, new.linked) for part in near):  # soonest seen
             return False
         named = [part for part in near if _meet(part.named, new.named)]
@@ -90,10 +92,10 @@ class ConstraintHistory:
             or _meet(part.foreground, new.background)
             for part in named
         ) and not any(
-            _meet(self.parts[at].linked, part.linked)
+            _meet(self.parts[index].linked, part.linked)
             for part in linked
-            for at in self._meeting(part.box)
-            if self.parts[at] is not part
+            for index in self._meeting(part.box)
+            if self.parts[index] is not part
         )
 
     def _concerned(self, new: "_Part") -> list[int]:
@@ -103,24 +105,24 @@ class ConstraintHistory:
         before, it could also join what others keep apart.
         """
         taken = self._naming(new.box, new.named)
-        linked = {at for at in taken if _meet(self.parts[at].linked, new.named)}
+        linked = {index for index in taken if _meet(self.parts[index].linked, new.named)}
         todo = list(linked)
         while todo:
             # Only those that are not known yet: strokes on one spot all meet each other.
             part = self.parts[todo.pop()]
-            unknown = [at for at in self._meeting(part.box) if at not in linked]
-            more = {at for at in unknown if _meet(self.parts[at].linked, part.linked)}
+            unknown = [index for index in self._meeting(part.box) if index not in linked]
+            more = {index for index in unknown if _meet(self.parts[index].linked, part.linked)}
             linked |= more
             todo += more
-        if any(_meet(self.parts[at].linked, new.linked) for at in linked):
-            chain = [self.parts[at] for at in linked]
+        if any(_meet(self.parts[index].linked, new.linked) for index in linked):
+            chain = [self.parts[index] for index in linked]
             pixels = distinct(np.concatenate([part.linked for part in chain]))
-            taken |= self._naming(around([part.box for part in chain]), pixels, known=taken | linked)
+            taken |= self._naming(around([part.box for part in chain]), pixels, skip=taken | linked)
         return sorted(taken | linked)
 
-    def _naming(self, box: Box, pixels: Ids, known: Set[int] = frozenset()) -> set[int]:
-        unknown = [at for at in self._meeting(box) if at not in known]
-        return {at for at in unknown if _meet(self.parts[at].named, pixels)}
+    def _naming(self, box: Box, pixels: Ids, skip: Set[int] = frozenset()) -> set[int]:
+        unknown = [index for index in self._meeting(box) if index not in skip]
+        return {index for index in unknown if _meet(self.parts[index].named, pixels)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,12 +199,12 @@ def _all_left(parts: list[_Part], later: Constraints) -> bool:
     return all(now is then for now, then in zip(remaining(before, later), before, strict=True))
 
 
-def _among(known: Ids, numbers: Ids) -> NDArray[np.bool_]:
+def _among(members: Ids, numbers: Ids) -> NDArray[np.bool_]:
     """Which numbers are in a sorted array."""
-    if not len(known):
+    if not len(members):
         return np.zeros(numbers.shape, bool)
-    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, numbers), len(known) - 1)] == numbers
-    return found
+    among: NDArray[np.bool_] = members[np.minimum(np.searchsorted(members, numbers), len(members) - 1)] == numbers
+    return among
 
 
 def _meet(first: Ids, second: Ids) -> bool:
@@ -212,9 +214,9 @@ def _meet(first: Ids, second: Ids) -> bool:
     return bool((_among(first, second) if len(second) < len(first) else _among(second, first)).any())
 
 
-def _both(known: Ids, pairs: Ids) -> bool:
+def _both(members: Ids, pairs: Ids) -> bool:
     """Whether both numbers of a pair are in a sorted array."""
-    first, second = _among(known, pairs).T
+    first, second = _among(members, pairs).T
     return bool((first & second).any())
 
 

@@ -311,7 +311,9 @@ class Editor:
 
     def _check(self, pixel: tuple[int, int], plane: Plane) -> None:
         index, shape = (*plane, *pixel), self.labels.shape
-        if len(index) != len(shape) or not all(0 <= at < size for at, size in zip(index, shape, strict=True)):
+        if len(index) != len(shape) or not all(
+            0 <= coordinate < size for coordinate, size in zip(index, shape, strict=True)
+        ):
             raise CorrectionError(
                 f"The labels of shape {shape} have no pixel {tuple(pixel)} in the plane {tuple(plane)}.",
                 "Give y and x in pixels of the image at full resolution.",
@@ -319,8 +321,8 @@ class Editor:
 
 
 def _checked(labels: Any, image: ImageRef) -> Labels:
-    found = np.asarray(labels)
-    stored_type(found)
-    if found.shape != image.shape:
-        raise LabelError(f"The labels have shape {found.shape}, their image {image.shape}.", "Pass its own labels.")
-    return np.array(found, np.uint32, order="C")
+    array = np.asarray(labels)
+    stored_type(array)
+    if array.shape != image.shape:
+        raise LabelError(f"The labels have shape {array.shape}, their image {image.shape}.", "Pass its own labels.")
+    return np.array(array, np.uint32, order="C")

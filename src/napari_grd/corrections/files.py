@@ -135,8 +135,8 @@ def parse_time(content: dict[str, Any], name: str, default: datetime | None = No
 def _geometry(correction: Correction, given: dict[str, Any]) -> dict[str, Any]:
     if correction.area is not None:
         outlines = polygons(correction.area)
-        one = len(outlines) == 1
-        return {"type": "Polygon" if one else "MultiPolygon", "coordinates": outlines[0] if one else outlines}
+        single = len(outlines) == 1
+        return {"type": "Polygon" if single else "MultiPolygon", "coordinates": outlines[0] if single else outlines}
     points = given.get("stroke") or [pixel for _, pixel in correction.places]
     return {"type": correction.geometry, "coordinates": [[x + 0.5, y + 0.5] for y, x in points]}
 
@@ -339,14 +339,14 @@ def _corrections(content: Any, image: ImageRef | None) -> Corrections:
     if not isinstance(ours, dict):
         raise CorrectionError("it is not a file of corrections.", f"Pass a file that ends in {SUFFIX}.")
     own = read_header(ours)
-    found = Corrections(own if image is None else own.merged(image))
+    corrections = Corrections(own if image is None else own.merged(image))
     lists = [(True, "features", content.get("features")), (False, "undone", ours.get("undone", []))]
     for counts, name, features in lists:
         if not isinstance(features, list) or len(features) > MAX_CORRECTIONS:
             raise CorrectionError(f"its {name!r} is not a list of at most {MAX_CORRECTIONS}.", _REMEDY)
         for index, feature in enumerate(features):
             try:
-                found.put(from_feature(feature, found.image, counts=counts, order=index))
+                corrections.put(from_feature(feature, corrections.image, counts=counts, order=index))
             except CorrectionError as error:
                 raise CorrectionError(f"{name} {index}: {error.problem}", error.remedy) from None
-    return found
+    return corrections

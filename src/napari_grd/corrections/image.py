@@ -131,7 +131,7 @@ class ImageRef:
         """
         name, sizes = type(correction).__name__, self.shape[:-2]
         for plane in (correction.plane, *(plane for plane, _ in correction.places)):
-            if len(plane) != len(sizes) or any(at >= size for at, size in zip(plane, sizes, strict=True)):
+            if len(plane) != len(sizes) or any(number >= size for number, size in zip(plane, sizes, strict=True)):
                 raise CorrectionError(
                     f"The correction {name!r} is of plane {plane}, which {self} does not have.",
                     f"Give the index along {', '.join(self.axes[:-2])}." if sizes else "Leave the plane out.",

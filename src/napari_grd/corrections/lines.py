@@ -40,7 +40,7 @@ class LineFile:
     ...     file.close()
     ...     _ = file.path.write_bytes(file.path.read_bytes() + b"tw")  # killed while it wrote "two"
     ...     file = LineFile(file.path)
-    ...     print(file.read())
+    ...     print(file.read(100))
     ...     file.close()
     ([b'one'], True)
     """
@@ -58,7 +58,7 @@ class LineFile:
             self.close()
             raise self._failed(error) from error
 
-    def read(self, limit: int | None = None) -> tuple[list[bytes], bool]:
+    def read(self, limit: int) -> tuple[list[bytes], bool]:
         """All whole lines, and whether a cut one followed, which is removed.
 
         Raises
@@ -66,9 +66,9 @@ class LineFile:
         OutputError
             If the file cannot be read, or has more than ``limit`` bytes.
         """
-        found = os.fstat(self._opened()).st_size
-        if limit is not None and found > limit:
-            raise OutputError(f"{str(self.path)!r} has {found} bytes, more than {limit}.", "Move it away.")
+        size = os.fstat(self._opened()).st_size
+        if size > limit:
+            raise OutputError(f"{str(self.path)!r} has {size} bytes, more than {limit}.", "Move it away.")
         try:
             text = self.path.read_bytes()
         except OSError as error:

@@ -58,14 +58,14 @@ def new_ids(
     if not correction.links:
         return {plane: {first: fresh} for plane in onward if holds(plane, first)}
     free = takewhile(lambda plane: not holds(plane, first), reversed(between))
-    found = {plane: {second: first} for plane in (*free, *onward) if holds(plane, second)}
+    changes = {plane: {second: first} for plane in (*free, *onward) if holds(plane, second)}
     met = False
     for plane in onward:
         there = holds(plane, first)
-        met = met or (there and plane in found)
+        met = met or (there and plane in changes)
         if met and there:
-            found.setdefault(plane, {})[first] = fresh
-    return found
+            changes.setdefault(plane, {})[first] = fresh
+    return changes
 
 
 def rename(plane: PlaneLabels, ids: Mapping[int, int]) -> Solved:
@@ -87,6 +87,6 @@ def _planes(correction: BetweenPlanes, shape: tuple[int, ...]) -> tuple[list[Pla
     step = 1 if end[axis] > start[axis] else -1
 
     def along(begin: int, stop: int) -> list[Plane]:
-        return [(*end[:axis], at, *end[axis + 1 :]) for at in range(begin, stop, step)]
+        return [(*end[:axis], index, *end[axis + 1 :]) for index in range(begin, stop, step)]
 
     return along(start[axis] + step, end[axis]), along(end[axis], shape[axis] if step > 0 else -1)

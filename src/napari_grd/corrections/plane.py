@@ -66,14 +66,14 @@ class PlaneLabels:
         gone = np.setdiff1d(self.labels[y0:y1, x0:x1], labels)
         self.labels[y0:y1, x0:x1] = labels
         for label in gone.tolist():
-            found = self._boxes.get(label)
-            if found is not None and around([found, box]) == box:
+            known = self._boxes.get(label)
+            if known is not None and around([known, box]) == box:
                 del self._boxes[label]
         for label, (v0, u0, v1, u1) in _boxes(labels).items():
             here = (v0 + y0, u0 + x0, v1 + y0, u1 + x0)
-            known = self._boxes.get(label)
-            inside = known is None or around([known, box]) == box
-            self._boxes[label] = here if known is None or inside else around([known, here])
+            before = self._boxes.get(label)
+            inside = before is None or around([before, box]) == box
+            self._boxes[label] = here if before is None or inside else around([before, here])
 
     def label_of(self, region: Region) -> int:
         """The object that has exactly these pixels, 0 if there is none."""
@@ -99,7 +99,7 @@ def _boxes(labels: Labels) -> dict[int, Box]:
 @compiled()
 def _find(labels):  # type: ignore[no-untyped-def]
     """The box of each label but 0."""
-    found = Dict.empty(types.int64, types.int64[::1])
+    boxes = Dict.empty(types.int64, types.int64[::1])
     for y in range(labels.shape[0]):
         x = 0
         while x < labels.shape[1]:
@@ -109,12 +109,12 @@ def _find(labels):  # type: ignore[no-untyped-def]
                 end += 1
             if label:
                 key = np.int64(label)
-                if key not in found:
-                    found[key] = np.array([y, x, y + 1, end])
-                box = found[key]
+                if key not in boxes:
+                    boxes[key] = np.array([y, x, y + 1, end])
+                box = boxes[key]
                 box[1], box[2], box[3] = min(box[1], x), y + 1, max(box[3], end)
             x = end
-    return found
+    return boxes
 
 
 Mask = NDArray[np.bool_]
@@ -131,12 +131,12 @@ def picked(
     """What the embedding gives at a pixel of the background, without other objects; None without prediction."""
     if prediction is None:
         return None
-    start = tuple(max(0, at - _LIMIT - 2) for at in pixel)
-    window = tuple(slice(first, at + _LIMIT + 3) for first, at in zip(start, pixel, strict=True))
-    at = (pixel[0] - start[0], pixel[1] - start[1])
+    start = tuple(max(0, middle - _LIMIT - 2) for middle in pixel)
+    window = tuple(slice(first, middle + _LIMIT + 3) for first, middle in zip(start, pixel, strict=True))
+    center = (pixel[0] - start[0], pixel[1] - start[1])
     foreground = None if prediction.foreground is None else prediction.foreground[window]
-    found = instance_at(prediction.embedding[window], foreground, at, _THRESHOLD, growth=growth, limit=_LIMIT)
-    return _region(found & (plane.labels[window] == 0), at, (start[0], start[1]))
+    mask = instance_at(prediction.embedding[window], foreground, center, _THRESHOLD, growth=growth, limit=_LIMIT)
+    return _region(mask & (plane.labels[window] == 0), center, (start[0], start[1]))
 
 
 def part_like(plane: PlaneLabels, prediction: PlanePrediction, pixel: tuple[int, int], growth: float) -> Region | None:
@@ -185,7 +185,7 @@ def _like(prediction: PlanePrediction | None, window: tuple[slice, slice], mask:
     return alike
 
 
-def _region(mask: Mask, at: tuple[int, int], origin: tuple[int, int]) -> Region | None:
+def _region(mask: Mask, pixel: tuple[int, int], origin: tuple[int, int]) -> Region | None:
     """The part of a mask around a pixel."""
     parts, _ = ndimage.label(mask)
-    return Region.from_mask(parts == parts[at], origin) if parts[at] else None
+    return Region.from_mask(parts == parts[pixel], origin) if parts[pixel] else None

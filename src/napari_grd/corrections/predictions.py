@@ -34,9 +34,9 @@ class PlanePrediction:
     def __post_init__(self) -> None:
         shape = self.embedding.shape
         if len(shape) != 3 or (self.foreground is not None and self.foreground.shape != shape[:2]):
-            found = None if self.foreground is None else self.foreground.shape
+            given = None if self.foreground is None else self.foreground.shape
             raise ImageError(
-                f"The embedding has shape {shape}, the foreground {found}.",
+                f"The embedding has shape {shape}, the foreground {given}.",
                 "Pass a plane (y, x, channel) and its foreground (y, x).",
             )
 
@@ -70,11 +70,11 @@ class Predictions:
     _planes: dict[tuple[int, ...], PlanePrediction] = field(default_factory=dict)
 
     @classmethod
-    def of_prediction(cls, prediction: Prediction, before: tuple[int, ...] = ()) -> "Predictions":
-        """A prediction of a plane, or of a stack through a 2D model; ``before`` is the index along axes before it."""
-        found = cls()
-        found.put(before, prediction)
-        return found
+    def of_prediction(cls, prediction: Prediction) -> "Predictions":
+        """A prediction of a plane, or of a stack through a 2D model."""
+        predictions = cls()
+        predictions.put((), prediction)
+        return predictions
 
     def put(self, plane: tuple[int, ...], prediction: Prediction) -> None:
         """Take in a prediction of this plane, or of the stack whose planes begin with this index."""

@@ -122,17 +122,17 @@ class Region:
         >>> Region([(0, 1, 2)]).mask((1, 3)).tolist()
         [[False, True, True]]
         """
-        found = np.zeros(shape, bool)
-        self.paint(found, True)
-        return found
+        mask = np.zeros(shape, bool)
+        self.paint(mask, True)
+        return mask
 
     @property
     def box_mask(self) -> NDArray[np.bool_]:
         """The region as a mask of its :attr:`box`."""
         y0, x0, y1, x1 = self.box
-        found = np.zeros((y1 - y0, x1 - x0), bool)
-        self.paint(found, True, (y0, x0))
-        return found
+        mask = np.zeros((y1 - y0, x1 - x0), bool)
+        self.paint(mask, True, (y0, x0))
+        return mask
 
     @property
     def pixels(self) -> NDArray[np.int64]:
@@ -212,18 +212,18 @@ def _checked(runs: list[Sequence[int]]) -> NDArray[np.int64]:
     if not runs:
         raise CorrectionError("A region has no pixels.", "Give at least one pixel.")
     try:
-        found = np.asarray(runs)
+        array = np.asarray(runs)
     except (ValueError, OverflowError):
-        found = np.empty(0, object)
-    if found.dtype.kind not in "iu" or found.ndim != 2 or found.shape[1] != 3:
+        array = np.empty(0, object)
+    if array.dtype.kind not in "iu" or array.ndim != 2 or array.shape[1] != 3:
         raise CorrectionError("The runs of a region are not all three integers.", "Give y, x and length of each run.")
-    if found.min() < 0 or int(found.max()) > MAX_SIDE or found[:, 2].min() < 1:
-        bad = found[(found < 0).any(axis=1) | (found > MAX_SIDE).any(axis=1) | (found[:, 2] < 1)][0]
+    if array.min() < 0 or int(array.max()) > MAX_SIDE or array[:, 2].min() < 1:
+        bad = array[(array < 0).any(axis=1) | (array > MAX_SIDE).any(axis=1) | (array[:, 2] < 1)][0]
         raise CorrectionError(
             f"A run of a region is y, x, length = {tuple(bad.tolist())}.",
             f"Coordinates are from 0 to {MAX_SIDE}, a run has at least one pixel.",
         )
-    return found.astype(np.int64)
+    return array.astype(np.int64)
 
 
 def _merged(runs: NDArray[np.int64]) -> tuple[Run, ...]:

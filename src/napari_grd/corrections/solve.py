@@ -52,23 +52,23 @@ def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int,
     whole = correction.whole is not None
     result = labels.copy()
     inside = tuple((correction.area.pixels - origin).T)
-    at = next(((y - origin[0], x - origin[1]) for y, x in correction.pixels), None)
+    anchor = next(((y - origin[0], x - origin[1]) for y, x in correction.pixels), None)
     if isinstance(correction, Remove):
-        assert at is not None
+        assert anchor is not None
         number = 0
-        result[inside] = np.where(labels[inside] == labels[at], 0, labels[inside])
-        result[at] = labels[at]
+        result[inside] = np.where(labels[inside] == labels[anchor], 0, labels[inside])
+        result[anchor] = labels[anchor]
     elif correction.clears:
         number = 0
         result[inside] = 0
-    elif whole or at is None:
+    elif whole or anchor is None:
         number = _own(labels, inside) or fresh
         result[inside] = number
     else:
-        number = int(labels[at]) or fresh
-        result[inside] = result[at] = number
+        number = int(labels[anchor]) or fresh
+        result[inside] = result[anchor] = number
     fresh += number == fresh
-    exact = whole or at is None
+    exact = whole or anchor is None
     for label in np.unique(labels[labels != result]).tolist():
         if label not in (0, number):
             fresh = _tidy(labels == label, result, label, fresh, specks=number == 0)
@@ -81,11 +81,11 @@ def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int,
 
 def _own(labels: Labels, inside: tuple[NDArray[Any], ...]) -> int:
     """The object of which most lies in these pixels, and which has most of them; 0 if there is none."""
-    found, counts = np.unique(labels[inside], return_counts=True)
-    found, counts = found[found > 0], counts[found > 0]
-    if not len(found):
+    ids, counts = np.unique(labels[inside], return_counts=True)
+    ids, counts = ids[ids > 0], counts[ids > 0]
+    if not len(ids):
         return 0
-    label, count = int(found[counts.argmax()]), int(counts.max())
+    label, count = int(ids[counts.argmax()]), int(counts.max())
     return label if 2 * count > np.count_nonzero(labels == label) else 0
 
 
@@ -254,8 +254,8 @@ def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
 
 def _around_objects(plane: PlaneLabels, box: Box) -> Box:
     y0, x0, y1, x1 = box
-    found = (plane.box(label) for label in np.unique(plane.labels[y0:y1, x0:x1]).tolist())
-    return around([box, *(each for each in found if each is not None)])
+    boxes = (plane.box(label) for label in np.unique(plane.labels[y0:y1, x0:x1]).tolist())
+    return around([box, *(each for each in boxes if each is not None)])
 
 
 def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[Box, Constraints]:
@@ -264,34 +264,34 @@ def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[Box, Constra
     labels, pixels = np.unique(plane.labels[tuple(touched.T)]).astype(np.int64), touched[:0]
     labels = labels[labels > 0]
     while True:
-        found = [plane.box(label) for label in labels.tolist()]
+        boxes = [plane.box(label) for label in labels.tolist()]
         y0, x0, y1, x1 = around(
-            [box_of(np.concatenate([touched, pixels])), *(each for each in found if each is not None)]
+            [box_of(np.concatenate([touched, pixels])), *(each for each in boxes if each is not None)]
         )
         box = (max(y0 - _MARGIN, 0), max(x0 - _MARGIN, 0), min(y1 + _MARGIN, height), min(x1 + _MARGIN, width))
         given = plane.history.near(box)
-        known = labels, pixels
+        previous = labels, pixels
         labels, pixels = reach(plane.labels, given, touched)
-        if np.array_equal(labels, known[0]) and np.array_equal(pixels, known[1]):
+        if np.array_equal(labels, previous[0]) and np.array_equal(pixels, previous[1]):
             return box, given
 
 
 def _violated(labels: Labels, given: Constraints) -> NDArray[np.int64]:
     """Pixels of constraints that do not hold."""
 
-    def at(pixels: NDArray[np.int64]) -> Labels:
-        found: Labels = labels[pixels[..., 0], pixels[..., 1]]
-        return found
+    def labels_at(pixels: NDArray[np.int64]) -> Labels:
+        values: Labels = labels[pixels[..., 0], pixels[..., 1]]
+        return values
 
-    links, apart = at(given.must_link), at(given.cannot_link)
+    links, apart = labels_at(given.must_link), labels_at(given.cannot_link)
     parted = (links[:, 0] != links[:, 1]) | (links == 0).any(axis=1)
     joined = (apart[:, 0] == apart[:, 1]) & (apart[:, 0] > 0)
     return np.concatenate(
         [
             given.must_link[parted].reshape(-1, 2),
             given.cannot_link[joined].reshape(-1, 2),
-            given.foreground[at(given.foreground) == 0],
-            given.background[at(given.background) > 0],
+            given.foreground[labels_at(given.foreground) == 0],
+            given.background[labels_at(given.background) > 0],
         ]
     )
 

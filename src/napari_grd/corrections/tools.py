@@ -4,6 +4,7 @@ A tool is told where the pointer is, and answers with a correction, with a previ
 a message to the user. Nothing here depends on napari or Qt.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -72,11 +73,11 @@ class CorrectionTool:
         """Whether something was begun that can be dropped."""
         return self.first is not None
 
-    def hover(self, at: Position) -> ToolPreview:
+    def hover(self, position: Position) -> ToolPreview:
         """What a click here would be about."""
         return ToolPreview()
 
-    def click(self, at: Position) -> Correction | str:
+    def click(self, position: Position) -> Correction | str:
         """What a press and release at one place means, or a message to the user, which may be empty."""
         return ""
 
@@ -84,7 +85,7 @@ class CorrectionTool:
         """What a drag, all of it, means; called only if the tool draws."""
         return ""
 
-    def wheel(self, at: Position, notches: float) -> bool:
+    def wheel(self, position: Position, notches: float) -> bool:
         """A turn of the wheel; True if it meant something."""
         return False
 
@@ -97,13 +98,13 @@ class CorrectionTool:
         height, width = self.edited.labels.shape[-2:]
         return bool(0 <= pixel[0] < height and 0 <= pixel[1] < width)
 
-    def number_at(self, at: Position) -> int:
+    def number_at(self, position: Position) -> int:
         """The object under the pointer, 0 for background."""
-        return self.edited.object_at(at.pixel, at.plane) if self.inside(at.pixel) else 0
+        return self.edited.object_at(position.pixel, position.plane) if self.inside(position.pixel) else 0
 
-    def region_at(self, at: Position) -> Region | None:
+    def region_at(self, position: Position) -> Region | None:
         """The pixels of the object under the pointer."""
-        return self.edited.region_at(at.pixel, at.plane) if self.inside(at.pixel) else None
+        return self.edited.region_at(position.pixel, position.plane) if self.inside(position.pixel) else None
 
 
 class StrokeTool(CorrectionTool):
@@ -115,23 +116,23 @@ class StrokeTool(CorrectionTool):
         super().__init__(edited)
         self._kind = kind
 
-    def hover(self, at: Position) -> ToolPreview:
-        if self.first is None or self.first.plane != at.plane:
+    def hover(self, position: Position) -> ToolPreview:
+        if self.first is None or self.first.plane != position.plane:
             return ToolPreview()
-        return ToolPreview(line=(self.first.point, at.point))
+        return ToolPreview(line=(self.first.point, position.point))
 
-    def click(self, at: Position) -> Correction | str:
+    def click(self, position: Position) -> Correction | str:
         first, self.first = self.first, None
-        if not self.inside(at.pixel):
+        if not self.inside(position.pixel):
             return ""
-        if first is None or first.plane != at.plane:
-            self.first = at
+        if first is None or first.plane != position.plane:
+            self.first = position
             return "Now click the other piece." if self._kind is kinds.Merge else "Now click the other object."
-        if first.pixel == at.pixel:
+        if first.pixel == position.pixel:
             return ""
         if self._kind is kinds.SplitLine:
-            return kinds.Split(first.pixel, at.pixel, plane=at.plane)
-        return kinds.Merge((first.point, at.point), plane=at.plane)
+            return kinds.Split(first.pixel, position.pixel, plane=position.plane)
+        return kinds.Merge((first.point, position.point), plane=position.plane)
 
     def stroke(self, places: Sequence[Position]) -> Correction | str:
         self.forget()
@@ -144,18 +145,23 @@ class StrokeTool(CorrectionTool):
 class AcceptTool(CorrectionTool):
     """The object under the pointer is right."""
 
-    def hover(self, at: Position) -> ToolPreview:
-        return ToolPreview(self.region_at(at))
+    def hover(self, position: Position) -> ToolPreview:
+        return ToolPreview(self.region_at(position))
 
-    def click(self, at: Position) -> Correction | str:
-        region = self.region_at(at)
+    def click(self, position: Position) -> Correction | str:
+        region = self.region_at(position)
         return (
-            "There is no object here to accept." if region is None else kinds.Accept(at.pixel, region, plane=at.plane)
+            "There is no object here to accept."
+            if region is None
+            else kinds.Accept(position.pixel, region, plane=position.plane)
         )
 
 
-def thinned(points: Sequence[Point], least: float = 0.75) -> list[Point]:
-    """A stroke without points that are closer than this to the one before; its ends stay.
+_LEAST = 0.75  # pixels between two points of a stroke
+
+
+def thinned(points: Sequence[Point]) -> list[Point]:
+    """A stroke without points that are less than three quarters of a pixel from the one before; its ends stay.
 
     Examples
     --------
@@ -164,15 +170,11 @@ def thinned(points: Sequence[Point], least: float = 0.75) -> list[Point]:
     """
     kept = list(points[:1])
     for point in points[1:]:
-        if _distance(kept[-1], point) >= least:
+        if math.dist(kept[-1], point) >= _LEAST:
             kept.append(point)
     if len(points) > 1 and kept[-1] != points[-1]:
         kept[len(kept) - (len(kept) > 1) :] = [points[-1]]
     return kept if len(kept) < 2 or any(a != b for a, b in pairwise(kept)) else kept[:1]
-
-
-def _distance(a: Point, b: Point) -> float:
-    return float(np.hypot(a[0] - b[0], a[1] - b[1]))
 
 
 _MOST_GROWTH = 12  # notches of the wheel
@@ -190,23 +192,23 @@ class PickTool(CorrectionTool):
     def busy(self) -> bool:
         return self.picked is not None or self.growth != 0
 
-    def hover(self, at: Position) -> ToolPreview:
-        if not at.alt:
-            return ToolPreview(self._candidate(at))
-        taken = self._taken_away(at)
+    def hover(self, position: Position) -> ToolPreview:
+        if not position.alt:
+            return ToolPreview(self._candidate(position))
+        taken = self._taken_away(position)
         return ToolPreview(None if isinstance(taken, str) else taken.area)
 
-    def wheel(self, at: Position, notches: float) -> bool:
-        if not self.inside(at.pixel):
+    def wheel(self, position: Position, notches: float) -> bool:
+        if not self.inside(position.pixel):
             return False
         self.growth = float(np.clip(self.growth + notches, -_MOST_GROWTH, _MOST_GROWTH))
         return True
 
-    def click(self, at: Position) -> Correction | str:
-        made = self._taken_away(at) if at.alt else self._taken(at)
+    def click(self, position: Position) -> Correction | str:
+        made = self._taken_away(position) if position.alt else self._taken(position)
         self.growth = 0.0
         if isinstance(made, kinds.Remove):
-            self.picked = (at.plane, made.pixel)
+            self.picked = (position.plane, made.pixel)
         return made
 
     def forget(self) -> None:
@@ -218,8 +220,10 @@ class PickTool(CorrectionTool):
         pixel = self._picked(plane)
         return 0 if pixel is None else self.edited.object_at(pixel, plane)
 
-    def _candidate(self, at: Position) -> Region | None:
-        return self.edited.candidate(at.pixel, at.plane, self.growth) if self.inside(at.pixel) else None
+    def _candidate(self, position: Position) -> Region | None:
+        return (
+            self.edited.candidate(position.pixel, position.plane, self.growth) if self.inside(position.pixel) else None
+        )
 
     def _picked(self, plane: Plane) -> Pixel | None:
         """A pixel of the picked object, as long as there is one."""
@@ -227,57 +231,57 @@ class PickTool(CorrectionTool):
             return None
         return self.picked[1]
 
-    def _taken(self, at: Position) -> Correction | str:
-        region = self._candidate(at)
+    def _taken(self, position: Position) -> Correction | str:
+        region = self._candidate(position)
         if region is None:
             return "Nothing to pick here. Scroll to grow, or draw it."
-        picked = self._picked(at.plane)
-        if at.shift and picked is not None:
-            return kinds.Add(picked, region, plane=at.plane)
-        self.picked = (at.plane, at.pixel)
-        number = self.edited.object_at(at.pixel, at.plane)
-        if number and region == self.edited.region_at(at.pixel, at.plane):
+        picked = self._picked(position.plane)
+        if position.shift and picked is not None:
+            return kinds.Add(picked, region, plane=position.plane)
+        self.picked = (position.plane, position.pixel)
+        number = self.edited.object_at(position.pixel, position.plane)
+        if number and region == self.edited.region_at(position.pixel, position.plane):
             return f"Object {number} is picked: Shift-click adds to it, Alt-click removes from it."
-        return kinds.Pick(at.pixel, region, self.growth, plane=at.plane)
+        return kinds.Pick(position.pixel, region, self.growth, plane=position.plane)
 
-    def _taken_away(self, at: Position) -> kinds.Remove | kinds.Erase | str:
+    def _taken_away(self, position: Position) -> kinds.Remove | kinds.Erase | str:
         """A part of the picked object, or a whole object."""
-        whole = self.region_at(at)
+        whole = self.region_at(position)
         if whole is None:
             return "There is no object here to remove from."
-        if self.number_at(at) == self.picked_object(at.plane):
-            part = self.edited.part_at(at.pixel, at.plane, self.growth)
+        if self.number_at(position) == self.picked_object(position.plane):
+            part = self.edited.part_at(position.pixel, position.plane, self.growth)
             rest = None if part is None else whole.without(part)
             if part is not None and rest is not None:
-                picked = self._picked(at.plane)
+                picked = self._picked(position.plane)
                 anchor = picked if picked is not None and picked in rest else (rest.runs[0][0], rest.runs[0][1])
-                return kinds.Remove(anchor, part, plane=at.plane)
-        return kinds.Erase(whole, plane=at.plane)
+                return kinds.Remove(anchor, part, plane=position.plane)
+        return kinds.Erase(whole, plane=position.plane)
 
 
 class LinkTool(CorrectionTool):
     """The object that was clicked in one plane, and one in another."""
 
-    def hover(self, at: Position) -> ToolPreview:
-        return ToolPreview(self.region_at(at))
+    def hover(self, position: Position) -> ToolPreview:
+        return ToolPreview(self.region_at(position))
 
-    def click(self, at: Position) -> Correction | str:
-        number, first = self.number_at(at), self.first
-        if not at.plane:
+    def click(self, position: Position) -> Correction | str:
+        number, first = self.number_at(position), self.first
+        if not position.plane:
             return "There is only one plane; links are for stacks and series."
         if not number:
             return "There is no object here to link."
-        if first is None or first.plane == at.plane or not self.number_at(first):
-            self.first = at
+        if first is None or first.plane == position.plane or not self.number_at(first):
+            self.first = position
             return f"Now go to another plane and click the object to link with object {number}."
-        if sum(a != b for a, b in zip(first.plane, at.plane, strict=True)) > 1:
+        if sum(a != b for a, b in zip(first.plane, position.plane, strict=True)) > 1:
             return "Links run along one axis: move only one slider, then click."
         self.first = None
         same = self.number_at(first) == number
-        if same != at.alt:
+        if same != position.alt:
             return f"These are already {'one object' if same else 'two objects'}."
-        kind = kinds.Unlink if at.alt else kinds.Link
-        return kind(first.pixel, at.pixel, at.plane, plane=first.plane)
+        kind = kinds.Unlink if position.alt else kinds.Link
+        return kind(first.pixel, position.pixel, position.plane, plane=first.plane)
 
 
 def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: Plane) -> list[Correction]:
@@ -306,14 +310,14 @@ def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: 
     changed = before != after
     y0, x0, y1, x1 = extent(changed)
     changed, old, new = (each[y0:y1, x0:x1] for each in (changed, before, after))
-    found: list[Correction] = []
+    corrections: list[Correction] = []
     for number in np.unique(old[changed & (new == 0)]).tolist():
         erased = Region.from_mask(changed & (new == 0) & (old == number), (y0, x0))
-        found.append(kinds.Erase(erased, _pixel_of(before, after, number), plane=plane))
+        corrections.append(kinds.Erase(erased, _pixel_of(before, after, number), plane=plane))
     for number in np.unique(new[changed & (new != 0)]).tolist():
         drawn = Region.from_mask(changed & (new == number), (y0, x0))
-        found.append(kinds.Draw(drawn, _pixel_of(before, after, number), plane=plane))
-    return found
+        corrections.append(kinds.Draw(drawn, _pixel_of(before, after, number), plane=plane))
+    return corrections
 
 
 def _pixel_of(before: NDArray[np.uint32], after: NDArray[Any], number: int) -> Pixel | None:

@@ -46,15 +46,15 @@ def _targets(viewer: Any) -> list[CorrectionTarget]:
 def _belonging(path: Path, targets: Iterable[CorrectionTarget]) -> CorrectionTarget:
     """The labels that the corrections of a file are of."""
     corrections = load_corrections(path)
-    known: dict[Image, ImageRef] = {}
+    references: dict[Image, ImageRef] = {}
     for target in targets:
         image = target.source.layer
         if (target.shape, target.axes) != (corrections.image.shape, corrections.image.axes):
             continue
-        if image not in known:  # it is read to the end for that
-            known[image] = reference(image, target.shape, target.axes)
+        if image not in references:  # it is read to the end for that
+            references[image] = reference(image, target.shape, target.axes)
         try:
-            corrections.image.merged(known[image])
+            corrections.image.merged(references[image])
         except CorrectionError:
             continue
         return target

@@ -75,7 +75,7 @@ class CorrectForm(QWidget):
         if layer is not None:
             targets = CorrectionTarget.all_of(layer, self._panel.viewer.layers)
             fitting = [target.source.layer for target in targets]
-            named = [one for one in fitting if layer.name.startswith(one.name)]
+            named = [candidate for candidate in fitting if layer.name.startswith(candidate.name)]
             if fitting and self.image.layer() not in (named or fitting):
                 self.image.set_layer((named or fitting)[-1])
         self._image_changed()

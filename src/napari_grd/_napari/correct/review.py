@@ -102,10 +102,10 @@ class ReviewPanel(QWidget):
         if isinstance(event, Progress):
             self._tell(f"{event.stage}…")
 
-    def _answered(self, found: "list[UncertainObject]") -> None:
+    def _answered(self, ranked: "list[UncertainObject]") -> None:
         self._asking = None
         self.next.setEnabled(True)
-        self._left = found
+        self._left = ranked
         self._show_next()
 
     def _failed(self, error: BaseException) -> None:

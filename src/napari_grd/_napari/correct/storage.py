@@ -5,13 +5,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from napari.layers import Image
 from platformdirs import user_data_path
 
 from napari_grd.corrections import ImageRef
 from napari_grd.corrections.files import SUFFIX
+from napari_grd.data.fingerprint import image_key
 
 _FOLDER = "corrections"
+_LARGEST = 1 << 30  # bytes of an image that is read to the end
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ class CorrectionsFile:
 
 def file_of(image: Image) -> Path | None:
     """The file or folder that a layer was context from; None if there is none on this machine."""
-    found = image.source.path
-    if not isinstance(found, str | Path) or not str(found):
+    source = image.source.path
+    if not isinstance(source, str | Path) or not str(source):
         return None
-    path = Path(found)
+    path = Path(source)
     return path if path.exists() else None
 
 
@@ -48,13 +51,13 @@ def corrections_file(image: Image, ref: ImageRef) -> CorrectionsFile:
     folder = user_data_path("napari-grd", appauthor=False) / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     # Two images may have one name.
-    told_by = ref.key[:12] if ref.key is not None else "x".join(map(str, ref.shape))
+    mark = ref.key[:12] if ref.key is not None else "x".join(map(str, ref.shape))
     name = re.sub(r"[^\w.-]+", "_", image.name)[:80]
-    return CorrectionsFile(folder / f"{name}-{told_by}{SUFFIX}", why)
+    return CorrectionsFile(folder / f"{name}-{mark}{SUFFIX}", why)
 
 
-def reference(image: Image, shape: tuple[int, ...], axes: str, *, largest: int = 1 << 30) -> ImageRef:
-    """What tells an image from others; reads all of it, unless that is more than ``largest`` bytes.
+def reference(image: Image, shape: tuple[int, ...], axes: str) -> ImageRef:
+    """What tells an image from others: a hash of all its pixels, or, beyond a gigabyte, name and shape.
 
     Parameters
     ----------
@@ -62,15 +65,9 @@ def reference(image: Image, shape: tuple[int, ...], axes: str, *, largest: int =
         Its finest level is looked at.
     shape, axes
         Of the labels.
-    largest : int
-        Bytes. Larger images are told apart by name and shape.
     """
-    import numpy as np
-
-    from napari_grd.data.fingerprint import image_key
-
     data = image.data[0] if image.multiscale else image.data
     path = file_of(image)
     name = image.name if path is None else path.name
     size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
-    return ImageRef(shape, axes, name, image_key(np.asarray(data)) if size <= largest else None)
+    return ImageRef(shape, axes, name, image_key(np.asarray(data)) if size <= _LARGEST else None)

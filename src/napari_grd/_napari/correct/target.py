@@ -70,11 +70,12 @@ class CorrectionTarget:
         axes = "tyx" if len(planes) == 1 and names[planes[0]] == "t" else _AXES[len(planes)]
         source = ImageSource(image, channels)
         shape = tuple(int(sizes[axis]) for axis in (*planes, layer.ndim - 2, layer.ndim - 1))
-        level = next((at for at in range(source.levels) if source.shape(at) == shape[-2:]), None)
+        level = next((number for number in range(source.levels) if source.shape(number) == shape[-2:]), None)
         if level is None or source.plane_shape != shape[:-2]:
-            found = (*source.plane_shape, *source.shape())
+            image_shape = (*source.plane_shape, *source.shape())
             raise LabelError(
-                f"The labels {layer.name!r} have the shape {shape}, the image {image.name!r} has {found}.", _REMEDY
+                f"The labels {layer.name!r} have the shape {shape}, the image {image.name!r} has {image_shape}.",
+                _REMEDY,
             )
         return cls(layer, source, level, shape, axes, planes)
 
@@ -109,12 +110,12 @@ class CorrectionTarget:
 
     def place(self, world: Sequence[float]) -> tuple[Plane, Point]:
         """Plane and point (y, x), in pixels, of a position of the world; the plane is clipped to the layer."""
-        at = self.layer.world_to_data(world)
+        coordinates = self.layer.world_to_data(world)
         plane = tuple(
-            int(np.clip(round(float(at[axis])), 0, size - 1))
+            int(np.clip(round(float(coordinates[axis])), 0, size - 1))
             for axis, size in zip(self.plane_axes, self.shape, strict=False)
         )
-        return plane, (float(at[-2]), float(at[-1]))
+        return plane, (float(coordinates[-2]), float(coordinates[-1]))
 
     def lift(self, points: NDArray[np.floating[Any]], plane: Plane) -> NDArray[np.float64]:
         """Points (..., 2) of a plane as coordinates (..., ndim) of the layer's data."""

@@ -122,7 +122,7 @@ class HistoryRow(QWidget):
 
 
 def _where(about: Correction) -> str:
-    return f" in plane {', '.join(str(at) for at in about.plane)}" if about.plane else ""
+    return f" in plane {', '.join(str(index) for index in about.plane)}" if about.plane else ""
 
 
 _FILTER = f"Corrections (*{SUFFIX})"
@@ -239,7 +239,11 @@ class Toolbox(QWidget):
         if session is None or not self._act(lambda: session.editor.apply_group(corrections)):
             return
         self._panel.say("")
-        drawn = [(one.plane, one.area) for one in corrections if one.kind == "draw" and one.area is not None]
+        drawn = [
+            (correction.plane, correction.area)
+            for correction in corrections
+            if correction.kind == "draw" and correction.area is not None
+        ]
         if drawn:  # the next stroke goes on with this object
             plane, region = drawn[-1]
             number = session.editor.object_at(region.runs[0][:2], plane)
