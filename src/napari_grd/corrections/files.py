@@ -6,7 +6,6 @@ of pixel (y, x) is [x + 0.5, y + 0.5]. QuPath uses the same convention.
 
 import json
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +228,7 @@ def save_corrections(corrections: Corrections, path: str | Path) -> Path:
         "napari_grd": header(corrections.image) | {"undone": features[False]},
         "features": features[True],
     }
-    text = to_json(content).encode("utf-8") + b"\n"
+    text = to_json(content) + b"\n"
     if len(text) > MAX_BYTES:
         raise OutputError(
             f"{str(path)!r} would take {len(text)} bytes, more than the {MAX_BYTES} that are read.", "Split the work."
@@ -312,8 +311,9 @@ def read_header(content: dict[str, Any]) -> ImageRef:
     return ImageRef(about.get("shape", ()), about["axes"], about.get("name"), about.get("key"))
 
 
-to_json = partial(json.dumps, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-"""Compact JSON, in one line."""
+def to_json(content: Any) -> bytes:
+    """Compact JSON, in one line."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
 
 
 def parse_json(text: bytes) -> Any:

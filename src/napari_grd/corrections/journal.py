@@ -66,7 +66,7 @@ class Journal(Corrections):
                 where = repr(str(self.journal_path))
                 self.dropped = f"The last line of {where} was cut short and left out; it had not been accepted."
             if not lines:
-                self._lines.restart(to_json(header(self.image)).encode("utf-8"))
+                self._lines.restart(to_json(header(self.image)))
         except BaseException:
             self.close()
             raise
@@ -125,13 +125,13 @@ class Journal(Corrections):
             word["feature"] = to_feature(entry, self.image)
         if self._lines.size > _LARGE:
             self._fold(self)
-        self._lines.append(to_json(word).encode("utf-8"))
+        self._lines.append(to_json(word))
         return super()._accept(entry)
 
     def _fold(self, corrections: Corrections) -> None:
         save_corrections(corrections, self.path)
         flush_folder(self.path.parent)  # the new name has to be on the disk before the lines are gone
-        self._lines.restart(to_json(header(corrections.image)).encode("utf-8"))
+        self._lines.restart(to_json(header(corrections.image)))
 
     def _take_over(self, corrections: Corrections) -> None:
         self.image = corrections.image

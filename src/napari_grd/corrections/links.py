@@ -76,8 +76,9 @@ def rename(plane: PlaneLabels, ids: Mapping[int, int]) -> Solved:
     after = before.copy()
     for old, new in ids.items():
         after[before == old] = new
-    plane.write(box, after)
-    return Solved(plane, plane.history, plane.history, box, before, after)
+    solved = Solved(plane)
+    solved.write(box, after)
+    return solved.finish()
 
 
 def _planes(correction: BetweenPlanes, shape: tuple[int, ...]) -> tuple[list[Plane], list[Plane]]:

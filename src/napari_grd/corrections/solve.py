@@ -1,13 +1,12 @@
 """Apply one correction to the labels of a plane, looking only at what it concerns."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_grd.corrections.constraint_history import ConstraintHistory
 from napari_grd.corrections.kinds import Correction, Remove, SplitLine
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.predictions import PlanePrediction
@@ -128,36 +127,55 @@ _MARGIN = 2
 _ROUNDS = 3
 
 
-@dataclass(frozen=True, eq=False)
 class Solved:
     """What a correction changes in a plane, with all that it takes to undo it.
+
+    Parameters
+    ----------
+    plane : PlaneLabels
+        Changed through :meth:`write` only, until :meth:`finish`.
 
     Attributes
     ----------
     plane : PlaneLabels
-    earlier, history : ConstraintHistory
-        The constraints before it and after it.
     box : tuple of int
         y0, x0, y1, x1: where labels differ; empty if they do not.
     before, after : uint32 array
         Labels of the box.
     """
 
-    plane: PlaneLabels
-    earlier: ConstraintHistory
-    history: ConstraintHistory
-    box: Box
-    before: Labels
-    after: Labels
+    def __init__(self, plane: PlaneLabels) -> None:
+        self.plane = plane
+        self.box: Box = (0, 0, 0, 0)
+        self.before = self.after = plane.labels[:0, :0]
+        self._earlier = self._history = plane.history
+
+    def write(self, box: Box, labels: Labels) -> None:
+        """Change a part of the plane, and keep what was there before."""
+        whole = around([box, self.box]) if self.before.size else box
+        before = self.plane.cut_out(whole)
+        y, x = self.box[0] - whole[0], self.box[1] - whole[1]
+        before[y : y + self.before.shape[0], x : x + self.before.shape[1]] = self.before
+        self.box, self.before = whole, before
+        self.plane.write(box, labels)
+
+    def finish(self) -> "Solved":
+        """Keep the smallest box of all changes, and the constraints that hold now."""
+        after, (y, x) = self.plane.cut_out(self.box), self.box[:2]
+        y0, x0, y1, x1 = extent(self.before != after)
+        self.box = (y + y0, x + x0, y + y1, x + x1)
+        self.before, self.after = (each[y0:y1, x0:x1].copy() for each in (self.before, after))
+        self._history = self.plane.history
+        return self
 
     def undo(self) -> None:
         """Bring back what was before."""
-        self.plane.history = self.earlier
+        self.plane.history = self._earlier
         self.plane.write(self.box, self.before)
 
     def redo(self) -> None:
         """Make the change again."""
-        self.plane.history = self.history
+        self.plane.history = self._history
         self.plane.write(self.box, self.after)
 
 
@@ -180,17 +198,17 @@ def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePredictio
     Solved
     """
     gesture = _constraints(plane, correction)
-    earlier, log = plane.history, _Log(plane)
-    now = plane.history = earlier.then(gesture)
+    solved = Solved(plane)
+    plane.history = plane.history.then(gesture)
     if _is_so(plane, correction, gesture):
-        return log.solved(earlier)
+        return solved.finish()
     touched = gesture.pixels
     if correction.area is not None:
         box = _around_objects(
             plane, around([correction.area.box, *(box_of(np.array([pixel])) for pixel in correction.pixels)])
         )
-        log.write(box, paint(plane.cut_out(box), correction, above + 1, box[:2]))
-        touched = _violated(plane.labels, now.near(box))
+        solved.write(box, paint(plane.cut_out(box), correction, above + 1, box[:2]))
+        touched = _violated(plane.labels, plane.history.near(box))
     for _ in range(_ROUNDS):
         if not len(touched):
             break
@@ -198,35 +216,9 @@ def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePredictio
         before = plane.cut_out(box)
         above = max(above, int(before.max()))
         local, here = given.cropped(box[:2], box[2:]), touched - np.array(box[:2])
-        log.write(box, resolve(before, _embedding(prediction, box), local, here, above=above))
+        solved.write(box, resolve(before, _embedding(prediction, box), local, here, above=above))
         touched = _violated(plane.labels, given)
-    return log.solved(earlier)
-
-
-class _Log:
-    """Changes of a plane, with what was there before."""
-
-    def __init__(self, plane: PlaneLabels) -> None:
-        self._plane = plane
-        self._box: Box = (0, 0, 0, 0)
-        self._before: Labels = plane.labels[:0, :0]
-
-    def write(self, box: Box, labels: Labels) -> None:
-        """Change a part of the plane."""
-        whole = around([box, self._box]) if self._before.size else box
-        before = self._plane.cut_out(whole)
-        y, x = self._box[0] - whole[0], self._box[1] - whole[1]
-        before[y : y + self._before.shape[0], x : x + self._before.shape[1]] = self._before
-        self._box, self._before = whole, before
-        self._plane.write(box, labels)
-
-    def solved(self, earlier: ConstraintHistory) -> Solved:
-        """All changes, in the smallest box."""
-        before, after = self._before, self._plane.cut_out(self._box)
-        y0, x0, y1, x1 = extent(before != after)
-        where, (y, x) = np.s_[y0:y1, x0:x1], self._box[:2]
-        box = (y + y0, x + x0, y + y1, x + x1)
-        return Solved(self._plane, earlier, self._plane.history, box, before[where].copy(), after[where].copy())
+    return solved.finish()
 
 
 def _is_so(plane: PlaneLabels, correction: Correction, constraints: Constraints) -> bool:
