@@ -36,50 +36,36 @@ _YEARS = range(1970, 3000)  # leaves room for "just after the last one"
 _SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
-def _items(value: Any, low: int, high: int) -> Sequence[Any]:
-    if isinstance(value, str | bytes) or not low <= len(value) <= high:
+def _if(valid: bool, value: Any) -> Any:
+    if not valid:
         raise ValueError
-    return list(value)
+    return value
+
+
+def _items(value: Any, low: int, high: int) -> Sequence[Any]:
+    return list(_if(not isinstance(value, str | bytes) and low <= len(value) <= high, value))
 
 
 def _indices(value: Any, low: int, high: int) -> tuple[int, ...]:
-    items = _items(value, low, high)
     # numpy's integers are welcome, its floats and Python's bools are not.
-    if any(isinstance(item, bool) or not hasattr(item, "__index__") or not 0 <= item <= MAX_SIDE for item in items):
-        raise ValueError
-    return tuple(int(item) for item in items)
+    return tuple(
+        int(_if(not isinstance(item, bool) and hasattr(item, "__index__") and 0 <= item <= MAX_SIDE, item))
+        for item in _items(value, low, high)
+    )
 
 
 def _point(value: Any) -> Point:
     y, x = (round(float(part) * 8) / 8 for part in value)
-    if max(abs(y), abs(x)) > MAX_SIDE:
-        raise ValueError
-    return y, x
-
-
-def _stroke(value: Any) -> tuple[Point, ...]:
-    return tuple(_point(point) for point in _items(value, 2, MAX_POINTS))
+    return _if(max(abs(y), abs(x)) <= MAX_SIDE, (y, x))  # type: ignore[no-any-return]
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError
-    return float(value)
+    return float(_if(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value), value))
 
 
 def _time(value: Any) -> datetime:
-    if not isinstance(value, datetime) or value.year not in _YEARS:
-        raise ValueError
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _instance(kind: type, most: int | None = None) -> Callable[[Any], Any]:
-    def check(value: Any) -> Any:
-        if not isinstance(value, kind) or (most is not None and len(value) > most):  # type: ignore[arg-type]
-            raise ValueError
-        return value
-
-    return check
+    time: datetime = _if(isinstance(value, datetime) and value.year in _YEARS, value)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 _PIXEL = (lambda value: _indices(value, 2, 2), f"two whole numbers from 0 to {MAX_SIDE}, y and x")
@@ -90,12 +76,18 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "pixel": _PIXEL,
     "first": _PIXEL,
     "second": _PIXEL,
-    "stroke": (_stroke, f"2 to {MAX_POINTS} points of two finite numbers, y and x, within {MAX_SIDE} pixels"),
-    "region": (_instance(Region), "a Region, e.g. of Region.from_mask(mask)"),
+    "stroke": (
+        lambda value: tuple(map(_point, _items(value, 2, MAX_POINTS))),
+        f"2 to {MAX_POINTS} points of two finite numbers, y and x, within {MAX_SIDE} pixels",
+    ),
+    "region": (lambda value: _if(isinstance(value, Region), value), "a Region, e.g. of Region.from_mask(mask)"),
     "growth": (_number, "a finite number"),
     "id": (lambda value: str(UUID(value)), "a UUID"),
     "time": (_time, f"a date from {_YEARS[0]} to {_YEARS[-1]}"),
-    "author": (_instance(str, _MAX_AUTHOR), f"a text of at most {_MAX_AUTHOR} characters"),
+    "author": (
+        lambda value: _if(isinstance(value, str) and len(value) <= _MAX_AUTHOR, value),
+        f"a text of at most {_MAX_AUTHOR} characters",
+    ),
 }
 """What a field can be, by its name: the conversion, which raises an error for anything else, and its description."""
 
