@@ -5,6 +5,7 @@
     GRD_DATA=... python benchmarks/large_zarr.py agree --side 4096
     python benchmarks/large_zarr.py kill --times 20
     python benchmarks/large_zarr.py overhead --blocks 100000
+    python benchmarks/large_zarr.py measure --objects 100000
 
 The image is a simulated field of 1000 x 1000 pixels with nuclei, repeated; for ``agree`` a mosaic of images of
 bbbc039_nuclei.
@@ -195,25 +196,46 @@ def overhead(args: argparse.Namespace, folder: Path) -> None:
         print(f"{name}: {count} blocks, {1000 * spent / count:.2f} ms each, memory +{_resident() - before:.0f} MiB")
 
 
+def measure(args: argparse.Namespace, folder: Path) -> None:
+    """Time and peak memory of the table of many objects, squares in rows."""
+    across = int(args.objects**0.5)
+    side = 8 * across
+    array = zarr.create_array(
+        folder / "squares", shape=(side, side), chunks=(1024, 1024), dtype=np.uint32, overwrite=True
+    )
+    square = np.pad(np.ones((5, 5), np.uint32), ((1, 2), (1, 2)))
+    for row in range(across):
+        numbers = row * across + np.arange(1, across + 1, dtype=np.uint32)
+        array[8 * row : 8 * (row + 1)] = np.kron(numbers[None], square)
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.perf_counter()
+    table = grd.measure(array)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{len(table)} objects of {side} x {side}: {seconds:.0f} s, peak {peak:.2f} GiB ({before:.2f} before)")
+
+
 def _resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("speed", "agree", "kill", "overhead"))
+    parser.add_argument("what", choices=("speed", "agree", "kill", "overhead", "measure"))
     parser.add_argument("--side", type=int, nargs="+", default=[4096])
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--blocks", type=int, default=100_000)
+    parser.add_argument("--objects", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, help="where images and labels are kept; default: a temporary one")
     args = parser.parse_args()
     print(hardware(), "\n")
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        {"speed": speed, "agree": agree, "kill": kill, "overhead": overhead}[args.what](args, folder)
+        {"speed": speed, "agree": agree, "kill": kill, "overhead": overhead, "measure": measure}[args.what](
+            args, folder
+        )
 
 
 if __name__ == "__main__":

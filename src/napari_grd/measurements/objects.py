@@ -10,6 +10,7 @@ from napari_grd.inference.prediction import Prediction
 from napari_grd.jobs import Event, Job, Stopwatch, drain
 from napari_grd.measurements.frame import STEPS, PredictionSource, measure_frame
 from napari_grd.measurements.geometry import Frame, resolve_geometry
+from napari_grd.measurements.parts import is_large, measure_parts
 from napari_grd.measurements.shape import units_of_shape
 from napari_grd.measurements.table import ObjectTable
 
@@ -76,7 +77,11 @@ def iter_measure(
     watch = Stopwatch("Measuring", STEPS * len(frames))
     tables = []
     for number, frame in enumerate(frames):
-        tables.append((yield from measure_frame(labels, images, geometry, frame, source, watch, number * STEPS)))
+        if source is None and is_large(geometry):
+            job = measure_parts(labels, images, geometry, frame, watch, number * STEPS)
+        else:
+            job = measure_frame(labels, images, geometry, frame, source, watch, number * STEPS)
+        tables.append((yield from job))
     yield watch.progress(watch.total)
     columns = {name: np.concatenate([table[name] for table, _ in tables]) for name in tables[0][0]}
     anchors = np.concatenate([places for _, places in tables])
@@ -101,7 +106,8 @@ def measure(
     Parameters
     ----------
     labels : numpy, dask or zarr array of int
-        2D, 3D, or a series of these along leading axes; 0 is background.
+        2D, 3D, or a series of these along leading axes; 0 is background. Planes and volumes of more than 4096² pixels
+        are read part by part, unless there is a prediction.
     images : mapping of str to array, optional
         Channels by name, each with the shape of the labels.
     axes : sequence of str, optional
