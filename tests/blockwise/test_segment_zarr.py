@@ -1,6 +1,10 @@
 """Segmentation block by block equals that of the whole image, resumes, and refuses what it cannot do."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +83,34 @@ def test_a_stopped_job_goes_on_with_the_blocks_that_are_left(
     segment_zarr(model, image, path, CONFIG)
     assert len(called) == 9 - done
     assert np.array_equal(labels_of(path), wanted)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np
+import napari_grd.blockwise.grid as grid
+from napari_grd.blockwise.segment_zarr import segment_zarr
+from napari_grd.config import SegmentConfig
+grid._SIDE = 512
+config = SegmentConfig(runtime="torch", precision="f32", object_diameter=None, invert=False)
+segment_zarr("nuclei", np.load(sys.argv[1]), Path(sys.argv[2]), config)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL on Windows")
+def test_a_killed_process_leaves_what_another_goes_on_with(model: Model, image: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "image.npy", image)
+    path = tmp_path / "killed.ome.zarr"
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "image.npy"), str(path)])
+    records = path / ".grd-work" / "blocks"
+    while process.poll() is None and len(list(records.glob("*.npz"))) < 2:
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    segment_zarr(model, image, path, CONFIG)
+    assert np.array_equal(labels_of(path), labels_of(segment_zarr(model, image, tmp_path / "whole.ome.zarr", CONFIG)))
+    assert not (path / ".grd-work").exists()
 
 
 def test_a_file_with_calibration_and_its_list_of_labels(model: Model, image: Any, tmp_path: Path) -> None:
