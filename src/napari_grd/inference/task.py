@@ -85,20 +85,18 @@ class Task:
             return rescale_region(image, block.read, self.shape, self.grid, block.seen)
 
         image = yield from in_background(on_grid, lambda: watch.progress(done))
-        embedding, logit = yield from self._run(image, watch, done)
-        rows, columns = within(block.grid, origin_of(block.seen))
-        embedding = np.ascontiguousarray(embedding[rows, columns])
-        logit = None if logit is None else np.ascontiguousarray(logit[rows, columns])
+        embedding, logit = yield from self._run(image, watch, done, within(block.grid, origin_of(block.seen)))
         inside = within(block.pixels, origin_of(block.read))
         return self._prediction(
             embedding, logit, size_of(block.pixels), pixels[:, *inside], statistics, places=block.places
         )
 
     def _run(
-        self, image: NDArray[np.float32], watch: Stopwatch, done: int
+        self, image: NDArray[np.float32], watch: Stopwatch, done: int, inside: Box | None = None
     ) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
         channels = self.model.embedding_channels
-        return (yield from run_tiles(self.runtime, image, self._tiles(image.shape[1:]), channels, watch, done))
+        tiles = self._tiles(image.shape[1:])
+        return (yield from run_tiles(self.runtime, image, tiles, channels, watch, done, inside=inside))
 
     def _tiles(self, grid: tuple[int, ...]) -> list[Tile]:
         return plan_tiles(grid, tile=self.config.tile, halo=self.config.halo, stride=self.model.stride)

@@ -75,7 +75,14 @@ def plan_tiles(shape: tuple[int, ...], *, tile: int, halo: int, stride: int) -> 
 
 
 def run_tiles(
-    runtime: Runtime, image: NDArray[np.float32], tiles: list[Tile], channels: int, watch: Stopwatch, done: int = 0
+    runtime: Runtime,
+    image: NDArray[np.float32],
+    tiles: list[Tile],
+    channels: int,
+    watch: Stopwatch,
+    done: int = 0,
+    *,
+    inside: tuple[slice, ...] | None = None,
 ) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
     """Run a network over an image.
 
@@ -93,6 +100,8 @@ def run_tiles(
         Creates the progress events, one or more per tile.
     done : int, default 0
         Number of finished units.
+    inside : tuple of slice, optional
+        The part of the image for which the output is kept; the rest is context. Default: all.
 
     Returns
     -------
@@ -104,19 +113,20 @@ def run_tiles(
     Beside the result, one tile is in memory.
     """
     whole = len(tiles) == 1
+    kept = inside or tuple(slice(0, size) for size in image.shape[1:])
     embedding = logit = np.empty(0, np.float32)
     for number, tile in enumerate(tiles):
         part = image[(slice(None), *(span.read for span in tile))]
         output = yield from in_background(lambda part=part: runtime(part), lambda n=number: watch.progress(done + n))  # type: ignore[misc]
         if number == 0:
             allocate = np.empty if whole else np.zeros
-            embedding = allocate((*image.shape[1:], channels), np.float32)
-            logit = allocate((*image.shape[1:], output.shape[-1] - channels), np.float32)
-        target = tuple(span.write for span in tile)
+            shape = tuple(span.stop - span.start for span in kept)
+            embedding = allocate((*shape, channels), np.float32)
+            logit = allocate((*shape, output.shape[-1] - channels), np.float32)
         if whole:
-            _copy_apart(output, embedding, logit)
+            _copy_apart(output[kept], embedding, logit)
         else:
-            output = _weighted(output, tile)
+            output, target = _kept(_weighted(output, tile), tile, kept)
             embedding[target] += output[..., :channels]
             logit[target] += output[..., channels:]
         yield watch.progress(done + number + 1)
@@ -149,6 +159,19 @@ def _cut(size: int, count: int, halo: int, stride: int) -> Iterator[Span]:
         low = max(0, write.start - halo) // stride * stride
         high = min(size, -(-(write.stop + halo) // stride) * stride)
         yield Span(slice(low, high), write, not first, not last)
+
+
+def _kept(
+    output: NDArray[np.float32], tile: Tile, kept: tuple[slice, ...]
+) -> tuple[NDArray[np.float32], tuple[slice, ...]]:
+    """The part of the written output of a tile that is kept, and its place."""
+    source, target = [], []
+    for span, inside in zip(tile, kept, strict=True):
+        start, stop = max(span.write.start, inside.start), min(span.write.stop, inside.stop)
+        stop = max(start, stop)
+        source.append(slice(start - span.write.start, stop - span.write.start))
+        target.append(slice(start - inside.start, stop - inside.start))
+    return output[tuple(source)], tuple(target)
 
 
 def _weighted(output: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
