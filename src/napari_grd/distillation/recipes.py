@@ -12,8 +12,8 @@ from napari_grd.data.dataset import TeacherLayout
 from napari_grd.distillation.assistant import iter_assistant
 from napari_grd.distillation.online import online_teacher
 from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, split
-from napari_grd.distillation.stage_progress import ASK_ASSISTANT, DISTILL, distillation_progress
-from napari_grd.distillation.stages import TrainingData, iter_ask, iter_fit
+from napari_grd.distillation.stage_progress import ASSISTANT_PREDICTIONS, DISTILL, distillation_progress
+from napari_grd.distillation.stages import TrainingData, iter_fit, iter_teacher_predictions
 from napari_grd.distillation.teacher_cache import in_use
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.hub import ModelLike, as_model
@@ -181,14 +181,14 @@ def _distill(
             online = online_teacher(teacher, config.normalization, data.training.in_channels)
         if online is None or not data.labeled:
             stack.enter_context(in_use(cache, teacher))
-            data = yield from iter_ask(teacher, data, cache, confidence=config.confidence)
+            data = yield from iter_teacher_predictions(teacher, data, cache, confidence=config.confidence)
         if online is not None:
             data = replace(data, predictions=())  # of which only the instances were needed
         check_some_instances(data.training)
         if not teacher.gives_embeddings and config.assistant.use:
             teacher = yield from iter_assistant(teacher, data, config, folder)
             stack.enter_context(in_use(cache, teacher))
-            data = yield from iter_ask(teacher, data, cache, stage=ASK_ASSISTANT)
+            data = yield from iter_teacher_predictions(teacher, data, cache, stage=ASSISTANT_PREDICTIONS)
         _check_channels(data.layout if online is None else online.layout, config)
         return (
             yield from iter_fit(

@@ -12,7 +12,7 @@ from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import VIEWS
 from napari_grd.teaching.embedding import EmbeddingTeacher
 
-ASK, FIT, ASK_ASSISTANT, DISTILL = (
+TEACHER_PREDICTIONS, FIT, ASSISTANT_PREDICTIONS, DISTILL = (
     "Asking the teacher",
     "Fitting the assistant",
     "Asking the assistant",
@@ -122,9 +122,9 @@ def distillation_progress(data: ImageSet, teacher: Teacher, config: DistillConfi
 
     known = teacher.model.config.network if isinstance(teacher, EmbeddingTeacher) else None
     asking = pixels * (_FOREIGN if known is None else forward(known))
-    costs = {ASK: asking * (1 + len(VIEWS) if config.confidence else 1)}
+    costs = {TEACHER_PREDICTIONS: asking * (1 + len(VIEWS) if config.confidence else 1)}
     if not teacher.gives_embeddings and config.assistant.use:
         assistant = forward(config.assistant.network)
-        costs |= {FIT: config.assistant.steps * batch * assistant, ASK_ASSISTANT: pixels * assistant}
+        costs |= {FIT: config.assistant.steps * batch * assistant, ASSISTANT_PREDICTIONS: pixels * assistant}
     costs[DISTILL] = config.steps * batch * forward(config.network)
-    return StageProgress(costs, strange=(ASK,) if known is None else ())
+    return StageProgress(costs, strange=(TEACHER_PREDICTIONS,) if known is None else ())

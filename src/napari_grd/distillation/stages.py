@@ -15,7 +15,7 @@ from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.online import OnlineTeacher
 from napari_grd.distillation.prepare import ImageSet, object_diameter, smallest_object
 from napari_grd.distillation.resume import best_so_far
-from napari_grd.distillation.stage_progress import ASK
+from napari_grd.distillation.stage_progress import TEACHER_PREDICTIONS
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, DataError, LabelError
@@ -79,13 +79,13 @@ class TrainingData:
         return self.training.examples(config, outputs)
 
 
-def iter_ask(
+def iter_teacher_predictions(
     teacher: Teacher,
     data: TrainingData,
     folder: Path,
     *,
     confidence: float = 0.0,
-    stage: str = ASK,
+    stage: str = TEACHER_PREDICTIONS,
 ) -> Job[TrainingData]:
     """Predict all images with a teacher; its instances become the labels of unlabeled ones.
 

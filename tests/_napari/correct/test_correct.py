@@ -263,7 +263,7 @@ def test_the_next_doubtful_object_is_shown_and_said_why(correct: Any, layer: Any
     seen = []
     for _ in range(4):
         hand.key(Qt.Key.Key_N)
-        qtbot.waitUntil(lambda: widget.toolbox.review._asking is None, timeout=60_000)
+        qtbot.waitUntil(lambda: widget.toolbox.review._running is None, timeout=60_000)
         seen.append(layer.selected_label)
         assert f"Object {seen[-1]}: " in widget.toolbox.review.reason.text()
         middle = layer.world_to_data(widget.viewer.scene.camera.center[-2:])
@@ -290,14 +290,14 @@ def test_views_and_another_model_tell_what_is_doubtful(
     monkeypatch.setattr(jobs, "partition_prediction", found)
     doubtful.turned.setChecked(True)
     doubtful.next.click()
-    qtbot.waitUntil(lambda: doubtful._asking is None, timeout=60_000)
+    qtbot.waitUntil(lambda: doubtful._running is None, timeout=60_000)
     assert "Object 3: it differs under test-time augmentation" in doubtful.reason.text()
     assert looked == [(96, 112), (112, 96), (96, 112)]
     doubtful.turned.setChecked(False)
     doubtful.other.set_name(state_of(viewer).add(tiny, "its teacher"))
     assert not doubtful.reason.text(), "the walk begins anew"
     doubtful.next.click()
-    qtbot.waitUntil(lambda: doubtful._asking is None, timeout=60_000)
+    qtbot.waitUntil(lambda: doubtful._running is None, timeout=60_000)
     assert "Object 2: the other model segments it differently" in doubtful.reason.text()
     assert looked[3:] == [(96, 112)]
 

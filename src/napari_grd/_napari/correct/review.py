@@ -43,7 +43,7 @@ class ReviewPanel(QWidget):
         self._panel = panel
         self._viewer = panel.viewer
         self._session: Session | None = None
-        self._asking: Running[list[UncertainObject]] | None = None
+        self._running: Running[list[UncertainObject]] | None = None
         self._left: list[UncertainObject] = []
         self._of: Any = None
         self.next = button(f"Next uncertain object  {NEXT_KEY}", _TIP, self.go_on)
@@ -66,17 +66,17 @@ class ReviewPanel(QWidget):
 
     def _restart(self, *_: Any) -> None:
         """Rank the objects again at the next press."""
-        if self._asking is not None:
-            self._asking.silence()
-            self._asking.stop()
-        self._asking, self._left, self._of = None, [], None
+        if self._running is not None:
+            self._running.silence()
+            self._running.stop()
+        self._running, self._left, self._of = None, [], None
         self.next.setEnabled(True)
         self._tell("")
 
     def go_on(self) -> None:
         """Go to the next one."""
         session = self._session
-        if session is None or self._asking is not None:
+        if session is None or self._running is not None:
             return
         plane = session.target.current_plane(self._viewer)
         predictions = session.context.predictions.of(plane)
@@ -90,26 +90,26 @@ class ReviewPanel(QWidget):
         question = UncertaintyRequest(request, plane, labels, predictions, self.turned.isChecked(), self.other.name())
         self._of = (plane, predictions)
         self.next.setEnabled(False)
-        self._asking = run_job(
+        self._running = run_job(
             partial(jobs.iter_uncertain_objects, question, self._panel.state.get),
             on_event=self._say_stage,
             on_done=self._answered,
             on_error=self._failed,
         )
-        self._panel.track(self._asking)
+        self._panel.track(self._running)
 
     def _say_stage(self, event: Event) -> None:
         if isinstance(event, Progress):
             self._tell(f"{event.stage}…")
 
     def _answered(self, ranked: "list[UncertainObject]") -> None:
-        self._asking = None
+        self._running = None
         self.next.setEnabled(True)
         self._left = ranked
         self._show_next()
 
     def _failed(self, error: BaseException) -> None:
-        self._asking = self._of = None
+        self._running = self._of = None
         self.next.setEnabled(True)
         self._panel.show_error(error)
 

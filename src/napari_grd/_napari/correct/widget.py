@@ -47,7 +47,7 @@ class CorrectWidget(Panel):
         self.bar = JobBar("Stop; corrections are kept.")
         self.toolbox = Toolbox(self, self._model_kept)
         self._running: Running[Any] | None = None
-        self._asked: set[Plane] = set()
+        self._requested: set[Plane] = set()
         parts: tuple[QWidget, ...] = (self.form, self.start, self.bar, self.toolbox, self.message)
         for part in parts:
             self.body.addWidget(part)
@@ -167,8 +167,8 @@ class CorrectWidget(Panel):
             self.say(context.journal.dropped, "warning")
         elif context.found:
             self.say(f"Corrections restored: {context.found}. Undo removes them one by one.")
-        self._asked.clear()
-        self._ask_about_plane()
+        self._requested.clear()
+        self._predict_plane()
 
     def end(self) -> None:
         """Put the tools away; what was corrected stays."""
@@ -187,21 +187,21 @@ class CorrectWidget(Panel):
 
     # Prediction of the visible plane
 
-    def _ask_about_plane(self) -> None:
+    def _predict_plane(self) -> None:
         session = self.toolbox.session
         if session is None or self._running is not None:
             return
         plane, context = session.target.current_plane(self.viewer), session.context
-        if context.request.model is None or plane in self._asked or context.predictions.of(plane) is not None:
+        if context.request.model is None or plane in self._requested or context.predictions.of(plane) is not None:
             return
-        self._asked.add(plane)
+        self._requested.add(plane)
         make = partial(jobs.iter_predict_plane, context.request, plane, context.predictions, self.state.get)
-        self._run(make, self._answered, self._ask_about_plane)
+        self._run(make, self._answered, self._predict_plane)
 
     def _answered(self, _none: Any) -> None:
         if self.toolbox.controller is not None:
             self.toolbox.controller.renew()
-        self._ask_about_plane()  # the sliders may have moved on
+        self._predict_plane()  # the sliders may have moved on
 
     def _model_kept(self, name: str) -> None:
         """A model that has learned is asked from now on."""
@@ -210,13 +210,13 @@ class CorrectWidget(Panel):
         if session is not None:
             session.context.request = replace(session.context.request, model=name)
             session.context.predictions.clear()
-            self._asked.clear()
-            self._ask_about_plane()
+            self._requested.clear()
+            self._predict_plane()
         self.say(f"{name} is fine-tuned and used from now on, in Live too. Save it with Save as….")
 
     def _plane_changed(self, _event: Any = None) -> None:
         self.toolbox.look()
-        self._ask_about_plane()
+        self._predict_plane()
 
     # The viewer
 
