@@ -101,7 +101,7 @@ def inspect(viewer: Any, field: Field) -> Iterator[None]:
 def measure(viewer: Any, field: Field) -> Iterator[None]:
     """A row for every object."""
     layer = show(viewer, field)
-    viewer.add_labels(field.labels, name="nuclei by hand")
+    viewer.add_labels(field.labels, name="manual nuclei")
     widget = dock(viewer, "Measure")
     press(widget, "Measure")
     wait_until(lambda: idle(widget))
@@ -112,12 +112,12 @@ def measure(viewer: Any, field: Field) -> Iterator[None]:
 def evaluate(viewer: Any, field: Field) -> Iterator[None]:
     """What the student got wrong, object by object."""
     layer = show(viewer, field)
-    viewer.add_labels(field.labels, name="nuclei by hand")
-    viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="nuclei by the student")
+    viewer.add_labels(field.labels, name="manual nuclei")
+    viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="student nuclei")
     widget = dock(viewer, "Evaluate")
     press(widget, "Evaluate")
     wait_until(lambda: idle(widget))
-    viewer.layers["nuclei by hand"].visible = viewer.layers["nuclei by the student"].visible = False
+    viewer.layers["manual nuclei"].visible = viewer.layers["student nuclei"].visible = False
     zoom(viewer, layer, 1.2)
     yield
 
