@@ -522,11 +522,10 @@ def fine_tune(
     >>> from napari_grd.data.simulate import nuclei_2d
     >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
     >>> drawn = [Draw(Region.from_mask(labels == number)) for number in (1, 2, 3)]
-    >>> events = []
-    >>> job = iter_fine_tune("nuclei", image, Corrections(ImageRef.of(image), drawn), labels, FineTuneConfig(steps=8))
-    >>> from napari_grd.jobs import drain
-    >>> model = drain(job, events.append)
-    >>> [event.values["held-out objects"] for event in events if getattr(event, "kind", "") == "held-out"]
+    >>> corrections = Corrections(ImageRef.of(image), drawn)
+    >>> tuned = fine_tune("auto", image, corrections, labels)  # doctest: +SKIP
+    >>> job = iter_fine_tune("nuclei", image, corrections, labels, FineTuneConfig(steps=8))
+    >>> [event.values["held-out objects"] for event in job if getattr(event, "kind", "") == "held-out"]
     [3.0]
     """
     job = iter_fine_tune(

@@ -21,6 +21,7 @@ def widened(model: Model, channels: int) -> Model:
 
     Examples
     --------
+    >>> import torch
     >>> from napari_grd.models import ModelConfig
     >>> one = Model.create(ModelConfig())
     >>> widened(one, 3).network(torch.zeros(1, 3, 32, 32)).shape

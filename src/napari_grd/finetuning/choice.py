@@ -11,9 +11,11 @@ from napari_grd.finetuning.held_out import LessonScore, mean_quality
 USEFUL = 0.7
 """Quality of held-out objects above which a model is of use on the images, so that it stays near what it knows."""
 
-_LEAST = 0.02  # smallest gain in quality that counts
-# Standard errors of the mean by which a gain has to exceed zero: there is more to lose where the model is of use.
-_ERRORS, _ERRORS_USELESS = 1.0, 0.5
+# What a gain has to exceed: the smallest difference that counts, and standard errors of its mean. Where the model
+# segments some objects already there is more to lose, above all on other images than the corrected ones.
+_SOME = 0.35
+_LEAST, _ERRORS = 0.05, 1.0
+_LEAST_OF_NONE, _ERRORS_OF_NONE = 0.02, 0.5
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ def is_gain(before: Sequence[LessonScore], after: Sequence[LessonScore]) -> bool
     if not len(gains):
         return False
     error = float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
-    errors = _ERRORS if mean_quality(before) >= USEFUL else _ERRORS_USELESS
-    return float(gains.mean()) > max(_LEAST, errors * error)
+    some = mean_quality(before) >= _SOME
+    least, errors = (_LEAST, _ERRORS) if some else (_LEAST_OF_NONE, _ERRORS_OF_NONE)
+    return float(gains.mean()) > max(least, errors * error)
 
 
 def farthest_gain(before: Sequence[LessonScore], tried: Mapping[Distance, Sequence[LessonScore]]) -> Distance | None:

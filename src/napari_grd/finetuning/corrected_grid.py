@@ -1,5 +1,6 @@
 """Corrected images as the network sees them: normalized, and at the scale of the corrected objects."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,7 +18,8 @@ from napari_grd.inference.view import resolve_view
 from napari_grd.models import Model
 
 _CLOSE = 1.25  # largest ratio of scales that is left alone: corrected objects are a sample
-_LIMITS = (1 / 8, 4.0)  # scales of corrected images: an image is not enlarged to more than 16 times its pixels
+_LIMITS = (1 / 8, 4.0)  # scales of corrected images
+_SIDE = 3072  # largest side of a square to which an image is enlarged
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def on_grid(
     if diameter is not None and grid is not None and views:
         # One scale for all images: the size that the model will carry.
         scale = float(np.median([view.scale for view in views]))
-        wanted = min(max(grid / diameter, _LIMITS[0]), _LIMITS[1])
+        largest = max(1.0, _SIDE / max(math.sqrt(known.size) for known in labels))
+        wanted = min(max(grid / diameter, _LIMITS[0]), _LIMITS[1], largest)
         told = grid / (scale if 1 / _CLOSE <= wanted / scale <= _CLOSE else wanted)
         views = [
             resolve_view(source, model.config, view.config.replace(object_diameter=told, pixel_size=None))

@@ -53,7 +53,7 @@ def owners(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     Examples
     --------
     >>> owners(np.array([[0, 5, 0, -1, 0, 0]])).tolist()
-    [[5, 5, 5, 0, -1, -1]]
+    [[5, 5, 5, 0, -2, -2]]
     """
     pieces, count = ndimage.label(labels >= 0, _TOUCHING)
     with_objects = np.zeros(count + 1, bool)

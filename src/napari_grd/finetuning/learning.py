@@ -36,6 +36,7 @@ _TRIAL = 1 / 8  # share of steps and time to train on one fold
 _PART = 1 / 3  # of a trial's steps, after which it is scored, too
 _BLENDS = (0.5, 1.0)  # of the largest blend
 _KEPT = 0.7  # largest blend that preserves what the model knows
+_OTHER = 0.05  # difference of scales that the user is told
 _ALONE = 0.25, 0.5  # share of the steps, and blend, with a single object
 
 
@@ -84,6 +85,12 @@ class Learning:
             yield Notice(
                 f"All {pupil.objects} corrected objects touch the border of their image, so that neither their size"
                 " nor their shape is known. Correct some inside the image, too."
+            )
+        grid = pupil.model.config.grid_diameter
+        if self.config.mode == "keep" and grid is not None and abs(pupil.alone[0].scale / pupil.scale - 1) > _OTHER:
+            yield Notice(
+                "The model keeps the size of objects that it knows. Segment images like these with an object diameter"
+                f" of {grid / pupil.scale:.0f} pixels."
             )
         if not pupil.folds:
             yield Notice(

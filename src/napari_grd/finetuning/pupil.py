@@ -20,6 +20,7 @@ from napari_grd.finetuning.labeled_windows import labeled_windows
 from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.finetuning.run import FineTuningRun, Weights, blended
 from napari_grd.inference.rescale import nearest
+from napari_grd.inference.torch_runtime import cpu_threads
 from napari_grd.models import Model
 
 Improved = Callable[[Model], Mapping[str, Any]]
@@ -75,8 +76,12 @@ class Pupil:
     @cached_property
     def before(self) -> dict[Lesson, LessonScore]:
         """Scores of the model as it segments these images by itself: at the scale that it finds."""
-        alone = on_grid(self.model, self._raw, self._labels)
-        return dict(zip(self.lessons, self._score(self.frozen.network, self.lessons, alone), strict=True))
+        return dict(zip(self.lessons, self._score(self.frozen.network, self.lessons, self.alone), strict=True))
+
+    @cached_property
+    def alone(self) -> list[GridImage]:
+        """The images at the scale that the model finds by itself."""
+        return on_grid(self.model, self._raw, self._labels)
 
     @cached_property
     def rescaled(self) -> dict[Lesson, LessonScore]:
@@ -108,7 +113,8 @@ class Pupil:
 
     def _score(self, network: nn.Module, lessons: Sequence[Lesson], images: Sequence[GridImage]) -> list[LessonScore]:
         owned = self.owned if images is self.images else self._on(images)
-        return score_lessons(self.model, network, images, owned, lessons)
+        with cpu_threads(self.config.threads):
+            return score_lessons(self.model, network, images, owned, lessons)
 
     def _on(self, images: Sequence[GridImage]) -> list[NDArray[np.int64]]:
         return [nearest(one, image.labels.shape) for one, image in zip(self._owners, images, strict=True)]
