@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def hostile_long(request: pytest.FixtureRequest) -> bool:
-    """Whether the tests in ``tests/hostile`` take their time (``--hostile-long``)."""
+    """Whether tests that kill, mutate or start many processes take their time (``--hostile-long``)."""
     return bool(request.config.getoption("--hostile-long"))
 
 

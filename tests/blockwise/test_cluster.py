@@ -1,7 +1,11 @@
 """Blocks in other processes, one of which is killed."""
 
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +56,38 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
 
 def _labels(path: Path) -> np.ndarray[Any, Any]:
     return np.asarray(zarr.open_array(path / "0", mode="r"))
+
+
+FAKE_SRUN = """#!/bin/bash
+# Runs the command once, on this computer.
+while [[ $1 == --* ]]; do shift; done
+exec "$@"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_the_job_script_of_the_guide(tmp_path: Path, hostile_long: bool) -> None:
+    if not hostile_long:
+        pytest.skip("takes long: run with --hostile-long")
+    guide = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text("utf-8")
+    [script] = [block for block in re.findall(r"```bash\n(.*?)```", guide, re.DOTALL) if "#SBATCH" in block]
+    (tmp_path / "job.sh").write_text(script)
+    (tmp_path / "srun").write_text(FAKE_SRUN)
+    (tmp_path / "srun").chmod(0o755)
+    group = zarr.open_group(tmp_path / "slide.ome.zarr", mode="w", zarr_format=3)
+    image = nuclei_2d(np.random.default_rng(1), (200, 300))[0]
+    group.create_array("0", data=image)
+    axes = [{"name": axis, "type": "space"} for axis in "yx"]
+    transform = [{"type": "scale", "scale": [1.0, 1.0]}]
+    scales = [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": transform}]}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": scales}
+    path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
+    # In a process group of its own, as SLURM ends what a job left running.
+    job = subprocess.Popen(
+        ["bash", "job.sh"], cwd=tmp_path, env=os.environ | {"PATH": path, "SLURM_JOB_ID": "7"}, start_new_session=True
+    )
+    try:
+        assert job.wait(200) == 0
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
+    assert _labels(tmp_path / "labels.ome.zarr").shape == (200, 300)
