@@ -84,11 +84,11 @@ def domain_pairs(name: str, simulated: Path) -> Iterator[Pair]:
     for data, times in domain.sets.items():
         for image, labels in load(data).train:
             if domain.common:
-                image, labels = _at_common_size(image, labels)
+                image, labels = same_size(image, labels)
             if min(labels.shape) < PATCH:
                 continue
             for number in range(times):
-                yield (_inverted(image) if domain.common and number % 2 else image), labels
+                yield (inverted(image) if domain.common and number % 2 else image), labels
     if domain.simulated:
         with np.load(simulated) as drawn:
             for image, labels in zip(drawn["images"][: domain.simulated], drawn["labels"], strict=False):
@@ -119,13 +119,15 @@ def blank(rng: np.random.Generator, *, rgb: bool) -> Pair:
     return slide.clip(0, 255).astype(np.uint8), np.zeros((256, 256), np.int64)
 
 
-def _inverted(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def inverted(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The image with bright and dark exchanged."""
     low, high = image.min(), image.max()
     result: np.ndarray[Any, Any] = high - (image - low)
     return result
 
 
-def _at_common_size(image: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Pair:
+def same_size(image: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Pair:
+    """An image and its labels, rescaled so that its objects have the common diameter."""
     diameter = object_diameter([labels.astype(np.int64)])
     if diameter is None:
         return image, labels

@@ -16,7 +16,7 @@ from napari_grd.models.model import Contrast, ModelConfig
 
 _KNOWN: dict[Contrast, Kind] = {"bright": "fluorescence", "edges": "phase contrast", "dark": "stained tissue"}
 _DARK: Kind = "dark on bright"
-_FIT, _INVERTED, _OTHER = 1.0, 0.6, 0.1
+_FIT, _INVERTED, _MANY, _OTHER = 1.0, 0.6, 0.3, 0.1
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ def _suggestion(name: str, model: ModelConfig, found: ImageKind, channels: int) 
         return Suggestion(name, _FIT, f"The image looks like {found.kind}: {found.reason}.")
     if found.kind == _DARK and known == "fluorescence":
         return Suggestion(name, _INVERTED, f"The image is {found.kind} ({found.reason}) and is inverted.")
+    if known is None:
+        return Suggestion(name, _MANY, "It was trained on many kinds of images, whose objects were of one size.")
     return Suggestion(
         name, _OTHER, f"The image looks like {found.kind} ({found.reason}), but the model was trained on {known}."
     )
