@@ -31,6 +31,7 @@ import psutil
 from qtpy.QtCore import QCoreApplication, QEvent, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
+import napari_grd as grd
 from napari_grd.io.images import read_image
 from napari_grd.io.listing import read_pairs
 from reporting import hardware, table
@@ -65,10 +66,12 @@ class Watch:
 class Driver:
     """A napari with Live on, and hands on the camera and the sliders."""
 
-    def __init__(self, stack: np.ndarray) -> None:
+    def __init__(self, stack: np.ndarray, model: str | None = None) -> None:
         self.viewer = napari.Viewer()
         self.layer = self.viewer.add_image(stack, name="mosaic")
         _, self.live = self.viewer.window.add_plugin_dock_widget("napari-grd", "Live")
+        if model is not None:
+            self.live.state.student = self.live.state.add(grd.load_model(model))
         self.rng = np.random.default_rng(0)
         self.drawn = self.updated = 0
         canvas = self.viewer.window._qt_viewer.canvas
@@ -269,10 +272,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=6, help="rounds of ten changes of the view")
     parser.add_argument("--distill", type=int, default=0, help="pans while distilling")
     parser.add_argument("--minutes", type=float, default=0, help="how long to look around for leaks")
+    parser.add_argument("--model", help="name or file of the live student; default: the first one that is built in")
     args = parser.parse_args()
     print(hardware(), "\n", flush=True)
     print(f"Reading the manifest: {manifest_ms():.0f} ms\n", flush=True)
-    driver, watch = Driver(mosaics()), Watch()
+    driver, watch = Driver(mosaics(), args.model), Watch()
     driver.move_to(SIZE / 2, SIZE / 2)
     driver.rest(1.0)
     watch.start()

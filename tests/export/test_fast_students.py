@@ -64,6 +64,7 @@ def test_int8_finds_the_gaps(student, tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated", "ignore:unclosed file")
+@pytest.mark.parametrize("student", ["subpixel_unet"], indirect=True)  # it takes seconds
 def test_a_package_gives_the_student_back(student, tmp_path):
     """bioimageio.core runs the TorchScript and the ONNX weights of a package before it is put in its place."""
     image = np.random.default_rng(0).integers(0, 4000, (96, 80), dtype=np.uint16)
