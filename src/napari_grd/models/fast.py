@@ -121,7 +121,7 @@ class RefinedUNet(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, widths: tuple[int, ...] = REFINED_WIDTHS) -> None:
         super().__init__()
         self.features = HalfResolutionUNet(in_channels, widths[:1], widths)
-        self.enlarge = _unit(nn.ConvTranspose2d(widths[0], FINE, 2, 2, bias=False), FINE)
+        self.enlarge = nn.ConvTranspose2d(widths[0], FINE, 2, 2)
         self.refine = _conv(FINE + in_channels, FINE)
         self.head = nn.Conv2d(FINE, out_channels, 1)
 
