@@ -14,7 +14,7 @@ USEFUL = 0.7
 # What a gain has to exceed: the smallest difference that counts, and standard errors of its mean. Where the model
 # segments some objects already there is more to lose, above all on other images than the corrected ones.
 _SOME = 0.35
-_LEAST, _ERRORS = 0.05, 1.0
+_LEAST, _ERRORS = 0.1, 1.0
 _LEAST_OF_NONE, _ERRORS_OF_NONE = 0.02, 0.5
 
 
