@@ -31,7 +31,7 @@ from napari_grd.teaching.base import Teacher
 RECALL, TRY = "Recalling what it knows", "Comparing models"
 _LOG_EVERY = 10
 _PREVIEW_EVERY = 6.0  # seconds between improved labels
-_CANDIDATE, _CANDIDATE_SECONDS = 1 / 20, 0.2  # steps of each model that is compared; share of the time of all
+_CANDIDATE, _CANDIDATE_SECONDS = 1 / 20, 0.15  # steps of each model that is compared; share of the time of all
 _TRIAL = 1 / 8  # share of steps and time to train on one fold
 _PART = 1 / 3  # of a trial's steps, after which it is scored, too
 _BLENDS = (0.5, 1.0)  # of the largest blend
@@ -60,22 +60,26 @@ class Learning:
     def choose_start(self, pupils: Sequence[Pupil]) -> Job[Pupil]:
         """The model that explains held-out objects best, before or after a few steps."""
         qualities: list[float] = []
+        runs: list[FineTuningRun] = []
         for number, pupil in enumerate(pupils):
             yield Progress(TRY, number, len(pupils))
             held = pupil.folds[0] if pupil.folds else pupil.lessons
             run = pupil.run(None, held if pupil.folds else ())
             most = max(1, round(_CANDIDATE * self.config.steps))
             yield from self._train(run, most, _CANDIDATE_SECONDS / len(pupils), 0.0)
+            runs.append(run)
             learned = mean_quality(pupil.score(run.averaged_weights(), 1.0, held))
             before = mean_quality([pupil.rescaled[lesson] for lesson in held])
             qualities.append(max(learned, before))
-        best = pupils[int(np.argmax(qualities))]
+        chosen = int(np.argmax(qualities))
+        best = pupils[chosen]
         table = ", ".join(
             f"{pupil.model.card.name} {value:.2f}" for pupil, value in zip(pupils, qualities, strict=True)
         )
         yield Notice(
             f"Learning starts from {best.model.card.name}, which explains the corrections best ({table}).", None
         )
+        yield from self._show(best, runs[chosen])
         return best
 
     def describe(self, pupil: Pupil) -> Iterator[Event]:
