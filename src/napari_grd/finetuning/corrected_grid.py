@@ -94,7 +94,8 @@ def on_grid(
     settings : SegmentConfig, optional
         How the model views the images.
     diameter : float, optional
-        Typical diameter of the objects in pixels. An image is viewed at that scale unless it already is within a factor of 1.6.
+        Typical diameter of the objects in pixels. An image is viewed at that scale unless it is within a factor of 1.6
+        of it.
 
     Returns
     -------

@@ -71,6 +71,8 @@ class Learning:
             learned = mean_quality(pupil.score(run.averaged_weights(), 1.0, held))
             before = mean_quality([pupil.rescaled[lesson] for lesson in held])
             qualities.append(max(learned, before))
+            if qualities[-1] == max(qualities):
+                yield from self._show(pupil, run)  # the best so far
         chosen = int(np.argmax(qualities))
         best = pupils[chosen]
         table = ", ".join(
