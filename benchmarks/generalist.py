@@ -18,7 +18,7 @@ import numpy as np
 
 import napari_grd as grd
 from common import FLUORESCENCE, ORIGIN, Dataset, load
-from domains import blank, inverted, same_size, simulate
+from domains import COMMON_DIAMETER, blank, inverted, same_size, simulate
 from napari_grd.config import AugmentConfig, OptimConfig, TrainConfig
 from napari_grd.distillation.prepare import object_diameter
 from reporting import table
@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="a model whose training goes on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/cells"))
+    parser.add_argument("--finish", type=Path, help="give this trained model its card, train nothing")
     parser.add_argument("--score", nargs="*", type=Path, help="score these models, train nothing")
     args = parser.parse_args()
     if args.score is not None:
@@ -70,6 +71,9 @@ def main() -> None:
             [path.stem, *(f"{value:.3f}" for value in scores(grd.load_model(path)).values())] for path in args.score
         ]
         print(table(["model", *SCORED], rows))
+        return
+    if args.finish is not None:
+        print(finished(grd.load_model(args.finish), args.out))
         return
     config = TrainConfig(
         steps=args.steps,
@@ -85,8 +89,9 @@ def main() -> None:
 
 def finished(model: grd.Model, out: Path) -> Path:
     """Write a trained model with its card."""
-    # Its objects are bright, dark or neither: no kind of image is unlike its training images.
-    model = replace(model, config=model.config.replace(contrast=None))
+    # Its objects are bright, dark or neither: no kind of image is unlike its training images. Their median diameter is
+    # smaller than the common one, because images of small objects have more of them.
+    model = replace(model, config=model.config.replace(contrast=None, object_diameter=COMMON_DIAMETER))
     model = model.with_card(
         name="cells",
         kind="student",

@@ -21,6 +21,9 @@ from napari_grd.io.names import MODEL_SUFFIX
 if TYPE_CHECKING:
     from napari_grd.models import Model
 
+STUDENT = "nuclei"
+"""The built-in model that is used until another one is chosen."""
+
 TEACHER = "nuclei-teacher"
 """The built-in model that is large enough to be a teacher."""
 
