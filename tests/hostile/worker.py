@@ -22,7 +22,6 @@ from napari_grd.corrections import Corrections, ImageRef, Merge, open_journal, s
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.export.formats import export_model
-from napari_grd.finetuning import fine_tune
 from napari_grd.finetuning.fine_tune import iter_fit_known
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.label_tiff import write_labels
@@ -74,10 +73,9 @@ def distill(folder: Path, variant: int) -> None:
 
 
 def tune(folder: Path, variant: int) -> None:
-    fine_tune.IMAGES = 1
     settings = FineTuneConfig(seconds=None, steps=3, batch=2, patch=32, device="cpu", seed=variant)
     known = PAIRS[0][1].astype(np.int64)
-    drain(iter_fit_known(model(0), [PAIRS[0][0][None]], [known], settings, out_dir=folder))
+    drain(iter_fit_known(model(variant), [PAIRS[0][0][None]], [known], settings, out_dir=folder))
 
 
 def segment(folder: Path, variant: int) -> None:
