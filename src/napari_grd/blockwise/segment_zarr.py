@@ -80,8 +80,10 @@ def iter_segment_zarr(
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> from napari_grd.data.simulate import nuclei_2d
+    >>> image, _ = nuclei_2d(np.random.default_rng(0), (128, 128))
     >>> with TemporaryDirectory() as folder:
-    ...     drain(iter_segment_zarr("nuclei", np.zeros((64, 64)), Path(folder) / "labels.ome.zarr")).name
+    ...     drain(iter_segment_zarr("nuclei", image, Path(folder) / "labels.ome.zarr")).name
     'labels.ome.zarr'
     """
     model = as_model(model)
