@@ -208,7 +208,7 @@ def builtin_models() -> list[ModelCard]:
     Examples
     --------
     >>> [card.name for card in builtin_models()]
-    ['cells', 'nuclei', 'nuclei-teacher', 'phase', 'tissue']
+    ['nuclei', 'cells', 'nuclei-teacher', 'phase', 'tissue']
     """
     return [read_card(path)[1].replace(name=name) for name, path in builtin_paths().items()]
 

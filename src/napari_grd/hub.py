@@ -38,7 +38,7 @@ _LINE = "Write one model per line: NAME  SHA256  https://ADDRESS"
 
 
 def builtin_paths() -> dict[str, Path]:
-    """Built-in models: name (the file's, without suffix) to file, sorted by name.
+    """Built-in models: name (the file's, without suffix) to file; the default first, the others by name.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def builtin_paths() -> dict[str, Path]:
     """
     folder = Path(str(resources.files("napari_grd"))) / "builtin"
     found = {path.name.removesuffix(MODEL_SUFFIX): path for path in folder.glob(f"*{MODEL_SUFFIX}")}
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: (item[0] != STUDENT, item[0])))
 
 
 @dataclass(frozen=True)

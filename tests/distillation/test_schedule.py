@@ -57,10 +57,9 @@ def test_the_time_of_earlier_runs_counts(clock: list[float]) -> None:
 
 def test_a_training_of_some_seconds_ends_in_time(nuclei: Any, small: Any) -> None:
     config = TrainConfig(**small(minutes=0.02, steps=10).model_dump(include=set(TrainConfig.model_fields)))
-    steps: list[int] = []
-    model = drain(
-        iter_train(*nuclei, config, validation=0.0),
-        lambda event: steps.append(event.step) if hasattr(event, "step") else None,
-    )
-    assert steps
+    events: list[Any] = []
+    model = drain(iter_train(*nuclei, config, validation=0.0), events.append)
+    steps = [event for event in events if isinstance(event, Progress) and event.stage == "Training"]
+    assert steps  # on a slow machine there is one
+    assert steps[-1].done <= steps[-1].total
     assert model.card.recipe["minutes"] == 0.02

@@ -7,7 +7,7 @@ from psygnal import Signal, SignalGroup
 
 from napari_grd._napari.remote import listed_models
 from napari_grd.errors import ConfigError
-from napari_grd.hub import STUDENT, builtin_paths, resolve_model
+from napari_grd.hub import builtin_paths, resolve_model
 
 if TYPE_CHECKING:
     from napari_grd.models import Model
@@ -33,7 +33,7 @@ class State:
         self._models: dict[str, Model | None] = dict.fromkeys(
             [*builtin_paths(), *(name for name, model in self.remote.items() if model.here)]
         )
-        self._student: str | None = STUDENT if STUDENT in self._models else next(iter(self._models), None)
+        self._student: str | None = next(iter(self._models), None)
         self._live = False
 
     @property
