@@ -160,7 +160,7 @@ class Torn:
 
     def __getitem__(self, index: Any) -> np.ndarray[Any, Any]:
         rows, columns = index
-        if not self.mended and rows.start < 1050 < rows.stop and columns.stop > 1250 and columns.start > 700:
+        if not self.mended and rows.start < 1050 < rows.stop and columns.stop > 1295 and columns.start > 700:
             raise OSError("chunk 4.5 is damaged")
         return self._image[index]
 
@@ -202,6 +202,8 @@ def test_a_job_with_other_settings_does_not_go_on(model: Model, image: Any, tmp_
             break
     job.close()
     assert json.loads((path / ".grd-work" / "plan.json").read_text())["shape"] == [1100, 1300]
+    with pytest.raises(OutputError, match="or another image"):
+        segment_zarr(model, image[::-1], path, CONFIG)
     with pytest.raises(OutputError, match="belongs to a job with other settings"):
         segment_zarr(model, image, path, CONFIG.replace(precision="auto"))
 

@@ -12,12 +12,12 @@ import zarr
 
 import napari_grd
 from napari_grd.blockwise.block_work import BlockWork
-from napari_grd.blockwise.grid import block_grid
+from napari_grd.blockwise.grid import BlockGrid, block_grid
 from napari_grd.blockwise.join import iter_offsets, iter_table
 from napari_grd.blockwise.scheduler import cluster, run_here, run_on_cluster
 from napari_grd.blockwise.store import LabelStore
 from napari_grd.config import SegmentConfig
-from napari_grd.data.fingerprint import model_fingerprint
+from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.errors import ConfigError, DataError, ImageError, NothingStandsOut
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
@@ -37,6 +37,7 @@ from napari_grd.io.ome_zarr_labels import add_pyramid, create_level, label_attri
 from napari_grd.jobs import Event, FileSaved, Job, Notice, Progress, Stopwatch, drain
 
 _FAILURES = 20  # failed blocks after which the others are not tried
+_SAMPLED, _CORNER = 5, 128  # blocks, and pixels of the side of their corners, that identify an image
 _PLANES = 5  # planes that are measured if there is no object
 _COMPRESSED = 0.1  # bytes on disk per byte of labels, at most, as measured; both copies
 
@@ -128,7 +129,12 @@ def iter_segment_zarr(
         "config": view.config.model_dump(mode="json"),
         "block": grid.side,
     }
-    identity = {**made_by, "model": model_fingerprint(model), "shape": list(store.shape)}
+    identity = {
+        **made_by,
+        "model": model_fingerprint(model),
+        "shape": list(store.shape),
+        "pixels": _sampled_key(planes, grid),
+    }
     with ExitStack() as stack:
         labels_bytes = 2 * 4 * math.prod(store.shape)
         yield from check_disk(_existing(path), round(_COMPRESSED * labels_bytes), "The labels")
@@ -197,6 +203,20 @@ def _iter_finish(work: BlockWork, calibration: Calibration, made_by: Mapping[str
     )
     group.attrs.update(label_attributes(image_stem(store.path), calibration, [finest, *levels], made_by))
     _list_beside(store.path)
+
+
+def _sampled_key(source: ArraySource, grid: BlockGrid) -> list[str]:
+    """Keys of corners of a few blocks: a job does not go on with another image of the same name and shape."""
+    keys = []
+    for number in sorted({round(at) for at in np.linspace(0, len(grid) - 1, _SAMPLED)}):
+        plane, _, _ = grid.place(number)
+        rows, columns = grid.core(number)
+        corner = (
+            slice(rows.start, min(rows.stop, rows.start + _CORNER)),
+            slice(columns.start, min(columns.stop, columns.start + _CORNER)),
+        )
+        keys.append(image_key(source.read(0, plane, corner)))
+    return keys
 
 
 def _iter_why_empty(work: BlockWork) -> Job[None]:

@@ -85,7 +85,11 @@ class LabelStore:
                     f"{str(self.path)!r} exists already and was not written by napari-grd.", "Choose another name."
                 )
             if not overwrite:
-                what = "holds a finished label image" if begun is None else "belongs to a job with other settings"
+                what = (
+                    "holds a finished label image"
+                    if begun is None
+                    else "belongs to a job with other settings or another image"
+                )
                 raise OutputError(f"{str(self.path)!r} {what}.", "Choose another name, or allow to overwrite it.")
             self._clear()
         make_folder(self.work / "blocks")
