@@ -82,19 +82,10 @@ class BlockWork:
 
     def _faces(self, number: int, pixels: Box, labels: NDArray[np.uint32]) -> Faces:
         """The bands that this block shares with its neighbors."""
-        _, row, column = self.grid.place(number)
-        rows, columns = self.grid.counts
-        neighbors = {
-            "below": number + columns if row + 1 < rows else None,
-            "right": number + 1 if column + 1 < columns else None,
-            "above": number - columns if row else None,
-            "left": number - 1 if column else None,
-        }
         faces: Faces = {}
-        for face, neighbor in neighbors.items():
-            if neighbor is not None:
-                band = shared(pixels, self.grid.block(neighbor).pixels)
-                faces[face] = labels[within(band, origin_of(pixels))]
+        for side, neighbor in self.grid.neighbors(number).items():
+            band = shared(pixels, self.grid.block(neighbor).pixels)
+            faces[side] = labels[within(band, origin_of(pixels))]
         return faces
 
 

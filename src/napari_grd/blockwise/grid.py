@@ -64,11 +64,17 @@ class BlockGrid:
         core = self.core(number)
         return block_around(core, self.shape, self.grid, halo=self.halo, stride=self.stride, spacing=self.spacing)
 
-    def following(self, number: int) -> tuple[int | None, int | None]:
-        """The blocks below and to the right, None at the border of the plane."""
+    def neighbors(self, number: int) -> dict[str, int]:
+        """The adjacent blocks in the plane: "above", "below", "left" and "right", as far as there are."""
         _, row, column = self.place(number)
         rows, columns = self.counts
-        return (number + columns if row + 1 < rows else None), (number + 1 if column + 1 < columns else None)
+        found = {
+            "above": number - columns if row else None,
+            "below": number + columns if row + 1 < rows else None,
+            "left": number - 1 if column else None,
+            "right": number + 1 if column + 1 < columns else None,
+        }
+        return {side: neighbor for side, neighbor in found.items() if neighbor is not None}
 
     def describe(self, number: int) -> str:
         """A block in words, for messages."""

@@ -73,8 +73,9 @@ def iter_table(store: LabelStore, grid: BlockGrid, offsets: Ids, smallest: float
 
 def _pairs(store: LabelStore, grid: BlockGrid, offsets: Ids, number: int) -> Iterator[Ids]:
     """Provisional ids of a block and of the next ones that are the same object."""
-    below, right = grid.following(number)
-    for neighbor, own, other in ((below, "below", "above"), (right, "right", "left")):
+    neighbors = grid.neighbors(number)
+    for own, other in (("below", "above"), ("right", "left")):
+        neighbor = neighbors.get(own)
         if neighbor is not None:
             matches = same_objects(store.face(number, own), store.face(neighbor, other))
             yield matches - 1 + np.array([offsets[number], offsets[neighbor]])
