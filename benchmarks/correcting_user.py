@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from napari_grd.corrections import Correction, Draw, Editor, Erase, Merge, Pick, Region, Split, SplitLine
+from napari_grd.corrections.editor import Editor
+from napari_grd.corrections.kinds import Correction, Draw, Erase, Merge, Pick, Split, SplitLine
+from napari_grd.corrections.region import Region
 from napari_grd.metrics.contingency import contingency
 from napari_grd.metrics.matching import match_objects
 

@@ -16,23 +16,14 @@ import typer
 import napari_grd as grd
 from common import Dataset, load
 from correcting_user import State, User, without_small
-from napari_grd.corrections import (
-    Accept,
-    Correction,
-    Corrections,
-    Draw,
-    Editor,
-    Erase,
-    ImageRef,
-    Merge,
-    Pick,
-    Predictions,
-    Region,
-    Split,
-    SplitLine,
-    constraints_of_one,
-    uncertain_objects,
-)
+from napari_grd.corrections import constraints_of_one
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.editor import Editor
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Accept, Correction, Draw, Erase, Merge, Pick, Split, SplitLine
+from napari_grd.corrections.predictions import Predictions
+from napari_grd.corrections.region import Region
+from napari_grd.corrections.uncertainty import uncertain_objects
 from napari_grd.metrics.matching import match_objects
 from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
 from reporting import hardware, table

@@ -31,7 +31,7 @@ from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
 from napari_grd.inference.view import resolve_view
 from napari_grd.io.label_image import read_label_image
-from napari_grd.metrics import evaluate
+from napari_grd.metrics.scores import evaluate
 from reporting import hardware, table
 
 Array = np.ndarray[Any, Any]

@@ -168,7 +168,7 @@ class Workshop:
 
     def _network(self, name: str, network: str, seed: str) -> None:
         sets = [load(each) for each in FLUORESCENCE]
-        known = [pair for data in sets for pair in data.train]
+        known = [pair for data in sets for pair in data.train if min(pair[1].shape) >= PATCH]
         config = DistillConfig(
             network=NETWORKS[network],
             steps=self._steps(NETWORK_STEPS),

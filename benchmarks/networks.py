@@ -28,8 +28,8 @@ from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.live.session import LiveSession, LiveUpdate
 from napari_grd.live.viewport import Viewport
-from napari_grd.models import names
 from napari_grd.models.complexity import config_macs, config_parameters
+from napari_grd.models.networks import names
 from reporting import hardware, interleaved_ms, table
 from series import load_sets, say, spread
 

@@ -25,7 +25,7 @@ from napari_grd.inference.segment import predict
 from napari_grd.io.images import read_image
 from napari_grd.io.label_image import read_label_image
 from napari_grd.io.listing import read_pairs
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 from napari_grd.models.resunet import TEACHER_WIDTHS
 from reporting import hardware, median_ms, table
 

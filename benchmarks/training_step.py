@@ -24,7 +24,7 @@ from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.memory_bank import MemoryBank
 from napari_grd.distillation.objective import DistillationObjective, Objective
 from napari_grd.distillation.optim import make_optimizer
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 from reporting import hardware, table
 
 NAIVE_MB = 32 * 16 * 544**2 * 4 / 1e6  # embeddings of 32 crops of 544², as the paper's code keeps them

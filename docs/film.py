@@ -20,7 +20,7 @@ from screenshots import Field, measured, press, read_field, to_correct, wait_unt
 
 from napari_grd._napari.correct.tool_texts import KINDS
 from napari_grd._napari.worker import stop_all
-from napari_grd.corrections import SplitLine
+from napari_grd.corrections.kinds import SplitLine
 from napari_grd.corrections.tools import ToolPreview
 from napari_grd.io.atomic import atomic_path
 

@@ -33,7 +33,8 @@ import napari_grd as grd
 from napari_grd._napari.correct.tool_texts import KINDS
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.worker import stop_all
-from napari_grd.corrections import Accept, Region, SplitLine
+from napari_grd.corrections.kinds import Accept, SplitLine
+from napari_grd.corrections.region import Region
 from napari_grd.corrections.tools import ToolPreview
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.images import read_image

@@ -8,8 +8,10 @@ import pytest
 
 import napari_grd.api as grd
 from napari_grd.config import DistillConfig, NetworkConfig, SegmentConfig
-from napari_grd.corrections import Corrections, open_journal, save_corrections
 from napari_grd.corrections.apply import apply_corrections
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import save_corrections
+from napari_grd.corrections.journal import open_journal
 from napari_grd.corrections.predictions import Predictions
 from napari_grd.data.fingerprint import model_fingerprint
 from napari_grd.data.simulate import nuclei_2d

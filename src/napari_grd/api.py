@@ -26,28 +26,27 @@ from napari_grd.config import (
     SegmentConfig,
     TrainConfig,
 )
-from napari_grd.corrections import (
+from napari_grd.corrections.apply import iter_segment_corrected as iter_segment
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.fine_tune import BeforeAfter, before_after, fine_tune, iter_fine_tune
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import (
     Accept,
     Add,
     Correction,
-    Corrections,
     Draw,
     Erase,
-    ImageRef,
     Link,
     Merge,
     Pick,
-    Region,
     Remove,
     Split,
     SplitLine,
     Unlink,
-    load_corrections,
-    save_corrections,
-    training_labels,
 )
-from napari_grd.corrections.apply import iter_segment_corrected as iter_segment
-from napari_grd.corrections.fine_tune import BeforeAfter, before_after, fine_tune, iter_fine_tune
+from napari_grd.corrections.region import Region
+from napari_grd.corrections.training_labels import training_labels
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.errors import (
@@ -83,8 +82,9 @@ from napari_grd.jobs import Event, FileSaved, Notice, PreviewImages, Progress, S
 from napari_grd.measurements.filtering import filter_objects
 from napari_grd.measurements.objects import iter_measure, measure
 from napari_grd.measurements.table import ObjectTable
-from napari_grd.metrics import Scores, SegmentationErrors, evaluate, find_errors
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.metrics.errors import SegmentationErrors, find_errors
+from napari_grd.metrics.scores import Scores, evaluate
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 from napari_grd.teaching.base import Teacher, TeacherInfo, TeacherPrediction, TeacherSource
 from napari_grd.teaching.registry import TeacherLike, load_teacher, teachers
 

@@ -19,7 +19,7 @@ from napari_grd.io.download import BoundedDownloader, DownloadError
 from napari_grd.io.names import MODEL_SUFFIX
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 STUDENT = "nuclei"
 """The built-in model that is used until another one is chosen."""
@@ -278,7 +278,7 @@ def as_model(source: ModelLike) -> "Model":
     ModelFileError
         If it is none of these, or cannot be loaded.
     """
-    from napari_grd.models import Model  # imports torch
+    from napari_grd.models.model import Model  # imports torch
 
     if isinstance(source, Model):
         return source

@@ -8,7 +8,7 @@ from napari.layers import Image, Labels
 
 from napari_grd._napari.outputs import output_options, provenance, view_settings
 from napari_grd.config import SegmentConfig
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 
 UM = ("um", "um", "um")
 

@@ -11,7 +11,7 @@ from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd.hub import VARIABLE
 from napari_grd.io.model_file import save_model
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 
 
 def test_a_layer_combo_follows_additions_names_and_removals(viewer: Any, qtbot: Any) -> None:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.save_button import FILTERS, SaveButton
 from napari_grd.hub import load_model
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 
 @pytest.fixture

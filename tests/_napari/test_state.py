@@ -9,7 +9,7 @@ import pytest
 from napari_grd._napari.state import state_of
 from napari_grd.errors import ConfigError
 from napari_grd.hub import builtin_paths
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 
 
 def test_each_viewer_has_one_state_also_through_naparis_proxy(viewer: Any) -> None:

@@ -24,7 +24,7 @@ from napari_grd.io.images import read_image
 from napari_grd.io.ome_zarr import read_ome_zarr
 from napari_grd.jobs import Progress, drain
 from napari_grd.metrics.scores import evaluate
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 CONFIG = SegmentConfig(runtime="torch", precision="f32", object_diameter=None, invert=False)
 

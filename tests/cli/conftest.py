@@ -9,10 +9,10 @@ import pytest
 import tifffile
 import torch
 
-from napari_grd.cli import main
+from napari_grd.cli.app import main
 from napari_grd.io.label_tiff import write_labels
 from napari_grd.io.model_file import save_model
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 
 
 class Outcome(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_grd.metrics import evaluate
+from napari_grd.metrics.scores import evaluate
 
 LABELS = np.zeros((40, 40), np.uint16)
 for number, (y, x) in enumerate([(2, 2), (2, 22), (22, 2), (22, 22)], start=1):

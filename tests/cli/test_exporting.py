@@ -68,7 +68,7 @@ def test_segmenting_in_int8_asks_for_calibration(call, model_file: Path, dataset
 
 def test_of_many_images_some_are_read(tmp_path: Path) -> None:
     from napari_grd.jobs import Progress, drain
-    from napari_grd.models import Model, ModelConfig
+    from napari_grd.models.model import Model, ModelConfig
 
     for number in range(40):
         np.save(tmp_path / f"{number:02}.npy", np.random.default_rng(number).random((32, 32), np.float32))

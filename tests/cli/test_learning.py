@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import napari_grd.api as grd
-from napari_grd.corrections import Corrections, Draw, Erase, ImageRef, Region, save_corrections
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import save_corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Draw, Erase
+from napari_grd.corrections.region import Region
 from napari_grd.io.images import read_image
 
 

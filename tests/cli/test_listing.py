@@ -89,7 +89,7 @@ def test_an_error_is_one_line_with_its_remedy(call) -> None:
 
 
 def test_debug_raises_the_error() -> None:
-    from napari_grd.cli import main
+    from napari_grd.cli.app import main
     from napari_grd.errors import ModelFileError
 
     with pytest.raises(ModelFileError):

@@ -10,7 +10,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_grd.corrections import Corrections, Draw, ImageRef, Region, save_corrections
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import save_corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Draw
+from napari_grd.corrections.region import Region
 from napari_grd.io.images import read_image
 
 TORCH = ("--runtime", "torch", "--precision", "f32")

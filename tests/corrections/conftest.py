@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from napari_grd.corrections import (
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import (
     Accept,
     Add,
     Correction,
-    Corrections,
     Draw,
     Erase,
-    ImageRef,
     Link,
     Merge,
     Pick,
-    Region,
     Remove,
     Split,
     SplitLine,
     Unlink,
 )
+from napari_grd.corrections.region import Region
 
 IMAGE = ImageRef((3, 24, 32), "zyx", "stack.tif")
 

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 import napari_grd.api as grd
-from napari_grd.corrections import Corrections, Draw, Erase, ImageRef, Merge, Region
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Draw, Erase, Merge
+from napari_grd.corrections.region import Region
 from napari_grd.errors import CorrectionError
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 FAST = grd.SegmentConfig(runtime="torch")
 

@@ -7,22 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_grd.corrections import (
-    Accept,
-    Add,
-    Correction,
-    Corrections,
-    Draw,
-    Erase,
-    ImageRef,
-    Merge,
-    Pick,
-    Region,
-    Remove,
-    Split,
-    SplitLine,
-    constraints_of,
-)
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.constraint_history import constraints_of
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Accept, Add, Correction, Draw, Erase, Merge, Pick, Remove, Split, SplitLine
+from napari_grd.corrections.region import Region
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.pairs import Groups, keys
 

@@ -11,18 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_grd.corrections import (
-    Accept,
-    Correction,
-    Corrections,
-    Draw,
-    ImageRef,
-    Region,
-    load_corrections,
-    save_corrections,
-)
 from napari_grd.corrections import files as module
-from napari_grd.corrections.files import from_feature, to_feature
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import from_feature, load_corrections, save_corrections, to_feature
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Accept, Correction, Draw
+from napari_grd.corrections.region import Region
 from napari_grd.errors import CorrectionError, OutputError
 
 NAME = "stack.grd-corrections.geojson"

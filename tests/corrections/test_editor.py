@@ -11,27 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_grd.corrections import (
-    Accept,
-    Add,
-    Correction,
-    Corrections,
-    Draw,
-    Editor,
-    Erase,
-    ImageRef,
-    Merge,
-    Pick,
-    PlanePrediction,
-    Predictions,
-    Region,
-    Remove,
-    Split,
-    SplitLine,
-    constraints_of,
-    open_journal,
-)
 from napari_grd.corrections.apply import apply_corrections
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.constraint_history import constraints_of
+from napari_grd.corrections.editor import Editor
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.journal import open_journal
+from napari_grd.corrections.kinds import Accept, Add, Correction, Draw, Erase, Merge, Pick, Remove, Split, SplitLine
+from napari_grd.corrections.predictions import PlanePrediction, Predictions
+from napari_grd.corrections.region import Region
 from napari_grd.errors import CorrectionError, LabelError
 from napari_grd.graph.constraints import Constraints
 
@@ -237,7 +225,12 @@ def test_a_killed_editor_comes_back_with_the_labels_it_showed(tmp_path: Path) ->
     code = (
         "import itertools, sys, zlib\n"
         "import numpy as np\n"
-        "from napari_grd.corrections import Draw, Editor, Erase, ImageRef, Predictions, Region, open_journal\n"
+        "from napari_grd.corrections.editor import Editor\n"
+        "from napari_grd.corrections.image import ImageRef\n"
+        "from napari_grd.corrections.journal import open_journal\n"
+        "from napari_grd.corrections.kinds import Draw, Erase\n"
+        "from napari_grd.corrections.predictions import Predictions\n"
+        "from napari_grd.corrections.region import Region\n"
         "with open_journal(sys.argv[1], ImageRef((24, 32))) as journal:\n"
         "    editor = Editor(np.zeros((24, 32), int), journal, Predictions())\n"
         "    for count in itertools.count():\n"

@@ -10,20 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from napari_grd.corrections import (
-    Corrections,
-    Draw,
-    ImageRef,
-    Journal,
-    Merge,
-    Region,
-    SplitLine,
-    lines,
-    load_corrections,
-    open_journal,
-    save_corrections,
-)
 from napari_grd.corrections import journal as module
+from napari_grd.corrections import lines
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.journal import Journal, open_journal
+from napari_grd.corrections.kinds import Draw, Merge, SplitLine
+from napari_grd.corrections.region import Region
 from napari_grd.errors import CorrectionError, OutputError
 
 NAME = "stack.grd-corrections.geojson"
@@ -230,7 +224,10 @@ def test_a_missing_folder_is_named(image: ImageRef, tmp_path: Path) -> None:
 def test_a_killed_process_loses_nothing_it_accepted(image: ImageRef, tmp_path: Path) -> None:
     code = (
         "import itertools, sys\n"
-        "from napari_grd.corrections import Draw, ImageRef, Region, open_journal\n"
+        "from napari_grd.corrections.image import ImageRef\n"
+        "from napari_grd.corrections.journal import open_journal\n"
+        "from napari_grd.corrections.kinds import Draw\n"
+        "from napari_grd.corrections.region import Region\n"
         f"image = {image!r}\n"
         "with open_journal(sys.argv[1], image) as journal:\n"
         "    for count in itertools.count():\n"

@@ -8,11 +8,14 @@ import torch
 
 import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
-from napari_grd.corrections import Accept, Corrections, Draw, Erase, ImageRef, Link, Region
+from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.fine_tune import _on_labeled, _starts, corrected_planes
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Accept, Draw, Erase, Link
+from napari_grd.corrections.region import Region
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import Cancelled, ConfigError, CorrectionError, LabelError
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 IMAGE, LABELS = nuclei_2d(np.random.default_rng(0), (96, 96), 8)
 RIGHT = LABELS == 1

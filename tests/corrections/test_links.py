@@ -8,24 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_grd.corrections import (
-    Accept,
-    Correction,
-    Corrections,
-    Editor,
-    Erase,
-    ImageRef,
-    Link,
-    Predictions,
-    Region,
-    Split,
-    SplitLine,
-    Unlink,
-    load_corrections,
-    save_corrections,
-    training_labels,
-)
 from napari_grd.corrections.apply import apply_corrections
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.editor import Editor
+from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Accept, Correction, Erase, Link, Split, SplitLine, Unlink
+from napari_grd.corrections.predictions import Predictions
+from napari_grd.corrections.region import Region
+from napari_grd.corrections.training_labels import training_labels
 from napari_grd.errors import CorrectionError
 
 Labels = np.ndarray

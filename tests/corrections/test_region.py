@@ -5,8 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_grd.corrections import Region
-from napari_grd.corrections.region import fill, polygons
+from napari_grd.corrections.region import Region, fill, polygons
 from napari_grd.errors import CorrectionError
 
 SHAPE = (24, 32)

@@ -3,22 +3,11 @@
 import numpy as np
 import pytest
 
-from napari_grd.corrections import (
-    Accept,
-    Add,
-    Correction,
-    Corrections,
-    Draw,
-    Erase,
-    ImageRef,
-    Merge,
-    Pick,
-    Region,
-    Remove,
-    Split,
-    SplitLine,
-    training_labels,
-)
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Accept, Add, Correction, Draw, Erase, Merge, Pick, Remove, Split, SplitLine
+from napari_grd.corrections.region import Region
+from napari_grd.corrections.training_labels import training_labels
 from napari_grd.errors import LabelError
 
 IMAGE = ImageRef((40, 60))

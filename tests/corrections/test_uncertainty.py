@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_grd.corrections import PlanePrediction, Predictions, UncertainObject, uncertain_objects
+from napari_grd.corrections.predictions import PlanePrediction, Predictions
+from napari_grd.corrections.uncertainty import UncertainObject, uncertain_objects
 from napari_grd.errors import LabelError
 
 

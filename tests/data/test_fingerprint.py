@@ -8,7 +8,7 @@ import torch
 
 from napari_grd.config import NetworkConfig, PartitionConfig
 from napari_grd.data.fingerprint import image_key, model_fingerprint
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 ARRAY = np.arange(24, dtype=np.uint16).reshape(4, 6)
 

@@ -5,7 +5,7 @@ import pytest
 
 from napari_grd.config import SegmentConfig
 from napari_grd.demo.figure import make_examples
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 
 @pytest.mark.parametrize(("diameter", "scale"), [(10.0, 2.0), (40.0, 0.5)])

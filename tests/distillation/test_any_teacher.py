@@ -15,7 +15,7 @@ from napari_grd.graph.affinities import affinities_from_labels
 from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.hub import load_model
 from napari_grd.jobs import FileSaved, Progress, StepMetrics, drain
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 from napari_grd.teaching.base import TeacherPrediction
 from napari_grd.teaching.embedding import EmbeddingTeacher
 from napari_grd.teaching.labels import LabelTeacher

@@ -7,7 +7,7 @@ from torch import nn
 from napari_grd.config import OptimConfig
 from napari_grd.distillation.muon import Muon
 from napari_grd.distillation.optim import averaged, learning_rate, make_optimizer
-from napari_grd.models import build
+from napari_grd.models.networks import build
 
 
 def test_warm_up_then_cosine() -> None:

@@ -14,7 +14,7 @@ from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.hub import load_model
 from napari_grd.jobs import FileSaved, Progress, StepMetrics, drain
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.embedding import EmbeddingTeacher, load
 from napari_grd.teaching.labels import LabelTeacher
 

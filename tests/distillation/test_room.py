@@ -16,8 +16,8 @@ from napari_grd.errors import OutOfMemory, OutputError
 from napari_grd.inference import memory
 from napari_grd.io import disk
 from napari_grd.jobs import Notice, Progress, drain
-from napari_grd.models import Model, ModelConfig
 from napari_grd.models.complexity import step_bytes
+from napari_grd.models.model import Model, ModelConfig
 from napari_grd.models.resunet import ResUNet
 from napari_grd.teaching.base import TeacherPrediction
 

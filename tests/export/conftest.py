@@ -5,7 +5,7 @@ import torch
 
 from napari_grd.config import NetworkConfig
 from napari_grd.inference.int8_calibration import calibrate_int8
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from napari_grd.inference import quantize
 from napari_grd.inference.int8_calibration import calibrate_int8
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.io.bioimageio_package import read_package
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 
 def squares(side=128):

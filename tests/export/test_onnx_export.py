@@ -15,7 +15,8 @@ from napari_grd.export import onnx as exporter
 from napari_grd.export.network import ExportNetwork
 from napari_grd.export.onnx import OPSET, onnx_bytes, write_onnx
 from napari_grd.inference.segment import predict
-from napari_grd.models import Model, ModelConfig, names
+from napari_grd.models.model import Model, ModelConfig
+from napari_grd.models.networks import names
 
 
 def session(content):

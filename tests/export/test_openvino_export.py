@@ -12,7 +12,7 @@ from napari_grd.export import openvino as exporter
 from napari_grd.export.network import ExportNetwork
 from napari_grd.export.openvino import openvino_bytes, read_openvino, write_openvino
 from napari_grd.inference.openvino_graph import core, from_bytes
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 def run(graph, image):

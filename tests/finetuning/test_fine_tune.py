@@ -23,7 +23,7 @@ from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.segment import predict
 from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import FileSaved, Notice, PreviewImages, Progress, StepMetrics, drain
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 Sparse = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 QUICK = FineTuneConfig(seconds=None, steps=8, batch=2, patch=32, device="cpu")

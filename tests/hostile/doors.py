@@ -62,7 +62,7 @@ def corrections(path: Path) -> None:
 
 def journal(path: Path) -> None:
     """Recover a journal; the path is the one of its file of corrections."""
-    from napari_grd.corrections import ImageRef
+    from napari_grd.corrections.image import ImageRef
     from napari_grd.corrections.journal import open_journal
 
     open_journal(path, ImageRef(SHAPE)).close()

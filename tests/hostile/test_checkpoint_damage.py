@@ -24,7 +24,7 @@ from napari_grd.distillation.stages import CHECKPOINT
 from napari_grd.errors import ConfigError, DataError, GrdError, GrdWarning, OutputError
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import Notice, Progress, drain
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 PAIRS = [nuclei_2d(np.random.default_rng(seed), (64, 64)) for seed in range(2)]
 

@@ -12,7 +12,7 @@ import pytest
 
 from napari_grd import api
 from napari_grd.config import NetworkConfig
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from napari_grd.config import DistillConfig
-from napari_grd.corrections import Accept, Corrections, Draw, Erase, ImageRef, Merge, Region, SplitLine
+from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.files import SUFFIX, save_corrections
+from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import JOURNAL_SUFFIX, open_journal
+from napari_grd.corrections.kinds import Accept, Draw, Erase, Merge, SplitLine
+from napari_grd.corrections.region import Region
 
 IMAGE = ImageRef((48, 64))
 MASK = np.zeros(IMAGE.shape, bool)

@@ -19,7 +19,8 @@ import pytest
 import tifffile
 import torch
 
-from napari_grd.corrections import ImageRef, open_journal
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.journal import open_journal
 from napari_grd.data.fingerprint import model_fingerprint
 from napari_grd.export.openvino import read_openvino
 from napari_grd.hub import load_model

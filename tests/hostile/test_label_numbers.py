@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napari_grd import api
-from napari_grd.corrections import ImageRef
+from napari_grd.corrections.image import ImageRef
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.prepare import object_diameter, smallest_object
 from napari_grd.errors import ImageError, LabelError

@@ -18,7 +18,11 @@ import numpy as np
 import torch
 
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig
-from napari_grd.corrections import Corrections, ImageRef, Merge, open_journal, save_corrections
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import save_corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.journal import open_journal
+from napari_grd.corrections.kinds import Merge
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.recipes import iter_distill, iter_train
 from napari_grd.export.formats import export_model
@@ -32,7 +36,7 @@ from napari_grd.io.ome_tiff import write_labels_ome_tiff
 from napari_grd.io.ome_zarr_labels import write_labels_zarr
 from napari_grd.io.tables import write_table
 from napari_grd.jobs import drain
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 from napari_grd.teaching.base import TeacherPrediction
 
 SMALL = NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8)

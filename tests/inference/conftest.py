@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 
 @pytest.fixture(scope="session")

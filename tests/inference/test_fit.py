@@ -6,7 +6,7 @@ import pytest
 
 from napari_grd.errors import ImageError
 from napari_grd.inference.fit import choose_channels, fit_channels
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 RNG = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ from napari_grd.errors import DataError, GrdError, ImageError
 from napari_grd.hub import load_model
 from napari_grd.inference.int8_calibration import calibrate_int8, calibration_images
 from napari_grd.io.model_file import save_model
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 
 def test_patches_are_normalized_pieces_of_the_images(model):

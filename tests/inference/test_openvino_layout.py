@@ -7,7 +7,7 @@ from torch import nn
 
 from napari_grd.inference.openvino_graph import convert, core
 from napari_grd.inference.openvino_layout import channels_last
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 
 class Subpixel(nn.Module):

@@ -11,7 +11,7 @@ from napari_grd.inference import quantize
 from napari_grd.inference.int8_calibration import calibrate_int8
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.segment import predict
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 INT8 = SegmentConfig(precision="int8", device="cpu")
 

@@ -13,7 +13,7 @@ from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.inference import openvino_runtime, runtime
 from napari_grd.inference.runtime import runtime_for
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 F32 = SegmentConfig(precision="f32", device="cpu")
 TORCH = F32.replace(runtime="torch")

@@ -13,7 +13,7 @@ from napari_grd.inference.prediction import label_plane, partition_prediction
 from napari_grd.inference.rescale import rescale_image, rescale_labels, scale_factor
 from napari_grd.inference.segment import affinities, embed, iter_segment, predict
 from napari_grd.jobs import Progress, drain
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 CONFIG = SegmentConfig(runtime="torch", precision="f32", device="cpu")
 

@@ -11,7 +11,7 @@ from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.rescale import grid_shape, rescale_image
 from napari_grd.inference.statistics import SourceStatistics, measure_plane
 from napari_grd.inference.view import resolve_view, with_pixel_size
-from napari_grd.models import ModelConfig
+from napari_grd.models.model import ModelConfig
 
 BRIGHT = ModelConfig(object_diameter=28, contrast="bright")
 

@@ -6,12 +6,13 @@ from napari_grd.api import segment
 from napari_grd.config import NetworkConfig, SegmentConfig
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.inference.segment import predict
-from napari_grd.models import Model, ModelConfig, registry
+from napari_grd.models import registry
+from napari_grd.models.model import Model, ModelConfig
 
 
 @pytest.fixture
 def volume_model(monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    monkeypatch.setattr(registry, "registered", dict(registry.registered))
 
     @registry.register("blurred", stride=4, ndim=3)
     def blurred(in_channels: int, out_channels: int, **_: object) -> nn.Module:

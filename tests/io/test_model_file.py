@@ -12,7 +12,7 @@ from napari_grd.errors import ModelFileError
 from napari_grd.hub import TEACHER, builtin_paths, resolve_model
 from napari_grd.io.model_file import read_card, read_model, save_model
 from napari_grd.io.names import MODEL_SUFFIX
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 
 
 @pytest.fixture

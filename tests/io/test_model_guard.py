@@ -14,7 +14,7 @@ from napari_grd.config import NetworkConfig
 from napari_grd.errors import ModelFileError
 from napari_grd.io import model_file, model_guard
 from napari_grd.io.model_file import read_card, read_model, save_model
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 TINY = NetworkConfig(widths=(2, 2, 2, 2, 2), embedding=2)
 

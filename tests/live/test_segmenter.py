@@ -8,7 +8,7 @@ from napari_grd.errors import ConfigError, ImageError
 from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter
 from napari_grd.live.viewport import Viewport
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 from .conftest import ArraySource
 

@@ -5,7 +5,7 @@ import napari_grd.api as grd
 from napari_grd.errors import LabelError
 from napari_grd.jobs import drain
 from napari_grd.measurements.evaluation import iter_evaluate
-from napari_grd.metrics import ErrorKind
+from napari_grd.metrics.errors import ErrorKind
 
 RNG = np.random.default_rng(0)
 STACK, TRUE = np.kron(RNG.integers(0, 5, (2, 3, 4, 5)), np.ones((1, 1, 3, 3), int))

@@ -10,7 +10,7 @@ from napari_grd.errors import ConfigError, ImageError
 from napari_grd.graph.instances import instance_graph
 from napari_grd.inference.prediction import Prediction, join_predictions
 from napari_grd.measurements.objects import measure
-from napari_grd.models import ModelConfig
+from napari_grd.models.model import ModelConfig
 
 OFFSETS = ((-1, 0), (0, -1), (-2, 0), (0, -9))
 

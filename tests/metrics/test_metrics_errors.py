@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from napari_grd.errors import ConfigError, LabelError
-from napari_grd.metrics import ErrorKind, find_errors, match_objects
+from napari_grd.metrics.errors import ErrorKind, find_errors
+from napari_grd.metrics.matching import match_objects
 
 CORRECT, MISSED, SPURIOUS, MERGED, SPLIT = ErrorKind
 IMAGES = npst.arrays(np.uint8, (2, 6, 7), elements=st.integers(0, 4))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
-from napari_grd.metrics import evaluate
+from napari_grd.metrics.scores import evaluate
 
 COLUMN = {
     "sbd": "sbd",

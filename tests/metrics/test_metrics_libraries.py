@@ -22,7 +22,8 @@ from hypothesis.extra.numpy import arrays
 from skimage.metrics import adapted_rand_error, variation_of_information
 from stardist.matching import matching, matching_dataset
 
-from napari_grd.metrics import IOU_THRESHOLDS, evaluate, match_objects
+from napari_grd.metrics.matching import match_objects
+from napari_grd.metrics.scores import IOU_THRESHOLDS, evaluate
 
 SEEDS = range(6)
 small_labels = arrays(np.int64, (5, 6), elements=st.integers(0, 4))

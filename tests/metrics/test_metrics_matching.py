@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_grd.errors import ConfigError, LabelError
-from napari_grd.metrics import match_objects
+from napari_grd.metrics.matching import match_objects
 
 
 def row(drawing: str) -> np.ndarray:

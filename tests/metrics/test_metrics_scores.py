@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_grd.errors import ConfigError, LabelError
-from napari_grd.metrics import evaluate
+from napari_grd.metrics.scores import evaluate
 
 SHAPE = (6, 7)
 label_images = arrays(np.int64, SHAPE, elements=st.integers(0, 5))

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from napari_grd.config import NetworkConfig
-from napari_grd.models import build
 from napari_grd.models.complexity import config_macs, config_parameters
+from napari_grd.models.networks import build
 
 NAMES = ("subpixel_unet", "refined_unet")
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from napari_grd.models import build, names, registry
+from napari_grd.models import networks
 from napari_grd.models.complexity import count_macs
 from napari_grd.models.model import count_parameters
+from napari_grd.models.networks import build, names
 from napari_grd.models.resunet import TEACHER_WIDTHS, TINY_WIDTHS
 
 SMALL = {
@@ -42,7 +43,7 @@ def test_all_are_registered() -> None:
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("foreground", [True, False])
 def test_output_has_the_size_of_the_input(name: str, foreground: bool) -> None:
-    stride = registry.entry(name).stride
+    stride = networks.entry(name).stride
     network = small(name, foreground=foreground).eval()
     with torch.no_grad():
         output = network(torch.rand(2, 2, 3 * stride, 5 * stride))
@@ -70,7 +71,7 @@ def test_every_parameter_is_trained(name: str) -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_a_crop_equals_the_whole_inside_its_halo(name: str) -> None:
     """Moving the border by one stride leaves everything beyond the network's reach as it was."""
-    stride, reach = registry.entry(name).stride, REACH[name]
+    stride, reach = networks.entry(name).stride, REACH[name]
     network = small(name).eval()
     # At their first values deep activations fade away, and the test would pass for any reach.
     for module in network.modules():

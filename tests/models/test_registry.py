@@ -9,22 +9,25 @@ from torch import nn
 
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ConfigError
-from napari_grd.models import Model, ModelConfig, build, names, register, registry
+from napari_grd.models import networks, registry
 from napari_grd.models.mobilenet import WIDTHS, scaled_widths
+from napari_grd.models.model import Model, ModelConfig
+from napari_grd.models.networks import build, names
+from napari_grd.models.registry import register
 
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test registers is gone after it."""
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
-    registry._load_plugins.cache_clear()
+    monkeypatch.setattr(registry, "registered", dict(registry.registered))
+    networks._load_plugins.cache_clear()
     yield
-    registry._load_plugins.cache_clear()
+    networks._load_plugins.cache_clear()
 
 
 def provide(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
-    found = [EntryPoint(name, value, registry.ENTRY_POINTS) for name, value in points.items()]
-    monkeypatch.setattr(registry, "entry_points", lambda group: found if group == registry.ENTRY_POINTS else [])
+    found = [EntryPoint(name, value, networks.ENTRY_POINTS) for name, value in points.items()]
+    monkeypatch.setattr(networks, "entry_points", lambda group: found if group == networks.ENTRY_POINTS else [])
 
 
 def test_a_network_registers_in_one_entry() -> None:
@@ -36,7 +39,7 @@ def test_a_network_registers_in_one_entry() -> None:
     model = Model.create(ModelConfig(network=NetworkConfig(name="pointwise", embedding=3), in_channels=2))
     assert model.network(torch.zeros(1, 2, 5, 7)).shape == (1, 4, 5, 7)
     assert model.stride == 1
-    assert registry.entry("pointwise").summary == "One 1x1 convolution."
+    assert networks.entry("pointwise").summary == "One 1x1 convolution."
 
 
 def test_a_name_is_taken_once() -> None:
@@ -50,14 +53,14 @@ def test_other_packages_provide_networks(
     folder = tmp_path_factory.mktemp("site")
     (folder / "grd_test_plugin.py").write_text(
         "from torch import nn\n"
-        "from napari_grd.models import register\n"
+        "from napari_grd.models.registry import register\n"
         "@register('plugged', stride=2)\n"
         "def plugged(in_channels, out_channels):\n"
         "    return nn.Conv2d(in_channels, out_channels, 1)\n"
     )
     monkeypatch.syspath_prepend(folder)
     provide(monkeypatch, plugged="grd_test_plugin")
-    assert registry.entry("plugged").stride == 2
+    assert networks.entry("plugged").stride == 2
     assert "plugged" in names()
 
 
@@ -73,8 +76,8 @@ def test_built_in_networks_import_no_other_package(monkeypatch: pytest.MonkeyPat
     def refuse(group: str) -> list[EntryPoint]:
         raise AssertionError("entry points were read")
 
-    monkeypatch.setattr(registry, "entry_points", refuse)
-    registry.entry("resunet")
+    monkeypatch.setattr(networks, "entry_points", refuse)
+    networks.entry("resunet")
 
 
 @pytest.mark.parametrize(

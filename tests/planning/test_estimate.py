@@ -5,8 +5,8 @@ import torch
 
 from napari_grd.config import DistillConfig, NetworkConfig
 from napari_grd.errors import ConfigError
-from napari_grd.models import Model, ModelConfig
 from napari_grd.models.complexity import config_parameters
+from napari_grd.models.model import Model, ModelConfig
 from napari_grd.planning.estimate import DatasetSize, estimate
 from napari_grd.planning.throughput import training_throughput, view_seconds
 

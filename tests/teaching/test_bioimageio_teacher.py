@@ -15,7 +15,7 @@ from napari_grd.config import AssistantConfig, DistillConfig, NetworkConfig
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import ConfigError, GrdError, ImageError, LabelError, ModelFileError
 from napari_grd.graph.offsets import OFFSETS_2D
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 from napari_grd.teaching.bioimageio import teacher as bioimageio
 from napari_grd.teaching.bioimageio.recipe import ZooRecipe
 from napari_grd.teaching.bioimageio.run import plan_windows

@@ -22,7 +22,7 @@ from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import ConfigError, ImageError, ModelFileError
 from napari_grd.graph.affinities import affinities_from_labels, valid_mask
 from napari_grd.graph.offsets import OFFSETS_2D
-from napari_grd.metrics import evaluate
+from napari_grd.metrics.scores import evaluate
 from napari_grd.teaching import cellpose as adapter
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.prediction_check import check_prediction

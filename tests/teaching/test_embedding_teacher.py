@@ -8,7 +8,7 @@ from napari_grd.config import NetworkConfig, PartitionConfig, SegmentConfig
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.inference.rescale import rescale_image
 from napari_grd.inference.segment import predict
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.embedding import EmbeddingTeacher, load
 

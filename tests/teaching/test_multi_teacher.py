@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from napari_grd.errors import ConfigError, DataError
-from napari_grd.models import Model
-from napari_grd.models.model import ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 from napari_grd.teaching.base import Teacher, TeacherPrediction
 from napari_grd.teaching.labels import LabelTeacher
 from napari_grd.teaching.multi_teacher import MultiTeacher

@@ -13,7 +13,7 @@ import tifffile
 from napari_grd.config import NetworkConfig
 from napari_grd.errors import ConfigError, GrdError, ModelFileError
 from napari_grd.io.model_file import save_model
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 from napari_grd.teaching import cellpose, embedding, function, labels, registry, stardist
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
 from napari_grd.teaching.embedding import EmbeddingTeacher

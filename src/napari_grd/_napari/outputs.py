@@ -13,7 +13,7 @@ from napari_grd.errors import ConfigError
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 
 _VIEW = ("object_diameter", "pixel_size", "invert", "intensity_range")

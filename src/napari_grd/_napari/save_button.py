@@ -10,7 +10,7 @@ from napari_grd._napari.worker import run_call
 from napari_grd.io.names import MODEL_SUFFIX
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 Form = Literal["model", "bioimageio", "onnx", "openvino"]
 

@@ -10,7 +10,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.hub import builtin_paths, resolve_model
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 
 class StateSignals(SignalGroup):

@@ -20,7 +20,7 @@ from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.task import Task, prepare
 from napari_grd.inference.view import ImageView
 from napari_grd.jobs import Stopwatch, drain
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 Outcome = tuple[int, str]
 """Number of a block, and the error; empty if there was none."""

@@ -57,7 +57,7 @@ def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[di
     """Scores of each image by name, and of all images together."""
     from napari_grd.io.label_image import read_labels
     from napari_grd.io.notes import Notes
-    from napari_grd.metrics import evaluate as score
+    from napari_grd.metrics.scores import evaluate as score
 
     watch = Stopwatch("Evaluating", len(pairs) + 1)
     scores, segmentations, references, notes = {}, [], [], Notes()

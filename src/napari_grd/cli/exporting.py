@@ -11,7 +11,7 @@ from napari_grd.errors import ConfigError, OutputError
 from napari_grd.jobs import Job
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 _BY_SUFFIX = {".zip": "bioimageio", ".onnx": "onnx", ".xml": "openvino"}
 

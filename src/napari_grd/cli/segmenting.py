@@ -24,12 +24,12 @@ from napari_grd.errors import ConfigError, DataError, GrdError, OutputError
 from napari_grd.jobs import Event, FileSaved, Job, Notice, Progress, Stopwatch, relay
 
 if TYPE_CHECKING:
-    from napari_grd.corrections import Corrections
+    from napari_grd.corrections.collection import Corrections
     from napari_grd.inference.fit import FittedImage
     from napari_grd.io.calibration import Calibration
     from napari_grd.io.image_data import ImageData
     from napari_grd.measurements.filtering import ObjectFilter
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 _SEGMENT = {
     "--runtime": "runtime",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari_grd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
     from napari_grd.teaching.base import Teacher
 
 

@@ -78,14 +78,14 @@ def iter_fit(data: ImageFolder, config: C, *, patch_given: bool) -> Job[tuple[Im
     patch_given : bool
         Whether the user has set the patch size; then it is kept.
     """
-    from napari_grd.models import registry
+    from napari_grd.models import networks
 
     if config.pixel_size is None:
         config = config.replace(pixel_size=data.pixel_size)
     sides = [min(image.shape[data.axes.index(axis)] for axis in "yx") for image in data.images] if data.axes else []
     if patch_given or not sides or min(sides) >= config.patch:
         return data, config
-    stride = registry.entry(config.network.name).stride
+    stride = networks.entry(config.network.name).stride
     fitting = sorted(sides)[int((1 - _FITTING) * len(sides))] // stride * stride
     patch = min(config.patch, max(_SMALLEST, fitting))
     if patch < config.patch:

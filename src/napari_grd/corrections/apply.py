@@ -43,7 +43,9 @@ def apply_corrections(labels: Any, predictions: PredictionSource, corrections: C
 
     Examples
     --------
-    >>> from napari_grd.corrections import ImageRef, Merge, Predictions
+    >>> from napari_grd.corrections.image import ImageRef
+    >>> from napari_grd.corrections.kinds import Merge
+    >>> from napari_grd.corrections.predictions import Predictions
     >>> labels = np.array([[1, 1, 2, 2]])
     >>> apply_corrections(labels, Predictions(), Corrections(ImageRef((1, 4)), [Merge([(0, 0), (0, 3)])])).tolist()
     [[1, 1, 1, 1]]

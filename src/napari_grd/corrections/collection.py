@@ -73,7 +73,8 @@ class Corrections:
 
     Examples
     --------
-    >>> from napari_grd.corrections import ImageRef, Merge
+    >>> from napari_grd.corrections.image import ImageRef
+    >>> from napari_grd.corrections.kinds import Merge
     >>> corrections = Corrections(ImageRef((64, 64)))
     >>> _ = corrections.add(Merge([(5, 5), (5, 20)]))
     >>> _ = corrections.undo()

@@ -80,7 +80,9 @@ class Editor:
 
     Examples
     --------
-    >>> from napari_grd.corrections import ImageRef, Predictions, Split
+    >>> from napari_grd.corrections.image import ImageRef
+    >>> from napari_grd.corrections.kinds import Split
+    >>> from napari_grd.corrections.predictions import Predictions
     >>> editor = Editor(np.ones((4, 6), int), Corrections(ImageRef((4, 6))), Predictions())
     >>> editor.apply(Split((1, 1), (1, 4))).ids
     (1, 2)
@@ -163,7 +165,9 @@ class Editor:
 
         Examples
         --------
-        >>> from napari_grd.corrections import Erase, ImageRef, Predictions
+        >>> from napari_grd.corrections.image import ImageRef
+        >>> from napari_grd.corrections.kinds import Erase
+        >>> from napari_grd.corrections.predictions import Predictions
         >>> editor = Editor(np.ones((1, 4), int), Corrections(ImageRef((1, 4))), Predictions())
         >>> _ = editor.apply_group([Erase(Region([(0, 0, 1)]), (0, 1)), Erase(Region([(0, 3, 1)]), (0, 1))])
         >>> len(editor.undo()), editor.labels.tolist()

@@ -37,7 +37,7 @@ def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
     Examples
     --------
     >>> from datetime import UTC, datetime
-    >>> from napari_grd.corrections import SplitLine
+    >>> from napari_grd.corrections.kinds import SplitLine
     >>> at = datetime(2026, 1, 1, tzinfo=UTC)
     >>> cut = SplitLine([(1, 2), (3, 2)], time=at)
     >>> to_feature(Entry(cut, True, at), ImageRef((8, 8)))["geometry"]
@@ -213,7 +213,7 @@ def save_corrections(corrections: Corrections, path: str | Path) -> Path:
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> from napari_grd.corrections import Merge
+    >>> from napari_grd.corrections.kinds import Merge
     >>> made = Corrections(ImageRef((64, 64)), [Merge([(5, 5), (5, 20)])])
     >>> with TemporaryDirectory() as folder:
     ...     load_corrections(save_corrections(made, Path(folder) / f"cells{SUFFIX}")) == made

@@ -25,8 +25,8 @@ from napari_grd.hub import ModelLike, as_model, builtin_paths, load_model
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_segment, predict
 from napari_grd.jobs import Event, Job, drain
-from napari_grd.metrics import Scores, evaluate
-from napari_grd.models import Model
+from napari_grd.metrics.scores import Scores, evaluate
+from napari_grd.models.model import Model
 from napari_grd.teaching.registry import TeacherLike, as_teacher
 
 _DIFFERENT = 0.5
@@ -183,7 +183,10 @@ def before_after(
 
     Examples
     --------
-    >>> from napari_grd.corrections import Accept, Corrections, ImageRef, Region
+    >>> from napari_grd.corrections.collection import Corrections
+    >>> from napari_grd.corrections.image import ImageRef
+    >>> from napari_grd.corrections.kinds import Accept
+    >>> from napari_grd.corrections.region import Region
     >>> from napari_grd.data.simulate import nuclei_2d
     >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
     >>> one = labels == labels.max()
@@ -518,7 +521,9 @@ def fine_tune(
     Examples
     --------
     >>> import numpy as np
-    >>> from napari_grd.corrections import Draw, ImageRef, Region
+    >>> from napari_grd.corrections.image import ImageRef
+    >>> from napari_grd.corrections.kinds import Draw
+    >>> from napari_grd.corrections.region import Region
     >>> from napari_grd.data.simulate import nuclei_2d
     >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
     >>> drawn = [Draw(Region.from_mask(labels == number)) for number in (1, 2, 3)]

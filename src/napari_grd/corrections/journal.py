@@ -193,7 +193,7 @@ def open_journal(path: str | Path, image: ImageRef) -> Journal:
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> from napari_grd.corrections import Merge
+    >>> from napari_grd.corrections.kinds import Merge
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / f"cells{SUFFIX}"
     ...     with open_journal(path, ImageRef((64, 64))) as journal:

@@ -46,7 +46,7 @@ def new_ids(
     Examples
     --------
     >>> labels = np.array([[[1, 0]], [[2, 1]], [[2, 1]]])
-    >>> from napari_grd.corrections import Link
+    >>> from napari_grd.corrections.kinds import Link
     >>> link = Link((0, 0), (0, 0), (1,), plane=(0,))
     >>> new_ids(link, labels, lambda plane, label: label in labels[plane], 3)
     {(1,): {2: 1, 1: 3}, (2,): {2: 1, 1: 3}}

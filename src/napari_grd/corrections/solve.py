@@ -42,7 +42,8 @@ def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int,
 
     Examples
     --------
-    >>> from napari_grd.corrections import Erase, Region
+    >>> from napari_grd.corrections.kinds import Erase
+    >>> from napari_grd.corrections.region import Region
     >>> labels = np.array([[1, 1, 1, 0]], np.uint32)
     >>> paint(labels, Erase(Region([(0, 1, 1)]), (0, 0)), 5).tolist()
     [[1, 0, 5, 0]]

@@ -59,7 +59,9 @@ def training_labels(
 
     Examples
     --------
-    >>> from napari_grd.corrections import Accept, ImageRef, Region
+    >>> from napari_grd.corrections.image import ImageRef
+    >>> from napari_grd.corrections.kinds import Accept
+    >>> from napari_grd.corrections.region import Region
     >>> labels = np.array([[1, 1, 0, 0, 0, 2]])
     >>> accepted = Accept((0, 0), Region([(0, 0, 2)]))
     >>> training_labels(Corrections(ImageRef((1, 6)), [accepted]), labels, rim=2).tolist()

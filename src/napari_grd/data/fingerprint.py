@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # a hash of pixels does not need torch
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 
 def image_key(array: NDArray[Any]) -> str:

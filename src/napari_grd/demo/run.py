@@ -16,7 +16,7 @@ from napari_grd.demo.figure import draw, make_examples
 from napari_grd.errors import DataError, GrdError
 from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.jobs import Event, FileSaved, Job, Progress, Result, Stopwatch, relay
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher
 
 _SHOWN = 3  # images in the figure, beside an empty one

@@ -11,7 +11,7 @@ import napari_grd
 from napari_grd.config import TrainConfig
 from napari_grd.data.dataset import PatchSampler
 from napari_grd.graph.precision import unit_vectors
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _PCA_BATCHES = 4
 

@@ -11,7 +11,7 @@ import torch
 from napari_grd.config import NormalizationConfig
 from napari_grd.data.dataset import Batch, TeacherLayout
 from napari_grd.errors import ConfigError
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.embedding import EmbeddingTeacher
 

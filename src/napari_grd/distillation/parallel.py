@@ -28,7 +28,7 @@ from napari_grd.distillation.online import OnlineTeacher
 from napari_grd.distillation.trainer import Validate, fit
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.jobs import Job
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 Fitted = tuple[Model, dict[str, float]]
 

@@ -16,7 +16,7 @@ from napari_grd.distillation.parallel import resolve_device
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
 from napari_grd.inference.memory import check_room
 from napari_grd.jobs import Job
-from napari_grd.models import registry
+from napari_grd.models import networks
 from napari_grd.models.complexity import step_bytes
 
 
@@ -224,7 +224,7 @@ def _check_trainable(image: NDArray[Any], config: TrainConfig) -> None:
     check_stain(config.augment, len(image))
     smallest = min(image.shape[1:])
     if smallest < config.patch:
-        stride = registry.entry(config.network.name).stride
+        stride = networks.entry(config.network.name).stride
         fitting = smallest // stride * stride
         remedy = f"Set patch to {fitting}." if fitting >= 32 else "Exclude it: it is too small for training."
         raise ImageError(f"its sides are {image.shape[1:]} pixels, but a patch has {config.patch}.", remedy)

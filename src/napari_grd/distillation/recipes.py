@@ -19,7 +19,7 @@ from napari_grd.errors import ConfigError, LabelError
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.io.atomic import make_folder
 from napari_grd.jobs import Job
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import ConfidentTeacher
 from napari_grd.teaching.multi_teacher import MultiTeacher

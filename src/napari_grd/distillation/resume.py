@@ -12,7 +12,7 @@ from napari_grd.config import TrainConfig
 from napari_grd.distillation.checkpoint import damaged, is_finite, load_checkpoint, previous_path
 from napari_grd.distillation.objective import Objective
 from napari_grd.errors import ConfigError, DataError, GrdError
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 @dataclass

@@ -23,7 +23,7 @@ from napari_grd.inference.contrast import contrast_of
 from napari_grd.io.lock import Lock
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import FileSaved, Job
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import without_uncertain
 from napari_grd.teaching.prediction_check import check_plausible

@@ -21,7 +21,7 @@ from napari_grd.distillation.optim import averaged, learning_rate, make_optimize
 from napari_grd.distillation.resume import State, diverged, fell_back, restore, take
 from napari_grd.distillation.schedule import Schedule
 from napari_grd.jobs import Event, FileSaved, Job, Notice, PreviewImages, StepMetrics, Stopwatch
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 LOG_EVERY = 10
 

@@ -10,8 +10,8 @@ from napari_grd.config import SegmentConfig
 from napari_grd.distillation.trainer import Verdict
 from napari_grd.inference.segment import iter_segment
 from napari_grd.jobs import Job, Stopwatch, without_notices
-from napari_grd.metrics import evaluate
-from napari_grd.models import Model
+from napari_grd.metrics.scores import evaluate
+from napari_grd.models.model import Model
 
 
 class Validator:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from napari_grd.errors import OutputError
 from napari_grd.graph.precision import unit_vectors
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 INPUT = "image"
 TOLERANCE = 1e-4

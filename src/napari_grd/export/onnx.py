@@ -15,7 +15,7 @@ from napari_grd.export.network import INPUT, ExportNetwork, check_agreement, exa
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.model_file import model_metadata
 from napari_grd.io.optional import require
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 OPSET = 17
 """ONNX opset version: supported by programs since 2022."""

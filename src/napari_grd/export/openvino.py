@@ -16,7 +16,7 @@ from napari_grd.inference.quantize import quantize
 from napari_grd.io.atomic import atomic_folder, atomic_path, atomic_paths
 from napari_grd.io.leftovers import sweep_now
 from napari_grd.io.model_file import model_metadata
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _KEY = "napari_grd"
 _WEIGHTS = "weights_blake2b"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 def widened(model: Model, channels: int) -> Model:
@@ -22,7 +22,7 @@ def widened(model: Model, channels: int) -> Model:
     Examples
     --------
     >>> import torch
-    >>> from napari_grd.models import ModelConfig
+    >>> from napari_grd.models.model import ModelConfig
     >>> one = Model.create(ModelConfig())
     >>> widened(one, 3).network(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 17, 32, 32])

@@ -15,7 +15,7 @@ from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
 from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.view import resolve_view
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 # Largest ratio of scales that is left alone: the objects of one image are a sample, and at the scale of an image of
 # small phase contrast cells the built-in model got worse on the other images of its own set.

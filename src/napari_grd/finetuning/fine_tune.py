@@ -26,7 +26,7 @@ from napari_grd.inference.torch_runtime import cpu_threads
 from napari_grd.io.atomic import make_folder
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import FileSaved, Job
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.embedding import EmbeddingTeacher
 

@@ -12,7 +12,7 @@ from torch import nn
 from napari_grd.finetuning.corrected_grid import GridImage
 from napari_grd.finetuning.folds import Lesson
 from napari_grd.graph.partition import partition_embedding
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import TeacherPrediction
 from napari_grd.teaching.soft_affinities import centered
 

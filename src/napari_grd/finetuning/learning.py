@@ -25,7 +25,7 @@ from napari_grd.finetuning.rehearsal import Rehearsal, iter_own_images
 from napari_grd.finetuning.result import card_changes, tuned_config
 from napari_grd.finetuning.run import FineTuningRun, Weights, blended, mean_weights
 from napari_grd.jobs import Event, Job, Notice, PreviewImages, Progress, StepMetrics
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher
 
 RECALL, TRY = "Recalling what it knows", "Comparing models"

@@ -21,7 +21,7 @@ from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.finetuning.run import FineTuningRun, Weights, blended
 from napari_grd.inference.rescale import nearest
 from napari_grd.inference.torch_runtime import cpu_threads
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 Improved = Callable[[Model], Mapping[str, Any]]
 """Called with the model so far; returns named images to show."""

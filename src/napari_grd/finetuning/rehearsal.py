@@ -24,7 +24,7 @@ from napari_grd.finetuning.corrected_grid import GridImage
 from napari_grd.finetuning.held_out import predict_window
 from napari_grd.inference.rescale import nearest, rescale_image
 from napari_grd.jobs import Job, Stopwatch
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher, TeacherPrediction
 from napari_grd.teaching.prediction_check import check_prediction
 

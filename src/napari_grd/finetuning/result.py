@@ -6,7 +6,7 @@ from typing import Any
 import napari_grd
 from napari_grd.finetuning.held_out import HeldOut
 from napari_grd.finetuning.pupil import Pupil
-from napari_grd.models import ModelConfig
+from napari_grd.models.model import ModelConfig
 from napari_grd.teaching.base import Teacher
 
 KIND = "tuned"

@@ -12,7 +12,7 @@ from napari_grd.data.dataset import Example
 from napari_grd.distillation.optim import averaged
 from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.finetuning.step import FineTuningStep
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 Weights = Mapping[str, Tensor]
 _EMA = 0.98  # averages over the last 50 steps; there are a few hundred

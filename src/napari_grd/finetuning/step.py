@@ -14,7 +14,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.finetuning.sparse_objective import SparseObjective
 from napari_grd.inference.torch_runtime import cpu_threads, resolve_device
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 # The teacher's soft outputs are rehearsed, not its instances, which would only sharpen them. The terms across images
 # cost a third of the step.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.errors import ImageError
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, the common conversion to gray
 _CROP = 2048  # pixels along y and x that are evaluated
@@ -68,7 +68,7 @@ def fit_channels(
 
     Examples
     --------
-    >>> from napari_grd.models import ModelConfig
+    >>> from napari_grd.models.model import ModelConfig
     >>> fitted = fit_channels(Model.create(ModelConfig()), np.zeros((3, 20, 30)), "cyx", is_rgb=True)
     >>> fitted.axes, fitted.pixels.shape, fitted.note
     ('yx', (20, 30), 'it is RGB, the model takes gray: its luminance is segmented')
@@ -126,7 +126,7 @@ def choose_channels(model: Model, pixels: NDArray[Any]) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> from napari_grd.models import ModelConfig
+    >>> from napari_grd.models.model import ModelConfig
     >>> noise = np.random.default_rng(0).normal(0, 1, (2, 64, 64))
     >>> noise[1, 20:40, 20:40] += 50
     >>> choose_channels(Model.create(ModelConfig()), noise)

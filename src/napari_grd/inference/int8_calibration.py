@@ -11,7 +11,7 @@ from napari_grd.data.inputs import as_image, split_planes
 from napari_grd.data.intensity import normalized
 from napari_grd.errors import DataError, GrdError
 from napari_grd.hub import ModelLike, as_model
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 PATCHES = 16
 SIDE = 128
@@ -53,7 +53,7 @@ def calibrate_int8(model: ModelLike, images: Any, *, axes: str | None = None) ->
 
     Examples
     --------
-    >>> from napari_grd.models import ModelConfig
+    >>> from napari_grd.models.model import ModelConfig
     >>> model = calibrate_int8(Model.create(ModelConfig()), np.zeros((200, 200)))
     >>> tuple(model.calibration.shape), model.calibration.dtype
     ((16, 1, 128, 128), torch.uint8)

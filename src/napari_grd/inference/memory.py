@@ -11,7 +11,7 @@ from napari_grd.errors import OutOfMemory
 from napari_grd.inference.blocks import Block
 from napari_grd.inference.boxes import size_of
 from napari_grd.jobs import Job, Notice
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _MUCH = 0.5  # share of the available memory above which it is reported
 _PER_VALUE = 12  # bytes per value of a block's output: up to three float32 copies

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 @cache

@@ -12,7 +12,7 @@ from napari_grd.inference.openvino_graph import convert, core
 from napari_grd.inference.openvino_layout import channels_last
 from napari_grd.inference.padding import pad_to_stride
 from napari_grd.inference.quantize import quantized
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 def has_bf16() -> bool:

@@ -19,7 +19,7 @@ from napari_grd.inference.statistics import NOTHING_STANDS_OUT, SourceStatistics
 from napari_grd.inference.task import Task, prepare
 from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Job, Notice, Progress, Stopwatch
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 PlaneIndex = tuple[int, ...]
 OnPlane = Callable[[PlaneIndex, Prediction], None]

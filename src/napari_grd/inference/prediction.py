@@ -12,7 +12,7 @@ from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.partition import partition_embedding
 from napari_grd.inference.contrast import remove_faint
 from napari_grd.inference.rescale import consecutive, rescale_labels
-from napari_grd.models import ModelConfig
+from napari_grd.models.model import ModelConfig
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from napari_grd.inference.int8_calibration import calibration_images
 from napari_grd.inference.openvino_graph import from_bytes, openvino, to_bytes
 from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.io.optional import require
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData")
 _FILES = ("model.xml", "model.bin")

@@ -10,7 +10,7 @@ from skimage.transform import resize
 
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError
-from napari_grd.models import ModelConfig
+from napari_grd.models.model import ModelConfig
 
 _CLOSE = 0.05  # objects vary more than this in size; rescaling would only blur
 _LIMITS = (0.05, 20.0)

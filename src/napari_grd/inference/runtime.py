@@ -20,7 +20,7 @@ from napari_grd.errors import ConfigError, GrdError
 from napari_grd.inference import openvino_runtime
 from napari_grd.inference.int8_calibration import calibration_images
 from napari_grd.inference.torch_runtime import TorchRuntime, has_bf16, resolve_device
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 class Runtime(Protocol):
@@ -105,7 +105,7 @@ def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
 
     Examples
     --------
-    >>> from napari_grd.models import Model, ModelConfig
+    >>> from napari_grd.models.model import Model, ModelConfig
     >>> runtime = runtime_for(Model.create(ModelConfig()), SegmentConfig(runtime="torch", precision="f32"))
     >>> runtime(np.zeros((1, 50, 70), np.float32)).shape
     (50, 70, 17)

@@ -21,7 +21,7 @@ from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.task import prepare
 from napari_grd.inference.view import Range, resolve_view, with_range
 from napari_grd.jobs import Event, Job, Notice, Progress, Stopwatch, drain
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 def iter_predict(
@@ -206,7 +206,7 @@ def predict(
 
     Examples
     --------
-    >>> from napari_grd.models import Model, ModelConfig
+    >>> from napari_grd.models.model import Model, ModelConfig
     >>> model = Model.create(ModelConfig())
     >>> predict(model, np.zeros((40, 50)), SegmentConfig(runtime="torch")).embedding.shape
     (16, 40, 50)

@@ -15,7 +15,7 @@ from napari_grd.inference.boxes import Box
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.view import ImageView, measured_as
-from napari_grd.models import ModelConfig
+from napari_grd.models.model import ModelConfig
 
 _READ = 16 * 2**20  # pixels that may be read to measure intensities
 _SIDE = 512  # side of the samples of a larger plane

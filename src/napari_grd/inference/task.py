@@ -17,7 +17,7 @@ from napari_grd.inference.rescale import grid_shape, rescale_image, rescale_regi
 from napari_grd.inference.runtime import Runtime, runtime_for
 from napari_grd.inference.tiling import Tile, plan_tiles, run_tiles
 from napari_grd.jobs import Job, Progress, Stopwatch
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_grd.errors import ConfigError
 from napari_grd.inference.padding import pad_to_stride
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 
 class TorchRuntime:

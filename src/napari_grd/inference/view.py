@@ -19,7 +19,7 @@ from napari_grd.inference.rescale import scale_factor
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.suggestion import mismatch
-from napari_grd.models import ModelConfig
+from napari_grd.models.model import ModelConfig
 
 Range = NDArray[np.floating[Any]]
 

@@ -10,7 +10,7 @@ from napari_grd.errors import ModelFileError
 from napari_grd.io.archive import Archive, open_archive
 from napari_grd.io.model_file import read_model
 from napari_grd.io.names import MODEL_SUFFIX
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 NAMES = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
 """Names of the description, the best first."""

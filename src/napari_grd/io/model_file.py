@@ -33,7 +33,7 @@ from napari_grd.io.model_guard import (
     unreadable,
 )
 from napari_grd.io.names import MODEL_SUFFIX
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 
 FORMAT_VERSION = 1
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from napari_grd.errors import ConfigError, ModelFileError
 from napari_grd.io.names import MODEL_SUFFIX
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 MAX_HEADER = 4 << 20
 """Maximum size of a header in bytes; a network of 34 million weights needs 30 thousand."""

@@ -19,7 +19,7 @@ from napari_grd.inference.source import Patch, PlaneSource, read_patch
 from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.live.cache import CellCache
 from napari_grd.live.contents import DIGEST, Digests, block_digests, cell_keys
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _DRAFT_HALO = 32  # grid pixels
 _REMEMBERED = 64  # number of planes whose digests are stored

@@ -23,7 +23,7 @@ from napari_grd.inference.view import resolve_view
 from napari_grd.live.cache import CellCache
 from napari_grd.live.embedder import Embedder, Excerpt
 from napari_grd.live.viewport import View, Viewport, central_part, visible_region
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _VIEW_PIXELS = 2048**2  # maximum size of a view in grid pixels; a larger one is reduced to its middle
 _VIEW_PIECE = 640**2  # grid pixels of a network call for the view; larger ones would delay newer views

@@ -22,7 +22,7 @@ from napari_grd.inference.view import ImageView
 from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter, Painted
 from napari_grd.live.viewport import View, Viewport
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 PREPARING, SEGMENTING, FILLING = "Preparing", "Segmenting", "Filling in"
 """Activity that :class:`LiveSession` reports."""

@@ -14,7 +14,8 @@ from napari_grd.jobs import Job, Stopwatch
 from napari_grd.measurements.geometry import Frame, Geometry, resolve_geometry
 from napari_grd.measurements.shape import anchor, number_objects, regions
 from napari_grd.measurements.table import ObjectTable
-from napari_grd.metrics import ErrorKind, Scores, SegmentationErrors, evaluate, find_errors
+from napari_grd.metrics.errors import ErrorKind, SegmentationErrors, find_errors
+from napari_grd.metrics.scores import Scores, evaluate
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ class RelationSums:
 
     Examples
     --------
-    >>> from napari_grd.models import ModelConfig
+    >>> from napari_grd.models.model import ModelConfig
     >>> embedding = np.array([[[1, 1, 0, 0]], [[0, 0, 1, 1]]], np.float32)
     >>> config = ModelConfig(offsets=((0, -1),))
     >>> sums = RelationSums(2, 2)

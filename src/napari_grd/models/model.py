@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from napari_grd.config import Config, NetworkConfig, NormalizationConfig, PartitionConfig
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
-from napari_grd.models import registry
+from napari_grd.models import networks
 
 Contrast = Literal["bright", "dark", "edges"]
 """Contrast of objects: brighter or darker than their surroundings, or edges only."""
@@ -104,7 +104,7 @@ class Model:
         options: dict[str, Any] = {}
         if config.network.widths is not None:
             options["widths"] = config.network.widths
-        network = registry.build(
+        network = networks.build(
             config.network.name,
             in_channels=config.in_channels,
             embedding=config.network.embedding,
@@ -117,7 +117,7 @@ class Model:
     @property
     def stride(self) -> int:
         """Sides of the network's input are multiples of this."""
-        return registry.entry(self.config.network.name).stride
+        return networks.entry(self.config.network.name).stride
 
     @property
     def embedding_channels(self) -> int:

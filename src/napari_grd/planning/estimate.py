@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from napari_grd.config import DistillConfig, NetworkConfig
 from napari_grd.distillation.parallel import resolve_device
 from napari_grd.graph.offsets import OFFSETS_2D
-from napari_grd.models import ModelConfig
 from napari_grd.models.complexity import BYTES_PER_WEIGHT, config_parameters
+from napari_grd.models.model import ModelConfig
 from napari_grd.planning.throughput import OPENVINO, VIEW, training_throughput, view_seconds
 from napari_grd.teaching.confidence import VIEWS
 

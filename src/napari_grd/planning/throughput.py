@@ -17,7 +17,7 @@ from napari_grd.data.simulate import nuclei_2d
 from napari_grd.distillation.objective import DistillationObjective
 from napari_grd.distillation.optim import make_optimizer
 from napari_grd.distillation.parallel import resolve_device
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 VIEW = 512 * 512
 """Pixels of the view for which speeds are reported."""

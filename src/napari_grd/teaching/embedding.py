@@ -14,7 +14,7 @@ from napari_grd.hub import load_model, resolve_model
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.rescale import rescale_image
 from napari_grd.inference.segment import predict
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
 from napari_grd.teaching.soft_affinities import centered
 

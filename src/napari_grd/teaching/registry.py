@@ -14,7 +14,7 @@ from typing import Any
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.hub import builtin_paths, remote_models
 from napari_grd.io.bioimageio_package import is_own_package, is_zoo_package, read_package
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher, TeacherInfo, TeacherSource
 from napari_grd.teaching.function import is_reference
 from napari_grd.teaching.options import TeacherOption, teacher_options

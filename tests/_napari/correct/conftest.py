@@ -16,7 +16,7 @@ from napari_grd._napari.correct import storage
 from napari_grd._napari.correct.widget import CorrectWidget
 from napari_grd._napari.state import state_of
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 SHAPE = (96, 112)
 

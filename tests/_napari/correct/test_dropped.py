@@ -10,7 +10,10 @@ from napari.utils.notifications import notification_manager
 from napari_grd._napari.correct.widget import CorrectWidget
 from napari_grd._napari.docks import show_panel
 from napari_grd._napari.files.readers import NO_LAYER, get_corrections_reader
-from napari_grd.corrections import Corrections, ImageRef, Merge, save_corrections
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.files import save_corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Merge
 
 JOIN = Merge([(20, 20), (22, 45)])
 LONG = 60_000

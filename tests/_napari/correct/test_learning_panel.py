@@ -9,7 +9,8 @@ from qtpy.QtTest import QTest
 
 from napari_grd._napari.state import state_of
 from napari_grd.config import FineTuneConfig
-from napari_grd.corrections import Accept, Region
+from napari_grd.corrections.kinds import Accept
+from napari_grd.corrections.region import Region
 from napari_grd.finetuning import choice, fine_tune, learning
 
 QUICK = FineTuneConfig(steps=2, seconds=None, patch=64)

@@ -13,7 +13,7 @@ from napari_grd._napari.settings import Settings
 from napari_grd.config import DistillConfig, SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.hub import TEACHER, builtin_paths, load_model
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.teaching.embedding import EmbeddingTeacher
 
 QUICK = DistillConfig().replace(

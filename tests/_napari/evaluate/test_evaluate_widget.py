@@ -10,7 +10,7 @@ import pytest
 import napari_grd.api as grd
 from napari_grd._napari.evaluate.score_descriptions import score_descriptions
 from napari_grd._napari.evaluate.widget import TABLE, EvaluateWidget
-from napari_grd.metrics import ErrorKind
+from napari_grd.metrics.errors import ErrorKind
 
 
 def squares(*boxes: tuple[int, int, int]) -> np.ndarray:

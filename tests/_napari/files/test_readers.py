@@ -16,7 +16,7 @@ from napari_grd._napari.files.claims import claim_zarr_folders
 from napari_grd._napari.files.readers import NO_LAYER, get_bioio_reader, get_model_reader, get_ome_zarr_reader
 from napari_grd._napari.state import state_of
 from napari_grd.io.model_file import save_model
-from napari_grd.models import Model, ModelCard, ModelConfig
+from napari_grd.models.model import Model, ModelCard, ModelConfig
 
 Make = Callable[..., Path]
 

@@ -14,7 +14,7 @@ from napari_grd._napari.inspect.widget import InspectWidget
 from napari_grd._napari.state import state_of
 from napari_grd.api import load_model
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 SHAPE = (96, 112)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 
 PLANE = nuclei_2d(np.random.default_rng(0), (160, 200))[0]
 OTHER = nuclei_2d(np.random.default_rng(1), (160, 200))[0]

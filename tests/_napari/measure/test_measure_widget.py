@@ -189,6 +189,6 @@ def test_sizes_that_leave_nothing_are_told(viewer: Any, widget: MeasureWidget, q
 
 
 def _config(channels: int) -> Any:
-    from napari_grd.models import ModelConfig
+    from napari_grd.models.model import ModelConfig
 
     return ModelConfig(in_channels=channels)

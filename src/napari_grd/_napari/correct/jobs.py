@@ -15,8 +15,9 @@ from napari_grd._napari.correct.target import CorrectionTarget, Plane
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
 from napari_grd.config import SegmentConfig
-from napari_grd.corrections import Journal, load_corrections, open_journal
 from napari_grd.corrections.editor import Editor
+from napari_grd.corrections.files import load_corrections
+from napari_grd.corrections.journal import Journal, open_journal
 from napari_grd.corrections.predictions import PlanePrediction, Predictions
 from napari_grd.corrections.uncertainty import UncertainObject, uncertain_objects
 from napari_grd.data.intensity import PlaneStatistics
@@ -30,7 +31,7 @@ from napari_grd.jobs import Job, Progress
 from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 _MOST = 1 << 30  # bytes of embeddings that are kept: 16 planes of 1024 x 1024
 

@@ -12,7 +12,9 @@ from napari_grd._napari.correct.jobs import read_plane, seen_by
 from napari_grd._napari.correct.target import CorrectionTarget, Plane
 from napari_grd._napari.source import ImageSource
 from napari_grd.config import FineTuneConfig, SegmentConfig
-from napari_grd.corrections import Correction, Corrections, ImageRef
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Correction
 from napari_grd.hub import builtin_paths
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict, iter_segment, predict
@@ -20,7 +22,7 @@ from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Event, Job, Notice, StepMetrics, Stopwatch, relay
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 SHOWN = "labels"
 """Name of the improved labels among the images of a preview."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from napari_grd._napari.correct.target import CorrectionTarget, Plane
 from napari_grd._napari.correct.tool_texts import KINDS
 from napari_grd._napari.outputs import output_options
-from napari_grd.corrections import Correction, Region
-from napari_grd.corrections.region import polygons
+from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.region import Region, polygons
 from napari_grd.corrections.tools import ToolPreview
 
 _PREVIEW_WIDTH = 2.5  # points of the screen

@@ -8,14 +8,15 @@ import numpy as np
 
 from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.target import Plane
-from napari_grd.corrections import Accept, Corrections
+from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.kinds import Accept
 from napari_grd.corrections.tools import painted_corrections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_grd.corrections import Correction
     from napari_grd.corrections.editor import Change
+    from napari_grd.corrections.kinds import Correction
 
 
 class Session:

@@ -9,8 +9,8 @@ import numpy as np
 from napari.layers import Image
 from platformdirs import user_data_path
 
-from napari_grd.corrections import ImageRef
 from napari_grd.corrections.files import SUFFIX
+from napari_grd.corrections.image import ImageRef
 from napari_grd.data.fingerprint import image_key
 
 _FOLDER = "corrections"

@@ -14,7 +14,7 @@ from napari_grd._napari.worker import run_call
 from napari_grd.config import DistillConfig
 
 if TYPE_CHECKING:
-    from napari_grd.models import ModelConfig
+    from napari_grd.models.model import ModelConfig
     from napari_grd.planning.estimate import Estimate
 
 _PAUSE = 500  # ms without a change before the estimate starts

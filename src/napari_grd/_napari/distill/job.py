@@ -17,7 +17,7 @@ from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.jobs import Job, Notice, Stopwatch
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
     from napari_grd.teaching.base import Teacher
 
 SETTINGS = "settings.yaml"

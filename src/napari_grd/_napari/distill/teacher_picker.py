@@ -14,7 +14,7 @@ from napari_grd._napari.worker import message_of, run_call
 from napari_grd.hub import TEACHER
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model, ModelCard, ModelConfig
+    from napari_grd.models.model import Model, ModelCard, ModelConfig
     from napari_grd.teaching.base import TeacherInfo
     from napari_grd.teaching.options import TeacherOption
 

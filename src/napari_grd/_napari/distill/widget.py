@@ -31,7 +31,7 @@ from napari_grd.jobs import Event, Notice, PreviewImages, Progress, StepMetrics
 if TYPE_CHECKING:
     import napari
 
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 _NOTHING_YET = "No student has been trained yet."
 _RESUME = "Resume continues the run."

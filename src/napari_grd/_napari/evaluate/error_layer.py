@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_grd._napari.object_table.labels_layer import finest
 from napari_grd._napari.outputs import output_options
-from napari_grd.metrics import ErrorKind
+from napari_grd.metrics.errors import ErrorKind
 
 # A palette that is safe for color-blind readers (Okabe and Ito).
 _COLORS = {

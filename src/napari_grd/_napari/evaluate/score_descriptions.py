@@ -1,6 +1,6 @@
 """Names and explanations of the scores."""
 
-from napari_grd.metrics import IOU_THRESHOLDS
+from napari_grd.metrics.scores import IOU_THRESHOLDS
 
 _WORDS = {
     "sbd": ("SBD", "Symmetric best Dice: how well each object is covered by its best match. 1 is perfect."),

@@ -18,7 +18,7 @@ from napari_grd.inference.segment import iter_predict
 from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Job, Progress
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _FROM_BELOW = ("affinities", "embedding", "boundaries", "edges", "nodes")  # the first two cover the layers below
 

@@ -19,7 +19,7 @@ from napari_grd.graph.boundaries import boundary_map
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.instances import instance_graph
 from napari_grd.inference.prediction import Prediction, partition_prediction
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 from napari_grd.visualization import embedding_colors
 
 _REACH = 2.5  # default neighbor distance in median diameters

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_grd._napari.inspect.job import Inside
     from napari_grd.jobs import Job
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 _SETTLE = 300  # milliseconds without a change of the sliders before the similarity is updated
 

@@ -18,7 +18,7 @@ from napari_grd.errors import ImageError
 
 if TYPE_CHECKING:
     from napari_grd.inference.view import ImageView
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 _AUTOMATIC = "automatic"
 _SIZE_TIP = (

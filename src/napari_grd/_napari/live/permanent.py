@@ -19,7 +19,7 @@ from napari_grd.config import SegmentConfig
 from napari_grd.jobs import Job, Notice
 
 if TYPE_CHECKING:
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 
 @dataclass(frozen=True, eq=False)

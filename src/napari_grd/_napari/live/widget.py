@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_grd.inference.view import ImageView
     from napari_grd.live.session import LiveSession, LiveUpdate
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 _DEBOUNCE = 15  # milliseconds in which the steps of a drag become one request
 _SETTLE = 200  # milliseconds without another step after which contrast limits hold

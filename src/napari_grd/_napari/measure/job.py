@@ -17,7 +17,7 @@ from napari_grd.measurements.table import ObjectTable
 if TYPE_CHECKING:
     from napari_grd.measurements.filtering import FilteredLabels, ObjectFilter
     from napari_grd.measurements.frame import PredictionSource
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 
 @dataclass(frozen=True)

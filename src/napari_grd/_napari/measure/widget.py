@@ -31,7 +31,7 @@ from napari_grd.jobs import Job
 if TYPE_CHECKING:
     import napari
 
-    from napari_grd.models import Model
+    from napari_grd.models.model import Model
 
 TABLE = "GRD measurements"
 _COLUMN_TIPS = {

@@ -15,7 +15,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.export.bioimageio.description import smallest_side
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import predict
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 _LARGEST = 512  # side of a test image; it is in every package four times over, embedding and affinities among them
 

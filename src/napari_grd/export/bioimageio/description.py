@@ -11,7 +11,7 @@ import napari_grd
 from napari_grd.config import SegmentConfig
 from napari_grd.export.network import INPUT, output_names
 from napari_grd.export.onnx import OPSET
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 FORMAT = "0.5.4"
 """Version of the bioimage.io model description: supported by programs of 2025, with all needed fields."""

@@ -2,7 +2,7 @@
 
 from napari_grd.config import NormalizationConfig
 from napari_grd.export.bioimageio.description import offset_names
-from napari_grd.models import Model, ModelCard
+from napari_grd.models.model import Model, ModelCard
 
 
 def documentation(model: Model, attachment: str) -> str:

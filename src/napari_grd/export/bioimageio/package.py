@@ -26,7 +26,7 @@ from napari_grd.io.atomic import atomic_path
 from napari_grd.io.model_file import save_model
 from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.io.optional import require
-from napari_grd.models import Model
+from napari_grd.models.model import Model
 
 DESCRIPTION = "bioimageio.yaml"
 _MODEL = f"model{MODEL_SUFFIX}"
