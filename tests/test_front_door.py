@@ -36,6 +36,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert python(code.format("('torch', 'numba', 'napari', 'qtpy', 'skimage')")) == "[]"
 
 
+def test_the_api_loads_neither_the_compiler_of_torch_nor_dask() -> None:
+    # Lightning Fabric imports torch's compiler, which takes longer than torch: segmenting needs none of it.
+    code = "import sys, napari_grd.api; print([m for m in {} if m in sys.modules])"
+    heavy = ("lightning_fabric", "torch._dynamo", "sympy", "dask", "distributed", "openvino", "qtpy", "napari")
+    assert python(code.format(heavy)) == "[]"
+
+
 def test_the_stub_names_what_the_source_offers() -> None:
     assert set(grd.__all__) == {*api.__all__, "__version__"}
     assert len(set(api.__all__)) == len(api.__all__)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-import dask
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +58,8 @@ class BlockWork:
 
     def __call__(self, number: int) -> Outcome:
         """Segment a block and store it; an error is returned in words, so that the other blocks are done."""
+        import dask
+
         try:
             # Within a worker, reading a dask array would otherwise wait for the scheduler that runs this task.
             with dask.config.set(scheduler="synchronous"):

@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import dask
-
 from napari_grd.blockwise.block_work import Outcome
 from napari_grd.errors import ConfigError, GrdError
 
@@ -24,6 +22,8 @@ def run_here(work: Work, numbers: Sequence[int], threads: int = 1) -> Generator[
 
     Without a socket or other processes. The network uses all processors in one thread already.
     """
+    import dask
+
     outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     stopped = False
 

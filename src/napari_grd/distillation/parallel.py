@@ -13,11 +13,10 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.multiprocessing as mp
-from lightning_fabric import Fabric
 
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import PatchSampler, TeacherLayout
@@ -29,6 +28,9 @@ from napari_grd.distillation.trainer import Validate, fit
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.jobs import Job
 from napari_grd.models.model import Model
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Fitted = tuple[Model, dict[str, float]]
 
@@ -63,7 +65,7 @@ class Assignment:
     signature: str = ""
     stage: str = "Training"
 
-    def run(self, fabric: Fabric, stop: Callable[[], bool] | None = None) -> Job[Fitted]:
+    def run(self, fabric: "Fabric", stop: Callable[[], bool] | None = None) -> Job[Fitted]:
         """The training job on a launched fabric."""
         return fit(
             self.model,
@@ -79,7 +81,7 @@ class Assignment:
             stop=stop,
         )
 
-    def _objective(self, fabric: Fabric) -> Objective:
+    def _objective(self, fabric: "Fabric") -> Objective:
         offsets = self.model.config.offsets
         if self.layout is None:
             return Objective(self.config, offsets)
@@ -93,6 +95,8 @@ def run(assignment: Assignment) -> Job[Fitted]:
     accelerator, precision = resolve_device(assignment.config)
     devices = assignment.config.devices
     if devices == 1:
+        from lightning_fabric import Fabric  # takes seconds: it imports torch's compiler
+
         fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
         fabric.launch()
         return (yield from assignment.run(fabric))
@@ -186,6 +190,8 @@ def _worker(
 ) -> None:
     # Ctrl-C reaches all processes of a terminal; the parent alone decides, by the flag.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from lightning_fabric import Fabric
+
     # LOCAL_RANK: Fabric then does not start the processes, which exist already.
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), LOCAL_RANK=str(rank), NODE_RANK="0")
     try:

@@ -1,12 +1,14 @@
 """The end of a training: after a number of steps, or after a time."""
 
 from dataclasses import replace
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING
 
 from napari_grd.config import TrainConfig
 from napari_grd.distillation.resume import State
 from napari_grd.jobs import Progress, Stopwatch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _UNLIMITED = 2**62  # steps
 
@@ -26,7 +28,7 @@ class Schedule:
         Name of the stage in progress events.
     """
 
-    def __init__(self, config: TrainConfig, state: State, fabric: Fabric, stage: str) -> None:
+    def __init__(self, config: TrainConfig, state: State, fabric: "Fabric", stage: str) -> None:
         self._steps, self._state, self._fabric = config.steps, state, fabric
         self._limit = None if config.minutes is None else 60 * config.minutes
         self._before = state.seconds  # of earlier runs of this training

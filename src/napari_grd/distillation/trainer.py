@@ -5,11 +5,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.precision import MixedPrecision
 
 from napari_grd.config import TrainConfig
 from napari_grd.data.dataset import Batch, PatchSampler
@@ -22,6 +20,9 @@ from napari_grd.distillation.resume import State, diverged, fell_back, restore, 
 from napari_grd.distillation.schedule import Schedule
 from napari_grd.jobs import Event, FileSaved, Job, Notice, PreviewImages, StepMetrics, Stopwatch
 from napari_grd.models.model import Model
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 LOG_EVERY = 10
 
@@ -54,7 +55,7 @@ def fit(
     objective: Objective,
     config: TrainConfig,
     *,
-    fabric: Fabric,
+    fabric: "Fabric",
     online: OnlineTeacher | None = None,
     stage: str = "Training",
     validate: Validate | None = None,
@@ -107,6 +108,8 @@ def fit(
         If the loss or the weights are no longer finite (they are not saved then), the checkpoint belongs to another
         training, or it is damaged and so is its predecessor.
     """
+    from lightning_fabric.plugins.precision import MixedPrecision
+
     on_gpu = fabric.device.type == "cuda"
     bf16 = isinstance(fabric.strategy.precision, MixedPrecision)
     optimizer: Any = make_optimizer(model.network, config.optim, fused=on_gpu)
@@ -191,7 +194,7 @@ def _step(
     batch: Batch,
     step: int,
     position: float,
-    fabric: Fabric,
+    fabric: "Fabric",
 ) -> dict[str, torch.Tensor]:
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(position, config.steps, config.optim)
@@ -221,7 +224,7 @@ def _due(state: State, config: TrainConfig, over: bool) -> bool:
 
 
 def _validate(
-    model: Model, network: torch.nn.Module, validate: Validate, state: State, fabric: Fabric
+    model: Model, network: torch.nn.Module, validate: Validate, state: State, fabric: "Fabric"
 ) -> Generator[Event, None, None]:
     """Score the averaged weights on rank 0 and broadcast the result, so that all ranks stop together."""
     network.eval()
@@ -247,7 +250,7 @@ def _should_stop(state: State, config: TrainConfig, stop: Callable[[], bool] | N
     return stop is not None and stop()
 
 
-def _anyone(fabric: Fabric, flag: bool) -> bool:
+def _anyone(fabric: "Fabric", flag: bool) -> bool:
     """Whether any rank raised its flag: one that stopped alone would leave the others waiting for it."""
     if fabric.world_size == 1:
         return flag
