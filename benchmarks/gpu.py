@@ -3,14 +3,18 @@
     GRD_DATA=... python benchmarks/gpu.py --minutes 9 --out runs/gpu
     GRD_DATA=... python benchmarks/gpu.py --score --out runs/gpu
 
-Each task is a process: the teachers, their students (the candidates for the built-in models), the students of few
-labels with their controls, and the student networks. What is finished stays, so the same command goes on with the rest.
-``--score`` scores the models that are there on validation images, which no training saw, and prints the tables; it
-needs no GPU. ``--tasks`` names some of them only, ``--miniature`` takes tiny networks, for a test on a CPU.
+Each task is a process: the teachers, students trained on labels alone and students distilled from the teachers (the
+candidates for the built-in models), the students of few labels with their controls, and the student networks. What is
+finished stays, so the same command goes on with the rest. ``--score`` scores the models that are there on validation
+images, which no training saw, and prints the tables; it needs no GPU. ``--tasks`` names some of them only (``--tasks
+labels/yeast`` is feasible on a CPU), ``--miniature`` takes tiny networks, for a test on a CPU.
 
-Besides PyTorch with CUDA, the machine needs: annotated-types, lightning-fabric, lightning-utilities, numba, numcodecs,
-pillow, platformdirs, psutil, pydantic, pydantic-core, pyyaml, safetensors, scikit-image, scipy, tifffile, tqdm,
-typing-inspection, zarr (with donfig, google-crc32c).
+The many small kernels of a step keep a core busy, so that more tasks than cores (``--jobs``) slow each other down.
+Start CUDA's Multi-Process Service first (``nvidia-cuda-mps-control -d``): without it, processes take turns on the GPU.
+
+Besides PyTorch with CUDA, the machine needs: annotated-types, dask (with locket, partd, toolz), lightning-fabric,
+lightning-utilities, numba, numcodecs, pillow, platformdirs, psutil, pydantic, pydantic-core, pyyaml, roifile,
+safetensors, scikit-image, scipy, tifffile, tqdm, typing-inspection, zarr (with donfig, google-crc32c).
 """
 
 import argparse
@@ -72,17 +76,18 @@ def plan() -> list[Task]:
     tasks = [Task("simulate")]
     tasks += [Task(f"teacher/{name}", ("simulate",)) for name in DOMAINS]
     tasks += [Task("teacher/tissue-middle", ("simulate",))]
+    tasks += [Task(f"labels/{name}", ("simulate",)) for name in DOMAINS]
     tasks += [Task(f"student/{name}", (f"teacher/{name}",)) for name in DOMAINS]
-    tasks += [Task(f"network/{name}/{seed}") for seed in range(3) for name in NETWORKS]
     tasks += [Task("ask/tissue", ("teacher/tissue",)), Task("ask/tissue-middle", ("teacher/tissue-middle",))]
     for seed in range(3):
         tasks += [Task(f"few/tissue/none/{seed}")]
         tasks += [Task(f"few/tissue/{arm}/{seed}", ("ask/tissue",)) for arm in ("instances", "all")]
     for seed in range(3):
         tasks += [Task(f"few/tissue-middle/{arm}/{seed}", ("ask/tissue-middle",)) for arm in ("instances", "all")]
+    tasks += [Task(f"network/{name}/{seed}") for seed in range(3) for name in NETWORKS]
     for seed in range(3):
         tasks += [Task(f"many/tissue/none/{seed}")]
-        tasks += [Task(f"many/tissue/{arm}/{seed}", ("ask/tissue",)) for arm in ("all",)]
+        tasks += [Task(f"many/tissue/all/{seed}", ("ask/tissue",))]
     return tasks
 
 
@@ -99,7 +104,6 @@ class Workshop:
         self.out: Path = args.out
         self._until: float = args.until
         self.miniature: bool = args.miniature
-        self.workers: int = args.workers
         self.workers: int = args.workers
         self.steps_scale = 0.002 if args.miniature else 1.0
 
@@ -122,6 +126,7 @@ class Workshop:
         {
             "simulate": self._simulate,
             "teacher": self._teacher,
+            "labels": self._labels,
             "student": self._student,
             "network": self._network,
             "ask": self._ask,
@@ -151,7 +156,17 @@ class Workshop:
             **self._batch(8, PATCH),
         )
         images, labels = self._pairs(base)
-        self._keep(name, grd.train(images, labels, config, validation=0.0, **self._how(name, base)), DOMAINS[base].sets)
+        self._keep(name, grd.train(images, labels, config, validation=0.0, **self._how(name, base)), base)
+
+    def _labels(self, name: str, domain: str) -> None:
+        config = TrainConfig(
+            steps=self._steps(GAP_STEPS),
+            optim=OptimConfig(ema=0.998),
+            augment=DOMAINS[domain].augment,
+            **self._batch(4, 128),
+        )
+        images, labels = self._pairs(domain)
+        self._keep(name, grd.train(images, labels, config, validation=0.0, **self._how(name, domain)), domain)
 
     def _student(self, name: str, domain: str) -> None:
         config = DistillConfig(
@@ -164,7 +179,7 @@ class Workshop:
         images, labels = self._pairs(domain)
         teacher = self.result(f"teacher/{domain}")
         model = grd.distill(teacher, images, labels, config, validation=0.0, **self._how(name, domain))
-        self._keep(name, model, DOMAINS[domain].sets)
+        self._keep(name, model, domain)
 
     def _network(self, name: str, network: str, seed: str) -> None:
         sets = [load(each) for each in FLUORESCENCE]
@@ -186,7 +201,7 @@ class Workshop:
             validation=0.0,
             **self._how(name, "nuclei"),
         )
-        self._keep(name, model, dict.fromkeys(FLUORESCENCE, 1))
+        self._keep(name, model, *FLUORESCENCE)
 
     def _ask(self, name: str, teacher: str) -> None:
         from napari_grd.data.inputs import as_image
@@ -217,7 +232,7 @@ class Workshop:
                 cache_dir=self._cache(teacher),
                 **self._how(name, "tissue"),
             )
-        self._keep(name, model, {"dsb2018_histology_rgb": 1})
+        self._keep(name, model, "tissue")
 
     def _pairs(self, domain: str) -> tuple[list[Any], list[Any]]:
         found = list(domain_pairs(domain, self.result("simulate")))[:: 20 if self.miniature else 1]
@@ -237,7 +252,8 @@ class Workshop:
         folder = self.out / "runs" / name.replace("/", "-")
         return {"axes": "yxc" if DOMAINS[domain].rgb else "yx", "out_dir": folder, "on_event": _print_rate()}
 
-    def _keep(self, name: str, model: grd.Model, sets: dict[str, int]) -> None:
+    def _keep(self, name: str, model: grd.Model, *trained_on: str) -> None:
+        sets = [data for each in trained_on for data in (DOMAINS[each].sets if each in DOMAINS else [each])]
         model = model.with_card(name=name.replace("/", "-"), trained_on=tuple(ORIGIN[each] for each in sets))
         grd.save_model(model, self.result(name))
 
@@ -324,7 +340,7 @@ def report(args: argparse.Namespace) -> None:
     rows = [
         [name, data, *(f"{values[metric]:.3f}" for metric in ("ap50", "aji", "pq"))]
         for name, found in known.items()
-        if name.split("/")[0] in ("teacher", "student")
+        if name.split("/")[0] in ("teacher", "labels", "student")
         for data, values in found.items()
     ]
     print(table(["model", "set", "AP50", "AJI", "PQ"], rows))
@@ -345,10 +361,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"))
     parser.add_argument("--minutes", type=float, default=9.0, help="time for everything")
-    parser.add_argument("--teachers", type=float, default=0.35, help="share of the time after which teachers end")
-    parser.add_argument("--spare", type=float, default=15.0, help="seconds before the end at which students end")
-    parser.add_argument("--least", type=float, default=40.0, help="seconds before the end when nothing is started")
-    parser.add_argument("--jobs", type=int, default=32, help="processes at the same time")
+    # Reading the images and, at the end, measuring their objects took up to 80 seconds with 22 tasks on 16 cores.
+    parser.add_argument("--teachers", type=float, default=0.25, help="share of the time after which teachers end")
+    parser.add_argument("--spare", type=float, default=75.0, help="seconds before the end at which students end")
+    parser.add_argument("--least", type=float, default=60.0, help="seconds before the end when nothing is started")
+    parser.add_argument("--jobs", type=int, default=16, help="processes at the same time")
     parser.add_argument("--workers", type=int, default=1, help="processes of each that draw patches ahead")
     parser.add_argument("--tasks", nargs="*", help="only those whose names begin so")
     parser.add_argument("--miniature", action="store_true", help="tiny networks and few steps, to test the script")

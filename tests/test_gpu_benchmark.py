@@ -54,7 +54,15 @@ def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_teacher_student_and_few_labels(gpu: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tasks = ["simulate", "teacher/yeast", "student/yeast", "teacher/tissue", "ask/tissue", "few/tissue/all/0"]
+    tasks = [
+        "simulate",
+        "teacher/yeast",
+        "labels/yeast",
+        "student/yeast",
+        "teacher/tissue",
+        "ask/tissue",
+        "few/tissue/all/0",
+    ]
     chosen = ["--tasks", *tasks, "--miniature", "--workers", "0", "--out", str(tmp_path / "out")]
     args = gpu.parse(["--minutes", "5", "--least", "1", *chosen])
     done = gpu.run(args)

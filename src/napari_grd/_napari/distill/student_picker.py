@@ -10,6 +10,7 @@ from napari_grd.config import NetworkConfig
 
 _SIZES = {
     "Tiny: for live use on a laptop": NetworkConfig(),
+    "Fast: half of Tiny's time": NetworkConfig(name="subpixel_unet"),
     "Small": NetworkConfig(widths=(8, 16, 32, 64, 128)),
     "Medium": NetworkConfig(widths=(16, 32, 64, 128, 256)),
     "MobileNetV2": NetworkConfig(name="mobilenetv2"),
