@@ -1,6 +1,6 @@
 """Labels layers of a segmentation, aligned with the image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,13 @@ _COARSEST = 512  # rows or columns at which a pyramid may end
 
 
 def labels_layer(
-    source: ImageSource, level: int, labels: NDArray[np.uint32], *, name: str, made_by: Mapping[str, Any]
+    source: ImageSource,
+    level: int,
+    labels: NDArray[np.uint32] | Sequence[Any],
+    *,
+    name: str,
+    made_by: Mapping[str, Any],
+    spacing: float = 1.0,
 ) -> Labels:
     """A layer that shows the labels of a source, aligned with it.
 
@@ -25,28 +31,32 @@ def labels_layer(
         The segmented image.
     level : int
         The level of its pyramid that the labels belong to.
-    labels : (*planes, H, W) uint32
-        Shown without a copy: changes are visible after the next refresh.
+    labels : (*planes, H, W) uint32, or sequence of these
+        Shown without a copy: changes are visible after the next refresh. Several are a pyramid, from fine to coarse.
     name : str
         Name of the layer.
     made_by : mapping
         Provenance, see :func:`napari_grd._napari.outputs.provenance`.
+    spacing : float, default 1
+        Pixels of the level from one pixel of the labels to the next.
     """
     layer, channels = source.layer, source.channel_axis
     axes = [axis for axis in range(layer.ndim) if axis != channels]
-    data = np.moveaxis(labels, (-2, -1), [axes.index(axis) for axis in source.spatial_axes])
-    factors = [source.factors(level)[axis] if axis in source.spatial_axes else 1.0 for axis in axes]
+    spatial = [axes.index(axis) for axis in source.spatial_axes]
+    given = [labels] if isinstance(labels, np.ndarray) else list(labels)
+    levels = [np.moveaxis(data, (-2, -1), spatial) for data in given]
+    factors = [spacing * source.factors(level)[axis] if axis in source.spatial_axes else 1.0 for axis in axes]
     if channels:
         # Axes of layers are matched from the last one, so this one has to be
         # kept if other axes precede it: as a single position that spans all channels.
-        data = np.expand_dims(data, channels)
+        levels = [np.expand_dims(data, channels) for data in levels]
         axes.insert(channels, channels)
         factors.insert(channels, _length(source, channels))
     options = output_options(layer, axes=axes, factors=factors, made_by=made_by)
     spatial = [axes.index(axis) for axis in source.spatial_axes]
-    pyramid = _pyramid(data, spatial)
+    pyramid = _pyramid(levels[0], spatial) if isinstance(labels, np.ndarray) else levels
     several = len(pyramid) > 1
-    return Labels(pyramid if several else data, multiscale=several, name=name, **options)
+    return Labels(pyramid if several else pyramid[0], multiscale=several, name=name, **options)
 
 
 def _length(source: ImageSource, axis: int) -> int:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 from napari_grd.blockwise.grid import BlockGrid
 from napari_grd.blockwise.store import Faces, LabelStore
 from napari_grd.errors import GrdError
-from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.boxes import Box, origin_of, within
 from napari_grd.inference.prediction import label_plane
 from napari_grd.inference.rescale import consecutive
@@ -32,7 +30,7 @@ class BlockWork:
     Attributes
     ----------
     model : Model
-    source : ArraySource
+    source : PlaneSource
         The image; read block by block.
     view : ImageView
         Scale and inversion, resolved once for the image.
@@ -42,7 +40,7 @@ class BlockWork:
     """
 
     model: Model
-    source: ArraySource
+    source: PlaneSource
     view: ImageView
     grid: BlockGrid
     store: LabelStore
@@ -50,7 +48,7 @@ class BlockWork:
     @cached_property
     def statistics(self) -> SourceStatistics:
         """Intensities of the whole image; every process measures the same."""
-        return SourceStatistics(cast(PlaneSource, self.source), 0, self.model.config, self.view)
+        return SourceStatistics(self.source, 0, self.model.config, self.view)
 
     @cached_property
     def _task(self) -> Task:
@@ -72,7 +70,7 @@ class BlockWork:
     def _segment(self, number: int) -> None:
         block = self.grid.block(number)
         plane, _, _ = self.grid.place(number)
-        patch = read_patch(cast(PlaneSource, self.source), 0, plane, block.read, self.model.config.in_channels)
+        patch = read_patch(self.source, 0, plane, block.read, self.model.config.in_channels)
         job = self._task.predict_block(patch.pixels, block, self.statistics.of(plane), Stopwatch("", 1), 0)
         prediction = drain(job)
         settings = self.view.config.partition or self.model.config.partition

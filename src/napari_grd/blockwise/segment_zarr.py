@@ -1,40 +1,21 @@
 """Segmentation of an image of any size into an OME-Zarr label image."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-import numpy as np
-import zarr
-
-import napari_grd
-from napari_grd.blockwise.block_work import BlockWork
-from napari_grd.blockwise.grid import BlockGrid, block_grid
-from napari_grd.blockwise.join import iter_offsets, iter_table
-from napari_grd.blockwise.scheduler import cluster, run_here, run_on_cluster
-from napari_grd.blockwise.store import LabelStore
+from napari_grd.blockwise.segment_source import iter_segment_source
 from napari_grd.config import SegmentConfig
-from napari_grd.data.fingerprint import image_key, model_fingerprint
-from napari_grd.errors import ConfigError, DataError, ImageError, NothingStandsOut
+from napari_grd.errors import ConfigError, DataError
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
-from napari_grd.inference.background import in_background
 from napari_grd.inference.fit import fit_channels
-from napari_grd.inference.rescale import grid_shape
-from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource
-from napari_grd.inference.statistics import NOTHING_STANDS_OUT
-from napari_grd.inference.view import resolve_view, with_pixel_size
+from napari_grd.inference.view import with_pixel_size
 from napari_grd.io.calibration import Calibration
-from napari_grd.io.disk import check_disk
 from napari_grd.io.images import read_image
-from napari_grd.io.lock import Lock
-from napari_grd.io.names import image_stem, named
-from napari_grd.io.ome_zarr_labels import add_pyramid, create_level, label_attributes
-from napari_grd.jobs import Event, FileSaved, Job, Notice, Progress, Stopwatch, drain
+from napari_grd.io.names import named
+from napari_grd.jobs import Event, Job, Notice, drain
 
 _FAILURES = 20  # failed blocks after which the others are not tried
 _SAMPLED, _CORNER = 5, 128  # blocks, and pixels of the side of their corners, that identify an image
@@ -105,148 +86,21 @@ def iter_segment_zarr(
         source, axes, name, calibration = fitted.pixels, fitted.axes, image.name, image.calibration
         config = with_pixel_size(config, model.config, calibration.pixel_size)
     planes = ArraySource(source, axes, ndim=2, in_channels=model.config.in_channels)
-    view = yield from in_background(
-        lambda: resolve_view(cast(PlaneSource, planes), model.config, config),
-        lambda: Progress("Analyzing the image", 0, 1),
-    )
-    yield from (Notice(note, category=None) for note in view.notes)
-    shape = cast(tuple[int, int], planes.shape(0))
-    scaled = cast(tuple[int, int], grid_shape(shape, view.scale))
-    settings = view.config.partition or model.config.partition
-    grid = block_grid(
-        planes.plane_shape, shape, scaled, halo=view.config.halo, stride=model.stride, spacing=settings.stride
-    )
-    if planes.plane_shape and config.link:
-        yield Notice("The objects of each plane are numbered separately: planes are not linked block by block.")
-    path = Path(target)
-    store = LabelStore(path, (*planes.plane_shape, *shape), grid.side)
     letters = [axis for axis in planes.axes if axis not in "cyx"] + ["y", "x"]
-    place = _calibration(calibration, letters)
-    made_by = {
-        "program": f"napari-grd {napari_grd.__version__}",
-        "model": model.card.name,
-        "image": name,
-        "config": view.config.model_dump(mode="json"),
-        "block": grid.side,
-    }
-    identity = {
-        **made_by,
-        "model": model_fingerprint(model),
-        "shape": list(store.shape),
-        "pixels": _sampled_key(planes, grid),
-    }
-    with ExitStack() as stack:
-        labels_bytes = 2 * 4 * math.prod(store.shape)
-        yield from check_disk(_existing(path), round(_COMPRESSED * labels_bytes), "The labels")
-        store.open(identity, overwrite=overwrite)
-        stack.enter_context(Lock(store.work / "lock", f"The label image {str(path)!r}", "Wait for the other program."))
-        work = BlockWork(model, planes, view, grid, store)
-        if client is None and (workers or scheduler):
-            client = stack.enter_context(cluster(workers, scheduler))
-        yield from _iter_blocks(work, client)
-        yield from _iter_finish(work, place, made_by)
-    store.close()
-    yield FileSaved(path, kind="labels")
-    return path
-
-
-def _iter_blocks(work: BlockWork, client: Any) -> Job[None]:
-    """Segment the blocks that are not finished yet."""
-    finished = work.store.finished()
-    numbers = [number for number in range(len(work.grid)) if number not in finished]
-    watch = Stopwatch("Segmenting blocks", len(work.grid), len(finished))
-    done = len(finished)
-    yield watch.progress(done)
-    failures: dict[int, str] = {}
-    outcomes = run_here(work, numbers) if client is None else run_on_cluster(work, numbers, client)
-    try:
-        for outcome in outcomes:
-            if outcome is not None:
-                number, problem = outcome
-                if problem:
-                    failures[number] = problem
-                    if len(failures) >= min(_FAILURES, len(numbers)):
-                        break
-                else:
-                    done += 1
-            yield watch.progress(done)
-    finally:
-        outcomes.close()
-    if failures:
-        number, problem = min(failures.items())
-        others = f" {len(failures) - 1} other block(s) failed, too." if len(failures) > 1 else ""
-        raise DataError(
-            f"{work.grid.describe(number).capitalize()} cannot be segmented: {problem.rstrip('.')}.{others}",
-            f"The {done} finished blocks are kept: correct the cause and run the same call again.",
+    return (
+        yield from iter_segment_source(
+            model,
+            cast(PlaneSource, planes),
+            target,
+            config,
+            calibration=_calibration(calibration, letters),
+            name=name,
+            client=client,
+            workers=workers,
+            scheduler=scheduler,
+            overwrite=overwrite,
         )
-
-
-def _iter_finish(work: BlockWork, calibration: Calibration, made_by: Mapping[str, Any]) -> Job[None]:
-    """Join objects across blocks, and write the pyramid with its metadata."""
-    store, grid = work.store, work.grid
-    offsets = yield from iter_offsets(store, grid)
-    if not offsets[-1]:
-        yield from _iter_why_empty(work)
-    settings = work.view.config.partition or work.model.config.partition
-    # Half, because resampling an object to the image's pixels changes its size a little.
-    table = yield from iter_table(store, grid, offsets, 0.5 * settings.min_size / work.view.scale**2)
-    group = zarr.open_group(store.path, mode="a", zarr_format=3)
-    finest = create_level(group, 0, store.shape, np.uint32, calibration.axes)
-    watch = Stopwatch("Writing labels", len(grid))
-    for number in range(len(grid)):
-        plane, _, _ = grid.place(number)
-        core = grid.core(number)
-        finest[(*plane, *core)] = store.relabeled(table, int(offsets[number]), plane, core)
-        yield watch.progress(number + 1)
-    levels = yield from in_background(
-        lambda: add_pyramid(group, finest, calibration.axes), lambda: Progress("Writing the pyramid", 0, 1)
     )
-    group.attrs.update(label_attributes(image_stem(store.path), calibration, [finest, *levels], made_by))
-    _list_beside(store.path)
-
-
-def _sampled_key(source: ArraySource, grid: BlockGrid) -> list[str]:
-    """Keys of corners of a few blocks: a job does not go on with another image of the same name and shape."""
-    keys = []
-    for number in sorted({round(at) for at in np.linspace(0, len(grid) - 1, _SAMPLED)}):
-        plane, _, _ = grid.place(number)
-        rows, columns = grid.core(number)
-        corner = (
-            slice(rows.start, min(rows.stop, rows.start + _CORNER)),
-            slice(columns.start, min(columns.stop, columns.start + _CORNER)),
-        )
-        keys.append(image_key(source.read(0, plane, corner)))
-    return keys
-
-
-def _iter_why_empty(work: BlockWork) -> Job[None]:
-    """Report if there is no object because there is nothing to see in a few of the planes."""
-    for plane in sample_planes(work.grid.plane_shape, _PLANES):
-        yield from in_background(partial(work.statistics.of, plane), lambda: Progress("Analyzing the image", 0, 1))
-    if work.statistics.nothing_scanned:
-        raise ImageError("No pixel of the image has a number: all are NaN or infinite.", "Check how it was written.")
-    if work.statistics.nothing_stands_out:
-        yield Notice(NOTHING_STANDS_OUT, category=NothingStandsOut)
-
-
-def _list_beside(path: Path) -> None:
-    """Add a label image in ``image.zarr/labels`` to the list of that image's label images."""
-    labels, image = path.parent, path.parent.parent
-    if labels.name != "labels" or not any((image / name).exists() for name in ("zarr.json", ".zgroup")):
-        return
-    version: Literal[2, 3] = 3 if (image / "zarr.json").exists() else 2
-    group = zarr.open_group(labels, mode="a", zarr_format=version)
-    if version == 2:
-        group.attrs["labels"] = _with(group.attrs.get("labels"), path.name)
-        return
-    ome: Any = group.attrs.get("ome")
-    ome = dict(ome) if isinstance(ome, Mapping) else {"version": "0.5"}
-    group.attrs["ome"] = ome | {"labels": _with(ome.get("labels"), path.name)}
-
-
-def _with(listed: Any, name: str) -> list[str]:
-    known = [str(each) for each in listed] if isinstance(listed, list) else []
-    return known if name in known else [*known, name]
 
 
 def _calibration(known: Calibration | None, letters: Sequence[str]) -> Calibration:
@@ -257,11 +111,6 @@ def _calibration(known: Calibration | None, letters: Sequence[str]) -> Calibrati
         tuple(letters),
         *(tuple(values[at] for at in places) for values in (known.scale, known.translate, known.units)),  # type: ignore[arg-type]
     )
-
-
-def _existing(path: Path) -> Path:
-    """The nearest folder that exists."""
-    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
 
 
 def segment_zarr(

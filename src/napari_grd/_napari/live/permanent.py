@@ -1,7 +1,9 @@
 """The button that segments everything into a Labels layer."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Labels, Shapes
@@ -9,6 +11,8 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.labels_layers import labels_layer
+from napari_grd._napari.live.on_disk import LARGE, iter_segment_on_disk, pixels_of, preview_layer, proposed_path
+from napari_grd._napari.live.target_line import TargetLine
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, button, stack
 from napari_grd._napari.pickers import LayerCombo
@@ -16,7 +20,8 @@ from napari_grd._napari.regions import mask_of, outlines
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.worker import run_job
 from napari_grd.config import SegmentConfig
-from napari_grd.jobs import Job, Notice
+from napari_grd.errors import GrdError
+from napari_grd.jobs import Event, Job, Notice, PreviewImages
 
 if TYPE_CHECKING:
     from napari_grd.models.model import Model
@@ -52,6 +57,16 @@ class PermanentPart(QWidget):
         self.linked = QCheckBox("Same number through z and time")
         self.linked.setChecked(True)
         self.linked.setToolTip("An object keeps its number and color in the next plane or frame, where it overlaps.")
+        self.on_disk = QCheckBox("On disk, block by block")
+        self.on_disk.setToolTip(
+            "For images larger than memory: the labels are written to an OME-Zarr, and shown as they come. "
+            "A stopped job continues. Objects keep no number from plane to plane."
+        )
+        self.on_disk.toggled.connect(self.region.setDisabled)
+        self.on_disk.toggled.connect(self.linked.setDisabled)
+        self.on_disk.toggled.connect(self._propose)
+        self.target = TargetLine()
+        self._preview: Labels | None = None
         self.start = button(
             "Make permanent",
             "Segment everything, not only what is visible, into a new Labels layer. You can continue working.",
@@ -61,7 +76,14 @@ class PermanentPart(QWidget):
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Region", self.region)
-        stack(self, form, self.linked, self.start, self.bar)
+        stack(self, form, self.linked, self.on_disk, self.target, self.start, self.bar)
+        self.target.hide()
+
+    def _propose(self, on: bool) -> None:
+        self.target.setVisible(on)
+        with suppress(GrdError):  # without an image or a model, Make permanent names what is missing
+            request = self._order()
+            self.target.propose(proposed_path(request.source, request.model.card.name))
 
     def _start(self) -> None:
         try:
@@ -70,6 +92,12 @@ class PermanentPart(QWidget):
             areas = None if shapes is None else outlines(shapes, request.source)
         except Exception as error:  # reading a layer may raise anything; show it to the user
             self._panel.show_error(error)
+            return
+        if areas is None and pixels_of(request.source) >= LARGE:
+            self.on_disk.setChecked(True)
+        if self.on_disk.isChecked():
+            self.target.propose(proposed_path(request.source, request.model.card.name))
+            self.write(request, self.target.path())
             return
         linked = self.linked.isChecked()
 
@@ -86,14 +114,46 @@ class PermanentPart(QWidget):
             name = f"{source.layer.name} instances"
             return labels_layer(source, level, labels, name=name, made_by=provenance(model, view.config))
 
+        self._run(make, "Stopped; no layer was added.")
+
+    def write(self, request: SegmentationRequest, path: Path) -> None:
+        """Segment into an OME-Zarr.
+
+        Parameters
+        ----------
+        request : SegmentationRequest
+            Image, model and settings.
+        path : Path
+            The folder.
+        """
+
+        def make() -> Job[Labels]:
+            return iter_segment_on_disk(request.source, request.model, request.config, path)
+
+        def show(event: Event) -> None:
+            if isinstance(event, PreviewImages) and self._preview is None:
+                self._preview = preview_layer(request.source, event)
+                self._panel.viewer.add_layer(self._preview)
+            elif isinstance(event, PreviewImages) and self._preview is not None:
+                self._preview.refresh()
+
+        kept = f"Stopped. The finished blocks are kept in {path}: make it permanent there again to go on."
+        self._run(make, kept, show)
+
+    def _run(self, make: Callable[[], Job[Labels]], stopped: str, show: Callable[[Event], None] | None = None) -> None:
+        def on_event(event: Event) -> None:
+            self.bar.show_event(event)
+            if show is not None:
+                show(event)
+
         self.start.setEnabled(False)
         self._panel.say("")
         running = run_job(
             make,
-            on_event=self.bar.show_event,
+            on_event=on_event,
             on_done=self._done,
             on_error=self._failed,
-            on_stopped=lambda: self._end("Stopped; no layer was added.", "info"),
+            on_stopped=lambda: self._end(stopped, "info"),
         )
         self._panel.track(running)
         self.bar.start(running)
@@ -108,5 +168,9 @@ class PermanentPart(QWidget):
 
     def _end(self, text: str, kind: str) -> None:
         self.bar.finish()
+        if self._preview is not None:
+            with suppress(ValueError):  # it was removed by the user
+                self._panel.viewer.layers.remove(self._preview)
+            self._preview = None
         self.start.setEnabled(True)
         self._panel.say(text, kind)
