@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,12 @@ from numpy.lib.npyio import NpzFile
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hostile-long", action="store_true", help="kill and mutate as often as the benchmarks say")
+
+
+def pytest_collection_finish() -> None:
+    """Take all that is imported out of garbage collection: each collection would walk through it, for a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
