@@ -379,6 +379,11 @@ class FineTuneConfig(Config):
         description="these_images: for images like the corrected ones; keep: stay as good on images of the model's own"
         " kind, which are rehearsed",
     )
+    train: Literal["auto", "all", "decoder"] = Field(
+        "auto",
+        description="what is trained: the whole network, or only the last layers of its decoder, from features that"
+        " are computed once; auto: the latter for networks of more than a million parameters",
+    )
     seconds: float | None = Field(
         60.0, gt=0, description="time limit in seconds; None: only the steps limit it (reproducible)"
     )
@@ -409,3 +414,10 @@ class FineTuneConfig(Config):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
     seed: int = Field(0, ge=0, description="seed of all random numbers")
+
+
+class TeachConfig(Config):
+    """Teaching a teacher by corrections, and distilling a student from it."""
+
+    fine_tune: FineTuneConfig = FineTuneConfig(seconds=180.0)
+    distill: DistillConfig = DistillConfig(minutes=5.0)

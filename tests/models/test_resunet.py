@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_grd.models.resunet import ResUNet
+from napari_grd.models.split import SplitNetwork
 
 Goldens = Callable[[str], Mapping[str, np.ndarray]]
 
@@ -78,3 +79,30 @@ def test_channels_last_is_the_same_function() -> None:
         output = network.to(memory_format=torch.channels_last)(image.to(memory_format=torch.channels_last))
     assert output.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-6)
+
+
+def test_both_halves_are_the_whole() -> None:
+    torch.manual_seed(0)
+    network = ResUNet(2, 5).eval()
+    image = torch.rand(3, 2, 48, 80)
+    with torch.no_grad():
+        features = network.encode(image)
+        assert torch.equal(network.decode(features), network(image))
+    assert isinstance(network, SplitNetwork)
+    frozen = {weights for module in network.encoder for weights in module.parameters()}
+    assert 0 < len(frozen) < len(list(network.parameters()))
+
+
+def test_the_first_half_does_not_depend_on_the_second() -> None:
+    torch.manual_seed(0)
+    network = ResUNet(1, 5).eval()
+    image = torch.rand(1, 1, 32, 32)
+    frozen = {weights for module in network.encoder for weights in module.parameters()}
+    with torch.no_grad():
+        before = network.encode(image)
+        for weights in set(network.parameters()) - frozen:
+            weights.zero_()
+        assert all(torch.equal(one, two) for one, two in zip(before, network.encode(image), strict=True))
+        for weights in frozen:
+            weights.zero_()
+        assert not any(torch.equal(one, two) for one, two in zip(before, network.encode(image), strict=True))

@@ -3,6 +3,7 @@
 Because there is no state between batches, a training that is killed and resumed uses exactly the same patches.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,8 @@ class PatchSampler:
         Root of all randomness.
     layout : TeacherLayout, optional
         Layout of the examples' teacher output; without it batches have none.
+    views : int, optional
+        Number of patches that are drawn of each example, once. Default: each patch is drawn anew.
     """
 
     def __init__(
@@ -135,6 +138,7 @@ class PatchSampler:
         augment: AugmentConfig,
         seed: int,
         layout: TeacherLayout | None = None,
+        views: int | None = None,
     ) -> None:
         self.examples = list(examples)
         weights = np.array([example.weight for example in self.examples], float)
@@ -145,6 +149,9 @@ class PatchSampler:
         self._augment = augment
         self._seed = seed
         self._layout = layout
+        self._views = views
+        # By content: the same image has the same views, whatever examples are beside it.
+        self._keys = [] if views is None else [zlib.crc32(e.image.tobytes()) for e in self.examples]
 
     def batch(self, step: int, rank: int = 0) -> Batch:
         """The batch of a step (counted from 0) on a rank."""
@@ -152,13 +159,19 @@ class PatchSampler:
         n = len(self.examples)
         # Without replacement while there are enough: the bank compares *different* images.
         sources = tuple(int(i) for i in rng.choice(n, size=self._batch, replace=n < self._batch, p=self._odds))
-        patches = [self._cut(rng, self.examples[i]) for i in sources]
+        patches = [self._cut(self._random(rng, i), self.examples[i]) for i in sources]
         return Batch(
             torch.from_numpy(np.stack([p.image for p in patches])),
             torch.from_numpy(np.stack([p.labels for p in patches if p.labels is not None])),
             None if self._layout is None else torch.from_numpy(np.stack([self._said(p) for p in patches])),
             sources,
         )
+
+    def _random(self, rng: np.random.Generator, source: int) -> np.random.Generator:
+        """The source of a patch's randomness."""
+        if self._views is None:
+            return rng
+        return np.random.default_rng((self._seed, self._keys[source], int(rng.integers(self._views))))
 
     def _cut(self, rng: np.random.Generator, example: Example) -> Patch:
         teacher, pairs = (None, None) if self._layout is None else (example.teacher, self._layout.pairs)

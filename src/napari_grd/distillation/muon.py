@@ -19,7 +19,7 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     network : torch.nn.Module
-        Its kernels are reshaped to matrices, output channels by all other axes.
+        Its kernels are reshaped to matrices, output channels by all other axes. Frozen parameters stay as they are.
     lr : float
         Learning rate of both.
     momentum : float
@@ -42,8 +42,9 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, network: nn.Module, lr: float, momentum: float = 0.9, last: nn.Module | None = None) -> None:
         of_last = {id(p) for p in last.parameters()} if last is not None else set()
-        kernels = [p for p in network.parameters() if p.ndim > 1 and id(p) not in of_last]
-        others = [p for p in network.parameters() if p.ndim <= 1 or id(p) in of_last]
+        trained = [p for p in network.parameters() if p.requires_grad]
+        kernels = [p for p in trained if p.ndim > 1 and id(p) not in of_last]
+        others = [p for p in trained if p.ndim <= 1 or id(p) in of_last]
         super().__init__(
             [{"params": kernels, "adam": False}, {"params": others, "adam": True}], {"lr": lr, "momentum": momentum}
         )

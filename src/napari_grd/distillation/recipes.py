@@ -189,7 +189,7 @@ def _distill(
             teacher = yield from iter_assistant(teacher, data, config, folder)
             stack.enter_context(in_use(cache, teacher))
             data = yield from iter_teacher_predictions(teacher, data, cache, stage=ASSISTANT_PREDICTIONS)
-        _check_channels(data.layout if online is None else online.layout, config)
+        check_channels(data.layout if online is None else online.layout, config)
         return (
             yield from iter_fit(
                 data,
@@ -231,8 +231,8 @@ def _split(data: ImageSet, validation: float | tuple[Any, Any], config: TrainCon
     return TrainingData(*split(data, validation))
 
 
-def _check_channels(layout: TeacherLayout | None, config: DistillConfig) -> None:
-    """Nodes and pooled embeddings are compared channel by channel."""
+def check_channels(layout: TeacherLayout | None, config: DistillConfig) -> None:
+    """Raise a `ConfigError` if the student's embedding cannot be compared with the teacher's channel by channel."""
     weights = config.weights
     if layout is None or layout.embedding in (0, config.network.embedding):
         return

@@ -180,7 +180,8 @@ def iter_fit(
         torch.manual_seed(config.seed)
         model = Model.create(model_config)
     if start is not None:
-        _take_weights(model, start)
+        check_start(start, config, data.training.in_channels)
+        model.network.load_state_dict(start.network.state_dict())
     sampler = PatchSampler(
         examples, batch=config.batch, patch=config.patch, augment=config.augment, seed=config.seed, layout=layout
     )
@@ -241,16 +242,16 @@ def _labels(validation: ImageSet) -> list[Any]:
     return list(validation.labels)
 
 
-def _take_weights(model: Model, start: Model) -> None:
-    """Load the weights of a model of the same architecture."""
-    for name in ("network", "in_channels", "foreground"):
-        wanted, given = getattr(model.config, name), getattr(start.config, name)
+def check_start(start: Model, config: TrainConfig, in_channels: int) -> None:
+    """Raise a `ConfigError` if a training cannot begin with the weights of a model."""
+    needed = {"network": config.network, "in_channels": in_channels, "foreground": config.background == "class"}
+    for name, wanted in needed.items():
+        given = getattr(start.config, name)
         if wanted != given:
             raise ConfigError(
                 f"The model to start from has {name} {given!r}, the training requires {wanted!r}.",
                 "Make them equal, or start without a model.",
             )
-    model.network.load_state_dict(start.network.state_dict())
 
 
 def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, start: Model | None) -> str:

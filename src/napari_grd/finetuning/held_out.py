@@ -1,7 +1,7 @@
 """Scores of a network on single corrected objects, from a window around each."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,19 @@ class HeldOut:
         """From the scores of the same lessons."""
         objects = sum(score.is_object for score in before)
         return cls(objects, average_precision(before), average_precision(after), mean_iou(before), mean_iou(after))
+
+    @classmethod
+    def from_card(cls, scores: Mapping[str, float]) -> "HeldOut":
+        """From the scores of a model card, or of the event of a fine-tuning.
+
+        Examples
+        --------
+        >>> scores = HeldOut(3, 0.5, 0.75, 0.4, 0.6)
+        >>> HeldOut.from_card(scores.on_card()) == scores
+        True
+        """
+        names = ("AP50 before", "AP50", "IoU before", "IoU")
+        return cls(int(scores["held-out objects"]), *(scores[f"held-out {name}"] for name in names))
 
     def on_card(self) -> dict[str, float]:
         """Scores for a model card."""

@@ -14,6 +14,7 @@ from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.data.dataset import Example
 from napari_grd.errors import ConfigError
 from napari_grd.finetuning.corrected_grid import GridImage, corrected_diameter, on_grid
+from napari_grd.finetuning.features import FeatureCache, learns_in_decoder
 from napari_grd.finetuning.folds import Lesson, divide, lessons_of, owners, without
 from napari_grd.finetuning.held_out import LessonScore, score_lessons
 from napari_grd.finetuning.labeled_windows import labeled_windows
@@ -54,6 +55,7 @@ class Pupil:
         # In evaluation mode, whatever mode the model is in: else scoring would change its statistics.
         self.frozen = replace(model, network=copy.deepcopy(model.network).to("cpu").eval())
         self._raw, self._labels = images, labels
+        self.features = FeatureCache() if learns_in_decoder(model, config) else None
         told = config.object_diameter
         self.diameter = corrected_diameter(labels) if told == "auto" else told
         settings = SegmentConfig(object_diameter="auto" if told == "auto" else None)
@@ -102,7 +104,7 @@ class Pupil:
         self, recalled: Rehearsal | None, held: Sequence[Lesson] = (), start: Weights | None = None
     ) -> FineTuningRun:
         """A training without the lessons that are held out."""
-        return FineTuningRun(self.model, self._windows(held), recalled, self.config, start)
+        return FineTuningRun(self.model, self._windows(held), recalled, self.config, start, self.features)
 
     def _windows(self, held: Sequence[Lesson]) -> list[Example]:
         found: list[Example] = []

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 from napari_grd.config import FineTuneConfig
 from napari_grd.data.dataset import Example
 from napari_grd.distillation.optim import averaged
+from napari_grd.finetuning.features import FeatureCache
 from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.finetuning.step import FineTuningStep
 from napari_grd.models.model import Model
+from napari_grd.models.split import SplitNetwork
 
 Weights = Mapping[str, Tensor]
 _EMA = 0.98  # averages over the last 50 steps; there are a few hundred
@@ -32,6 +35,8 @@ class FineTuningRun:
     config : FineTuneConfig
     start : mapping of str to Tensor, optional
         Weights to start from, instead of the model's.
+    features : FeatureCache, optional
+        Train only what follows the encoder, from these features. Default: train the whole network.
     """
 
     def __init__(
@@ -41,12 +46,16 @@ class FineTuningRun:
         recalled: Rehearsal | None,
         config: FineTuneConfig,
         start: Weights | None = None,
+        features: FeatureCache | None = None,
     ) -> None:
         self.model = model
         network = copy.deepcopy(model.network).requires_grad_(True)
         if start is not None:
             network.load_state_dict(start)
-        self._step = FineTuningStep(replace(model, network=network), list(windows), recalled, config)
+        if features is not None:
+            for module in cast(SplitNetwork, network).encoder:
+                module.requires_grad_(False)
+        self._step = FineTuningStep(replace(model, network=network), list(windows), recalled, config, features)
         self._network = network
         self._average = averaged(network, _EMA)
         self.steps = 0

@@ -1,6 +1,7 @@
 """One step of fine-tuning: corrected and rehearsal patches in one batch."""
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -11,10 +12,12 @@ from napari_grd.distillation.muon import Muon
 from napari_grd.distillation.objective import DistillationObjective, Objective
 from napari_grd.distillation.optim import learning_rate
 from napari_grd.errors import ConfigError
+from napari_grd.finetuning.features import FeatureCache, views
 from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.finetuning.sparse_objective import SparseObjective
 from napari_grd.inference.torch_runtime import cpu_threads, resolve_device
 from napari_grd.models.model import Model
+from napari_grd.models.split import SplitNetwork
 
 # The teacher's soft outputs are rehearsed, not its instances, which would only sharpen them. The terms across images
 # cost a third of the step.
@@ -36,12 +39,20 @@ class FineTuningStep:
         The rehearsal patches.
     config : FineTuneConfig
         The recipe.
+    features : FeatureCache, optional
+        Features that the network's encoder, which is frozen, computes from patches. With it the patches are drawn from
+        a fixed set.
     """
 
     def __init__(
-        self, model: Model, windows: list[Example], recalled: Rehearsal | None, config: FineTuneConfig
+        self,
+        model: Model,
+        windows: list[Example],
+        recalled: Rehearsal | None,
+        config: FineTuneConfig,
+        features: FeatureCache | None = None,
     ) -> None:
-        self._model, self._threads = model, config.threads
+        self._model, self._threads, self._features = model, config.threads, features
         self._device = resolve_device(config.device)
         model.network.to(self._device).eval()
         self._schedule = OptimConfig(lr=config.lr)
@@ -56,6 +67,7 @@ class FineTuningStep:
             patch=config.patch,
             augment=AugmentConfig(),
             seed=config.seed,
+            views=None if features is None else views(len(windows)),
         )
         self._learn = SparseObjective(settings, model.config.offsets)
         self._recalled = self._keep = None
@@ -67,6 +79,7 @@ class FineTuningStep:
                 augment=_TURNS,
                 seed=config.seed,
                 layout=recalled.layout,
+                views=None if features is None else views(len(recalled.examples)),
             )
             self._keep = _objective(model, recalled, settings)
 
@@ -108,7 +121,12 @@ class FineTuningStep:
 
     def _backward(self, batches: list[Batch], number: int) -> dict[str, Tensor]:
         # In evaluation mode patches are independent, so both kinds can share a batch.
-        output = self._model.network(torch.cat([batch.image for batch in batches]))
+        images = torch.cat([batch.image for batch in batches])
+        if self._features is None:
+            output = self._model.network(images)
+        else:
+            network = cast(SplitNetwork, self._model.network)
+            output = network.decode(self._features.of(network, images))
         parts = output.split([len(batch.image) for batch in batches])
         terms = self._learn(*self._model.split(parts[0]), batches[0], number)
         if self._keep is not None:

@@ -7,6 +7,7 @@ from napari_grd.models.registry import checked_widths, register
 
 TEACHER_WIDTHS = (32, 64, 179, 349, 680)
 TINY_WIDTHS = (4, 8, 16, 32, 64)
+_FINE = 2  # last levels of the decoder that learn from corrections when the rest is frozen: 1/2 and full resolution
 
 
 class ResidualBlock(nn.Module):
@@ -59,19 +60,39 @@ class ResUNet(nn.Module):
         self.align_corners = align_corners
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encode(x))
+
+    @property
+    def encoder(self) -> tuple[nn.Module, ...]:
+        """The modules of :meth:`encode`; the others are those of :meth:`decode`."""
+        return self.stem, self.down, *self.up[:-_FINE]
+
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What the fine levels of the decoder read: the coarse levels' output, and skips from fine to coarse."""
         x = self.stem(x)
         skips = []
         for block in self.down:
             x = nn.functional.max_pool2d(block(x), 2)
             skips.append(x)
         skips.pop()  # the bottleneck is the start of the decoder, not a skip
-        for level, block in enumerate(self.up):
-            if level:
-                x = torch.cat([x, skips.pop()], dim=1)
-            x = nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
-            x = block(x)
+        for block in self.up[:-_FINE]:
+            x = self._finer(block, x, skips)
+        return x, *skips
+
+    def decode(self, features: tuple[Tensor, ...]) -> Tensor:
+        """The output, from what :meth:`encode` returned."""
+        x, *skips = features
+        for block in self.up[-_FINE:]:
+            x = self._finer(block, x, skips)
         out: Tensor = self.head(x)
         return out
+
+    def _finer(self, block: nn.Module, x: Tensor, skips: list[Tensor]) -> Tensor:
+        if block is not self.up[0]:
+            x = torch.cat([x, skips.pop()], dim=1)
+        x = nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
+        finer: Tensor = block(x)
+        return finer
 
 
 @register("resunet", stride=16)
