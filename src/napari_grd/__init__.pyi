@@ -113,6 +113,12 @@ from .api import (
     Suggestion as Suggestion,
 )
 from .api import (
+    Taught as Taught,
+)
+from .api import (
+    TeachConfig as TeachConfig,
+)
+from .api import (
     Teacher as Teacher,
 )
 from .api import (
@@ -200,6 +206,9 @@ from .api import (
     iter_segment_zarr as iter_segment_zarr,
 )
 from .api import (
+    iter_teach as iter_teach,
+)
+from .api import (
     iter_train as iter_train,
 )
 from .api import (
@@ -243,6 +252,9 @@ from .api import (
 )
 from .api import (
     suggest_model as suggest_model,
+)
+from .api import (
+    teach as teach,
 )
 from .api import (
     teachers as teachers,

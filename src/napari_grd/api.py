@@ -24,6 +24,7 @@ from napari_grd.config import (
     NetworkConfig,
     PartitionConfig,
     SegmentConfig,
+    TeachConfig,
     TrainConfig,
 )
 from napari_grd.corrections.apply import iter_segment_corrected as iter_segment
@@ -46,6 +47,7 @@ from napari_grd.corrections.kinds import (
     Unlink,
 )
 from napari_grd.corrections.region import Region
+from napari_grd.corrections.teach import Taught, iter_teach, teach
 from napari_grd.corrections.training_labels import training_labels
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.distillation.recipes import iter_distill, iter_train
@@ -139,6 +141,8 @@ __all__ = [
     "SplitLine",
     "StepMetrics",
     "Suggestion",
+    "Taught",
+    "TeachConfig",
     "Teacher",
     "TeacherInfo",
     "TeacherPrediction",
@@ -168,6 +172,7 @@ __all__ = [
     "iter_predict",
     "iter_segment",
     "iter_segment_zarr",
+    "iter_teach",
     "iter_train",
     "list_series",
     "load_corrections",
@@ -183,6 +188,7 @@ __all__ = [
     "segment",
     "segment_zarr",
     "suggest_model",
+    "teach",
     "teachers",
     "train",
     "training_labels",

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 import napari_grd.api as grd
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.files import save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Draw, Erase
 from napari_grd.corrections.region import Region
+from napari_grd.finetuning import choice, learning
 from napari_grd.io.images import read_image
 
 
@@ -68,3 +71,32 @@ def test_mistakes_are_one_line(call, model_file: Path, dataset: Path, tmp_path: 
     assert done.code == 2
     assert "corrections are of" in done.err
     assert not out.exists()
+
+
+@pytest.mark.filterwarnings("ignore::napari_grd.errors.GrdWarning")
+def test_a_teacher_is_taught_and_a_student_distilled(
+    call, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (choice, learning):
+        monkeypatch.setattr(module, "is_gain", lambda before, after: True)
+    image, out = dataset / "images" / "0.tif", tmp_path / "taught"
+    arguments = ("teach", "nuclei", image, "--corrections", corrected(dataset), "-o", out, "--patch", 64)
+    quick = ("--widths", "2,4,4,4,4", "--others", dataset / "images")
+    steps = (
+        "--set",
+        "fine_tune.steps=8",
+        "--set",
+        "fine_tune.patch=32",
+        "--set",
+        "distill.steps=2",
+        "--set",
+        "distill.minutes=null",
+    )
+    done = call(*arguments, *quick, *steps, "--labels", dataset / "labels" / "0.tif")
+    assert done.code == 0, done.err
+    assert "On 3 corrected objects" in done.out
+    assert grd.load_model(out / "student.grd.safetensors").card.teacher == "nuclei-tuned"
+    assert (out / "teacher.grd.safetensors").is_file()
+    refused = call(*arguments)
+    assert refused.code == 2
+    assert "--force" in refused.err

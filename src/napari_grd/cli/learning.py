@@ -1,5 +1,6 @@
-"""The command fine-tune."""
+"""The commands that learn from corrections: fine-tune, teach."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_table
 from napari_grd.cli.settings import Settings, takes_settings
-from napari_grd.config import FineTuneConfig
+from napari_grd.config import FineTuneConfig, TeachConfig
 from napari_grd.errors import CorrectionError, OutputError
 from napari_grd.jobs import Event, StepMetrics, relay
 
@@ -17,12 +18,35 @@ _FINE_TUNE = {
     "--steps": "steps",
     "--lr": "lr",
     "--mode": "mode",
+    "--train": "train",
     "--rehearsal-share": "rehearsal",
     "--diameter": "object_diameter",
     "--device": "device",
     "--threads": "threads",
     "--seed": "seed",
 }
+_TEACH = {
+    "--seconds": "fine_tune.seconds",
+    "--train": "fine_tune.train",
+    "--diameter": "fine_tune.object_diameter",
+    "--minutes": "distill.minutes",
+    "--network": "distill.network.name",
+    "--widths": "distill.network.widths",
+    "--batch": "distill.batch",
+    "--patch": "distill.patch",
+}
+_FILES = "teacher.grd.safetensors", "student.grd.safetensors"
+
+Images = Annotated[list[Path], typer.Argument(help="The corrected images.")]
+Made = Annotated[list[Path], typer.Option(help="Corrections of each image, in the same order; repeatable.")]
+Labels = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Corrected labels of each image; repeatable."
+        " \\[default: the image is segmented and the corrections applied]"
+    ),
+]
+Axes = Annotated[str | None, typer.Option(help="Axes of every image. \\[default: those of its corrections]")]
 
 
 @takes_settings(FineTuneConfig(), _FINE_TUNE)
@@ -35,16 +59,10 @@ def fine_tune(
             " best. It is not changed."
         ),
     ],
-    images: Annotated[list[Path], typer.Argument(help="The corrected images.")],
-    corrections: Annotated[list[Path], typer.Option(help="Corrections of each image, in the same order; repeatable.")],
+    images: Images,
+    corrections: Made,
     out: Annotated[Path, typer.Option("--out", "-o", help="File of the tuned model.")],
-    labels: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Corrected labels of each image; repeatable."
-            " \\[default: the image is segmented and the corrections applied]"
-        ),
-    ] = None,
+    labels: Labels = None,
     rehearsal: Annotated[
         Path | None,
         typer.Option(help="With --mode keep: folder of images of the model's own kind. \\[default: simulated nuclei]"),
@@ -53,7 +71,7 @@ def fine_tune(
         Path | None,
         typer.Option(help="Folder of more images like the corrected ones, without corrections, to rehearse."),
     ] = None,
-    axes: Annotated[str | None, typer.Option(help="Axes of every image. \\[default: those of its corrections]")] = None,
+    axes: Axes = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
 ) -> None:
     """Fine-tune a model on corrected objects, in about a minute.
@@ -61,26 +79,14 @@ def fine_tune(
     Objects that are held out, in turns, decide how far to go; if nothing is gained, the model is saved as it is.
     """
     config = settings.build()
-    for what, files in (("corrections", corrections), ("labels", labels)):
-        if files is not None and len(files) != len(images):
-            raise CorrectionError(
-                f"There are {len(images)} images, but {len(files)} files of {what}.",
-                f"Give --{what} once for each image.",
-            )
-    if out.exists() and not force:
-        raise OutputError(f"{str(out)!r} exists already.", "Use --force to overwrite it, or choose another name.")
+    _check_counts(images, corrections, labels)
+    _check_free([out], force)
 
     import napari_grd.api as grd
     from napari_grd.io.folders import iter_read
-    from napari_grd.io.images import read_image
-    from napari_grd.io.label_image import read_label_image
 
     start = model if model == "auto" else grd.load_model(model)
-    read = [read_image(path, axes=axes) for path in images]
-    arrays = [image.pixels for image in read]
-    told = None if axes is None else read[0].axes
-    made = [grd.load_corrections(path) for path in corrections]
-    segmented = None if labels is None else [read_label_image(path) for path in labels]
+    read = _Corrected(images, corrections, labels, axes)
     own, more = (None if folder is None else run(iter_read(folder)).images for folder in (rehearsal, others))
     scores: dict[str, float] = {}
 
@@ -89,14 +95,108 @@ def fine_tune(
             scores.update(event.values)
         return event
 
-    job = grd.iter_fine_tune(start, arrays, made, segmented, config, axes=told, rehearsal=own, others=more or ())
+    job = grd.iter_fine_tune(
+        start, read.images, read.corrections, read.labels, config, axes=read.axes, rehearsal=own, others=more or ()
+    )
     after = run(relay(job, noted), resume="Nothing was saved; run the same command again.")
     path = grd.save_model(after, out)
-    if scores:
-        rows = [
-            [name, f"{scores[f'held-out {name} before']:.3f}", f"{scores[f'held-out {name}']:.3f}"]
-            for name in ("AP50", "IoU")
-        ]
-        count = round(scores["held-out objects"])
-        print_table(f"On {count} corrected objects, each held out once", ["score", "before", "after"], rows)
+    _report(scores)
     print_files([path])
+
+
+@takes_settings(TeachConfig(), _TEACH)
+def teach(
+    settings: Settings[TeachConfig],
+    teacher: Annotated[
+        str,
+        typer.Argument(help="A model file, or the name of a built-in model like nuclei-teacher. It is not changed."),
+    ],
+    images: Images,
+    corrections: Made,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the tuned teacher and the student.")],
+    labels: Labels = None,
+    others: Annotated[
+        Path | None,
+        typer.Option(help="Folder of more images like the corrected ones, without corrections, to distill on."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Model whose network and weights the student begins with. \\[default: random weights]"),
+    ] = None,
+    axes: Axes = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+) -> None:
+    """Teach a teacher by corrections, then distill a student from it on all images, without labels.
+
+    Objects that are held out, in turns, decide how far the teacher goes. If it learns nothing, no student is distilled.
+    """
+    config = settings.build(TeachConfig())
+    _check_counts(images, corrections, labels)
+    _check_free([out / name for name in _FILES], force)
+
+    import napari_grd.api as grd
+    from napari_grd.io.folders import iter_read
+
+    read = _Corrected(images, corrections, labels, axes)
+    more = [] if others is None else run(iter_read(others)).images
+    job = grd.iter_teach(
+        teacher,
+        read.images,
+        read.corrections,
+        read.labels,
+        config,
+        axes=read.axes,
+        others=more,
+        start=start,
+        out_dir=out,
+    )
+    tuned = out / _FILES[0]
+    resume = f"If {tuned} was written, distill from it with: napari-grd distill FOLDER --teacher {tuned}"
+    taught = run(job, resume=resume)
+    if taught.held_out is not None:
+        _report(taught.held_out.on_card())
+    if taught.student is not None:
+        print_files([out / name for name in _FILES])
+
+
+class _Corrected:
+    """Images with their corrections, read from files."""
+
+    def __init__(
+        self, images: list[Path], corrections: list[Path], labels: list[Path] | None, axes: str | None
+    ) -> None:
+        from napari_grd.corrections.files import load_corrections
+        from napari_grd.io.images import read_image
+        from napari_grd.io.label_image import read_label_image
+
+        read = [read_image(path, axes=axes) for path in images]
+        self.images = [image.pixels for image in read]
+        self.axes = None if axes is None else read[0].axes
+        self.corrections = [load_corrections(path) for path in corrections]
+        self.labels = None if labels is None else [read_label_image(path) for path in labels]
+
+
+def _check_counts(images: list[Path], corrections: list[Path], labels: list[Path] | None) -> None:
+    for what, files in (("corrections", corrections), ("labels", labels)):
+        if files is not None and len(files) != len(images):
+            raise CorrectionError(
+                f"There are {len(images)} images, but {len(files)} files of {what}.",
+                f"Give --{what} once for each image.",
+            )
+
+
+def _check_free(files: list[Path], force: bool) -> None:
+    for path in files:
+        if path.exists() and not force:
+            raise OutputError(f"{str(path)!r} exists already.", "Use --force to overwrite it, or choose another name.")
+
+
+def _report(scores: Mapping[str, float]) -> None:
+    if not scores:
+        return
+    rows = [
+        [name, f"{scores[f'held-out {name} before']:.3f}", f"{scores[f'held-out {name}']:.3f}"]
+        for name in ("AP50", "IoU")
+    ]
+    count = round(scores["held-out objects"])
+    print_table(f"On {count} corrected objects, each held out once", ["score", "before", "after"], rows)

@@ -212,9 +212,8 @@ def _score(model: Model, planes: Sequence[CorrectedPlane], config: SegmentConfig
 def _planes(
     model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None, config: SegmentConfig | None
 ) -> list[CorrectedPlane]:
-    if not isinstance(made, Corrections):
-        raise CorrectionError(f"A {type(made).__name__} is no set of corrections.", "Give Corrections, one an image.")
-    axes = axes or _axes(image, made.image, model.config.in_channels)
+    known = image_axes(image, made, model.config.in_channels)
+    axes = axes or known
     made.image.merged(ImageRef.of(image, axes, hashed=made.image.key is not None))
     channels = axes.find("c")
     first = image if channels < 0 else np.moveaxis(image, channels, -3)
@@ -282,7 +281,18 @@ def _segmented(
     return apply_corrections(labels, predictions, made)
 
 
-def _axes(image: Any, reference: ImageRef, channels: int) -> str:
+def image_axes(image: Any, corrections: Corrections, channels: int) -> str:
+    """Axes of an image, from those of its corrections: channels first or last if there is one more.
+
+    Raises
+    ------
+    CorrectionError
+        If these are no corrections.
+    """
+    if not isinstance(corrections, Corrections):
+        kind = type(corrections).__name__
+        raise CorrectionError(f"A {kind} is no set of corrections.", "Give Corrections, one an image.")
+    reference = corrections.image
     if np.ndim(image) == len(reference.axes) + 1:
         if np.shape(image)[-1] == channels:
             return f"{reference.axes}c"
