@@ -15,9 +15,13 @@ viewer = napari.Viewer()
 viewer.add_image(np.random.default_rng(0).random((64, 64)))
 for name in ("Live", "Distill", "Correct"):
     viewer.window.add_plugin_dock_widget("napari-grd", name)
-QTest.qWait(5000)  # workers have loaded torch and the plots
 """
-ENDS = {"by closing the window": "QTimer.singleShot(100, viewer.close)\nnapari.run()", "as a script": "viewer.close()"}
+WORKED = "QTest.qWait(5000)\n"  # workers have loaded torch and the plots
+ENDS = {
+    "by closing the window": WORKED + "QTimer.singleShot(100, viewer.close)\nnapari.run()",
+    "as a script": WORKED + "viewer.close()",
+    "while workers load": "QTest.qWait(300)\nviewer.close()",
+}
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -19,6 +19,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -80,9 +81,10 @@ class _JobWorker(GeneratorWorker):
         finally:
             self._running = False
             self.ended.set()
-            # The base waits for these two before it drops the worker.
-            self.finished.emit()
-            self._finished.emit(self)
+            with suppress(RuntimeError):  # the program ends, and Qt has deleted the worker's signals
+                # The base waits for these two before it drops the worker.
+                self.finished.emit()
+                self._finished.emit(self)
 
     def work(self) -> _Outcome:
         outcome: _Outcome
