@@ -16,7 +16,6 @@ import typer
 import napari_grd as grd
 from common import Dataset, load
 from correcting_user import State, User, without_small
-from napari_grd.corrections import constraints_of_one
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.image import ImageRef
@@ -81,7 +80,7 @@ def timings(model: grd.Model, folder: Path, rounds: int) -> None:
         for number in range(rounds + 1):
             for gesture in gestures(rng, known):
                 old = editor.labels.copy()
-                said = constraints_of_one(gesture, labels.shape, old).pixels
+                said = gesture.constraints(labels.shape, old).pixels
                 start = time.perf_counter()
                 editor.apply(gesture)
                 took = 1000 * (time.perf_counter() - start)

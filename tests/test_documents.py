@@ -1,5 +1,6 @@
 """What code and documents refer to is there."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -27,6 +28,24 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target.read_text("utf-8"))):
             wrong.append(link)
     assert not wrong
+
+
+def test_names_that_pages_and_code_import_are_there() -> None:
+    """Also in scripts that are text within the code, which no type checker reads."""
+    wrong, statement = [], r"from (napari_grd[.\w]*) import (\([\w\s,]+\)|[\w ,]+)"
+    for path in [*PAGES, *CODE]:
+        for module, names in re.findall(statement, path.read_text("utf-8")):
+            for name in (each.split(" as ")[0].strip() for each in names.strip("()").split(",")):
+                if name and not _is_there(module, name):
+                    wrong.append(f"{path.relative_to(ROOT)}: {name} of {module}")
+    assert not wrong
+
+
+def _is_there(module: str, name: str) -> bool:
+    try:
+        return hasattr(importlib.import_module(module), name) or bool(importlib.import_module(f"{module}.{name}"))
+    except ImportError:
+        return False
 
 
 def test_sections_of_the_method_that_are_cited_exist() -> None:

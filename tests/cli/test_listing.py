@@ -25,7 +25,7 @@ VERBS = (
 def test_help_lists_the_verbs_without_importing_torch() -> None:
     script = """
 import sys
-from napari_grd.cli import main
+from napari_grd.cli.app import main
 try:
     main(["--help"])
 finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = [sys.executable, "-c", "from napari_grd.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from napari_grd.cli.app import main; main()"]
 
 
 def run(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":

@@ -229,7 +229,13 @@ def test_what_was_done_before_a_stop_is_kept_and_told(segment, picture, tmp_path
 def test_a_console_that_cannot_write_a_name_ends_well(picture, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "β-細胞.tif", picture)
     env = {**os.environ, "PYTHONIOENCODING": "cp1252", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", "from napari_grd.cli import main; main()", "segment", str(tmp_path / "β-細胞.tif")]
+    command = [
+        sys.executable,
+        "-c",
+        "from napari_grd.cli.app import main; main()",
+        "segment",
+        str(tmp_path / "β-細胞.tif"),
+    ]
     done = subprocess.run(
         [*command, "--out", str(tmp_path / "out"), *FAST], env=env, capture_output=True, text=True, encoding="cp1252"
     )

@@ -16,7 +16,7 @@ from napari_grd.io.model_file import read_card, save_model
 
 SMALL = ("--patch", "32", "--batch", "1", "--set", "validate_every=100000")
 STEPS = 100
-PROGRAM = (sys.executable, "-c", "from napari_grd.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from napari_grd.cli.app import main; main()")
 
 
 def test_train_writes_a_model_with_its_settings(call, dataset: Path, tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ import sys
 import numpy as np
 from napari_grd.config import SegmentConfig
 from napari_grd.inference.runtime import runtime_for
-from napari_grd.models import Model, ModelConfig
+from napari_grd.models.model import Model, ModelConfig
 runtime_for(Model.create(ModelConfig()), SegmentConfig(runtime="openvino"))(np.zeros((1, 16, 16), np.float32))
 assert sys.modules["openvino_telemetry"] is None
 assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]
