@@ -47,11 +47,14 @@ class Taught:
     held_out : HeldOut or None
         Scores of the teacher before and after, on corrected objects that it did not learn from; None with a single
         object.
+    tuned : bool
+        Whether the teacher learned something.
     """
 
     teacher: Model
     student: Model | None
     held_out: HeldOut | None
+    tuned: bool
 
 
 def iter_teach(
@@ -145,13 +148,13 @@ def iter_teach(
             f"No student is distilled, because the teacher {known.card.name!r} learned nothing from the corrections. To"
             " distill from it as it is, use distill."
         )
-        return Taught(known, None, held_out)
+        return Taught(known, None, held_out, tuned=False)
     if folder is not None:
         yield FileSaved(save_model(tuned, model_path(folder, "teacher")), kind="model")
     student = yield from _distilled(tuned, shown, recipe, begun, progress, finish)
     if student is not None and folder is not None:
         yield FileSaved(save_model(student, model_path(folder, "student")), kind="model")
-    return Taught(tuned, student, held_out)
+    return Taught(tuned, student, held_out, tuned=True)
 
 
 def _distilled(

@@ -7,8 +7,9 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_grd._napari.correct import teaching_job
 from napari_grd._napari.state import state_of
-from napari_grd.config import FineTuneConfig
+from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig, TeachConfig
 from napari_grd.corrections.kinds import Accept
 from napari_grd.corrections.region import Region
 from napari_grd.finetuning import choice, fine_tune, learning
@@ -171,3 +172,64 @@ def test_corrections_of_images_add_up_and_untouched_ones_are_compared(
     assert "untouched after learning" not in viewer.layers
     viewer.layers.remove("blocks")
     assert part._others() == []
+
+
+@pytest.fixture
+def teaching(dock: Any, blocks: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The panel with corrected objects, set to teach the teacher (here a small one), with few steps."""
+    monkeypatch.setattr(teaching_job, "TEACHER", "nuclei")
+    accept(dock, blocks, 3)
+    part = dock.toolbox.learn
+    part.teach_config = TeachConfig(
+        fine_tune=QUICK, distill=DistillConfig(steps=2, batch=1, network=NetworkConfig(widths=(2, 4, 4, 4, 4)))
+    )
+    part.mode.setFocus()
+    for _ in range(2):
+        QTest.keyClick(part.mode, Qt.Key.Key_Down)
+    assert part.mode.currentText() == "Teach the teacher"
+    assert not part.best.isEnabled()
+    return part
+
+
+def test_a_teacher_is_taught_and_its_student_goes_live(
+    teaching: Any, dock: Any, blocks: Any, picture: Any, viewer: Any, qtbot: Any, gains: None
+) -> None:
+    viewer.add_image(np.stack([picture, picture[::-1], np.zeros_like(picture)]), name="series")
+    learn(dock, qtbot)
+    assert not dock.message.text()
+    assert "The teacher, on 3 corrected objects" in teaching.scores.text()
+    assert viewer.layers["blocks after learning"].visible
+    assert "series after learning" in viewer.layers
+    names = state_of(viewer).names
+    press(teaching.keep)
+    state = state_of(viewer)
+    student = state.get(state.student)
+    assert dock.form.model.name() == state.student
+    assert (student.card.kind, student.card.teacher) == ("student", "nuclei-tuned")
+    assert student.config.network.widths == (2, 4, 4, 4, 4)
+    assert set(state.names) - set(names) == {state.student, "nuclei-tuned"}
+    assert state.get("nuclei-tuned").card.recipe["fine_tune"]["train"] == "auto"
+
+
+def test_a_teacher_that_learned_nothing_is_told(teaching: Any, dock: Any, viewer: Any, qtbot: Any) -> None:
+    names = state_of(viewer).names
+    learn(dock, qtbot)
+    assert "Nothing was gained" in dock.message.text()
+    assert "No student is distilled" in dock.message.text()
+    assert state_of(viewer).names == names
+    assert teaching.choice.isHidden()
+
+
+def test_stop_while_distilling_keeps_the_student_so_far(
+    teaching: Any, dock: Any, viewer: Any, qtbot: Any, gains: None
+) -> None:
+    distill = teaching.teach_config.distill.replace(steps=100_000)
+    teaching.teach_config = teaching.teach_config.replace(distill=distill)
+    press(teaching.start)
+    qtbot.waitUntil(lambda: "Distilling" in teaching.bar.text.text(), timeout=120_000)
+    press(teaching.bar.stop)
+    qtbot.waitUntil(lambda: teaching._running is None, timeout=120_000)
+    assert not dock.message.text()
+    assert teaching._learned.model.card.summary.endswith("stopped early")
+    assert teaching._learned.teacher.card.name == "nuclei-tuned"
+    assert "blocks after learning" in viewer.layers

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from napari_grd._napari.correct.jobs import read_plane, seen_by
 from napari_grd._napari.correct.target import CorrectionTarget, Plane
+from napari_grd._napari.correct.teaching_job import iter_teach_on_layers
 from napari_grd._napari.source import ImageSource
-from napari_grd.config import FineTuneConfig, SegmentConfig
+from napari_grd.config import FineTuneConfig, SegmentConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
+from napari_grd.graph.parallel import thread_count
 from napari_grd.hub import builtin_paths
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict, iter_segment, predict
@@ -65,6 +67,10 @@ class LearningRequest:
     config : FineTuneConfig
     untouched : sequence of (ImageSource, Plane)
         Open images without corrections; before and after are also shown on the first.
+    teach : TeachConfig, optional
+        Teach a teacher instead, and distill a student from it.
+    more : sequence of callables
+        Read planes without corrections, ``(C, H, W)``, on which the student is distilled.
     """
 
     corrected: Sequence[CorrectedLayer]
@@ -74,6 +80,8 @@ class LearningRequest:
     view: SegmentConfig
     config: FineTuneConfig
     untouched: Sequence[tuple[ImageSource, Plane]] = ()
+    teach: TeachConfig | None = None
+    more: Sequence[Callable[[], NDArray[Any]]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +114,8 @@ class LearningResult:
         The visible plane.
     untouched : BeforeAfterLabels or None
         The first untouched image, if there is one.
+    teacher : Model or None
+        The tuned teacher of the model.
     """
 
     model: "Model"
@@ -113,12 +123,16 @@ class LearningResult:
     scores: Mapping[str, float]
     shown: BeforeAfterLabels
     untouched: BeforeAfterLabels | None
+    teacher: "Model | None" = None
 
 
 def iter_learn(
-    learning: LearningRequest, get_model: "Callable[[str], Model]", finish: Flag | None = None
+    learning: LearningRequest,
+    get_model: "Callable[[str], Model]",
+    finish: Flag | None = None,
+    threads: Callable[[], int] = thread_count,
 ) -> Job[LearningResult]:
-    """Fine-tune a copy of a model, and segment the visible plane with both.
+    """Fine-tune a copy of a model, or distill one from a teacher that learned; segment the visible plane with both.
 
     Yields improved labels of the visible plane every few seconds, as a preview.
 
@@ -129,6 +143,8 @@ def iter_learn(
         Gives the model of a name.
     finish : threading.Event, optional
         Once set, the best model so far is the result.
+    threads : callable, optional
+        How many threads a distillation may use now.
 
     Raises
     ------
@@ -140,7 +156,7 @@ def iter_learn(
     first = learning.corrected[0].target
     shown = read_plane(first, learning.plane)
     known = None if learning.model is None else get_model(learning.model)
-    starts = _starts(learning, known, len(shown), get_model)
+    starts = [] if learning.teach is not None else _starts(learning, known, len(shown), get_model)
     images: list[NDArray[Any]] = []
     corrections: list[Corrections] = []
     labels: list[NDArray[np.uint32]] = []
@@ -177,19 +193,30 @@ def iter_learn(
         threads=learning.view.threads,
         object_diameter=told if config.mode == "keep" else "auto",
     )
-    job = iter_fine_tune(
-        starts,
-        images,
-        corrections,
-        labels,
-        config,
-        axes="cyx",
-        others=others,
-        improved=improved,
-        finish=None if finish is None else finish.is_set,
-    )
-    tuned = yield from relay(job, noted)
-    changed = known is None or tuned is not known
+    teacher = None
+    if learning.teach is not None:
+        teach = learning.teach.replace(fine_tune=learning.teach.fine_tune.replace(object_diameter=told))
+        taught = yield from relay(
+            iter_teach_on_layers(known, images, corrections, labels, teach, learning.more, get_model, threads, finish),
+            noted,
+        )
+        # Stopped before there was a student, the best so far is the teacher.
+        tuned, changed = taught.student or taught.teacher, taught.tuned
+        teacher = taught.teacher if taught.student is not None else None
+    else:
+        job = iter_fine_tune(
+            starts,
+            images,
+            corrections,
+            labels,
+            config,
+            axes="cyx",
+            others=others,
+            improved=improved,
+            finish=None if finish is None else finish.is_set,
+        )
+        tuned = yield from relay(job, noted)
+        changed = known is None or tuned is not known
     before: NDArray[np.uint32] = np.zeros(shown.shape[1:], np.uint32)
     if known is not None:
         pixels, statistics, view = seen_by(known, first, learning.plane, learning.view)
@@ -203,7 +230,7 @@ def iter_learn(
             view = resolve_view(learning.untouched[0][0], known.config, plain).config
             old = yield from iter_segment(known, others[0], view, axes="cyx")
         untouched = BeforeAfterLabels(old, (yield from iter_segment(tuned, others[0], plain, axes="cyx")))
-    return LearningResult(tuned, changed, scores, BeforeAfterLabels(before, after), untouched)
+    return LearningResult(tuned, changed, scores, BeforeAfterLabels(before, after), untouched, teacher)
 
 
 def _starts(

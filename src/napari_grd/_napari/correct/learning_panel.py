@@ -16,6 +16,7 @@ from napari_grd._napari.correct.learning_jobs import (
     LearningResult,
     iter_learn,
 )
+from napari_grd._napari.correct.open_images import planes_without_corrections, untouched_images
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.job_bar import JobBar
@@ -23,9 +24,10 @@ from napari_grd._napari.outputs import output_options, provenance
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
-from napari_grd._napari.source import ImageSource, default_channels, image_layers
+from napari_grd._napari.source import ImageSource
+from napari_grd._napari.threads import threads_beside
 from napari_grd._napari.worker import Running, run_job
-from napari_grd.config import FineTuneConfig
+from napari_grd.config import FineTuneConfig, TeachConfig
 from napari_grd.jobs import Event, PreviewImages
 
 if TYPE_CHECKING:
@@ -44,9 +46,12 @@ _TIP = (
     " minute. Objects that are held out decide how far it goes; if nothing is gained it stays as it is."
 )
 _MODES: dict[str, Literal["these_images", "keep"]] = {"Only these images": "these_images", "Keep what it knows": "keep"}
+_TEACH = "Teach the teacher"
 _MODE_TIP = (
     "Only these images: as good as possible on images like these.\n"
-    "Keep what it knows: as good as before on the model's own kind of images, too, which learns less."
+    "Keep what it knows: as good as before on the model's own kind of images, too, which learns less.\n"
+    "Teach the teacher: a large model learns from the corrections, and a student is distilled from it on all open"
+    " images, in about eight minutes. The teacher is the chosen model, if it is one, or the built-in nuclei-teacher."
 )
 _BEST_TIP = "Start from whichever model explains the corrections best: the chosen one, or a built-in one."
 _MOST_UNTOUCHED = 3  # open images without corrections whose segmentation is rehearsed
@@ -72,6 +77,7 @@ class LearningPanel(QWidget):
         self._panel = panel
         self._on_model_kept = on_model_kept
         self.config = config or FineTuneConfig()
+        self.teach_config = TeachConfig()
         self._session: Session | None = None
         self._running: Running[LearningResult] | None = None
         self._learned: LearningResult | None = None
@@ -80,7 +86,7 @@ class LearningPanel(QWidget):
         self._compared: list[tuple[ImageSource, Plane]] = []
         self._preview: Labels | None = None
         self.mode = QComboBox()
-        self.mode.addItems(list(_MODES))
+        self.mode.addItems([*_MODES, _TEACH])
         self.mode.setToolTip(_MODE_TIP)
         self.mode.setCurrentIndex(list(_MODES.values()).index(self.config.mode))
         self.best = QCheckBox("Best start")
@@ -88,6 +94,7 @@ class LearningPanel(QWidget):
         self.best.setChecked(True)
         self.best.toggled.connect(lambda _on: self.describe())
         self.start = button("Learn", _TIP, self._start)
+        self.mode.currentTextChanged.connect(lambda _text: self.describe())
         self.bar = JobBar("Stop; the best model so far is shown.")
         self.scores = QLabel()
         self.scores.setWordWrap(True)
@@ -147,6 +154,11 @@ class LearningPanel(QWidget):
         self.start.setEnabled(not problem)
         self.start.setToolTip(problem or _TIP)
         self.start.setText("Learn" if not problem or self._running is not None else f"Learn ({problem})")
+        self.best.setEnabled(not self._teaching)
+
+    @property
+    def _teaching(self) -> bool:
+        return bool(self.mode.currentText() == _TEACH)
 
     def _problem(self) -> str:
         if self._session is None:
@@ -155,7 +167,7 @@ class LearningPanel(QWidget):
             return "fine-tuning is running"
         if self._learned is not None:
             return "keep or revert first"
-        if self._session.context.request.model is None and not self.best.isChecked():
+        if self._session.context.request.model is None and not self.best.isChecked() and not self._teaching:
             return "no model is chosen"
         missing = LEAST - self._session.trainable - sum(len(layer.corrections) for layer in self._others())
         return "" if missing <= 0 else f"{missing} more object{'s' if missing > 1 else ''} to correct or accept"
@@ -165,44 +177,36 @@ class LearningPanel(QWidget):
         layers = self._panel.viewer.layers
         return [made for layer, made in self._earlier.items() if layer in layers and made.target.source.layer in layers]
 
-    def _untouched(self) -> list[tuple[ImageSource, Plane]]:
-        """Open images of as many channels that nobody corrected: a plane of each."""
-        assert self._session is not None
-        viewer, channels = self._panel.viewer, self._session.target.source.channels
-        used = {channel.layer for channel in channels}
-        used |= {layer.target.source.layer for layer in self._others()}
-        found: list[tuple[ImageSource, Plane]] = []
-        for layer in image_layers(viewer):
-            if layer in used or layer.ndim < 2:
-                continue
-            chosen = default_channels(viewer, layer, len(channels))
-            if chosen is None or layer.rgb != self._session.target.source.layer.rgb:
-                continue
-            source = ImageSource(layer, chosen)
-            found.append((source, tuple(size // 2 for size in source.plane_shape)))
-        return found[:_MOST_UNTOUCHED]
-
     def _start(self) -> None:
         if self._session is None:
             return
         session, chosen = self._session, settings()
         request = session.context.request
         self._panel.say("")
-        self._compared = self._untouched()
+        corrected = [_frozen(session), *self._others()]
+        untouched = untouched_images(self._panel.viewer, corrected)
+        self._compared = [(source, tuple(size // 2 for size in source.plane_shape)) for source in untouched]
+        self._compared = self._compared[:_MOST_UNTOUCHED]
+        limits = {"device": chosen.device, "threads": request.config.threads}
+        teach = self.teach_config.replace(
+            fine_tune=self.teach_config.fine_tune.replace(**limits),
+            distill=self.teach_config.distill.replace(device=chosen.device),
+        )
         learning = LearningRequest(
-            [_frozen(session), *self._others()],
+            corrected,
             session.target.current_plane(self._panel.viewer),
             request.model,
             self.best.isChecked(),
             request.config,
-            self.config.replace(
-                mode=_MODES[self.mode.currentText()], device=chosen.device, threads=request.config.threads
-            ),
+            self.config.replace(mode=_MODES.get(self.mode.currentText(), "these_images"), **limits),
             self._compared,
+            teach if self._teaching else None,
+            planes_without_corrections(corrected, untouched) if self._teaching else (),
         )
+        state = self._panel.state
         finish = Flag()
         self._running = run_job(
-            lambda: iter_learn(learning, self._panel.state.get, finish),
+            lambda: iter_learn(learning, state.get, finish, lambda: threads_beside(state.live, request.config.threads)),
             on_event=self._show_event,
             on_done=self._done,
             on_error=self._failed,
@@ -239,7 +243,7 @@ class LearningPanel(QWidget):
         if self._session is None or not learned.changed:
             return
         self._learned = learned
-        self.scores.setText(_table(learned.scores))
+        self.scores.setText(_table(learned.scores, "The teacher, on" if learned.teacher is not None else "On"))
         self._show(learned)
         self.choice.show()
         self.describe()
@@ -297,8 +301,10 @@ class LearningPanel(QWidget):
     def _keep(self) -> None:
         if self._learned is None:
             return
-        model = self._learned.model
+        model, teacher = self._learned.model, self._learned.teacher
         self._forget()
+        if teacher is not None:
+            self._panel.state.add(teacher)
         name = self._panel.state.add(model)
         self._panel.state.student = name
         self.save.offer(model)
@@ -339,7 +345,7 @@ def _frozen(session: Session) -> CorrectedLayer:
     return CorrectedLayer(session.target, list(session.corrections), labels)
 
 
-def _table(scores: "Mapping[str, float]") -> str:
+def _table(scores: "Mapping[str, float]", where: str) -> str:
     """Scores on held-out objects, as rich text."""
     if not scores:
         return "No object could be held out, so that nothing is known about new ones."
@@ -348,4 +354,4 @@ def _table(scores: "Mapping[str, float]") -> str:
         f"<td>&nbsp;→&nbsp;</td><td><b>{scores[f'held-out {name}']:.2f}</b></td></tr>"
         for name in ("AP50", "IoU")
     )
-    return f"On {scores['held-out objects']:.0f} corrected objects, each held out once:<table>{rows}</table>"
+    return f"{where} {scores['held-out objects']:.0f} corrected objects, each held out once:<table>{rows}</table>"

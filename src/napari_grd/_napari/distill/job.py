@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from napari_grd._napari.distill.pieces import Piece
 from napari_grd._napari.distill.teacher_picker import TeacherChoice
-from napari_grd._napari.distill.threads import leaving_room, threads_beside
 from napari_grd._napari.state import State
+from napari_grd._napari.threads import leaving_room, threads_beside
 from napari_grd.config import DistillConfig
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.io.atomic import atomic_path, make_folder

@@ -5,7 +5,7 @@ from threading import Thread
 import pytest
 import torch
 
-from napari_grd._napari.distill.threads import leaving_room, threads_beside
+from napari_grd._napari.threads import leaving_room, threads_beside
 from napari_grd.graph.parallel import thread_count
 from napari_grd.jobs import Job, Progress
 

@@ -1,0 +1,56 @@
+"""Open images beside the corrected ones: what is rehearsed, and what a student is distilled on."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_grd._napari.correct.jobs import read_plane
+from napari_grd._napari.correct.learning_jobs import CorrectedLayer
+from napari_grd._napari.correct.target import Plane
+from napari_grd._napari.source import ImageSource, default_channels, image_layers
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+_MOST_PLANES, _MOST_IMAGES = 8, 32  # planes of a layer, and layers without corrections
+
+ReadPlane: TypeAlias = Callable[[], NDArray[Any]]
+"""Reads a plane ``(C, H, W)``."""
+
+
+def untouched_images(viewer: "napari.viewer.Viewer", corrected: Sequence[CorrectedLayer]) -> list[ImageSource]:
+    """Open images of as many channels as the first corrected one that nobody corrected."""
+    first = corrected[0].target.source
+    used = {channel.layer for channel in first.channels} | {layer.target.source.layer for layer in corrected}
+    found: list[ImageSource] = []
+    for layer in image_layers(viewer):
+        if layer in used or layer.ndim < 2:
+            continue
+        chosen = default_channels(viewer, layer, len(first.channels))
+        if chosen is None or layer.rgb != first.layer.rgb:
+            continue
+        found.append(ImageSource(layer, chosen))
+    return found
+
+
+def planes_without_corrections(
+    corrected: Sequence[CorrectedLayer], untouched: Sequence[ImageSource]
+) -> list[ReadPlane]:
+    """Planes of all these images, a few of each, evenly spaced."""
+    found: list[ReadPlane] = []
+    for layer in corrected:
+        target = layer.target
+        found += [partial(read_plane, target, at) for at in _spread(target.shape[:-2]) if at not in layer.labels]
+    for source in untouched[:_MOST_IMAGES]:
+        found += [partial(source.read, 0, at) for at in _spread(source.plane_shape)]
+    return found
+
+
+def _spread(shape: Sequence[int]) -> Iterator[Plane]:
+    count = math.prod(shape)
+    for number in np.linspace(0, count - 1, min(_MOST_PLANES, count)).astype(int):
+        yield tuple(int(at) for at in np.unravel_index(number, tuple(shape)))
