@@ -141,6 +141,9 @@ def test_what_cannot_be_distilled_is_told_before_the_teacher_learns(teacher: Mod
     assert "16 channels, the student's 8" in first_error(ConfigError, teacher, IMAGE, drawn(), LABELS, narrow)
     keep = QUICK.replace(fine_tune=QUICK.fine_tune.replace(mode="keep"))
     assert "'keep'" in first_error(ConfigError, teacher, IMAGE, drawn(), LABELS, keep)
+    assert "2 images, 1 sets" in first_error(CorrectionError, teacher, [IMAGE] * 2, drawn(), [LABELS] * 2, QUICK)
+    assert "Image 0: " in first_error(CorrectionError, teacher, IMAGE.T, drawn(OTHER), LABELS, QUICK)
+    assert "Other image 1: " in first_error(ImageError, teacher, IMAGE, drawn(), LABELS, QUICK, others=[OTHER, "no"])
     assert "A list" in first_error(CorrectionError, teacher, [IMAGE], [[]], [LABELS], QUICK)
 
 

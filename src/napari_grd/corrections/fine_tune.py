@@ -118,11 +118,7 @@ def corrected_planes(
     images = [images] if hasattr(images, "ndim") else list(images)
     corrections = [corrections] if isinstance(corrections, Corrections) else list(corrections)
     labels = [None] * len(images) if labels is None else [labels] if hasattr(labels, "ndim") else list(labels)
-    if not len(images) == len(corrections) == len(labels):
-        raise CorrectionError(
-            f"There are {len(images)} images, {len(corrections)} sets of corrections and {len(labels)} label images.",
-            "Give one of each for every image.",
-        )
+    check_counts(images, corrections, labels)
     planes = []
     for number, (image, made, segmented) in enumerate(zip(images, corrections, labels, strict=True)):
         try:
@@ -136,6 +132,15 @@ def corrected_planes(
             "Accept, draw or correct some objects first; undone corrections do not count.",
         )
     return planes
+
+
+def check_counts(images: Sequence[Any], corrections: Sequence[Any], labels: Sequence[Any]) -> None:
+    """Raise a `CorrectionError` unless there are corrections and labels of every image."""
+    if not len(images) == len(corrections) == len(labels):
+        raise CorrectionError(
+            f"There are {len(images)} images, {len(corrections)} sets of corrections and {len(labels)} label images.",
+            "Give one of each for every image.",
+        )
 
 
 def before_after(

@@ -12,7 +12,6 @@ from napari_grd.config import TeachConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.hub import TEACHER
 from napari_grd.jobs import Event, Job, PreviewImages, Stopwatch, relay
-from napari_grd.models.networks import entry
 
 if TYPE_CHECKING:
     from napari_grd.corrections.teach import Taught
@@ -60,6 +59,7 @@ def iter_teach_on_layers(
     """
     from napari_grd.corrections.teach import iter_teach  # imports what trains
     from napari_grd.finetuning.channels import widened
+    from napari_grd.models.networks import entry
 
     teacher = known if known is not None and known.card.kind == "teacher" else get_model(TEACHER)
     channels = len(images[0])
