@@ -97,7 +97,8 @@ KILLED = """
             if event.done == kill_at:
                 import time; time.sleep(60)
 
-    drain(iter_distill(EmbeddingTeacher(teacher), images, labels, config, out_dir=sys.argv[1]), on_event)
+    for out_dir in sys.argv[1].split(","):
+        drain(iter_distill(EmbeddingTeacher(teacher), images, labels, config, out_dir=out_dir), on_event)
 """
 
 
@@ -105,19 +106,18 @@ def test_kill_9_resumes_bit_for_bit(tmp_path: Path) -> None:
     script = tmp_path / "job.py"
     script.write_text(textwrap.dedent(KILLED))
 
-    def command(folder: str, kill_at: int) -> list[str]:
-        return [sys.executable, str(script), str(tmp_path / folder), str(kill_at)]
+    def command(kill_at: int, *folders: str) -> list[str]:
+        return [sys.executable, str(script), ",".join(str(tmp_path / folder) for folder in folders), str(kill_at)]
 
     kill_at = int(np.random.default_rng().integers(1, 12))
-    with subprocess.Popen(command("killed", kill_at), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command(kill_at, "killed"), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if int(line) == kill_at:
                 process.send_signal(signal.SIGKILL)
                 break
-    resumed = subprocess.run(command("killed", -1), capture_output=True, text=True, check=True)
+    resumed = subprocess.run(command(-1, "killed", "whole"), capture_output=True, text=True, check=True)
     assert int(resumed.stdout.split()[0]) >= kill_at  # it went on, and did not start anew
-    subprocess.run(command("whole", -1), capture_output=True, check=True)
     whole, killed = (load_checkpoint(tmp_path / name / CHECKPOINT) for name in ("whole", "killed"))
     for part in ("network", "ema", "objective"):
         assert_same(whole[part], killed[part])
