@@ -4,6 +4,7 @@ They run under Xvfb (``xvfb-run -a pytest``) or on a real screen. Without one
 they fail rather than skip: a GUI that nobody looked at is not tested.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -50,6 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def viewer(make_napari_viewer: Any) -> Iterator[Any]:
     """A real viewer. Jobs that a test leaves running are stopped, as when napari closes."""
+    # napari collects garbage whenever a layer goes: without walks through what earlier tests imported and kept.
+    gc.collect()
+    gc.freeze()
     yield make_napari_viewer()
     stop_all(10)
 
