@@ -1,13 +1,15 @@
-"""Distill a built-in student and score it against its teacher.
+"""Distill a built-in student and score it against its teacher, or give a trained one its card.
 
     GRD_DATA=... python benchmarks/builtin.py nuclei --teacher runs/teacher/teacher.grd.safetensors --undistilled
+    GRD_DATA=... python benchmarks/builtin.py tissue --finish runs/gpu/labels-tissue.grd.safetensors
 
 All training images of its sets, with their labels; the validation images only
 score the result. ``--undistilled`` also trains the same network for as many
 steps without a teacher. Killed, it goes on where it stopped. The file it writes
 goes to ``src/napari_grd/builtin``. ``--again`` trains nothing: it takes what an
 earlier run left, gives all models the partition that they would be given today,
-and scores them anew.
+and scores them anew. ``--finish`` does so with a model that was trained on labels
+alone, by gpu.py for example.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from reporting import hardware, table
 # A fifth of the paper's weights for the relation terms: in a training this short they drown the class-weighted borders
 # at full weight. Settled by `distillation.py --rehearsal`, on training images alone.
 WEIGHTS = LossWeights(agd=2, node=0.02, edge=0.1, agd_inter=0.8, igd_inter=0.2)
+Scores = dict[str, dict[str, dict[str, float]]]  # by model, set and metric
 WIDEST = (0.5, 2.0)  # magnifications a student is to stand
 
 
@@ -39,6 +42,8 @@ class Recipe:
     # Of the partition, settled on training images.
     foreground: float = 0.5
     smallest: float = 1.0  # times what `smallest_object` says
+    # Whether the kind of image can be told by its contrast; electron microscopy, for one, cannot.
+    told_by_contrast: bool = True
 
 
 RECIPES = {
@@ -59,13 +64,26 @@ RECIPES = {
         foreground=0.6,
         smallest=2.0,  # it breaks up cells that it is unsure of
     ),
+    "yeast": Recipe(
+        ("yeastvision_phase",),
+        "Budding yeast in phase contrast, one channel",
+        "Trained on six frames of one film: expect less with other microscopes and strains.",
+    ),
+    "axons": Recipe(
+        ("axondeepseg_sem_axons",),
+        "Axons in cross-sections of nerves, scanning electron microscopy, one channel; the myelin is background",
+        "Trained on six images: axons thinner than 6 pixels, damaged myelin, other stainings.",
+        told_by_contrast=False,
+    ),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=list(RECIPES))
-    parser.add_argument("--teacher", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--teacher", type=Path)
+    what.add_argument("--finish", type=Path, help="a trained model that gets its card; nothing is trained")
     parser.add_argument("--start", type=Path, help="a student whose training goes on")
     parser.add_argument("--undistilled", action="store_true", help="also train it without the teacher, for its card")
     parser.add_argument("--undistilled-steps", type=int, help="default: as many as --steps")
@@ -82,6 +100,12 @@ def main() -> None:
     recipe, out = RECIPES[args.name], args.out or Path("runs") / f"builtin-{args.name}"
     sets = [load(name) for name in recipe.sets]
     pairs = [pair for data in sets for pair in data.train]
+    if args.finish is not None:
+        min_size = round(recipe.smallest * smallest_object([labels for _, labels in pairs]))
+        partition = PartitionConfig(min_size=min_size, foreground_threshold=recipe.foreground)
+        student = partitioned(grd.load_model(args.finish), partition)
+        print(finished(args.name, student, {"student": score(student, sets)}, out))
+        return
     teacher = grd.load_model(args.teacher)
     images, labels = [image for image, _ in pairs], [labels for _, labels in pairs]
     common = {
@@ -125,8 +149,27 @@ def main() -> None:
                 images, labels, config, axes=sets[0].axes, validation=0.0, out_dir=folder, on_event=on_event
             )
         scores["undistilled"] = score(partitioned(alone, partition), sets)
+    print(finished(args.name, student, scores, out))
+    print(hardware(), "\n")
+    rows = []
+    for data in scores["teacher"]:
+        for metric in ("ap50", "aji", "sbd", "pq"):
+            top, own = scores["teacher"][data][metric], scores["student"][data][metric]
+            alone_too = [scores["undistilled"][data][metric]] if args.undistilled else []
+            rows.append([data, metric.upper(), top, *alone_too, own, f"{100 * own / top:.1f} %"])
+    heads = ["set", "metric", "teacher", *(["undistilled"] if args.undistilled else []), "student", "student / teacher"]
+    print(table(heads, rows, digits=3))
+
+
+def finished(name: str, student: grd.Model, scores: Scores, out: Path) -> Path:
+    """Write a student with its card."""
+    recipe = RECIPES[name]
+    if not recipe.told_by_contrast:
+        student = replace(student, config=student.config.replace(contrast=None))
     student = student.with_card(
-        name=args.name,
+        name=name,
+        kind="student",
+        version=grd.__version__,
         summary=recipe.summary,
         trained_on=tuple(ORIGIN[name] for name in recipe.sets),
         scores={
@@ -137,16 +180,8 @@ def main() -> None:
         },
         limits=recipe.limits,
     )
-    print(grd.save_model(student, out / f"{args.name}.grd.safetensors"))
-    print(hardware(), "\n")
-    rows = []
-    for data in scores["teacher"]:
-        for metric in ("ap50", "aji", "sbd", "pq"):
-            top, own = scores["teacher"][data][metric], scores["student"][data][metric]
-            alone_too = [scores["undistilled"][data][metric]] if args.undistilled else []
-            rows.append([data, metric.upper(), top, *alone_too, own, f"{100 * own / top:.1f} %"])
-    heads = ["set", "metric", "teacher", *(["undistilled"] if args.undistilled else []), "student", "student / teacher"]
-    print(table(heads, rows, digits=3))
+    out.mkdir(parents=True, exist_ok=True)
+    return grd.save_model(student, out / f"{name}.grd.safetensors")
 
 
 def partitioned(model: grd.Model, partition: PartitionConfig) -> grd.Model:

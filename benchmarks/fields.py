@@ -184,7 +184,7 @@ def blank(side: int) -> None:
         f"uneven, JPEG, quality {quality}": _jpeg(slides["uneven blank slide"], quality) for quality in (30, 70, 90)
     }
     rows = []
-    for name in ("nuclei", "phase", "tissue"):
+    for name in (card.name for card in grd.builtin_models() if card.kind == "student"):
         model = grd.load_model(name)
         images = slides if model.config.in_channels == 3 else fields
         for kind, image in images.items():

@@ -17,7 +17,7 @@ from napari_grd.blockwise.block_work import BlockWork
 from napari_grd.blockwise.segment_zarr import iter_segment_zarr, segment_zarr
 from napari_grd.config import SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.errors import DataError, GrdError, NothingStandsOut, OutputError
+from napari_grd.errors import DataError, GrdError, NothingStandsOut, OutOfMemory, OutputError
 from napari_grd.hub import load_model
 from napari_grd.inference.segment import iter_segment
 from napari_grd.io.images import read_image
@@ -215,3 +215,10 @@ def test_a_model_of_volumes_is_refused(model: Model, tmp_path: Path) -> None:
     with pytest.raises(GrdError, match="takes volumes"):
         segment_zarr(volumes, np.zeros((64, 64)), tmp_path / "labels.ome.zarr")
     assert not (tmp_path / "labels.ome.zarr").exists()
+
+
+def test_too_little_memory_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_grd.inference.memory.available_memory", lambda: 1 << 20)
+    with pytest.raises(OutOfMemory, match=r"for a block of 96 x 128 pixels in each of 2 processes.*fewer workers"):
+        segment_zarr("nuclei", np.zeros((96, 128)), tmp_path / "labels.ome.zarr", CONFIG, workers=2)
+    assert not any(tmp_path.iterdir())

@@ -41,8 +41,14 @@ def test_each_kind_gets_its_model(image, name):
     ranked = grd.suggest_model(image())
     assert ranked[0].name == name
     assert ranked[0].score == 1 > ranked[1].score
-    assert {each.name for each in ranked} == {"cells", "nuclei", "phase", "tissue"}
+    assert {each.name for each in ranked} == {"axons", "cells", "nuclei", "phase", "tissue", "yeast"}
     assert all(each.reason.endswith(".") for each in ranked)
+
+
+def test_yeast_is_the_second_choice_in_phase_contrast():
+    ranked = grd.suggest_model(phase())
+    assert [each.name for each in ranked[:2]] == ["phase", "yeast"]
+    assert ranked[1].reason == "It was trained on budding yeast in phase contrast alone."
 
 
 def test_dark_on_bright_is_told_and_still_for_nuclei():
@@ -59,7 +65,7 @@ def test_axes_are_asked_for_where_they_are_not_clear():
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (30, 30, 3)])
 def test_images_without_content_are_ranked_too(shape):
-    assert len(grd.suggest_model(np.zeros(shape))) == 4
+    assert len(grd.suggest_model(np.zeros(shape))) == 6
 
 
 def test_a_model_of_another_kind_says_so():

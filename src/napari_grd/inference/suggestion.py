@@ -16,7 +16,9 @@ from napari_grd.models.model import Contrast, ModelConfig
 
 _KNOWN: dict[Contrast, Kind] = {"bright": "fluorescence", "edges": "phase contrast", "dark": "stained tissue"}
 _DARK: Kind = "dark on bright"
-_FIT, _INVERTED, _MANY, _OTHER = 1.0, 0.6, 0.3, 0.1
+_FIT, _INVERTED, _NARROW, _MANY, _OTHER = 1.0, 0.6, 0.5, 0.3, 0.1
+# Built-in models of one kind of object, which the histogram of an image does not tell.
+_ONE_OBJECT = {"axons": "axons in electron microscopy", "yeast": "budding yeast in phase contrast"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,11 @@ def mismatch(model: ModelConfig, found: ImageKind) -> str | None:
         return None
     if found.kind == _DARK and model.in_channels == 3:
         return None
-    better = [name for name, other in _built_in().items() if other.contrast and _KNOWN[other.contrast] == found.kind]
+    better = [
+        name
+        for name, other in _built_in().items()
+        if name not in _ONE_OBJECT and other.contrast and _KNOWN[other.contrast] == found.kind
+    ]
     remedy = f" Try the built-in model {better[0]!r}." if better else ""
     return f"The image looks like {found.kind} ({found.reason}), but the model was trained on {known}.{remedy}"
 
@@ -108,6 +114,10 @@ def _suggestion(name: str, model: ModelConfig, found: ImageKind, channels: int) 
     known = None if model.contrast is None else _KNOWN[model.contrast]
     if model.in_channels > channels and channels != 1:
         return Suggestion(name, 0.0, f"It takes {model.in_channels} channels, but the image has {channels}.")
+    if name in _ONE_OBJECT:
+        return Suggestion(
+            name, _NARROW if found.kind == known else _OTHER, f"It was trained on {_ONE_OBJECT[name]} alone."
+        )
     if found.kind == known:
         return Suggestion(name, _FIT, f"The image looks like {found.kind}: {found.reason}.")
     if found.kind == _DARK and known == "fluorescence":
