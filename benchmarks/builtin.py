@@ -68,11 +68,12 @@ RECIPES = {
         ("yeastvision_phase",),
         "Budding yeast in phase contrast, one channel",
         "Trained on six frames of one film: expect less with other microscopes and strains.",
+        smallest=0.75,
     ),
     "axons": Recipe(
         ("axondeepseg_sem_axons",),
         "Axons in cross-sections of nerves, scanning electron microscopy, one channel; the myelin is background",
-        "Trained on six images: axons thinner than 6 pixels, damaged myelin, other stainings.",
+        "Trained on six images: axons thinner than 6 pixels, damaged myelin, other stainings; images of smoothed noise.",
         told_by_contrast=False,
     ),
 }
