@@ -73,7 +73,7 @@ RECIPES = {
     "axons": Recipe(
         ("axondeepseg_sem_axons",),
         "Axons in cross-sections of nerves, scanning electron microscopy, one channel; the myelin is background",
-        "Trained on six images: axons thinner than 6 pixels, damaged myelin, other stainings; images of smoothed noise.",
+        "Trained on six images: axons thinner than 6 pixels, damaged myelin, other stainings; smoothed noise.",
         told_by_contrast=False,
     ),
 }
