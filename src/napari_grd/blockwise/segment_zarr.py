@@ -62,6 +62,7 @@ def iter_segment_zarr(
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
     >>> from napari_grd.data.simulate import nuclei_2d
     >>> image, _ = nuclei_2d(np.random.default_rng(0), (128, 128))
     >>> with TemporaryDirectory() as folder:
@@ -190,6 +191,8 @@ def segment_zarr(
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> import zarr
     >>> from napari_grd.data.simulate import nuclei_2d
     >>> image, _ = nuclei_2d(np.random.default_rng(0), (128, 128))
     >>> with TemporaryDirectory() as folder:
