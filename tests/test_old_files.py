@@ -83,7 +83,7 @@ def test_a_stopped_distillation_resumes_with_its_cache(tmp_path: Path) -> None:
     ],
 )
 def test_a_built_in_model_is_the_same(name: str, fingerprint: str, objects: int | None) -> None:
-    """Same settings and weights, so that caches of its predictions stay valid; a model that was trained anew has others."""
+    """Same settings and weights: caches of its predictions stay valid. A model that is trained anew has others."""
     model = grd.load_model(name)
     assert model_fingerprint(model) == fingerprint
     image, _ = nuclei_2d(np.random.default_rng(0), (96, 96))

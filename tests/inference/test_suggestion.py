@@ -1,6 +1,5 @@
 """Which built-in model fits an image."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +89,7 @@ def test_a_model_of_another_kind_says_so():
         ("dsb2018_histology_rgb", "tissue"),
     ],
 )
-def test_real_images_get_their_model(folder, name):
-    files = find_images(Path(os.environ["GRD_DATA"]) / folder / "images")[::7]
+def test_real_images_get_their_model(real_data: Path, folder, name):
+    files = find_images(real_data / folder / "images")[::7]
     found = [grd.suggest_model(read_image(path).pixels)[0].name for path in files]
     assert found.count(name) >= 0.9 * len(found)
