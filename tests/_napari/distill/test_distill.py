@@ -270,8 +270,9 @@ def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistillWidge
     cost = widget.student.cost
     assert "ms for 512 x 512" in cost.text()
     qtbot.waitUntil(lambda: cost.height() >= cost.heightForWidth(cost.width()), timeout=WAIT)
-    widget.student.choice.setCurrentIndex(1)
-    qtbot.waitUntil(lambda: "1.18 M parameters" in widget.student.cost.text(), timeout=WAIT)
+    for size, parameters in (("Fast: half of Tiny's time", "0.26 M"), ("Small", "1.18 M")):
+        widget.student.choice.setCurrentText(size)
+        qtbot.waitUntil(lambda text=parameters: f"{text} parameters" in widget.student.cost.text(), timeout=WAIT)
 
 
 def test_saving_the_student(viewer: Any, widget: DistillWidget, qtbot: Any, tmp_path: Path) -> None:
