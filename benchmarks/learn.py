@@ -27,7 +27,7 @@ from common import ORIGIN, Dataset, load, score
 from napari_grd.corrections.fine_tune import fitting_starts
 from napari_grd.corrections.kinds import Draw, Erase
 from napari_grd.corrections.region import Region
-from napari_grd.hub import builtin_paths
+from napari_grd.hub import ONE_OBJECT, builtin_paths
 from reporting import hardware, table
 
 SETS = ("usiigaci_phase", "yeastvision_phase", "axondeepseg_sem_axons", "dsb2018_histology_rgb")
@@ -111,7 +111,7 @@ def learn(
 def students(data: Dataset) -> list[grd.Model]:
     """Built-in students of as many channels that were not trained on a set."""
     known = WORDS.get(data.name, ORIGIN.get(data.name, data.name).rsplit(",", 1)[0])
-    models = {name: grd.load_model(name) for name in builtin_paths()}
+    models = {name: grd.load_model(name) for name in builtin_paths() if name not in ONE_OBJECT}
     unlisted = [
         model.with_card(name=name)
         for name, model in models.items()

@@ -27,6 +27,9 @@ STUDENT = "nuclei"
 TEACHER = "nuclei-teacher"
 """The built-in model that is large enough to be a teacher."""
 
+ONE_OBJECT = {"axons": "axons in electron microscopy", "yeast": "budding yeast in phase contrast"}
+"""Built-in models of one kind of object. They are poor starts for any other: learning from corrections skips them."""
+
 ModelLike: TypeAlias = Union["Model", str, Path]
 """A model, its name, or the path of its file: the argument of :func:`as_model`."""
 

@@ -119,7 +119,7 @@ def test_what_was_erased_is_no_object_of_the_labels(model: Model) -> None:
 
 def test_the_start_is_a_student_of_as_many_channels() -> None:
     assert {one.config.in_channels for one in _starts("auto", [IMAGE], [accepted()])} == {1}
-    assert all(one.card.kind != "teacher" for one in _starts("auto", [IMAGE], [accepted()]))
+    assert {one.card.name for one in _starts("auto", [IMAGE], [accepted()])} == {"cells", "nuclei", "phase"}
     color = np.stack([IMAGE] * 3, -1)
     assert {one.config.in_channels for one in _starts("auto", [color], [accepted(color, "yxc")])} == {3}
     assert {one.config.in_channels for one in _starts("auto", [color[..., :2]], [accepted(color[..., :2], "yxc")])} == {

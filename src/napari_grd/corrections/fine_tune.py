@@ -21,7 +21,7 @@ from napari_grd.errors import ConfigError, CorrectionError, GrdError, LabelError
 from napari_grd.finetuning.channels import widened
 from napari_grd.finetuning.fine_tune import iter_fit_known
 from napari_grd.finetuning.pupil import Improved
-from napari_grd.hub import ModelLike, as_model, builtin_paths, load_model
+from napari_grd.hub import ONE_OBJECT, ModelLike, as_model, builtin_paths, load_model
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_segment, predict
 from napari_grd.jobs import Event, Job, drain
@@ -442,7 +442,7 @@ def builtin_starts(channels: Sequence[int]) -> list[Model]:
             "Learn from images of one number of channels at a time.",
         )
     wanted = channels[0] if channels else 1
-    return fitting_starts([load_model(name) for name in builtin_paths()], wanted)
+    return fitting_starts([load_model(name) for name in builtin_paths() if name not in ONE_OBJECT], wanted)
 
 
 def fitting_starts(models: Sequence[Model], channels: int) -> list[Model]:

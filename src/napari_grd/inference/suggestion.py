@@ -7,7 +7,7 @@ from typing import Any, cast
 from napari_grd.data.image_kind import ImageKind, Kind, image_kind
 from napari_grd.data.inputs import array_and_shape, check_axes
 from napari_grd.errors import ImageError
-from napari_grd.hub import TEACHER, builtin_paths
+from napari_grd.hub import ONE_OBJECT, TEACHER, builtin_paths
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource
@@ -17,8 +17,6 @@ from napari_grd.models.model import Contrast, ModelConfig
 _KNOWN: dict[Contrast, Kind] = {"bright": "fluorescence", "edges": "phase contrast", "dark": "stained tissue"}
 _DARK: Kind = "dark on bright"
 _FIT, _INVERTED, _NARROW, _MANY, _OTHER = 1.0, 0.6, 0.5, 0.3, 0.1
-# Built-in models of one kind of object, which the histogram of an image does not tell.
-_ONE_OBJECT = {"axons": "axons in electron microscopy", "yeast": "budding yeast in phase contrast"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def mismatch(model: ModelConfig, found: ImageKind) -> str | None:
     better = [
         name
         for name, other in _built_in().items()
-        if name not in _ONE_OBJECT and other.contrast and _KNOWN[other.contrast] == found.kind
+        if name not in ONE_OBJECT and other.contrast and _KNOWN[other.contrast] == found.kind
     ]
     remedy = f" Try the built-in model {better[0]!r}." if better else ""
     return f"The image looks like {found.kind} ({found.reason}), but the model was trained on {known}.{remedy}"
@@ -114,9 +112,9 @@ def _suggestion(name: str, model: ModelConfig, found: ImageKind, channels: int) 
     known = None if model.contrast is None else _KNOWN[model.contrast]
     if model.in_channels > channels and channels != 1:
         return Suggestion(name, 0.0, f"It takes {model.in_channels} channels, but the image has {channels}.")
-    if name in _ONE_OBJECT:
+    if name in ONE_OBJECT:
         return Suggestion(
-            name, _NARROW if found.kind == known else _OTHER, f"It was trained on {_ONE_OBJECT[name]} alone."
+            name, _NARROW if found.kind == known else _OTHER, f"It was trained on {ONE_OBJECT[name]} alone."
         )
     if found.kind == known:
         return Suggestion(name, _FIT, f"The image looks like {found.kind}: {found.reason}.")

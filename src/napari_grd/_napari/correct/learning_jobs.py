@@ -17,7 +17,7 @@ from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
 from napari_grd.graph.parallel import thread_count
-from napari_grd.hub import builtin_paths
+from napari_grd.hub import ONE_OBJECT, builtin_paths
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict, iter_segment, predict
 from napari_grd.inference.view import resolve_view
@@ -240,7 +240,9 @@ def _starts(
         return [known]
     from napari_grd.corrections.fine_tune import fitting_starts  # imports what trains
 
-    fit = fitting_starts([get_model(name) for name in builtin_paths() if name != learning.model], channels)
+    fit = fitting_starts(
+        [get_model(name) for name in builtin_paths() if name not in (learning.model, *ONE_OBJECT)], channels
+    )
     return fit if known is None else [known, *fit]
 
 
