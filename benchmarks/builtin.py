@@ -42,8 +42,8 @@ class Recipe:
     # Of the partition, settled on training images.
     foreground: float = 0.5
     smallest: float = 1.0  # times what `smallest_object` says
-    # Whether the kind of image can be told by its contrast; electron microscopy, for one, cannot.
-    told_by_contrast: bool = True
+    # Whether the contrast of an image shows its kind. That of electron micrographs does not.
+    kind_shows_in_contrast: bool = True
 
 
 RECIPES = {
@@ -74,7 +74,7 @@ RECIPES = {
         ("axondeepseg_sem_axons",),
         "Axons in cross-sections of nerves, scanning electron microscopy, one channel; the myelin is background",
         "Trained on six images: axons thinner than 6 pixels, damaged myelin, other stainings; smoothed noise.",
-        told_by_contrast=False,
+        kind_shows_in_contrast=False,
     ),
 }
 
@@ -165,7 +165,7 @@ def main() -> None:
 def finished(name: str, student: grd.Model, scores: Scores, out: Path) -> Path:
     """Write a student with its card."""
     recipe = RECIPES[name]
-    if not recipe.told_by_contrast:
+    if not recipe.kind_shows_in_contrast:
         student = replace(student, config=student.config.replace(contrast=None))
     student = student.with_card(
         name=name,

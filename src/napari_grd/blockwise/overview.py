@@ -11,7 +11,7 @@ from napari_grd.blockwise.store import LabelStore
 from napari_grd.jobs import PreviewImages
 
 _SIDE = 2048  # pixels
-_LARGEST = 1 << 26  # pixels of all planes
+_LARGEST = 1 << 24  # pixels of all planes, 64 MiB
 _APART = 1009  # between the numbers of objects in blocks that follow each other, so that their colors differ
 
 

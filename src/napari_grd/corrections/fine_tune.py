@@ -519,7 +519,7 @@ def fine_tune(
     GrdError
         If images, labels or settings cannot be used.
     Cancelled
-        If ``cancelled`` answered true.
+        If ``cancelled`` returned true.
 
     Warns
     -----

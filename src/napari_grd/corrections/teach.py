@@ -81,7 +81,7 @@ def iter_teach(
     improved : callable, optional
         Called every few seconds with the teacher so far; the dict of images that it returns is yielded as a preview.
     finish : callable, optional
-        Asked at every step. Once it returns true, the result is the best teacher so far, and the student of its best
+        Called at every step. Once it returns true, the result is the best teacher so far, and the student of its best
         validation so far, if there is one.
 
     Returns
@@ -190,7 +190,7 @@ def _distilled(
 
 
 def _tunable(teacher: Teacher, config: TeachConfig) -> tuple[Model, TeachConfig]:
-    """The model that is the teacher, and the settings with the size of objects that it was told."""
+    """The model that is the teacher, and the settings with its object diameter, if one is given."""
     if not isinstance(teacher, EmbeddingTeacher):
         raise ConfigError(
             f"The teacher {teacher.name!r} cannot be tuned: it is not a model of napari-grd.",
@@ -326,7 +326,7 @@ def teach(
     GrdError
         If images, labels or settings cannot be used.
     Cancelled
-        If ``cancelled`` answered true.
+        If ``cancelled`` returned true.
 
     Warns
     -----

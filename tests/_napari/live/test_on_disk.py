@@ -11,7 +11,9 @@ from napari.layers import Labels
 import napari_grd as grd
 from napari_grd._napari.live import on_disk
 from napari_grd.data.simulate import nuclei_2d
+from napari_grd.io.calibration import Calibration
 from napari_grd.io.ome_zarr import OmeZarr
+from napari_grd.io.ome_zarr_labels import write_labels_zarr
 
 IMAGE = nuclei_2d(np.random.default_rng(0), (600, 1100))[0]
 CONFIG = grd.SegmentConfig(object_diameter=None)
@@ -130,7 +132,13 @@ def test_within_a_zarr_the_labels_are_proposed_beside_the_image(viewer: Any, tmp
     layer = viewer.add_image(IMAGE, name="slide")
     source = on_disk.ImageSource(layer)
     assert on_disk.proposed_path(source, "nuclei") == Path.home() / "slide nuclei.ome.zarr"
-    folder = tmp_path / "image.zarr"
+    image = write_labels_zarr(tmp_path / "image.ome.zarr", IMAGE.astype(np.uint32), Calibration.of("yx"))
+    layer._source = layer.source.model_copy(update={"path": str(image)})
+    assert on_disk.proposed_path(source, "nuclei") == image / "labels" / "nuclei"
+    folder = tmp_path / "images"
     folder.mkdir()
     layer._source = layer.source.model_copy(update={"path": str(folder)})
-    assert on_disk.proposed_path(source, "nuclei") == folder / "labels" / "nuclei"
+    layer.name = "plate/A1"
+    proposed = on_disk.proposed_path(source, "nuclei")
+    assert proposed.parent == tmp_path
+    assert proposed.name.endswith("nuclei.ome.zarr")

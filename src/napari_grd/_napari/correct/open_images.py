@@ -23,7 +23,7 @@ ReadPlane: TypeAlias = Callable[[], NDArray[Any]]
 
 
 def untouched_images(viewer: "napari.viewer.Viewer", corrected: Sequence[CorrectedLayer]) -> list[ImageSource]:
-    """Open images of as many channels as the first corrected one that nobody corrected."""
+    """Open images without corrections that have as many channels as the first corrected one."""
     first = corrected[0].target.source
     used = {channel.layer for channel in first.channels} | {layer.target.source.layer for layer in corrected}
     found: list[ImageSource] = []

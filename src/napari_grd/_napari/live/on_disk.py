@@ -14,7 +14,9 @@ from napari_grd._napari.source import ImageSource
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ImageError
 from napari_grd.io.calibration import Calibration
+from napari_grd.io.names import file_name
 from napari_grd.io.ome_zarr import OmeZarr
+from napari_grd.io.ome_zarr_metadata import attributes_of, ome_of
 from napari_grd.jobs import Job, PreviewImages
 
 if TYPE_CHECKING:
@@ -32,9 +34,10 @@ def pixels_of(source: ImageSource) -> int:
 def proposed_path(source: ImageSource, model: str) -> Path:
     """Where the labels of an image are expected: within a local OME-Zarr, else beside the file."""
     path = Path(source.layer.source.path) if source.layer.source.path else None
-    if path is not None and path.is_dir():
-        return path / "labels" / model
-    return (Path.home() if path is None else path.parent) / f"{source.layer.name} {model}.ome.zarr"
+    if path is not None and "multiscales" in ome_of(attributes_of(path)):  # not a plate, nor a folder of other images
+        return path / "labels" / file_name(model)
+    folder = Path.home() if path is None else path.parent
+    return folder / f"{file_name(f'{source.layer.name} {model}')}.ome.zarr"
 
 
 def iter_segment_on_disk(source: ImageSource, model: "Model", config: SegmentConfig, path: Path) -> Job[Labels]:
