@@ -4,14 +4,17 @@ They run under Xvfb (``xvfb-run -a pytest``) or on a real screen. Without one
 they fail rather than skip: a GUI that nobody looked at is not tested.
 """
 
+import builtins
 import gc
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QObject
 
 from napari_grd import hub
 from napari_grd._napari.worker import stop_all
@@ -46,6 +49,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("windows"))
+
+
+@pytest.fixture(autouse=True)
+def _qt_classes_of_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No worker may define a class of Qt, by importing it for instance: see test_quitting.py."""
+    build, made = builtins.__build_class__, []
+
+    def watched(*arguments: Any, **keywords: Any) -> Any:
+        new = build(*arguments, **keywords)
+        if threading.current_thread() is not threading.main_thread() and issubclass(type(new), type(QObject)):
+            made.append(new)
+        return new
+
+    monkeypatch.setattr(builtins, "__build_class__", watched)
+    yield
+    assert not made
 
 
 @pytest.fixture

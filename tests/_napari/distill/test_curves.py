@@ -1,6 +1,7 @@
 """Curves, and numbers where there is nothing to draw curves with."""
 
 import gc
+import sys
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QMenu
 
-from napari_grd._napari.distill.curves import Curves, load_plotting
+from napari_grd._napari.distill.curves import Curves
 from napari_grd.jobs import StepMetrics
 
 TRAIN = [
@@ -26,7 +27,7 @@ def curves(qtbot: Any) -> Curves:
 
 
 def test_points_are_kept_and_drawn(curves: Curves) -> None:
-    curves.prepare(load_plotting())
+    curves.prepare()
     for event in (*TRAIN, SCORES):
         curves.add(event)
     assert curves.points == {
@@ -53,8 +54,9 @@ def test_steps_that_come_again_replace_the_old_ones(curves: Curves) -> None:
     assert curves.points["train", "loss"] == ([10, 20], [2.0, 1.0])
 
 
-def test_without_pyqtgraph_the_latest_numbers_are_shown(curves: Curves) -> None:
-    curves.prepare(None)
+def test_without_pyqtgraph_the_latest_numbers_are_shown(curves: Curves, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyqtgraph", None)
+    curves.prepare()
     for event in (*TRAIN, SCORES):
         curves.add(event)
     assert curves.numbers.text() == "Loss at step 20: loss 1, agd 0.25\nScores at step 20: ap50 0.75, aji 0.5"
@@ -68,7 +70,7 @@ def test_closed_plots_leave_no_menus_behind(qtbot: Any) -> None:
 
     before = menus()
     curves = Curves()
-    curves.prepare(load_plotting())
+    curves.prepare()
     assert menus() > before
     curves.close_plots()
     curves.deleteLater()

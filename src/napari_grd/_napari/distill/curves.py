@@ -46,19 +46,22 @@ class Curves(QWidget):
         self._column.addWidget(self.numbers)
         self.hide()
 
-    def prepare(self, pyqtgraph: Any) -> None:
-        """Create the plots ahead of time: it is too slow during interaction.
+    def prepare(self) -> None:
+        """Create the plots. The first call takes about half a second, so that it belongs to the start of a run.
 
-        Parameters
-        ----------
-        pyqtgraph : module or None
-            From :func:`load_plotting`.
+        Only the thread of the window may import pyqtgraph: PySide looks up the classes of Qt without a lock while it
+        paints, and fails where another thread defines one.
         """
+        if self._plots:
+            return
+        try:
+            import pyqtgraph
+        except ImportError:
+            return
         self._pyqtgraph = pyqtgraph
-        if pyqtgraph is not None and not self._plots:
-            self.numbers.hide()
-            for kind in ("train", "validation"):
-                self._plots[kind] = self._make_plot(kind)
+        self.numbers.hide()
+        for kind in ("train", "validation"):
+            self._plots[kind] = self._make_plot(kind)
 
     @property
     def close_plots(self) -> Callable[[], None]:
@@ -143,15 +146,3 @@ def _close_all(plots: dict[str, Any]) -> None:
         plot = plots.popitem()[1]
         with suppress(RuntimeError):  # a script that ends without an event loop takes the menus away first
             plot.close()
-
-
-def load_plotting() -> Any:
-    """pyqtgraph, or None where it is not installed.
-
-    The first call takes a large fraction of a second: make it in a worker.
-    """
-    try:
-        import pyqtgraph
-    except ImportError:
-        return None
-    return pyqtgraph

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLay
 
 from napari_grd._napari.deferred import DeferredCalls
 from napari_grd._napari.distill.cost import Answer, CostLine, CostRequest
-from napari_grd._napari.distill.curves import Curves, load_plotting
+from napari_grd._napari.distill.curves import Curves
 from napari_grd._napari.distill.data import DataPicker
 from napari_grd._napari.distill.form import ConfigForm
 from napari_grd._napari.distill.job import DistillRequest, iter_distill_request, read_settings
@@ -78,7 +78,6 @@ class DistillWidget(Panel):
         for signal in (self.data.changed, self.form.changed):
             signal.connect(self._estimate.changed)
         self.follow(self.viewer.layers.events.removed, self._on_layer_removed)
-        self.track(run_call(load_plotting, on_done=self.curves.prepare, on_error=self.show_error))
         self._on_teacher()
         self._enable()
 
@@ -167,6 +166,7 @@ class DistillWidget(Panel):
 
     def start(self, request: DistillRequest) -> None:
         """Start or resume a run."""
+        self.curves.prepare()
         if request is not self._request:
             self.curves.clear()
             self.preview.start(request.held[0] if request.held else None)
