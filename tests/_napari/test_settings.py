@@ -20,7 +20,7 @@ def stored(plugin_settings: Any, npe2pm: Any) -> Any:
 @pytest.mark.usefixtures("stored")
 def test_the_defaults_need_no_choice() -> None:
     found = settings()
-    assert (found.device, found.threads, found.zarr_folders) == ("auto", 0, True)
+    assert (found.device, found.threads, found.zarr_folders, found.ome_tiffs) == ("auto", 0, True, True)
     assert found.cache_folder.is_absolute()
     assert found.cache_bytes == 4_000_000_000
 
@@ -31,7 +31,8 @@ def test_choices_arrive(stored: Any, tmp_path: Path) -> None:
     stored.cache.folder = str(tmp_path)
     stored.cache.megabytes = 200
     stored.files.zarr_folders = False
-    assert settings() == Settings("cpu", 2, tmp_path, 200_000_000, False)
+    stored.files.ome_tiffs = False
+    assert settings() == Settings("cpu", 2, tmp_path, 200_000_000, False, False)
 
 
 def test_a_device_that_does_not_exist_is_refused_when_it_is_set(stored: Any) -> None:

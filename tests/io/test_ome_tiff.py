@@ -11,7 +11,7 @@ import tifffile
 
 from napari_grd.errors import DataError, LabelError, OutputError
 from napari_grd.io.calibration import Calibration
-from napari_grd.io.ome_tiff import read_provenance, write_labels_ome_tiff
+from napari_grd.io.ome_tiff import holds_labels, read_provenance, write_labels_ome_tiff
 
 UM = "micrometer"
 MADE = {"version": "1.0", "model": {"name": "nuclei <µ&>"}}
@@ -74,6 +74,33 @@ def test_a_file_of_another_kind_has_no_maker(tmp_path: Path) -> None:
     (tmp_path / "b.tif").write_bytes(b"no TIFF at all")
     with pytest.raises(DataError, match=r"b.tif.*cannot be read"):
         read_provenance(tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "dtype", "found"),
+    [
+        ({"Channel": {"Name": ["Labels"]}}, np.uint16, True),
+        ({"Name": "instance_labels"}, np.uint16, True),
+        ({"Name": "cell masks"}, np.uint8, True),
+        ({"Name": "labels"}, np.float32, False),
+        ({"Name": "cells labeled with DAPI"}, np.uint16, False),
+        ({"Name": "labels", "axes": "CYX"}, np.uint16, False),
+        ({}, np.uint16, False),
+    ],
+)
+def test_labels_are_known_by_what_the_metadata_say(tmp_path: Path, metadata: Any, dtype: Any, found: bool) -> None:
+    shape = (2, 4, 5) if "axes" in metadata else (4, 5)
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.ones(shape, dtype), metadata=metadata)
+    assert holds_labels(tmp_path / "a.ome.tif") is found
+
+
+def test_labels_of_ours_are_known_with_and_without_provenance(tmp_path: Path) -> None:
+    for made in ({}, MADE):
+        assert holds_labels(write_labels_ome_tiff(tmp_path / "a.ome.tif", draw(4, 5), Calibration.of("yx"), made))
+    (tmp_path / "b.ome.tif").write_bytes((tmp_path / "a.ome.tif").read_bytes()[:30])
+    (tmp_path / "c.ome.tif").write_bytes(b"II*\0")
+    tifffile.imwrite(tmp_path / "d.ome.tif", np.ones((4, 5), np.uint8), description="<OME", metadata=None)
+    assert not [name for name in ("b", "c", "d", "none") if holds_labels(tmp_path / f"{name}.ome.tif")]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ class Settings:
         Maximum size of the cache.
     zarr_folders : bool
         Whether Zarr folders are opened with this plugin without asking.
+    ome_tiffs : bool
+        Whether OME-TIFF files are.
     """
 
     device: str
@@ -33,6 +35,7 @@ class Settings:
     cache_folder: Path
     cache_bytes: int
     zarr_folders: bool
+    ome_tiffs: bool
 
 
 def settings() -> Settings:
@@ -51,4 +54,5 @@ def settings() -> Settings:
         cache_folder=Path(folder).expanduser() if folder else default_cache_folder(),
         cache_bytes=stored.cache.megabytes * 1_000_000,
         zarr_folders=stored.files.zarr_folders,
+        ome_tiffs=stored.files.ome_tiffs,
     )

@@ -1,7 +1,9 @@
 """Label images as OME-TIFF, with pixel sizes and provenance."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,11 +17,15 @@ from napari_grd.errors import DataError, LabelError, OutputError
 from napari_grd.io.atomic import atomic_path
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.label_values import stored_type
+from napari_grd.io.tiff_metadata import ome_root
 from napari_grd.io.units import LENGTHS, TIMES
 
 SUFFIXES = (".ome.tif", ".ome.tiff")
 
 _NAMESPACE = "napari_grd"
+_CREATOR = "napari-grd"
+_INTEGERS = ("uint8", "uint16", "uint32", "int8", "int16", "int32")
+_LABELS = re.compile(r"((instance|object|cell|nuclei|nucleus|segmentation)[ _-])?(labels?|masks?)", re.IGNORECASE)
 _SPATIAL = "ZYX"
 _LEADING = "TZC"
 
@@ -64,7 +70,7 @@ def write_ome(path: Path, labels: Any, calibration: Calibration, provenance: Map
     """:func:`write_labels_ome_tiff` under any name."""
     dtype = stored_type(labels)
     axes = _letters(calibration.axes)
-    metadata: dict[str, Any] = {"axes": axes, "Creator": f"napari-grd {__version__}"}
+    metadata: dict[str, Any] = {"axes": axes, "Creator": f"{_CREATOR} {__version__}"}
     metadata |= _sizes(axes, calibration) | _positions(axes, calibration, labels.shape)
     if provenance:
         metadata["CommentAnnotation"] = {"Namespace": _NAMESPACE, "Value": json.dumps(dict(provenance))}
@@ -91,17 +97,51 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     DataError
         If the file is not a TIFF.
     """
+    root = _described(path)
+    if root is None:
+        return {}
+    for element in root.iter("CommentAnnotation"):
+        if element.get("Namespace") == _NAMESPACE:
+            with suppress(ValueError):  # edited by other programs
+                found = json.loads("".join(element.itertext()))
+                return dict(found) if isinstance(found, dict) else {}
+    return {}
+
+
+def holds_labels(path: str | Path) -> bool:
+    """Whether an OME-TIFF says that its pixels are labels.
+
+    It does if :func:`write_labels_ome_tiff` wrote it, or if its only image, or the only channel of this, is named as
+    labels are (``"labels"``, ``"instance labels"``, ``"cell mask"``, ...) and has integers. Only its head is read.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file; what is no TIFF holds no labels.
+    """
+    try:
+        root = _described(path)
+    except DataError:
+        return False
+    images = [] if root is None else root.findall("Image")
+    pixels = images[0].find("Pixels") if len(images) == 1 else None
+    if root is None or pixels is None or pixels.get("Type", "").lower() not in _INTEGERS:
+        return False
+    if root.get("Creator", "").startswith(_CREATOR):
+        return True
+    channels = pixels.findall("Channel")
+    names = [images[0].get("Name"), channels[0].get("Name") if channels else None]
+    return pixels.get("SizeC", "1") == "1" and any(_LABELS.fullmatch(name or "") for name in names)
+
+
+def _described(path: str | Path) -> ElementTree.Element | None:
+    """The OME-XML of a TIFF; None if there is none."""
     try:
         with tifffile.TiffFile(path) as file:
             described = file.ome_metadata
-    except (OSError, tifffile.TiffFileError) as error:
+        return ome_root(described) if described else None
+    except Exception as error:  # tifffile raises many types for damaged files
         raise DataError(f"The file {str(path)!r} cannot be read ({error}).", "Check the path.") from error
-    if not described:
-        return {}
-    for element in ElementTree.fromstring(described).iter():
-        if element.tag.endswith("CommentAnnotation") and element.get("Namespace") == _NAMESPACE:
-            return dict(json.loads("".join(element.itertext())))
-    return {}
 
 
 def _letters(axes: tuple[str, ...]) -> str:

@@ -47,7 +47,7 @@ def model() -> Model:
 @pytest.fixture
 def widget(viewer: Any, nuclei: Any, model: Model, tmp_path: Path, monkeypatch: Any) -> DistillWidget:
     """The widget, on an image that is ticked, with a recipe of a second."""
-    chosen = Settings("auto", 0, tmp_path / "cache", 10**9, False)
+    chosen = Settings("auto", 0, tmp_path / "cache", 10**9, False, False)
     monkeypatch.setattr("napari_grd._napari.distill.widget.settings", lambda: chosen)
     viewer.add_image(nuclei[0], name="nuclei", scale=(0.5, 0.5), translate=(3, 4), units="um")
     widget = DistillWidget(viewer)

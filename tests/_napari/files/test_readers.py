@@ -12,7 +12,7 @@ import zarr
 from napari.utils.notifications import notification_manager
 from PIL import Image as Photo
 
-from napari_grd._napari.files.claims import claim_zarr_folders
+from napari_grd._napari.files.claims import claim_names
 from napari_grd._napari.files.readers import NO_LAYER, get_bioio_reader, get_model_reader, get_ome_zarr_reader
 from napari_grd._napari.state import state_of
 from napari_grd.io.model_file import save_model
@@ -37,7 +37,7 @@ def _no_old_messages() -> None:
 
 
 def test_folders_open_without_a_question(viewer: Any, make_ome_zarr: Make, tmp_path: Path) -> None:
-    claim_zarr_folders()  # done by the first command of a session; the fixture's settings are younger
+    claim_names()  # done by the first command of a session; the fixture's settings are younger
     for version in ("0.4", "0.5"):
         layers = drop(viewer, make_ome_zarr(tmp_path / version / "cells.ome.zarr", version))
         blue, green, labels = layers

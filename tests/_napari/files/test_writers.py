@@ -8,12 +8,13 @@ import dask.array as da
 import numpy as np
 import pytest
 import tifffile
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManager
 from pycocotools.coco import COCO
 from roifile import roiread
 
+from napari_grd._napari.files.claims import claim_names
 from napari_grd._napari.files.readers import get_ome_zarr_reader
 from napari_grd._napari.files.writers import write_labels_ome_zarr
 from napari_grd.errors import OutputError
@@ -67,6 +68,31 @@ def test_an_ome_tiff_says_it_all(tmp_path: Path) -> None:
         assert 'PhysicalSizeX="0.5" PhysicalSizeXUnit="µm"' in (file.ome_metadata or "")
 
 
+def test_an_ome_tiff_opens_as_the_same_layer(viewer: Any, tmp_path: Path) -> None:
+    claim_names()
+    layer = make_layer(draw())
+    (found,) = viewer.open(str(saved(layer, tmp_path / "a.ome.tif")), plugin=None)  # as a file that is dropped
+    assert isinstance(found, Labels)
+    assert found.name == "a"
+    np.testing.assert_array_equal(found.data, layer.data)
+    assert (tuple(found.scale), tuple(found.translate)) == ((2, 0.25, 0.5), (10, 1, 2))
+    assert (found.units, found.axis_labels) == (layer.units, ("z", "y", "x"))
+    assert found.metadata["napari_grd"] == {"name": "cells"} | MADE
+    assert Labels(found.data).save(str(tmp_path / "b.ome.tiff"), plugin="napari-grd")
+    assert isinstance(viewer.open(str(tmp_path / "b.ome.tiff"), plugin=None)[0], Labels), "labels made elsewhere"
+
+
+def test_other_ome_tiffs_open_as_napari_opens_them(viewer: Any, tmp_path: Path) -> None:
+    claim_names()
+    image = np.random.default_rng(0).integers(0, 9, (3, 20, 30)).astype(np.uint16)
+    for name in ("a.ome.tif", "b.ome.tif"):
+        tifffile.imwrite(tmp_path / name, image, metadata={"axes": "CYX"})
+    (found,) = viewer.open(str(tmp_path / "a.ome.tif"), plugin=None)
+    assert (type(found), found.data.shape, found.name) == (Image, (3, 20, 30), "a.ome")
+    (found,) = viewer.open([str(tmp_path / "a.ome.tif"), str(tmp_path / "b.ome.tif")], plugin=None, stack=True)
+    assert (type(found), found.data.shape) == (Image, (2, 3, 20, 30))
+
+
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
 def test_pyramids_are_saved_from_their_finest_level(tmp_path: Path, suffix: str) -> None:
     data = draw()
@@ -78,6 +104,13 @@ def test_metadata_that_json_does_not_know_becomes_text(tmp_path: Path) -> None:
     layer = make_layer(draw())
     layer.metadata["napari_grd"] = {"path": tmp_path}
     assert read_provenance(saved(layer, tmp_path / "a.ome.tif"))["path"] == str(tmp_path)
+
+
+def test_saved_live_labels_are_not_live(tmp_path: Path) -> None:
+    layer = make_layer(draw())
+    layer.metadata["napari_grd"] = MADE | {"live": True}
+    assert read_provenance(saved(layer, tmp_path / "a.ome.tif")) == {"name": "cells"} | MADE
+    assert layer.metadata["napari_grd"]["live"]
 
 
 def test_a_name_without_suffix_gets_one(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
 
 from napari_grd._napari.files import zarr_layers as module
-from napari_grd._napari.files.claims import claim_zarr_folders
+from napari_grd._napari.files.claims import claim_names
 from napari_grd._napari.files.zarr_layers import open_zarr
 
 Make = Callable[..., Path]
@@ -34,7 +34,7 @@ def plate(tmp_path: Path) -> Path:
 
 
 def test_the_fields_of_a_plate_become_layers_of_which_the_first_is_shown(viewer: Any, plate: Path) -> None:
-    claim_zarr_folders()
+    claim_names()
     layers = viewer.open(str(plate), plugin=None)
     assert [layer.name for layer in layers] == ["p A/1/0", "p A/1/1", "p A/1/2"]
     assert [layer.visible for layer in layers] == [True, False, False]

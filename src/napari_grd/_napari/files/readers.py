@@ -44,6 +44,12 @@ def get_ome_zarr_reader(path: Paths) -> Reader | None:
     return _read_with_napari if all(_is_zarr(name) for name in _listed(path)) else None
 
 
+def get_ome_tiff_reader(path: Paths) -> Reader:
+    """A reader for OME-TIFF: labels become a Labels layer, everything else is passed on to napari."""
+    # A sequence is a stack. Returning None would open napari's dialog, as above.
+    return _read_ome_tiffs if isinstance(path, str) else _read_stack_with_napari
+
+
 def get_bioio_reader(path: Paths) -> Reader | None:
     """A reader for proprietary microscope formats; a missing package is reported when the file is read."""
     return _read_vendor_files if all(Path(name).is_file() for name in _listed(path)) else None
@@ -106,6 +112,31 @@ def _read_zarrs(paths: Paths) -> list[Any]:
     return _layers(paths, read)
 
 
+def _read_ome_tiffs(paths: Paths) -> list[Any]:
+    from napari_grd._napari.files.label_layers import tiff_layers
+    from napari_grd.io.ome_tiff import holds_labels
+
+    def read(path: str) -> list[Any]:
+        if not holds_labels(path):
+            return _napari_read([path], stack=False)
+        layers, notes = tiff_layers(path)
+        for note in notes:
+            show_warning(note)
+        return layers
+
+    return _layers(paths, read)
+
+
+def _read_stack_with_napari(paths: Paths) -> list[Any]:
+    return _napari_read(_listed(paths), stack=True)
+
+
+def _napari_read(paths: list[str], *, stack: bool) -> list[Any]:
+    from npe2 import io_utils
+
+    return io_utils.read(paths, stack=stack, plugin_name="napari")
+
+
 def _read_vendor_files(paths: Paths) -> list[Any]:
     from napari_grd._napari.files.bioio_layers import bioio_layers
 
@@ -113,11 +144,9 @@ def _read_vendor_files(paths: Paths) -> list[Any]:
 
 
 def _read_with_napari(paths: Paths) -> list[Any]:
-    from npe2 import io_utils
-
     def read(path: str) -> list[Any]:
         try:
-            return io_utils.read([str(group_folder(path))], stack=False, plugin_name="napari")
+            return _napari_read([str(group_folder(path))], stack=False)
         except Exception as error:  # zarr raises many types
             raise DataError(
                 f"{path!r} contains no image that can be opened ({error}).", "Open an image or an array inside it."

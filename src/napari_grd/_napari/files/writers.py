@@ -81,5 +81,6 @@ def _finest(data: Any, meta: dict[str, Any]) -> Any:
 
 def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
     made = {"name": meta.get("name", ""), **(meta.get("metadata") or {}).get("napari_grd", {})}
+    made.pop("live", None)  # what is in a file follows no view
     # Any code can write a layer's metadata: values that JSON does not support become text.
     return dict(json.loads(json.dumps(made, default=str)))
