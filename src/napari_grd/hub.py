@@ -30,6 +30,9 @@ TEACHER = "nuclei-teacher"
 ONE_OBJECT = {"axons": "axons in electron microscopy", "yeast": "budding yeast in phase contrast"}
 """Built-in models of one kind of object. They are poor starts for any other: learning from corrections skips them."""
 
+GENERALIST = "cells"
+"""The built-in model of many kinds of objects. It is the start of learning unless another is clearly better."""
+
 ModelLike: TypeAlias = Union["Model", str, Path]
 """A model, its name, or the path of its file: the argument of :func:`as_model`."""
 

@@ -1,6 +1,7 @@
 """Learning from a few known pixels: what it changes, and what it must not."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,21 @@ def test_the_best_of_several_starts_is_chosen(model: Model) -> None:
     assert tuned is nuclei
     said = [event.message for event in events if isinstance(event, Notice)]
     assert any(f"starts from {nuclei.card.name}" in message for message in said)
+
+
+def test_the_first_start_is_kept_unless_another_is_clearly_better_and_nothing_gained_returns_the_best() -> None:
+    nuclei = load_model(builtin_paths()["nuclei"])
+    partition = nuclei.config.partition.replace(foreground_threshold=0.8)
+    smaller = replace(nuclei, config=nuclei.config.replace(partition=partition)).with_card(name="smaller")
+    image, labels = nuclei_2d(np.random.default_rng(2), (128, 128))
+    known = np.where(np.isin(labels, np.unique(labels)[1:7]), labels.astype(np.int64), -1)
+    events: list[Any] = []
+    with pytest.warns(GrdWarning, match="The model nuclei is unchanged"):
+        config = QUICK.replace(lr=1e-7)
+        tuned = drain(iter_fit_known([smaller, nuclei], [image[None]], [known], config), events.append)
+    messages = [event.message for event in events if isinstance(event, Notice)]
+    assert any("starts from smaller (quality of held-out objects: smaller 0." in message for message in messages)
+    assert tuned is nuclei
 
 
 def test_a_single_object_is_learned_with_caution(sparse: Sparse) -> None:

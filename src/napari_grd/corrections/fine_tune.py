@@ -21,7 +21,7 @@ from napari_grd.errors import ConfigError, CorrectionError, GrdError, LabelError
 from napari_grd.finetuning.channels import widened
 from napari_grd.finetuning.fine_tune import iter_fit_known
 from napari_grd.finetuning.pupil import Improved
-from napari_grd.hub import ONE_OBJECT, ModelLike, as_model, builtin_paths, load_model
+from napari_grd.hub import GENERALIST, ONE_OBJECT, ModelLike, as_model, builtin_paths, load_model
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_segment, predict
 from napari_grd.jobs import Event, Job, drain
@@ -33,7 +33,7 @@ _DIFFERENT = 0.5
 """Share of pixels above which two statements contradict each other; outlines always differ a little."""
 
 AUTO = "auto"
-"""Instead of a model: whichever built-in student explains the corrections best."""
+"""Instead of a model: :data:`~napari_grd.hub.GENERALIST`, or a built-in student that is clearly better here."""
 
 StartLike: TypeAlias = ModelLike | Sequence[ModelLike]
 """A model to fine-tune, its name or file; several of them; or :data:`AUTO`."""
@@ -446,12 +446,15 @@ def builtin_starts(channels: Sequence[int]) -> list[Model]:
 
 
 def fitting_starts(models: Sequence[Model], channels: int) -> list[Model]:
-    """Those of several models that are students for planes of so many channels, those of one channel widened."""
+    """Those of several models that are students for planes of so many channels, those of one channel widened.
+
+    The generalist comes first.
+    """
     students = [each for each in models if each.card.kind != "teacher" and each.config.ndim == 2]
     found = [each for each in students if each.config.in_channels == channels]
     if channels > 1:
         found += [widened(each, channels) for each in students if each.config.in_channels == 1]
-    return found
+    return sorted(found, key=lambda model: model.card.name != GENERALIST)
 
 
 def fine_tune(
@@ -478,8 +481,9 @@ def fine_tune(
     ----------
     model : "auto", Model, str, Path, or list of these
         The model, or what :func:`napari_grd.api.load_model` takes. It stays as it is: to revert is to go on with it.
-        "auto": whichever built-in student explains the corrections best (of several channels also those of one channel,
-        which then see their mean); of a list, whichever of it.
+        Of a list, the first model is fine-tuned, unless another one segments held-out objects better by more than
+        chance. "auto": the list of the built-in students, ``cells`` first (for images of several channels also those
+        of one channel, which then see their mean).
     images : array or sequence of arrays
         One bare array is one image, which can be a stack or a series.
     corrections : Corrections or sequence of Corrections
@@ -510,7 +514,8 @@ def fine_tune(
     -------
     Model
         A new one, whose card records the fine-tuning and its scores on held-out objects, and which segments images of
-        this kind at their size without being told. The model itself if nothing was gained.
+        this kind at their size without being told. If nothing was gained, the given model that segments the corrected
+        objects best.
 
     Raises
     ------

@@ -50,8 +50,8 @@ def iter_fit_known(
     Parameters
     ----------
     model : Model or sequence of Model
-        The model to fine-tune. It is not changed; the result is a new model. Of several, the one is fine-tuned that
-        explains held-out objects best after a few steps.
+        The model to fine-tune. It is not changed; the result is a new model. Of several, the first one is fine-tuned,
+        unless another one segments held-out objects better by more than chance after a few steps.
     images : sequence of (C, H, W) arrays
         Raw intensities.
     labels : sequence of (H, W) int64 arrays
@@ -82,7 +82,7 @@ def iter_fit_known(
     Returns
     -------
     Model
-        The model before, if nothing was gained.
+        If nothing was gained, the given model that segments the labeled objects best.
 
     Raises
     ------
@@ -104,15 +104,15 @@ def iter_fit_known(
     with cpu_threads(config.threads):
         pupils = [Pupil(each, images, labels, config) for each in models]
     learning = Learning(config, clock, teacher, images, others, improved, finish)
-    pupil = pupils[0]
+    pupil = rival = pupils[0]
     if len(pupils) > 1:
-        pupil = yield from learning.choose_start(pupils)
+        pupil, rival = yield from learning.choose_start(pupils)
     yield from learning.describe(pupil)
     if config.mode == "keep":
         recalled = yield from _iter_own_kind(pupil.model, config, teacher, rehearsal, rehearsal_axes)
     else:
         recalled = yield from learning.recall(pupil)
-    tuned = yield from learning.learn(pupil, recalled)
+    tuned = yield from learning.learn(pupil, recalled, rival)
     yield clock.over()
     if folder is not None:
         yield FileSaved(save_model(tuned, model_path(folder, KIND)), kind="model")

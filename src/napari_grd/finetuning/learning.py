@@ -57,9 +57,14 @@ class Learning:
     def stopped(self) -> bool:
         return self.finish is not None and self.finish()
 
-    def choose_start(self, pupils: Sequence[Pupil]) -> Job[Pupil]:
-        """The model that explains held-out objects best, before or after a few steps."""
-        qualities: list[float] = []
+    def choose_start(self, pupils: Sequence[Pupil]) -> Job[tuple[Pupil, Pupil]]:
+        """The model to train, and the one that segments the corrected objects best as it is.
+
+        Each is trained for a few steps on a part of the corrections and scored on the rest. All of that is on the same
+        few images, and says little about others: the first model is trained unless another is better by more than
+        chance.
+        """
+        scored: list[list[LessonScore]] = []
         runs: list[FineTuningRun] = []
         for number, pupil in enumerate(pupils):
             yield Progress(TRY, number, len(pupils))
@@ -68,21 +73,19 @@ class Learning:
             most = max(1, round(_CANDIDATE * self.config.steps))
             yield from self._train(run, most, _CANDIDATE_SECONDS / len(pupils), 0.0)
             runs.append(run)
-            learned = mean_quality(pupil.score(run.averaged_weights(), 1.0, held))
-            before = mean_quality([pupil.rescaled[lesson] for lesson in held])
-            qualities.append(max(learned, before))
-            if qualities[-1] == max(qualities):
+            learned = pupil.score(run.averaged_weights(), 1.0, held)
+            scored.append(max(learned, [pupil.rescaled[lesson] for lesson in held], key=mean_quality))
+            if mean_quality(scored[-1]) == max(map(mean_quality, scored)):
                 yield from self._show(pupil, run)  # the best so far
-        chosen = int(np.argmax(qualities))
+        better = [number for number, scores in enumerate(scored) if number == 0 or is_gain(scored[0], scores)]
+        chosen = max(better, key=lambda number: mean_quality(scored[number]))
         best = pupils[chosen]
         table = ", ".join(
-            f"{pupil.model.card.name} {value:.2f}" for pupil, value in zip(pupils, qualities, strict=True)
+            f"{pupil.model.card.name} {mean_quality(scores):.2f}" for pupil, scores in zip(pupils, scored, strict=True)
         )
-        yield Notice(
-            f"Learning starts from {best.model.card.name}, which explains the corrections best ({table}).", None
-        )
+        yield Notice(f"Learning starts from {best.model.card.name} (quality of held-out objects: {table}).", None)
         yield from self._show(best, runs[chosen])
-        return best
+        return best, max(pupils, key=lambda pupil: mean_quality(list(pupil.rescaled.values())))
 
     def describe(self, pupil: Pupil) -> Iterator[Event]:
         """Notices about the corrections."""
@@ -124,10 +127,10 @@ class Learning:
                 said.append(self.teacher.predict(image))
         return (yield from iter_own_images(pupil.frozen, images, RECALL, self.config.seed, said))
 
-    def learn(self, pupil: Pupil, recalled: Rehearsal | None) -> Job[Model]:
-        """The fine-tuned model, or the model before."""
+    def learn(self, pupil: Pupil, recalled: Rehearsal | None, rival: Pupil) -> Job[Model]:
+        """The fine-tuned model, or the rival as it is: the model that segments the corrected objects best untrained."""
         if not pupil.folds:
-            return (yield from self._alone(pupil, recalled))
+            return (yield from self._alone(pupil, recalled, rival))
         blends = [share * self._most for share in _BLENDS]
         scored: list[Lesson] = []
         tried: dict[Distance, list[LessonScore]] = {}
@@ -137,7 +140,7 @@ class Learning:
             scored += fold
             if self.stopped:
                 break
-        before, rescaled = ([known[lesson] for lesson in scored] for known in (pupil.before, pupil.rescaled))
+        before, rescaled = ([known[lesson] for lesson in scored] for known in (rival.before, pupil.rescaled))
         tried = {at: scores for at, scores in tried.items() if len(scores) == len(scored)}
         tried[Distance(0, 0.0)] = rescaled
         best = farthest_gain(before, tried)
@@ -146,7 +149,7 @@ class Learning:
         if mean_quality(rescaled) < USEFUL and is_gain(before, tried[last]):
             best = last
         if best is None:
-            return (yield from self._unchanged(pupil, before, tried))
+            return (yield from self._unchanged(rival, before, tried))
         held_out = HeldOut.of(before, tried[best])
         yield StepMetrics(self.clock.step, held_out.on_card(), kind="held-out")
         if best.steps == 0:
@@ -164,8 +167,8 @@ class Learning:
         yield from self._train(run, rest, 1.0, _TRIAL, pupil, to_end=True)
         weights = run.averaged_weights()
         everything = pupil.score(weights, self._most, pupil.lessons)
-        if mean_quality(everything) < mean_quality([pupil.before[lesson] for lesson in pupil.lessons]):
-            return (yield from self._unchanged(pupil, before, tried))
+        if mean_quality(everything) < mean_quality([rival.before[lesson] for lesson in rival.lessons]):
+            return (yield from self._unchanged(rival, before, tried))
         return self._tuned(pupil, weights, self._most, best.steps + run.steps, held_out)
 
     @property
@@ -229,36 +232,37 @@ class Learning:
         )
         self._shown = time.monotonic()
 
-    def _alone(self, pupil: Pupil, recalled: Rehearsal | None) -> Job[Model]:
+    def _alone(self, pupil: Pupil, recalled: Rehearsal | None, rival: Pupil) -> Job[Model]:
         """With a single object, a short distance; none if the model is right."""
-        scores = [pupil.before[lesson] for lesson in pupil.lessons]
+        scores = [rival.before[lesson] for lesson in rival.lessons]
         share, blend = _ALONE
         run = pupil.run(recalled)
         yield from self._train(run, max(1, round(share * self.config.steps)), share, 0.0, pupil)
         weights = run.averaged_weights()
         blend = min(blend, self._most)
         if not is_gain(scores, pupil.score(weights, blend, pupil.lessons)):
-            yield self._nothing("not even on the corrected object")
-            return pupil.model
+            yield self._nothing(rival, "not even on the corrected object")
+            return rival.model
         return self._tuned(pupil, weights, blend, run.steps, None)
 
     def _unchanged(
-        self, pupil: Pupil, before: Sequence[LessonScore], tried: dict[Distance, list[LessonScore]]
+        self, rival: Pupil, before: Sequence[LessonScore], tried: dict[Distance, list[LessonScore]]
     ) -> Job[Model]:
         best = max(tried.values(), key=mean_quality) if tried else before
         held_out = HeldOut.of(before, best)
         yield StepMetrics(self.clock.step, HeldOut.of(before, before).on_card(), kind="held-out")
         yield self._nothing(
+            rival,
             f"on {held_out.objects} held-out objects AP50 was {held_out.ap50_before:.2f} and at best"
-            f" {held_out.ap50_after:.2f}, mean IoU {held_out.iou_before:.2f} and {held_out.iou_after:.2f}"
+            f" {held_out.ap50_after:.2f}, mean IoU {held_out.iou_before:.2f} and {held_out.iou_after:.2f}",
         )
-        return pupil.model
+        return rival.model
 
     @staticmethod
-    def _nothing(why: str) -> Notice:
+    def _nothing(rival: Pupil, why: str) -> Notice:
         return Notice(
-            f"Nothing was gained by learning: {why}. The model is unchanged. Correct more objects, especially those"
-            " that it gets wrong."
+            f"Nothing was gained by learning: {why}. The model {rival.model.card.name} is unchanged. Correct more"
+            " objects, especially those that it gets wrong."
         )
 
     def _tuned(self, pupil: Pupil, weights: Weights, blend: float, steps: int, held_out: HeldOut | None) -> Model:

@@ -17,7 +17,7 @@ from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
 from napari_grd.graph.parallel import thread_count
-from napari_grd.hub import ONE_OBJECT, builtin_paths
+from napari_grd.hub import GENERALIST, ONE_OBJECT, builtin_paths
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict, iter_segment, predict
 from napari_grd.inference.view import resolve_view
@@ -61,7 +61,7 @@ class LearningRequest:
     model : str or None
         Name of the model; None: none.
     best_start : bool
-        Whether to start from whichever model, this one or a built-in one, explains the corrections best.
+        Whether to start from whichever model, this one or a built-in one, suits the corrections best.
     view : SegmentConfig
         How the model segments.
     config : FineTuneConfig
@@ -243,7 +243,8 @@ def _starts(
     fit = fitting_starts(
         [get_model(name) for name in builtin_paths() if name not in (learning.model, *ONE_OBJECT)], channels
     )
-    return fit if known is None else [known, *fit]
+    starts = fit if known is None else [known, *fit]
+    return sorted(starts, key=lambda model: model.card.name != GENERALIST)
 
 
 def _of_plane(corrections: Sequence[Correction], plane: Plane, shape: tuple[int, ...]) -> Corrections:

@@ -53,7 +53,10 @@ _MODE_TIP = (
     "Teach the teacher: a large model learns from the corrections, and a student is distilled from it on all open"
     " images, in about eight minutes. The teacher is the chosen model, if it is one, or the built-in nuclei-teacher."
 )
-_BEST_TIP = "Start from whichever model explains the corrections best: the chosen one, or a built-in one."
+_BEST_TIP = (
+    "Start from cells, which was trained on many kinds of objects, unless the chosen model or a built-in one suits the"
+    " corrections clearly better."
+)
 _MOST_UNTOUCHED = 3  # open images without corrections whose segmentation is rehearsed
 
 
