@@ -55,8 +55,8 @@ def fine_tune(
     model: Annotated[
         str,
         typer.Argument(
-            help="A model file, the name of a built-in model, or auto: the built-in model cells, or another one that suits"
-            " the corrections clearly better. It is not changed."
+            help="A model file, the name of a built-in model, or auto: the built-in model cells, or another one that"
+            " suits the corrections clearly better. It is not changed."
         ),
     ],
     images: Images,

@@ -16,6 +16,7 @@ USEFUL = 0.7
 _SOME = 0.35
 _LEAST, _ERRORS = 0.1, 1.0
 _LEAST_OF_NONE, _ERRORS_OF_NONE = 0.02, 0.5
+_ERRORS_OF_STARTS = 2.0
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,21 @@ def is_gain(before: Sequence[LessonScore], after: Sequence[LessonScore]) -> bool
     >>> is_gain([poor] * 4, [good] * 4), is_gain([good] * 4, [LessonScore(0.9, 0), poor, good, good])
     (True, False)
     """
+    some = mean_quality(before) >= _SOME
+    least, errors = (_LEAST, _ERRORS) if some else (_LEAST_OF_NONE, _ERRORS_OF_NONE)
+    return _exceeds(before, after, least, errors)
+
+
+def is_clear_gain(before: Sequence[LessonScore], after: Sequence[LessonScore]) -> bool:
+    """Whether the same lessons are segmented better by more than two standard errors."""
+    return _exceeds(before, after, _LEAST, _ERRORS_OF_STARTS)
+
+
+def _exceeds(before: Sequence[LessonScore], after: Sequence[LessonScore], least: float, errors: float) -> bool:
     gains = np.array([two.quality - one.quality for one, two in zip(before, after, strict=True)])
     if not len(gains):
         return False
     error = float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
-    some = mean_quality(before) >= _SOME
-    least, errors = (_LEAST, _ERRORS) if some else (_LEAST_OF_NONE, _ERRORS_OF_NONE)
     return float(gains.mean()) > max(least, errors * error)
 
 

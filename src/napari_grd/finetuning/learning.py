@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_grd.config import FineTuneConfig
 from napari_grd.data.inputs import IGNORED
-from napari_grd.finetuning.choice import USEFUL, Distance, farthest_gain, is_gain
+from napari_grd.finetuning.choice import USEFUL, Distance, farthest_gain, is_clear_gain, is_gain
 from napari_grd.finetuning.clock import Clock
 from napari_grd.finetuning.corrected_grid import at_border
 from napari_grd.finetuning.folds import Lesson
@@ -61,8 +61,7 @@ class Learning:
         """The model to train, and the one that segments the corrected objects best as it is.
 
         Each is trained for a few steps on a part of the corrections and scored on the rest. All of that is on the same
-        few images, and says little about others: the first model is trained unless another is better by more than
-        chance.
+        few images, and says little about others: the first model is trained unless another is clearly better.
         """
         scored: list[list[LessonScore]] = []
         runs: list[FineTuningRun] = []
@@ -77,7 +76,7 @@ class Learning:
             scored.append(max(learned, [pupil.rescaled[lesson] for lesson in held], key=mean_quality))
             if mean_quality(scored[-1]) == max(map(mean_quality, scored)):
                 yield from self._show(pupil, run)  # the best so far
-        better = [number for number, scores in enumerate(scored) if number == 0 or is_gain(scored[0], scores)]
+        better = [number for number, scores in enumerate(scored) if number == 0 or is_clear_gain(scored[0], scores)]
         chosen = max(better, key=lambda number: mean_quality(scored[number]))
         best = pupils[chosen]
         table = ", ".join(
