@@ -131,6 +131,24 @@ def test_a_signal_stops_and_saves(number: signal.Signals, capsys: pytest.Capture
     assert signal.getsignal(number) == before
 
 
+def test_a_job_that_can_finish_ends_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    finish = threading.Event()
+
+    def job() -> Any:
+        for step in range(100):
+            yield Progress("Learning", step, 100)
+            if finish.is_set():
+                return step
+            if step == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+        return None
+
+    before = signal.getsignal(signal.SIGINT)
+    assert monitor.run(job(), finish=finish) == 3
+    assert "Saving the best result so far" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) == before
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
 def test_a_hang_up_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -1,5 +1,6 @@
 """The commands that learn from corrections: fine-tune, teach."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -77,6 +78,7 @@ def fine_tune(
     """Fine-tune a model on corrected objects, in about a minute.
 
     Objects that are held out, in turns, decide how far to go; if nothing is gained, the model is saved as it is.
+    Ctrl-C saves the best model so far.
     """
     config = settings.build()
     _check_counts(images, corrections, labels)
@@ -95,10 +97,19 @@ def fine_tune(
             scores.update(event.values)
         return event
 
+    stop = threading.Event()
     job = grd.iter_fine_tune(
-        start, read.images, read.corrections, read.labels, config, axes=read.axes, rehearsal=own, others=more or ()
+        start,
+        read.images,
+        read.corrections,
+        read.labels,
+        config,
+        axes=read.axes,
+        rehearsal=own,
+        others=more or (),
+        finish=stop.is_set,
     )
-    after = run(relay(job, noted), resume="Nothing was saved; run the same command again.")
+    after = run(relay(job, noted), finish=stop)
     path = grd.save_model(after, out)
     _report(scores)
     print_files([path])

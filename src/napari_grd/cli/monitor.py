@@ -22,7 +22,9 @@ _ALWAYS = (signal.SIGINT, signal.SIGTERM)
 _DEPTH = 2  # a stage and one nested stage: "Validating" during training
 
 
-def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Result:
+def run(
+    job: Job[Result], *, resume: str = "Run the same command again.", finish: threading.Event | None = None
+) -> Result:
     """Run a job to its end, with progress bars on the error output.
 
     The first Ctrl-C, termination signal or hang-up (of the terminal, or of an
@@ -35,6 +37,8 @@ def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Res
         The job; it is always closed.
     resume : str
         Instruction for the user after a stop.
+    finish : threading.Event, optional
+        Set by the first signal instead of stopping the job, which then ends by itself with its best result so far.
 
     Raises
     ------
@@ -42,9 +46,9 @@ def run(job: Job[Result], *, resume: str = "Run the same command again.") -> Res
         After a stop: 128 plus the number of the signal, so 130 for Ctrl-C.
     """
     console = Console(stderr=True)
-    with _stop_signals(console) as stop, Monitor(console) as monitor:
+    with _stop_signals(console, finish) as stop, Monitor(console) as monitor:
         try:
-            return drain(job, monitor.on_event, lambda: stop.number is not None, warn=False)
+            return drain(job, monitor.on_event, lambda: finish is None and stop.number is not None, warn=False)
         except Cancelled:
             assert stop.number is not None
             number = stop.number
@@ -60,7 +64,7 @@ class _Stop:
 
 
 @contextmanager
-def _stop_signals(console: Console) -> Iterator[_Stop]:
+def _stop_signals(console: Console, finish: threading.Event | None) -> Iterator[_Stop]:
     stop = _Stop()
     # After a hang-up printing may fail, which must not prevent the job from saving.
     numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
@@ -80,8 +84,13 @@ def _stop_signals(console: Console) -> Iterator[_Stop]:
     def ask(number: int, frame: FrameType | None) -> None:
         restore()
         stop.number = number
+        result = "Saving the best result so far"
+        if finish is None:
+            result = "Stopping and saving"
+        else:
+            finish.set()
         with suppress(OSError):
-            console.print("Stopping and saving; press again to quit at once.", style="yellow")
+            console.print(f"{result}; press again to quit at once.", style="yellow")
 
     for number in previous:
         signal.signal(number, ask)
