@@ -1,5 +1,6 @@
 """The loop: it learns, validates, stops, and goes on where it was, bit for bit."""
 
+import runpy
 import signal
 import subprocess
 import sys
@@ -74,50 +75,62 @@ def test_cancelled_names_the_checkpoint(nuclei: Any, small: Make, tmp_path: Path
     assert caught.value.checkpoint.exists()
 
 
-KILLED = """
+JOB = """
     import sys
-    import numpy as np, torch
-    torch.set_num_threads(1)
+    import time
+
+    import numpy as np
+
     from napari_grd.config import DistillConfig, NetworkConfig
     from napari_grd.data.simulate import nuclei_2d
     from napari_grd.distillation.recipes import iter_distill, iter_train
     from napari_grd.jobs import Progress, drain
     from napari_grd.teaching.embedding import EmbeddingTeacher
 
-    pairs = [nuclei_2d(np.random.default_rng(seed), (96, 96)) for seed in range(5)]
-    images, labels = [p[0] for p in pairs], [p[1] for p in pairs]
-    config = DistillConfig(network=NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8), steps=12, batch=2, patch=48,
-                           validate_every=5, device="cpu", checkpoint_every=1e-6)
-    teacher = drain(iter_train(images, labels, config.replace(steps=2)))
-    kill_at = int(sys.argv[2])
-
-    def on_event(event):
-        if isinstance(event, Progress) and event.stage == "Distilling":
-            print(event.done, flush=True)
-            if event.done == kill_at:
-                import time; time.sleep(60)
-
-    for out_dir in sys.argv[1].split(","):
+    def distill(out_dir, on_event):
+        pairs = [nuclei_2d(np.random.default_rng(seed), (96, 96)) for seed in range(5)]
+        images, labels = [p[0] for p in pairs], [p[1] for p in pairs]
+        config = DistillConfig(network=NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8), steps=12, batch=2, patch=48,
+                               validate_every=5, device="cpu", checkpoint_every=1e-6)
+        teacher = drain(iter_train(images, labels, config.replace(steps=2)))
         drain(iter_distill(EmbeddingTeacher(teacher), images, labels, config, out_dir=out_dir), on_event)
+
+    if __name__ == "__main__":
+        import torch
+
+        torch.set_num_threads(1)
+
+        def wait(event):
+            if isinstance(event, Progress) and event.stage == "Distilling" and event.done == int(sys.argv[2]):
+                print("now", flush=True)
+                time.sleep(60)
+
+        distill(sys.argv[1], wait)
 """
 
 
 def test_kill_9_resumes_bit_for_bit(tmp_path: Path) -> None:
     script = tmp_path / "job.py"
-    script.write_text(textwrap.dedent(KILLED))
-
-    def command(kill_at: int, *folders: str) -> list[str]:
-        return [sys.executable, str(script), ",".join(str(tmp_path / folder) for folder in folders), str(kill_at)]
-
+    script.write_text(textwrap.dedent(JOB))
     kill_at = int(np.random.default_rng().integers(1, 12))
-    with subprocess.Popen(command(kill_at, "killed"), stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, str(script), str(tmp_path / "killed"), str(kill_at)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) == kill_at:
-                process.send_signal(signal.SIGKILL)
-                break
-    resumed = subprocess.run(command(-1, "killed", "whole"), capture_output=True, text=True, check=True)
-    assert int(resumed.stdout.split()[0]) >= kill_at  # it went on, and did not start anew
+        assert process.stdout.readline() == "now\n"
+        process.send_signal(signal.SIGKILL)
+
+    # Resumed in another process: this one.
+    distill = runpy.run_path(str(script))["distill"]
+    events: list[Any] = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        distill(tmp_path / "killed", events.append)
+        distill(tmp_path / "whole", lambda event: None)
+    finally:
+        torch.set_num_threads(threads)
+    done = [event.done for event in events if isinstance(event, Progress) and event.stage == "Distilling"]
+    assert done[0] >= kill_at  # it went on, and did not start anew
     whole, killed = (load_checkpoint(tmp_path / name / CHECKPOINT) for name in ("whole", "killed"))
     for part in ("network", "ema", "objective"):
         assert_same(whole[part], killed[part])

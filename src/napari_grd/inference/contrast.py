@@ -69,7 +69,9 @@ def remove_faint(
     kept = np.zeros(count + 1, np.bool_)
     clear = _CLEAR if statistics.stands_out else _CLEAR_ALONE
     for plane, noise, texture in zip(image, statistics.noise, statistics.texture, strict=True):
-        brighter, darker, edge = _standing_out(labels, np.ascontiguousarray(plane), boxes, statistics.cell, _AROUND)
+        # Exact, and compiled for two types at most: each takes seconds.
+        values = np.ascontiguousarray(plane, np.result_type(plane.dtype, np.float32))
+        brighter, darker, edge = _standing_out(labels, values, boxes, statistics.cell, _AROUND)
         if contrast in ("bright", "dark"):
             kept |= (brighter if (contrast == "bright") != statistics.inverted else darker) > clear * noise
         else:
