@@ -14,6 +14,7 @@ import pytest
 import zarr
 
 import napari_grd.blockwise.grid
+import napari_grd.blockwise.scheduler
 from napari_grd.blockwise.scheduler import cluster, run_on_cluster
 from napari_grd.blockwise.segment_zarr import iter_segment_zarr, segment_zarr
 from napari_grd.config import SegmentConfig
@@ -29,8 +30,8 @@ pytestmark = [
 
 
 def test_two_processes_and_one_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(napari_grd.blockwise.grid, "_SIDE", 512)
-    image = nuclei_2d(np.random.default_rng(1), (1100, 1300))[0]
+    monkeypatch.setattr(napari_grd.blockwise.grid, "_SIDE", 384)
+    image = nuclei_2d(np.random.default_rng(1), (600, 1100))[0]
     alone = segment_zarr("nuclei", image, tmp_path / "alone.ome.zarr", CONFIG)
     path = tmp_path / "cluster.ome.zarr"
     with cluster(2) as client:
@@ -49,7 +50,8 @@ def test_two_processes_and_one_that_is_killed(tmp_path: Path, monkeypatch: pytes
     assert np.array_equal(_labels(alone), _labels(path))
 
 
-def test_a_scheduler_that_is_not_there(tmp_path: Path) -> None:
+def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(napari_grd.blockwise.scheduler, "_CONNECT", 0.5)
     with pytest.raises(ConfigError, match=r"tcp://127\.0\.0\.1:1' does not answer"):
         segment_zarr("nuclei", np.zeros((64, 64)), tmp_path / "a.zarr", CONFIG, scheduler="tcp://127.0.0.1:1")
 

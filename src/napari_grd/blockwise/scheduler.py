@@ -15,6 +15,7 @@ _BEAT = 0.25  # seconds after which a caller gets control
 _WINDOW = 64  # tasks that are in a graph at the same time
 _AHEAD = 4  # tasks for each thread of a cluster
 _RETRIES = 2
+_CONNECT = 10  # seconds until a scheduler has to answer
 
 
 def run_here(work: Work, numbers: Sequence[int], threads: int = 1) -> Generator[Outcome | None, None, None]:
@@ -109,7 +110,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
     untyped: Any = distributed
     if scheduler is not None:
         try:
-            client = untyped.Client(scheduler, timeout=10)
+            client = untyped.Client(scheduler, timeout=_CONNECT)
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(
                 f"The scheduler {scheduler!r} does not answer ({type(error).__name__}: {error}).",
