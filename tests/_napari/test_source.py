@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_grd._napari.source import Channel, ImageSource, channel_choices, default_channels
+from napari_grd._napari.best_channel import default_channels
+from napari_grd._napari.source import Channel, ImageSource, channel_choices
 from napari_grd.errors import ImageError
 
 RNG = np.random.default_rng(0)

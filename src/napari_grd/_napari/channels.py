@@ -4,8 +4,9 @@ from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
-from napari_grd._napari.panel import Panel
-from napari_grd._napari.source import Channel, channel_axis, channel_choices, default_channels
+from napari_grd._napari.best_channel import channel_group, default_channels, note_on
+from napari_grd._napari.panel import Panel, stack, wrapped
+from napari_grd._napari.source import Channel, channel_axis, channel_choices
 
 _CHOOSE = "choose…"
 
@@ -26,9 +27,15 @@ class ChannelPickers(QWidget):
         self._viewer = panel.viewer
         self._shown: tuple[Image | None, int] = (None, 0)
         self._choices: list[Channel] = []
+        self._trivial = True
         self._pickers: list[QComboBox] = []
-        self._form = QFormLayout(self)
+        self._rows = QWidget()
+        self._form = QFormLayout(self._rows)
         self._form.setContentsMargins(0, 0, 0, 0)
+        self.note = wrapped()
+        self.note.setToolTip("Measured in the middle of the image: the brightest or darkest 0.5 % against the noise.")
+        stack(self, self._rows, self.note)
+        self.changed.connect(self._describe)
         self.hide()
 
     def set_image(self, layer: Image | None, count: int) -> None:
@@ -47,8 +54,21 @@ class ChannelPickers(QWidget):
         self._pickers = []
         for number, channel in enumerate(chosen or default or (None,) * count if layer is not None else ()):
             self._add(number, channel)
-        trivial = layer is None or (count == 1 and not layer.rgb and channel_axis(layer) is None)
-        self.setVisible(not trivial)
+        self._trivial = layer is None or (count == 1 and not layer.rgb and channel_axis(layer) is None)
+        self._rows.setVisible(not self._trivial)
+        self._describe()
+
+    def _describe(self) -> None:
+        """Say which of several channels is read, and why it is the default."""
+        layer, count = self._shown
+        chosen = self.channels()
+        text = ""
+        if layer is not None and count == 1 and chosen and not layer.rgb:
+            group = [Channel(one, None, one.name) for one in channel_group(self._viewer, layer)]
+            text = note_on(chosen[0], group if channel_axis(layer) is None else self._choices)
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+        self.setVisible(not self._trivial or bool(text))
 
     def channels(self) -> tuple[Channel, ...] | None:
         """The chosen channels in the model's order; None if not all are chosen."""

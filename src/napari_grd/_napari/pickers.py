@@ -4,18 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Layer
-from qtpy.QtCore import Signal
+from napari.layers import Image, Layer
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
+from napari_grd._napari.best_channel import best_channel, channel_group, preferred_image
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.remote import may_download
+from napari_grd._napari.source import Channel
 from napari_grd._napari.worker import run_call
 from napari_grd.hub import fetch_model
 from napari_grd.io.names import MODEL_SUFFIX
 
 _OPEN = "Open a model file…"
 _DOWNLOAD = "download:"
+_TOGETHER = 50  # milliseconds in which the channels of a file are added
 
 
 class LayerCombo(QComboBox):
@@ -31,7 +34,7 @@ class LayerCombo(QComboBox):
         The tooltip.
     none : str, optional
         Text of a first entry that picks nothing. Without it, an empty list shows "no image layer yet" or similar, and
-        the topmost layer is picked.
+        the topmost layer is picked; of images :func:`~napari_grd._napari.best_channel.preferred_image`.
     """
 
     changed = Signal()
@@ -41,13 +44,19 @@ class LayerCombo(QComboBox):
         self._layers = panel.viewer.layers
         self._kinds = kinds
         self._none = none
+        self._viewer = panel.viewer
+        self._new: list[Layer] = []  # added just now: those of one file are added one after the other
+        self._settle = QTimer(self, singleShot=True, interval=_TOGETHER)
+        self._settle.timeout.connect(self._prefer)
         self.setToolTip(tip)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
-        for event in ("inserted", "removed", "reordered", "renamed"):
+        panel.follow(self._layers.events.inserted, self._added)
+        for event in ("removed", "reordered", "renamed"):
             panel.follow(getattr(self._layers.events, event), self._refresh)
         self._refresh()
         self.currentIndexChanged.connect(lambda _index: self.changed.emit())
+        self.activated.connect(lambda _index: self._new.clear())
 
     def layer(self) -> Layer | None:
         """The picked layer."""
@@ -56,10 +65,29 @@ class LayerCombo(QComboBox):
 
     def set_layer(self, layer: Layer | None) -> None:
         """Pick a layer; None picks the entry ``none``, if there is one."""
+        self._new.clear()  # it was chosen
+        self.suggest(layer)
+
+    def suggest(self, layer: Layer | None) -> None:
+        """Pick a layer, as the viewer does: of several channels that were just added the best is still preferred."""
         for index in range(self.count()):
             if self.itemData(index) is layer:
                 self.setCurrentIndex(index)
                 return
+
+    def _added(self, event: Any) -> None:
+        if self._none is None and isinstance(event.value, Image) and isinstance(event.value, self._kinds):
+            self._new.append(event.value)
+            self._settle.start()
+        self._refresh()
+
+    def _prefer(self) -> None:
+        """If the picked layer is one of several channels that were added just now, pick the best of them."""
+        new, self._new = [layer for layer in self._new if layer in self._layers], []
+        if self.layer() in new:
+            group = [layer for layer in channel_group(self._viewer, self.layer()) if layer.visible]
+            if len(group) > 1:
+                self.suggest(best_channel([Channel(layer, None, layer.name) for layer in group]).layer)
 
     def _refresh(self, _event: Any = None) -> None:
         before = self.currentData()
@@ -72,7 +100,10 @@ class LayerCombo(QComboBox):
             self.addItem(layer.name, layer)
         if not self.count():
             self.addItem(f"no {self._kinds[0].__name__.lower()} layer yet", None)
-        self.set_layer(before)
+        if before not in found and self._none is None and Image in self._kinds:
+            self.suggest(preferred_image(self._viewer))
+        else:
+            self.suggest(before)
         self.blockSignals(False)
         if self.currentData() is not before:
             self.changed.emit()

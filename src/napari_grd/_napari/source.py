@@ -14,6 +14,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_grd.errors import ImageError
+from napari_grd.io.tiff_axes import StoredChannels, stored_channels
 
 PlaneIndex = tuple[int, ...]
 Region = tuple[slice, slice]
@@ -168,45 +169,45 @@ class ImageSource:
 
 
 def channel_axis(layer: Image) -> int | None:
-    """The channel axis of a layer, by its name; None if there is none."""
+    """The channel axis of a layer, by its name, or by the file that napari read without naming axes; None if none."""
     for axis, label in enumerate(layer.axis_labels):
         if label.lower() in _CHANNEL_NAMES and axis < layer.ndim - 2:
             return axis
-    return None
+    stored = _stored(layer)
+    return None if stored is None else stored.axis
+
+
+def _stored(layer: Image) -> StoredChannels | None:
+    """The channels that the layer's file declares, if napari did not name its axes."""
+    unnamed = layer.axis_labels == tuple(str(axis) for axis in range(-layer.ndim, 0))
+    if layer.rgb or layer.source.path is None or not unnamed:
+        return None
+    stored = stored_channels(layer.source.path)
+    return stored if stored is not None and stored.shape == tuple(_levels(layer)[0].shape) else None
 
 
 def channel_choices(viewer: Any, layer: Image) -> list[Channel]:
     """The possible input channels of an image layer.
 
-    RGB components and their gray value; positions along an axis named "c" or
-    "channel"; else the layer and all others of its shape.
+    RGB components and their gray value; positions along the :func:`channel_axis`; else the layer and all others of its
+    shape.
     """
     if layer.rgb:
         return [Channel(layer, None, "gray"), *(Channel(layer, i, name) for i, name in enumerate(_RGB))]
     axis = channel_axis(layer)
     if axis is not None:
-        return [Channel(layer, i, f"channel {i}") for i in range(_levels(layer)[0].shape[axis])]
+        count, stored = _levels(layer)[0].shape[axis], _stored(layer)
+        names = [""] * count if stored is None else stored.names
+        return [Channel(layer, i, names[i] or f"channel {i}") for i in range(count)]
     same = [
         other
         for other in image_layers(viewer)
-        if other is not layer and not other.rgb and _levels(other)[0].shape == _levels(layer)[0].shape
+        if other is not layer
+        and not other.rgb
+        and channel_axis(other) is None
+        and _levels(other)[0].shape == _levels(layer)[0].shape
     ]
     return [Channel(other, None, other.name) for other in (layer, *same)]
-
-
-def default_channels(viewer: Any, layer: Image, count: int) -> tuple[Channel, ...] | None:
-    """The default channels for a model that takes ``count``; None if they are ambiguous.
-
-    One channel: the gray value of an RGB layer, the layer itself, or the only
-    position of its channel axis. Three channels and RGB: red, green, blue.
-    Otherwise there must be exactly as many choices as channels.
-    """
-    choices = channel_choices(viewer, layer)
-    if layer.rgb:
-        return {1: tuple(choices[:1]), 3: tuple(choices[1:])}.get(count)
-    if count == 1 and channel_axis(layer) is None:
-        return (choices[0],)
-    return tuple(choices) if len(choices) == count else None
 
 
 def image_layers(viewer: Any) -> list[Image]:

@@ -4,11 +4,13 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
+from napari_grd._napari.best_channel import best_channel, channel_group
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.outputs import made_by
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
+from napari_grd._napari.source import Channel
 from napari_grd.errors import ImageError, LabelError
 
 _NO_MODEL = "none (strokes and painting only)"
@@ -77,8 +79,15 @@ class CorrectForm(QWidget):
             fitting = [target.source.layer for target in targets]
             named = [candidate for candidate in fitting if layer.name.startswith(candidate.name)]
             if fitting and self.image.layer() not in (named or fitting):
-                self.image.set_layer((named or fitting)[-1])
+                # The longest of the names that the labels' name begins with: "a 2" for "a 2 instances", not "a".
+                found = max(named, key=lambda layer: len(layer.name)) if named else self._best(fitting)
+                self.image.set_layer(found)
         self._image_changed()
+
+    def _best(self, fitting: list[Image]) -> Image:
+        """The topmost, or of its channels the one whose objects stand out most."""
+        group = [one for one in channel_group(self._panel.viewer, fitting[-1]) if one in fitting]
+        return best_channel([Channel(one, None, one.name) for one in group]).layer
 
     def _image_changed(self) -> None:
         image = self.image.layer()

@@ -6,12 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from napari.layers import Image
 from numpy.typing import NDArray
 
+from napari_grd._napari.best_channel import channel_group, default_channels
 from napari_grd._napari.correct.jobs import read_plane
 from napari_grd._napari.correct.learning_jobs import CorrectedLayer
 from napari_grd._napari.correct.target import Plane
-from napari_grd._napari.source import ImageSource, default_channels, image_layers
+from napari_grd._napari.source import Channel, ImageSource, channel_axis, channel_choices, image_layers
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -27,14 +29,26 @@ def untouched_images(viewer: "napari.viewer.Viewer", corrected: Sequence[Correct
     first = corrected[0].target.source
     used = {channel.layer for channel in first.channels} | {layer.target.source.layer for layer in corrected}
     found: list[ImageSource] = []
+    # Other stains of a corrected image are not images of the same kind.
+    for layer in corrected:
+        used.update(channel_group(viewer, layer.target.source.layer))
     for layer in image_layers(viewer):
         if layer in used or layer.ndim < 2:
             continue
-        chosen = default_channels(viewer, layer, len(first.channels))
+        chosen = _like(first, viewer, layer)
         if chosen is None or layer.rgb != first.layer.rgb:
             continue
         found.append(ImageSource(layer, chosen))
     return found
+
+
+def _like(first: ImageSource, viewer: "napari.viewer.Viewer", layer: Image) -> tuple[Channel, ...] | None:
+    """The channels of a layer that another source has; None if they are missing or ambiguous."""
+    if first.channel_axis is None:
+        return default_channels(viewer, layer, len(first.channels)) if channel_axis(layer) is None else None
+    choices = {channel.index: channel for channel in channel_choices(viewer, layer)}
+    found = [choices.get(channel.index) for channel in first.channels]
+    return tuple(channel for channel in found if channel is not None) if None not in found else None
 
 
 def planes_without_corrections(

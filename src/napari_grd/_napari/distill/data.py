@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_grd._napari.best_channel import preferred_image
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.distill.form_fields import ignore_wheel, narrow
 from napari_grd._napari.distill.pieces import MOST, Piece, boxes, labels_fit, pieces_of, plane_sizes
@@ -187,7 +188,9 @@ class DataPicker(QWidget):
             self.table.setItemWidget(item, 1, combo)
             self._rows.append(_Row(layer, item, combo))
         if self._rows and not before and not self.folder_path():
-            self._rows[0].item.setCheckState(0, Qt.CheckState.Checked)
+            preferred = preferred_image(self._viewer)
+            first = next((row for row in self._rows if row.layer is preferred), self._rows[0])
+            first.item.setCheckState(0, Qt.CheckState.Checked)
         self.table.blockSignals(False)
         row = self.table.sizeHintForRow(0)
         self.table.setFixedHeight(self.table.header().sizeHint().height() + 6 + row * min(_ROWS, len(self._rows)))

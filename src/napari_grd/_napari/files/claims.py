@@ -1,7 +1,7 @@
 """Reader preferences for names that several readers claim, so that napari need not ask.
 
 A plugin's manifest can claim all folders or none, and all OME-TIFF or none, and napari itself opens any: it would ask
-every one that is dropped. Its preferences decide such cases by the name, so they are filled in, once and where
+about every one that is dropped. Its preferences decide such cases by the name, so they are filled in, once and where
 the user can see and change them (Preferences > Plugins > File reading).
 """
 

@@ -7,6 +7,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QLabel
 
+from napari_grd._napari.best_channel import default_channels
 from napari_grd._napari.inspect.form import InspectForm
 from napari_grd._napari.inspect.hover import Following, Hover
 from napari_grd._napari.inspect.image_region import ImageRegion
@@ -17,7 +18,7 @@ from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.settings import settings
-from napari_grd._napari.source import Channel, channel_choices, default_channels
+from napari_grd._napari.source import Channel, channel_choices
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.errors import GrdError, ImageError
 

@@ -163,7 +163,7 @@ class LiveWidget(Panel):
 
     def _layer_selected(self, event: Any) -> None:
         if not self.live.isChecked() and isinstance(event.value, Image):
-            self.form.image.set_layer(event.value)
+            self.form.image.suggest(event.value)
 
     def _layer_removed(self, event: Any) -> None:
         if self.output.forget(event.value) and self.live.isChecked():
