@@ -35,12 +35,18 @@ class LayerCombo(QComboBox):
     none : str, optional
         Text of a first entry that picks nothing. Without it, an empty list shows "no image layer yet" or similar, and
         the topmost layer is picked; of images :func:`~napari_grd._napari.best_channel.preferred_image`.
+
+    Attributes
+    ----------
+    chosen : bool
+        Whether the layer was picked by the user or by :meth:`set_layer`, not because there was none before.
     """
 
     changed = Signal()
 
     def __init__(self, panel: Panel, kinds: tuple[type[Layer], ...], tip: str, none: str | None = None) -> None:
         super().__init__()
+        self.chosen = False
         self._layers = panel.viewer.layers
         self._kinds = kinds
         self._none = none
@@ -56,7 +62,7 @@ class LayerCombo(QComboBox):
             panel.follow(getattr(self._layers.events, event), self._refresh)
         self._refresh()
         self.currentIndexChanged.connect(lambda _index: self.changed.emit())
-        self.activated.connect(lambda _index: self._new.clear())
+        self.activated.connect(lambda _index: self._choose())
 
     def layer(self) -> Layer | None:
         """The picked layer."""
@@ -65,7 +71,7 @@ class LayerCombo(QComboBox):
 
     def set_layer(self, layer: Layer | None) -> None:
         """Pick a layer; None picks the entry ``none``, if there is one."""
-        self._new.clear()  # it was chosen
+        self._choose()
         self.suggest(layer)
 
     def suggest(self, layer: Layer | None) -> None:
@@ -74,6 +80,10 @@ class LayerCombo(QComboBox):
             if self.itemData(index) is layer:
                 self.setCurrentIndex(index)
                 return
+
+    def _choose(self) -> None:
+        self.chosen = True
+        self._new.clear()
 
     def _added(self, event: Any) -> None:
         if self._none is None and isinstance(event.value, Image) and isinstance(event.value, self._kinds):
@@ -92,6 +102,7 @@ class LayerCombo(QComboBox):
     def _refresh(self, _event: Any = None) -> None:
         before = self.currentData()
         found = [layer for layer in reversed(self._layers) if isinstance(layer, self._kinds)]
+        self.chosen &= before in found
         self.blockSignals(True)
         self.clear()
         if self._none is not None:
