@@ -132,3 +132,48 @@ def test_a_layer_that_is_deleted_on_the_way_ends_it(viewer: Any, widget: Evaluat
     assert [layer.name for layer in viewer.layers] == ["found"]
     assert widget.go.isEnabled()
     assert widget.message.text()
+
+
+MODEL = {"napari_grd": {"model": {"name": "nuclei"}}}
+
+
+def roles(widget: EvaluateWidget) -> tuple[str, str]:
+    return widget.labels.layer().name, widget.reference.layer().name
+
+
+def test_a_models_result_is_judged_by_what_was_made_by_hand(viewer: Any, widget: EvaluateWidget, qtbot: Any) -> None:
+    viewer.add_labels(FOUND, name="cells instances", metadata=MODEL)
+    viewer.add_labels(TRUTH, name="Labels")  # drawn later, so it is the topmost
+    assert roles(widget) == ("cells instances", "Labels")
+    assert roles(EvaluateWidget(viewer)) == ("cells instances", "Labels"), "whatever is opened first"
+    points = viewer.add_points([[10, 10]], name="notes")
+    viewer.layers.selection.active = points
+    evaluated(widget, qtbot)
+    assert "Errors in 'cells instances', by 'Labels': 4" in widget.message.text()
+    assert [one.name for one in viewer.layers][2:] == ["cells instances errors", "notes"], "it hides nothing over both"
+    assert viewer.layers["cells instances errors"].opacity < 1
+    assert viewer.layers.selection.active is points
+    assert roles(widget) == ("cells instances", "Labels"), "errors are no segmentation"
+    viewer.add_labels(FOUND, name="cells live", metadata={"napari_grd": MODEL["napari_grd"] | {"live": True}})
+    assert roles(widget) == ("cells live", "Labels")
+    corrected = {"napari_grd": MODEL["napari_grd"] | {"corrected": 5}}
+    viewer.layers.remove("Labels")
+    viewer.add_labels(FOUND, name="corrected", metadata=corrected)
+    assert roles(widget) == ("cells live", "corrected")
+    widget.labels.set_layer(viewer.layers["corrected"])  # as the user chooses
+    viewer.add_labels(TRUTH, name="truth")
+    assert widget.labels.layer().name == "corrected"
+
+
+def test_names_of_ground_truth_are_known_and_other_layers_keep_theirs(
+    viewer: Any, widget: EvaluateWidget, qtbot: Any
+) -> None:
+    viewer.add_labels(FOUND, name="cellpose masks")
+    viewer.add_labels(TRUTH, name="Nuclei, ground truth")
+    viewer.add_labels(FOUND[:, :50], name="gt of another image")
+    assert roles(widget) == ("cellpose masks", "Nuclei, ground truth")
+    mine = viewer.add_labels(FOUND + 1, name="cellpose masks errors")
+    widget.labels.set_layer(viewer.layers["cellpose masks"])
+    widget.reference.set_layer(viewer.layers["Nuclei, ground truth"])
+    evaluated(widget, qtbot)
+    np.testing.assert_array_equal(mine.data, FOUND + 1)

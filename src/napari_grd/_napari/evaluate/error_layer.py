@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_grd._napari.object_table.labels_layer import finest
+from napari_grd._napari.outputs import made_by as known
 from napari_grd._napari.outputs import output_options
 from napari_grd.metrics.errors import ErrorKind
 
@@ -20,6 +21,7 @@ _COLORS = {
     ErrorKind.MERGED: "#cc79a7",
     ErrorKind.SPLIT: "#009e73",
 }
+_OPACITY = 0.7
 _MEANING = {
     ErrorKind.MISSED: "A reference object without a match.",
     ErrorKind.SPURIOUS: "A segmented object without a match in the reference.",
@@ -28,21 +30,26 @@ _MEANING = {
 }
 
 
-def show_errors(viewer: Any, layer: Labels, picture: NDArray[np.uint8], made_by: Mapping[str, Any]) -> Labels:
+def show_errors(
+    viewer: Any, layer: Labels, reference: Labels, picture: NDArray[np.uint8], made_by: Mapping[str, Any]
+) -> Labels:
     """Add the errors of a Labels layer as a layer above it, or update the existing one.
+
+    It lies right above the two layers that were compared, so that it hides nothing that lies over both, and is
+    translucent. The selected layer stays selected.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-    layer : Labels
-        The evaluated layer.
+    layer, reference : Labels
+        The evaluated layer, and the one it was compared with.
     picture : (*S) uint8
         ErrorKind of each pixel of its finest level.
     made_by : mapping
         Provenance.
     """
     name = f"{layer.name} errors"
-    shown = next((one for one in viewer.layers if one.name == name and isinstance(one, Labels)), None)
+    shown = next((one for one in viewer.layers if one.name == name and "judged" in known(one)), None)
     options = output_options(layer, made_by=made_by)
     if shown is not None and finest(shown).shape == picture.shape:
         shown.data = picture
@@ -50,9 +57,11 @@ def show_errors(viewer: Any, layer: Labels, picture: NDArray[np.uint8], made_by:
         return shown
     colors = {None: "transparent", 0: "transparent"} | {int(kind): color for kind, color in _COLORS.items()}
     features = {"index": [int(kind) for kind in _COLORS], "kind": [kind.name.lower() for kind in _COLORS]}
-    made: Labels = viewer.add_labels(
-        picture, name=name, colormap=DirectLabelColormap(color_dict=colors), features=features, opacity=1.0, **options
-    )
+    colormap = DirectLabelColormap(color_dict=colors)
+    made = Labels(picture, name=name, colormap=colormap, features=features, opacity=_OPACITY, **options)
+    active = viewer.layers.selection.active
+    viewer.layers.insert(max(viewer.layers.index(one) for one in (layer, reference)) + 1, made)
+    viewer.layers.selection.active = active
     return made
 
 

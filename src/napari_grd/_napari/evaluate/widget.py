@@ -17,6 +17,7 @@ from napari_grd._napari.object_table.widget import result_table
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import button, heading
 from napari_grd._napari.pickers import LayerCombo
+from napari_grd._napari.roles import judged_and_reference
 from napari_grd._napari.source import label_layers
 from napari_grd.errors import LabelError
 from napari_grd.jobs import Job
@@ -50,8 +51,10 @@ class EvaluateWidget(JobPanel):
         self._made_by: dict[str, Any] = {}
         self._build()
         self.labels.changed.connect(self._labels_changed)
-        self.follow(self.viewer.layers.events.inserted, self._part)
+        for event in ("inserted", "removed", "renamed"):
+            self.follow(getattr(self.viewer.layers.events, event), self._assign)
         self._labels_changed()
+        self._assign()
 
     def _build(self) -> None:
         self.labels = LayerCombo(self, (Labels,), "The segmentation to judge.")
@@ -91,6 +94,16 @@ class EvaluateWidget(JobPanel):
         self.body.addWidget(self.view, 1)
         self.body.addWidget(self.save)
 
+    def _assign(self, _event: Any = None) -> None:
+        """Judge a model's result by labels that were made by hand, until the user chooses otherwise."""
+        picked, chosen = self.labels.layer(), self.labels.chosen or self.reference.chosen
+        layers = sorted(label_layers(self.viewer), key=lambda layer: layer is not picked)
+        found = None if chosen else judged_and_reference(layers)
+        if found is not None:
+            self.labels.suggest(found[0])
+            self.reference.suggest(found[1])
+        self._part()
+
     def _labels_changed(self) -> None:
         layer = self.labels.layer()
         self.per_plane.setVisible(layer is not None and layer.ndim > 2)
@@ -103,7 +116,8 @@ class EvaluateWidget(JobPanel):
         layer = self.labels.layer()
         others = [one for one in label_layers(self.viewer) if one is not layer]
         if layer is not None and self.reference.layer() is layer and others:
-            self.reference.set_layer(others[0])
+            pair = judged_and_reference([layer, *others])
+            self.reference.suggest(next((one for one in reversed(pair or ()) if one is not layer), others[0]))
 
     def begin(self) -> None:
         """Start the comparison."""
@@ -127,9 +141,9 @@ class EvaluateWidget(JobPanel):
 
             return iter_evaluate(reference=truth, labels=labels, **options)
 
-        self.run(make, lambda found: self._show(found, layer, made_by), [layer, reference])
+        self.run(make, lambda found: self._show(found, layer, reference, made_by), [layer, reference])
 
-    def _show(self, found: "Evaluation", layer: Labels, made_by: dict[str, Any]) -> str:
+    def _show(self, found: "Evaluation", layer: Labels, reference: Labels, made_by: dict[str, Any]) -> str:
         words, scores = score_descriptions(), found.scores.as_dict()
         self._made_by = made_by
         self._scores = {
@@ -141,8 +155,8 @@ class EvaluateWidget(JobPanel):
         self.legend.show_counts(found.counts)
         set_features(layer, found.objects)
         result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, found.objects, made_by)
-        show_errors(self.viewer, layer, found.picture, made_by)
-        return f"Errors in {layer.name!r}: {sum(found.counts.values()):,}."
+        show_errors(self.viewer, layer, reference, found.picture, made_by)
+        return f"Errors in {layer.name!r}, by {reference.name!r}: {sum(found.counts.values()):,}."
 
     def write(self, path: str | Path) -> None:
         """Write the scores to a file, in a worker."""
