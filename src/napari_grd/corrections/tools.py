@@ -284,6 +284,10 @@ class LinkTool(CorrectionTool):
         return kind(first.pixel, position.pixel, position.plane, plane=first.plane)
 
 
+BACKGROUND_NUMBER = 2**32 - 1
+"""The number that a brush paints background with: painting 0 where there is no object changes nothing."""
+
+
 def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: Plane) -> list[Correction]:
     """Corrections equivalent to what was painted into a plane.
 
@@ -292,14 +296,15 @@ def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: 
     before : uint32 array, shape (H, W)
         The plane as it was.
     after : integer array, shape (H, W)
-        As it was painted.
+        As it was painted; :data:`BACKGROUND_NUMBER` where it was painted as background.
     plane : tuple of int
         Which plane.
 
     Returns
     -------
     list of Correction
-        A Draw for each number that was painted with, an Erase for each object that lost pixels to the background.
+        A Draw for each number that was painted with, an Erase for each object that lost pixels to the background, and
+        one for pixels without an object that were painted as background: there is nothing here.
 
     Examples
     --------
@@ -311,6 +316,12 @@ def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: 
     y0, x0, y1, x1 = extent(changed)
     changed, old, new = (each[y0:y1, x0:x1] for each in (changed, before, after))
     corrections: list[Correction] = []
+    empty = changed & (new == BACKGROUND_NUMBER) & (old == 0)
+    if empty.any():
+        corrections.append(kinds.Erase(Region.from_mask(empty, (y0, x0)), plane=plane))
+        changed = changed & ~empty
+    new = np.where(new == BACKGROUND_NUMBER, 0, new)
+    after = np.where(after == BACKGROUND_NUMBER, 0, after)
     for number in np.unique(old[changed & (new == 0)]).tolist():
         erased = Region.from_mask(changed & (new == 0) & (old == number), (y0, x0))
         corrections.append(kinds.Erase(erased, _pixel_of(before, after, number), plane=plane))

@@ -119,6 +119,13 @@ class Mouse:
     def click(self, point: tuple[float, ...], keys: Any = Qt.KeyboardModifier.NoModifier) -> None:
         self.drag([point], keys)
 
+    def double_click(self, point: tuple[float, ...]) -> None:
+        left, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        self.click(point)
+        self._send(QEvent.Type.MouseButtonDblClick, point, left, left, keys)
+        self._send(QEvent.Type.MouseButtonRelease, point, left, Qt.MouseButton.NoButton, keys)
+        QTest.qWait(20)
+
     def wheel(self, point: tuple[float, ...], notches: int) -> None:
         at = self._at(point)
         seen = QPointF(self._canvas.mapToGlobal(QPoint(int(at.x()), int(at.y()))))

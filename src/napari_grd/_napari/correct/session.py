@@ -5,9 +5,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.target import Plane
+from napari_grd._napari.outputs import made_by
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.kinds import Accept
 from napari_grd.corrections.tools import painted_corrections
@@ -49,6 +51,9 @@ class Session:
             self.layer.data = [data[..., ::step, ::step] for step in steps]
         else:
             self.layer.data = data
+        self._touched: set[Plane] = set()
+        self._later = QTimer(singleShot=True, interval=0)
+        self._later.timeout.connect(self.take_painted)
         self.layer.events.paint.connect(self._painted)
 
     @property
@@ -85,6 +90,7 @@ class Session:
     def close(self) -> None:
         """Fold the journal into its file, and leave the layer as it is."""
         self.layer.events.paint.disconnect(self._painted)
+        self._later.stop()
         self.layer.data = self.layer.data  # what napari could undo is not what there is
         with self.context.journal as journal:
             if journal.entries:
@@ -92,6 +98,12 @@ class Session:
             else:
                 with suppress(OSError):  # not on Windows, where it is open
                     journal.journal_path.unlink(missing_ok=True)
+
+    def mark(self) -> None:
+        """Let the layer say how many corrections it contains."""
+        made = {key: value for key, value in made_by(self.layer).items() if key != "corrected"}
+        count = len(self.corrections)
+        self.layer.metadata["napari_grd"] = made | ({"corrected": count} if count else {})
 
     def show(self, changes: "Iterable[Change]") -> None:
         """Show what the editor changed."""
@@ -106,11 +118,20 @@ class Session:
         self.layer.refresh()
 
     def _painted(self, _event: Any) -> None:
-        """Revert what was painted with napari's tools, and pass on the equivalent corrections."""
+        """Note the planes that are being painted into: napari announces a polygon before it writes its pixels."""
         if self.layer.n_edit_dimensions > 2:
-            planes = list(np.ndindex(*self.target.shape[:-2]))
+            self._touched.update(np.ndindex(*self.target.shape[:-2]))
         else:
-            planes = [self.target.current_plane(self._viewer)]
+            self._touched.add(self.target.current_plane(self._viewer))
+        self._later.start()
+
+    def take_painted(self) -> None:
+        """Revert what was painted with napari's tools, and pass on the equivalent corrections.
+
+        Called soon after each stroke, and before anything that depends on the labels.
+        """
+        self._later.stop()
+        planes, self._touched = sorted(self._touched), set()
         painted: list[Correction] = []
         for plane in planes:
             before = self.editor.labels[plane]
@@ -118,4 +139,5 @@ class Session:
             self._shown[plane] = before
         if painted:
             self._on_painted(painted)
-        self.layer.refresh(extent=False, highlight=False)
+        if planes:
+            self.layer.refresh(extent=False, highlight=False)

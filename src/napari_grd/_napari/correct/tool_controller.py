@@ -13,6 +13,7 @@ from napari_grd._napari.correct.tool_texts import TEXTS, Tool
 from napari_grd._napari.viewport import displayed_axes
 from napari_grd.corrections.kinds import Correction, Merge, SplitLine
 from napari_grd.corrections.tools import (
+    BACKGROUND_NUMBER,
     AcceptTool,
     CorrectionTool,
     LinkTool,
@@ -72,6 +73,7 @@ class ToolController:
         self._active: CorrectionTool | None = None
         self._at: Position | None = None
         self._held = self._taking = False
+        self._selected = 1  # what was selected before the background
         self.preview = PreviewLayer(viewer, session.target)
         self._later, self._away = QTimer(singleShot=True, interval=_PAUSE), QTimer(singleShot=True, interval=0)
         self._later.timeout.connect(self._show)
@@ -91,10 +93,12 @@ class ToolController:
         for callbacks, callback in self._callbacks:
             callbacks.append(callback)
         self._layer.events.mode.connect(self._mode_changed)
+        self._layer.events.selected_label.connect(self._mode_changed)
         viewer.layers.selection.events.active.connect(self._active_changed)
 
     def take(self, tool: Tool) -> None:
         """Take up a tool, and select the layer that it works on."""
+        self._session.take_painted()
         self.tool = tool
         if tool is not Tool.NAVIGATE:
             self._viewer.layers.selection.active = self._layer
@@ -102,8 +106,27 @@ class ToolController:
         self._use(self._tools.get(tool))
         if tool is Tool.DRAW:  # go on with the picked object, or begin a new one
             picked = self._pick.picked_object(self._session.target.current_plane(self._viewer))
-            self._layer.selected_label = picked or int(self._session.editor.labels.max()) + 1
+            self._select(picked or int(self._session.editor.labels.max()) + 1)
+        elif tool is Tool.BACKGROUND:
+            self._select(BACKGROUND_NUMBER)
+        else:
+            self._put_background_away()
         self._on_tool_changed(tool)
+
+    def _select(self, number: int) -> None:
+        """Paint with a number from now on."""
+        if number == BACKGROUND_NUMBER != self._layer.selected_label:
+            self._selected = int(self._layer.selected_label)
+        self._taking = True
+        try:
+            self._layer.selected_label = number
+        finally:
+            self._taking = False
+
+    def _put_background_away(self) -> None:
+        """Select the object again that was selected before the background."""
+        if self._layer.selected_label == BACKGROUND_NUMBER:
+            self._select(self._selected)
 
     def forget(self) -> None:
         """Drop what was begun; with nothing begun, put the tool away."""
@@ -123,6 +146,8 @@ class ToolController:
         self._away.stop()
         self._viewer.layers.selection.events.active.disconnect(self._active_changed)
         self._layer.events.mode.disconnect(self._mode_changed)
+        self._layer.events.selected_label.disconnect(self._mode_changed)
+        self._put_background_away()
         self._layer.mode = "pan_zoom"
         self._use(None)
         for callbacks, callback in self._callbacks:
@@ -168,9 +193,15 @@ class ToolController:
         """Napari's own buttons and keys take up tools, too."""
         mode = str(self._layer.mode)
         tool = _OF_MODE.get(mode, Tool.NAVIGATE)
-        if self._taking or tool is self.tool or (mode == "pick" and self.tool is Tool.DRAW):
+        if tool is Tool.DRAW and self._layer.selected_label == BACKGROUND_NUMBER:
+            tool = Tool.BACKGROUND
+        of_brush = mode == "pick" and self.tool in (Tool.DRAW, Tool.BACKGROUND)
+        of_mouse = mode == "pan_zoom" and self.tool in self._tools  # another object was selected
+        if self._taking or tool is self.tool or of_brush or of_mouse:
             return
         self.tool = tool
+        if tool is not Tool.BACKGROUND:
+            self._put_background_away()
         self._use(None)
         self._on_tool_changed(tool)
 

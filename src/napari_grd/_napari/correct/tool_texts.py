@@ -13,6 +13,7 @@ class Tool(Enum):
     SPLIT = "split"
     DRAW = "draw"
     ERASE = "erase"
+    BACKGROUND = "background"
     ACCEPT = "accept"
     LINK = "link"
 
@@ -44,8 +45,8 @@ KINDS = {
     "join": KindText("#f0e442", "the merge", "merged"),
     "cut": KindText("#d55e00", "the split", "split"),
     "split": KindText("#d55e00", "the split", "split"),
-    "remove": KindText("#cc79a7", "the removal", "erased"),
-    "erase": KindText("#cc79a7", "the erasure", "erased"),
+    "remove": KindText("#cc79a7", "the removal", "erased or background"),
+    "erase": KindText("#cc79a7", "the erasure", "erased or background"),
     "link": KindText("#0072b2", "the link", "linked"),
     "unlink": KindText("#e69f00", "the unlinking", "unlinked"),
 }
@@ -104,7 +105,15 @@ TEXTS = {
         "Paint with napari's brush. M: new object, L: pick the object to paint, [ and ]: brush size.",
         mode="paint",
     ),
-    Tool.ERASE: ToolText("Erase", "E", "Paint background with napari's brush. [ and ]: brush size.", mode="erase"),
+    Tool.ERASE: ToolText("Erase", "E", "Remove from objects with napari's brush. [ and ]: brush size.", mode="erase"),
+    Tool.BACKGROUND: ToolText(
+        "Background",
+        "B",
+        "Paint where there is nothing with napari's brush, and the model learns that it is background."
+        " [ and ]: brush size.",
+        KINDS["erase"].color,
+        mode="paint",
+    ),
     Tool.ACCEPT: ToolText(
         "Accept",
         "A",

@@ -210,7 +210,7 @@ class Toolbox(QWidget):
             on_tool_changed=self._tool_changed,
         )
         paintable = not self.session.layer.multiscale
-        for tool in (Tool.DRAW, Tool.ERASE):
+        for tool in (Tool.DRAW, Tool.ERASE, Tool.BACKGROUND):
             self.tools.allow(tool, "" if paintable else "napari cannot paint into the pyramid of a large image.")
         stacked = len(self.session.target.shape) > 2
         self.tools.allow(Tool.LINK, "" if stacked else "There is only one plane; links are for stacks and series.")
@@ -222,6 +222,8 @@ class Toolbox(QWidget):
 
     def close(self) -> None:
         """End with these labels; they stay as they are."""
+        if self.session is not None:
+            self.session.take_painted()
         controller, session, record = self.controller, self.session, self._record
         self.controller = self.session = self._record = None
         self._later.stop()
@@ -262,6 +264,7 @@ class Toolbox(QWidget):
         session = self.session
         if session is None:
             return
+        session.take_painted()
         changes = self._act(session.editor.undo if undo else session.editor.redo)
         if changes:
             session.target.show_plane(self._viewer, changes[-1].plane)
@@ -288,6 +291,7 @@ class Toolbox(QWidget):
         session = self.session
         if session is None or self._record is None:
             return
+        session.mark()
         plane = session.target.current_plane(self._viewer)
         objects = int(np.count_nonzero(np.unique(session.editor.labels[plane])))
         self.steps.show_state(session.corrections, len(session.accepted(plane)), objects)
@@ -318,7 +322,10 @@ class Toolbox(QWidget):
 
     def _save(self, path: Path) -> None:
         session = self.session
-        if session is not None and self._try(lambda: save_corrections(session.corrections, path)) is not None:
+        if session is None:
+            return
+        session.take_painted()
+        if self._try(lambda: save_corrections(session.corrections, path)) is not None:
             self._panel.say(f"Saved as {path}")
 
     def load(self, path: Path) -> None:
@@ -326,6 +333,7 @@ class Toolbox(QWidget):
         session = self.session
         if session is None:
             return
+        session.take_painted()
         before = len(session.corrections)
         if self._try(lambda: session.merge(load_corrections(path, session.corrections.image))) is not None:
             self._changed()
