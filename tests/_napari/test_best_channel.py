@@ -106,7 +106,7 @@ def test_live_takes_the_channel_with_the_objects_and_says_so(
     names = {"Channel": {"Name": ["noise", "dna", "more"]}}
     layer = opened(viewer, tmp_path / "a.ome.tif", CHANNELS, metadata={"axes": "CYX"} | names)
     qtbot.waitUntil(lambda: "instances" in live_widget.readout.text(), timeout=60000)
-    assert "'dna', 1 of 3: its objects stand out most" in live_widget.form.channels.note.text()
+    assert "'dna', 1 of 3: the highest contrast-to-noise ratio" in live_widget.form.channels.note.text()
     labels = live_widget.output.layer
     assert labels.data.shape == TRUTH.shape
     assert abs(int(labels.data.max()) - int(TRUTH.max())) <= 0.3 * TRUTH.max()

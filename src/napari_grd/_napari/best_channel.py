@@ -1,4 +1,4 @@
-"""The default among the channels of an image: the one whose objects stand out most."""
+"""The default among the channels of an image: the one with the highest contrast-to-noise ratio."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +8,9 @@ import numpy as np
 from napari.layers import Image
 
 from napari_grd._napari.source import Channel, ImageSource, channel_axis, channel_choices, image_layers
-from napari_grd.data.foreground import foreground_contrast
+from napari_grd.data.channel_contrast import contrast_to_noise
 
-_SIDE = 512  # pixels along y and x that are evaluated
+_SIDE = 1024  # pixels along y and x that are evaluated
 _MOST = 64  # measurements of a layer that are kept
 _known: "WeakKeyDictionary[Image, dict[Any, float]]" = WeakKeyDictionary()
 
@@ -41,17 +41,11 @@ def channel_group(viewer: Any, layer: Image) -> list[Image]:
     return images[first : last + 1]
 
 
-def preferred_image(viewer: Any, *, new: Sequence[Image] = ()) -> Image | None:
+def preferred_image(viewer: Any) -> Image | None:
     """The image to begin with: the selected one if it is visible, else the topmost visible one.
 
     napari selects what was added last, which of several channels is the last one: that is no choice of the user. Of
-    these the visible one whose objects stand out most is taken.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-    new : sequence of Image, optional
-        Layers that were added just now.
+    these the visible one with the highest contrast-to-noise ratio is taken.
     """
     images = image_layers(viewer)
     shown = [layer for layer in images if layer.visible] or images
@@ -60,7 +54,7 @@ def preferred_image(viewer: Any, *, new: Sequence[Image] = ()) -> Image | None:
     active = viewer.layers.selection.active
     begin = active if active in shown else shown[0]
     group = [layer for layer in channel_group(viewer, begin) if layer in shown]
-    if len(group) < 2 or (begin is not group[-1] and begin not in new):
+    if len(group) < 2 or begin is not group[-1]:
         return begin
     return best_channel([Channel(layer, None, layer.name) for layer in group]).layer
 
@@ -68,9 +62,9 @@ def preferred_image(viewer: Any, *, new: Sequence[Image] = ()) -> Image | None:
 def default_channels(viewer: Any, layer: Image, count: int) -> tuple[Channel, ...] | None:
     """The default channels for a model that takes ``count``; None if they are ambiguous.
 
-    One channel: the gray value of an RGB layer, the layer itself, or the position of its channel axis whose objects
-    stand out most. Three channels and RGB: red, green, blue. Otherwise there must be exactly as many choices as
-    channels.
+    One channel: the gray value of an RGB layer, the layer itself, or the position of its channel axis with the highest
+    contrast-to-noise ratio. Three channels and RGB: red, green, blue. Otherwise there must be exactly as many choices
+    as channels.
     """
     choices = channel_choices(viewer, layer)
     if layer.rgb:
@@ -86,7 +80,7 @@ def best_channel(channels: Sequence[Channel]) -> Channel:
 
 
 def contrast(channel: Channel) -> float:
-    """How far objects stand out from the noise in the middle of the middle plane; 0 where it cannot be read."""
+    """The contrast-to-noise ratio in the middle of the middle plane; 0 where it cannot be read."""
     source = ImageSource(channel.layer, (channel,))
     values, key = _known.setdefault(channel.layer, {}), source.key
     if key not in values:
@@ -103,8 +97,8 @@ def note_on(chosen: Channel, channels: Sequence[Channel]) -> str:
     best, own = best_channel(channels), contrast(chosen)
     of = f"Channel {chosen.label!r}, 1 of {len(channels)}"
     if own >= contrast(best):
-        return f"{of}: its objects stand out most, {own:.0f} times the noise."
-    return f"{of}: objects stand out {own:.0f} times the noise, in {best.label!r} {contrast(best):.0f} times."
+        return f"{of}: the highest contrast-to-noise ratio, {own:.0f}."
+    return f"{of}: contrast-to-noise ratio {own:.0f}; that of {best.label!r} is {contrast(best):.0f}."
 
 
 def _measured(source: ImageSource) -> float:
@@ -114,7 +108,7 @@ def _measured(source: ImageSource) -> float:
     starts = [max(0, (size - _SIDE) // 2) for size in sizes]
     rows, columns = (slice(start, start + _SIDE) for start in starts)
     try:
-        return foreground_contrast(source.read(level, middle, (rows, columns))[0])
+        return contrast_to_noise(source.read(level, middle, (rows, columns))[0])
     except Exception:  # lazy data raise anything; whoever segments it reports it
         return 0.0
 

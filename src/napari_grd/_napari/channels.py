@@ -33,7 +33,9 @@ class ChannelPickers(QWidget):
         self._form = QFormLayout(self._rows)
         self._form.setContentsMargins(0, 0, 0, 0)
         self.note = wrapped()
-        self.note.setToolTip("Measured in the middle of the image: the brightest or darkest 0.5 % against the noise.")
+        self.note.setToolTip(
+            "In the middle of the image: the range of intensities, in standard deviations of the noise."
+        )
         stack(self, self._rows, self.note)
         self.changed.connect(self._describe)
         self.hide()

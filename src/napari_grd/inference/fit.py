@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.data.channel_contrast import contrast_to_noise
 from napari_grd.errors import ImageError
 from napari_grd.models.model import Model
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, the common conversion to gray
 _CROP = 2048  # pixels along y and x that are evaluated
-_NOISE = 1.4826 / np.sqrt(2)  # from the median absolute difference of neighbors to a standard deviation
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,14 +132,7 @@ def choose_channels(model: Model, pixels: NDArray[Any]) -> tuple[int, ...]:
     >>> choose_channels(Model.create(ModelConfig()), noise)
     (1,)
     """
-    ratios = []
-    for channel in np.asarray(pixels, np.float32):
-        values = channel[np.isfinite(channel)]
-        low, high = np.percentile(values, [1, 99.8]) if values.size else (0.0, 0.0)
-        steps = np.abs(np.diff(channel, axis=-1))
-        noise = float(np.median(steps)) * _NOISE if steps.size else 0.0
-        # Smoothed or computed images have almost no noise, which must not be rewarded.
-        ratios.append(float(high - low) / max(noise, 1e-3 * float(high - low), 1e-12))
+    ratios = [contrast_to_noise(channel) for channel in pixels]
     best = np.argsort([-ratio for ratio in ratios], kind="stable")[: model.config.in_channels]
     return tuple(sorted(int(place) for place in best))
 

@@ -56,7 +56,7 @@ def test_instances_appear_and_are_made_permanent(kind: str, live_widget: Any, vi
     image = add(viewer)
     live_widget.live.setChecked(True)
     if kind == "channels":
-        qtbot.waitUntil(lambda: "1 of 2: its objects stand out" in live_widget.form.channels.note.text(), timeout=60000)
+        qtbot.waitUntil(lambda: "1 of 2: the highest contrast" in live_widget.form.channels.note.text(), timeout=60000)
         live_widget.form.channels._pickers[0].setCurrentIndex(1)
     layer = start(live_widget, qtbot)
     assert finest(layer).shape == shape

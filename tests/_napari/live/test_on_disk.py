@@ -81,7 +81,7 @@ def test_channels_keep_their_axis(ready: Any, viewer: Any, qtbot: Any) -> None:
     image = np.stack([IMAGE[:160, :200], np.zeros((160, 200), IMAGE.dtype)])[None]
     viewer.add_image(image, name="two", axis_labels=("t", "c", "y", "x"))
     ready.live.setChecked(True)
-    qtbot.waitUntil(lambda: "1 of 2: its objects stand out" in ready.form.channels.note.text(), timeout=60000)
+    qtbot.waitUntil(lambda: "1 of 2: the highest contrast" in ready.form.channels.note.text(), timeout=60000)
     ready.form.channels._pickers[0].setCurrentIndex(1)
     ready.live.setChecked(False)
     ready.permanent.on_disk.click()

@@ -85,7 +85,7 @@ class CorrectForm(QWidget):
         self._image_changed()
 
     def _best(self, fitting: list[Image]) -> Image:
-        """The topmost, or of its channels the one whose objects stand out most."""
+        """The topmost, or of its channels the one of the highest contrast."""
         group = [one for one in channel_group(self._panel.viewer, fitting[-1]) if one in fitting]
         return best_channel([Channel(one, None, one.name) for one in group]).layer
 
