@@ -1,10 +1,12 @@
 """Planes of image layers as models read them."""
 
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Image
 
 from napari_grd._napari.best_channel import default_channels
@@ -99,3 +101,17 @@ def test_channels_of_different_shape_and_a_line_are_refused() -> None:
     labeled = Image(np.zeros((3, 20, 30)), axis_labels=("c", "y", "x"))
     with pytest.raises(ImageError, match="channel axis"):
         ImageSource(labeled, tuple(channel_choices(None, labeled)), displayed=(0, 2))
+
+
+def test_a_stack_of_files_of_different_sizes_is_named(viewer: Any, tmp_path: Path) -> None:
+    for name, shape in (("a", (20, 30)), ("b", (18, 30)), ("c", (40, 30))):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.ones(shape, np.uint8))
+    (layer,) = viewer.open(str(tmp_path), plugin="napari")
+    source = ImageSource(layer)
+    assert source.read(0, (0,)).shape == (1, 20, 30)
+    for plane in (1, 2):
+        with pytest.raises(ImageError, match=f"Plane {plane + 1} of .* is not of 20 x 30 pixels.*one by one"):
+            source.read(0, (plane,))
+    with pytest.raises(ImageError, match="Plane 2"):
+        source.read(0, (1,), (slice(4, 25), slice(0, 9)))
+    assert source.read(0, (0,), (slice(4, 25), slice(-9, None))).shape == (1, 16, 9), "beyond the end there is nothing"

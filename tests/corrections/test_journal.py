@@ -48,6 +48,37 @@ def test_everything_is_found_again(image: ImageRef, one_of_each: Make, tmp_path:
         assert found.redo() == journal.copy().redo()
 
 
+def test_a_journal_is_read_like_a_file_with_the_one_beside_it(
+    image: ImageRef, one_of_each: Make, tmp_path: Path
+) -> None:
+    made = list(one_of_each())
+    with open_journal(tmp_path / NAME, image) as journal:
+        for correction in made[:3]:
+            journal.add(correction)
+        path = journal.journal_path
+        assert load_corrections(path).entries == journal.entries
+        journal.compact()
+        for correction in made[3:]:
+            journal.add(correction)
+        journal.undo()
+        before = path.read_bytes()
+        assert load_corrections(path, image).entries == journal.entries
+    path.write_bytes(before + b'{"cut')
+    assert load_corrections(path).entries == journal.entries
+    assert path.read_bytes() == before + b'{"cut', "it is not changed"
+    other = ImageRef((7, 7))
+    with pytest.raises(CorrectionError, match=r"Line 1 of .*\.journal"):
+        load_corrections(path, other)
+    path.write_bytes(before + b'{"id": "no"}\n')
+    with pytest.raises(CorrectionError, match=r"Line \d+ of .*\.journal"):
+        load_corrections(path)
+    path.write_bytes(b"")
+    with pytest.raises(CorrectionError, match="has no corrections"):
+        load_corrections(path)
+    with pytest.raises(CorrectionError, match="cannot be read"):
+        load_corrections(tmp_path / "none.grd-corrections.journal")
+
+
 def test_nothing_to_undo_writes_nothing(image: ImageRef, tmp_path: Path) -> None:
     with open_journal(tmp_path / NAME, image) as journal:
         size = journal.journal_path.stat().st_size

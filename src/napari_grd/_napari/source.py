@@ -163,9 +163,24 @@ class ImageSource:
         if channel.layer.rgb and channel.index is not None:
             index.append(channel.index)
         pixels = np.asarray(data[tuple(index)])
+        self._check_size(pixels, index, plane, level)
         if channel.layer.rgb and channel.index is None:
             pixels = pixels[..., :3].astype(np.float32) @ _GRAY_WEIGHTS
         return pixels.T if self.spatial_axes[0] > self.spatial_axes[1] else pixels
+
+    def _check_size(self, pixels: NDArray[Any], index: list[Any], plane: PlaneIndex, level: int) -> None:
+        """Reject a plane of another size: napari stacks the files of a folder as if all were like the first."""
+        height, width = self.shape(level)
+        parts = [place for place in index if isinstance(place, slice)]
+        sizes = (height, width) if self.spatial_axes[0] < self.spatial_axes[1] else (width, height)
+        wanted = tuple(len(range(*part.indices(size))) for part, size in zip(parts, sizes, strict=True))
+        if pixels.shape[:2] != wanted:
+            number = ", ".join(str(at + 1) for at in plane)
+            raise ImageError(
+                f"Plane {number} of {self.layer.name!r} is not of {height} x {width} pixels, as the first is.",
+                "Open images of different sizes one by one, not as a stack, or segment their folder with"
+                " 'napari-grd segment'.",
+            )
 
 
 def channel_axis(layer: Image) -> int | None:

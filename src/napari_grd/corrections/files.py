@@ -20,6 +20,7 @@ from napari_grd.errors import CorrectionError, OutputError
 from napari_grd.io.atomic import atomic_path
 
 SUFFIX = ".grd-corrections.geojson"
+JOURNAL_SUFFIX = ".grd-corrections.journal"
 FORMAT = 1
 """Grows when older versions of this package could misread a file."""
 
@@ -244,7 +245,7 @@ def load_corrections(path: str | Path, image: ImageRef | None = None) -> Correct
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file, or the journal that a crash left, which is read together with the file beside it.
     image : ImageRef, optional
         The image that the corrections are meant for.
 
@@ -273,6 +274,10 @@ def load_corrections(path: str | Path, image: ImageRef | None = None) -> Correct
     0
     """
     path = Path(path)
+    if path.name.lower().endswith(JOURNAL_SUFFIX):
+        from napari_grd.corrections.recovery import load_journal  # which reads such files, too
+
+        return load_journal(path, image)
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)

@@ -12,13 +12,11 @@ from typing import Any, Self
 
 from napari_grd.corrections.collection import Corrections, Entry
 from napari_grd.corrections.files import (
+    JOURNAL_SUFFIX,
     MAX_BYTES,
     SUFFIX,
-    from_feature,
     header,
     load_corrections,
-    parse_json,
-    parse_time,
     read_header,
     save_corrections,
     to_feature,
@@ -27,10 +25,9 @@ from napari_grd.corrections.files import (
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
 from napari_grd.corrections.lines import LineFile
+from napari_grd.corrections.recovery import as_object, replay
 from napari_grd.errors import CorrectionError
 from napari_grd.io.leftovers import flush_folder
-
-JOURNAL_SUFFIX = ".grd-corrections.journal"
 
 _LARGE = 16 << 20
 
@@ -140,29 +137,13 @@ class Journal(Corrections):
 
     def _replay(self, lines: list[bytes]) -> None:
         """Put the lines of a journal into the corrections."""
-        for number, line in enumerate(lines, start=1):
-            try:
-                content = parse_json(line)
-                if not isinstance(content, dict):
-                    raise CorrectionError(f"it is {content!r:.80}, not an object.", "")
-                if number == 1:
-                    self.image = self.image.merged(read_header(content))
-                else:
-                    self.put(self._entry(content))
-            except CorrectionError as error:
-                raise CorrectionError(
-                    f"Line {number} of {str(self.journal_path)!r}: {error.problem}",
-                    error.remedy if number == 1 else f"{error.remedy} The other lines can be read without it.".strip(),
-                ) from None
-
-    def _entry(self, content: dict[str, Any]) -> Entry:
-        if "feature" in content:
-            return from_feature(content["feature"], self.image)
-        changed, counts = parse_time(content, "changed"), content.get("counts")
-        about = self._entries.get(str(content.get("id")))
-        if about is None or not isinstance(counts, bool):
-            raise CorrectionError(f"it is about no correction before it ({content!r:.80}).", "")
-        return Entry(about.correction, counts, changed)
+        if not lines:
+            return
+        try:
+            self.image = self.image.merged(read_header(as_object(lines[0])))
+        except CorrectionError as error:
+            raise CorrectionError(f"Line 1 of {str(self.journal_path)!r}: {error.problem}", error.remedy) from None
+        replay(self, lines[1:], self.journal_path)
 
 
 def open_journal(path: str | Path, image: ImageRef) -> Journal:

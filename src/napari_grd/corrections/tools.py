@@ -17,6 +17,7 @@ from napari_grd.corrections import kinds
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.kinds import Correction, Pixel, Plane, Point
 from napari_grd.corrections.region import Region, extent
+from napari_grd.graph.strokes import rasterise
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,26 @@ class StrokeTool(CorrectionTool):
             return ""
         if self._kind is kinds.SplitLine:
             return kinds.Split(first.pixel, position.pixel, plane=position.plane)
-        return kinds.Merge((first.point, position.point), plane=position.plane)
+        return self._unless_one(kinds.Merge((first.point, position.point), plane=position.plane))
 
     def stroke(self, places: Sequence[Position]) -> Correction | str:
         self.forget()
         points = thinned([place.point for place in places])
         if len(points) < 2 or not any(self.inside(place.pixel) for place in places):
             return ""
-        return self._kind(tuple(points), plane=places[0].plane)
+        made = self._kind(tuple(points), plane=places[0].plane)
+        return self._unless_one(made) if isinstance(made, kinds.Merge) else made
+
+    def _unless_one(self, merge: kinds.Merge) -> Correction | str:
+        """A merge that changes nothing is no correction."""
+        plane = self.edited.labels[merge.plane]
+        path = rasterise(merge.stroke)
+        numbers = np.unique(plane[tuple(path[np.all((path >= 0) & (path < plane.shape), axis=1)].T)])
+        if len(numbers) > 1:
+            return merge
+        if len(numbers) and numbers[0]:
+            return f"This is one object already, {int(numbers[0])}: drag from one object into another."
+        return "There are no objects here to merge."
 
 
 class AcceptTool(CorrectionTool):
@@ -150,11 +163,12 @@ class AcceptTool(CorrectionTool):
 
     def click(self, position: Position) -> Correction | str:
         region = self.region_at(position)
-        return (
-            "There is no object here to accept."
-            if region is None
-            else kinds.Accept(position.pixel, region, plane=position.plane)
-        )
+        if region is None:
+            return "There is no object here to accept."
+        number = self.number_at(position)
+        if number in self.edited.accepted(position.plane).values():
+            return f"Object {number} is verified already."
+        return kinds.Accept(position.pixel, region, plane=position.plane)
 
 
 _LEAST = 0.75  # pixels between two points of a stroke

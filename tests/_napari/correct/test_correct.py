@@ -170,7 +170,7 @@ def test_corrections_are_in_a_file_at_once_and_come_back(
     hand.drag([(20, 20), (22, 45)])
     (journal,) = data_folder.glob("*.journal")
     assert '"kind":"join"' in journal.read_text().replace(" ", "")
-    assert str(data_folder) in widget.toolbox.files.where.text()
+    assert str(journal) in widget.toolbox.files.where.text(), "it names a file that there is"
     joined = layer.data.copy()
     widget.start.click()
     (path,) = data_folder.glob("*.geojson")
@@ -271,6 +271,55 @@ def test_the_next_doubtful_object_is_shown_and_said_why(correct: Any, layer: Any
     assert sorted(seen) == [1, 2, 3, 4]
     hand.key(Qt.Key.Key_N)
     assert "N starts again" in widget.toolbox.review.reason.text()
+
+
+def test_next_skips_what_was_drawn_and_outlines_what_it_shows(correct: Any, layer: Any, mouse: Any, qtbot: Any) -> None:
+    widget = correct()
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_D)
+    layer.brush_size = 10
+    hand.drag([(88, 80), (88, 95)])
+    drawn = number(layer, (88, 90))
+    seen = []
+    for _ in range(4):
+        hand.key(Qt.Key.Key_N)
+        qtbot.waitUntil(lambda: widget.toolbox.review._running is None, timeout=60_000)
+        seen.append(layer.selected_label)
+        outline = widget.viewer.layers["uncertain object"].data[:, 0]
+        inside = np.argwhere(layer.data == seen[-1])
+        np.testing.assert_allclose(outline.min(axis=0), inside.min(axis=0) - 0.5)
+        np.testing.assert_allclose(outline.max(axis=0), inside.max(axis=0) + 0.5)
+    assert drawn not in seen
+    assert sorted(seen) == [1, 2, 3, 4]
+    hand.key(Qt.Key.Key_A)
+    y, x = np.argwhere(layer.data == seen[-1]).mean(axis=0)
+    hand.click((y, x))
+    qtbot.waitUntil(lambda: "uncertain object" not in widget.viewer.layers, timeout=60_000)
+
+
+def test_counts_are_of_objects_and_what_changes_nothing_is_no_correction(
+    correct: Any, layer: Any, mouse: Any, qtbot: Any
+) -> None:
+    widget = correct(model=False)
+    hand = mouse(layer)
+    hand.key(Qt.Key.Key_A)
+    for _ in range(2):
+        hand.click((70, 30))
+    assert kinds(widget) == ["accept"]
+    assert "Object 3 is verified already." in widget.toolbox.hint.text()
+    hand.key(Qt.Key.Key_J)
+    hand.drag([(15, 15), (20, 20)])
+    assert "one object already" in widget.toolbox.hint.text()
+    hand.drag([(90, 90), (90, 100)])
+    assert "no objects here to merge" in widget.toolbox.hint.text()
+    hand.click((20, 15))
+    hand.click((35, 25))
+    assert kinds(widget) == ["accept"]
+    hand.key(Qt.Key.Key_C)
+    hand.drag([(58, 30), (82, 30)])  # changes the accepted object
+    steps = widget.toolbox.steps
+    qtbot.waitUntil(lambda: steps.verified.text() == "0 of 5 verified", timeout=60_000)
+    assert "verified" not in steps.legend.text()
 
 
 def test_views_and_another_model_tell_what_is_doubtful(

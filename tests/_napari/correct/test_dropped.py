@@ -13,6 +13,7 @@ from napari_grd._napari.files.readers import NO_LAYER, get_corrections_reader
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.files import save_corrections
 from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.journal import open_journal
 from napari_grd.corrections.kinds import Merge
 
 JOIN = Merge([(20, 20), (22, 45)])
@@ -60,6 +61,20 @@ def test_it_is_made_on_the_labels_it_is_of(
     assert "Corrections restored: 1." in docked.message.text()
     docked.toolbox.undo()
     np.testing.assert_array_equal(layer.data, blocks)
+
+
+def test_the_journal_that_a_crash_left_can_be_dropped(
+    docked: Any, viewer: Any, picture: Any, blocks: Any, tmp_path: Path, qtbot: Any
+) -> None:
+    with open_journal(tmp_path / "ada.grd-corrections.geojson", ImageRef.of(picture)) as journal:
+        journal.add(JOIN)
+    assert [path.suffix for path in tmp_path.glob("ada*")] == [".journal"]
+    viewer.add_image(picture)
+    layer = viewer.add_labels(blocks)
+    drop(viewer, tmp_path / "ada.grd-corrections.journal")
+    qtbot.waitUntil(lambda: docked.toolbox.session is not None, timeout=LONG)
+    assert layer.data[20, 20] == layer.data[22, 45]
+    assert [path.suffix for path in tmp_path.glob("ada*")] == [".journal"], "it is read only"
 
 
 def test_it_is_added_to_what_is_being_corrected(

@@ -183,3 +183,30 @@ def test_a_destroyed_widget_leaves_nothing_running(live: Any, viewer: Any, qtbot
     qtbot.waitUntil(lambda: not engines(), timeout=20000)
     viewer.dims.events.current_step()
     viewer.scene.camera.zoom = 2
+
+
+def test_all_is_made_permanent_in_3d_and_of_a_hidden_image(live_widget: Any, viewer: Any, qtbot: Any) -> None:
+    stack = np.stack([PLANE, OTHER])
+    image = viewer.add_image(stack, name="cells")
+    image.visible = False
+    viewer.dims.ndisplay = 3
+    live_widget.permanent.start.click()
+    qtbot.waitUntil(lambda: "cells instances" in viewer.layers, timeout=60000)
+    assert viewer.layers["cells instances"].data.shape == stack.shape
+    assert all(plane.any() for plane in viewer.layers["cells instances"].data)
+
+
+def test_make_permanent_waits_for_the_model(
+    live_widget: Any, viewer: Any, qtbot: Any, nuclei: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qtbot.waitUntil(lambda: live_widget._model is not None, timeout=60000)
+    viewer.add_image(PLANE, name="cells")
+    go = threading.Event()
+    monkeypatch.setattr(live_widget.state, "get", lambda _name: go.wait(30) and nuclei)
+    live_widget._load_model()
+    live_widget.permanent.start.click()
+    assert "Waiting for the model" in live_widget.message.text()
+    assert not live_widget.permanent.start.isEnabled()
+    go.set()
+    qtbot.waitUntil(lambda: "cells instances" in viewer.layers, timeout=60000)
+    assert live_widget.permanent.start.isEnabled()

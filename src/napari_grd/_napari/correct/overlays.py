@@ -55,7 +55,18 @@ class PreviewLayer(_Overlay):
     """A layer of lines above all others, present while a tool is active.
 
     Lines as Vectors: new ones every few milliseconds are too much for Shapes.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    target : CorrectionTarget
+    name : str
+        Of the layer.
     """
+
+    def __init__(self, viewer: Any, target: CorrectionTarget, name: str = "correcting") -> None:
+        super().__init__(viewer, target)
+        self._name = name
 
     def show(self, preview: ToolPreview, plane: Plane, color: str) -> None:
         """Draw a preview in place of the one before."""
@@ -67,7 +78,7 @@ class PreviewLayer(_Overlay):
             return
         if not self.present:
             empty = np.zeros((0, 2, self._target.layer.ndim))
-            layer = Vectors(empty, name="correcting", vector_style="line", **output_options(self._target.layer))
+            layer = Vectors(empty, name=self._name, vector_style="line", **output_options(self._target.layer))
             self._add(layer, len(self._viewer.layers))
         lifted = self._target.lift(lines, plane)
         lifted[:, 1, list(self._target.plane_axes)] = 0  # steps stay in the plane

@@ -8,14 +8,17 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.jobs import UncertaintyRequest
+from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_texts import NEXT_KEY
 from napari_grd._napari.panel import Panel, button, stack, wrapped
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import Running, run_job
+from napari_grd.corrections.tools import ToolPreview
 from napari_grd.jobs import Event, Progress
 
 if TYPE_CHECKING:
+    from napari_grd._napari.correct.target import Plane
     from napari_grd.corrections.uncertainty import UncertainObject
 
 _APPEARS = 12  # an object's diameter, at least, is this part of the view
@@ -24,13 +27,19 @@ _TURNED = (
     " errors; takes three more forward passes."
 )
 _OTHER = "Objects that this model segments differently are uncertain, e.g. the teacher of the model."
-_TIP = f"Go to the most uncertain object of this plane that is not verified yet, and show why.  (key {NEXT_KEY})"
+_COLOR = "#ff00ff"  # seen on gray, and no color of a correction
+_NAME = "uncertain object"
+_TIP = (
+    "Go to the most uncertain object of this plane that is neither verified nor drawn yet, and show why."
+    f"  (key {NEXT_KEY})"
+)
 
 
 class ReviewPanel(QWidget):
     """Goes through the objects of the visible plane.
 
-    Objects are ranked at the first press on a plane; those that were verified or have changed since are skipped.
+    Objects are ranked at the first press on a plane; those that were verified, picked or drawn, or have changed since
+    are skipped. The object that is shown is outlined.
 
     Parameters
     ----------
@@ -46,6 +55,8 @@ class ReviewPanel(QWidget):
         self._running: Running[list[UncertainObject]] | None = None
         self._left: list[UncertainObject] = []
         self._of: Any = None
+        self._mark: PreviewLayer | None = None
+        self._marked: tuple[Plane, UncertainObject] | None = None
         self.next = button(f"Next uncertain object  {NEXT_KEY}", _TIP, self.go_on)
         self.turned = QCheckBox("Test-time augmentation")
         self.turned.setToolTip(_TURNED)
@@ -62,10 +73,12 @@ class ReviewPanel(QWidget):
         """Review other labels, or none."""
         self._session = session
         self._restart()
+        self._mark = None if session is None else PreviewLayer(self._viewer, session.target, _NAME)
         self.turned.setEnabled(session is not None and session.context.request.model is not None)
 
     def _restart(self, *_: Any) -> None:
         """Rank the objects again at the next press."""
+        self._unmark()
         if self._running is not None:
             self._running.silence()
             self._running.stop()
@@ -98,6 +111,28 @@ class ReviewPanel(QWidget):
         )
         self._panel.track(self._running)
 
+    def describe(self) -> None:
+        """Corrections were made: take the outline away if its object is done."""
+        session = self._session
+        if session is not None and self._marked is not None:
+            plane, uncertain = self._marked
+            if self._is_done(session, plane, uncertain):
+                self._unmark()
+
+    def _is_done(self, session: Session, plane: "Plane", uncertain: "UncertainObject") -> bool:
+        """Whether an object was verified or drawn, or is another one by now."""
+        number = uncertain.id
+        return (
+            session.editor.object_at(uncertain.pixel, plane) != number
+            or number in session.accepted(plane)
+            or number in session.drawn(plane)
+        )
+
+    def _unmark(self) -> None:
+        self._marked = None
+        if self._mark is not None:
+            self._mark.remove()
+
     def _say_stage(self, event: Event) -> None:
         if isinstance(event, Progress):
             self._tell(f"{event.stage}…")
@@ -118,15 +153,19 @@ class ReviewPanel(QWidget):
         if session is None:
             return
         plane = self._of[0]
-        verified = session.accepted(plane)
         while self._left:
             uncertain = self._left.pop(0)
-            if uncertain.id not in verified and session.editor.object_at(uncertain.pixel, plane) == uncertain.id:
+            if not self._is_done(session, plane, uncertain):
                 self._tell(f"Object {uncertain.id}: {uncertain.reason} (uncertainty {uncertain.score:.0%}).")
                 _center_on(self._viewer, session, uncertain)
+                self._marked = plane, uncertain
+                if self._mark is not None:  # after the zoom, which its width follows
+                    region = session.editor.region_at(uncertain.pixel, plane)
+                    self._mark.show(ToolPreview(region), plane, _COLOR)
                 return
         self._of = None
-        self._tell("All other objects of this plane are verified or were shown. N starts again.")
+        self._unmark()
+        self._tell("All other objects of this plane are verified or drawn, or were shown. N starts again.")
 
     def _tell(self, text: str) -> None:
         self.reason.setText(text)

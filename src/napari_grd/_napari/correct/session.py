@@ -11,7 +11,7 @@ from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.outputs import made_by
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Accept
+from napari_grd.corrections.kinds import Accept, Add, Draw, Pick
 from napari_grd.corrections.tools import painted_corrections
 
 if TYPE_CHECKING:
@@ -64,6 +64,15 @@ class Session:
     def accepted(self, plane: Plane) -> set[int]:
         """Labels of the accepted objects of a plane that have not changed since."""
         return set(self.editor.accepted(plane).values())
+
+    def drawn(self, plane: Plane) -> set[int]:
+        """Labels of the objects of a plane whose pixels the user gave: picked, drawn or added to."""
+        numbers: set[int] = set()
+        for made in self.corrections.of_plane(plane):
+            if isinstance(made, Pick | Add | Draw):
+                pixel = made.pixel or (made.region.runs[0][0], made.region.runs[0][1])
+                numbers.add(self.editor.object_at(pixel, plane))
+        return numbers - {0}
 
     def stands(self, correction: "Correction") -> bool:
         """Whether a correction still describes the labels: all but acceptances of objects that have changed since."""

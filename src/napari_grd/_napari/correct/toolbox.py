@@ -27,9 +27,8 @@ from napari_grd._napari.correct.storage import CorrectionsFile
 from napari_grd._napari.correct.tool_controller import ToolController
 from napari_grd._napari.correct.tool_texts import KINDS, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
 from napari_grd._napari.panel import Panel, button, heading, row, stack, wrapped
-from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.files import SUFFIX, load_corrections, save_corrections
-from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, load_corrections, save_corrections
+from napari_grd.corrections.kinds import Accept, Correction
 from napari_grd.errors import GrdError
 
 if TYPE_CHECKING:
@@ -89,16 +88,17 @@ class HistoryRow(QWidget):
         self.verified, self.legend = QLabel(), wrapped()
         stack(self, row(self.undo, self.redo, self.verified), self.legend)
 
-    def show_state(self, corrections: Corrections, verified: int, objects: int) -> None:
+    def show_state(self, session: Session, verified: int, objects: int) -> None:
         """Say what would be undone and redone, and how far one is.
 
         Parameters
         ----------
-        corrections : Corrections
-            All of the image.
+        session : Session
+            The image under correction.
         verified, objects : int
             Of the plane that is seen.
         """
+        corrections = session.corrections
         for which, about, word, keys in (
             (self.undo, corrections.undoable, "Undo", "Ctrl+Z"),
             (self.redo, corrections.redoable, "Redo", "Ctrl+Shift+Z"),
@@ -109,9 +109,12 @@ class HistoryRow(QWidget):
                 if about is None
                 else f"{word} {KINDS[about.kind].noun}{_where(about)}  ({keys})"
             )
-        self.verified.setText(f"{verified} of {objects} verified" if objects else "")
+        where = " in this plane" if len(session.target.shape) > 2 else ""
+        self.verified.setText(f"{verified} of {objects} verified{where}" if objects else "")
         self.verified.setToolTip("Objects of this plane that were accepted and have not changed since.")
-        counts = Counter(KINDS[made.kind].legend for made in corrections)
+        counts = Counter(KINDS[made.kind].legend for made in corrections if not isinstance(made, Accept))
+        # Objects, as above, and not how often they were accepted.
+        counts[KINDS["accept"].legend] = sum(len(session.accepted(plane)) for plane in corrections.planes)
         colors = {text.legend: text.color for text in KINDS.values()}
         lines = [
             f'<span style="color:{color}">\N{BLACK SQUARE}</span>&nbsp;{counts[legend]}&nbsp;{legend}'
@@ -127,6 +130,7 @@ def _where(about: Correction) -> str:
 
 
 _FILTER = f"Corrections (*{SUFFIX})"
+_WITH_JOURNALS = f"Corrections (*{SUFFIX} *{JOURNAL_SUFFIX})"
 
 
 class FilesRow(QWidget):
@@ -151,9 +155,11 @@ class FilesRow(QWidget):
     def show_place(self, place: CorrectionsFile) -> None:
         """Say where every correction goes."""
         self._place = place
-        where = place.path if place.why else place.path.name
-        self.where.setText(f"{place.why} Every correction is saved at once in {where}.".strip())
-        self.where.setToolTip(f"{place.why} {place.path}".strip())
+        journal = place.path.with_name(place.path.name.removesuffix(SUFFIX) + JOURNAL_SUFFIX)
+        where = journal if place.why else journal.name
+        text = f"{place.why} Every correction is saved at once in {where}; Done moves all to {place.path.name}."
+        self.where.setText(text.strip())
+        self.where.setToolTip(f"{place.why} {journal}".strip())
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save corrections", self._place.path.name, _FILTER)
@@ -161,7 +167,7 @@ class FilesRow(QWidget):
             self._save(Path(path if path.endswith(SUFFIX) else path.removesuffix(".geojson") + SUFFIX))
 
     def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load corrections", str(self._place.path.parent), _FILTER)
+        path, _ = QFileDialog.getOpenFileName(self, "Load corrections", str(self._place.path.parent), _WITH_JOURNALS)
         if path:
             self._load(Path(path))
 
@@ -294,9 +300,10 @@ class Toolbox(QWidget):
         session.mark()
         plane = session.target.current_plane(self._viewer)
         objects = int(np.count_nonzero(np.unique(session.editor.labels[plane])))
-        self.steps.show_state(session.corrections, len(session.accepted(plane)), objects)
+        self.steps.show_state(session, len(session.accepted(plane)), objects)
         self._record.show(filter(session.stands, session.corrections))
         self.learn.describe()
+        self.review.describe()
 
     def _choose(self, tool: Tool) -> None:
         if self.controller is None:

@@ -30,10 +30,11 @@ def get_model_reader(path: Paths) -> Reader | None:
 
 
 def get_corrections_reader(path: Paths) -> Reader | None:
-    """A reader for corrections files; opens the matching Labels layer for correction, with the corrections applied."""
-    from napari_grd.corrections.files import SUFFIX  # imports numba
+    """A reader for corrections files and journals; corrects the matching Labels layer, with the corrections applied."""
+    from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX  # imports numba
 
-    return _read_corrections if all(name.lower().endswith(SUFFIX) for name in _listed(path)) else None
+    ours = (SUFFIX, JOURNAL_SUFFIX)
+    return _read_corrections if all(name.lower().endswith(ours) for name in _listed(path)) else None
 
 
 def get_ome_zarr_reader(path: Paths) -> Reader | None:

@@ -45,12 +45,20 @@ class PermanentPart(QWidget):
         Shows messages.
     request : callable
         Returns the request when the button is pressed; raises a GrdError that names what is missing.
+    when_ready : callable
+        Calls a function when there is a model; returns False if it has to wait for it.
     """
 
-    def __init__(self, panel: Panel, request: Callable[[], SegmentationRequest]) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        request: Callable[[], SegmentationRequest],
+        when_ready: Callable[[Callable[[], object]], bool],
+    ) -> None:
         super().__init__()
         self._panel = panel
         self._order = request
+        self._when_ready = when_ready
         self.region = LayerCombo(
             panel, (Shapes,), "Segment only objects in the shapes of this layer, in every plane.", none="whole image"
         )
@@ -86,6 +94,12 @@ class PermanentPart(QWidget):
             self.target.propose(proposed_path(request.source, request.model.card.name))
 
     def _start(self) -> None:
+        self.start.setEnabled(False)
+        if not self._when_ready(self._begin):
+            self._panel.say("Waiting for the model, which is being loaded.")
+
+    def _begin(self) -> None:
+        self.start.setEnabled(True)
         try:
             request = self._order()
             shapes = self.region.layer()

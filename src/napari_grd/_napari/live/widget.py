@@ -46,6 +46,7 @@ class LiveWidget(Panel):
         self._session: LiveSession | None = None
         self._loading: Running[Any] | None = None
         self._model: Model | None = None
+        self._waiting: Callable[[], object] | None = None  # for the model
         self._source: ImageSource | None = None
         self._key: Any = None
         self._told = ""
@@ -62,7 +63,7 @@ class LiveWidget(Panel):
         self.controls = self.form.controls
         self.readout = QLabel("Live is off.")
         self.readout.setToolTip("Objects in view, and the time from the last move to their labels.")
-        self.permanent = PermanentPart(self, self._order)
+        self.permanent = PermanentPart(self, self._order, self._when_loaded)
         for part in (self.live, self.form, self.readout, heading("Everything"), self.permanent, self.message):
             self.body.addWidget(part)
         self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE)
@@ -137,6 +138,8 @@ class LiveWidget(Panel):
         self.track(self._loading)
 
     def _not_loaded(self, error: BaseException) -> None:
+        self._waiting = None
+        self.permanent.start.setEnabled(True)
         self.readout.setText("")
         self._tell(message_of(error), "error")
 
@@ -145,6 +148,9 @@ class LiveWidget(Panel):
         self.form.show_model(model)
         if self.live.isChecked():
             self._open(model)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting()
 
     def _open(self, model: "Model") -> None:
         if self._session is None:
@@ -226,13 +232,24 @@ class LiveWidget(Panel):
         return ImageSource(layer, self.form.choose_channels(layer, model.config.in_channels), axes)
 
     def _order(self) -> SegmentationRequest:
-        if self.form.image.layer() is None:
+        """What to make permanent: all planes of y and x, whatever of them is seen."""
+        layer = self.form.image.layer()
+        if layer is None:
             raise ImageError(_EMPTY, "")
         if self._model is None:
-            raise ConfigError("The model is not loaded yet.", "Try again in a moment.")
-        return SegmentationRequest(
-            self._current_source(self._model), self._model, self.form.segment_config(self._model)
-        )
+            raise ConfigError("The model is not loaded.", "Choose a model.")
+        channels = self.form.choose_channels(layer, self._model.config.in_channels)
+        source = ImageSource(layer, channels, displayed_axes(self.viewer, layer))
+        return SegmentationRequest(source, self._model, self.form.segment_config(self._model))
+
+    def _when_loaded(self, act: Callable[[], object]) -> bool:
+        """Call a function when the model is loaded; False if it has to wait."""
+        loading = self._loading is not None and self._loading.running
+        if self._model is not None or self.form.image.layer() is None or not loading:
+            act()
+            return True
+        self._waiting = act
+        return False
 
     # Settings and the view
 
