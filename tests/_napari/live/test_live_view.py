@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_grd._napari.outputs import view_settings
+from napari_grd.api import segment
+from napari_grd.config import SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
 
 PLANE = nuclei_2d(np.random.default_rng(0), (160, 200))[0]
@@ -101,3 +104,26 @@ def test_the_contrast_limits_of_the_layer_can_be_the_range(live_widget: Any, vie
     live_widget.form.image.set_layer(color)
     qtbot.waitUntil(lambda: not live_widget.form.range.isEnabled(), timeout=30000)
     assert live_widget._order().config.intensity_range is None
+
+
+def test_a_given_size_means_the_same_everywhere(live_widget: Any, viewer: Any, qtbot: Any, nuclei: Any) -> None:
+    """An image that is enlarged, with the size of its objects: Live, Make permanent and scripts find the same."""
+    diameter = 5 * nuclei.config.object_diameter
+    enlarged = np.kron(PLANE[:96, :120], np.ones((5, 5), PLANE.dtype))
+    viewer.add_image(enlarged, name="large")
+    live_widget.form.diameter.setValue(diameter)
+    start(live_widget, qtbot)
+    expected = segment(nuclei, enlarged, SegmentConfig(object_diameter=diameter))
+    plain = segment(nuclei, PLANE[:96, :120], SegmentConfig(object_diameter=nuclei.config.object_diameter))
+    assert expected.max() == plain.max() > 3
+    assert live_widget.form.controls._size_label.text() == "Smallest object (px at 0.2 x)"
+    assert live_widget.form.controls.min_size.value() == nuclei.config.partition.min_size
+    live_widget.permanent.start.click()
+    qtbot.waitUntil(lambda: "large instances" in viewer.layers, timeout=60000)
+    made = viewer.layers["large instances"]
+    np.testing.assert_array_equal(np.asarray(made.data) > 0, expected > 0)
+    assert len(np.unique(made.data)) == len(np.unique(expected))
+    viewer.fit_to_view()
+    qtbot.waitUntil(lambda: len(np.unique(live_widget.output.layer.data)) == len(np.unique(expected)), timeout=30000)
+    corrected = view_settings(made.metadata["napari_grd"])
+    assert corrected.object_diameter == diameter, "Correct predicts at this scale, too"

@@ -39,12 +39,25 @@ class PartitionControls(QWidget):
         )
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Smallest object (px)", self.min_size)
+        self._size_label = QLabel()
+        form.addRow(self._size_label, self.min_size)
         form.addRow("Foreground above", self.threshold)
         form.addRow(QLabel("Split – merge"), self.bias)
         for slider in (self.min_size, self.threshold, self.bias):
             slider.valueChanged.connect(lambda _value: self.changed.emit())
         self.set_value(self._base)
+        self.show_scale(1.0)
+
+    def show_scale(self, scale: float) -> None:
+        """Say at which scale of the image the pixels of the smallest object are.
+
+        Parameters
+        ----------
+        scale : float
+            Pixels of the network's grid per pixel of the image.
+        """
+        at = "" if scale == 1 else f" at {scale:.2g} x"
+        self._size_label.setText(f"Smallest object (px{at})")
 
     def set_value(self, config: PartitionConfig, *, foreground: bool = True) -> None:
         """Show settings, usually those stored in a model; a model without foreground has no threshold."""

@@ -118,6 +118,7 @@ class LiveForm(QWidget):
         if view.config.pixel_size is not None:
             self.diameter.setSpecialValueText(f"{_AUTOMATIC}: by pixel size")
         self.diameter.setToolTip("\n".join((_SIZE_TIP, *view.notes)))
+        self.controls.show_scale(view.scale)
         decided = "inverted" if view.invert else "not inverted"
         self.invert.setItemText(0, f"{_AUTOMATIC}: {decided}" if self.invert.currentIndex() == 0 else _AUTOMATIC)
 
@@ -127,6 +128,7 @@ class LiveForm(QWidget):
         self.diameter.setToolTip(_SIZE_TIP)
         self.diameter.setEnabled(self._knows_size and not self.as_known.isChecked())
         self.invert.setItemText(0, _AUTOMATIC)
+        self.controls.show_scale(1.0)
 
     @property
     def takes_limits(self) -> bool:
