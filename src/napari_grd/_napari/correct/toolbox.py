@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_COLUMNS = 4
+_COLUMNS = 3
 
 
 class ToolButtons(QWidget):
@@ -157,9 +157,8 @@ class FilesRow(QWidget):
         self._place = place
         journal = place.path.with_name(place.path.name.removesuffix(SUFFIX) + JOURNAL_SUFFIX)
         where = journal if place.why else journal.name
-        text = f"{place.why} Every correction is saved at once in {where}; Done moves all to {place.path.name}."
-        self.where.setText(text.strip())
-        self.where.setToolTip(f"{place.why} {journal}".strip())
+        self.where.setText(f"{place.why} Every correction is saved at once in {where}.".strip())
+        self.where.setToolTip(f"{journal}\nDone moves all to {place.path.name}.")
 
     def _ask_save(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save corrections", self._place.path.name, _FILTER)
