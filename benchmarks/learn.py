@@ -24,9 +24,9 @@ from scipy import ndimage
 
 import napari_grd as grd
 from common import ORIGIN, Dataset, load, score
-from napari_grd.corrections.fine_tune import fitting_starts
 from napari_grd.corrections.kinds import Draw, Erase
 from napari_grd.corrections.region import Region
+from napari_grd.corrections.starts import fitting_starts
 from napari_grd.hub import ONE_OBJECT, builtin_paths
 from reporting import hardware, table
 

@@ -28,9 +28,10 @@ from napari_grd.config import (
     TrainConfig,
 )
 from napari_grd.corrections.apply import iter_segment_corrected as iter_segment
+from napari_grd.corrections.before_after import BeforeAfter, before_after
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.files import load_corrections, save_corrections
-from napari_grd.corrections.fine_tune import BeforeAfter, before_after, fine_tune, iter_fine_tune
+from napari_grd.corrections.fine_tune import fine_tune, iter_fine_tune
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import (
     Accept,

@@ -8,11 +8,13 @@ import torch
 
 import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
+from napari_grd.corrections.before_after import _on_labeled
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.fine_tune import _on_labeled, _starts, corrected_planes
+from napari_grd.corrections.corrected_planes import corrected_planes
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Accept, Draw, Erase, Link
 from napari_grd.corrections.region import Region
+from napari_grd.corrections.starts import starts_of
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import Cancelled, ConfigError, CorrectionError, LabelError
 from napari_grd.models.model import Model, ModelConfig
@@ -118,16 +120,16 @@ def test_what_was_erased_is_no_object_of_the_labels(model: Model) -> None:
 
 
 def test_the_start_is_a_student_of_as_many_channels() -> None:
-    assert {one.config.in_channels for one in _starts("auto", [IMAGE], [accepted()])} == {1}
-    assert {one.card.name for one in _starts("auto", [IMAGE], [accepted()])} == {"cells", "nuclei", "phase"}
+    assert {one.config.in_channels for one in starts_of("auto", [IMAGE], [accepted()])} == {1}
+    assert {one.card.name for one in starts_of("auto", [IMAGE], [accepted()])} == {"cells", "nuclei", "phase"}
     color = np.stack([IMAGE] * 3, -1)
-    assert {one.config.in_channels for one in _starts("auto", [color], [accepted(color, "yxc")])} == {3}
-    assert {one.config.in_channels for one in _starts("auto", [color[..., :2]], [accepted(color[..., :2], "yxc")])} == {
-        2
-    }
+    assert {one.config.in_channels for one in starts_of("auto", [color], [accepted(color, "yxc")])} == {3}
+    assert {
+        one.config.in_channels for one in starts_of("auto", [color[..., :2]], [accepted(color[..., :2], "yxc")])
+    } == {2}
     with pytest.raises(ConfigError, match="numbers of channels"):
-        _starts("auto", [IMAGE, color], [accepted(), accepted(color, "yxc")])
+        starts_of("auto", [IMAGE, color], [accepted(), accepted(color, "yxc")])
     with pytest.raises(ConfigError, match="different numbers"):
-        _starts(["nuclei", "tissue"], [IMAGE], [accepted()])
+        starts_of(["nuclei", "tissue"], [IMAGE], [accepted()])
     with pytest.raises(ConfigError, match="empty"):
-        _starts([], [IMAGE], [accepted()])
+        starts_of([], [IMAGE], [accepted()])

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from napari_grd.config import DistillConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.fine_tune import check_counts, image_axes, iter_fine_tune
+from napari_grd.corrections.corrected_planes import check_counts, image_axes
+from napari_grd.corrections.fine_tune import iter_fine_tune
 from napari_grd.corrections.image import ImageRef
 from napari_grd.data.dataset import TeacherLayout
 from napari_grd.data.inputs import as_image

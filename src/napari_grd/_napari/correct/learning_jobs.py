@@ -238,7 +238,7 @@ def _starts(
 ) -> "list[Model]":
     if known is not None and not learning.best_start:
         return [known]
-    from napari_grd.corrections.fine_tune import fitting_starts  # imports what trains
+    from napari_grd.corrections.starts import fitting_starts  # imports what trains
 
     fit = fitting_starts(
         [get_model(name) for name in builtin_paths() if name not in (learning.model, *ONE_OBJECT)], channels

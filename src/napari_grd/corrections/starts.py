@@ -1,0 +1,87 @@
+"""Models from which learning from corrections can start."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from napari_grd.corrections.collection import Corrections
+from napari_grd.errors import ConfigError
+from napari_grd.finetuning.channels import widened
+from napari_grd.hub import GENERALIST, ONE_OBJECT, ModelLike, as_model, builtin_paths, load_model
+from napari_grd.models.model import Model
+
+AUTO = "auto"
+"""Instead of a model: :data:`~napari_grd.hub.GENERALIST`, or a built-in student that is clearly better here."""
+
+StartLike: TypeAlias = ModelLike | Sequence[ModelLike]
+"""A model to fine-tune, its name or file; several of them; or :data:`AUTO`."""
+
+
+def starts_of(model: StartLike, images: Sequence[Any], corrections: Corrections | Sequence[Corrections]) -> list[Model]:
+    """The models among which the start of the fine-tuning is chosen."""
+    if isinstance(model, str) and model == AUTO:
+        made = [corrections] if isinstance(corrections, Corrections) else list(corrections)
+        return builtin_starts([_channels(image, each) for image, each in zip(images, made, strict=False)])
+    several: list[ModelLike] = list(model) if isinstance(model, list | tuple) else [cast(ModelLike, model)]
+    if not several:
+        raise ConfigError("The list of models to start from is empty.", f"Give a model, or {AUTO!r}.")
+    models = [as_model(each) for each in several]
+    if len({each.config.in_channels for each in models}) > 1:
+        counts = ", ".join(f"{each.card.name} {each.config.in_channels}" for each in models)
+        raise ConfigError(f"The models take different numbers of channels: {counts}.", "Give models of one number.")
+    return models
+
+
+def _channels(image: Any, made: Any) -> int:
+    """Number of channels of an image, from the shape that its corrections are of."""
+    if isinstance(made, Corrections) and np.ndim(image) == len(made.image.axes) + 1:
+        extra = list(np.shape(image))
+        for size in made.image.shape:
+            extra.remove(size)
+        return int(extra[0])
+    return 1
+
+
+def builtin_starts(channels: Sequence[int]) -> list[Model]:
+    """The built-in students that images of these numbers of channels can be fine-tuned from.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        Of each image.
+
+    Returns
+    -------
+    list of Model
+        Students of one channel are widened for images of several.
+
+    Raises
+    ------
+    ConfigError
+        If the images differ.
+
+    Examples
+    --------
+    >>> {model.config.in_channels for model in builtin_starts([3])}
+    {3}
+    """
+    if len(set(channels)) > 1:
+        raise ConfigError(
+            f"The images have different numbers of channels: {sorted(set(channels))}.",
+            "Learn from images of one number of channels at a time.",
+        )
+    wanted = channels[0] if channels else 1
+    return fitting_starts([load_model(name) for name in builtin_paths() if name not in ONE_OBJECT], wanted)
+
+
+def fitting_starts(models: Sequence[Model], channels: int) -> list[Model]:
+    """Those of several models that are students for planes of so many channels, those of one channel widened.
+
+    The generalist comes first.
+    """
+    students = [each for each in models if each.card.kind != "teacher" and each.config.ndim == 2]
+    found = [each for each in students if each.config.in_channels == channels]
+    if channels > 1:
+        found += [widened(each, channels) for each in students if each.config.in_channels == 1]
+    return sorted(found, key=lambda model: model.card.name != GENERALIST)
