@@ -26,7 +26,7 @@ def test_touching_cells_are_separated_as_by_ordinary_training(monkeypatch: pytes
     (image, labels), (other, expected) = (
         cells_2d(np.random.default_rng(seed), (160, 160), gaps=0.1) for seed in (0, 1)
     )
-    image, other = -image.astype(np.float32), -other.astype(np.float32)  # dark cells, which the model does not know
+    image, other = -image.astype(np.float32), -other.astype(np.float32)  # dark cells: new to the model
     known = labels.astype(np.int64)
     as_known = SegmentConfig().as_known()
     (seen,), unseen = (

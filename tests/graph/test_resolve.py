@@ -19,7 +19,7 @@ def scene(noise=0.15, seed=0):
     far = np.linalg.norm(np.moveaxis(np.indices(SHAPE), 0, -1)[..., None, :] - centers, axis=-1)
     discs = np.where(far.min(-1) < 9, far.argmin(-1) + 1, 0)
     labels = np.array([0, 3, 3, 7, 7, 5], np.uint32)[discs]
-    # The two of a pair differ little: this is why they were not told apart.
+    # The two of a pair differ little: this is why they were not separated.
     means = rng.normal(size=(6, 8))
     means[[2, 4]] = means[[1, 3]] + 0.6 * rng.normal(size=(2, 8))
     embedding = ndimage.gaussian_filter(means[discs] + noise * rng.normal(size=(*SHAPE, 8)), (1, 1, 0))

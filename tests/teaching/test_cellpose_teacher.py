@@ -96,11 +96,11 @@ def test_the_real_network_answers(teacher: adapter.CellposeTeacher, channels: in
     check_prediction(prediction, LABELS.shape)
     assert prediction.foreground is not None
     assert prediction.affinities is not None
-    # The same network asked without the adapter.
+    # The same network without the adapter.
     x = (image if FOUR else image.mean(0, keepdims=True)).transpose(1, 2, 0).astype(np.float32)
     masks, flows, _ = teacher._model.eval(x, channel_axis=2, cellprob_threshold=-1, flow_threshold=0)
     np.testing.assert_array_equal(prediction.labels, masks)
-    # A half is where Cellpose was told to draw the line.
+    # One half is the threshold given to Cellpose.
     np.testing.assert_allclose(prediction.foreground, expit(flows[2] + 1), rtol=1e-5)
 
 

@@ -1,10 +1,10 @@
 """The corrections of one image, in the order they were made.
 
-What is kept is, for every correction ever made, whether it counts and since
-when. Everything else follows from that: the order, undo and redo, and how
-two collections merge (for each correction the newer word counts). So a file
-and a journal of half the same corrections merge as two persons' files do, and
-what is replayed twice changes nothing.
+For every correction ever made, the collection stores whether it is active and since
+when. Order, undo, redo and merging follow from that: where two collections disagree
+about a correction, the newer entry wins. So a file and a journal that share half of
+their corrections merge as the files of two users do, and applying an entry twice
+changes nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ class Entry:
         return self.correction.time
 
     def newer(self, other: "Entry") -> "Entry":
-        """The last word of two on one correction, whichever is asked."""
+        """The newer of two entries of one correction; symmetric."""
         return max(self, other, key=lambda entry: (entry.changed, entry.counts, repr(entry.correction)))
 
 
@@ -170,12 +170,12 @@ class Corrections:
         return self.put(entry).correction
 
     def put(self, entry: Entry) -> Entry:
-        """Take in a word on a correction, unless a newer one is known.
+        """Add the entry of a correction, unless there is a newer one.
 
         Returns
         -------
         Entry
-            The word; one dated on the last day before the year 3000 is moved to just after all that is known.
+            The entry; one dated on the last day before the year 3000 is moved to just after the newest.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class Corrections:
         return entry
 
     def _moved(self, entry: Entry) -> Entry:
-        """A word from the end of time, moved to just after all that is known."""
+        """An entry from the end of time, moved to just after the newest."""
         made = entry.time if entry.time < _LAST else _START
         changed = max(made, self._latest + _TICK)
         if made == _START:
@@ -225,5 +225,5 @@ class Corrections:
         return Corrections.merge(self, self)
 
     def _next_time(self, wanted: datetime | None = None) -> datetime:
-        """Now, or just after all that is known: clocks go back, and are too coarse."""
+        """Now, or just after the newest entry: clocks are set back, and are too coarse."""
         return max(wanted or datetime.now(UTC), self._latest + _TICK)

@@ -162,17 +162,17 @@ class _Part:
 
     @cached_property
     def foreground(self) -> Ids:
-        """Numbers of foreground set by hand."""
+        """Positions of foreground constraints."""
         return distinct(np.append(self.linked, keys(self.constraints.foreground)))
 
     @cached_property
     def background(self) -> Ids:
-        """Numbers of background set by hand."""
+        """Positions of background constraints."""
         return distinct(keys(self.constraints.background))
 
     @cached_property
     def cannot_link(self) -> Ids:
-        """Pairs that are kept apart, ``(N, 2)``."""
+        """Cannot-link pairs, ``(N, 2)``."""
         return keys(self.constraints.cannot_link)
 
     @cached_property
@@ -241,14 +241,14 @@ def constraints_of(
 
     Notes
     -----
-    =================================  ==================================================================
-    a merge, a split                   what :class:`~napari_grd.graph.constraints.Constraints` makes of it
-    a pick, an acceptance, drawn anew  the pixels are linked, and kept apart from those beside them
-    added, drawn on an object          the pixels are linked with each other and with the object's pixel
-    removed                            each of the pixels is kept apart from the object's pixel
-    erased                             the pixels are background
-    a link, an unlink                  nothing: they are about ids, not about pixels
-    =================================  ==================================================================
+    ===================================  ==================================================================
+    a merge, a split                     what :class:`~napari_grd.graph.constraints.Constraints` makes of it
+    a pick, an acceptance, a new object  the pixels are linked, and separated from their neighbors
+    added, drawn on an object            the pixels are linked with each other and with the object's pixel
+    removed                              each of the pixels is separated from the object's pixel
+    erased                               the pixels are background
+    a link, an unlink                    nothing: they are about ids, not about pixels
+    ===================================  ==================================================================
 
     Examples
     --------

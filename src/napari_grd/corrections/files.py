@@ -294,7 +294,7 @@ def load_corrections(path: str | Path, image: ImageRef | None = None) -> Correct
 
 
 def header(image: ImageRef) -> dict[str, Any]:
-    """What a file and a journal tell of their format and image, fit for :func:`read_header`."""
+    """Format and image as recorded in a file or journal, readable by :func:`read_header`."""
     about = {"axes": image.axes, "shape": list(image.shape), "name": image.name, "key": image.key}
     return {"format": FORMAT, "image": {name: value for name, value in about.items() if value is not None}}
 

@@ -18,7 +18,7 @@ _MAX_NAME = 1000
 
 @dataclass(frozen=True)
 class ImageRef:
-    """What tells an image from others.
+    """Identity of an image.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class ImageRef:
         name : str, optional
             E.g. of its file.
         hashed : bool, default True
-            Whether to hash the content, which reads all of it; without, name and shape have to tell.
+            Whether to hash the content, which reads all of it; otherwise name and shape identify the image.
 
         Examples
         --------
@@ -97,7 +97,7 @@ class ImageRef:
         return self.shape[-2], self.shape[-1]
 
     def merged(self, other: "ImageRef") -> "ImageRef":
-        """What both know of the image.
+        """The image as described by both.
 
         Where both have a key, only the keys count beside the shape: a renamed
         file is the same image.
@@ -114,7 +114,7 @@ class ImageRef:
                 f"The corrections are of {self}, not of {other}.",
                 "Open the image they were made on, or another file of corrections.",
             )
-        # The smaller of two, so that it does not matter which is asked.
+        # The smaller of two, so that the result is symmetric.
         name, key = (
             min((value for value in pair if value is not None), default=None)
             for pair in ((self.name, other.name), (self.key, other.key))

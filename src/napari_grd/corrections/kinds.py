@@ -411,7 +411,7 @@ KINDS: dict[str, type[Correction]] = {
 
 
 def _of_its_own(region: Region, shape: tuple[int, int]) -> Constraints:
-    """An object: linked, and kept apart from all pixels beside it."""
+    """An object: its pixels linked, and separated from all neighboring pixels."""
     inside = region.pixels
     numbers = keys(inside)  # sorted, as the pixels are
     pairs = []

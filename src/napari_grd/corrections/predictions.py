@@ -54,7 +54,7 @@ class PredictionSource(Protocol):
     """Predictions of an image, plane by plane."""
 
     def of(self, plane: tuple[int, ...]) -> PlanePrediction | None:
-        """The plane at this index of the axes before y and x; None: nothing is known of it."""
+        """The plane at this index of the axes before y and x; None if there is no prediction."""
 
 
 @dataclass(eq=False)
@@ -82,5 +82,5 @@ class Predictions:
             self._planes[(*plane, *index)] = PlanePrediction.of(each)
 
     def of(self, plane: tuple[int, ...]) -> PlanePrediction | None:
-        """What is known of a plane."""
+        """The prediction of a plane, if any."""
         return self._planes.get(tuple(plane))

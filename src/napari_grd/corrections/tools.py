@@ -1,7 +1,7 @@
 """Correction tools: clicks and strokes become corrections.
 
-A tool is told where the pointer is, and answers with a correction, with a preview, or with
-a message to the user. Nothing here depends on napari or Qt.
+A tool receives the position of the pointer and returns a correction, a preview or a message
+to the user. Nothing here depends on napari or Qt.
 """
 
 import math
@@ -91,7 +91,7 @@ class CorrectionTool:
         return False
 
     def forget(self) -> None:
-        """Begin anew: what was meant to be continued is not."""
+        """Start over: discard an unfinished gesture."""
         self.first = None
 
     def inside(self, pixel: Pixel) -> bool:
@@ -209,7 +209,7 @@ class PickTool(CorrectionTool):
     def hover(self, position: Position) -> ToolPreview:
         if not position.alt:
             return ToolPreview(self._candidate(position))
-        taken = self._taken_away(position)
+        taken = self._removal(position)
         return ToolPreview(None if isinstance(taken, str) else taken.area)
 
     def wheel(self, position: Position, notches: float) -> bool:
@@ -219,7 +219,7 @@ class PickTool(CorrectionTool):
         return True
 
     def click(self, position: Position) -> Correction | str:
-        made = self._taken_away(position) if position.alt else self._taken(position)
+        made = self._removal(position) if position.alt else self._pick(position)
         self.growth = 0.0
         if isinstance(made, kinds.Remove):
             self.picked = (position.plane, made.pixel)
@@ -245,7 +245,7 @@ class PickTool(CorrectionTool):
             return None
         return self.picked[1]
 
-    def _taken(self, position: Position) -> Correction | str:
+    def _pick(self, position: Position) -> Correction | str:
         region = self._candidate(position)
         if region is None:
             return "Nothing to pick here. Scroll to grow, or draw it."
@@ -258,7 +258,7 @@ class PickTool(CorrectionTool):
             return f"Object {number} is picked: Shift-click adds to it, Alt-click removes from it."
         return kinds.Pick(position.pixel, region, self.growth, plane=position.plane)
 
-    def _taken_away(self, position: Position) -> kinds.Remove | kinds.Erase | str:
+    def _removal(self, position: Position) -> kinds.Remove | kinds.Erase | str:
         """A part of the picked object, or a whole object."""
         whole = self.region_at(position)
         if whole is None:

@@ -149,7 +149,9 @@ def check_stain(config: AugmentConfig, channels: int) -> None:
 
 def _check(image: Float32, labels: NDArray[Any] | None, extra: ArrayLike | None) -> None:
     if image.ndim != 3 or 0 in image.shape:
-        raise ImageError(f"A patch was asked of an image of shape {image.shape}.", "Pass (channel, y, x), not empty.")
+        raise ImageError(
+            f"A patch was requested of an image of shape {image.shape}.", "Pass (channel, y, x), not empty."
+        )
     if labels is not None and labels.shape != image.shape[1:]:
         raise LabelError(
             f"Labels of shape {labels.shape} do not fit an image of shape {image.shape}.",

@@ -126,7 +126,7 @@ class PatchSampler:
     layout : TeacherLayout, optional
         Layout of the examples' teacher output; without it batches have none.
     views : int, optional
-        Number of patches that are drawn of each example, once. Default: each patch is drawn anew.
+        Number of patches that are drawn of each example, once. Default: every patch is new.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class PatchSampler:
         return Batch(
             torch.from_numpy(np.stack([p.image for p in patches])),
             torch.from_numpy(np.stack([p.labels for p in patches if p.labels is not None])),
-            None if self._layout is None else torch.from_numpy(np.stack([self._said(p) for p in patches])),
+            None if self._layout is None else torch.from_numpy(np.stack([self._teacher_output(p) for p in patches])),
             sources,
         )
 
@@ -177,7 +177,7 @@ class PatchSampler:
         teacher, pairs = (None, None) if self._layout is None else (example.teacher, self._layout.pairs)
         return random_patch(rng, self._augment, self._patch, example.image, example.labels, teacher, pairs)
 
-    def _said(self, patch: Patch) -> NDArray[np.float32]:
+    def _teacher_output(self, patch: Patch) -> NDArray[np.float32]:
         assert self._layout is not None
         if patch.extra is not None:
             return patch.extra

@@ -163,7 +163,7 @@ def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> N
     found, dtype = _shape_and_dtype(array, LabelError)
     if dtype.kind == "b":
         raise LabelError(
-            "The labels are a mask (bool), which does not tell instances apart.",
+            "The labels are a mask (bool), which does not distinguish instances.",
             "Number its connected parts with skimage.measure.label.",
         )
     if dtype.kind not in "ui":

@@ -28,7 +28,7 @@ def change_stain(rng: np.random.Generator, image: Float32) -> Float32:
 
     Amounts are changed in optical density, where stains add up: unmixed, scaled and mixed again (Tellez et al. 2018,
     2019). But the image is normalized. Each channel has been mapped linearly so that its percentiles are 0 and 1, which
-    removes how bright white was, and how much of the light the darkest pixel passed: optical density cannot be told.
+    removes how bright white was, and how much of the light the darkest pixel passed: optical density is unknown.
     Therefore the latter is drawn too, from what stained tissue has, and with it 0 to 1 is a range of transmitted light.
     Afterwards the channels are mapped back so that what was 0 and 1 is 0 and 1 again, as normalization would have done
     with an image of that stain. So what changes is the mixing of colors and the curve of each channel, not its range.

@@ -161,8 +161,8 @@ class DistillationObjective(Objective):
         if embedding is not None:
             terms |= self._relations(step, embedding)
         if use.teacher_foreground and step.logit is not None and probability is not None:
-            said = probability.isfinite() & (batch.labels >= 0)
-            terms["teacher_foreground"] = _cross_entropy(step.logit, probability, said)
+            valid = probability.isfinite() & (batch.labels >= 0)
+            terms["teacher_foreground"] = _cross_entropy(step.logit, probability, valid)
         return terms
 
     def _affinity_graph(self, step: _Step, embedding: Tensor | None, affinities: Tensor | None) -> Tensor:

@@ -58,7 +58,7 @@ class TrainingData:
 
     @property
     def layout(self) -> TeacherLayout | None:
-        """What the teacher gives beside labels, for all images; None if nothing.
+        """The layout of the teacher's outputs other than labels, the same for all images; None without.
 
         Raises
         ------
@@ -116,8 +116,8 @@ def iter_teacher_predictions(
     unlabeled = None
     if validation is not None and any(labels is None for labels in validation.labels):
         unlabeled = validation
-    asked = training.images if unlabeled is None else training.images + unlabeled.images
-    predictions = yield from TeacherCache(folder, teacher).fill(asked, stage)
+    images = training.images if unlabeled is None else training.images + unlabeled.images
+    predictions = yield from TeacherCache(folder, teacher).fill(images, stage)
     known = training.labels if unlabeled is None else training.labels + unlabeled.labels
     used = [p.labels for p, labels in zip(predictions, known, strict=True) if labels is None]
     check_plausible(used)

@@ -62,7 +62,7 @@ def learns_in_decoder(model: Model, config: FineTuneConfig) -> bool:
     Raises
     ------
     ConfigError
-        If that is asked of a network that cannot be split.
+        If the network cannot be split.
     """
     split = isinstance(model.network, SplitNetwork)
     if config.train == "decoder" and not split:

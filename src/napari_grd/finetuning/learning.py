@@ -35,8 +35,8 @@ _CANDIDATE, _CANDIDATE_SECONDS = 1 / 20, 0.15  # steps of each model that is com
 _TRIAL = 1 / 8  # share of steps and time to train on one fold
 _PART = 1 / 3  # of a trial's steps, after which it is scored, too
 _BLENDS = (0.5, 1.0)  # of the largest blend
-_KEPT = 0.7  # largest blend that preserves what the model knows
-_OTHER = 0.05  # difference of scales that the user is told
+_KEPT = 0.7  # largest blend that preserves the model's accuracy on its own domain
+_OTHER = 0.05  # difference of scales that is reported to the user
 _ALONE = 0.25, 0.5  # share of the steps, and blend, with a single object
 
 

@@ -14,7 +14,7 @@ KIND = "tuned"
 
 
 def tuned_config(pupil: Pupil) -> ModelConfig:
-    """The model's config; for these images it carries their size, and segments them without being told."""
+    """The model's config; for these images it carries their size, and segments them at that size by default."""
     known = pupil.model.config
     if pupil.config.mode == "keep" or pupil.diameter is None:
         return known

@@ -1,4 +1,4 @@
-"""What a person says about an image: which pixels belong together, which do not.
+"""User constraints on an image: which pixels belong together, which do not.
 
 Corrections are edges of the affinity graph that come before all others. Each
 gesture makes :class:`Constraints`, and :func:`~napari_grd.graph.merging.merged` combines
@@ -22,7 +22,7 @@ _POKE = 0.35  # an object counts as cut where the stroke in it is this long, in 
 
 @dataclass(frozen=True, eq=False)
 class Constraints:
-    """Pairs of pixels that are, or are not, in one instance, and pixels set by hand.
+    """Must-link and cannot-link pairs of pixels, and pixels set to foreground or background.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Constraints:
         wrong = groups.join(keys(self.cannot_link)) | (self.cannot_link[:, 0] == self.cannot_link[:, 1]).all(axis=1)
         if wrong.any():
             a, b = self.cannot_link[wrong][0].tolist()
-            raise ConfigError(f"The pixels {a} and {b} are linked and kept apart at once.", "Drop one of the two.")
+            raise ConfigError(f"The pixels {a} and {b} are both must-link and cannot-link.", "Drop one of the two.")
         both = np.isin(keys(self.background), keys(self.all_foreground))
         if both.any():
             raise ConfigError(
@@ -96,7 +96,7 @@ class Constraints:
     def split_stroke(
         cls, points: ArrayLike, shape: tuple[int, ...], labels: NDArray[np.integer] | None = None
     ) -> "Constraints":
-        """A stroke along a border: what faces each other across it is kept apart.
+        """A stroke along a boundary: cannot-link pairs across it.
 
         Parameters
         ----------
@@ -111,9 +111,9 @@ class Constraints:
 
         Notes
         -----
-        The stroke passes between pixels. Each pixel beside it is kept apart from
-        the one it faces and from that one's next three along the stroke, so the
-        two sides differ along all of it even where the object goes on around an end.
+        The stroke passes between pixels. Each pixel beside it must not be linked with
+        the one across it, or with that one's next three along the stroke, so the
+        two sides differ along all of it even where the object continues around an end.
 
         Examples
         --------
@@ -156,7 +156,7 @@ class Constraints:
 
     @classmethod
     def union(cls, parts: "Sequence[Constraints]", ndim: int = 2) -> "Constraints":
-        """All of them at once, where they are known not to contradict each other, as those that were merged.
+        """The union of constraints that do not contradict each other, for instance merged ones; not checked.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class Constraints:
         )
 
     def without_check(self, **pixels: Pixels) -> "Constraints":
-        """The same with other pixels, known to be right: looking for contradictions takes longest of all.
+        """The same with other pixels, which must be consistent: the check for contradictions is the slowest part.
 
         Parameters
         ----------

@@ -16,7 +16,7 @@ class GridConstraints:
     ----------
     must_link, cannot_link : (M, 2), (N, 2) int64
     foreground, background : (P,), (Q,) int64
-        Foreground and background set by hand; what is linked is in ``foreground``.
+        Foreground and background constraints; linked pixels are in ``foreground``.
     """
 
     must_link: _Positions
@@ -25,7 +25,7 @@ class GridConstraints:
     background: _Positions
 
     def masked(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The foreground with what is set by hand."""
+        """The foreground with the constraints applied."""
         result = mask.copy()
         result.flat[self.foreground] = True
         result.flat[self.background] = False

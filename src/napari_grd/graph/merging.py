@@ -1,4 +1,4 @@
-"""What is left of earlier constraints when a later word contradicts them."""
+"""Combining constraints: later ones override earlier ones that contradict them."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def merged(earlier: Constraints, later: Constraints) -> Constraints:
     * A pixel set later is what it was set to later; links of a pixel that is
       now background are gone.
     * A split across an earlier stroke removes the links it crosses. If both
-      sides are still linked some other way, that whole group of links goes.
+      sides are still linked some other way, that whole group of links is removed.
     * A link across an earlier split removes the whole split (all pairs that are
       connected with those it contradicts): the merged object would otherwise
       leave out the pixels along the split.
@@ -55,8 +55,8 @@ def remaining(parts: Sequence[Constraints], later: Constraints) -> list[Constrai
     Parameters
     ----------
     parts : sequence of Constraints
-        What was said before, which does not contradict itself. A cut that has to go goes as a whole,
-        but never takes those of another part along.
+        Earlier constraints, free of contradictions. A split that is overridden is removed as a whole,
+        but never together with that of another part.
     later : Constraints
         Of the same number of axes.
 
@@ -149,7 +149,7 @@ def _without(part: Constraints, **gone: NDArray[np.bool_]) -> Constraints:
 
 
 def _whole(apart: Ids, undone: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which pairs hang together with one that is linked now: a joined object would else leave them out."""
+    """The pairs of a split of which one is linked now: a merged object would otherwise leave out their pixels."""
     cuts = Groups(apart).of(apart[:, 0])
     whole: NDArray[np.bool_] = np.isin(cuts, cuts[undone])
     return whole

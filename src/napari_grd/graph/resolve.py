@@ -1,10 +1,9 @@
-"""Solving a label image again where a person corrected it, and nowhere else.
+"""Updating a label image where a user corrected it, and nowhere else.
 
-The objects under a gesture are taken as they are and changed by what was said
-alone: linked ones become one object, and one with pixels that are kept apart is
-divided between them, along the border that the embedding shows. The partition
-does not decide anew what nobody asked, so a correction never undoes what a
-person has seen and left.
+The objects under a gesture are changed by the constraints alone: linked ones are
+merged, and one with cannot-link pixels is divided between them, along the boundary
+in the embedding. The rest is not partitioned again, so a correction never changes
+what a user has inspected and left as it was.
 """
 
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ def resolve(
     embedding : float32 array, shape (\\*S, C)
         Raw embedding, channels last.
     constraints : Constraints
-        All that was said so far, merged.
+        All constraints so far, merged.
     touched : (N, ndim) array of int
         Pixels of the new gesture (``gesture.pixels``). The objects under them, and
         those linked to them, are solved again.
@@ -54,8 +53,8 @@ def resolve(
     Returns
     -------
     uint32 array, shape (\\*S)
-        A copy. The piece that has most of an object keeps its id, a joined object has
-        that of its largest part, other pieces get new ids. Pixels outside the touched
+        A copy. The largest part of a split object keeps its id, a merged object has
+        that of its largest part, other parts get new ids. Pixels outside the touched
         objects that no constraint names are as they were.
 
     Raises
@@ -69,7 +68,7 @@ def resolve(
     -----
     An object is divided into cells around its constrained pixels (see
     :mod:`napari_grd.graph.flood`); cells that touch are merged, the longest and least
-    visible contact first, unless they are kept apart. What erased pixels cut off becomes an
+    visible contact first, unless they must not be linked. What erased pixels cut off becomes an
     object of its own, and so does foreground that is linked to nothing. All of this
     runs in a window around the touched objects.
 
@@ -129,7 +128,7 @@ def reach(labels: Labels, constraints: Constraints, touched: NDArray[np.int64]) 
     ids : (N,) int64
         Objects, sorted.
     pixels : (M, ndim) int64
-        Background that is foreground by hand and hangs together with them.
+        Background with foreground constraints that is connected to them.
 
     Examples
     --------
@@ -262,9 +261,9 @@ def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: G
 
 
 def _along(apart: Ids, shape: tuple[int, ...]) -> Ids:
-    """Neighbors that are kept apart from the same pixel: they are on one side of a cut.
+    """Neighbors with a cannot-link to the same pixel: they are on one side of a split line.
 
-    Merged before anything else, so that no end of a side goes to the other one around the end of the cut.
+    Merged before anything else, so that no part of one side joins the other around the end of the line.
     """
     pairs = np.concatenate([apart, apart[:, ::-1]])
     pairs = pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
@@ -278,7 +277,7 @@ def _along(apart: Ids, shape: tuple[int, ...]) -> Ids:
 def _strays(cells: Cells, seeds: int, old: Labels, off: Ids) -> Ids:
     """Contacts of parts that no seed reached with the object they were part of, unless pixels of it were erased.
 
-    Labels from elsewhere hold together over corners, or by a person's will.
+    Imported labels may be connected diagonally only, or not at all, as a user wanted it.
     """
     whole = (cells > 0) & (old > 0) & ~np.isin(old, old.flat[off])
     table = np.unique(old[whole].astype(np.int64) << 32 | cells[whole])

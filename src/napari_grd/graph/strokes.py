@@ -81,7 +81,7 @@ def sides(points: ArrayLike) -> tuple[Pixels, Pixels]:
     depth = np.rint(corners[:, :-2])
     if (depth != depth[:1]).any():
         raise ImageError(
-            f"The cut goes through the planes {sorted({int(z) for z in depth[:, 0]})}.", "Draw it within one plane."
+            f"The split line crosses the planes {sorted({int(z) for z in depth[:, 0]})}.", "Draw it within one plane."
         )
     # Between pixels lie their corners: number c stands for the corner at c + 0.5.
     path = _steady(rasterise(np.floor(corners[:, -2:])))
@@ -98,7 +98,7 @@ def sides(points: ArrayLike) -> tuple[Pixels, Pixels]:
 
 
 def pairs_across(points: ArrayLike) -> tuple[Pixels, Pixels]:
-    """What a cut along a stroke keeps apart.
+    """The cannot-link pairs of a split along a stroke.
 
     Parameters
     ----------

@@ -118,7 +118,7 @@ def _kept_bytes(network: NetworkConfig, in_channels: int) -> float:
                 net(torch.zeros(1, in_channels, _SIDE, _SIDE))
         except Exception:  # a plugin's network may need real numbers: what is not known is not counted
             return 0.0
-    # Without memory there are no addresses: storages are told apart by their handles, which live as long as `kept`.
+    # Without memory there are no addresses: storages are identified by their handles, which live as long as `kept`.
     sizes = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in kept}
     for weight in net.parameters():
         sizes.pop(weight.untyped_storage()._cdata, None)

@@ -68,7 +68,7 @@ def register(
     Raises
     ------
     ValueError
-        If the name is taken.
+        If the name is in use.
     """
 
     def add(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

@@ -88,18 +88,20 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
     accelerator, _ = resolve_device(config)
     student = training_throughput(config.network, size.channels, config.device)
     batch = config.batch * config.patch**2
-    asked = config.assistant.network if teacher is None else teacher.network
+    network = config.assistant.network if teacher is None else teacher.network
     taught_directly = teacher is None and not config.assistant.use
     seconds = _training(config.steps, student.seconds * batch, config, config.network, size)
     step_memory = student.memory * batch + BYTES_PER_WEIGHT * config_parameters(config.network, size.channels)
     if teacher is None and config.assistant.use:
-        pace = training_throughput(asked, size.channels, config.device)
-        seconds += _training(config.assistant.steps, pace.seconds * batch, config, asked, size)
-        step_memory = max(step_memory, pace.memory * batch + BYTES_PER_WEIGHT * config_parameters(asked, size.channels))
+        pace = training_throughput(network, size.channels, config.device)
+        seconds += _training(config.assistant.steps, pace.seconds * batch, config, network, size)
+        step_memory = max(
+            step_memory, pace.memory * batch + BYTES_PER_WEIGHT * config_parameters(network, size.channels)
+        )
     if not taught_directly:
         views = 1 + len(VIEWS) if teacher is not None and config.confidence else 1
-        seconds += views * (view_seconds(asked, size.channels) / VIEW + _PARTITION) * size.pixels
-    outputs = (len(OFFSETS_2D) if taught_directly else asked.embedding) + 1
+        seconds += views * (view_seconds(network, size.channels) / VIEW + _PARTITION) * size.pixels
+    outputs = (len(OFFSETS_2D) if taught_directly else network.embedding) + 1
     images = size.pixels * (size.channels * 6 + 8)  # as read (2 bytes), normalized (4), labels (8)
     asking = size.largest * outputs * 4 * 3  # the embedding as tiles, assembled, and as cached
     name = "CPU" if accelerator == "cpu" else accelerator.upper()

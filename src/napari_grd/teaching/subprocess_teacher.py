@@ -92,7 +92,7 @@ class SubprocessTeacher:
 
     def _last_words(self) -> str:
         self._words.seek(0)
-        return self._words.read().decode(errors="replace")[-_LAST_WORDS:].strip() or "it said nothing"
+        return self._words.read().decode(errors="replace")[-_LAST_WORDS:].strip() or "it wrote no message"
 
 
 def _end(process: "subprocess.Popen[bytes]", words: BinaryIO) -> None:

@@ -33,7 +33,7 @@ class CorrectForm(QWidget):
         self.labels = LayerCombo(panel, (Labels,), "The segmentation to correct; a live one is made permanent first.")
         self.image = LayerCombo(panel, (Image,), "The image that was segmented.")
         self.model = ModelCombo(
-            panel, "The model whose embedding tells what belongs together; the one that learns.", none=_NO_MODEL
+            panel, "The model whose embedding guides corrections, and that is fine-tuned on them.", none=_NO_MODEL
         )
         self.channels = ChannelPickers(panel)
         form = QFormLayout(self)

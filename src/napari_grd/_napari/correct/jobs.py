@@ -47,7 +47,7 @@ class CorrectionRequest:
     model : str or None
         Name of the model whose embedding is used; None: none.
     config : SegmentConfig
-        How the network is asked.
+        Settings of the prediction.
     """
 
     target: CorrectionTarget
@@ -63,14 +63,14 @@ class PredictionCache:
         self._planes: OrderedDict[Plane, PlanePrediction] = OrderedDict()
 
     def of(self, plane: Plane) -> PlanePrediction | None:
-        """What is known of a plane."""
+        """The cached prediction of a plane, if any."""
         found = self._planes.get(tuple(plane))
         if found is not None:
             self._planes.move_to_end(tuple(plane))
         return found
 
     def clear(self) -> None:
-        """Forget all: another model is asked from now on."""
+        """Discard all predictions, as the model has changed."""
         self._planes.clear()
 
     def put(self, plane: Plane, predictions: PlanePrediction) -> None:
@@ -217,7 +217,7 @@ def read_plane(target: CorrectionTarget, plane: Plane) -> NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class UncertaintyRequest:
-    """What is asked about, frozen when the button is pressed.
+    """The input of a search, fixed when the button is pressed.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ def corrections_file(image: Image, ref: ImageRef) -> CorrectionsFile:
 
 
 def reference(image: Image, shape: tuple[int, ...], axes: str) -> ImageRef:
-    """What tells an image from others: a hash of all its pixels, or, beyond a gigabyte, name and shape.
+    """What identifies an image: a hash of all its pixels, or, beyond a gigabyte, name and shape.
 
     Parameters
     ----------

@@ -134,7 +134,7 @@ _WITH_JOURNALS = f"Corrections (*{SUFFIX} *{JOURNAL_SUFFIX})"
 
 
 class FilesRow(QWidget):
-    """Says where corrections are written, and asks for other files.
+    """Shows where corrections are written, and opens other files.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class FilesRow(QWidget):
         stack(self, self.where, row(self.save, self.load))
 
     def show_place(self, place: CorrectionsFile) -> None:
-        """Say where every correction goes."""
+        """Show where corrections are saved."""
         self._place = place
         journal = place.path.with_name(place.path.name.removesuffix(SUFFIX) + JOURNAL_SUFFIX)
         where = journal if place.why else journal.name

@@ -1,4 +1,4 @@
-"""The Correct widget: correct a segmentation by hand, and fine-tune the model on it."""
+"""The Correct widget: correct a segmentation manually, and fine-tune the model on it."""
 
 from dataclasses import replace
 from functools import partial
@@ -204,7 +204,7 @@ class CorrectWidget(Panel):
         self._predict_plane()  # the sliders may have moved on
 
     def _model_kept(self, name: str) -> None:
-        """A model that has learned is asked from now on."""
+        """Use the fine-tuned model from now on."""
         self.form.model.set_name(name)
         session = self.toolbox.session
         if session is not None:

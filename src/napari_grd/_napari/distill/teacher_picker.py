@@ -24,7 +24,7 @@ _NOT_PLUGINS = ("model", "labels", "several")  # the first two have separate ent
 _DIAMETER = "object_diameter"  # the only option of a model that is edited here
 _LABELS_TEXT = (
     "With labels, a larger assistant network is trained first and then teaches the student. "
-    "Choose the labels beside their images."
+    "Choose the Labels layer of each image."
 )
 
 

@@ -58,7 +58,7 @@ class EvaluateWidget(JobPanel):
 
     def _build(self) -> None:
         self.labels = LayerCombo(self, (Labels,), "The segmentation to judge.")
-        self.reference = LayerCombo(self, (Labels,), "The ground truth, for instance annotated by hand.")
+        self.reference = LayerCombo(self, (Labels,), "The ground truth, for instance manual annotations.")
         self.per_plane = QCheckBox("Plane by plane")
         self.per_plane.setToolTip(
             "Ticked: every plane is compared separately; objects are counted over all planes, other scores averaged.\n"

@@ -15,7 +15,7 @@ class TargetLine(QWidget):
         self._proposed = ""
         self.line = QLineEdit()
         self.line.setPlaceholderText("beside the image, or within its OME-Zarr")
-        self.line.setToolTip("The OME-Zarr for the labels. A job that was stopped goes on in its folder.")
+        self.line.setToolTip("The OME-Zarr for the labels. A stopped job resumes in its folder.")
         self.choose = button("…", "Choose the folder that it is written in.", self._choose)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -90,7 +90,7 @@ def _run(attachment: str) -> str:
 
 def _validation(card: ModelCard) -> str:
     advice = (
-        "Segment images of your own kind that were annotated by hand, and compare with AP at IoU 0.5, e.g. with"
+        "Segment images of your own kind that were annotated manually, and compare with AP at IoU 0.5, e.g. with"
         " `napari-grd evaluate`."
     )
     if not card.scores:

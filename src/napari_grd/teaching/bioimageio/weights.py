@@ -23,7 +23,7 @@ _SAFE = ("onnx", "torchscript")
 def choose_weights(
     content: Mapping[str, Any], name: str, wanted: str | None, trust_code: bool, device: str
 ) -> tuple[str, dict[str, Any]]:
-    """The kind of weights to use, and what is said of them, without references to the others.
+    """The kind of weights to use, and their description, without references to the others.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def choose_weights(
     name : str
         Of the package, for messages.
     wanted : str or None
-        The kind that was asked for.
+        The requested kind.
     trust_code : bool
         Whether kinds that can hold code may be chosen.
     device : str
