@@ -22,7 +22,7 @@ from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.errors import DataError, ImageError, NothingStandsOut
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import size_of
-from napari_grd.inference.memory import check_room, segment_bytes
+from napari_grd.inference.memory import check_memory, segment_bytes
 from napari_grd.inference.rescale import grid_shape
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource
@@ -98,7 +98,7 @@ def iter_segment_source(
     if source.plane_shape and config.link:
         yield Notice("The objects of each plane are numbered separately: planes are not linked block by block.")
     if scheduler is None and client is None:
-        yield from _check_memory(model, grid, view.config.tile, max(1, workers))
+        yield from _check_block_memory(model, grid, view.config.tile, max(1, workers))
     path = Path(target)
     store = LabelStore(path, (*source.plane_shape, *shape), grid.side)
     made_by = {
@@ -129,13 +129,13 @@ def iter_segment_source(
     return path
 
 
-def _check_memory(model: Model, grid: BlockGrid, tile: int, processes: int) -> Job[None]:
+def _check_block_memory(model: Model, grid: BlockGrid, tile: int, processes: int) -> Job[None]:
     rows, columns = grid.counts
     largest = grid.block(min(rows - 1, 1) * columns + min(columns - 1, 1))  # with surroundings on most sides
     _, needed = segment_bytes(model, (), grid.shape, [largest], tile)
     several = "" if processes == 1 else f" in each of {processes} processes"
     what = f"a block of {' x '.join(map(str, size_of(largest.seen)))} pixels{several}"
-    yield from check_room(processes * needed, what, "Start fewer workers, or close other programs.")
+    yield from check_memory(processes * needed, what, "Start fewer workers, or close other programs.")
 
 
 def _iter_blocks(work: BlockWork, client: Any, *, previews: bool) -> Job[None]:

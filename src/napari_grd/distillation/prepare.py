@@ -14,7 +14,7 @@ from napari_grd.data.inputs import as_image, as_labels
 from napari_grd.data.intensity import normalized
 from napari_grd.distillation.parallel import resolve_device
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
-from napari_grd.inference.memory import check_room
+from napari_grd.inference.memory import check_memory
 from napari_grd.jobs import Job
 from napari_grd.models import networks
 from napari_grd.models.complexity import step_bytes
@@ -79,12 +79,12 @@ class ImageSet:
         return replace(self, labels=merged)
 
     def check_memory(self, config: TrainConfig) -> Job[None]:
-        """Report if the normalized images and a training step need much of the memory, see :func:`check_room`."""
+        """Report if the normalized images and a training step need much of the available memory."""
         images, batch, patch = sum(4 * image.size for image in self.images), config.batch, config.patch
         step = 0
         if resolve_device(config)[0] == "cpu":  # otherwise it takes the memory of the device
             step = round(config.devices * step_bytes(config.network, batch * patch**2, self.in_channels))
-        return check_room(
+        return check_memory(
             images + step,
             f"{len(self)} images of together {images / 4e6:.0f} million values and a training step on {batch} patches"
             f" of {patch} x {patch} pixels",

@@ -10,10 +10,10 @@ from pathlib import Path
 from napari_grd.errors import OutOfMemory
 from napari_grd.inference.blocks import Block
 from napari_grd.inference.boxes import size_of
+from napari_grd.io.disk import MUCH, gib
 from napari_grd.jobs import Job, Notice
 from napari_grd.models.model import Model
 
-_MUCH = 0.5  # share of the available memory above which it is reported
 _PER_VALUE = 12  # bytes per value of a block's output: up to three float32 copies
 _PER_TILE_PIXEL = 800  # bytes of a network per pixel of a tile
 
@@ -36,7 +36,7 @@ def segment_bytes(
     return labels, work + _PER_TILE_PIXEL * min(seen, (tile + 192) ** 2)
 
 
-def check_memory(
+def check_segment_memory(
     model: Model, plane_shape: Sequence[int], shape: Sequence[int], blocks: Sequence[Block], tile: int
 ) -> Job[None]:
     """Report if a segmentation needs much of the available memory.
@@ -54,15 +54,15 @@ def check_memory(
     labels, work = segment_bytes(model, plane_shape, shape, blocks, tile)
     planes = math.prod(plane_shape)
     what = f"{planes} planes" if planes > 1 else "a plane"
-    return check_room(
+    return check_memory(
         labels + work,
-        f"{what} of {' x '.join(map(str, shape))} pixels (labels {_gib(labels)}, network and one block of {len(blocks)}"
-        f" {_gib(work)})",
+        f"{what} of {' x '.join(map(str, shape))} pixels (labels {gib(labels)}, network and one block of {len(blocks)}"
+        f" {gib(work)})",
         "Segment fewer planes at a time, crop the image, or close other programs.",
     )
 
 
-def check_room(needed: int, what: str, remedy: str) -> Job[None]:
+def check_memory(needed: int, what: str, remedy: str) -> Job[None]:
     """Report in advance if a job needs much of the available memory.
 
     Parameters
@@ -85,15 +85,15 @@ def check_room(needed: int, what: str, remedy: str) -> Job[None]:
         If it needs more than the available memory.
     """
     available = available_memory()
-    if available is None or needed <= _MUCH * available:
+    if available is None or needed <= MUCH * available:
         return
     if needed > available:
         raise OutOfMemory(
-            f"There is too little memory for {what}: {_gib(needed)} are needed, and {_gib(available)} are available.",
+            f"There is too little memory for {what}: {gib(needed)} are needed, and {gib(available)} are available.",
             remedy,
         )
     begin = what[:1].upper() + what[1:]
-    yield Notice(f"{begin} will take about {_gib(needed)} of the {_gib(available)} of memory that are available.")
+    yield Notice(f"{begin} will take about {gib(needed)} of the {gib(available)} of memory that are available.")
 
 
 def available_memory() -> int | None:
@@ -179,7 +179,3 @@ def _of_process() -> int | None:
     except (ImportError, OSError, ValueError):  # Windows; no such file
         return None
     return max(0, limit - used)
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB"

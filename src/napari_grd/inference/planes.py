@@ -11,7 +11,7 @@ from napari_grd.errors import ConfigError, ImageError, NothingStandsOut
 from napari_grd.inference.background import in_background
 from napari_grd.inference.blocks import Block
 from napari_grd.inference.canvas import Canvas
-from napari_grd.inference.memory import check_memory
+from napari_grd.inference.memory import check_segment_memory
 from napari_grd.inference.prediction import Prediction, label_plane
 from napari_grd.inference.region import at_level, bounds, keep_inside
 from napari_grd.inference.source import PlaneSource, choose_level, read_patch
@@ -94,7 +94,7 @@ def iter_segment_planes(
     inside = None if region is None else at_level(region, shape)
     blocks = task.blocks(None if inside is None else bounds(inside))
     planes: list[PlaneIndex] = list(np.ndindex(source.plane_shape))
-    yield from check_memory(model, source.plane_shape, shape, blocks, config.tile)
+    yield from check_segment_memory(model, source.plane_shape, shape, blocks, config.tile)
     canvas = Canvas(source.plane_shape, shape, linked=config.link)
     steps = sum(task.steps(block) + 1 for block in blocks)  # the partition counts as one more
     watch = Stopwatch("Segmenting", len(planes) * steps)

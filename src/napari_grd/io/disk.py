@@ -6,7 +6,8 @@ from pathlib import Path
 from napari_grd.errors import OutputError
 from napari_grd.jobs import Job, Notice
 
-_MUCH = 0.5  # share of the free space above which it is reported
+MUCH = 0.5
+"""Share of the free space, or of the available memory, above which a job is reported in advance."""
 
 
 def size_on_disk(folder: Path) -> int:
@@ -42,12 +43,19 @@ def check_disk(folder: Path, needed: int, what: str) -> Job[None]:
         return
     if needed > free:
         raise OutputError(
-            f"{what} need about {_gib(needed)}, but {_gib(free)} are free on the disk of {str(folder)!r}.",
+            f"{what} need about {gib(needed)}, but {gib(free)} are free on the disk of {str(folder)!r}.",
             "Free disk space, or choose a folder on another disk.",
         )
-    if needed > _MUCH * free:
-        yield Notice(f"{what} will take about {_gib(needed)} of the {_gib(free)} free in {str(folder)!r}.")
+    if needed > MUCH * free:
+        yield Notice(f"{what} will take about {gib(needed)} of the {gib(free)} free in {str(folder)!r}.")
 
 
-def _gib(count: int) -> str:
+def gib(count: int) -> str:
+    """A number of bytes, for messages.
+
+    Examples
+    --------
+    >>> gib(3 << 29)
+    '1.5 GiB'
+    """
     return f"{count / 2**30:.1f} GiB"
