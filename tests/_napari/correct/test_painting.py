@@ -103,6 +103,7 @@ def test_that_there_is_nothing_is_painted_with_a_brush_of_its_own(correct: Any, 
     assert isinstance(made, Erase)
     assert (50, 90) in made.region
     assert BACKGROUND_NUMBER not in layer.data
+    assert widget.toolbox.session.trainable == 0, "background is no object"
     known = training_labels(widget.toolbox.session.corrections, layer.data)
     assert known[50, 90] == 0
     assert known[5, 5] == -1

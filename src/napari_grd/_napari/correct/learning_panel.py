@@ -144,7 +144,7 @@ class LearningPanel(QWidget):
             self._running = None
         self.bar.finish()
         self._forget()
-        if self._session is not None and self._session is not session and self._session.trainable:
+        if self._session is not None and self._session is not session and self._session.teaches:
             self._earlier[self._session.layer] = _frozen(self._session)
         self._session = session
         if session is not None:

@@ -11,7 +11,7 @@ from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.outputs import made_by
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Accept, Add, Draw, Pick
+from napari_grd.corrections.kinds import Accept, Add, Draw, Erase, Pick
 from napari_grd.corrections.tools import painted_corrections
 
 if TYPE_CHECKING:
@@ -79,9 +79,17 @@ class Session:
         return not isinstance(correction, Accept) or correction.id in self.editor.accepted(correction.plane)
 
     @property
+    def teaches(self) -> bool:
+        """Whether a model could learn anything from the corrections, objects or background."""
+        return any(self.stands(made) and not made.between_planes for made in self.corrections)
+
+    @property
     def trainable(self) -> int:
-        """About how many objects a model could learn from."""
-        return sum(self.stands(made) and not made.between_planes for made in self.corrections)
+        """About how many objects a model could learn from; background alone is none."""
+        return sum(
+            self.stands(made) and not made.between_planes and not (isinstance(made, Erase) and made.pixel is None)
+            for made in self.corrections
+        )
 
     def merge(self, other: Corrections) -> Corrections:
         """Take in another's corrections, and make all of them again in the order of their times.
