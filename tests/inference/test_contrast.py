@@ -7,7 +7,7 @@ import pytest
 
 from napari_grd.config import NormalizationConfig
 from napari_grd.data.intensity import measure_intensity
-from napari_grd.inference.contrast import remove_faint
+from napari_grd.inference.contrast import _smallest, remove_faint
 
 PLACES = {1: (40, 40), 2: (120, 60), 3: (180, 190)}
 
@@ -109,3 +109,17 @@ def test_an_object_that_nearly_fills_the_view_stays() -> None:
     statistics = measure_intensity(np.random.default_rng(0).normal(1000, 10, (1, 512, 512)), NormalizationConfig(), 270)
     assert statistics.noise is not None
     assert kept(labels, image, statistics, "bright") == {1}
+
+
+@pytest.mark.parametrize("values", ["ties", "random", "sorted", "one"])
+def test_order_statistics_are_those_of_sorting(values: str) -> None:
+    rng = np.random.default_rng(0)
+    array = {
+        "ties": rng.integers(0, 3, 40).astype(float),
+        "random": rng.normal(size=41),
+        "sorted": np.arange(40.0),
+        "one": np.ones(1),
+    }[values]
+    for count in {1, len(array) // 2 + 1, len(array)}:
+        ordered = np.sort(array[:count])
+        assert [_smallest(array.copy(), count, k) for k in range(count)] == ordered.tolist()
