@@ -183,7 +183,9 @@ def test_the_first_start_is_kept_unless_another_is_clearly_better_and_nothing_ga
     with pytest.warns(GrdWarning, match="The model nuclei is unchanged"):
         tuned = drain(iter_fit_known([smaller, nuclei], [image[None]], [known], config), events.append)
     messages = [event.message for event in events if isinstance(event, Notice)]
-    assert any("starts from smaller (quality of held-out objects: smaller 0." in message for message in messages)
+    assert any(
+        "starts from smaller (quality of the corrected objects before: smaller 0." in message for message in messages
+    )
     assert tuned is nuclei
 
 

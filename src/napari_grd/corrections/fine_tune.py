@@ -112,8 +112,8 @@ def fine_tune(
     ----------
     model : "auto", Model, str, Path, or list of these
         The model, or what :func:`napari_grd.api.load_model` takes. It stays as it is: to revert is to go on with it.
-        Of a list, the first model is fine-tuned, unless another one segments held-out objects clearly better (by 0.1
-        and two standard errors). "auto": the list of the built-in students, ``cells`` first (for images of several
+        Of a list, the first model is fine-tuned, unless another one segments the corrected objects clearly better (by
+        0.1 and two standard errors). "auto": the list of the built-in students, ``cells`` first (for images of several
         channels also those of one channel, which then see their mean).
     images : array or sequence of arrays
         One bare array is one image, which can be a stack or a series.

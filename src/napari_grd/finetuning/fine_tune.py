@@ -51,7 +51,7 @@ def iter_fit_known(
     ----------
     model : Model or sequence of Model
         The model to fine-tune. It is not changed; the result is a new model. Of several, the first one is fine-tuned,
-        unless another one segments held-out objects clearly better after a few steps.
+        unless another one segments the labeled objects clearly better, untrained and after a few steps.
     images : sequence of (C, H, W) arrays
         Raw intensities.
     labels : sequence of (H, W) int64 arrays

@@ -60,31 +60,38 @@ class Learning:
     def choose_start(self, pupils: Sequence[Pupil]) -> Job[tuple[Pupil, Pupil]]:
         """The model to train, and the one that segments the corrected objects best as it is.
 
-        Each is trained for a few steps on a part of the corrections and scored on the rest. All of that is on the same
-        few images, and says little about others: the first model is trained unless another is clearly better.
+        What fits a few objects of one image need not fit other images: the first model is trained unless another one is
+        clearly better, both untrained and on held-out objects after a few steps.
         """
-        scored: list[list[LessonScore]] = []
-        runs: list[FineTuningRun] = []
+        known = []
         for number, pupil in enumerate(pupils):
             yield Progress(TRY, number, len(pupils))
-            held = pupil.folds[0] if pupil.folds else pupil.lessons
-            run = pupil.run(None, held if pupil.folds else ())
-            most = max(1, round(_CANDIDATE * self.config.steps))
-            yield from self._train(run, most, _CANDIDATE_SECONDS / len(pupils), 0.0)
-            runs.append(run)
-            learned = pupil.score(run.averaged_weights(), 1.0, held)
-            scored.append(max(learned, [pupil.rescaled[lesson] for lesson in held], key=mean_quality))
-            if mean_quality(scored[-1]) == max(map(mean_quality, scored)):
-                yield from self._show(pupil, run)  # the best so far
-        better = [number for number, scores in enumerate(scored) if number == 0 or is_clear_gain(scored[0], scores)]
-        chosen = max(better, key=lambda number: mean_quality(scored[number]))
-        best = pupils[chosen]
+            known.append([pupil.rescaled[lesson] for lesson in pupil.lessons])
+        qualities = [mean_quality(scores) for scores in known]
+        best, chosen = int(np.argmax(qualities)), 0
+        others = [number for number in range(1, len(pupils)) if is_clear_gain(known[0], known[number])]
+        if others:
+            compared = [0, *others]
+            learned: list[list[LessonScore]] = []
+            for number in compared:
+                learned.append((yield from self._after_few_steps(pupils[number], _CANDIDATE_SECONDS / len(compared))))
+            clear = [at for at, scores in enumerate(learned) if at == 0 or is_clear_gain(learned[0], scores)]
+            chosen = compared[max(clear, key=lambda at: mean_quality(learned[at]))]
         table = ", ".join(
-            f"{pupil.model.card.name} {mean_quality(scores):.2f}" for pupil, scores in zip(pupils, scored, strict=True)
+            f"{pupil.model.card.name} {value:.2f}" for pupil, value in zip(pupils, qualities, strict=True)
         )
-        yield Notice(f"Learning starts from {best.model.card.name} (quality of held-out objects: {table}).", None)
-        yield from self._show(best, runs[chosen])
-        return best, max(pupils, key=lambda pupil: mean_quality(list(pupil.rescaled.values())))
+        name = pupils[chosen].model.card.name
+        yield Notice(f"Learning starts from {name} (quality of the corrected objects before: {table}).", None)
+        return pupils[chosen], pupils[best]
+
+    def _after_few_steps(self, pupil: Pupil, seconds: float) -> Job[list[LessonScore]]:
+        """Scores of a part of the corrections, trained a little on the rest or, if better, untrained."""
+        held = pupil.folds[0] if pupil.folds else pupil.lessons
+        run = pupil.run(None, held if pupil.folds else ())
+        yield from self._train(run, max(1, round(_CANDIDATE * self.config.steps)), seconds, 0.0)
+        yield from self._show(pupil, run)
+        learned = pupil.score(run.averaged_weights(), 1.0, held)
+        return max(learned, [pupil.rescaled[lesson] for lesson in held], key=mean_quality)
 
     def describe(self, pupil: Pupil) -> Iterator[Event]:
         """Notices about the corrections."""
