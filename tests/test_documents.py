@@ -9,7 +9,7 @@ import pytest
 from napari_grd import builtin_models
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+PAGES = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
 CODE = [path for folder in ("src", "tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py")]
 
 
