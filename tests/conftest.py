@@ -16,6 +16,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hostile-long", action="store_true", help="kill and mutate as often as the benchmarks say")
 
 
+TOGETHER = (  # modules whose fixtures take long: each in one process, so that they are made once
+    "tests/distillation/test_online.py",
+    "tests/distillation/test_recipes.py",
+    "tests/export/test_bioimageio_export.py",
+    "tests/export/test_fast_students.py",
+    "tests/inference/test_quantize.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """All windows in one process: two that share a screen would take the focus from each other.
+
+    xdist 3.8 ignores its own mark, ``xdist_group``, with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            if module.startswith("tests/_napari/"):
+                return "windows"
+            return module if module in TOGETHER else nodeid
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
 def pytest_collection_finish() -> None:
     """Take all that is imported out of garbage collection: each collection would walk through it, for a second."""
     gc.collect()
