@@ -1,6 +1,7 @@
 """StarDist teaches: its real network, small and untrained, and perfect distances in its real post-processing."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.prediction_check import check_prediction
 from napari_grd.teaching.registry import load_teacher
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow has no wheels for Python 3.14"),
+]
 
 IMAGE, LABELS = nuclei_2d(np.random.default_rng(0), (90, 112))
 RAYS = 32
