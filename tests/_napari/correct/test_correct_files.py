@@ -21,7 +21,7 @@ def test_they_lie_beside_the_image_and_a_colleagues_are_added(
     viewer.open(tmp_path / "plate3.tif", plugin="napari")
     layer = viewer.add_labels(blocks)
     widget = correct(model=False)
-    assert widget.toolbox.files.where.text().endswith("plate3.grd-corrections.geojson.")
+    assert widget.toolbox.files.where.text().endswith("plate3.grd-corrections.journal.")
     assert (tmp_path / "plate3.grd-corrections.journal").exists()
     other = Corrections(ImageRef.of(picture), [Merge([(20, 20), (22, 45)])])
     widget.toolbox.load(save_corrections(other, tmp_path / "ada.grd-corrections.geojson"))
