@@ -94,7 +94,7 @@ def test_a_picker_takes_the_best_of_what_is_dropped_and_keeps_what_is_chosen(vie
     chosen = LayerCombo(panel, (Image,), "the image")
     layers = viewer.add_image(CHANNELS, channel_axis=0, name=["noise", "dna", "more noise"])
     chosen.set_layer(layers[2])
-    qtbot.waitUntil(lambda: early.layer() is layers[1], timeout=2000)
+    qtbot.waitUntil(lambda: early.layer() is layers[1], timeout=30_000)
     assert LayerCombo(panel, (Image,), "the image").layer() is layers[1]
     assert chosen.layer() is layers[2]
 
@@ -113,6 +113,6 @@ def test_live_takes_the_channel_with_the_objects_and_says_so(
     live_widget.live.setChecked(False)
     viewer.layers.remove(layer)
     layers = viewer.add_image(CHANNELS, channel_axis=0, name=["noise", "dna", "more"])
-    qtbot.waitUntil(lambda: live_widget.form.image.layer() is layers[1], timeout=2000)
+    qtbot.waitUntil(lambda: live_widget.form.image.layer() is layers[1], timeout=30_000)
     viewer.layers.selection.active = layers[0]
     assert live_widget.form.image.layer() is layers[0], "a selected channel is taken"

@@ -30,7 +30,7 @@ QUICK = DistillConfig().replace(
     },
 )
 ENDLESS = QUICK.replace(steps=100_000, validate_every=5)
-WAIT = 30_000
+WAIT = 120_000
 
 
 @pytest.fixture(scope="module")
