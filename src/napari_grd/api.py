@@ -30,7 +30,7 @@ from napari_grd.config import (
 from napari_grd.corrections.apply import iter_segment_corrected as iter_segment
 from napari_grd.corrections.before_after import BeforeAfter, before_after
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.files import save_corrections
 from napari_grd.corrections.fine_tune import fine_tune, iter_fine_tune
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import (
@@ -47,6 +47,7 @@ from napari_grd.corrections.kinds import (
     SplitLine,
     Unlink,
 )
+from napari_grd.corrections.loading import load_corrections
 from napari_grd.corrections.region import Region
 from napari_grd.corrections.teach import Taught, iter_teach, teach
 from napari_grd.corrections.training_labels import training_labels

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from napari_grd.corrections import files as module
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.files import from_feature, load_corrections, save_corrections, to_feature
+from napari_grd.corrections.files import from_feature, save_corrections, to_feature
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Accept, Correction, Draw
+from napari_grd.corrections.loading import load_corrections
 from napari_grd.corrections.region import Region
 from napari_grd.errors import CorrectionError, OutputError
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from napari_grd.corrections import constraint_history
 from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Corrections, Entry
-from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.files import save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import open_journal
 from napari_grd.corrections.kinds import Accept, Correction, Draw, Merge, Pick, Split, SplitLine
+from napari_grd.corrections.loading import load_corrections
 from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.region import Region
 from napari_grd.errors import CorrectionError

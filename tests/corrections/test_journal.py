@@ -13,10 +13,11 @@ import pytest
 from napari_grd.corrections import journal as module
 from napari_grd.corrections import lines
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.files import save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import Journal, open_journal
 from napari_grd.corrections.kinds import Draw, Merge, SplitLine
+from napari_grd.corrections.loading import load_corrections
 from napari_grd.corrections.region import Region
 from napari_grd.errors import CorrectionError, OutputError
 

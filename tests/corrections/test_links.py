@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.files import save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Accept, Correction, Erase, Link, Split, SplitLine, Unlink
+from napari_grd.corrections.loading import load_corrections
 from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.region import Region
 from napari_grd.corrections.training_labels import training_labels

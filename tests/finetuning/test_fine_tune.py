@@ -180,7 +180,7 @@ def test_the_first_start_is_kept_unless_another_is_clearly_better_and_nothing_ga
     known = np.where(np.isin(labels, np.unique(labels)[1:7]), labels.astype(np.int64), -1)
     events: list[Any] = []
     config = QUICK.replace(lr=1e-7)
-    with pytest.warns(GrdWarning, match="The model nuclei is unchanged"):
+    with pytest.warns(GrdWarning, match="The result is the model nuclei as it is"):
         tuned = drain(iter_fit_known([smaller, nuclei], [image[None]], [known], config), events.append)
     messages = [event.message for event in events if isinstance(event, Notice)]
     assert any(

@@ -55,7 +55,7 @@ def teacher(path: Path) -> None:
 
 def corrections(path: Path) -> None:
     """Read a file of corrections and draw all of them."""
-    from napari_grd.corrections.files import load_corrections
+    from napari_grd.corrections.loading import load_corrections
 
     load_corrections(path)
 

@@ -77,7 +77,8 @@ def fine_tune(
 ) -> None:
     """Fine-tune a model on corrected objects, in about a minute.
 
-    Objects that are held out, in turns, decide how far to go; if nothing is gained, the model is saved as it is.
+    Objects that are held out, in turns, decide how far to go; if nothing is gained, the model, or with auto the
+    best built-in one, is saved as it is.
     Ctrl-C saves the best model so far.
     """
     config = settings.build()
@@ -176,7 +177,7 @@ class _Corrected:
     def __init__(
         self, images: list[Path], corrections: list[Path], labels: list[Path] | None, axes: str | None
     ) -> None:
-        from napari_grd.corrections.files import load_corrections
+        from napari_grd.corrections.loading import load_corrections
         from napari_grd.io.images import read_image
         from napari_grd.io.label_image import read_label_image
 

@@ -213,6 +213,7 @@ def save_corrections(corrections: Corrections, path: str | Path) -> Path:
 
     Examples
     --------
+    >>> from napari_grd.corrections.loading import load_corrections
     >>> from tempfile import TemporaryDirectory
     >>> from napari_grd.corrections.kinds import Merge
     >>> made = Corrections(ImageRef((64, 64)), [Merge([(5, 5), (5, 20)])])
@@ -239,54 +240,29 @@ def save_corrections(corrections: Corrections, path: str | Path) -> Path:
     return path
 
 
-def load_corrections(path: str | Path, image: ImageRef | None = None) -> Corrections:
-    """Read a corrections file.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file, or the journal that a crash left, which is read together with the file beside it.
-    image : ImageRef, optional
-        The image that the corrections are meant for.
-
-    Returns
-    -------
-    Corrections
-        In the order in which they were made, with those that were undone.
+def read_limited(path: Path, suffix: str) -> bytes:
+    """The content of a file of corrections.
 
     Raises
     ------
     CorrectionError
-        If the file cannot be read, is damaged or too large, is not a corrections file, or is of another image.
-        The message names the file and what is wrong.
-
-    See Also
-    --------
-    save_corrections : Write the file.
-    segment : Segment an image and apply corrections.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     path = save_corrections(Corrections(ImageRef((64, 64))), Path(folder) / f"cells{SUFFIX}")
-    ...     len(load_corrections(path, ImageRef((64, 64))))
-    0
+        If it cannot be read or is too large.
     """
-    path = Path(path)
-    if path.name.lower().endswith(JOURNAL_SUFFIX):
-        from napari_grd.corrections.recovery import load_journal  # which reads such files, too
-
-        return load_journal(path, image)
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise CorrectionError(
-            f"{str(path)!r} cannot be read ({error.strerror or error}).", f"Pass a file that ends in {SUFFIX}."
+            f"{str(path)!r} cannot be read ({error.strerror or error}).", f"Pass a file that ends in {suffix}."
         ) from None
     if len(text) > MAX_BYTES:
         raise CorrectionError(f"{str(path)!r} has more than {MAX_BYTES} bytes.", "No file of corrections is so large.")
+    return text
+
+
+def read_geojson(path: Path, image: ImageRef | None) -> Corrections:
+    """The corrections of a GeoJSON file, see :func:`~napari_grd.corrections.loading.load_corrections`."""
+    text = read_limited(path, SUFFIX)
     try:
         return _corrections(parse_json(text), image)
     except CorrectionError as error:

@@ -16,7 +16,7 @@ from napari_grd.corrections.files import (
     MAX_BYTES,
     SUFFIX,
     header,
-    load_corrections,
+    read_geojson,
     read_header,
     save_corrections,
     to_feature,
@@ -56,7 +56,7 @@ class Journal(Corrections):
         self._lines = LineFile(self.journal_path)
         try:
             if path.exists():
-                self._take_over(load_corrections(path, image))
+                self._take_over(read_geojson(path, image))
             lines, torn = self._lines.read(MAX_BYTES)
             self._replay(lines)
             if torn:

@@ -6,13 +6,13 @@ from typing import Any
 from napari_grd.corrections.collection import Corrections, Entry
 from napari_grd.corrections.files import (
     JOURNAL_SUFFIX,
-    MAX_BYTES,
     SUFFIX,
     from_feature,
-    load_corrections,
     parse_json,
     parse_time,
+    read_geojson,
     read_header,
+    read_limited,
 )
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
@@ -28,15 +28,7 @@ def load_journal(path: Path, image: ImageRef | None = None) -> Corrections:
         If it cannot be read, is damaged before its last line, or is of another image.
     """
     beside = path.with_name(path.name.removesuffix(JOURNAL_SUFFIX) + SUFFIX)
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CorrectionError(
-            f"{str(path)!r} cannot be read ({error.strerror or error}).", f"Pass a file that ends in {JOURNAL_SUFFIX}."
-        ) from None
-    if len(text) > MAX_BYTES:
-        raise CorrectionError(f"{str(path)!r} has more than {MAX_BYTES} bytes.", "No file of corrections is so large.")
+    text = read_limited(path, JOURNAL_SUFFIX)
     lines = text.split(b"\n")[:-1]  # a line that was cut short had not been accepted
     if not lines:
         raise CorrectionError(f"{str(path)!r} has no corrections.", f"Pass {str(beside)!r}, if there is one.")
@@ -46,7 +38,7 @@ def load_journal(path: Path, image: ImageRef | None = None) -> Corrections:
     except CorrectionError as error:
         raise CorrectionError(f"Line 1 of {str(path)!r}: {error.problem}", error.remedy) from None
     if beside.exists():
-        for entry in load_corrections(beside, found.image).entries:
+        for entry in read_geojson(beside, found.image).entries:
             found.put(entry)
     replay(found, lines[1:], path)
     return found

@@ -84,4 +84,9 @@ def fitting_starts(models: Sequence[Model], channels: int) -> list[Model]:
     found = [each for each in students if each.config.in_channels == channels]
     if channels > 1:
         found += [widened(each, channels) for each in students if each.config.in_channels == 1]
-    return sorted(found, key=lambda model: model.card.name != GENERALIST)
+    return generalist_first(found)
+
+
+def generalist_first(models: Sequence[Model]) -> list[Model]:
+    """Models in their order, but :data:`~napari_grd.hub.GENERALIST` first."""
+    return sorted(models, key=lambda model: model.card.name != GENERALIST)

@@ -267,8 +267,8 @@ class Learning:
     @staticmethod
     def _nothing(rival: Pupil, why: str) -> Notice:
         return Notice(
-            f"Nothing was gained by learning: {why}. The model {rival.model.card.name} is unchanged. Correct more"
-            " objects, especially those that it gets wrong."
+            f"Nothing was gained by learning: {why}. The result is the model {rival.model.card.name} as it is."
+            " Correct more objects, especially those that it gets wrong."
         )
 
     def _tuned(self, pupil: Pupil, weights: Weights, blend: float, steps: int, held_out: HeldOut | None) -> Model:

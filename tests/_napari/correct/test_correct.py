@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.tool_texts import Tool
 from napari_grd._napari.state import state_of
-from napari_grd.corrections.files import load_corrections
+from napari_grd.corrections.loading import load_corrections
 from napari_grd.teaching.confidence import VIEWS, transformed
 
 SHIFT, ALT, CTRL = (

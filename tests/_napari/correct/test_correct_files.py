@@ -9,9 +9,10 @@ from tifffile import imwrite
 
 from napari_grd._napari.correct import storage
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.files import load_corrections, save_corrections
+from napari_grd.corrections.files import save_corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Merge
+from napari_grd.corrections.loading import load_corrections
 
 
 def test_they_lie_beside_the_image_and_a_colleagues_are_added(

@@ -1,5 +1,6 @@
 """Learn, Stop, Keep and Revert, with a tiny model and a few steps."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_grd._napari.correct import teaching_job
+from napari_grd._napari.correct import learning_jobs, teaching_job
 from napari_grd._napari.state import state_of
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig, TeachConfig
 from napari_grd.corrections.kinds import Accept
 from napari_grd.corrections.region import Region
 from napari_grd.finetuning import choice, fine_tune, learning
+from napari_grd.hub import load_model
 
 QUICK = FineTuneConfig(steps=2, seconds=None, patch=64)
 
@@ -147,6 +149,15 @@ def test_it_starts_from_the_built_in_model_that_fits_best(dock: Any, blocks: Any
     assert part.best.isChecked()
     learn(dock, qtbot)
     assert "Learning starts from" in dock.message.text()
+
+
+def test_what_a_model_knows_is_kept_by_that_model(nuclei: Any) -> None:
+    def starts(mode: str) -> list[Any]:
+        request = SimpleNamespace(best_start=True, model="nuclei", config=FineTuneConfig(mode=mode))
+        return learning_jobs._starts(request, nuclei, 1, load_model)  # type: ignore[arg-type]
+
+    assert starts("keep") == [nuclei]
+    assert [model.card.name for model in starts("these_images")][:2] == ["cells", nuclei.card.name]
 
 
 def test_corrections_of_images_add_up_and_untouched_ones_are_compared(

@@ -14,8 +14,8 @@ from napari_grd._napari.correct.widget import CorrectWidget
 from napari_grd._napari.docks import show_panel
 from napari_grd._napari.outputs import made_by
 from napari_grd._napari.worker import notify_error, run_call
-from napari_grd.corrections.files import load_corrections
 from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.loading import load_corrections
 from napari_grd.errors import CorrectionError
 
 

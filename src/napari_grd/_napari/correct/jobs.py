@@ -16,8 +16,8 @@ from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
 from napari_grd.config import SegmentConfig
 from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.files import load_corrections
 from napari_grd.corrections.journal import Journal, open_journal
+from napari_grd.corrections.loading import load_corrections
 from napari_grd.corrections.predictions import PlanePrediction, Predictions
 from napari_grd.corrections.uncertainty import UncertainObject, uncertain_objects
 from napari_grd.data.intensity import PlaneStatistics

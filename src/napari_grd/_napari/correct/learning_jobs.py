@@ -17,7 +17,7 @@ from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
 from napari_grd.graph.parallel import thread_count
-from napari_grd.hub import GENERALIST, ONE_OBJECT, builtin_paths
+from napari_grd.hub import ONE_OBJECT, builtin_paths
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict, iter_segment, predict
 from napari_grd.inference.view import resolve_view
@@ -236,15 +236,15 @@ def iter_learn(
 def _starts(
     learning: LearningRequest, known: "Model | None", channels: int, get_model: "Callable[[str], Model]"
 ) -> "list[Model]":
-    if known is not None and not learning.best_start:
+    # What the chosen model knows can be kept by that model only.
+    if known is not None and (not learning.best_start or learning.config.mode == "keep"):
         return [known]
-    from napari_grd.corrections.starts import fitting_starts  # imports what trains
+    from napari_grd.corrections.starts import fitting_starts, generalist_first  # imports what trains
 
     fit = fitting_starts(
         [get_model(name) for name in builtin_paths() if name not in (learning.model, *ONE_OBJECT)], channels
     )
-    starts = fit if known is None else [known, *fit]
-    return sorted(starts, key=lambda model: model.card.name != GENERALIST)
+    return generalist_first(fit if known is None else [known, *fit])
 
 
 def _of_plane(corrections: Sequence[Correction], plane: Plane, shape: tuple[int, ...]) -> Corrections:
