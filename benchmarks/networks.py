@@ -42,8 +42,8 @@ Models = dict[str, dict[int, grd.Model]]  # by network and seed
 
 
 def students() -> dict[str, grd.NetworkConfig]:
-    """Networks of the registry at their default widths, the base first, without those that are teachers."""
-    networks = {name: grd.NetworkConfig(name=name) for name in sorted(names(), key=lambda name: (name != BASE, name))}
+    """2D networks of the registry at their default widths, the base first, without those that are teachers."""
+    networks = {name: grd.NetworkConfig(name=name) for name in sorted(names(2), key=lambda name: (name != BASE, name))}
     return {name: network for name, network in networks.items() if config_parameters(network) <= LARGEST}
 
 

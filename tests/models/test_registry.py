@@ -47,6 +47,33 @@ def test_a_name_is_taken_once() -> None:
         register("resunet", stride=16)(lambda in_channels, out_channels: nn.Identity())
 
 
+def test_strides_and_margins_are_stated_per_axis() -> None:
+    @register("valid", stride=(1, 4, 6), ndim=3, margin=(1, 8, 9), smallest=(3, 20, 24), halo=(1, 11, 14))
+    def valid(in_channels: int, out_channels: int) -> nn.Module:
+        return nn.Conv3d(in_channels, out_channels, (3, 17, 19))
+
+    model = Model.create(ModelConfig(network=NetworkConfig(name="valid"), ndim=3))
+    assert (model.strides, model.stride, model.margin) == ((1, 4, 6), 12, (1, 8, 9))
+    assert model.entry.input_size((1, 1, 1)) == (3, 20, 24)
+    assert model.entry.input_size((4, 5, 7)) == (6, 24, 30)
+    assert networks.entry("resunet").strides == (16, 16)
+    assert networks.entry("resunet").input_size((1, 17)) == (16, 32)
+    assert "valid" in names(3)
+    assert "valid" not in names(2)
+
+
+@pytest.mark.parametrize("wrong", [{"stride": (2, 2)}, {"stride": 2, "margin": (1, 1)}, {"stride": 2, "halo": (1,)}])
+def test_each_axis_needs_its_number(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"'valid'.*3 axes"):
+        register("valid", ndim=3, **wrong)
+
+
+@pytest.mark.parametrize(("name", "ndim"), [("resunet", 3), ("mala", 2)])
+def test_a_network_for_other_dimensions_is_refused(name: str, ndim: int) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}' is for {5 - ndim}D.*for {ndim}D"):
+        Model.create(ModelConfig(network=NetworkConfig(name=name), ndim=ndim))
+
+
 def test_other_packages_provide_networks(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

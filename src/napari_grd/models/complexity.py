@@ -1,14 +1,16 @@
 """Size and computational cost of networks."""
 
+import math
 from functools import lru_cache
 
 import torch
 from torch import nn
 
 from napari_grd.config import NetworkConfig
+from napari_grd.models import networks
 from napari_grd.models.model import Model, ModelConfig, count_parameters
 
-_SIDE = 128
+_SIDES = {2: (128, 128), 3: (64, 128, 128)}
 
 BYTES_PER_WEIGHT = 20
 """Memory of training per weight: itself, its gradient, two moments of the optimizer, the average."""
@@ -54,12 +56,14 @@ def config_parameters(network: NetworkConfig, in_channels: int = 1) -> int:
     295749
     """
     with torch.device("meta"):
-        return count_parameters(Model.create(ModelConfig(network=network, in_channels=in_channels)).network)
+        return count_parameters(_created(network, in_channels).network)
 
 
 @lru_cache(maxsize=64)
 def config_macs(network: NetworkConfig, in_channels: int = 1) -> float:
-    """Multiply-accumulates of a network for each pixel of an image; nothing is computed.
+    """Multiply-accumulates of a network for each pixel of its output; nothing is computed.
+
+    The output has about 128 pixels a side (and 64 planes), on which the number depends for a network with a margin.
 
     Raises
     ------
@@ -72,8 +76,9 @@ def config_macs(network: NetworkConfig, in_channels: int = 1) -> float:
     18784
     """
     with torch.device("meta"):
-        net = Model.create(ModelConfig(network=network, in_channels=in_channels)).network
-        return count_macs(net, in_channels, (_SIDE, _SIDE)) / _SIDE**2
+        model = _created(network, in_channels)
+        size = _input_size(model)
+        return count_macs(model.network, in_channels, size) / _output_pixels(model, size)
 
 
 def step_bytes(network: NetworkConfig, pixels: int, in_channels: int = 1) -> float:
@@ -84,7 +89,7 @@ def step_bytes(network: NetworkConfig, pixels: int, in_channels: int = 1) -> flo
     network : NetworkConfig
         The trained network.
     pixels : int
-        Pixels of all patches of a batch.
+        Pixels of all patches of a batch, as the network's output has them.
     in_channels : int
         Channels of the images.
 
@@ -112,14 +117,29 @@ def _kept_bytes(network: NetworkConfig, in_channels: int) -> float:
         return tensor
 
     with torch.device("meta"):
-        net = Model.create(ModelConfig(network=network, in_channels=in_channels)).network.train()
+        model = _created(network, in_channels)
+        size = _input_size(model)
+        net = model.network.train()
         try:
             with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-                net(torch.zeros(1, in_channels, _SIDE, _SIDE))
+                net(torch.zeros(1, in_channels, *size))
         except Exception:  # a plugin's network may need real numbers: what is not known is not counted
             return 0.0
     # Without memory there are no addresses: storages are identified by their handles, which live as long as `kept`.
     sizes = {tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes() for tensor in kept}
     for weight in net.parameters():
         sizes.pop(weight.untyped_storage()._cdata, None)
-    return sum(sizes.values()) / _SIDE**2
+    return sum(sizes.values()) / _output_pixels(model, size)
+
+
+def _created(network: NetworkConfig, in_channels: int) -> Model:
+    ndim = networks.entry(network.name).ndim
+    return Model.create(ModelConfig(network=network, in_channels=in_channels, ndim=ndim))
+
+
+def _input_size(model: Model) -> tuple[int, ...]:
+    return model.entry.input_size(_SIDES[model.config.ndim])
+
+
+def _output_pixels(model: Model, size: tuple[int, ...]) -> int:
+    return math.prod(side - 2 * margin for side, margin in zip(size, model.margin, strict=True))

@@ -7,8 +7,10 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_ser
 from torch import Tensor, nn
 
 from napari_grd.config import Config, NetworkConfig, NormalizationConfig, PartitionConfig
+from napari_grd.errors import ConfigError
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.models import networks
+from napari_grd.models.registry import NetworkEntry
 
 Contrast = Literal["bright", "dark", "edges"]
 """Contrast of objects: brighter or darker than their surroundings, or edges only."""
@@ -100,7 +102,19 @@ class Model:
 
     @classmethod
     def create(cls, config: ModelConfig, card: ModelCard | None = None) -> "Model":
-        """A model with fresh weights."""
+        """A model with fresh weights.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such network, it is not for images of ``config.ndim`` axes, or its options do not fit it.
+        """
+        entry = networks.entry(config.network.name)
+        if entry.ndim != config.ndim:
+            raise ConfigError(
+                f"The network {entry.name!r} is for {entry.ndim}D images, and the model is for {config.ndim}D images.",
+                f"Choose one of: {', '.join(networks.names(config.ndim))}.",
+            )
         options: dict[str, Any] = {}
         if config.network.widths is not None:
             options["widths"] = config.network.widths
@@ -115,9 +129,24 @@ class Model:
         return cls(network, config, card.replace(parameters=count_parameters(network)))
 
     @property
+    def entry(self) -> NetworkEntry:
+        """The registry's entry of its network."""
+        return networks.entry(self.config.network.name)
+
+    @property
     def stride(self) -> int:
-        """Sides of the network's input are multiples of this."""
-        return networks.entry(self.config.network.name).stride
+        """Sides of the network's input may grow by this, along every axis."""
+        return self.entry.stride
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Sides of the network's input may grow by these, one per axis."""
+        return self.entry.strides
+
+    @property
+    def margin(self) -> tuple[int, ...]:
+        """Pixels that the network removes at each side, one number per axis; zeros for a network with padding."""
+        return self.entry.margin
 
     @property
     def embedding_channels(self) -> int:

@@ -20,9 +20,11 @@ from napari_grd.errors import ConfigError
 from napari_grd.models import enet as _enet  # noqa: F401
 from napari_grd.models import espnet as _espnet  # noqa: F401
 from napari_grd.models import fast as _fast  # noqa: F401
+from napari_grd.models import mala as _mala  # noqa: F401
 from napari_grd.models import mobilenet as _mobilenet  # noqa: F401
 from napari_grd.models import registry
 from napari_grd.models import resunet as _resunet  # noqa: F401
+from napari_grd.models import resunet3d as _resunet3d  # noqa: F401
 from napari_grd.models import unetpp as _unetpp  # noqa: F401
 from napari_grd.models.registry import NetworkEntry
 
@@ -51,10 +53,10 @@ def entry(name: str) -> NetworkEntry:
         raise ConfigError(f"There is no network named {name!r}.", f"Choose one of: {', '.join(names())}.") from None
 
 
-def names() -> list[str]:
-    """Names of all networks that can be built, including those of other packages."""
+def names(ndim: int | None = None) -> list[str]:
+    """Names of all networks that can be built (for images of ``ndim`` axes), including those of other packages."""
     _load_plugins()
-    return sorted(registry.registered)
+    return sorted(name for name, found in registry.registered.items() if ndim in (None, found.ndim))
 
 
 @cache
@@ -89,7 +91,8 @@ def build(name: str, *, in_channels: int, embedding: int = 16, foreground: bool 
     Returns
     -------
     torch.nn.Module
-        Maps ``(B, in_channels, *S)`` to ``(B, embedding + foreground, *S)``.
+        Maps ``(B, in_channels, *S)`` to ``(B, embedding + foreground, *S)``; the output of a network with a margin is
+        smaller, see :class:`napari_grd.models.registry.NetworkEntry`.
 
     Raises
     ------
