@@ -8,7 +8,12 @@ from napari_grd.config import NetworkConfig
 from napari_grd.models.complexity import config_macs, step_bytes
 from napari_grd.models.networks import build, entry, names
 
-SMALL = {"resunet3d": (2, 3, 4, 4, 4), "resunet3d_anisotropic": (2, 3, 4, 4, 4)}
+SMALL = {
+    "resunet3d": (2, 3, 4, 4, 4),
+    "resunet3d_anisotropic": (2, 3, 4, 4, 4),
+    "subpixel_unet3d": (4, 6, 8),
+    "subpixel_unet3d_anisotropic": (4, 6, 8),
+}
 
 
 def small(name: str, **options: object) -> nn.Module:

@@ -20,6 +20,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.models import enet as _enet  # noqa: F401
 from napari_grd.models import espnet as _espnet  # noqa: F401
 from napari_grd.models import fast as _fast  # noqa: F401
+from napari_grd.models import fast3d as _fast3d  # noqa: F401
 from napari_grd.models import mala as _mala  # noqa: F401
 from napari_grd.models import mobilenet as _mobilenet  # noqa: F401
 from napari_grd.models import registry

@@ -75,13 +75,13 @@ class ResUNet3D(nn.Module):
         return out
 
 
-@register("resunet3d", ndim=3, stride=16, halo=(128, 128, 128))
+@register("resunet3d", ndim=3, stride=16, halo=(92, 92, 92))
 def resunet3d(in_channels: int, out_channels: int, *, widths: tuple[int, ...] = TINY_WIDTHS) -> nn.Module:
     """ResUNet 3D: 5 widths, from 4..48 (tiny student); for voxels of about equal sides."""
     return ResUNet3D(in_channels, out_channels, checked_widths("resunet3d", widths, 5))
 
 
-@register("resunet3d_anisotropic", ndim=3, stride=(4, 16, 16), halo=(40, 128, 128))
+@register("resunet3d_anisotropic", ndim=3, stride=(4, 16, 16), halo=(28, 92, 92))
 def resunet3d_anisotropic(in_channels: int, out_channels: int, *, widths: tuple[int, ...] = TINY_WIDTHS) -> nn.Module:
     """ResUNet 3D, anisotropic: 5 widths, from 4..48 (tiny student); for sections thicker than pixels are wide."""
     return ResUNet3D(in_channels, out_channels, checked_widths("resunet3d_anisotropic", widths, 5), ANISOTROPIC)
