@@ -25,8 +25,8 @@ def _unit(conv: nn.Module, channels: int) -> nn.Sequential:
 
 
 def _conv(in_channels: int, out_channels: int, kernel: Factors = (3, 3, 3)) -> nn.Sequential:
-    padding = tuple(side // 2 for side in kernel)
-    return _unit(nn.Conv3d(in_channels, out_channels, kernel, padding=padding, bias=False), out_channels)
+    conv = nn.Conv3d(in_channels, out_channels, kernel, padding="same", bias=False)
+    return _unit(conv, out_channels)
 
 
 def _split_conv(channels: int) -> nn.Sequential:

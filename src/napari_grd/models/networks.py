@@ -26,6 +26,7 @@ from napari_grd.models import mobilenet as _mobilenet  # noqa: F401
 from napari_grd.models import registry
 from napari_grd.models import resunet as _resunet  # noqa: F401
 from napari_grd.models import resunet3d as _resunet3d  # noqa: F401
+from napari_grd.models import rsunet as _rsunet  # noqa: F401
 from napari_grd.models import unetpp as _unetpp  # noqa: F401
 from napari_grd.models.registry import NetworkEntry
 
