@@ -148,6 +148,16 @@ class NormalizationConfig(Config):
 class PartitionConfig(Config):
     """The partition of affinities and foreground into instances."""
 
+    method: Literal["mutex", "agglomeration", "multicut"] = Field(
+        "mutex",
+        description="mutex: mutex watershed of the pixels; agglomeration: watershed fragments, merged by mean affinity;"
+        " multicut: fragments, partitioned at the lowest cost",
+    )
+    fragments: Literal["auto", "volume", "slices"] = Field(
+        "auto",
+        description="watershed fragments of a volume: across slices, or within each slice (anisotropic volumes);"
+        " auto: within slices if the model's offsets reach less far across slices",
+    )
     foreground_threshold: float = Field(0.5, gt=0, lt=1, description="a pixel is foreground above this probability")
     bias: float = Field(0.0, ge=-0.9, le=0.9, description="positive merges, negative splits")
     stride: int = Field(3, ge=1, description="spacing in pixels of the long-range edges")
@@ -160,6 +170,16 @@ class PartitionConfig(Config):
         description="a fragment with less than this ratio of the pixels of an adjacent object is merged into it",
     )
     max_hole: int = Field(16, ge=0, description="holes inside an object up to this many pixels are filled")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, standard: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """Settings that version 0.1 does not know are in files, and so in fingerprints, only where they are changed."""
+        values: dict[str, Any] = standard(self)
+        if info.by_alias:
+            for name in ("method", "fragments"):
+                if values.get(name) == type(self).model_fields[name].default:
+                    del values[name]
+        return values
 
 
 class SegmentConfig(Config):

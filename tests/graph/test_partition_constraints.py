@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from napari_grd.graph.partition import partition, partition_embedding
 
 SHAPE = (40, 48)
 OFFSETS = default_offsets(2)
+METHODS = ["mutex", "agglomeration", "multicut"]
 place = st.tuples(st.integers(0, 39), st.integers(0, 47))
 strokes = st.lists(place, min_size=2, max_size=4)
 gestures = st.one_of(
@@ -38,20 +40,21 @@ def assert_holds(labels, constraints):
     assert not labels.flat[here.background].any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([0.0, 0.3, 1.0]),
     st.lists(gestures, min_size=1, max_size=4),
     st.sampled_from([0, 16, 200]),
     st.sampled_from([0, 30]),
+    st.sampled_from(METHODS),
 )
-def test_constraints_hold_after_clean_up(seed, noise, said, min_size, max_hole):
+def test_constraints_hold_after_clean_up(seed, noise, said, min_size, max_hole, method):
     embedding, foreground = scene(seed, noise)
     constraints = Constraints()
     for gesture in said:
         constraints = merge(constraints, gesture)
-    config = PartitionConfig(stride=2, min_size=min_size, max_hole=max_hole)
+    config = PartitionConfig(method=method, stride=2, min_size=min_size, max_hole=max_hole)
     labels = partition_embedding(embedding, OFFSETS, foreground, config, constraints)
     assert_holds(labels, constraints)
     affinities = affinities_channels_last(embedding, OFFSETS)
@@ -59,20 +62,23 @@ def test_constraints_hold_after_clean_up(seed, noise, said, min_size, max_hole):
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2**32 - 1))
-def test_saying_nothing_changes_nothing(seed):
+@given(st.integers(0, 2**32 - 1), st.sampled_from(METHODS))
+def test_saying_nothing_changes_nothing(seed, method):
     embedding, foreground = scene(seed, 0.5)
-    config = PartitionConfig()
+    config = PartitionConfig(method=method)
     np.testing.assert_array_equal(
         partition_embedding(embedding, OFFSETS, foreground, config, Constraints()),
         partition_embedding(embedding, OFFSETS, foreground, config),
     )
 
 
-def test_a_volume():
+@pytest.mark.parametrize("fragments", ["volume", "slices"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_volume(method, fragments):
+    config = PartitionConfig(method=method, fragments=fragments)
     embedding = np.ones((4, 12, 12, 3), np.float32)
     constraints = merge(
         Constraints.split_points((1, 5, 2), (1, 5, 9)), Constraints.merge_stroke([(0, 0, 0), (3, 4, 0)])
     )
-    labels = partition_embedding(embedding, default_offsets(3), None, PartitionConfig(), constraints)
+    labels = partition_embedding(embedding, default_offsets(3), None, config, constraints)
     assert_holds(labels, constraints)

@@ -40,6 +40,7 @@ _SEGMENT = {
     "--diameter": "object_diameter",
     "--pixel-size": "pixel_size",
     "--link": "link",
+    "--partition": "partition.method",
 }
 _MANY = 8  # number of steps from which an image has a progress bar of its own
 

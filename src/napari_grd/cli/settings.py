@@ -131,7 +131,8 @@ def _parameter(name: str, kind: Any, option: Any) -> inspect.Parameter:
 def _field(config: type[Config], path: str) -> FieldInfo:
     *parents, leaf = path.split(".")
     for parent in parents:
-        config = type(config.model_fields[parent].default)
+        kind = config.model_fields[parent].annotation  # a class, or one of a few
+        config = next(each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, Config))
     return config.model_fields[leaf]
 
 
@@ -154,7 +155,7 @@ def _help(defaults: Config, path: str) -> str:
     field = _field(type(defaults), path)
     default: Any = defaults
     for name in path.split("."):
-        default = getattr(default, name)
+        default = getattr(default, name, None)  # optional settings may be None as a whole
     if isinstance(default, tuple):
         default = ",".join(map(str, default))
     place = f" ({path})" if "." in path else ""

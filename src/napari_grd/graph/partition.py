@@ -1,8 +1,10 @@
-"""Partition of affinities and foreground into instances: a mutex watershed and its clean-up.
+"""Partition of affinities and foreground into instances, and its clean-up.
 
-The edges of the first ``ndim`` offsets are attractive with weight A, those of the others repulsive with weight 1 - A,
-on a regular grid of ``stride`` pixels only: of the many long-range edges across an object boundary, few are sufficient.
-Edges only connect foreground pixels, so the connected components of the foreground are independent.
+``PartitionConfig.method`` chooses among a mutex watershed of the pixels (:mod:`napari_grd.graph.mutex`), and
+agglomeration and multicut of watershed fragments (:mod:`napari_grd.graph.regions`). For the first, the edges of
+the first ``ndim`` offsets are attractive with weight A, those of the others repulsive with weight 1 - A, on a regular
+grid of ``stride`` pixels only: of the many long-range edges across an object boundary, few are sufficient. Edges only
+connect foreground pixels, so the connected components of the foreground are independent.
 """
 
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from napari_grd.graph.fragment_merging import merge_small_fragments
 from napari_grd.graph.grid import GridConstraints
 from napari_grd.graph.mutex import NO_PAIRS, mutex_watershed
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
+from napari_grd.graph.regions import partition_regions
 from napari_grd.graph.volume import as_triple, as_vectors, as_volume
 
 LabelArray = npt.NDArray[np.uint32]
@@ -45,9 +48,9 @@ def partition(
     foreground : array, shape (\\*S), or None
         Probability in [0, 1] (or a mask); None: every pixel belongs to an object.
     config : PartitionConfig
-        Threshold, bias, stride and clean-up.
+        Method, threshold, bias, stride and clean-up.
     constraints : Constraints, optional
-        User constraints: edges that precede all others, and hold in the result.
+        User constraints: edges that precede all others, and hold in the result, by every method.
 
     Returns
     -------
@@ -59,6 +62,8 @@ def partition(
     ------
     ImageError
         If shapes do not fit each other, there are NaN, or a constraint is outside the image.
+    ConfigError
+        If the method needs bioimage-cpp, and it is not installed.
 
     Notes
     -----
@@ -201,8 +206,12 @@ def _partition(
     far = as_volume(repulsive, ndim, axis=1)
     vectors = as_vectors(offsets)
     strides = as_triple((config.stride,) * ndim, 1)
-    links, cuts = (NO_PAIRS, NO_PAIRS) if given is None else (given.must_link, given.cannot_link)
-    labels = mutex_watershed(near, far, vectors, as_volume(mask, ndim), strides, config.bias, links, cuts)
+    inside = as_volume(mask, ndim)
+    if config.method == "mutex":
+        links, cuts = (NO_PAIRS, NO_PAIRS) if given is None else (given.must_link, given.cannot_link)
+        labels = mutex_watershed(near, far, vectors, inside, strides, config.bias, links, cuts)
+    else:
+        labels = partition_regions(near, far, vectors, inside, strides, config, given)
     kept = None
     if given is not None:
         parted = labels.reshape(-1)[given.cannot_link].astype(np.int64)
