@@ -14,6 +14,7 @@ from napari_grd.distillation.losses import (
 )
 from napari_grd.distillation.memory_bank import bank_entries, pool_embedding
 from napari_grd.graph.affinities import affinities_from_embedding, affinities_from_labels, class_weights, valid_mask
+from napari_grd.graph.boundaries import widen_borders
 from napari_grd.graph.instances import instance_nodes
 
 
@@ -56,6 +57,32 @@ def test_targets_and_mask(inputs, targets, valid):
     target = affinities_from_labels(targets["seg_widen_border"], inputs.offsets, background="different")
     np.testing.assert_array_equal(target, targets["aff_target_fixed"])
     np.testing.assert_array_equal(valid.expand_as(target), targets["valid"])
+
+
+def test_border_widening(inputs, targets):
+    widened = [widen_borders(labels) for labels in inputs.labels.numpy()]
+    np.testing.assert_array_equal(widened, targets["seg_widen_border"])
+
+
+def test_targets_of_the_nearest_offsets(targets, inputs):
+    """What the reference computes for its three offsets; it fills the strips without a partner otherwise."""
+    nearest = inputs.offsets[:3]
+    target = affinities_from_labels(targets["seg_widen_border"], nearest, background="different")
+    inside = valid_mask(target.shape[2:], nearest).expand_as(target)
+    np.testing.assert_array_equal(target[inside], targets["seg_to_aff_nn3"][inside])
+
+
+def test_shifts_in_z_are_those_of_the_offsets(inputs, targets, valid):
+    """The reference pairs every slice with the one before, whatever the offset: only its z channels differ."""
+    labels = targets["seg_widen_border"]
+    target = affinities_from_labels(labels, inputs.offsets, background="different")
+    as_run = targets["aff_target_nopad_as_run"]
+    differ = [bool((target[:, k] != as_run[:, k])[valid[k].expand_as(target[:, k])].any()) for k in range(12)]
+    assert [k for k, found in enumerate(differ) if found] == [3, 6, 9]
+    for k in (3, 6, 9):
+        shift = -inputs.offsets[k][0]
+        same = (labels[:, shift:] == labels[:, :-shift]) & (labels[:, shift:] > 0)
+        np.testing.assert_array_equal(target[:, k, shift:], same)
 
 
 def test_weights(targets, valid):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_grd.graph.affinities import affinities_from_labels
-from napari_grd.graph.boundaries import boundary_map, weakest_affinity
+from napari_grd.graph.boundaries import boundary_map, weakest_affinity, widen_borders
 from napari_grd.graph.offsets import OFFSETS_2D, OFFSETS_3D
 
 
@@ -31,3 +31,23 @@ def test_the_nearest_in_three_dimensions_and_opposite_vectors() -> None:
     boundary = boundary_map(affinities, OFFSETS_3D)
     assert boundary[0, 0, 0] == 0
     assert (boundary[1:] == 1).all()
+
+
+def test_borders_are_widened_in_slices_only() -> None:
+    labels = np.ones((3, 8, 8), np.uint16)
+    labels[1] = 2
+    np.testing.assert_array_equal(widen_borders(labels), labels)
+    labels[:, :, 4:] = 3
+    widened = widen_borders(labels)
+    assert widened.dtype == np.uint16
+    assert not widened[:, :, 3:5].any()
+    np.testing.assert_array_equal(widened[:, :, [0, 1, 2, 5, 6, 7]], labels[:, :, [0, 1, 2, 5, 6, 7]])
+
+
+def test_background_and_large_numbers_do_not_widen_a_border() -> None:
+    labels = np.zeros((5, 6), np.int64)
+    labels[:, :2], labels[:, 3:] = 2**62, 2**62 + 1  # equal as floats
+    np.testing.assert_array_equal(widen_borders(labels), labels)
+    labels[:, 2] = 2**62
+    assert not widen_borders(labels)[:, 2:4].any()
+    assert not widen_borders(np.zeros((1, 1), np.uint8)).any()
