@@ -25,7 +25,7 @@ from pydantic import (
 from napari_grd import plain_yaml
 from napari_grd.errors import ConfigError
 
-Background = Literal["class", "ignore", "none"]
+Background = Literal["class", "ignore", "boundary", "none"]
 
 
 class Config(BaseModel):
@@ -108,6 +108,20 @@ class Config(BaseModel):
             return cls(**values)
         except ConfigError as error:
             raise ConfigError(f"In the settings file {str(source)!r}: {error.problem}", error.remedy) from None
+
+
+def _without_defaults(
+    config: Config, values: dict[str, Any], info: SerializationInfo, names: tuple[str, ...]
+) -> dict[str, Any]:
+    """The values for a file, without recent settings at their defaults.
+
+    Earlier versions do not know these, and checkpoints are recognized by the text of their settings.
+    """
+    if info.by_alias:
+        for name in names:
+            if getattr(config, name) == type(config).model_fields[name].default:
+                values.pop(name, None)
+    return values
 
 
 _REMEDY = "Correct the named settings."
@@ -259,14 +273,17 @@ class AugmentConfig(Config):
     stain: float = Field(
         0.0, ge=0, le=1, description="probability of a change of stain, saturation and brightness; RGB tissue only"
     )
+    sections: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability that sections of a volume are missing, shifted, or of another contrast; for serial"
+        " sections",
+    )
 
     @model_serializer(mode="wrap")
     def _as_before(self, standard: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        """A stain of 0 is not in files: version 0.1 does not know it, and checkpoints are recognized by the text."""
-        values: dict[str, Any] = standard(self)
-        if info.by_alias and not self.stain:
-            values.pop("stain", None)
-        return values
+        return _without_defaults(self, standard(self), info, ("stain", "sections"))
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -302,8 +319,20 @@ class TrainConfig(Config):
     )
     batch: int = Field(4, ge=1, description="patches in a step, on each device")
     patch: int = Field(128, ge=32, description="side of a patch in pixels")
+    patch_depth: int = Field(32, ge=1, description="planes of a patch; only for networks that take volumes")
+    anisotropy: float | None = Field(
+        None,
+        gt=0,
+        description="distance of the planes of a volume divided by their pixel size: 1 if it is isotropic; required for"
+        " networks that take volumes",
+    )
     background: Background = Field(
-        "class", description="label 0 is: a class of its own, unlabeled pixels, or absent (dense labels)"
+        "class",
+        description="label 0 is: a class of its own, unlabeled pixels, the boundary between objects (membranes), or"
+        " absent (dense labels)",
+    )
+    widen_borders: bool = Field(
+        False, description="pixels at the border of two objects, within each plane, become boundary (method.md, 4)"
     )
     foreground_weight: float = Field(1.0, ge=0, description="weight of the foreground loss against labels")
     optim: OptimConfig = OptimConfig()
@@ -326,6 +355,10 @@ class TrainConfig(Config):
     )
     precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: bf16 if the device supports it")
     checkpoint_every: float = Field(60.0, gt=0, description="seconds between checkpoints")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, standard: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        return _without_defaults(self, standard(self), info, ("patch_depth", "anisotropy", "widen_borders"))
 
 
 class LossWeights(Config):

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_grd.data.offset_symmetry import transform_affinities
+from napari_grd.data.offset_symmetry import order_and_flips, transform_affinities
 from napari_grd.errors import ConfigError
 from napari_grd.graph.affinities import affinities_from_labels, valid_mask
 from napari_grd.graph.offsets import OFFSETS_2D, offsets_2d
@@ -28,7 +28,7 @@ def test_turning_commutes_with_comparing(seed, shape, turns, flip, offsets) -> N
     labels = np.random.default_rng(seed).integers(0, 3, shape)
     there = np.rot90(labels, turns)
     there = there[:, ::-1] if flip else there
-    got = transform_affinities(affinities(labels, offsets), offsets, turns, flip)
+    got = transform_affinities(affinities(labels, offsets), offsets, *order_and_flips(turns, flip))
     valid = valid_mask(there.shape, offsets).numpy()
     np.testing.assert_array_equal(got[valid], affinities(there, offsets)[valid])
     assert np.isnan(got[~valid]).all()
@@ -36,4 +36,4 @@ def test_turning_commutes_with_comparing(seed, shape, turns, flip, offsets) -> N
 
 def test_offsets_that_a_turn_leaves_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"\(-1, 0\) has no counterpart"):
-        transform_affinities(np.zeros((1, 4, 4), np.float32), [(-1, 0)], 1, False)
+        transform_affinities(np.zeros((1, 4, 4), np.float32), [(-1, 0)], (1, 0), (True, False))

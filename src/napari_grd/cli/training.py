@@ -91,9 +91,12 @@ def train(
     group: Group = None,
 ) -> None:
     """Train a network on labeled images, e.g. as a teacher."""
+    from napari_grd.distillation.prepare import ndim_of
+
     config = settings.build()
     source = data_folder(images, dataset)
-    data = run(iter_training_images(source, axes, hold_out, group or known_group(source), labeled=True))
+    ndim = ndim_of(config)
+    data = run(iter_training_images(source, axes, hold_out, group or known_group(source), ndim=ndim, labeled=True))
     training, config = run(iter_fit(data.training, config, patch_given=settings.has("patch")))
     held = data.held
 
@@ -141,9 +144,11 @@ def distill(
 
     Images without labels are used too: for these the student learns from the teacher's instances.
     """
+    from napari_grd.distillation.prepare import ndim_of
+
     config = settings.build()
     source = data_folder(images, dataset)
-    data = run(iter_training_images(source, axes, hold_out, group or known_group(source)))
+    data = run(iter_training_images(source, axes, hold_out, group or known_group(source), ndim=ndim_of(config)))
     training, config = run(iter_fit(data.training, config, patch_given=settings.has("patch")))
     held = data.held
 

@@ -32,7 +32,7 @@ class TrainingImages:
 
 
 def iter_training_images(
-    source: Path, axes: str | None, hold_out: float, group: str | None, *, labeled: bool = False
+    source: Path, axes: str | None, hold_out: float, group: str | None, *, ndim: int = 2, labeled: bool = False
 ) -> Job[TrainingImages]:
     """Read a folder and hold images out, as a job.
 
@@ -46,6 +46,8 @@ def iter_training_images(
         Fraction to hold out.
     group : str or None
         See :meth:`~napari_grd.io.folders.ImageFolder.hold_out`.
+    ndim : {2, 3}
+        Whether the network takes planes or volumes.
     labeled : bool
         Whether images without labels are excluded.
 
@@ -54,7 +56,7 @@ def iter_training_images(
     DataError
         If the folder cannot be used, or there is nothing to hold out.
     """
-    data = yield from iter_read(source, axes)
+    data = yield from iter_read(source, axes, ndim=ndim)
     known = data.labeled()
     if labeled and not known.images:
         raise DataError(
@@ -65,7 +67,7 @@ def iter_training_images(
 
 
 def iter_fit(data: ImageFolder, config: C, *, patch_given: bool) -> Job[tuple[ImageFolder, C]]:
-    """Derive unset settings from the images, as a job: patch size and pixel size.
+    """Derive unset settings from the images, as a job: patch size, pixel size, anisotropy of volumes.
 
     Patches are reduced to fit nearly all images, and smaller images are excluded.
 
@@ -82,6 +84,8 @@ def iter_fit(data: ImageFolder, config: C, *, patch_given: bool) -> Job[tuple[Im
 
     if config.pixel_size is None:
         config = config.replace(pixel_size=data.pixel_size)
+    if networks.entry(config.network.name).ndim == 3:
+        return data, config.replace(anisotropy=config.anisotropy or data.anisotropy)
     sides = [min(image.shape[data.axes.index(axis)] for axis in "yx") for image in data.images] if data.axes else []
     if patch_given or not sides or min(sides) >= config.patch:
         return data, config

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.config import AugmentConfig
-from napari_grd.data.offset_symmetry import transform_affinities
+from napari_grd.data.offset_symmetry import order_and_flips, transform_affinities
 from napari_grd.data.stain import change_stain
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.offsets import OFFSETS_2D
@@ -42,13 +42,13 @@ class ArrayLike(Protocol):
 
 @dataclass(frozen=True)
 class Patch:
-    """A square patch of an image, with its labels and teacher outputs.
+    """A patch of an image (square) or volume, with its labels and teacher outputs.
 
     Attributes
     ----------
-    image : (C, p, p) float32
-    labels : (p, p) int64, or None
-    extra : (E, p, p) float32, or None
+    image : (C, *p) float32
+    labels : (*p) int64, or None
+    extra : (E, *p) float32, or None
     """
 
     image: Float32
@@ -107,15 +107,15 @@ def random_patch(
     >>> random_patch(np.random.default_rng(1), AugmentConfig(), 64, image).image.shape
     (1, 64, 64)
     """
-    _check(image, labels, extra)
+    check_aligned(image, labels, extra, ndim=2)
     check_stain(config, len(image))
-    origin = _origin(rng, patch, image.shape[1:], labels)
+    origin = random_origin(rng, (patch, patch), image.shape[1:], labels)
     turns = int(rng.integers(4)) if config.rotate90 else 0
     flip = bool(config.flip and rng.random() < 0.5)
     displacement = _displacement(rng, config, patch)
     exact = displacement is None
     grids = _grids(origin, patch, displacement)
-    rows, cols = (_mirror(grid, size) for grid, size in zip(grids, image.shape[1:], strict=True))
+    rows, cols = (mirrored(grid, size) for grid, size in zip(grids, image.shape[1:], strict=True))
 
     moved = None if extra is None else _nearest(extra, rows, cols)
     affinities = None
@@ -130,9 +130,9 @@ def random_patch(
     pixels = _nearest(image, rows, cols) if exact else _linear(image, rows, cols)
     around = None if moved is None else turned(moved, np.float32)
     if around is not None and affinities is not None:
-        around[pairs] = transform_affinities(affinities, OFFSETS_2D, turns, flip)
+        around[pairs] = transform_affinities(affinities, OFFSETS_2D, *order_and_flips(turns, flip))
     return Patch(
-        image=_change_intensity(rng, config, turned(pixels, np.float32)),
+        image=change_intensity(rng, config, turned(pixels, np.float32)),
         labels=None if labels is None else turned(_nearest(labels[None], rows, cols)[0], np.int64),
         extra=around,
     )
@@ -147,15 +147,23 @@ def check_stain(config: AugmentConfig, channels: int) -> None:
         )
 
 
-def _check(image: Float32, labels: NDArray[Any] | None, extra: ArrayLike | None) -> None:
-    if image.ndim != 3 or 0 in image.shape:
+def check_aligned(image: Float32, labels: NDArray[Any] | None, extra: ArrayLike | None, *, ndim: int) -> None:
+    """Check that an image of ``ndim`` spatial axes, its labels and cached values belong together.
+
+    Raises
+    ------
+    ImageError, LabelError
+        If not.
+    """
+    axes = ", ".join("zyx"[-ndim:])
+    if image.ndim != ndim + 1 or 0 in image.shape:
         raise ImageError(
-            f"A patch was requested of an image of shape {image.shape}.", "Pass (channel, y, x), not empty."
+            f"A patch was requested of an image of shape {image.shape}.", f"Pass (channel, {axes}), not empty."
         )
     if labels is not None and labels.shape != image.shape[1:]:
         raise LabelError(
             f"Labels of shape {labels.shape} do not fit an image of shape {image.shape}.",
-            "Pass labels as (y, x) of the same plane.",
+            f"Pass labels as ({axes}) of the same image.",
         )
     if extra is not None and tuple(extra.shape[1:]) != image.shape[1:]:
         raise ImageError(
@@ -164,22 +172,27 @@ def _check(image: Float32, labels: NDArray[Any] | None, extra: ArrayLike | None)
         )
 
 
-def _origin(rng: np.random.Generator, patch: int, shape: Sequence[int], labels: NDArray[Any] | None) -> tuple[int, int]:
-    """First row and column, inside the image if it is large enough; negative if it is smaller than the patch."""
+def random_origin(
+    rng: np.random.Generator, patch: Sequence[int], shape: Sequence[int], labels: NDArray[Any] | None
+) -> tuple[int, ...]:
+    """First pixel of a patch along each axis, inside the image if it is large enough; negative if it is smaller.
+
+    With labels, half of the patches are centered on a pixel of an instance.
+    """
     center = None
     if labels is not None and rng.random() < 0.5:
-        rows, cols = (rng.integers(size, size=_TRIES) for size in shape)
-        hits = np.flatnonzero(labels[rows, cols] > 0)
+        tried = tuple(rng.integers(size, size=_TRIES) for size in shape)
+        hits = np.flatnonzero(labels[tried] > 0)
         if len(hits):
-            center = (int(rows[hits[0]]), int(cols[hits[0]]))
+            center = [int(positions[hits[0]]) for positions in tried]
     origin = []
-    for axis, size in enumerate(shape):
-        low, high = min(0, size - patch), max(0, size - patch)
+    for axis, (side, size) in enumerate(zip(patch, shape, strict=True)):
+        low, high = min(0, size - side), max(0, size - side)
         if center is None:
             origin.append(int(rng.integers(low, high + 1)))
         else:
-            origin.append(min(max(center[axis] - patch // 2, low), high))
-    return origin[0], origin[1]
+            origin.append(min(max(center[axis] - side // 2, low), high))
+    return tuple(origin)
 
 
 def _displacement(rng: np.random.Generator, config: AugmentConfig, patch: int) -> NDArray[np.float64] | None:
@@ -211,7 +224,7 @@ def _elastic_basis(patch: int) -> NDArray[np.float64]:
 
 
 def _grids(
-    origin: tuple[int, int], patch: int, displacement: NDArray[np.float64] | None
+    origin: tuple[int, ...], patch: int, displacement: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Row and column coordinates; (p, 1) and (1, p), all whole numbers, for an exact patch."""
     steps = np.arange(patch, dtype=np.float64)
@@ -219,8 +232,8 @@ def _grids(
     return (rows, cols) if displacement is None else (rows + displacement[0], cols + displacement[1])
 
 
-def _mirror(coordinates: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Fold coordinates into [0, size - 1]; the border pixel is the mirror and is not repeated."""
+def mirrored(coordinates: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Coordinates folded into [0, size - 1]; the border pixel is the mirror and is not repeated."""
     last = size - 1
     if last == 0:
         return np.zeros_like(coordinates)
@@ -228,15 +241,15 @@ def _mirror(coordinates: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     return folded
 
 
-def _window(array: ArrayLike, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> tuple[Any, int, int]:
-    """The bounding box of the coordinates, and its first row and column."""
-    top, left = int(rows.min()), int(cols.min())
-    window = np.asarray(array[:, top : math.ceil(rows.max()) + 1, left : math.ceil(cols.max()) + 1])
-    return window, top, left
+def window_of(array: ArrayLike, *coordinates: NDArray[np.float64]) -> tuple[Any, list[int]]:
+    """The bounding box of coordinates in an array (E, *S), and its first pixel along each axis."""
+    first = [int(along.min()) for along in coordinates]
+    box = tuple(slice(low, math.ceil(along.max()) + 1) for low, along in zip(first, coordinates, strict=True))
+    return np.asarray(array[:, *box]), first
 
 
 def _nearest(array: ArrayLike, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[Any]:
-    window, top, left = _window(array, rows, cols)
+    window, (top, left) = window_of(array, rows, cols)
     row, col = np.rint(rows).astype(np.intp) - top, np.rint(cols).astype(np.intp) - left
     # A flat index is several times faster here than a pair of index arrays.
     values: NDArray[Any] = window.reshape(len(window), -1).take(row * window.shape[2] + col, axis=1)
@@ -244,24 +257,28 @@ def _nearest(array: ArrayLike, rows: NDArray[np.float64], cols: NDArray[np.float
 
 
 def _linear(array: Float32, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> Float32:
-    window, top, left = _window(array, rows, cols)
+    window, (top, left) = window_of(array, rows, cols)
     coordinates = np.stack([rows - top, cols - left])
     return np.stack([ndimage.map_coordinates(channel, coordinates, order=1, mode="mirror") for channel in window])
 
 
-def _change_intensity(rng: np.random.Generator, config: AugmentConfig, image: Float32) -> Float32:
-    """Stain; gain, offset and gamma; blur; noise: the order in which specimen, light, lens and camera act."""
+def change_intensity(
+    rng: np.random.Generator, config: AugmentConfig, image: Float32, anisotropy: float = 1.0
+) -> Float32:
+    """Change stain; gain, offset and gamma; blur; noise: the order in which specimen, light, lens and camera act."""
     if config.stain and rng.random() < config.stain:  # 0 draws none: batches of earlier settings stay
         image = change_stain(rng, image)
     change, blur, noise = rng.random(3) < (config.intensity, config.blur, config.noise)
     if change:
-        gain = np.exp(rng.uniform(-0.3, 0.3, size=(len(image), 1, 1)))
-        offset = rng.uniform(-0.1, 0.1, size=(len(image), 1, 1))
+        channels = (len(image), *(1 for _ in image.shape[1:]))
+        gain = np.exp(rng.uniform(-0.3, 0.3, size=channels))
+        offset = rng.uniform(-0.1, 0.1, size=channels)
         gamma = np.exp(rng.uniform(-0.3, 0.3))
         image = (gain * np.sign(image) * np.abs(image) ** gamma + offset).astype(np.float32)
     if blur:
         sigma = rng.uniform(0, config.blur_sigma)
-        image = ndimage.gaussian_filter(image, sigma=(0, sigma, sigma), mode="mirror")
+        along_z = [sigma / anisotropy] * (image.ndim - 3)
+        image = ndimage.gaussian_filter(image, sigma=(0, *along_z, sigma, sigma), mode="mirror")
     if noise:
         amount = np.float32(rng.uniform(0, config.noise_sigma))
         image = image + amount * rng.standard_normal(image.shape, dtype=np.float32)

@@ -5,7 +5,7 @@ Because there is no state between batches, a training that is killed and resumed
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_grd.config import AugmentConfig
 from napari_grd.data.augment import Patch, random_patch
+from napari_grd.data.volume_patch import random_volume_patch
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,21 @@ class Batch:
             image = image.contiguous(memory_format=torch.channels_last)
         return Batch(image, self.labels.to(device, non_blocking=True), teacher, self.sources)
 
+    def targets_within(self, shape: Sequence[int]) -> "Batch":
+        """The same images, with labels and teacher output of their central part only.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Spatial shape of a network's output, smaller than its input if its convolutions are valid.
+        """
+        full = self.labels.shape[1:]
+        if tuple(full) == tuple(shape):
+            return self
+        center: Any = (..., *(slice((a - b) // 2, (a + b) // 2) for a, b in zip(full, shape, strict=True)))
+        teacher = None if self.teacher is None else self.teacher[center]
+        return replace(self, labels=self.labels[center], teacher=teacher)
+
 
 class PatchSampler:
     """Draws batches of augmented patches.
@@ -117,8 +133,8 @@ class PatchSampler:
         At least one; all with the same number of channels.
     batch : int
         Patches in a batch.
-    patch : int
-        Side of a patch in pixels.
+    patch : int or (int, int, int)
+        Side of a patch of planes, in pixels; or planes, rows and columns of a patch of volumes.
     augment : AugmentConfig
         Which random changes to make.
     seed : int
@@ -127,6 +143,8 @@ class PatchSampler:
         Layout of the examples' teacher output; without it batches have none.
     views : int, optional
         Number of patches that are drawn of each example, once. Default: every patch is new.
+    anisotropy : float, default 1
+        Of volumes: distance of the planes divided by their pixel size.
     """
 
     def __init__(
@@ -134,11 +152,12 @@ class PatchSampler:
         examples: Sequence[Example],
         *,
         batch: int,
-        patch: int,
+        patch: int | Sequence[int],
         augment: AugmentConfig,
         seed: int,
         layout: TeacherLayout | None = None,
         views: int | None = None,
+        anisotropy: float = 1.0,
     ) -> None:
         self.examples = list(examples)
         weights = np.array([example.weight for example in self.examples], float)
@@ -150,6 +169,7 @@ class PatchSampler:
         self._seed = seed
         self._layout = layout
         self._views = views
+        self._anisotropy = anisotropy
         # By content: the same image has the same views, whatever examples are beside it.
         self._keys = [] if views is None else [zlib.crc32(e.image.tobytes()) for e in self.examples]
 
@@ -175,7 +195,12 @@ class PatchSampler:
 
     def _cut(self, rng: np.random.Generator, example: Example) -> Patch:
         teacher, pairs = (None, None) if self._layout is None else (example.teacher, self._layout.pairs)
-        return random_patch(rng, self._augment, self._patch, example.image, example.labels, teacher, pairs)
+        image, labels = example.image, example.labels
+        if isinstance(self._patch, int):
+            return random_patch(rng, self._augment, self._patch, image, labels, teacher, pairs)
+        return random_volume_patch(
+            rng, self._augment, self._patch, image, labels, teacher, pairs, anisotropy=self._anisotropy
+        )
 
     def _teacher_output(self, patch: Patch) -> NDArray[np.float32]:
         assert self._layout is not None

@@ -16,6 +16,7 @@ import napari_grd.api as grd
 from napari_grd.config import SegmentConfig
 from napari_grd.data.inputs import as_image
 from napari_grd.jobs import Job, Result, Stopwatch, relay
+from napari_grd.models import networks
 from napari_grd.models.complexity import count_macs
 from napari_grd.models.model import count_parameters
 
@@ -59,7 +60,7 @@ class Comparison:
     ----------
     rows : tuple of Row
         One per model.
-    labels : mapping of str to list of (H, W) uint32
+    labels : mapping of str to list of (*S) uint32
         Each model's segmentation of each image, those of the empty images last.
     size : tuple of int
         Image size in pixels for which multiply-accumulates are counted.
@@ -67,6 +68,8 @@ class Comparison:
         Number of images.
     empty : int
         Number of additional empty images.
+    dense : bool
+        Whether every voxel of volumes belongs to an object, as of neurites: scores of clusterings are shown then.
     """
 
     rows: tuple[Row, ...]
@@ -74,6 +77,18 @@ class Comparison:
     size: tuple[int, ...]
     images: int
     empty: int = 0
+    dense: bool = False
+
+    @property
+    def score(self) -> str:
+        """Name of the score that is quoted."""
+        return "1 - ARAND" if self.dense else "AP50"
+
+    def score_of(self, row: Row) -> float | None:
+        """That score of a model, of 1 at best; None without references."""
+        if row.scores is None:
+            return None
+        return 1 - row.scores.arand if self.dense else row.scores.ap50
 
 
 def iter_compare(
@@ -111,7 +126,8 @@ def iter_compare(
     """
     every = [*images, *empty]
     watch = Stopwatch("Comparing", len(models) * (len(every) + 1))
-    size = as_image(images[0], axes, in_channels=next(iter(models.values())).config.in_channels).shape[1:]
+    first = next(iter(models.values())).config
+    size = as_image(images[0], axes, ndim=first.ndim, in_channels=first.in_channels).shape[1:]
     rows, found = [], {}
     for number, (name, model) in enumerate(models.items()):
         done = number * (len(every) + 1)
@@ -127,7 +143,7 @@ def iter_compare(
             Row(
                 name,
                 count_parameters(model.network),
-                count_macs(model.network, model.config.in_channels, _padded(size, model.stride)),
+                count_macs(model.network, model.config.in_channels, _padded(size, model)),
                 statistics.median(times[: len(images)]),
                 None
                 if references is None
@@ -136,7 +152,8 @@ def iter_compare(
             )
         )
     yield watch.progress(watch.total)
-    return Comparison(tuple(rows), found, size, len(images), len(empty))
+    dense = first.ndim == 3 and not first.foreground
+    return Comparison(tuple(rows), found, size, len(images), len(empty), dense)
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -193,8 +210,9 @@ def _columns(comparison: Comparison) -> dict[str, Callable[[Row], str]]:
         "ms": lambda row: f"{row.milliseconds:.0f}",
     }
     if all(row.scores for row in comparison.rows):
-        for title in ("SBD", "AJI", "AP50", "PQ"):
-            columns[title] = partial(_score, title.lower())
+        dense = {"VOI split": "voi_split", "VOI merge": "voi_merge", "ARAND": "arand"}
+        sparse = {"SBD": "sbd", "AJI": "aji", "AP50": "ap50", "PQ": "pq"}
+        columns |= {title: partial(_score, name) for title, name in (dense if comparison.dense else sparse).items()}
     if comparison.empty:
         columns["in empty"] = lambda row: str(row.in_empty)
     return columns
@@ -208,8 +226,8 @@ def _count(labels: NDArray[Any]) -> int:
     return len(np.unique(labels[labels > 0]))
 
 
-def _padded(size: Sequence[int], stride: int) -> tuple[int, ...]:
-    return tuple(-(-side // stride) * stride for side in size)
+def _padded(size: Sequence[int], model: grd.Model) -> tuple[int, ...]:
+    return networks.entry(model.config.network.name).input_size(size)
 
 
 def _silent(job: Job[Result], watch: Stopwatch, done: int) -> Job[Result]:

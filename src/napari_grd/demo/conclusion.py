@@ -2,7 +2,7 @@
 
 from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER, Comparison, Row
 
-_EVEN = 0.01  # AP50; smaller differences are not significant in one run
+_EVEN = 0.01  # smaller differences are not significant in one run
 
 
 def conclude(comparison: Comparison, *, labeled: int, unlabeled: int) -> str:
@@ -25,9 +25,11 @@ def conclude(comparison: Comparison, *, labeled: int, unlabeled: int) -> str:
     if student is None or student.scores is None:
         return ""
     given = _given(labeled, unlabeled)
-    sentences = [f"{given} the distilled student reaches {_reached(student, teacher)}{_saved(student, teacher)}."]
+    sentences = [
+        f"{given} the distilled student reaches {_reached(comparison, student, teacher)}{_saved(student, teacher)}."
+    ]
     if baseline is not None and baseline.scores is not None:
-        sentences.append(_alone(student, baseline, teacher, labeled))
+        sentences.append(_alone(comparison, student, baseline, teacher, labeled))
     if comparison.empty:
         sentences.append(_nothing(comparison))
     return " ".join(sentences)
@@ -44,14 +46,14 @@ def _images(count: int, sort: str) -> str:
     return f"{count} {sort} image{'' if count == 1 else 's'}"
 
 
-def _reached(row: Row, teacher: Row | None) -> str:
-    """An AP50, relative to the teacher's if available."""
-    assert row.scores is not None
-    own = row.scores.ap50
-    if teacher is None or teacher.scores is None or teacher.scores.ap50 <= 0:
-        return f"an AP50 of {own:.2f}"
-    whole = teacher.scores.ap50
-    return f"{100 * own / whole:.0f} % of its teacher's AP50 ({own:.2f} of {whole:.2f})"
+def _reached(comparison: Comparison, row: Row, teacher: Row | None) -> str:
+    """A score, relative to the teacher's if available."""
+    name, own = comparison.score, comparison.score_of(row)
+    assert own is not None
+    whole = None if teacher is None else comparison.score_of(teacher)
+    if not whole:
+        return f"{'a' if comparison.dense else 'an'} {name} of {own:.2f}"
+    return f"{100 * own / whole:.0f} % of its teacher's {name} ({own:.2f} of {whole:.2f})"
 
 
 def _saved(student: Row, teacher: Row | None) -> str:
@@ -65,18 +67,19 @@ def _share(part: float) -> str:
     return f"1/{1 / part:.0f} of" if part < 0.67 else f"{part:.1f} times"
 
 
-def _alone(student: Row, baseline: Row, teacher: Row | None, labeled: int) -> str:
-    assert student.scores is not None
-    assert baseline.scores is not None
-    own = baseline.scores.ap50
-    gained = student.scores.ap50 - own
+def _alone(comparison: Comparison, student: Row, baseline: Row, teacher: Row | None, labeled: int) -> str:
+    own, distilled = comparison.score_of(baseline), comparison.score_of(student)
+    assert own is not None
+    assert distilled is not None
+    gained = distilled - own
     network = f"same network trained for as many steps on the {_images(labeled, 'labeled')} alone"
     if gained >= _EVEN:
-        whole = None if teacher is None or teacher.scores is None else teacher.scores.ap50
+        whole = None if teacher is None else comparison.score_of(teacher)
         reached = f"{100 * own / whole:.0f} % ({own:.2f})" if whole else f"{own:.2f}"
         return f"The {network}, without the teacher, reaches {reached}."
     verdict = "no different from" if gained > -_EVEN else "better than"
-    return f"Here the teacher did not help: the {network} is {verdict} the distilled student (AP50 {own:.2f})."
+    score = f"{comparison.score} {own:.2f}"
+    return f"Here the teacher did not help: the {network} is {verdict} the distilled student ({score})."
 
 
 def _nothing(comparison: Comparison) -> str:

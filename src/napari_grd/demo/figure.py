@@ -31,6 +31,7 @@ class Panel:
 
 
 Examples = list[dict[str, Panel]]
+Crop = tuple[int | slice, ...]
 
 
 def make_examples(
@@ -50,10 +51,10 @@ def make_examples(
     models : mapping of str to Model
         By role.
     images : sequence of arrays
-        One per row. Of a large image the center is shown.
-    labels : mapping of str to sequence of (H, W) uint32
+        One per row. Of a large image the center is shown, of a volume its middle plane.
+    labels : mapping of str to sequence of (*S) uint32
         Segmentations by role.
-    references : sequence of (H, W) int, optional
+    references : sequence of (*S) int, optional
         True instances.
     inside : sequence of str
         Roles whose embeddings and affinities are shown.
@@ -62,10 +63,10 @@ def make_examples(
     config : SegmentConfig, optional
         Settings of the prediction.
     """
-    channels = next(iter(models.values())).config.in_channels
+    known = next(iter(models.values())).config
     rows: Examples = []
     for i, image in enumerate(images):
-        array = as_image(image, axes, in_channels=channels)
+        array = as_image(image, axes, ndim=known.ndim, in_channels=known.in_channels)
         crop = _center(array.shape[1:])
         seen = array[:, *crop]
         reference = None if references is None else np.asarray(references[i])
@@ -134,30 +135,34 @@ def _inside(
     image: Any,
     axes: str | None,
     config: SegmentConfig | None,
-    crop: tuple[slice, slice],
+    crop: Crop,
 ) -> dict[str, Panel]:
     prediction = grd.predict(model, image, config, axes=axes)
-    rows, columns = (
-        slice(round(part.start * grid / size), round(min(part.stop, size) * grid / size))
+    shown = tuple(
+        part * grid // size
+        if isinstance(part, int)
+        else slice(round(part.start * grid / size), round(min(part.stop, size) * grid / size))
         for part, grid, size in zip(crop, prediction.embedding.shape[1:], prediction.shape, strict=True)
     )
-    # The second offset of the list, along both axes: the first is so short that boundaries are one pixel wide.
-    offsets = model.config.offsets
-    weakest = weakest_affinity(prediction.affinities()[2:4], offsets[2:4])[rows, columns]
+    # The second offsets along y and x: the first are so short that boundaries are one pixel wide.
+    second = slice(2 * model.config.ndim - 2, 2 * model.config.ndim)
+    offsets = model.config.offsets[second]
+    weakest = weakest_affinity(prediction.affinities()[second], offsets)[shown]
     panels = {}
     if model.pca is not None:
-        foreground = None if prediction.foreground is None else prediction.foreground[rows, columns]
-        colors = embedding_colors(prediction.embedding[:, rows, columns], model.pca.numpy(), foreground)
+        foreground = None if prediction.foreground is None else prediction.foreground[shown]
+        colors = embedding_colors(prediction.embedding[:, *shown], model.pca.numpy(), foreground)
         panels[f"{role}\nembedding"] = Panel(colors)
-    reach = max(abs(step) for offset in offsets[2:4] for step in offset)
+    reach = max(abs(step) for offset in offsets for step in offset)
     panels[f"{role}\naffinity, {reach} px"] = Panel(np.clip(weakest, 0, 1))
     return panels
 
 
-def _center(shape: tuple[int, ...]) -> tuple[slice, slice]:
-    starts = [max(0, (side - _SIDE) // 2) for side in shape]
-    rows, columns = (slice(start, start + _SIDE) for start in starts)
-    return rows, columns
+def _center(shape: tuple[int, ...]) -> Crop:
+    """The center of a plane; of a volume, that of its middle plane."""
+    middle = tuple(side // 2 for side in shape[:-2])
+    starts = (max(0, (side - _SIDE) // 2) for side in shape[-2:])
+    return (*middle, *(slice(start, start + _SIDE) for start in starts))
 
 
 def _count(labels: NDArray[Any]) -> str:

@@ -13,6 +13,7 @@ from napari_grd.data.inputs import as_image, as_labels
 from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER, Comparison, iter_compare, to_csv, to_markdown
 from napari_grd.demo.conclusion import conclude
 from napari_grd.demo.figure import draw, make_examples
+from napari_grd.distillation.prepare import ndim_of
 from napari_grd.errors import DataError, GrdError
 from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.jobs import Event, FileSaved, Job, Progress, Result, Stopwatch, relay
@@ -129,7 +130,7 @@ def iter_experiment(
     GrdError
         If data or settings cannot be used, or the folder cannot be written.
     """
-    _check_test_images(data)
+    _check_test_images(data, ndim_of(config))
     out = make_folder(out)
     labeled = data.labeled()
     if teacher is None and not labeled[0]:
@@ -170,13 +171,13 @@ def iter_experiment(
     return Experiment(models, comparison, conclusion, tuple(files))
 
 
-def _check_test_images(data: ExperimentImages) -> None:
+def _check_test_images(data: ExperimentImages, ndim: int) -> None:
     """Reject data that could not be compared in the end, before anything is trained."""
     names = data.test_names or [f"test image {number}" for number in range(len(data.test_images))]
     references = data.test_labels or [None] * len(data.test_images)
     for name, image, labels in zip(names, data.test_images, references, strict=True):
         try:
-            pixels = as_image(image, data.axes)
+            pixels = as_image(image, data.axes, ndim=ndim)
             if labels is not None:
                 as_labels(labels, pixels.shape[1:])
         except GrdError as error:

@@ -27,6 +27,7 @@ from napari_grd.io.atomic import atomic_folder, atomic_path
 MANIFEST = "grd-cache-entry.json"
 SUFFIX = ".kept"
 CHUNK = 128  # a training patch touches at most four of these
+CHUNK_DEPTH = 16  # planes in a chunk of a volume
 ARRAYS = ("labels", "output", "confidence")
 
 _FORMAT = 1
@@ -116,10 +117,13 @@ def write_entry(entry: Path, arrays: Mapping[str, NDArray[Any]], attributes: dic
     OutputError
         If something else has that name, or the disk is full.
     """
+    spatial = arrays["labels"].ndim
     with atomic_folder(entry, replace=read_manifest(entry) is not None) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=3, attributes=attributes)
         for name, array in arrays.items():
-            chunks = (*array.shape[:-2], *(min(CHUNK, side) for side in array.shape[-2:]))
+            sides = array.shape[array.ndim - spatial :]
+            limits = (CHUNK_DEPTH, CHUNK // 2, CHUNK // 2) if spatial == 3 else (CHUNK, CHUNK)
+            chunks = (*array.shape[: array.ndim - spatial], *map(min, sides, limits))
             group.create_array(
                 name,
                 data=array,

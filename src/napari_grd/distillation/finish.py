@@ -66,7 +66,7 @@ def _color_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
             batch = sampler.batch(step)
             embedding, _ = model.split(model.network(batch.image))
             unit = unit_vectors(embedding, dim=1).movedim(1, -1)
-            found.append(unit[batch.labels > 0])
+            found.append(unit[batch.targets_within(embedding.shape[2:]).labels > 0])
     pixels = torch.cat(found)
     if len(pixels) < model.embedding_channels:  # no objects were drawn: use any basis
         pixels = unit.flatten(0, -2)

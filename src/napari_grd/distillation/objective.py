@@ -62,7 +62,9 @@ class Objective:
     ) -> None:
         self.config = config
         self.offsets = offsets
-        self._normalize = normalize
+        # In volumes, as in the paper's code, each offset counts alike: the fraction of valid pairs differs much.
+        self._is_volume = len(offsets[0]) == 3
+        self._normalize: losses.Normalize = "valid" if self._is_volume else normalize
         self._weights = {"affinity": 1.0, "foreground": config.foreground_weight}
 
     def __call__(self, embedding: Tensor, logit: Tensor | None, batch: Batch, step: int) -> dict[str, Tensor]:
@@ -100,9 +102,11 @@ class Objective:
 
     def _pairs(self, labels: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Affinities of the labels, their validity, and weights that balance attractive and repulsive pairs."""
-        wanted = affinities_from_labels(labels, self.offsets, background="equal")
-        valid = valid & self._both(labels > 0) if self.config.background == "ignore" else valid
-        return wanted, valid, class_weights(wanted, valid)
+        # Boundary belongs to no object: its pairs are repulsive, also those within it.
+        boundary = self.config.background == "boundary" or self.config.widen_borders
+        wanted = affinities_from_labels(labels, self.offsets, background="different" if boundary else "equal")
+        valid = valid & self._both(labels > 0) if self.config.background == "ignore" and not boundary else valid
+        return wanted, valid, class_weights(wanted, valid, per_offset=self._is_volume)
 
     def _both(self, pixels: Tensor) -> Tensor:
         """Pairs (B, K, *S) with both ends in a mask (B, *S)."""
@@ -177,7 +181,9 @@ class DistillationObjective(Objective):
         # The paper weights all pairs equally, but its teacher has embeddings. In soft affinities, as in labels,
         # repulsive pairs are rare: with equal weights they are learned last, and touching objects merge.
         if embedding is not None and not self._use.agd_balanced:
-            return losses.affinity_distillation(step.affinities, wanted, valid)
+            return losses.affinity_distillation(
+                step.affinities, wanted, valid, "valid" if self._is_volume else "pixels"
+            )
         _, _, balance = step.known
         return losses.affinity_loss(step.affinities, wanted, balance, valid)
 

@@ -70,6 +70,8 @@ def online_teacher(teacher: Teacher, normalization: NormalizationConfig, in_chan
     if not isinstance(teacher, EmbeddingTeacher):
         raise ConfigError(f"The teacher {teacher.name!r} cannot predict patches during the training.", remedy)
     model, settings = teacher.model, teacher.config
+    if any(model.margin):
+        raise ConfigError(f"The teacher {teacher.name!r} returns less than a patch (valid convolutions).", remedy)
     if settings.object_diameter is not None or settings.pixel_size is not None:
         raise ConfigError(f"The teacher {teacher.name!r} rescales images, so it cannot predict patches.", remedy)
     if model.config.normalization != normalization or model.config.in_channels != in_channels:

@@ -1,5 +1,6 @@
 """Validation of the caller's arrays, and the split into training and validation images."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.config import NormalizationConfig, PartitionConfig, TrainConfig
+from napari_grd.config import PartitionConfig, TrainConfig
 from napari_grd.data.augment import check_stain
 from napari_grd.data.dataset import Example
-from napari_grd.data.inputs import as_image, as_labels
+from napari_grd.data.inputs import IGNORED, as_image, as_labels
 from napari_grd.data.intensity import normalized
 from napari_grd.distillation.parallel import resolve_device
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
+from napari_grd.graph.borders import widen_borders
 from napari_grd.inference.memory import check_memory
 from napari_grd.jobs import Job
 from napari_grd.models import networks
@@ -80,20 +82,20 @@ class ImageSet:
 
     def check_memory(self, config: TrainConfig) -> Job[None]:
         """Report if the normalized images and a training step need much of the available memory."""
-        images, batch, patch = sum(4 * image.size for image in self.images), config.batch, config.patch
+        images, patch = sum(4 * image.size for image in self.images), input_patch(config)
         step = 0
         if resolve_device(config)[0] == "cpu":  # otherwise it takes the memory of the device
-            step = round(config.devices * step_bytes(config.network, batch * patch**2, self.in_channels))
+            step = round(config.devices * step_bytes(config.network, config.batch * math.prod(patch), self.in_channels))
         return check_memory(
             images + step,
-            f"{len(self)} images of together {images / 4e6:.0f} million values and a training step on {batch} patches"
-            f" of {patch} x {patch} pixels",
+            f"{len(self)} images of together {images / 4e6:.0f} million values and a training step on {config.batch}"
+            f" patches of {' x '.join(map(str, patch))} pixels",
             "Train on fewer images, or on crops of them."
             if images > step
-            else f"Set a smaller batch (now {batch}) or patch (now {patch}).",
+            else f"Set a smaller batch (now {config.batch}) or patch (now {config.patch}).",
         )
 
-    def examples(self, config: NormalizationConfig, teacher: Sequence[Any] | None = None) -> list[Example]:
+    def examples(self, config: TrainConfig, teacher: Sequence[Any] | None = None) -> list[Example]:
         """Normalized training examples; every image must be labeled."""
         outputs = teacher if teacher is not None else [None] * len(self)
         found = []
@@ -101,8 +103,42 @@ class ImageSet:
             if labels is None:
                 raise LabelError(f"Image {i} has no labels.", "Give labels, or distill from a teacher.")
             weight = 1.0 if self.weights is None else self.weights[i]
-            found.append(Example(f"image {i}", normalized(image, config), labels, output, weight))
+            pixels = normalized(image, config.normalization)
+            found.append(Example(f"image {i}", pixels, targets(labels, config), output, weight))
         return found
+
+
+def ndim_of(config: TrainConfig) -> int:
+    """Spatial dimensions of the images of a training: those of its network."""
+    return networks.entry(config.network.name).ndim
+
+
+def input_patch(config: TrainConfig) -> tuple[int, ...]:
+    """Shape of the patches that a network reads in training, in pixels.
+
+    Examples
+    --------
+    >>> input_patch(TrainConfig(patch=120))
+    (128, 128)
+    """
+    entry = networks.entry(config.network.name)
+    return entry.input_size(_patch(config, entry.ndim))
+
+
+def _patch(config: TrainConfig, ndim: int) -> tuple[int, ...]:
+    return (config.patch,) * 2 if ndim == 2 else (config.patch_depth, config.patch, config.patch)
+
+
+def targets(labels: NDArray[np.int64], config: TrainConfig) -> NDArray[np.int64]:
+    """Labels as they are trained on: with borders widened, if that is set.
+
+    Unlabeled pixels are marked as ignored before, because 0 is boundary afterwards.
+    """
+    if not config.widen_borders:
+        return labels
+    if config.background == "ignore":
+        labels = np.where(labels == 0, IGNORED, labels)
+    return widen_borders(labels)
 
 
 def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None, *, what: str = "image") -> ImageSet:
@@ -129,6 +165,12 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
     names = list(images) if isinstance(images, Mapping) else None
     images = list(images.values()) if isinstance(images, Mapping) else _as_list(images)
     labels = [None] * len(images) if labels is None else _as_list(labels)
+    ndim = ndim_of(config)
+    if ndim == 3 and config.anisotropy is None:
+        raise ConfigError(
+            f"anisotropy is not set, and {config.network.name!r} takes volumes.",
+            "Set it to the distance of the planes divided by their pixel size, 1 if these are equal.",
+        )
     if not images:
         raise DataError("There are no images.", "Give at least one image.")
     if len(labels) != len(images):
@@ -140,7 +182,7 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
     checked_labels: list[NDArray[np.int64] | None] = []
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
         try:
-            array = as_image(image, axes, in_channels=checked[0].shape[0] if checked else None)
+            array = as_image(image, axes, ndim=ndim, in_channels=checked[0].shape[0] if checked else None)
             _check_trainable(array, config)
             checked.append(array)
             checked_labels.append(None if label is None else as_labels(label, array.shape[1:], ignored=True))
@@ -164,10 +206,19 @@ def check_some_instances(data: ImageSet) -> None:
         )
 
 
-def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]:
+def split(data: ImageSet, validation: float, *, least: int = 1) -> tuple[ImageSet, ImageSet | None]:
     """Set a fraction of the images aside, evenly spaced and deterministic.
 
-    Labeled images are preferred if only some are labeled.
+    Labeled images are preferred if only some are labeled. Of a single volume, its last planes are set aside.
+
+    Parameters
+    ----------
+    data : ImageSet
+        The images.
+    validation : float
+        The fraction.
+    least : int
+        Planes of a single volume that have to remain.
 
     Raises
     ------
@@ -178,6 +229,8 @@ def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]
         raise ConfigError(f"validation is {validation}.", "Give a fraction of at least 0 and below 1, or a pair.")
     labeled = [i for i, labels in enumerate(data.labels) if labels is not None]
     candidates = labeled or list(range(len(data)))
+    if validation and len(data) == 1 and data.images[0].ndim == 4:
+        return _split_planes(data, validation, least)
     if validation == 0 or len(candidates) < 2:
         return data, None
     count = min(len(candidates) - 1, max(1, round(validation * len(candidates))))
@@ -187,10 +240,31 @@ def split(data: ImageSet, validation: float) -> tuple[ImageSet, ImageSet | None]
     return data.take(kept), data.take(sorted(held))
 
 
-def object_diameter(labels: Sequence[NDArray[Any] | None]) -> float | None:
-    """Median diameter in pixels of a circle with an object's area; None without objects."""
+def _split_planes(data: ImageSet, validation: float, least: int) -> tuple[ImageSet, ImageSet | None]:
+    """The first and the last planes of a single volume, as two."""
+    planes = data.images[0].shape[1]
+    cut = planes - max(1, round(validation * planes))
+    if cut < least:
+        return data, None
+
+    def part(chosen: slice) -> ImageSet:
+        labels = data.labels[0]
+        return replace(data, images=(data.images[0][:, chosen],), labels=(None if labels is None else labels[chosen],))
+
+    return part(slice(0, cut)), part(slice(cut, planes))
+
+
+def object_diameter(labels: Sequence[NDArray[Any] | None], anisotropy: float | None = None) -> float | None:
+    """Median diameter in pixels of a circle with an object's area, or a sphere with its volume; None without objects.
+
+    Of an anisotropic volume in pixels of a plane.
+    """
     sizes = _areas(labels)
-    return float(np.sqrt(4 / np.pi * np.median(sizes))) if len(sizes) else None
+    if not len(sizes):
+        return None
+    if next(found for found in labels if found is not None).ndim == 3:
+        return float(np.cbrt(6 / np.pi * np.median(sizes) * (anisotropy or 1.0)))
+    return float(np.sqrt(4 / np.pi * np.median(sizes)))
 
 
 def smallest_object(labels: Sequence[NDArray[Any] | None]) -> int:
@@ -222,11 +296,15 @@ def _check_trainable(image: NDArray[Any], config: TrainConfig) -> None:
     if not np.isfinite(image).any():
         raise ImageError("No pixel has a number: all are NaN or infinite.", "Exclude the image, or write it again.")
     check_stain(config.augment, len(image))
-    smallest = min(image.shape[1:])
-    if smallest < config.patch:
-        stride = networks.entry(config.network.name).stride
-        fitting = smallest // stride * stride
-        remedy = f"Set patch to {fitting}." if fitting >= 32 else "Exclude it: it is too small for training."
-        raise ImageError(f"its sides are {image.shape[1:]} pixels, but a patch has {config.patch}.", remedy)
+    entry = networks.entry(config.network.name)
+    patch = _patch(config, entry.ndim)
+    if any(side < wanted for side, wanted in zip(image.shape[1:], patch, strict=True)):
+        fitting = min(image.shape[-2:]) // entry.strides[-1] * entry.strides[-1]
+        change = f"patch to {min(config.patch, fitting)}"
+        if entry.ndim == 3:
+            change += f" and patch_depth to {min(config.patch_depth, image.shape[1])}"
+        remedy = f"Set {change}." if fitting >= 32 else "Exclude it: it is too small for training."
+        sides = patch[0] if entry.ndim == 2 else patch
+        raise ImageError(f"its sides are {image.shape[1:]} pixels, but a patch has {sides}.", remedy)
     if image.min() == image.max():
         raise ImageError(f"it is constant (every pixel is {image.flat[0]}).", "Exclude it.")

@@ -1,11 +1,12 @@
 """Overall progress and time left of the stages of a job."""
 
+import math
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from napari_grd.config import DistillConfig, NetworkConfig
-from napari_grd.distillation.prepare import ImageSet
+from napari_grd.distillation.prepare import ImageSet, input_patch
 from napari_grd.jobs import Event, Job, Overall, Progress, Result
 from napari_grd.models.complexity import config_macs
 from napari_grd.teaching.base import Teacher
@@ -115,7 +116,7 @@ def distillation_progress(data: ImageSet, teacher: Teacher, config: DistillConfi
         The recipe.
     """
     pixels = sum(image[0].size for image in data.images)
-    batch = config.batch * config.patch**2 * _BACKWARD
+    batch = config.batch * math.prod(input_patch(config)) * _BACKWARD
 
     def forward(network: NetworkConfig) -> float:
         return _PIXEL + _MULTIPLICATION * config_macs(network, data.in_channels)

@@ -7,18 +7,19 @@ from typing import Any
 
 import torch
 
-from napari_grd.config import NormalizationConfig, PartitionConfig, TrainConfig
+from napari_grd.config import PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.distillation import parallel
 from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.online import OnlineTeacher
-from napari_grd.distillation.prepare import ImageSet, object_diameter, smallest_object
+from napari_grd.distillation.prepare import ImageSet, input_patch, ndim_of, object_diameter, smallest_object
 from napari_grd.distillation.resume import best_so_far
 from napari_grd.distillation.stage_progress import TEACHER_PREDICTIONS
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, DataError, LabelError
+from napari_grd.graph.offsets import default_offsets
 from napari_grd.inference.contrast import contrast_of
 from napari_grd.io.lock import Lock
 from napari_grd.io.model_file import save_model
@@ -73,7 +74,7 @@ class TrainingData:
             )
         return layouts.pop() if layouts else None
 
-    def examples(self, config: NormalizationConfig) -> list[Example]:
+    def examples(self, config: TrainConfig) -> list[Example]:
         """Normalized training examples with the outputs of the teacher; every image has to be labeled."""
         outputs = [prediction.output for prediction in self.predictions] if self.predictions else None
         return self.training.examples(config, outputs)
@@ -165,15 +166,19 @@ def iter_fit(
     Model
     """
     training, layout = data.training, data.layout
-    examples = data.examples(config.normalization)
+    examples = data.examples(config)
+    ndim = ndim_of(config)
     model_config = ModelConfig(
         network=config.network,
         in_channels=training.in_channels,
         foreground=config.background == "class",
+        ndim=ndim,
+        offsets=default_offsets(ndim),
         normalization=config.normalization,
         partition=PartitionConfig(min_size=smallest_object(training.labels)),
-        object_diameter=object_diameter(training.labels),
+        object_diameter=object_diameter(training.labels, config.anisotropy),
         pixel_size=config.pixel_size,
+        anisotropy=config.anisotropy if ndim == 3 else None,
         contrast=contrast_of(training.images, training.labels),
     )
     with torch.random.fork_rng(devices=[]):  # a library must not reseed its caller
@@ -183,7 +188,13 @@ def iter_fit(
         check_start(start, config, data.training.in_channels)
         model.network.load_state_dict(start.network.state_dict())
     sampler = PatchSampler(
-        examples, batch=config.batch, patch=config.patch, augment=config.augment, seed=config.seed, layout=layout
+        examples,
+        batch=config.batch,
+        patch=config.patch if ndim == 2 else input_patch(config),
+        augment=config.augment,
+        seed=config.seed,
+        layout=layout,
+        anisotropy=config.anisotropy or 1.0,
     )
     validate = None
     if data.validation is not None:

@@ -199,7 +199,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(position, config.steps, config.optim)
     embedding, logit = model.split(network(batch.image))
-    terms = objective(embedding, logit, batch, step)
+    terms = objective(embedding, logit, batch.targets_within(embedding.shape[2:]), step)
     fabric.backward(terms["loss"])
     fabric.clip_gradients(network, optimizer, max_norm=config.optim.clip, error_if_nonfinite=False)
     optimizer.step()

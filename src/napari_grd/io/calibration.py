@@ -72,6 +72,22 @@ class Calibration:
         height, width = self.micrometers or (0.0, 1.0)
         return width if abs(height / width - 1) < 0.01 else None
 
+    @property
+    def anisotropy(self) -> float | None:
+        """Distance of planes divided by the width of a pixel; None if unknown.
+
+        Examples
+        --------
+        >>> Calibration.of("zyx", (2.0, 0.5, 0.5), units=("micrometer",) * 3).anisotropy
+        4.0
+        """
+        width = (self.micrometers or (0.0, 0.0))[1]
+        if not width or "z" not in self.axes:
+            return None
+        at = self.axes.index("z")
+        depth = abs(self.scale[at]) * MICROMETERS.get(self.units[at] or "", 0)
+        return depth / width or None
+
     def without(self, axis: int) -> "Calibration":
         """The calibration without an axis."""
         keep = [at for at in range(len(self.axes)) if at != axis]

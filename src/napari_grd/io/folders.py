@@ -1,4 +1,4 @@
-"""Folders of images and labels, read into memory for training."""
+"""Folders of images and labels, read into memory for training, as planes or as volumes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _ALIKE = 1.05  # maximum ratio of pixel sizes considered equal
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Planes of the images of a folder, in memory.
+    """Planes, or volumes, of the images of a folder, in memory.
 
     Attributes
     ----------
@@ -36,11 +36,13 @@ class ImageFolder:
     labels : list of (array or None)
         None if an image has no labels.
     axes : str
-        Axes of every image: ``yx``, ``yxc`` or ``cyx``.
+        Axes of every image: ``yx``, ``yxc`` or ``cyx``; of volumes ``zyx``, ``zyxc`` or ``czyx``.
     sources : list of str
         Source of each image (a file, a position, a well): planes of one stack are correlated.
     pixel_sizes : list of (float or None)
         Pixel size of each image in micrometers; None if unknown.
+    anisotropies : list of (float or None)
+        Distance of the planes of each volume divided by its pixel size; None if unknown.
     """
 
     names: list[str]
@@ -49,20 +51,25 @@ class ImageFolder:
     axes: str | None
     sources: list[str] = field(default_factory=list)
     pixel_sizes: list[float | None] = field(default_factory=list)
+    anisotropies: list[float | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.sources:
             object.__setattr__(self, "sources", list(self.names))
         if not self.pixel_sizes:
             object.__setattr__(self, "pixel_sizes", [None] * len(self.names))
+        if not self.anisotropies:
+            object.__setattr__(self, "anisotropies", [None] * len(self.names))
 
     @property
     def pixel_size(self) -> float | None:
         """Pixel size of all images in micrometers; None if unknown or different."""
-        known = [size for size in self.pixel_sizes if size is not None]
-        if not known or len(known) < len(self.pixel_sizes) or max(known) > _ALIKE * min(known):
-            return None
-        return float(np.median(known))
+        return _common(self.pixel_sizes)
+
+    @property
+    def anisotropy(self) -> float | None:
+        """Anisotropy of all volumes; None if unknown or different."""
+        return _common(self.anisotropies)
 
     @property
     def named(self) -> dict[str, NDArray[Any]]:
@@ -78,6 +85,7 @@ class ImageFolder:
             self.axes,
             [self.sources[i] for i in indices],
             [self.pixel_sizes[i] for i in indices],
+            [self.anisotropies[i] for i in indices],
         )
 
     def labeled(self) -> "ImageFolder":
@@ -89,7 +97,7 @@ class ImageFolder:
 
         Of the labeled images (of all, if none is labeled), sorted by name, the first and
         every ``1 / fraction``-th after it are held out; or of their groups. All planes
-        of a stack are held out together; of a single stack, the last planes. A single labeled
+        of a stack are held out together; of a single stack or volume, the last planes. A single labeled
         image among others is held out.
 
         Parameters
@@ -118,6 +126,8 @@ class ImageFolder:
         if len(found) < 2 and group is None and len(candidates) > 1:  # planes of one stack
             last = candidates[-max(1, round(fraction * len(candidates))) :]
             return self.take([i for i in places if i not in last]), self.take(last)
+        if len(places) == 1 and self.axes is not None and "z" in self.axes:
+            return self._split_planes(fraction)
         if len(found) < 2:
             raise DataError(
                 f"{len(found)} of {len(places)} images can be held out."
@@ -129,6 +139,29 @@ class ImageFolder:
         # Unlabeled images of a held group are not trained on either.
         chosen = [i for i in candidates if groups[i] in held]
         return self.take([i for i in places if groups[i] not in held]), self.take(chosen)
+
+    def _split_planes(self, fraction: float) -> tuple["ImageFolder", "ImageFolder"]:
+        """The first and the last planes of the only volume."""
+        along = (self.axes or "").index("z")
+        planes = self.images[0].shape[along]
+        cut = min(planes - 1, round((1 - fraction) * planes))
+        if cut < 1:
+            raise DataError(f"The volume {self.names[0]!r} has {planes} plane(s).", "Give two volumes or more.")
+
+        def part(start: int, stop: int) -> "ImageFolder":
+            image = self.images[0].take(range(start, stop), axis=along)
+            labels = self.labels[0]
+            return replace(self, images=[image], labels=[None if labels is None else labels[start:stop]])
+
+        return part(0, cut), part(cut, planes)
+
+
+def _common(values: list[float | None]) -> float | None:
+    """The median of values that are nearly equal, and all known."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values) or max(known) > _ALIKE * min(known):
+        return None
+    return float(np.median(known))
 
 
 def _group(name: str, pattern: str | None) -> str:
@@ -144,12 +177,12 @@ def _group(name: str, pattern: str | None) -> str:
         ) from None
 
 
-def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None) -> Job[ImageFolder]:
-    """Read a folder's images and labels plane by plane, as a job.
+def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None, ndim: int = 2) -> Job[ImageFolder]:
+    """Read a folder's images and labels plane by plane, or volume by volume, as a job.
 
-    Stacks and time series are split into planes. A gray image among RGB ones gets three equal channels. A file that
-    cannot be read is reported in a notice, and the others are read; guesses are reported, too. Of files with several
-    images, such as plates, all are read; an OME-Zarr may contain its labels.
+    Stacks and time series are split into planes, series of volumes into volumes. A gray image among RGB ones gets
+    three equal channels. A file that cannot be read is reported in a notice, and the others are read; guesses are
+    reported, too. Of files with several images, such as plates, all are read; an OME-Zarr may contain its labels.
 
     Parameters
     ----------
@@ -159,6 +192,8 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None)
         Axes of every image, letters of ``tczyx``. Default: those of the files.
     most : int, optional
         Maximum number of images, evenly spaced; labels are then not read.
+    ndim : {2, 3}
+        Whether to read planes or volumes. A single plane is no volume, and is excluded then.
 
     Raises
     ------
@@ -180,7 +215,7 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None)
     for done, pair in enumerate(pairs):
         yield watch.progress(done)
         try:
-            for planes in _images(pair, axes, most):
+            for planes in _images(pair, axes, most, ndim):
                 yield from notes.tell(planes.notes, pair.image, pair.labels)
                 read.append(planes)
         except LabelError:
@@ -200,7 +235,7 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None)
 
 @dataclass(frozen=True, eq=False)
 class _Planes:
-    """One file's planes, ``(y, x)``, ``(y, x, c)`` or ``(c, y, x)``."""
+    """One file's planes, ``(y, x)``, ``(y, x, c)`` or ``(c, y, x)``; or its volumes, with z before y."""
 
     path: Path
     name: str
@@ -212,13 +247,14 @@ class _Planes:
     labels: list[NDArray[Any] | None]
     notes: tuple[str, ...]
     pixel_size: float | None
+    anisotropy: float | None
 
     @property
     def channels(self) -> int:
         return self.images[0].shape[self.axes.index("c")] if "c" in self.axes else 1
 
 
-def _images(pair: ImagePair, axes: str | None, most: int | None) -> Iterator[_Planes]:
+def _images(pair: ImagePair, axes: str | None, most: int | None, ndim: int) -> Iterator[_Planes]:
     """Every image of a file, with its labels."""
     names = list_series(pair.image)
     chosen = range(len(names)) if most is None else range(0, len(names), -(-len(names) // most))
@@ -232,10 +268,15 @@ def _images(pair: ImagePair, axes: str | None, most: int | None) -> Iterator[_Pl
         labels = labels_of(image) if len(image.labels) == 1 else None
         if pair.labels is not None:
             labels = read_labels(pair.labels, series=series if len(names) > 1 else None)
-        yield _planes(image, labels, pair, axes)
+        yield _planes(image, labels, pair, axes, "zyx"[-ndim:])
 
 
-def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: str | None) -> _Planes:
+def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: str | None, spatial: str) -> _Planes:
+    if missing := set(spatial) - set(image.axes):
+        raise DataError(
+            f"{str(pair.image)!r} has the axes {image.axes!r}, a volume has {spatial!r}.",
+            "Exclude it, or train a network that takes planes." if "z" in missing else "Name its axes.",
+        )
     name, group = pair.name, pair.name
     if len(image.series_names) > 1:
         name = image.name
@@ -248,15 +289,17 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
         # One label image for all pages: they are channels of one image.
         image = replace(image, axes=image.axes.replace("z", "c"))
         notes = tuple(note for note in notes if not isinstance(note, AxesGuess))
-    stacked = [axis for axis in image.axes if axis in "tz"]
+    stacked = [axis for axis in image.axes if axis not in f"c{spatial}"]
     if labels is not None:
         labels = _fitting(labels, image, pair)
         notes = (*notes, *labels.notes)
     pixels = np.moveaxis(np.asarray(image.pixels), [image.axes.index(axis) for axis in stacked], range(len(stacked)))
     left = "".join(axis for axis in image.axes if axis not in stacked)
-    if left not in ("yx", "yxc", "cyx"):  # x before y, as in some programs
-        pixels = np.moveaxis(pixels, [len(stacked) + left.index(axis) for axis in "yx"], [-2, -1])
-        left = "cyx" if "c" in left else "yx"
+    if left not in (spatial, f"{spatial}c", f"c{spatial}"):  # x before y, as in some programs
+        order = f"c{spatial}" if "c" in left else spatial
+        places_of = [len(stacked) + left.index(axis) for axis in order]
+        pixels = pixels.transpose(*range(len(stacked)), *places_of)
+        left = order
     places, images, found = [], [], []
     for index in np.ndindex(*pixels.shape[: len(stacked)]):
         plane = pixels[index]
@@ -271,7 +314,17 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
     if not images:
         raise DataError(f"All planes of {str(pair.image)!r} are constant.", "Exclude it.")
     return _Planes(
-        pair.image, name, group, left, image.is_rgb, places, images, found, notes, image.calibration.pixel_size
+        pair.image,
+        name,
+        group,
+        left,
+        image.is_rgb,
+        places,
+        images,
+        found,
+        notes,
+        image.calibration.pixel_size,
+        image.calibration.anisotropy,
     )
 
 
@@ -312,22 +365,25 @@ def _joined(read: list[_Planes]) -> ImageFolder:
                 "Put images of the same channels into a folder.",
             )
     layouts = {planes.axes for planes in read}
-    axes = "yx" if most == 1 else "yxc" if layouts <= {"yx", "yxc"} else "cyx"
+    spatial = read[0].axes.replace("c", "")
+    axes = spatial if most == 1 else f"{spatial}c" if layouts <= {spatial, f"{spatial}c"} else f"c{spatial}"
     names, sources, images, labels = [], [], [], []
     sizes: list[float | None] = []
+    anisotropies: list[float | None] = []
     for planes in read:
         for place, image, truth in zip(planes.places, planes.images, planes.labels, strict=True):
             names.append(planes.name + place)
             sources.append(planes.group)
             sizes.append(planes.pixel_size)
+            anisotropies.append(planes.anisotropy)
             images.append(_laid_out(image, planes.axes, axes, most))
             labels.append(truth)
-    return ImageFolder(names, images, labels, axes, sources, sizes)
+    return ImageFolder(names, images, labels, axes, sources, sizes, anisotropies)
 
 
 def _laid_out(image: NDArray[Any], axes: str, wanted: str, channels: int) -> NDArray[Any]:
     if axes == wanted:
         return image
-    if axes == "yx":
+    if "c" not in axes:
         return np.stack([image] * channels, axis=wanted.index("c"))
     return np.ascontiguousarray(np.moveaxis(image, axes.index("c"), wanted.index("c")))

@@ -39,6 +39,9 @@ class ModelConfig(Config):
     contrast: Contrast | None = Field(
         None, description="contrast of objects in the training data with their surroundings; None: unknown"
     )
+    anisotropy: float | None = Field(
+        None, gt=0, description="of volumes: distance of the planes of the training data divided by their pixel size"
+    )
 
     @property
     def grid_diameter(self) -> float | None:
@@ -46,11 +49,12 @@ class ModelConfig(Config):
         return None if self.object_diameter is None else self.object_diameter * (self.scale or 1.0)
 
     @model_serializer(mode="wrap")
-    def _without_default_scale(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Fingerprints, and readers of earlier versions, do not know it.
+    def _without_unknown(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Fingerprints, and readers of earlier versions, do not know these.
         values: dict[str, Any] = serialize(self)
-        if self.scale is None:
-            values.pop("scale", None)
+        for name in ("scale", "anisotropy"):
+            if values[name] is None:
+                values.pop(name)
         return values
 
 
