@@ -244,9 +244,10 @@ def train(
     config : TrainConfig, optional
         Network, steps, batch, optimizer, augmentation and seed.
     axes : str, optional
-        Axes of every image: "yx", "cyx" or "yxc".
+        Axes of every image: "yx", "cyx" or "yxc"; for a network that takes volumes "zyx", "czyx" or "zyxc".
     validation : float or (images, labels)
-        Fraction of the images set aside for validation, or separate images.
+        Fraction of the images set aside for validation (of a single volume: of its planes, the last ones), or separate
+        images.
     out_dir : path, optional
         Folder for ``teacher.grd.safetensors`` and the checkpoint. The same call with the same folder resumes a
         training that was stopped or killed.
@@ -328,9 +329,10 @@ def distill(
     teacher_of : sequence of (str or None), optional
         Of several teachers, the one of each image. None: the teacher that is most certain of its prediction.
     axes : str, optional
-        Axes of every image: "yx", "cyx" or "yxc".
+        Axes of every image: "yx", "cyx" or "yxc"; for a network that takes volumes "zyx", "czyx" or "zyxc".
     validation : float or (images, labels)
-        Fraction of the images set aside for validation, or separate images.
+        Fraction of the images set aside for validation (of a single volume: of its planes, the last ones), or separate
+        images.
     out_dir : path, optional
         Folder for ``student.grd.safetensors`` and the checkpoint. The same call with the same folder resumes a
         distillation that was stopped or killed.

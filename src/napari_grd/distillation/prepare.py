@@ -15,7 +15,7 @@ from napari_grd.data.inputs import IGNORED, as_image, as_labels
 from napari_grd.data.intensity import normalized
 from napari_grd.distillation.parallel import resolve_device
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
-from napari_grd.graph.borders import widen_borders
+from napari_grd.graph.boundaries import widen_borders
 from napari_grd.inference.memory import check_memory
 from napari_grd.jobs import Job
 from napari_grd.models import networks
@@ -138,7 +138,8 @@ def targets(labels: NDArray[np.int64], config: TrainConfig) -> NDArray[np.int64]
         return labels
     if config.background == "ignore":
         labels = np.where(labels == 0, IGNORED, labels)
-    return widen_borders(labels)
+    found: NDArray[np.int64] = widen_borders(labels)
+    return found
 
 
 def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None, *, what: str = "image") -> ImageSet:

@@ -69,7 +69,8 @@ def widen_borders(labels: NDArray[np.integer]) -> NDArray[np.integer]:
     Parameters
     ----------
     labels : integer array, shape (\\*S)
-        Of a plane ``(y, x)`` or a volume ``(z, y, x)``; 0 is background. Leading axes may be any.
+        Of a plane ``(y, x)`` or a volume ``(z, y, x)``; 0 is background. Leading axes may be any. Negative numbers mark
+        ignored pixels, which separate no instances and stay.
 
     Returns
     -------
@@ -82,9 +83,9 @@ def widen_borders(labels: NDArray[np.integer]) -> NDArray[np.integer]:
     array([1, 1, 0, 0, 2, 0, 3])
     """
     # Background in the window does not count: it is replaced by the largest number.
-    filled = np.where(labels == 0, np.iinfo(labels.dtype).max, labels)
+    filled = np.where(labels <= 0, np.iinfo(labels.dtype).max, labels)
     several = _over_window(filled, np.minimum) < _over_window(labels, np.maximum)
-    result: NDArray[np.integer] = np.where(several, labels.dtype.type(0), labels)
+    result: NDArray[np.integer] = np.where(several & (labels > 0), labels.dtype.type(0), labels)
     return result
 
 
