@@ -99,7 +99,7 @@ def test_few_labeled_images_are_drawn_more_often(small: Make) -> None:
     favored = data.favoring_labeled(0.5)
     assert favored.weights == pytest.approx((0.25, 0.125, 0.125, 0.125, 0.25, 0.125))
     taught = favored.take([0, 1, 5]).with_labels([known] * 3)
-    examples = taught.examples(small().normalization)
+    examples = taught.examples(small())
     assert [example.weight for example in examples] == pytest.approx([0.25, 0.125, 0.125])
     validated, held = split(favored, 0.5)
     assert held is not None

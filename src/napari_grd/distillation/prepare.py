@@ -138,8 +138,7 @@ def targets(labels: NDArray[np.int64], config: TrainConfig) -> NDArray[np.int64]
         return labels
     if config.background == "ignore":
         labels = np.where(labels == 0, IGNORED, labels)
-    found: NDArray[np.int64] = widen_borders(labels)
-    return found
+    return np.asarray(widen_borders(labels), np.int64)
 
 
 def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None, *, what: str = "image") -> ImageSet:

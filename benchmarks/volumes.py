@@ -1,0 +1,255 @@
+"""What distillation brings in volumes: teacher, students with and without it, every partition, several seeds.
+
+    GRD_DATA=... python benchmarks/volumes.py --domain neurites --out runs/volumes
+    GRD_DATA=... python benchmarks/volumes.py --domain neurites --out runs/volumes --print
+
+The arms are a student trained on the labels alone (``none``), one that learns from the teacher's instances
+(``instances``), and one that is distilled (``all``). Each is scored on volumes that nothing was trained on, by each
+partition. The share of the gap is (none - arm) / (none - teacher), in VOI.
+
+``--teacher mala:12,60,300,1500`` is the paper's teacher of 84 million parameters, which needs a GPU (``--device cuda``,
+``--minutes 5``); the default can be trained on a CPU. What is finished stays, so the same command goes on
+with the rest.
+"""
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import napari_grd as grd
+from distillation import OFF
+from napari_grd.config import AugmentConfig, DistillConfig, LossWeights, NetworkConfig, OptimConfig, TrainConfig
+from napari_grd.io.images import read_image
+from napari_grd.io.label_image import read_label_image
+from napari_grd.models.model import count_parameters
+from reporting import hardware, table
+from series import results, run_all, say, spread
+
+Volume = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
+ARMS = {"none": None, "instances": OFF, "all": LossWeights()}
+PARTITIONS = ("mutex", "agglomeration", "multicut")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Volumes of one kind.
+
+    Attributes
+    ----------
+    anisotropy : float
+        Distance of the planes divided by the pixel size.
+    background : str
+        What label 0 is.
+    origin : tuple of str
+        Where the images come from, as the cards of models say it.
+    """
+
+    anisotropy: float
+    background: str
+    origin: tuple[str, ...]
+
+
+DOMAINS = {
+    "neurites": Domain(
+        1.0,
+        "ignore",
+        (
+            "FIB-25 (FlyEM project, Janelia), FIB-SEM of Drosophila medulla, CC BY",
+            "gala example data (Copyright 2012 HHMI), FIB-SEM of Drosophila neuropil, BSD-3-Clause-like",
+        ),
+    ),
+    "nuclei-3d": Domain(2.24, "class", ("PlantSeg (Wolny et al. 2020), confocal stack of plant nuclei, MIT",)),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A student."""
+
+    arm: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its file and folder."""
+        return self.arm if self.arm == "teacher" else f"{self.arm}-{self.seed}"
+
+
+def load(folder: str, stem: str) -> Volume:
+    """A volume of the folder ``GRD_DATA``, with its labels."""
+    root = os.environ.get("GRD_DATA")
+    if not root:
+        sys.exit("Set GRD_DATA to the folder of real images, e.g. GRD_DATA=/data/grd.")
+    image = np.asarray(read_image(Path(root) / folder / "images" / f"{stem}.tif").pixels)
+    return image, np.asarray(read_label_image(Path(root) / folder / "labels" / f"{stem}.tif"))
+
+
+def volumes(domain: str) -> tuple[list[Volume], dict[str, Volume]]:
+    """Training volumes, and validation volumes by name; the split is the same for everybody."""
+    if domain == "neurites":
+        image, labels = load("fib25_em3d", "fib25_ts2_z000-169")
+        held = {
+            "fib25_em3d": (image[140:], labels[140:]),
+            "gala_fibsem_em3d": load("gala_fibsem_em3d", "gala_example"),
+        }
+        return [(image[:130], labels[:130]), load("gala_fibsem_em3d", "gala_train")], held
+    image, labels = load("plantseg_ovule_nuclei3d", "n1135_mini")
+    cut = len(image) * 2 // 3
+    return [(image[:cut], labels[:cut])], {"plantseg_ovule_nuclei3d": (image[cut:], labels[cut:])}
+
+
+def network(text: str) -> NetworkConfig:
+    """A network from its name and widths, ``mala:12,60,300,1500``."""
+    name, _, widths = text.partition(":")
+    return NetworkConfig(name=name, widths=tuple(map(int, widths.split(","))) if widths else None)
+
+
+def settings(args: argparse.Namespace, seed: int, chosen: str, minutes: float | None) -> dict[str, Any]:
+    """The settings that teacher and students share."""
+    domain = DOMAINS[args.domain]
+    return {
+        "network": network(chosen),
+        "steps": args.steps,
+        "minutes": minutes,
+        "seed": seed,
+        "batch": args.batch,
+        "patch": args.patch,
+        "patch_depth": args.depth,
+        "anisotropy": domain.anisotropy,
+        "background": domain.background,
+        "optim": OptimConfig(lr=args.lr, ema=0.99),
+        "augment": AugmentConfig(),
+        "device": args.device,
+        "workers": args.workers,
+    }
+
+
+def teacher_of(args: argparse.Namespace) -> grd.Model:
+    """The teacher: of a file, or trained."""
+    path: Path = args.out / "teacher" / "teacher.grd.safetensors"
+    if not path.exists():
+        images, labels = zip(*volumes(args.domain)[0], strict=True)
+        config = TrainConfig(**settings(args, 0, args.teacher, args.minutes))
+        grd.train(
+            list(images), list(labels), config, axes="zyx", validation=0.0, out_dir=path.parent, on_event=say("teacher")
+        )
+    return grd.load_model(path)
+
+
+def train(args: argparse.Namespace, run: Run) -> grd.Model:
+    """A student of one arm and seed."""
+    images, labels = map(list, zip(*volumes(args.domain)[0], strict=True))
+    how: dict[str, Any] = {"axes": "zyx", "validation": 0.0, "out_dir": args.out / run.name, "on_event": say(run.name)}
+    common = settings(args, run.seed, args.student, None)
+    if (weights := ARMS[run.arm]) is None:
+        return grd.train(images, labels, TrainConfig(**common), **how)
+    config = DistillConfig(**common, weights=weights)
+    known = labels if run.arm == "all" else None
+    return grd.distill(teacher_of(args), images, known, config, cache_dir=args.out / "cache", **how)
+
+
+def scores(model: grd.Model, domain: str) -> dict[str, dict[str, dict[str, float]]]:
+    """Scores by partition and validation volume, with the seconds from image to labels."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for method in PARTITIONS:
+        config = grd.SegmentConfig(partition=model.config.partition.replace(method=method))
+        for name, (image, labels) in volumes(domain)[1].items():
+            start = time.perf_counter()
+            got = grd.segment(model, image, config, axes="zyx")
+            seconds = time.perf_counter() - start
+            each = grd.evaluate(reference=labels, labels=got)
+            found.setdefault(method, {})[name] = {
+                "voi_split": each.voi_split,
+                "voi_merge": each.voi_merge,
+                "arand": each.arand,
+                "ap50": each.ap50,
+                "seconds": seconds,
+            }
+    return found
+
+
+def report(args: argparse.Namespace) -> None:
+    """Print the table."""
+    known = results(args)
+    if "teacher" not in known:
+        return
+    rows = []
+    for method in PARTITIONS:
+        for name in volumes(args.domain)[1]:
+
+            def voi(run: dict[str, Any], method: str = method, name: str = name) -> float:
+                at = run["scores"][method][name]
+                return float(at["voi_split"] + at["voi_merge"])
+
+            arms = {arm: [run for key, run in known.items() if key.startswith(f"{arm}-")] for arm in ARMS}
+            plain = [voi(run) for run in arms["none"]]
+            top = voi(known["teacher"])
+            for arm, runs in {"teacher": [known["teacher"]], **arms}.items():
+                if not runs:
+                    continue
+                at = [run["scores"][method][name] for run in runs]
+                total = [voi(run) for run in runs]
+                gap = "" if arm in ("teacher", "none") or not plain else f"{_share(plain, total, top):.0%}"
+                cells = [spread([each[key] for each in at], 3) for key in ("voi_split", "voi_merge", "arand", "ap50")]
+                rows.append([method, name, arm, str(len(runs)), *cells, spread(total, 3), gap])
+    print(hardware())
+    heads = ["partition", "volume", "model", "seeds", "VOI split", "VOI merge", "ARAND", "AP50", "VOI", "share of gap"]
+    print(table(heads, rows))
+
+
+def _share(plain: list[float], arm: list[float], teacher: float) -> float:
+    whole = float(np.mean(plain)) - teacher
+    return (float(np.mean(plain)) - float(np.mean(arm))) / whole if whole else float("nan")
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--domain", choices=list(DOMAINS), default="neurites")
+    parser.add_argument("--out", type=Path, default=Path("runs/volumes"))
+    parser.add_argument("--teacher", default="subpixel_unet3d:64,128,256", help="network and widths")
+    parser.add_argument("--student", default="subpixel_unet3d", help="network and widths")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--minutes", type=float, default=None, help="of the teacher, instead of steps")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--patch", type=int, default=64)
+    parser.add_argument("--depth", type=int, default=32)
+    parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw patches ahead, for a GPU")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--share", default="1/1", help="i/n: do every n-th run, to use several processes")
+    parser.add_argument("--print", action="store_true", help="only print what is there")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    args = parse()
+    args.out = args.out / args.domain
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+
+    def work(run: Run) -> dict[str, Any]:
+        model = teacher_of(args) if run.arm == "teacher" else train(args, run)
+        model = model.with_card(name=f"{args.domain}-{run.name}", trained_on=DOMAINS[args.domain].origin)
+        grd.save_model(model, args.out / f"{run.name}.grd.safetensors")
+        return {"scores": scores(model, args.domain), "parameters": count_parameters(model.network)}
+
+    if not args.print:
+        runs = [Run("teacher", 0), *(Run(arm, seed) for seed in args.seeds for arm in args.arms)]
+        run_all(args, runs, work)
+    report(args)
+
+
+if __name__ == "__main__":
+    main()
