@@ -205,9 +205,17 @@ class SegmentConfig(Config):
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for all")
-    tile: int = Field(1024, ge=128, description="largest side of a tile in pixels, halo not included")
+    tile: int = Field(
+        1024,
+        ge=128,
+        description="largest side of a tile in pixels, halo not included; a tile of a volume has at most 8 tile²"
+        " voxels, with its halo",
+    )
     halo: int = Field(
-        80, ge=16, description="context around a tile in pixels; a ResUNet's receptive field has a radius of 80"
+        80,
+        ge=16,
+        description="context around a tile in pixels; a ResUNet's receptive field has a radius of 80. Of a 3D"
+        " network, its radius along each axis, if that is smaller",
     )
     object_diameter: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
         "auto",

@@ -46,13 +46,17 @@ def convert(network: nn.Module, model: Model, *, any_batch: bool = False) -> Any
     -------
     openvino.Model
     """
-    config = model.config
-    example = torch.zeros(1, config.in_channels, *[4 * model.stride] * config.ndim)
+    config, entry = model.config, model.entry
+    # Two strides, or the smallest input of valid convolutions.
+    sizes = [2 * (stride - margin) for stride, margin in zip(entry.strides, entry.margin, strict=True)]
+    example = torch.zeros(1, config.in_channels, *entry.input_size(sizes))
     shape = openvino().PartialShape([-1 if any_batch else 1, config.in_channels, *[-1] * config.ndim])
-    with warnings.catch_warnings():
-        # OpenVINO's converter uses tracing, the only way to support dynamic sizes.
+    with warnings.catch_warnings(), torch.no_grad():
+        # OpenVINO's converter uses tracing, the only way to support dynamic sizes. Done by itself it would run the
+        # network five times to check the trace, which takes a minute for some in 3D.
         warnings.filterwarnings("ignore", r"`torch\.jit\.trace", DeprecationWarning)
-        return openvino().convert_model(network, example_input=example, input=[shape])
+        traced = torch.jit.trace(network, example, strict=False, check_trace=False)  # type: ignore[no-untyped-call]
+        return openvino().convert_model(traced, example_input=example, input=[shape])
 
 
 def to_bytes(graph: Any) -> tuple[bytes, bytes]:

@@ -1,5 +1,6 @@
 """Channels-last outputs at no extra cost."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -60,27 +61,35 @@ def _product(op: Any, last: Any) -> Any | None:
 
 
 def _subpixel_product(op: Any, last: Any) -> Any | None:
-    """A bias and a sub-pixel convolution, twice as high and wide, as matrix products; None for anything else."""
-    convolution = _subpixel_convolution(last.get_node())
-    if convolution is None:
+    """A bias and a sub-pixel convolution as matrix products; None for anything else."""
+    found = _subpixel_convolution(last.get_node())
+    if found is None:
         return None
+    convolution, factors = found
     weights, bias = convolution.input_value(1).get_node().get_data(), last.get_node().input_value(1).get_node()
     features = convolution.input_value(0)
-    channels_in, channels_out = weights.shape[1], weights.shape[0] // 4
-    # (C_out, row, column, C_in) to (row, C_in, column and C_out): a row of the product is a row of the output.
-    rows = weights.reshape(channels_out, 2, 2, channels_in).transpose(1, 3, 2, 0)
+    ndim, channels_in = len(factors), weights.shape[1]
+    channels_out = weights.shape[0] // math.prod(factors)
+    # A row of the product is a row of the output: (C_out, rows..., column, C_in) to (rows..., C_in, column and C_out).
+    rows = weights.reshape(channels_out, *factors, channels_in)
+    rows = rows.transpose(*range(1, ndim), ndim + 1, ndim, 0).reshape(*factors[:-1], channels_in, -1)
     shape = op.shape_of(features)
-    matrices = _variable(op, rows.reshape(1, 2, channels_in, 2 * channels_out).copy(), shape)
-    pixels = op.transpose(features, op.constant([2, 0, 3, 1]))  # (H, 1, W, C_in)
-    offsets = op.constant(np.tile(bias.get_data().reshape(-1), 2).reshape(1, 1, 1, -1))
+    matrices = _variable(op, np.expand_dims(rows, [*range(0, 2 * ndim - 2, 2)]).copy(), shape)
+    pixels = op.transpose(features, op.constant([2, 0, *range(3, 2 + ndim), 1]))  # in 2D (H, 1, W, C_in)
+    if ndim > 2:
+        pixels = op.unsqueeze(pixels, op.constant([*range(3, 2 * ndim - 1, 2)]))
+    offsets = op.constant(np.tile(bias.get_data().reshape(-1), factors[-1]))
     product = op.add(op.matmul(pixels, matrices, False, False), offsets)
-    sides = op.multiply(op.gather(shape, op.constant([2, 3]), op.constant(0)), op.constant([2, 2]))
-    whole = op.concat([op.constant([1]), sides, op.constant([channels_out])], 0)
+    spatial = op.gather(shape, op.constant([*range(2, 2 + ndim)]), op.constant(0))
+    whole = op.concat([op.constant([1]), op.multiply(spatial, op.constant([*factors])), op.constant([channels_out])], 0)
     return op.reshape(product, whole, False)
 
 
-def _subpixel_convolution(add: Any) -> Any | None:
-    """The convolution before a bias and torch's `pixel_shuffle(..., 2)`; None for anything else."""
+def _subpixel_convolution(add: Any) -> tuple[Any, tuple[int, ...]] | None:
+    """The convolution before a bias and a sub-pixel shuffle, and the sides of a cell; None for anything else.
+
+    The shuffle is torch's `pixel_shuffle`, or `napari_grd.models.fast3d.voxel_shuffle`.
+    """
     path = [add]
     for kind in ("Add", "Reshape", "Transpose", "Reshape", "Convolution"):
         if path[-1].get_type_name() != kind:
@@ -91,14 +100,17 @@ def _subpixel_convolution(add: Any) -> Any | None:
     order = transpose.input_value(1).get_node()
     if {each.get_type_name() for each in (weights, bias, order)} != {"Constant"}:
         return None
-    channels = weights.get_output_shape(0)[0] // 4
+    ndim = len(weights.get_output_shape(0)) - 2
     parts, whole = (list(node.get_output_partial_shape(0)) for node in (split, moved))
-    if len(parts) != 6 or len(whole) != 4 or not _is_pointwise(convolution, weights):
+    if len(parts) != 2 + 2 * ndim or len(whole) != 2 + ndim or not _is_pointwise(convolution, weights):
         return None
-    is_shuffle = [str(part) for part in parts[2:4]] == ["2", "2"]
-    has_order = order.get_data().tolist() == [0, 1, 4, 2, 5, 3]
-    has_bias = [*bias.get_output_shape(0)][-3:] == [channels, 1, 1]
-    return convolution if is_shuffle and has_order and has_bias else None
+    if not all(part.is_static for part in parts[2 : 2 + ndim]):
+        return None
+    factors = tuple(part.get_length() for part in parts[2 : 2 + ndim])
+    channels = weights.get_output_shape(0)[0] // math.prod(factors)
+    has_order = order.get_data().tolist() == [0, 1, *(n for axis in range(ndim) for n in (2 + ndim + axis, 2 + axis))]
+    has_bias = [*bias.get_output_shape(0)][-ndim - 1 :] == [channels, *[1] * ndim]
+    return (convolution, factors) if has_order and has_bias else None
 
 
 def _variable(op: Any, values: Any, shape: Any) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_grd.inference.openvino_graph import convert, core
 from napari_grd.inference.openvino_layout import channels_last
-from napari_grd.inference.padding import pad_to_stride
+from napari_grd.inference.padding import Context, pad_to_legal
 from napari_grd.inference.quantize import quantized
 from napari_grd.models.model import Model
 
@@ -36,7 +36,7 @@ class OpenVINORuntime:
 
     def __init__(self, model: Model, precision: str, threads: int = 0) -> None:
         self.precision = precision
-        self._stride = model.stride
+        self._entry = model.entry
         self._lock = threading.Lock()
         # OpenVINO keeps pointers into the weights: a copy leaves the caller free to train on.
         graph = convert(copy.deepcopy(model.network).cpu().eval(), model)
@@ -54,8 +54,14 @@ class OpenVINORuntime:
             settings["INFERENCE_NUM_THREADS"] = threads
         self._request = core().compile_model(channels_last(graph), "CPU", settings).create_infer_request()
 
-    def __call__(self, image: NDArray[np.float32], take: Callable[[NDArray[np.float32]], Any] | None = None) -> Any:
-        padded, inside = pad_to_stride(image, self._stride)
+    def __call__(
+        self,
+        image: NDArray[np.float32],
+        take: Callable[[NDArray[np.float32]], Any] | None = None,
+        *,
+        context: Context | None = None,
+    ) -> Any:
+        padded, inside = pad_to_legal(image, self._entry, context)
         # A request owns its output, so it must be taken before the next call may begin.
         with self._lock:
             output = self._request.infer([padded[None]], share_inputs=True, share_outputs=True)[0]

@@ -19,6 +19,7 @@ from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import ConfigError, GrdError
 from napari_grd.inference import openvino_runtime
 from napari_grd.inference.int8_calibration import calibration_images
+from napari_grd.inference.padding import Context
 from napari_grd.inference.torch_runtime import TorchRuntime, has_bf16, resolve_device
 from napari_grd.models.model import Model
 
@@ -37,17 +38,27 @@ class Runtime(Protocol):
     name: str
     precision: str
 
-    def __call__(self, image: NDArray[np.float32], take: Callable[[NDArray[np.float32]], Any] | None = None) -> Any:
+    def __call__(
+        self,
+        image: NDArray[np.float32],
+        take: Callable[[NDArray[np.float32]], Any] | None = None,
+        *,
+        context: Context | None = None,
+    ) -> Any:
         """Run on one image.
 
         Parameters
         ----------
         image : (C, *S) float32
             A normalized image of any size; sides that are not multiples of the
-            network's stride are padded by reflection at their end.
+            network's stride are padded by reflection at their end. The margin that a network of valid convolutions
+            removes is added by reflection, so that the output has the size of the image, whatever the network.
         take : callable, optional
             Called with the output, ``(*S, C_out)`` float32, which may be
             overwritten after it has returned. Default: a copy is made.
+        context : sequence of (int, int), optional
+            Pixels at the start and end of each axis that the network may see, and that are not in the output; see
+            :func:`napari_grd.inference.padding.pad_to_legal`.
 
         Returns
         -------

@@ -1,5 +1,6 @@
 """One model on the planes of one image, with every setting resolved."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,10 +97,24 @@ class Task:
     ) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
         channels = self.model.embedding_channels
         tiles = self._tiles(image.shape[1:])
-        return (yield from run_tiles(self.runtime, image, tiles, channels, watch, done, inside=inside))
+        entry = self.model.entry
+        return (yield from run_tiles(self.runtime, image, tiles, channels, watch, done, inside=inside, entry=entry))
 
     def _tiles(self, grid: tuple[int, ...]) -> list[Tile]:
-        return plan_tiles(grid, tile=self.config.tile, halo=self.config.halo, stride=self.model.stride)
+        entry, halo = self.model.entry, (self.config.halo,) * len(grid)
+        reach = entry.halo or (math.inf,) * len(grid)
+        if entry.halo is not None:
+            # Valid convolutions read their margin in any case.
+            pairs = zip(entry.halo, halo, entry.margin, strict=True)
+            halo = tuple(most if margin else min(most, given) for most, given, margin in pairs)
+        return plan_tiles(
+            grid,
+            tile=self.config.tile,
+            halo=halo,
+            stride=entry.strides,
+            margin=entry.margin,
+            blend=[most > given for most, given in zip(reach, halo, strict=True)],
+        )
 
     def _prediction(
         self,

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_grd.errors import ConfigError
-from napari_grd.inference.padding import pad_to_stride
+from napari_grd.inference.padding import Context, pad_to_legal
 from napari_grd.models.model import Model
 
 
@@ -34,15 +34,21 @@ class TorchRuntime:
         self.precision = precision
         self._device = torch.device(device)
         self._threads = threads if self._device.type == "cpu" else 0
-        self._stride = model.stride
+        self._entry = model.entry
         # The memory format has another name in 3D.
         self._layout = torch.channels_last if model.config.ndim == 2 else torch.channels_last_3d
         network = copy.deepcopy(model.network).eval().requires_grad_(False)
         self._network = network.to(self._device).to(memory_format=self._layout)  # type: ignore[call-overload]
 
     @torch.no_grad()
-    def __call__(self, image: NDArray[np.float32], take: Callable[[NDArray[np.float32]], Any] | None = None) -> Any:
-        padded, inside = pad_to_stride(image, self._stride)
+    def __call__(
+        self,
+        image: NDArray[np.float32],
+        take: Callable[[NDArray[np.float32]], Any] | None = None,
+        *,
+        context: Context | None = None,
+    ) -> Any:
+        padded, inside = pad_to_legal(image, self._entry, context)
         x = torch.from_numpy(padded)[None].to(self._device, memory_format=self._layout)
         autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
         with autocast, cpu_threads(self._threads), _exact_convolutions(self.precision == "f32"):
