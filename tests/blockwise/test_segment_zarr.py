@@ -17,7 +17,7 @@ from napari_grd.blockwise.block_work import BlockWork
 from napari_grd.blockwise.segment_zarr import iter_segment_zarr, segment_zarr
 from napari_grd.config import SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.errors import DataError, GrdError, NothingStandsOut, OutOfMemory, OutputError
+from napari_grd.errors import DataError, NothingStandsOut, OutOfMemory, OutputError
 from napari_grd.hub import load_model
 from napari_grd.inference.segment import iter_segment
 from napari_grd.io.images import read_image
@@ -206,15 +206,6 @@ def test_a_job_with_other_settings_does_not_go_on(model: Model, image: Any, tmp_
         segment_zarr(model, image[::-1], path, CONFIG)
     with pytest.raises(OutputError, match="belongs to a job with other settings"):
         segment_zarr(model, image, path, CONFIG.replace(precision="auto"))
-
-
-def test_a_model_of_volumes_is_refused(model: Model, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    volumes = replace(model, config=model.config.model_copy(update={"ndim": 3}))
-    with pytest.raises(GrdError, match="takes volumes"):
-        segment_zarr(volumes, np.zeros((64, 64)), tmp_path / "labels.ome.zarr")
-    assert not (tmp_path / "labels.ome.zarr").exists()
 
 
 def test_too_little_memory_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class BlockWork:
 
     def _segment(self, number: int) -> None:
         block = self.grid.block(number)
-        plane, _, _ = self.grid.place(number)
+        plane, _ = self.grid.place(number)
         patch = read_patch(self.source, 0, plane, block.read, self.model.config.in_channels)
         job = self._task.predict_block(patch.pixels, block, self.statistics.of(plane), Stopwatch("", 1), 0)
         prediction = drain(job)
@@ -90,5 +91,5 @@ class BlockWork:
 
 def shared(first: Box, second: Box) -> Box:
     """The pixels that two overlapping boxes have in common."""
-    rows, columns = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
-    return rows, columns
+    both = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
+    return cast(Box, tuple(both))

@@ -1,7 +1,9 @@
-"""The blocks of an image, numbered plane by plane and row by row."""
+"""The blocks of an image, numbered plane by plane (or volume by volume) and row by row."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -9,88 +11,118 @@ from napari_grd.inference.blocks import Block, block_around
 from napari_grd.inference.boxes import Box
 from napari_grd.io.ome_zarr_labels import CHUNK
 
+FACES = (("front", "back"), ("above", "below"), ("left", "right"))
+"""Names of the two faces of a block along z, y and x."""
+
 _SIDE = 1536  # side of a block in pixels of the network's grid, without its surroundings
 _LARGEST = 4096  # the same in pixels of the image: a block is read as a whole
+_SIDES_3D = (64, 256, 256)  # of a block of a volume, in voxels
+_CONTEXT_3D = 24  # voxels around it in which its objects are labeled, too
 
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """The blocks of every plane.
+    """The blocks of every plane, or volume.
 
     Attributes
     ----------
     plane_shape : tuple of int
         Length of every axis that indexes planes.
-    shape, grid : (int, int)
-        Height and width of a plane in pixels, and of the network's grid for it.
-    side : int
-        Side of a block in pixels: whole chunks of the label image, so that no two blocks write to one.
-    halo, stride, spacing : int
-        Context of the network, its stride, and the spacing of the long-range edges, in pixels of its grid.
+    shape, grid : tuple of int
+        Height and width of a plane, or depth, height and width of a volume, in pixels, and of the network's grid.
+    sides : tuple of int
+        Sides of a block in pixels: whole chunks of the provisional labels, so that no two blocks write to one.
+    halo, stride : tuple of int
+        Context of the network and its stride along each axis, in pixels of its grid.
+    spacing : int
+        Of the long-range edges, in pixels of the grid.
     """
 
     plane_shape: tuple[int, ...]
-    shape: tuple[int, int]
-    grid: tuple[int, int]
-    side: int
-    halo: int
-    stride: int
+    shape: tuple[int, ...]
+    grid: tuple[int, ...]
+    sides: tuple[int, ...]
+    halo: tuple[int, ...]
+    stride: tuple[int, ...]
     spacing: int = 1
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """Rows and columns of blocks in a plane."""
-        return -(-self.shape[0] // self.side), -(-self.shape[1] // self.side)
+    def counts(self) -> tuple[int, ...]:
+        """Number of blocks of a plane along each axis."""
+        return tuple(-(-size // side) for size, side in zip(self.shape, self.sides, strict=True))
 
     def __len__(self) -> int:
         return math.prod(self.plane_shape) * math.prod(self.counts)
 
-    def place(self, number: int) -> tuple[tuple[int, ...], int, int]:
-        """The plane, row and column of a block."""
-        plane, within = divmod(number, math.prod(self.counts))
-        index = tuple(int(at) for at in np.unravel_index(plane, self.plane_shape)) if self.plane_shape else ()
-        return index, *divmod(within, self.counts[1])
+    def place(self, number: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The plane of a block, and its place in it along each axis."""
+        index = tuple(int(at) for at in np.unravel_index(number, (*self.plane_shape, *self.counts)))
+        return index[: len(self.plane_shape)], index[len(self.plane_shape) :]
 
     def core(self, number: int) -> Box:
         """The pixels of a block, without its surroundings."""
-        _, *place = self.place(number)
-        rows, columns = (
-            slice(at * self.side, min((at + 1) * self.side, size)) for at, size in zip(place, self.shape, strict=True)
-        )
-        return rows, columns
+        _, place = self.place(number)
+        axes = zip(place, self.sides, self.shape, strict=True)
+        return cast(Box, tuple(slice(at * side, min((at + 1) * side, size)) for at, side, size in axes))
 
     def block(self, number: int) -> Block:
         """A block with its surroundings."""
         core = self.core(number)
-        return block_around(core, self.shape, self.grid, halo=self.halo, stride=self.stride, spacing=self.spacing)
+        if len(self.shape) == 3:
+            return self._volume_block(core)
+        return block_around(
+            core,
+            cast(tuple[int, int], self.shape),
+            cast(tuple[int, int], self.grid),
+            halo=max(self.halo),
+            stride=math.lcm(*self.stride),
+            spacing=self.spacing,
+        )
+
+    def _volume_block(self, core: Box) -> Block:
+        """The block of a volume, which is not rescaled."""
+        pixels, seen = [], []
+        for span, size, halo, stride in zip(core, self.shape, self.halo, self.stride, strict=True):
+            # From a multiple of the spacing, so that it has the same long-range edges as the whole.
+            step = math.lcm(stride, self.spacing)
+            labeled = slice(max(span.start - _CONTEXT_3D, 0) // step * step, min(span.stop + _CONTEXT_3D, size))
+            context = -(-halo // stride) * stride
+            pixels.append(labeled)
+            seen.append(slice(max(labeled.start - context, 0), min(labeled.stop + context, size)))
+        inside, read = cast(Box, tuple(pixels)), cast(Box, tuple(seen))
+        return Block(core, inside, inside, read, read, None)
 
     def neighbors(self, number: int) -> dict[str, int]:
-        """The adjacent blocks in the plane: "above", "below", "left" and "right", as far as there are."""
-        _, row, column = self.place(number)
-        rows, columns = self.counts
-        found = {
-            "above": number - columns if row else None,
-            "below": number + columns if row + 1 < rows else None,
-            "left": number - 1 if column else None,
-            "right": number + 1 if column + 1 < columns else None,
-        }
-        return {side: neighbor for side, neighbor in found.items() if neighbor is not None}
+        """The adjacent blocks in the plane or volume, as far as there are, by the names of the shared :data:`FACES`."""
+        _, place = self.place(number)
+        found = {}
+        step = 1
+        for axis in reversed(range(len(place))):
+            before, after = FACES[axis - len(place)]
+            if place[axis]:
+                found[before] = number - step
+            if place[axis] + 1 < self.counts[axis]:
+                found[after] = number + step
+            step *= self.counts[axis]
+        return found
 
     def describe(self, number: int) -> str:
         """A block in words, for messages."""
-        plane, _, _ = self.place(number)
-        rows, columns = self.core(number)
-        where = f"plane {', '.join(map(str, plane))}, " if plane else ""
-        return f"block {number} ({where}rows {rows.start} to {rows.stop}, columns {columns.start} to {columns.stop})"
+        plane, _ = self.place(number)
+        names = ("slices", "rows", "columns")[-len(self.shape) :]
+        parts = [f"{name} {span.start} to {span.stop}" for name, span in zip(names, self.core(number), strict=True)]
+        if plane:
+            parts.insert(0, f"{'plane' if len(names) == 2 else 'volume'} {', '.join(map(str, plane))}")
+        return f"block {number} ({', '.join(parts)})"
 
 
 def block_grid(
     plane_shape: tuple[int, ...],
-    shape: tuple[int, int],
-    grid: tuple[int, int],
+    shape: tuple[int, ...],
+    grid: tuple[int, ...],
     *,
-    halo: int,
-    stride: int,
+    halo: Sequence[int],
+    stride: Sequence[int],
     spacing: int = 1,
 ) -> BlockGrid:
     """Choose the size of the blocks of an image.
@@ -102,10 +134,13 @@ def block_grid(
 
     Examples
     --------
-    >>> grid = block_grid((3,), (5000, 4000), (5000, 4000), halo=80, stride=16)
+    >>> grid = block_grid((3,), (5000, 4000), (5000, 4000), halo=(80, 80), stride=(16, 16))
     >>> len(grid), grid.place(13), grid.core(13)
-    (36, ((1,), 0, 1), (slice(0, 1536, None), slice(1536, 3072, None)))
+    (36, ((1,), (0, 1)), (slice(0, 1536, None), slice(1536, 3072, None)))
     """
-    factor = max(a / b for a, b in zip(shape, grid, strict=True))
-    side = min(max(round(_SIDE * factor / CHUNK), 1) * CHUNK, _LARGEST)
-    return BlockGrid(plane_shape, shape, grid, side, halo, stride, spacing)
+    if len(shape) == 3:
+        sides: tuple[int, ...] = _SIDES_3D
+    else:
+        factor = max(a / b for a, b in zip(shape, grid, strict=True))
+        sides = (min(max(round(_SIDE * factor / CHUNK), 1) * CHUNK, _LARGEST),) * 2
+    return BlockGrid(plane_shape, shape, grid, sides, tuple(halo), tuple(stride), spacing)

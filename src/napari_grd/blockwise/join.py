@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.blockwise.grid import BlockGrid
+from napari_grd.blockwise.grid import FACES, BlockGrid
 from napari_grd.blockwise.seams import Ids, Joined, same_objects
 from napari_grd.blockwise.store import LabelStore
 from napari_grd.jobs import Job, Stopwatch
@@ -74,7 +74,7 @@ def iter_table(store: LabelStore, grid: BlockGrid, offsets: Ids, smallest: float
 def _pairs(store: LabelStore, grid: BlockGrid, offsets: Ids, number: int) -> Iterator[Ids]:
     """Provisional ids of a block and of the next ones that are the same object."""
     neighbors = grid.neighbors(number)
-    for own, other in (("below", "above"), ("right", "left")):
+    for other, own in FACES:
         neighbor = neighbors.get(own)
         if neighbor is not None:
             matches = same_objects(store.face(number, own), store.face(neighbor, other))

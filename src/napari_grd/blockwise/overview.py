@@ -28,6 +28,7 @@ class Overview:
     Attributes
     ----------
     labels : (*planes, h, w) uint32
+        Of every slice, if the model is for volumes.
         Numbered block by block: an object of two blocks has two numbers.
     spacing : int
         Pixels between two of these.
@@ -35,22 +36,25 @@ class Overview:
 
     def __init__(self, store: LabelStore, grid: BlockGrid) -> None:
         self._store, self._grid = store, grid
-        planes = math.prod(grid.plane_shape)
+        *slices, height, width = (*grid.plane_shape, *grid.shape)
         self.spacing = max(
-            1, math.ceil(max(grid.shape) / _SIDE), math.ceil(math.sqrt(planes * math.prod(grid.shape) / _LARGEST))
+            1,
+            math.ceil(max(height, width) / _SIDE),
+            math.ceil(math.sqrt(math.prod(slices) * height * width / _LARGEST)),
         )
         self.labels: NDArray[np.uint32] = np.zeros(
-            (*grid.plane_shape, *(math.ceil(size / self.spacing) for size in grid.shape)), np.uint32
+            (*slices, *(math.ceil(size / self.spacing) for size in (height, width))), np.uint32
         )
 
     def add(self, number: int) -> PreviewImages:
         """Add a finished block; returns the event that shows it."""
-        plane, _, _ = self._grid.place(number)
-        core = self._grid.core(number)
+        plane, _ = self._grid.place(number)
+        box = self._grid.core(number)
+        slices, core = box[:-2], box[-2:]  # slices of a volume are all shown
         first = [math.ceil(part.start / self.spacing) for part in core]
         thinned = tuple(slice(at * self.spacing, part.stop, self.spacing) for at, part in zip(first, core, strict=True))
-        labels = np.asarray(self._store.raw[(*plane, *thinned)])
+        labels = np.asarray(self._store.raw[(*plane, *slices, *thinned)])
         rows, columns = (slice(at, at + size) for at, size in zip(first, labels.shape[-2:], strict=True))
-        place: Any = (*plane, rows, columns)
+        place: Any = (*plane, *slices, rows, columns)
         self.labels[place] = np.where(labels, labels + np.uint32(_APART * number), 0)
         return PreviewImages(number, {"labels": self.labels, "spacing": self.spacing})

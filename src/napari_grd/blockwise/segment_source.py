@@ -19,9 +19,9 @@ from napari_grd.blockwise.scheduler import cluster, run_here, run_on_cluster
 from napari_grd.blockwise.store import LabelStore
 from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import image_key, model_fingerprint
-from napari_grd.errors import DataError, ImageError, NothingStandsOut
+from napari_grd.errors import ConfigError, DataError, ImageError, NothingStandsOut
 from napari_grd.inference.background import in_background
-from napari_grd.inference.boxes import size_of
+from napari_grd.inference.boxes import Box, size_of
 from napari_grd.inference.memory import check_memory, segment_bytes
 from napari_grd.inference.rescale import grid_shape
 from napari_grd.inference.sampling import sample_planes
@@ -61,13 +61,12 @@ def iter_segment_source(
     Parameters
     ----------
     model : Model
-        For planes.
     source : PlaneSource
-        The image.
+        The image; of planes or volumes, as the model.
     target, config, client, workers, scheduler, overwrite
         As for :func:`napari_grd.segment_zarr`.
     calibration : Calibration
-        Of the labels: an axis for every axis of planes, then y and x.
+        Of the labels: an axis for every axis of planes, then those of the model's images.
     name : str
         Name of the image, for the provenance.
     previews : bool, default False
@@ -90,23 +89,29 @@ def iter_segment_source(
     )
     yield from (Notice(note, category=None) for note in view.notes)
     shape = source.shape(0)
-    scaled = cast(tuple[int, int], grid_shape(shape, view.scale))
+    scaled = grid_shape(shape, view.scale)
+    if model.config.ndim == 3 and scaled != tuple(shape):
+        raise ConfigError(
+            f"The volume would be rescaled by {view.scale:.2g}, which is not possible block by block.",
+            "Pass object_diameter=None (--diameter none), or rescale the volume first.",
+        )
     settings = view.config.partition or model.config.partition
     grid = block_grid(
-        source.plane_shape, shape, scaled, halo=view.config.halo, stride=model.stride, spacing=settings.stride
+        source.plane_shape, shape, scaled, halo=_halo(model, view.config), stride=model.strides, spacing=settings.stride
     )
     if source.plane_shape and config.link:
-        yield Notice("The objects of each plane are numbered separately: planes are not linked block by block.")
+        what = "plane" if model.config.ndim == 2 else "volume"
+        yield Notice(f"The objects of each {what} are numbered separately: {what}s are not linked block by block.")
     if scheduler is None and client is None:
         yield from _check_block_memory(model, grid, view.config.tile, max(1, workers))
     path = Path(target)
-    store = LabelStore(path, (*source.plane_shape, *shape), grid.side)
+    store = LabelStore(path, (*source.plane_shape, *shape), grid.sides)
     made_by = {
         "program": f"napari-grd {napari_grd.__version__}",
         "model": model.card.name,
         "image": name,
         "config": view.config.model_dump(mode="json"),
-        "block": grid.side,
+        "block": grid.sides[0] if len(grid.sides) == 2 else list(grid.sides),
     }
     identity = {
         **made_by,
@@ -129,9 +134,18 @@ def iter_segment_source(
     return path
 
 
+def _halo(model: Model, config: SegmentConfig) -> tuple[int, ...]:
+    """Context of the network along each axis: no more than it sees, and at least what it removes."""
+    reach = model.entry.halo if model.config.ndim == 3 else None
+    given = (config.halo,) * model.config.ndim
+    if reach is None:
+        return given
+    return tuple(max(min(most, halo), margin) for most, halo, margin in zip(reach, given, model.margin, strict=True))
+
+
 def _check_block_memory(model: Model, grid: BlockGrid, tile: int, processes: int) -> Job[None]:
-    rows, columns = grid.counts
-    largest = grid.block(min(rows - 1, 1) * columns + min(columns - 1, 1))  # with surroundings on most sides
+    inner = [min(count - 1, 1) for count in grid.counts]  # with surroundings on most sides
+    largest = grid.block(int(np.ravel_multi_index(inner, grid.counts)))
     _, needed = segment_bytes(model, (), grid.shape, [largest], tile)
     several = "" if processes == 1 else f" in each of {processes} processes"
     what = f"a block of {' x '.join(map(str, size_of(largest.seen)))} pixels{several}"
@@ -188,7 +202,7 @@ def _iter_finish(work: BlockWork, calibration: Calibration, made_by: Mapping[str
     finest = create_level(group, 0, store.shape, np.uint32, calibration.axes)
     watch = Stopwatch("Writing labels", len(grid))
     for number in range(len(grid)):
-        plane, _, _ = grid.place(number)
+        plane, _ = grid.place(number)
         core = grid.core(number)
         finest[(*plane, *core)] = store.relabeled(table, int(offsets[number]), plane, core)
         yield watch.progress(number + 1)
@@ -203,13 +217,9 @@ def _sampled_key(source: PlaneSource, grid: BlockGrid) -> list[str]:
     """Keys of corners of a few blocks: a job does not go on with another image of the same name and shape."""
     keys = []
     for number in sorted({round(at) for at in np.linspace(0, len(grid) - 1, _SAMPLED)}):
-        plane, _, _ = grid.place(number)
-        rows, columns = grid.core(number)
-        corner = (
-            slice(rows.start, min(rows.stop, rows.start + _CORNER)),
-            slice(columns.start, min(columns.stop, columns.start + _CORNER)),
-        )
-        keys.append(image_key(source.read(0, plane, corner)))
+        plane, _ = grid.place(number)
+        corner = tuple(slice(span.start, min(span.stop, span.start + _CORNER)) for span in grid.core(number))
+        keys.append(image_key(source.read(0, plane, cast(Box, corner))))
     return keys
 
 

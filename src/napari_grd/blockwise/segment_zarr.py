@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from napari_grd.blockwise.segment_source import iter_segment_source
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import ConfigError, DataError
+from napari_grd.errors import DataError
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.fit import fit_channels
@@ -16,11 +16,6 @@ from napari_grd.io.calibration import Calibration
 from napari_grd.io.images import read_image
 from napari_grd.io.names import named
 from napari_grd.jobs import Event, Job, Notice, drain
-
-_FAILURES = 20  # failed blocks after which the others are not tried
-_SAMPLED, _CORNER = 5, 128  # blocks, and pixels of the side of their corners, that identify an image
-_PLANES = 5  # planes that are measured if there is no object
-_COMPRESSED = 0.1  # bytes on disk per byte of labels, at most, as measured; both copies
 
 
 def iter_segment_zarr(
@@ -70,8 +65,6 @@ def iter_segment_zarr(
     'labels.ome.zarr'
     """
     model = as_model(model)
-    if model.config.ndim != 2:
-        raise ConfigError(f"The model {model.card.name!r} takes volumes.", "Choose a model for planes.")
     config = config or SegmentConfig()
     name, calibration = "array", None
     if isinstance(source, str | Path):
@@ -86,8 +79,10 @@ def iter_segment_zarr(
         yield from (Notice(note) for note in (*image.notes, fitted.note and f"{image.name}: {fitted.note}.") if note)
         source, axes, name, calibration = fitted.pixels, fitted.axes, image.name, image.calibration
         config = with_pixel_size(config, model.config, calibration.pixel_size)
-    planes = ArraySource(source, axes, ndim=2, in_channels=model.config.in_channels)
-    letters = [axis for axis in planes.axes if axis not in "cyx"] + ["y", "x"]
+    ndim = model.config.ndim
+    planes = ArraySource(source, axes, ndim=ndim, in_channels=model.config.in_channels)
+    spatial = list("zyx"[-ndim:])
+    letters = [axis for axis in planes.axes if axis not in ("c", *spatial)] + spatial
     return (
         yield from iter_segment_source(
             model,
@@ -138,9 +133,10 @@ def segment_zarr(
     Parameters
     ----------
     model : Model, str or Path
-        A model for planes, or its name or file, as for :func:`napari_grd.load_model`.
+        A model, or its name or file, as for :func:`napari_grd.load_model`.
     source : str, Path, or numpy, dask or zarr array
-        The image: a file or OME-Zarr, read part by part, or an array. Stacks and series are segmented plane by plane.
+        The image: a file or OME-Zarr, read part by part, or an array. A model for planes segments stacks
+        and series plane by plane; one for volumes, in blocks that are joined along all axes.
     target : str or Path
         Folder of the label image, OME-Zarr 0.5, conventionally ``name.ome.zarr``. In ``image.zarr/labels/name`` it is
         added to the list of that image's label images.

@@ -32,7 +32,7 @@ from napari_grd.io.ome_zarr import PROVENANCE
 from napari_grd.io.ome_zarr_metadata import attributes_of
 
 Faces = dict[str, NDArray[np.uint32]]
-"""Labels of the bands that a block shares with those "above", "below", "left" and "right"."""
+"""Labels of the bands that a block shares with its neighbors, by the names of its faces (:data:`~.grid.FACES`)."""
 
 WORK = ".grd-work"
 
@@ -47,13 +47,13 @@ class LabelStore:
         The group.
     shape : tuple of int
         Shape of the labels, the plane's height and width last.
-    side : int
-        Side of a block.
+    sides : tuple of int
+        Sides of a block, of the last axes.
     """
 
     path: Path
     shape: tuple[int, ...]
-    side: int
+    sides: tuple[int, ...]
 
     @property
     def work(self) -> Path:
@@ -95,7 +95,9 @@ class LabelStore:
         make_folder(self.work / "blocks")
         group = zarr.open_group(self.path, mode="a", zarr_format=3)
         group.attrs[PROVENANCE] = {"incomplete": True}
-        chunks = (*(1,) * (len(self.shape) - 2), *(min(self.side, size) for size in self.shape[-2:]))
+        planes = len(self.shape) - len(self.sides)
+        sides = zip(self.sides, self.shape[planes:], strict=True)
+        chunks = (*(1,) * planes, *(min(side, size) for side, size in sides))
         zarr.create_array(
             self.work / "raw", shape=self.shape, chunks=chunks, dtype=np.uint32, zarr_format=3, overwrite=True
         )

@@ -4,34 +4,37 @@ This file imports neither networks nor a GUI, so it can be imported in the GUI t
 """
 
 from itertools import pairwise, product
+from typing import Any, cast
 
 Box = tuple[slice, slice]
-"""Rows and columns, with explicit starts and stops."""
+"""Rows and columns, with explicit starts and stops. Boxes of a volume have slices before them."""
 
 
 def clipped(box: Box, shape: tuple[int, int], margin: int = 0, *, unit: int = 1) -> Box:
     """A box in units of several pixels, as pixels, grown by a margin on every side and clipped to a shape."""
-    rows, columns = (
+    return _same(
         slice(max(span.start * unit - margin, 0), min(span.stop * unit + margin, size))
         for span, size in zip(box, shape, strict=True)
     )
-    return rows, columns
 
 
 def size_of(box: Box) -> tuple[int, int]:
-    """Height and width of a box."""
-    return box[0].stop - box[0].start, box[1].stop - box[1].start
+    """Height and width of a box; of a volume, its depth before them."""
+    return cast(tuple[int, int], tuple(span.stop - span.start for span in box))
 
 
 def within(box: Box, origin: tuple[int, int]) -> Box:
     """A box in coordinates relative to an origin."""
-    rows, columns = (slice(span.start - at, span.stop - at) for span, at in zip(box, origin, strict=True))
-    return rows, columns
+    return _same(slice(span.start - at, span.stop - at) for span, at in zip(box, origin, strict=True))
 
 
 def origin_of(box: Box) -> tuple[int, int]:
-    """First row and column of a box."""
-    return box[0].start, box[1].start
+    """First row and column of a box; of a volume, its first slice before them."""
+    return cast(tuple[int, int], tuple(span.start for span in box))
+
+
+def _same(spans: Any) -> Box:
+    return cast(Box, tuple(spans))
 
 
 def pieces(box: Box, limit: int) -> list[Box]:

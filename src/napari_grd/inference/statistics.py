@@ -19,6 +19,7 @@ from napari_grd.models.model import ModelConfig
 
 _READ = 16 * 2**20  # pixels that may be read to measure intensities
 _SIDE = 512  # side of the samples of a larger plane
+_SIDE_3D = 64  # the same of a larger volume
 _REMEMBERED = 4096  # number of planes whose statistics are cached
 NOTHING_STANDS_OUT = (
     "Nothing in the image exceeds its noise, so no objects are kept."
@@ -51,8 +52,7 @@ def measure_plane(
         As :func:`~napari_grd.inference.source.read_patch`.
     """
     shape = source.shape(level)
-    # A volume is read as a whole, because its model needs it as a whole.
-    boxes = _samples(shape, whole=math.prod(shape) <= _READ or len(shape) == 3)
+    boxes = _samples(shape, whole=math.prod(shape) <= _READ)
     patches = [read_patch(source, level, plane, box, model.in_channels).pixels for box in boxes]
     diameter = None if model.grid_diameter is None else model.grid_diameter / (view.scale * source.downsample(level))
     return measured_as(view.config, patches, model, diameter)
@@ -135,9 +135,10 @@ class SourceStatistics:
 def _samples(shape: Sequence[int], *, whole: bool) -> list[Box]:
     if whole:
         return [cast(Box, tuple(slice(0, size) for size in shape))]
-    count = math.isqrt(_READ) // _SIDE
-    starts = [np.linspace(0, max(size - _SIDE, 0), min(count, -(-size // _SIDE))).astype(int) for size in shape]
+    side = _SIDE if len(shape) == 2 else _SIDE_3D
+    count = round(_READ ** (1 / len(shape))) // side
+    starts = [np.linspace(0, max(size - side, 0), min(count, -(-size // side))).astype(int) for size in shape]
     spans = [
-        [slice(int(at), min(int(at) + _SIDE, size)) for at in begin] for begin, size in zip(starts, shape, strict=True)
+        [slice(int(at), min(int(at) + side, size)) for at in begin] for begin, size in zip(starts, shape, strict=True)
     ]
-    return list(product(spans[0], spans[1]))
+    return [cast(Box, box) for box in product(*spans)]
