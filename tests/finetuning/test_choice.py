@@ -3,11 +3,11 @@
 import pytest
 
 from napari_grd.finetuning.choice import is_clear_gain, is_gain
-from napari_grd.finetuning.held_out import LessonScore
+from napari_grd.finetuning.held_out import RegionScore
 
 
-def scores(*ious: float) -> list[LessonScore]:
-    return [LessonScore(iou, 0) for iou in ious]
+def scores(*ious: float) -> list[RegionScore]:
+    return [RegionScore(iou, 0) for iou in ious]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from napari_grd.config import AugmentConfig, FineTuneConfig, NetworkConfig
 from napari_grd.data.dataset import Example, PatchSampler
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import ConfigError
-from napari_grd.finetuning import pupil
+from napari_grd.finetuning import candidate
+from napari_grd.finetuning.candidate import Candidate
 from napari_grd.finetuning.features import FeatureCache, learns_in_decoder, views
-from napari_grd.finetuning.pupil import Pupil
 from napari_grd.models.model import Model, ModelConfig
 from napari_grd.models.resunet import ResUNet
 
@@ -74,7 +74,7 @@ def test_memory_is_bounded() -> None:
 
 def test_only_the_decoder_learns(model: Model, known: Any) -> None:
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
-    run = Pupil(model, [known[0]], [known[1]], DECODER).run(None)
+    run = Candidate(model, [known[0]], [known[1]], DECODER).run(None)
     for number in range(3):
         run.advance(number / 8)
     after = run.averaged_weights()
@@ -89,8 +89,8 @@ def test_only_the_decoder_learns(model: Model, known: Any) -> None:
 def test_kept_features_change_nothing(model: Model, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for limit in (0, 1 << 30):
-        monkeypatch.setattr(pupil, "FeatureCache", lambda limit=limit: FeatureCache(limit))
-        learner = Pupil(model, [known[0]], [known[1]], DECODER)
+        monkeypatch.setattr(candidate, "FeatureCache", lambda limit=limit: FeatureCache(limit))
+        learner = Candidate(model, [known[0]], [known[1]], DECODER)
         run = learner.run(None)
         for number in range(6):
             run.advance(number / 8)

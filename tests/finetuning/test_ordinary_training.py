@@ -11,8 +11,8 @@ from napari_grd.data.simulate import cells_2d
 from napari_grd.distillation.objective import Objective
 from napari_grd.finetuning import step
 from napari_grd.finetuning.corrected_grid import on_grid
-from napari_grd.finetuning.folds import lessons_of, owners
-from napari_grd.finetuning.held_out import mean_quality, score_lessons
+from napari_grd.finetuning.folds import labeled_regions, owners
+from napari_grd.finetuning.held_out import mean_quality, score_regions
 from napari_grd.finetuning.labeled_windows import labeled_windows
 from napari_grd.finetuning.run import FineTuningRun, blended
 from napari_grd.hub import load_model
@@ -39,9 +39,9 @@ def test_touching_cells_are_separated_as_by_ordinary_training(monkeypatch: pytes
         for number in range(STEPS):
             run.advance(number / STEPS)
         network = blended(nuclei.network, run.averaged_weights(), 1.0)
-        return mean_quality(score_lessons(nuclei, network, unseen, owned, lessons_of(owned)))
+        return mean_quality(score_regions(nuclei, network, unseen, owned, labeled_regions(owned)))
 
-    before = mean_quality(score_lessons(nuclei, nuclei.network.eval(), unseen, owned, lessons_of(owned)))
+    before = mean_quality(score_regions(nuclei, nuclei.network.eval(), unseen, owned, labeled_regions(owned)))
     tuned = worth(labeled_windows("", seen.image, known, CONFIG.patch))
 
     def ordinary(*arguments: Any) -> Objective:

@@ -186,7 +186,7 @@ class Corrections:
         if not entry.time <= entry.changed < _END:
             raise CorrectionError(
                 f"The correction {entry.correction.id} was undone or redone before it was made, or in the far future.",
-                "Mend its times.",
+                "Correct its times.",
             )
         if entry.changed >= _LAST:
             entry = self._moved(entry)

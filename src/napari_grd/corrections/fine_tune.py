@@ -9,8 +9,8 @@ from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.corrected_planes import corrected_planes
 from napari_grd.corrections.starts import StartLike, starts_of
 from napari_grd.data.inputs import as_image
+from napari_grd.finetuning.candidate import Improved
 from napari_grd.finetuning.fine_tune import iter_fit_known
-from napari_grd.finetuning.pupil import Improved
 from napari_grd.jobs import Event, Job, drain
 from napari_grd.models.model import Model
 from napari_grd.teaching.registry import TeacherLike, as_teacher
@@ -145,8 +145,8 @@ def fine_tune(
     -------
     Model
         A new one, whose card records the fine-tuning and its scores on held-out objects, and which segments images of
-        this kind at their size without being told. If nothing was gained, the given model that segments the corrected
-        objects best.
+        this kind at their size without further settings. If nothing was gained, the given model that segments the
+        corrected objects best.
 
     Raises
     ------

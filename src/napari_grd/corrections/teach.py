@@ -21,8 +21,8 @@ from napari_grd.distillation.prepare import check_images
 from napari_grd.distillation.recipes import check_channels, iter_distill
 from napari_grd.distillation.stages import check_start
 from napari_grd.errors import ConfigError, GrdError
+from napari_grd.finetuning.candidate import Improved
 from napari_grd.finetuning.held_out import HeldOut
-from napari_grd.finetuning.pupil import Improved
 from napari_grd.hub import ModelLike, as_model, load_model
 from napari_grd.io.atomic import make_folder
 from napari_grd.io.model_file import save_model
@@ -202,9 +202,9 @@ def _tunable(teacher: Teacher, config: TeachConfig) -> tuple[Model, TeachConfig]
             "fine_tune.mode is 'keep', but a teacher is taught for the images that its student is distilled on.",
             "Set it to 'these_images'.",
         )
-    told = teacher.config.object_diameter
-    if isinstance(told, float | int) and config.fine_tune.object_diameter == "auto":
-        config = config.replace(fine_tune=config.fine_tune.replace(object_diameter=told))
+    diameter = teacher.config.object_diameter
+    if isinstance(diameter, float | int) and config.fine_tune.object_diameter == "auto":
+        config = config.replace(fine_tune=config.fine_tune.replace(object_diameter=diameter))
     return teacher.model, config
 
 

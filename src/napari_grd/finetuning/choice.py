@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_grd.finetuning.held_out import LessonScore, mean_quality
+from napari_grd.finetuning.held_out import RegionScore, mean_quality
 
 USEFUL = 0.7
-"""Quality of held-out objects above which a model is of use on the images, so that it stays near what it knows."""
+"""Quality of held-out objects above which a model is of use on the images, so that it stays near its predictions."""
 
 # What a gain has to exceed: the smallest difference that counts, and standard errors of its mean. Where the model
 # segments some objects already there is more to lose, above all on other images than the corrected ones.
@@ -35,13 +35,13 @@ class Distance:
     blend: float
 
 
-def is_gain(before: Sequence[LessonScore], after: Sequence[LessonScore]) -> bool:
-    """Whether the same lessons are segmented better, by more than chance.
+def is_gain(before: Sequence[RegionScore], after: Sequence[RegionScore]) -> bool:
+    """Whether the same regions are segmented better, by more than chance.
 
     Examples
     --------
-    >>> poor, good = LessonScore(0.3, 0), LessonScore(0.8, 0)
-    >>> is_gain([poor] * 4, [good] * 4), is_gain([good] * 4, [LessonScore(0.9, 0), poor, good, good])
+    >>> poor, good = RegionScore(0.3, 0), RegionScore(0.8, 0)
+    >>> is_gain([poor] * 4, [good] * 4), is_gain([good] * 4, [RegionScore(0.9, 0), poor, good, good])
     (True, False)
     """
     some = mean_quality(before) >= _SOME
@@ -49,12 +49,12 @@ def is_gain(before: Sequence[LessonScore], after: Sequence[LessonScore]) -> bool
     return _exceeds(before, after, least, errors)
 
 
-def is_clear_gain(before: Sequence[LessonScore], after: Sequence[LessonScore]) -> bool:
-    """Whether the same lessons are segmented better by more than two standard errors."""
+def is_clear_gain(before: Sequence[RegionScore], after: Sequence[RegionScore]) -> bool:
+    """Whether the same regions are segmented better by more than two standard errors."""
     return _exceeds(before, after, _LEAST, _ERRORS_OF_STARTS)
 
 
-def _exceeds(before: Sequence[LessonScore], after: Sequence[LessonScore], least: float, errors: float) -> bool:
+def _exceeds(before: Sequence[RegionScore], after: Sequence[RegionScore], least: float, errors: float) -> bool:
     gains = np.array([two.quality - one.quality for one, two in zip(before, after, strict=True)])
     if not len(gains):
         return False
@@ -62,14 +62,14 @@ def _exceeds(before: Sequence[LessonScore], after: Sequence[LessonScore], least:
     return float(gains.mean()) > max(least, errors * error)
 
 
-def farthest_gain(before: Sequence[LessonScore], tried: Mapping[Distance, Sequence[LessonScore]]) -> Distance | None:
+def farthest_gain(before: Sequence[RegionScore], tried: Mapping[Distance, Sequence[RegionScore]]) -> Distance | None:
     """The distance with the best scores, if it is a gain over the model before; None: not at all.
 
     Parameters
     ----------
-    before : sequence of LessonScore
-    tried : mapping of Distance to sequence of LessonScore
-        Of the same lessons.
+    before : sequence of RegionScore
+    tried : mapping of Distance to sequence of RegionScore
+        Of the same regions.
     """
     best = max(tried, key=lambda distance: mean_quality(tried[distance]), default=None)
     return best if best is not None and is_gain(before, tried[best]) else None

@@ -109,9 +109,9 @@ def on_grid(
         scale = float(np.median([view.scale for view in views]))
         largest = max(1.0, _SIDE / max(math.sqrt(known.size) for known in labels))
         wanted = min(max(grid / diameter, _LIMITS[0]), _LIMITS[1], largest)
-        told = grid / (scale if 1 / _CLOSE <= wanted / scale <= _CLOSE else wanted)
+        grid_diameter = grid / (scale if 1 / _CLOSE <= wanted / scale <= _CLOSE else wanted)
         views = [
-            resolve_view(source, model.config, view.config.replace(object_diameter=told, pixel_size=None))
+            resolve_view(source, model.config, view.config.replace(object_diameter=grid_diameter, pixel_size=None))
             for source, view in zip(sources, views, strict=True)
         ]
     found = []

@@ -16,9 +16,9 @@ from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.data.inputs import as_image
 from napari_grd.distillation.finish import model_path
 from napari_grd.errors import LabelError
+from napari_grd.finetuning.candidate import Candidate, Improved
 from napari_grd.finetuning.clock import Clock
-from napari_grd.finetuning.learning import RECALL, Learning
-from napari_grd.finetuning.pupil import Improved, Pupil
+from napari_grd.finetuning.learning import REHEARSAL, Learning
 from napari_grd.finetuning.rehearsal import IMAGES, Rehearsal, iter_rehearsal, simulated_images, windows_of
 from napari_grd.finetuning.result import KIND
 from napari_grd.graph.partition import warm_up
@@ -102,17 +102,17 @@ def iter_fit_known(
     yield clock.progress()
     warm_up()
     with cpu_threads(config.threads):
-        pupils = [Pupil(each, images, labels, config) for each in models]
+        candidates = [Candidate(each, images, labels, config) for each in models]
     learning = Learning(config, clock, teacher, images, others, improved, finish)
-    pupil = rival = pupils[0]
-    if len(pupils) > 1:
-        pupil, rival = yield from learning.choose_start(pupils)
-    yield from learning.describe(pupil)
+    candidate = baseline = candidates[0]
+    if len(candidates) > 1:
+        candidate, baseline = yield from learning.choose_start(candidates)
+    yield from learning.describe(candidate)
     if config.mode == "keep":
-        recalled = yield from _iter_own_kind(pupil.model, config, teacher, rehearsal, rehearsal_axes)
+        rehearsed = yield from _iter_own_kind(candidate.model, config, teacher, rehearsal, rehearsal_axes)
     else:
-        recalled = yield from learning.recall(pupil)
-    tuned = yield from learning.learn(pupil, recalled, rival)
+        rehearsed = yield from learning.prepare_rehearsal(candidate)
+    tuned = yield from learning.learn(candidate, rehearsed, baseline)
     yield clock.over()
     if folder is not None:
         yield FileSaved(save_model(tuned, model_path(folder, KIND)), kind="model")
@@ -136,6 +136,6 @@ def _iter_own_kind(
     settings = SegmentConfig(runtime="torch", precision="f32", device=config.device, threads=config.threads).as_known()
     return (
         yield from iter_rehearsal(
-            teacher or EmbeddingTeacher(model, settings), asked, model.config.normalization, RECALL
+            teacher or EmbeddingTeacher(model, settings), asked, model.config.normalization, REHEARSAL
         )
     )

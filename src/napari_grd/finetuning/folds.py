@@ -16,7 +16,7 @@ _TOUCHING = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LabeledRegion:
     """An object with the background nearest to it, or a piece of labeled background without an object.
 
     Attributes
@@ -66,52 +66,53 @@ def owners(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return found
 
 
-def lessons_of(owned: Sequence[NDArray[np.int64]]) -> list[Lesson]:
-    """All lessons of images, from the owners of their pixels."""
-    return [Lesson(number, int(one)) for number, owner in enumerate(owned) for one in np.unique(owner) if one]
+def labeled_regions(owned: Sequence[NDArray[np.int64]]) -> list[LabeledRegion]:
+    """All regions of images, from the owners of their pixels."""
+    return [LabeledRegion(number, int(one)) for number, owner in enumerate(owned) for one in np.unique(owner) if one]
 
 
-def divide(lessons: Sequence[Lesson], seed: int) -> list[list[Lesson]]:
-    """Divide lessons into two parts with objects in each.
+def divide(regions: Sequence[LabeledRegion], seed: int) -> list[list[LabeledRegion]]:
+    """Divide regions into two parts with objects in each.
 
     By images, if there are several with objects, because new images are what a model is for; else by objects.
 
     Parameters
     ----------
-    lessons : sequence of Lesson
+    regions : sequence of LabeledRegion
     seed : int
-        Of the order in which lessons are dealt out.
+        Of the order in which regions are dealt out.
 
     Returns
     -------
-    list of list of Lesson
+    list of list of LabeledRegion
         Two parts; empty with fewer than two objects.
 
     Examples
     --------
-    >>> [len(part) for part in divide([Lesson(0, owner) for owner in range(1, 6)], seed=0)]
+    >>> [len(part) for part in divide([LabeledRegion(0, owner) for owner in range(1, 6)], seed=0)]
     [3, 2]
-    >>> [{lesson.image for lesson in part} for part in divide([Lesson(0, 1), Lesson(1, 1), Lesson(1, 2)], seed=0)]
+    >>> regions = [LabeledRegion(0, 1), LabeledRegion(1, 1), LabeledRegion(1, 2)]
+    >>> [{region.image for region in part} for part in divide(regions, seed=0)]
     [{1}, {0}]
-    >>> divide([Lesson(0, 1)], seed=0)
+    >>> divide([LabeledRegion(0, 1)], seed=0)
     []
     """
-    objects = [lesson for lesson in lessons if lesson.is_object]
+    objects = [region for region in regions if region.is_object]
     if len(objects) < FOLDS:
         return []
-    images, counts = np.unique([lesson.image for lesson in objects], return_counts=True)
-    parts: list[list[Lesson]] = [[] for _ in range(FOLDS)]
+    images, counts = np.unique([region.image for region in objects], return_counts=True)
+    parts: list[list[LabeledRegion]] = [[] for _ in range(FOLDS)]
     if len(images) >= FOLDS:
         sizes, part_of = [0] * FOLDS, {}
         for image, count in sorted(zip(images.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1]):
             smallest = sizes.index(min(sizes))
             part_of[image] = smallest
             sizes[smallest] += count
-        for lesson in lessons:  # images without objects are dealt out in turn
-            parts[part_of.get(lesson.image, lesson.image % FOLDS)].append(lesson)
+        for region in regions:  # images without objects are dealt out in turn
+            parts[part_of.get(region.image, region.image % FOLDS)].append(region)
         return parts
     rng = np.random.default_rng(seed)
-    background = [lesson for lesson in lessons if not lesson.is_object]
+    background = [region for region in regions if not region.is_object]
     for kind in (objects, background):
         for turn, number in enumerate(rng.permutation(len(kind))):
             parts[turn % FOLDS].append(kind[number])
@@ -119,8 +120,8 @@ def divide(lessons: Sequence[Lesson], seed: int) -> list[list[Lesson]]:
 
 
 def without(
-    labels: NDArray[np.int64], owned: NDArray[np.int64], image: int, held: Sequence[Lesson]
+    labels: NDArray[np.int64], owned: NDArray[np.int64], image: int, held: Sequence[LabeledRegion]
 ) -> NDArray[np.int64]:
-    """Labels of an image in which the lessons that are held out are unlabeled."""
-    out = [lesson.owner for lesson in held if lesson.image == image]
+    """Labels of an image in which the regions that are held out are unlabeled."""
+    out = [region.owner for region in held if region.image == image]
     return np.where(np.isin(owned, out), IGNORED, labels)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_grd.finetuning.corrected_grid import GridImage
-from napari_grd.finetuning.folds import Lesson
+from napari_grd.finetuning.folds import LabeledRegion
 from napari_grd.graph.partition import partition_embedding
 from napari_grd.models.model import Model
 from napari_grd.teaching.base import TeacherPrediction
@@ -22,15 +22,15 @@ _MATCH = 0.5  # IoU of a found object
 
 
 @dataclass(frozen=True)
-class LessonScore:
-    """How a lesson is segmented.
+class RegionScore:
+    """How a region is segmented.
 
     Attributes
     ----------
     iou : float
         Of the best matching object; NaN for a piece of background.
     extra : int
-        Objects that lie mostly on the labeled pixels of the lesson and are not that match.
+        Objects that lie mostly on the labeled pixels of the region and are not that match.
     """
 
     iou: float
@@ -70,8 +70,8 @@ class HeldOut:
     iou_after: float
 
     @classmethod
-    def of(cls, before: Sequence[LessonScore], after: Sequence[LessonScore]) -> "HeldOut":
-        """From the scores of the same lessons."""
+    def of(cls, before: Sequence[RegionScore], after: Sequence[RegionScore]) -> "HeldOut":
+        """From the scores of the same regions."""
         objects = sum(score.is_object for score in before)
         return cls(objects, average_precision(before), average_precision(after), mean_iou(before), mean_iou(after))
 
@@ -99,7 +99,7 @@ class HeldOut:
         }
 
 
-def average_precision(scores: Iterable[LessonScore], match: float = _MATCH) -> float:
+def average_precision(scores: Iterable[RegionScore], match: float = _MATCH) -> float:
     """Found objects / (found + extra + missed objects); 0 without any."""
     scores = list(scores)
     objects = [score for score in scores if score.is_object]
@@ -108,25 +108,25 @@ def average_precision(scores: Iterable[LessonScore], match: float = _MATCH) -> f
     return found / every if every else 0.0
 
 
-def mean_iou(scores: Iterable[LessonScore]) -> float:
+def mean_iou(scores: Iterable[RegionScore]) -> float:
     """Mean IoU of objects with their best match; 0 without any."""
     values = [score.iou for score in scores if score.is_object]
     return float(np.mean(values)) if values else 0.0
 
 
-def mean_quality(scores: Sequence[LessonScore]) -> float:
-    """Mean quality of lessons; 0 without any."""
+def mean_quality(scores: Sequence[RegionScore]) -> float:
+    """Mean quality of regions; 0 without any."""
     return float(np.mean([score.quality for score in scores])) if scores else 0.0
 
 
-def score_lessons(
+def score_regions(
     model: Model,
     network: nn.Module,
     images: Sequence[GridImage],
     owned: Sequence[NDArray[np.int64]],
-    lessons: Sequence[Lesson],
-) -> list[LessonScore]:
-    """Segment a window around each lesson and compare.
+    regions: Sequence[LabeledRegion],
+) -> list[RegionScore]:
+    """Segment a window around each region and compare.
 
     Parameters
     ----------
@@ -137,23 +137,23 @@ def score_lessons(
     images : sequence of GridImage
     owned : sequence of (h, w) int64
         Owners of the pixels of each image, see :func:`~napari_grd.finetuning.folds.owners`.
-    lessons : sequence of Lesson
+    regions : sequence of LabeledRegion
 
     Returns
     -------
-    list of LessonScore
-        In the order of the lessons.
+    list of RegionScore
+        In the order of the regions.
     """
     scores = []
-    for lesson in lessons:
-        image = images[lesson.image]
-        mine = owned[lesson.image] == lesson.owner
+    for region in regions:
+        image = images[region.image]
+        mine = owned[region.image] == region.owner
         if not mine.any():  # an object that is lost on a much coarser grid
-            scores.append(LessonScore(0.0 if lesson.is_object else math.nan, 0))
+            scores.append(RegionScore(0.0 if region.is_object else math.nan, 0))
             continue
         box = _window(mine, image.labels.shape)
         found = predict_window(model, network, image.image[:, *box])
-        scores.append(_score(found.labels, image.labels[box], mine[box], lesson))
+        scores.append(_score(found.labels, image.labels[box], mine[box], region))
     return scores
 
 
@@ -186,25 +186,25 @@ def predict_window(model: Model, network: nn.Module, image: NDArray[np.float32])
 
 
 def _score(
-    found: NDArray[np.uint32], labels: NDArray[np.int64], mine: NDArray[np.bool_], lesson: Lesson
-) -> LessonScore:
+    found: NDArray[np.uint32], labels: NDArray[np.int64], mine: NDArray[np.bool_], region: LabeledRegion
+) -> RegionScore:
     areas = np.bincount(found.ravel())
     areas[0] = 0
     inside = np.bincount(found[mine], minlength=len(areas))
     mostly = (2 * inside >= areas) & (areas > 0)
-    if not lesson.is_object:
-        return LessonScore(math.nan, int(mostly.sum()))
-    target = labels == lesson.owner
+    if not region.is_object:
+        return RegionScore(math.nan, int(mostly.sum()))
+    target = labels == region.owner
     common = np.bincount(found[target], minlength=len(areas))
     common[0] = 0
     ious = common / np.maximum(areas + target.sum() - common, 1)
     best = int(ious.argmax())
     mostly[best] = False
-    return LessonScore(float(ious[best]), int(mostly.sum()))
+    return RegionScore(float(ious[best]), int(mostly.sum()))
 
 
 def _window(mine: NDArray[np.bool_], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The box of a lesson with context, within the image."""
+    """The box of a region with context, within the image."""
     box = []
     for axis, size in enumerate(shape):
         places = np.flatnonzero(mine.any(1 - axis))

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from napari_grd.config import FineTuneConfig
 from napari_grd.data.inputs import IGNORED
+from napari_grd.finetuning.candidate import Candidate, Improved
 from napari_grd.finetuning.choice import USEFUL, Distance, farthest_gain, is_clear_gain, is_gain
 from napari_grd.finetuning.clock import Clock
 from napari_grd.finetuning.corrected_grid import at_border
-from napari_grd.finetuning.folds import Lesson
-from napari_grd.finetuning.held_out import HeldOut, LessonScore, mean_quality
-from napari_grd.finetuning.pupil import Improved, Pupil
+from napari_grd.finetuning.folds import LabeledRegion
+from napari_grd.finetuning.held_out import HeldOut, RegionScore, mean_quality
 from napari_grd.finetuning.rehearsal import Rehearsal, iter_own_images
 from napari_grd.finetuning.result import card_changes, tuned_config
 from napari_grd.finetuning.run import FineTuningRun, Weights, blended, mean_weights
@@ -28,7 +28,7 @@ from napari_grd.jobs import Event, Job, Notice, PreviewImages, Progress, StepMet
 from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher
 
-RECALL, TRY = "Recalling what it knows", "Comparing models"
+REHEARSAL, TRY = "Preparing rehearsal", "Comparing models"
 _LOG_EVERY = 10
 _PREVIEW_EVERY = 6.0  # seconds between improved labels
 _CANDIDATE, _CANDIDATE_SECONDS = 1 / 20, 0.15  # steps of each model that is compared; share of the time of all
@@ -57,96 +57,102 @@ class Learning:
     def stopped(self) -> bool:
         return self.finish is not None and self.finish()
 
-    def choose_start(self, pupils: Sequence[Pupil]) -> Job[tuple[Pupil, Pupil]]:
+    def choose_start(self, candidates: Sequence[Candidate]) -> Job[tuple[Candidate, Candidate]]:
         """The model to train, and the one that segments the corrected objects best as it is.
 
         What fits a few objects of one image need not fit other images: the first model is trained unless another one is
         clearly better, both untrained and on held-out objects after a few steps.
         """
         known = []
-        for number, pupil in enumerate(pupils):
-            yield Progress(TRY, number, len(pupils))
-            known.append([pupil.rescaled[lesson] for lesson in pupil.lessons])
+        for number, candidate in enumerate(candidates):
+            yield Progress(TRY, number, len(candidates))
+            known.append([candidate.rescaled[region] for region in candidate.regions])
         qualities = [mean_quality(scores) for scores in known]
         best, chosen = int(np.argmax(qualities)), 0
-        others = [number for number in range(1, len(pupils)) if is_clear_gain(known[0], known[number])]
+        others = [number for number in range(1, len(candidates)) if is_clear_gain(known[0], known[number])]
         if others:
             compared = [0, *others]
-            learned: list[list[LessonScore]] = []
+            learned: list[list[RegionScore]] = []
             for number in compared:
-                learned.append((yield from self._after_few_steps(pupils[number], _CANDIDATE_SECONDS / len(compared))))
+                learned.append(
+                    (yield from self._after_few_steps(candidates[number], _CANDIDATE_SECONDS / len(compared)))
+                )
             clear = [at for at, scores in enumerate(learned) if at == 0 or is_clear_gain(learned[0], scores)]
             chosen = compared[max(clear, key=lambda at: mean_quality(learned[at]))]
         table = ", ".join(
-            f"{pupil.model.card.name} {value:.2f}" for pupil, value in zip(pupils, qualities, strict=True)
+            f"{candidate.model.card.name} {value:.2f}" for candidate, value in zip(candidates, qualities, strict=True)
         )
-        name = pupils[chosen].model.card.name
+        name = candidates[chosen].model.card.name
         yield Notice(f"Learning starts from {name} (quality of the corrected objects before: {table}).", None)
-        return pupils[chosen], pupils[best]
+        return candidates[chosen], candidates[best]
 
-    def _after_few_steps(self, pupil: Pupil, seconds: float) -> Job[list[LessonScore]]:
+    def _after_few_steps(self, candidate: Candidate, seconds: float) -> Job[list[RegionScore]]:
         """Scores of a part of the corrections, trained a little on the rest or, if better, untrained."""
-        held = pupil.folds[0] if pupil.folds else pupil.lessons
-        run = pupil.run(None, held if pupil.folds else ())
+        held = candidate.folds[0] if candidate.folds else candidate.regions
+        run = candidate.run(None, held if candidate.folds else ())
         yield from self._train(run, max(1, round(_CANDIDATE * self.config.steps)), seconds, 0.0)
-        yield from self._show(pupil, run)
-        learned = pupil.score(run.averaged_weights(), 1.0, held)
-        return max(learned, [pupil.rescaled[lesson] for lesson in held], key=mean_quality)
+        yield from self._show(candidate, run)
+        learned = candidate.score(run.averaged_weights(), 1.0, held)
+        return max(learned, [candidate.rescaled[region] for region in held], key=mean_quality)
 
-    def describe(self, pupil: Pupil) -> Iterator[Event]:
+    def describe(self, candidate: Candidate) -> Iterator[Event]:
         """Notices about the corrections."""
-        edges = sum(len(at_border(image.labels)) for image in pupil.images)
-        if edges >= pupil.objects:
+        edges = sum(len(at_border(image.labels)) for image in candidate.images)
+        if edges >= candidate.objects:
             yield Notice(
-                f"All {pupil.objects} corrected objects touch the border of their image, so that neither their size"
+                f"All {candidate.objects} corrected objects touch the border of their image, so that neither their size"
                 " nor their shape is known. Correct some inside the image, too."
             )
-        grid = pupil.model.config.grid_diameter
-        if self.config.mode == "keep" and grid is not None and abs(pupil.alone[0].scale / pupil.scale - 1) > _OTHER:
+        grid = candidate.model.config.grid_diameter
+        if (
+            self.config.mode == "keep"
+            and grid is not None
+            and abs(candidate.alone[0].scale / candidate.scale - 1) > _OTHER
+        ):
             yield Notice(
-                "The model keeps the size of objects that it knows. Segment images like these with an object diameter"
-                f" of {grid / pupil.scale:.0f} pixels."
+                "The model keeps its object size. Segment images like these with an object diameter"
+                f" of {grid / candidate.scale:.0f} pixels."
             )
-        if not pupil.folds:
+        if not candidate.folds:
             yield Notice(
                 "There is one corrected object, so that none can be held out to see whether learning helps: the model"
                 " learns cautiously. Correct two objects or more."
             )
 
-    def recall(self, pupil: Pupil) -> Job[Rehearsal | None]:
+    def prepare_rehearsal(self, candidate: Candidate) -> Job[Rehearsal | None]:
         """The corrected images themselves, if the model (or the teacher) is of use on them."""
         if not self.config.rehearsal or self.config.batch < 2:
             return None
-        if self.teacher is None and mean_quality(list(pupil.rescaled.values())) < USEFUL:
+        if self.teacher is None and mean_quality(list(candidate.rescaled.values())) < USEFUL:
             return None
         if not self.others:
-            images, raw = pupil.images, list(self.raw)
+            images, raw = candidate.images, list(self.raw)
         else:
             unknown = [np.full(image.shape[1:], IGNORED, np.int64) for image in self.others]
-            images = [*pupil.images, *pupil.see(self.others, unknown)]
+            images = [*candidate.images, *candidate.see(self.others, unknown)]
             raw = [*self.raw, *self.others]
-        said = None
+        predictions = None
         if self.teacher is not None:
-            said = []
+            predictions = []
             for number, image in enumerate(raw):
-                yield Progress(RECALL, number, len(raw))
-                said.append(self.teacher.predict(image))
-        return (yield from iter_own_images(pupil.frozen, images, RECALL, self.config.seed, said))
+                yield Progress(REHEARSAL, number, len(raw))
+                predictions.append(self.teacher.predict(image))
+        return (yield from iter_own_images(candidate.frozen, images, REHEARSAL, self.config.seed, predictions))
 
-    def learn(self, pupil: Pupil, recalled: Rehearsal | None, rival: Pupil) -> Job[Model]:
-        """The fine-tuned model, or the rival as it is: the model that segments the corrected objects best untrained."""
-        if not pupil.folds:
-            return (yield from self._alone(pupil, recalled, rival))
+    def learn(self, candidate: Candidate, rehearsal: Rehearsal | None, baseline: Candidate) -> Job[Model]:
+        """The fine-tuned model, or the unchanged baseline: the best untrained model on the corrected objects."""
+        if not candidate.folds:
+            return (yield from self._alone(candidate, rehearsal, baseline))
         blends = [share * self._most for share in _BLENDS]
-        scored: list[Lesson] = []
-        tried: dict[Distance, list[LessonScore]] = {}
+        scored: list[LabeledRegion] = []
+        tried: dict[Distance, list[RegionScore]] = {}
         passed: dict[int, list[Weights]] = {}
-        for fold in pupil.folds:
-            yield from self._trial(pupil, fold, recalled, blends, tried, passed)
+        for fold in candidate.folds:
+            yield from self._trial(candidate, fold, rehearsal, blends, tried, passed)
             scored += fold
             if self.stopped:
                 break
-        before, rescaled = ([known[lesson] for lesson in scored] for known in (rival.before, pupil.rescaled))
+        before, rescaled = ([known[region] for region in scored] for known in (baseline.before, candidate.rescaled))
         tried = {at: scores for at, scores in tried.items() if len(scores) == len(scored)}
         tried[Distance(0, 0.0)] = rescaled
         best = farthest_gain(before, tried)
@@ -155,27 +161,27 @@ class Learning:
         if mean_quality(rescaled) < USEFUL and is_gain(before, tried[last]):
             best = last
         if best is None:
-            return (yield from self._unchanged(rival, before, tried))
+            return (yield from self._unchanged(baseline, before, tried))
         held_out = HeldOut.of(before, tried[best])
         yield StepMetrics(self.clock.step, held_out.on_card(), kind="held-out")
         if best.steps == 0:
-            return self._tuned(pupil, pupil.model.network.state_dict(), 0.0, 0, held_out)
+            return self._tuned(candidate, candidate.model.network.state_dict(), 0.0, 0, held_out)
         weights = mean_weights(passed[best.steps])
         if self.stopped:
-            return self._tuned(pupil, weights, best.blend, best.steps, held_out)
+            return self._tuned(candidate, weights, best.blend, best.steps, held_out)
         if best != last:  # as far as in the trials, with all corrections
-            run = pupil.run(recalled)
-            yield from self._train(run, best.steps, 1.0, 0.0, pupil)
-            return self._tuned(pupil, run.averaged_weights(), best.blend, run.steps, held_out)
+            run = candidate.run(rehearsal)
+            yield from self._train(run, best.steps, 1.0, 0.0, candidate)
+            return self._tuned(candidate, run.averaged_weights(), best.blend, run.steps, held_out)
         # It was still improving.
-        run = pupil.run(recalled, start=weights)
+        run = candidate.run(rehearsal, start=weights)
         rest = max(1, self.config.steps - self.clock.step)
-        yield from self._train(run, rest, 1.0, _TRIAL, pupil, to_end=True)
+        yield from self._train(run, rest, 1.0, _TRIAL, candidate, to_end=True)
         weights = run.averaged_weights()
-        everything = pupil.score(weights, self._most, pupil.lessons)
-        if mean_quality(everything) < mean_quality([rival.before[lesson] for lesson in rival.lessons]):
-            return (yield from self._unchanged(rival, before, tried))
-        return self._tuned(pupil, weights, self._most, best.steps + run.steps, held_out)
+        everything = candidate.score(weights, self._most, candidate.regions)
+        if mean_quality(everything) < mean_quality([baseline.before[region] for region in baseline.regions]):
+            return (yield from self._unchanged(baseline, before, tried))
+        return self._tuned(candidate, weights, self._most, best.steps + run.steps, held_out)
 
     @property
     def _most(self) -> float:
@@ -183,25 +189,25 @@ class Learning:
 
     def _trial(
         self,
-        pupil: Pupil,
-        held: Sequence[Lesson],
-        recalled: Rehearsal | None,
+        candidate: Candidate,
+        held: Sequence[LabeledRegion],
+        rehearsal: Rehearsal | None,
         blends: Sequence[float],
-        tried: dict[Distance, list[LessonScore]],
+        tried: dict[Distance, list[RegionScore]],
         passed: dict[int, list[Weights]],
     ) -> Job[None]:
         """Train without a fold and score it on the way: adds scores and weights at each distance."""
-        run = pupil.run(recalled, held)
+        run = candidate.run(rehearsal, held)
         most = max(1, round(_TRIAL * self.config.steps))
         for at in sorted({max(1, round(_PART * most)), most}):
             if self.stopped and run.steps:
                 return
             part = at - run.steps
-            yield from self._train(run, part, _TRIAL * part / most, 0.0, pupil)
+            yield from self._train(run, part, _TRIAL * part / most, 0.0, candidate)
             weights = run.averaged_weights()
             passed.setdefault(at, []).append(weights)
             for blend in blends:
-                tried.setdefault(Distance(at, blend), []).extend(pupil.score(weights, blend, held))
+                tried.setdefault(Distance(at, blend), []).extend(candidate.score(weights, blend, held))
 
     def _train(
         self,
@@ -209,7 +215,7 @@ class Learning:
         most: int,
         seconds: float,
         start: float,
-        shown: Pupil | None = None,
+        shown: Candidate | None = None,
         *,
         to_end: bool = False,
     ) -> Job[None]:
@@ -229,49 +235,51 @@ class Learning:
             if self.stopped or (to_end and self.clock.share >= 1):
                 return
 
-    def _show(self, pupil: Pupil, run: FineTuningRun) -> Iterator[Event]:
+    def _show(self, candidate: Candidate, run: FineTuningRun) -> Iterator[Event]:
         if self.improved is None or time.monotonic() - self._shown < _PREVIEW_EVERY:
             return
-        network = blended(pupil.model.network, run.averaged_weights(), self._most)
+        network = blended(candidate.model.network, run.averaged_weights(), self._most)
         yield PreviewImages(
-            self.clock.step, self.improved(replace(pupil.model, network=network, config=tuned_config(pupil)))
+            self.clock.step, self.improved(replace(candidate.model, network=network, config=tuned_config(candidate)))
         )
         self._shown = time.monotonic()
 
-    def _alone(self, pupil: Pupil, recalled: Rehearsal | None, rival: Pupil) -> Job[Model]:
+    def _alone(self, candidate: Candidate, rehearsal: Rehearsal | None, baseline: Candidate) -> Job[Model]:
         """With a single object, a short distance; none if the model is right."""
-        scores = [rival.before[lesson] for lesson in rival.lessons]
+        scores = [baseline.before[region] for region in baseline.regions]
         share, blend = _ALONE
-        run = pupil.run(recalled)
-        yield from self._train(run, max(1, round(share * self.config.steps)), share, 0.0, pupil)
+        run = candidate.run(rehearsal)
+        yield from self._train(run, max(1, round(share * self.config.steps)), share, 0.0, candidate)
         weights = run.averaged_weights()
         blend = min(blend, self._most)
-        if not is_gain(scores, pupil.score(weights, blend, pupil.lessons)):
-            yield self._nothing(rival, "not even on the corrected object")
-            return rival.model
-        return self._tuned(pupil, weights, blend, run.steps, None)
+        if not is_gain(scores, candidate.score(weights, blend, candidate.regions)):
+            yield self._nothing(baseline, "not even on the corrected object")
+            return baseline.model
+        return self._tuned(candidate, weights, blend, run.steps, None)
 
     def _unchanged(
-        self, rival: Pupil, before: Sequence[LessonScore], tried: dict[Distance, list[LessonScore]]
+        self, baseline: Candidate, before: Sequence[RegionScore], tried: dict[Distance, list[RegionScore]]
     ) -> Job[Model]:
         best = max(tried.values(), key=mean_quality) if tried else before
         held_out = HeldOut.of(before, best)
         yield StepMetrics(self.clock.step, HeldOut.of(before, before).on_card(), kind="held-out")
         yield self._nothing(
-            rival,
+            baseline,
             f"on {held_out.objects} held-out objects AP50 was {held_out.ap50_before:.2f} and at best"
             f" {held_out.ap50_after:.2f}, mean IoU {held_out.iou_before:.2f} and {held_out.iou_after:.2f}",
         )
-        return rival.model
+        return baseline.model
 
     @staticmethod
-    def _nothing(rival: Pupil, why: str) -> Notice:
+    def _nothing(baseline: Candidate, why: str) -> Notice:
         return Notice(
-            f"Nothing was gained by learning: {why}. The result is the model {rival.model.card.name} as it is."
+            f"Nothing was gained by learning: {why}. The result is the model {baseline.model.card.name} as it is."
             " Correct more objects, especially those that it gets wrong."
         )
 
-    def _tuned(self, pupil: Pupil, weights: Weights, blend: float, steps: int, held_out: HeldOut | None) -> Model:
-        network = blended(pupil.model.network, weights, blend)
-        model = replace(pupil.model, network=network, config=tuned_config(pupil))
-        return model.with_card(**card_changes(pupil, self.teacher, steps, blend, held_out))
+    def _tuned(
+        self, candidate: Candidate, weights: Weights, blend: float, steps: int, held_out: HeldOut | None
+    ) -> Model:
+        network = blended(candidate.model.network, weights, blend)
+        model = replace(candidate.model, network=network, config=tuned_config(candidate))
+        return model.with_card(**card_changes(candidate, self.teacher, steps, blend, held_out))

@@ -128,18 +128,22 @@ def iter_rehearsal(
     examples, layout = [], None
     for done, image in enumerate(images):
         yield watch.progress(done)
-        said = teacher.predict(image)
-        check_prediction(said, image.shape[1:])
-        layout = layout_of(said)
+        prediction = teacher.predict(image)
+        check_prediction(prediction, image.shape[1:])
+        layout = layout_of(prediction)
         normalized = normalize_whole(image, config)
-        output = None if layout is None else stacked(said, layout)
-        examples.append(Example(f"rehearsal {done}", normalized, said.labels.astype(np.int64), output))
+        output = None if layout is None else stacked(prediction, layout)
+        examples.append(Example(f"rehearsal {done}", normalized, prediction.labels.astype(np.int64), output))
     yield watch.progress(len(images))
     return Rehearsal(examples, layout)
 
 
 def iter_own_images(
-    model: Model, images: Sequence[GridImage], stage: str, seed: int, said: Sequence[TeacherPrediction] | None = None
+    model: Model,
+    images: Sequence[GridImage],
+    stage: str,
+    seed: int,
+    predictions: Sequence[TeacherPrediction] | None = None,
 ) -> Job[Rehearsal]:
     """What a model, or a teacher, predicts on the corrected images, away from the corrections.
 
@@ -153,7 +157,7 @@ def iter_own_images(
         Name of the stage in progress events.
     seed : int
         Decides which windows of the images are used.
-    said : sequence of TeacherPrediction, optional
+    predictions : sequence of TeacherPrediction, optional
         A teacher's predictions of the images; default: the model's.
 
     Returns
@@ -170,10 +174,10 @@ def iter_own_images(
         grid = images[number]
         starts = [int(rng.integers(0, max(0, size - _OWN_SIDE) + 1)) for size in grid.labels.shape]
         box = tuple(slice(start, start + _OWN_SIDE) for start in starts)
-        if said is None:
+        if predictions is None:
             prediction = predict_window(model, model.network, grid.image[:, *box])
         else:
-            prediction = _cut(said[number], grid.labels.shape, box)
+            prediction = _cut(predictions[number], grid.labels.shape, box)
         layout = layout_of(prediction)
         output = None if layout is None else stacked(prediction, layout)
         labels = np.where(grid.labels[box] >= 0, IGNORED, prediction.labels.astype(np.int64))
@@ -182,12 +186,12 @@ def iter_own_images(
     return Rehearsal(examples, layout)
 
 
-def _cut(said: TeacherPrediction, shape: tuple[int, ...], box: tuple[slice, ...]) -> TeacherPrediction:
+def _cut(prediction: TeacherPrediction, shape: tuple[int, ...], box: tuple[slice, ...]) -> TeacherPrediction:
     """A window of a prediction on the grid. Affinities have lengths in pixels, so that they cannot be rescaled."""
-    foreground, embeddings, affinities = said.foreground, said.embeddings, said.affinities
+    foreground, embeddings, affinities = prediction.foreground, prediction.embeddings, prediction.affinities
     return TeacherPrediction(
-        nearest(said.labels, shape)[box],
+        nearest(prediction.labels, shape)[box],
         None if foreground is None else rescale_image(foreground[None], shape)[0][box],
         None if embeddings is None else rescale_image(embeddings, shape)[:, *box],
-        None if affinities is None or said.labels.shape != shape else affinities[:, *box],
+        None if affinities is None or prediction.labels.shape != shape else affinities[:, *box],
     )

@@ -4,8 +4,8 @@ from datetime import date
 from typing import Any
 
 import napari_grd
+from napari_grd.finetuning.candidate import Candidate
 from napari_grd.finetuning.held_out import HeldOut
-from napari_grd.finetuning.pupil import Pupil
 from napari_grd.models.model import ModelConfig
 from napari_grd.teaching.base import Teacher
 
@@ -13,29 +13,29 @@ KIND = "tuned"
 """Name of the result's file, and the end of its model's name."""
 
 
-def tuned_config(pupil: Pupil) -> ModelConfig:
+def tuned_config(candidate: Candidate) -> ModelConfig:
     """The model's config; for these images it carries their size, and segments them at that size by default."""
-    known = pupil.model.config
-    if pupil.config.mode == "keep" or pupil.diameter is None:
+    known = candidate.model.config
+    if candidate.config.mode == "keep" or candidate.diameter is None:
         return known
-    inverted = any(image.inverted for image in pupil.images)
-    grid = known.grid_diameter or pupil.diameter * pupil.scale
+    inverted = any(image.inverted for image in candidate.images)
+    grid = known.grid_diameter or candidate.diameter * candidate.scale
     return known.replace(
-        object_diameter=grid / pupil.scale, scale=pupil.scale, contrast=known.contrast if inverted else None
+        object_diameter=grid / candidate.scale, scale=candidate.scale, contrast=known.contrast if inverted else None
     )
 
 
 def card_changes(
-    pupil: Pupil, teacher: Teacher | None, steps: int, blend: float, held_out: HeldOut | None
+    candidate: Candidate, teacher: Teacher | None, steps: int, blend: float, held_out: HeldOut | None
 ) -> dict[str, Any]:
     """Changes of the card; earlier scores are cleared because the weights changed."""
-    card = pupil.model.card
+    card = candidate.model.card
     restrictions = (card.restrictions, getattr(teacher, "restrictions", ""))
-    recipe = {**pupil.config.on_disk(), "steps_taken": steps, "blend_taken": blend, "started_from": card.name}
+    recipe = {**candidate.config.on_disk(), "steps_taken": steps, "blend_taken": blend, "started_from": card.name}
     return {
         "name": card.name if card.name.endswith(f"-{KIND}") else f"{card.name}-{KIND}",
-        "summary": f"{card.summary.rstrip('.')}; fine-tuned on {pupil.objects} corrected objects of"
-        f" {len(pupil.images)} images",
+        "summary": f"{card.summary.rstrip('.')}; fine-tuned on {candidate.objects} corrected objects of"
+        f" {len(candidate.images)} images",
         "recipe": {**card.recipe, "fine_tune": recipe},
         "scores": {} if held_out is None else held_out.on_card(),
         "restrictions": " ".join(dict.fromkeys(filter(None, restrictions))),

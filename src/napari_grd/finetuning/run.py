@@ -30,7 +30,7 @@ class FineTuningRun:
         It is not changed.
     windows : sequence of Example
         Windows around labeled pixels.
-    recalled : Rehearsal or None
+    rehearsal : Rehearsal or None
         What is rehearsed.
     config : FineTuneConfig
     start : mapping of str to Tensor, optional
@@ -43,7 +43,7 @@ class FineTuningRun:
         self,
         model: Model,
         windows: Sequence[Example],
-        recalled: Rehearsal | None,
+        rehearsal: Rehearsal | None,
         config: FineTuneConfig,
         start: Weights | None = None,
         features: FeatureCache | None = None,
@@ -55,7 +55,7 @@ class FineTuningRun:
         if features is not None:
             for module in cast(SplitNetwork, network).encoder:
                 module.requires_grad_(False)
-        self._step = FineTuningStep(replace(model, network=network), list(windows), recalled, config, features)
+        self._step = FineTuningStep(replace(model, network=network), list(windows), rehearsal, config, features)
         self._network = network
         self._average = averaged(network, _EMA)
         self.steps = 0

@@ -35,7 +35,7 @@ class FineTuningStep:
         Its network is trained in place, in evaluation mode.
     windows : list of Example
         Windows around labeled pixels, see :func:`~napari_grd.finetuning.labeled_windows.labeled_windows`.
-    recalled : Rehearsal or None
+    rehearsal : Rehearsal or None
         The rehearsal patches.
     config : FineTuneConfig
         The recipe.
@@ -48,7 +48,7 @@ class FineTuningStep:
         self,
         model: Model,
         windows: list[Example],
-        recalled: Rehearsal | None,
+        rehearsal: Rehearsal | None,
         config: FineTuneConfig,
         features: FeatureCache | None = None,
     ) -> None:
@@ -60,7 +60,7 @@ class FineTuningStep:
         settings = DistillConfig(
             background="class" if model.config.foreground else "ignore", weights=GRAPHS, seed=config.seed
         )
-        rehearsed = 0 if recalled is None else min(max(1, round(config.batch * config.rehearsal)), config.batch - 1)
+        rehearsed = 0 if rehearsal is None else min(max(1, round(config.batch * config.rehearsal)), config.batch - 1)
         self._known = PatchSampler(
             windows,
             batch=config.batch - rehearsed,
@@ -71,17 +71,17 @@ class FineTuningStep:
         )
         self._learn = SparseObjective(settings, model.config.offsets)
         self._recalled = self._keep = None
-        if recalled is not None:
+        if rehearsal is not None:
             self._recalled = PatchSampler(
-                recalled.examples,
+                rehearsal.examples,
                 batch=rehearsed,
                 patch=config.patch,
                 augment=_TURNS,
                 seed=config.seed,
-                layout=recalled.layout,
-                views=None if features is None else views(len(recalled.examples)),
+                layout=rehearsal.layout,
+                views=None if features is None else views(len(rehearsal.examples)),
             )
-            self._keep = _objective(model, recalled, settings)
+            self._keep = _objective(model, rehearsal, settings)
 
     def __call__(self, number: int, share: float) -> dict[str, float]:
         """Make a step.
@@ -137,16 +137,16 @@ class FineTuningStep:
         return terms
 
 
-def _objective(model: Model, recalled: Rehearsal, settings: DistillConfig) -> Objective:
+def _objective(model: Model, rehearsal: Rehearsal, settings: DistillConfig) -> Objective:
     """The objective of rehearsal patches."""
-    if recalled.layout is None:
+    if rehearsal.layout is None:
         return Objective(settings, model.config.offsets)
     weights = settings.weights
-    if recalled.layout.embedding == 0 and not recalled.layout.affinities:
+    if rehearsal.layout.embedding == 0 and not rehearsal.layout.affinities:
         weights = weights.replace(affinity=1.0)
-    elif recalled.layout.embedding != model.embedding_channels:
+    elif rehearsal.layout.embedding != model.embedding_channels:
         weights = weights.replace(node=0.0)  # nodes are compared channel by channel
-    quiet = settings.replace(foreground_weight=0.0 if recalled.layout.foreground else 1.0)
+    quiet = settings.replace(foreground_weight=0.0 if rehearsal.layout.foreground else 1.0)
     return DistillationObjective(
-        quiet.replace(weights=weights.model_dump()), model.config.offsets, layout=recalled.layout
+        quiet.replace(weights=weights.model_dump()), model.config.offsets, layout=rehearsal.layout
     )

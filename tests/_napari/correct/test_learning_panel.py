@@ -116,7 +116,7 @@ def test_what_it_knows_can_be_kept(
     part = dock.toolbox.learn
     part.mode.setFocus()
     QTest.keyClick(part.mode, Qt.Key.Key_Down)
-    assert part.mode.currentText() == "Keep what it knows"
+    assert part.mode.currentText() == "Keep previous performance"
     learn(dock, qtbot)
     assert part._learned.model.card.recipe["fine_tune"]["mode"] == "keep"
     assert part._learned.model.config == state_of(viewer).get("tiny").config

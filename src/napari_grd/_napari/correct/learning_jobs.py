@@ -174,8 +174,8 @@ def iter_learn(
             labels.append(segmented)
     others = [np.asarray(source.read(0, plane)) for source, plane in learning.untouched]
     size = learning.view.object_diameter
-    told: float | Literal["auto"] = "auto" if size is None else size
-    config = learning.config.replace(object_diameter=told)
+    diameter: float | Literal["auto"] = "auto" if size is None else size
+    config = learning.config.replace(object_diameter=diameter)
     scores: dict[str, float] = {}
 
     def improved(model: "Model") -> dict[str, NDArray[np.uint32]]:
@@ -191,11 +191,11 @@ def iter_learn(
         runtime="torch",
         device=learning.view.device,
         threads=learning.view.threads,
-        object_diameter=told if config.mode == "keep" else "auto",
+        object_diameter=diameter if config.mode == "keep" else "auto",
     )
     teacher = None
     if learning.teach is not None:
-        teach = learning.teach.replace(fine_tune=learning.teach.fine_tune.replace(object_diameter=told))
+        teach = learning.teach.replace(fine_tune=learning.teach.fine_tune.replace(object_diameter=diameter))
         taught = yield from relay(
             iter_teach_on_layers(known, images, corrections, labels, teach, learning.more, get_model, threads, finish),
             noted,

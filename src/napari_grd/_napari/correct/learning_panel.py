@@ -45,11 +45,14 @@ _TIP = (
     "Fine-tune the model on the verified and corrected objects of all open images, in the background, in about a"
     " minute. Objects that are held out decide how far it goes; if nothing is gained it stays as it is."
 )
-_MODES: dict[str, Literal["these_images", "keep"]] = {"Only these images": "these_images", "Keep what it knows": "keep"}
+_MODES: dict[str, Literal["these_images", "keep"]] = {
+    "Only these images": "these_images",
+    "Keep previous performance": "keep",
+}
 _TEACH = "Teach the teacher"
 _MODE_TIP = (
     "Only these images: as good as possible on images like these.\n"
-    "Keep what it knows: as good as before on the model's own kind of images, too, which learns less.\n"
+    "Keep previous performance: as good as before on the model's own kind of images, too, which learns less.\n"
     "Teach the teacher: a large model learns from the corrections, and a student is distilled from it on all open"
     " images, in about eight minutes. The teacher is the chosen model, if it is one, or the built-in nuclei-teacher."
 )

@@ -15,8 +15,8 @@ from napari_grd.data.dataset import Example
 from napari_grd.errors import ConfigError
 from napari_grd.finetuning.corrected_grid import GridImage, corrected_diameter, on_grid
 from napari_grd.finetuning.features import FeatureCache, learns_in_decoder
-from napari_grd.finetuning.folds import Lesson, divide, lessons_of, owners, without
-from napari_grd.finetuning.held_out import LessonScore, score_lessons
+from napari_grd.finetuning.folds import LabeledRegion, divide, labeled_regions, owners, without
+from napari_grd.finetuning.held_out import RegionScore, score_regions
 from napari_grd.finetuning.labeled_windows import labeled_windows
 from napari_grd.finetuning.rehearsal import Rehearsal
 from napari_grd.finetuning.run import FineTuningRun, Weights, blended
@@ -28,7 +28,7 @@ Improved = Callable[[Model], Mapping[str, Any]]
 """Called with the model so far; returns named images to show."""
 
 
-class Pupil:
+class Candidate:
     """A model, the corrected images on its grid, and their division into folds.
 
     Parameters
@@ -56,14 +56,14 @@ class Pupil:
         self.frozen = replace(model, network=copy.deepcopy(model.network).to("cpu").eval())
         self._raw, self._labels = images, labels
         self.features = FeatureCache() if learns_in_decoder(model, config) else None
-        told = config.object_diameter
-        self.diameter = corrected_diameter(labels) if told == "auto" else told
-        settings = SegmentConfig(object_diameter="auto" if told == "auto" else None)
+        diameter = config.object_diameter
+        self.diameter = corrected_diameter(labels) if diameter == "auto" else diameter
+        settings = SegmentConfig(object_diameter="auto" if diameter == "auto" else None)
         self.images = on_grid(model, images, labels, settings, self.diameter)
         self._owners = [owners(known) for known in labels]
         self.owned = self._on(self.images)
-        self.lessons = lessons_of(self._owners)
-        self.folds = divide(self.lessons, config.seed)
+        self.regions = labeled_regions(self._owners)
+        self.folds = divide(self.regions, config.seed)
 
     @property
     def scale(self) -> float:
@@ -73,12 +73,12 @@ class Pupil:
     @property
     def objects(self) -> int:
         """Number of corrected objects."""
-        return sum(lesson.is_object for lesson in self.lessons)
+        return sum(region.is_object for region in self.regions)
 
     @cached_property
-    def before(self) -> dict[Lesson, LessonScore]:
+    def before(self) -> dict[LabeledRegion, RegionScore]:
         """Scores of the model as it segments these images by itself: at the scale that it finds."""
-        return dict(zip(self.lessons, self._score(self.frozen.network, self.lessons, self.alone), strict=True))
+        return dict(zip(self.regions, self._score(self.frozen.network, self.regions, self.alone), strict=True))
 
     @cached_property
     def alone(self) -> list[GridImage]:
@@ -86,9 +86,9 @@ class Pupil:
         return on_grid(self.model, self._raw, self._labels)
 
     @cached_property
-    def rescaled(self) -> dict[Lesson, LessonScore]:
+    def rescaled(self) -> dict[LabeledRegion, RegionScore]:
         """Scores of the model at the scale of the corrected objects, before it learned anything."""
-        return dict(zip(self.lessons, self._score(self.frozen.network, self.lessons, self.images), strict=True))
+        return dict(zip(self.regions, self._score(self.frozen.network, self.regions, self.images), strict=True))
 
     def see(self, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[np.int64]]) -> list[GridImage]:
         """Other images, at the same scale."""
@@ -96,27 +96,29 @@ class Pupil:
         settings = SegmentConfig() if grid is None else SegmentConfig(object_diameter=grid / self.scale)
         return on_grid(self.model, images, labels, settings)
 
-    def score(self, weights: Weights, blend: float, lessons: Sequence[Lesson]) -> list[LessonScore]:
+    def score(self, weights: Weights, blend: float, regions: Sequence[LabeledRegion]) -> list[RegionScore]:
         """Scores of fine-tuned weights."""
-        return self._score(blended(self.model.network, weights, blend), lessons, self.images)
+        return self._score(blended(self.model.network, weights, blend), regions, self.images)
 
     def run(
-        self, recalled: Rehearsal | None, held: Sequence[Lesson] = (), start: Weights | None = None
+        self, rehearsal: Rehearsal | None, held: Sequence[LabeledRegion] = (), start: Weights | None = None
     ) -> FineTuningRun:
-        """A training without the lessons that are held out."""
-        return FineTuningRun(self.model, self._windows(held), recalled, self.config, start, self.features)
+        """A training without the regions that are held out."""
+        return FineTuningRun(self.model, self._windows(held), rehearsal, self.config, start, self.features)
 
-    def _windows(self, held: Sequence[Lesson]) -> list[Example]:
+    def _windows(self, held: Sequence[LabeledRegion]) -> list[Example]:
         found: list[Example] = []
         for number, (image, owned) in enumerate(zip(self.images, self.owned, strict=True)):
             labels = without(image.labels, owned, number, held)
             found += labeled_windows(f"image {number}", image.image, labels, self.config.patch)
         return found
 
-    def _score(self, network: nn.Module, lessons: Sequence[Lesson], images: Sequence[GridImage]) -> list[LessonScore]:
+    def _score(
+        self, network: nn.Module, regions: Sequence[LabeledRegion], images: Sequence[GridImage]
+    ) -> list[RegionScore]:
         owned = self.owned if images is self.images else self._on(images)
         with cpu_threads(self.config.threads):
-            return score_lessons(self.model, network, images, owned, lessons)
+            return score_regions(self.model, network, images, owned, regions)
 
     def _on(self, images: Sequence[GridImage]) -> list[NDArray[np.int64]]:
         return [nearest(one, image.labels.shape) for one, image in zip(self._owners, images, strict=True)]
