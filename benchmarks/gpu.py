@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 import napari_grd as grd
+import volumes
 from common import FLUORESCENCE, ORIGIN, load, score
 from distillation import OFF
 from domains import DOMAINS, PATCH, domain_pairs, simulate
@@ -49,6 +50,7 @@ NETWORKS = {  # the students that are compared, by the name of their files
     "subpixel_unet": NetworkConfig(name="subpixel_unet"),
     "refined_unet": NetworkConfig(name="refined_unet"),
 }
+MALA_TEACHER = "mala:12,60,300,1500"  # 84.0 M parameters
 FEW = 5  # labeled images
 GAP_STEPS = 4000
 NETWORK_STEPS = 4000
@@ -88,6 +90,10 @@ def plan() -> list[Task]:
     for seed in range(3):
         tasks += [Task(f"many/tissue/none/{seed}")]
         tasks += [Task(f"many/tissue/all/{seed}", ("ask/tissue",))]
+    tasks += [Task("volume/neurites/teacher")]
+    for seed in range(3):
+        tasks += [Task(f"volume/neurites/none/{seed}")]
+        tasks += [Task(f"volume/neurites/{arm}/{seed}", ("volume/neurites/teacher",)) for arm in ("instances", "all")]
     return tasks
 
 
@@ -116,6 +122,9 @@ class Workshop:
         """File that shows that a task is finished."""
         if name == "simulate":
             return self.out / "simulated.npz"
+        if name.startswith("volume/"):
+            _, domain, *run = name.split("/")
+            return self.out / "volumes" / domain / f"{'-'.join(run)}.grd.safetensors"
         if name.startswith("ask/"):
             return self.out / f"{name.replace('/', '-')}.done"
         return self.out / f"{name.replace('/', '-')}.grd.safetensors"
@@ -132,6 +141,7 @@ class Workshop:
             "ask": self._ask,
             "few": self._few,
             "many": self._few,
+            "volume": self._volume,
         }[kind](name, *rest)
 
     def _simulate(self, name: str) -> None:
@@ -234,6 +244,25 @@ class Workshop:
             )
         self._keep(name, model, "tissue")
 
+    def _volume(self, name: str, domain: str, arm: str, seed: str = "0") -> None:
+        flags = ["--domain", domain, "--out", str(self.result(name).parent), "--steps", str(self._steps(GAP_STEPS))]
+        flags += ["--workers", str(self.workers), "--teacher", MALA_TEACHER, "--minutes", str(self.minutes)]
+        flags += ["--patch", "56", "--depth", "25", "--batch", "2"]
+        if self.miniature:
+            flags += [
+                "--teacher",
+                "resunet3d:2,2,2,2,2",
+                "--batch",
+                "1",
+                "--patch",
+                "32",
+                "--depth",
+                "8",
+                "--steps",
+                "2",
+            ]
+        volumes.keep(volumes.parse(flags), volumes.Run(arm, int(seed)))
+
     def _pairs(self, domain: str) -> tuple[list[Any], list[Any]]:
         found = list(domain_pairs(domain, self.result("simulate")))[:: 20 if self.miniature else 1]
         return [image for image, _ in found], [labels for _, labels in found]
@@ -330,7 +359,8 @@ def report(args: argparse.Namespace) -> None:
     shop = Workshop(args)
     for task in plan():
         path = shop.result(task.name)
-        if path.suffix == ".safetensors" and path.exists() and task.name not in known:
+        is_volume = task.name.startswith("volume/")  # volumes.py --print scores these
+        if path.suffix == ".safetensors" and path.exists() and task.name not in known and not is_volume:
             kind, subject = task.name.split("/")[:2]
             domain = {"network": "nuclei"}.get(kind, subject.partition("-")[0])
             sets = FLUORESCENCE if kind == "network" else tuple(DOMAINS[domain].sets)

@@ -13,6 +13,7 @@ with the rest.
 """
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -30,7 +31,7 @@ from napari_grd.io.images import read_image
 from napari_grd.io.label_image import read_label_image
 from napari_grd.models.model import count_parameters
 from reporting import hardware, table
-from series import results, run_all, say, spread
+from series import results, say, spread
 
 Volume = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 ARMS = {"none": None, "instances": OFF, "all": LossWeights()}
@@ -228,8 +229,29 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=0, help="processes that draw patches ahead, for a GPU")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--share", default="1/1", help="i/n: do every n-th run, to use several processes")
-    parser.add_argument("--print", action="store_true", help="only print what is there")
+    parser.add_argument("--print", action="store_true", help="train nothing: score what is there, and print")
     return parser.parse_args(arguments)
+
+
+def keep(args: argparse.Namespace, run: Run) -> None:
+    """Train the model of a run, unless it is there."""
+    path = args.out / f"{run.name}.grd.safetensors"
+    if path.exists():
+        return
+    model = teacher_of(args) if run.arm == "teacher" else train(args, run)
+    grd.save_model(model.with_card(name=f"{args.domain}-{run.name}", trained_on=DOMAINS[args.domain].origin), path)
+
+
+def score(args: argparse.Namespace) -> None:
+    """Score the models that are there and have no scores yet."""
+    for path in sorted(args.out.glob("*.grd.safetensors")):
+        target = args.out / f"{path.name.split('.')[0]}.json"
+        if not target.exists():
+            model = grd.load_model(path)
+            found = {"scores": scores(model, args.domain), "parameters": count_parameters(model.network)}
+            temporary = target.with_suffix(".tmp")
+            temporary.write_text(json.dumps(found, indent=1))
+            temporary.rename(target)
 
 
 def main() -> None:
@@ -238,16 +260,11 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     if args.threads:
         torch.set_num_threads(args.threads)
-
-    def work(run: Run) -> dict[str, Any]:
-        model = teacher_of(args) if run.arm == "teacher" else train(args, run)
-        model = model.with_card(name=f"{args.domain}-{run.name}", trained_on=DOMAINS[args.domain].origin)
-        grd.save_model(model, args.out / f"{run.name}.grd.safetensors")
-        return {"scores": scores(model, args.domain), "parameters": count_parameters(model.network)}
-
-    if not args.print:
-        runs = [Run("teacher", 0), *(Run(arm, seed) for seed in args.seeds for arm in args.arms)]
-        run_all(args, runs, work)
+    runs = [Run("teacher", 0), *(Run(arm, seed) for seed in args.seeds for arm in args.arms)]
+    index, count = (int(part) for part in args.share.split("/"))
+    for run in [] if args.print else runs[index - 1 :: count]:
+        keep(args, run)
+    score(args)
     report(args)
 
 

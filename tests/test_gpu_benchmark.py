@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
-from napari_grd.data.simulate import nuclei_2d
+from napari_grd.data.simulate import nuclei_2d, nuclei_3d
 from napari_grd.hub import load_model
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -86,3 +87,26 @@ def test_every_need_is_a_task(gpu: Any) -> None:
     names = [task.name for task in gpu.plan()]
     assert len(set(names)) == len(names)
     assert {need for task in gpu.plan() for need in task.needs} <= set(names)
+
+
+def test_volumes(gpu: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    for data, name, planes in (
+        ("fib25_em3d", "fib25_ts2_z000-169", 142),
+        ("gala_fibsem_em3d", "gala_train", 12),
+        ("gala_fibsem_em3d", "gala_example", 12),
+    ):
+        image, labels = nuclei_3d(rng, (planes, 32, 32), count=planes)
+        for folder, array in (("images", image), ("labels", labels)):
+            (tmp_path / data / folder).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(tmp_path / data / folder / f"{name}.tif", array.astype(np.uint16))
+    tasks = ["volume/neurites/teacher", "volume/neurites/all/0"]
+    args = gpu.parse(["--miniature", "--out", str(tmp_path / "runs"), "--minutes", "5", "--tasks", *tasks])
+    assert gpu.run(args) == tasks
+    volumes = importlib.import_module("volumes")
+    scored = volumes.parse(["--print", "--out", str(tmp_path / "runs" / "volumes" / "neurites")])
+    volumes.score(scored)
+    volumes.report(scored)
+    shown = capsys.readouterr().out
+    assert "| multicut | gala_fibsem_em3d | all | 1 |" in shown
+    assert load_model(tmp_path / "runs/volumes/neurites/all-0.grd.safetensors").card.teacher == "teacher"
