@@ -7,9 +7,11 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tifffile
 
+from napari_grd.data.simulate import nuclei_3d
 from napari_grd.distillation.checkpoint import load_checkpoint
 from napari_grd.hub import builtin_paths, load_model
 from napari_grd.io.model_file import read_card, save_model
@@ -27,6 +29,29 @@ def test_train_writes_a_model_with_its_settings(call, dataset: Path, tmp_path: P
     assert config.network.widths == (4, 4, 4, 4, 8)
     assert card.recipe["optim"]["lr"] == 1e-3
     assert "AP50" in done.out
+
+
+def test_volumes_are_trained_on_and_compared_as_volumes(call, tmp_path: Path) -> None:
+    for number in range(2):
+        image, labels = nuclei_3d(np.random.default_rng(number), (18, 40, 40))
+        for folder, array in (("images", image), ("labels", labels)):
+            path = tmp_path / "volumes" / folder / f"{number}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            spacing = {"axes": "ZYX", "spacing": 1.0, "unit": "um"}
+            tifffile.imwrite(path, array, imagej=True, resolution=(2, 2), metadata=spacing)
+    small = ("--network", "resunet3d", "--widths", "2,2,2,2,2", "--patch", 32, "--patch-depth", 16, "--batch", 1)
+    out = tmp_path / "out"
+    done = call("train", tmp_path / "volumes", "--out", out, "--steps", 1, "--background", "ignore", *small)
+    assert done.code == 0, done.err
+    assert "ARAND" in done.out
+    config, card = read_card(out / "teacher.grd.safetensors")
+    assert (config.ndim, config.anisotropy, card.recipe["anisotropy"]) == (3, 2.0, 2.0)
+    done = call("distill", tmp_path / "volumes", "--out", out, *small)
+    assert "Set assistant.network" in done.err
+    teacher = ("--teacher", out / "teacher.grd.safetensors", "--no-baseline")
+    done = call("distill", tmp_path / "volumes", "--out", out, "--steps", 1, "--background", "ignore", *teacher, *small)
+    assert done.code == 0, done.err
+    assert "VOI split" in (out / "table.md").read_text()
 
 
 def test_the_pixel_size_of_the_images_is_kept_by_the_model(call, dataset: Path, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_student_of_the_tuned_teacher(teacher: Model, gains: None, tmp_path: P
     assert taught.student is not None
     assert taught.student.config.network == SMALL
     assert (taught.student.card.kind, taught.student.card.teacher) == ("student", "nuclei-tuned")
-    assert "on 1 images" in taught.student.card.summary  # of two, one is for validation
+    assert "on 1 image" in taught.student.card.summary  # of two, one is for validation
     assert taught.held_out is not None
     assert taught.held_out.objects == 3
     assert [event.path.name for event in events if isinstance(event, FileSaved)] == [

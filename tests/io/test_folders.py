@@ -25,10 +25,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, axes: str | None = None) -> tuple[ImageFolder, list[str]]:
+def read(folder: Path, axes: str | None = None, ndim: int = 2) -> tuple[ImageFolder, list[str]]:
     notes: list[str] = []
     found = drain(
-        iter_read(folder, axes),
+        iter_read(folder, axes, ndim=ndim),
         lambda event: notes.append(event.message) if isinstance(event, Notice) else None,
         warn=False,
     )
@@ -189,3 +189,31 @@ def test_a_pixel_size_is_known_if_all_files_say_the_same(folder: Path) -> None:
     assert found.take([0, 1]).pixel_size == pytest.approx(0.5)
     write("c", None)
     assert read(folder)[0].pixel_size is None
+
+
+def test_stacks_stay_volumes_for_networks_that_take_them(folder: Path) -> None:
+    volume, labels = np.stack([PLANE, PLANE[::-1], 0 * PLANE]), np.stack([LABELS, LABELS[::-1], 0 * LABELS])
+    calibration = {"resolution": (2, 2), "metadata": {"axes": "TZCYX", "spacing": 1.5, "unit": "um"}}
+    for name in "ab":
+        series = np.stack([volume, volume[::-1]])[:, :, None]
+        tifffile.imwrite(folder / "images" / f"{name}.tif", series, imagej=True, **calibration)
+        tifffile.imwrite(folder / "labels" / f"{name}.tif", np.stack([labels, labels[::-1]])[:, :, None], imagej=True)
+    stack(folder / "images", "plane", PLANE, "YX")
+    found, notes = read(folder, ndim=3)
+    assert (found.names, found.axes) == (["a_t000", "a_t001", "b_t000", "b_t001"], "zyx")
+    np.testing.assert_array_equal(found.images[1], volume[::-1])
+    np.testing.assert_array_equal(found.labels[0], labels)
+    assert (found.pixel_size, found.anisotropy) == (0.5, 3.0)
+    assert len(notes) == 1
+    assert "plane.tif" in notes[0]
+    assert "a volume has 'zyx'" in notes[0]
+
+
+def test_the_last_planes_of_a_single_volume_are_held_out() -> None:
+    volume = np.arange(10)[:, None, None] * np.ones((10, 4, 4))
+    data = ImageFolder(["a"], [np.stack([volume, volume])], [volume.astype(int)], "czyx")
+    kept, held = data.hold_out(0.2)
+    assert (kept.images[0].shape, held.images[0].shape) == ((2, 8, 4, 4), (2, 2, 4, 4))
+    np.testing.assert_array_equal(held.labels[0], volume[8:])
+    with pytest.raises(DataError, match="'a' has 1 plane"):
+        ImageFolder(["a"], [volume[:1]], [None], "zyx").hold_out(0.2)

@@ -24,6 +24,9 @@ _TRAIN = {
     "--minutes": "minutes",
     "--batch": "batch",
     "--patch": "patch",
+    "--patch-depth": "patch_depth",
+    "--anisotropy": "anisotropy",
+    "--widen-borders": "widen_borders",
     "--lr": "optim.lr",
     "--background": "background",
     "--min-size": "min_size",
@@ -35,6 +38,7 @@ _TRAIN = {
     "--workers": "workers",
 }
 _DISTILL = _TRAIN | {
+    "--teacher-network": "assistant.network.name",
     "--teacher-widths": "assistant.network.widths",
     "--teacher-steps": "assistant.steps",
     "--assistant": "assistant.use",
@@ -112,7 +116,10 @@ def train(
         out_dir=make_folder(out),
     )
     model = run(job, resume=_resume(out))
-    scores = [[key.upper(), f"{model.card.scores[key]:.3f}"] for key in ("sbd", "aji", "ap50", "pq")]
+    dense = model.config.ndim == 3 and not model.config.foreground
+    names = {"voi_split": "VOI split", "voi_merge": "VOI merge", "arand": "ARAND"}
+    names = names if dense else {key: key.upper() for key in ("sbd", "aji", "ap50", "pq")}
+    scores = [[shown, f"{model.card.scores[key]:.3f}"] for key, shown in names.items()]
     print_table(f"{model.card.summary}; {len(held.images)} held out", ["score", "held out"], scores)
     print_files([out / "teacher.grd.safetensors"])
 

@@ -13,7 +13,7 @@ from napari_grd.data.inputs import as_image, as_labels
 from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER, Comparison, iter_compare, to_csv, to_markdown
 from napari_grd.demo.conclusion import conclude
 from napari_grd.demo.figure import draw, make_examples
-from napari_grd.distillation.prepare import ndim_of
+from napari_grd.distillation.prepare import check_assistant, ndim_of
 from napari_grd.errors import DataError, GrdError
 from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.jobs import Event, FileSaved, Job, Progress, Result, Stopwatch, relay
@@ -133,6 +133,8 @@ def iter_experiment(
     _check_test_images(data, ndim_of(config))
     out = make_folder(out)
     labeled = data.labeled()
+    if teacher is None:
+        check_assistant(config)
     if teacher is None and not labeled[0]:
         raise DataError("None of the images has labels to train a teacher on.", "Label some, or give a teacher.")
     models: dict[str, Model] = {}

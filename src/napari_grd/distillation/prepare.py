@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.config import PartitionConfig, TrainConfig
+from napari_grd.config import DistillConfig, PartitionConfig, TrainConfig
 from napari_grd.data.augment import check_stain
 from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import IGNORED, as_image, as_labels
@@ -139,6 +139,19 @@ def targets(labels: NDArray[np.int64], config: TrainConfig) -> NDArray[np.int64]
     if config.background == "ignore":
         labels = np.where(labels == 0, IGNORED, labels)
     return np.asarray(widen_borders(labels), np.int64)
+
+
+def check_assistant(config: DistillConfig) -> None:
+    """Raise a `ConfigError` if the assistant's network takes planes and the student's volumes, or the reverse."""
+    network = config.assistant.network
+    if config.assistant.use and ndim_of(config.replace(network=network)) != ndim_of(config):
+        takes = {2: "planes", 3: "volumes"}
+        wanted = ndim_of(config)
+        raise ConfigError(
+            f"assistant.network is {network.name!r}, which takes {takes[5 - wanted]}, but {config.network.name!r} takes"
+            f" {takes[wanted]}.",
+            f"Set assistant.network to a network that takes {takes[wanted]}.",
+        )
 
 
 def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None, *, what: str = "image") -> ImageSet:

@@ -11,7 +11,7 @@ from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import TeacherLayout
 from napari_grd.distillation.assistant import iter_assistant
 from napari_grd.distillation.online import online_teacher
-from napari_grd.distillation.prepare import ImageSet, check_images, check_some_instances, ndim_of, split
+from napari_grd.distillation.prepare import ImageSet, check_assistant, check_images, check_some_instances, split
 from napari_grd.distillation.stage_progress import ASSISTANT_PREDICTIONS, DISTILL, distillation_progress
 from napari_grd.distillation.stages import TrainingData, iter_fit, iter_teacher_predictions
 from napari_grd.distillation.teacher_cache import in_use
@@ -148,7 +148,7 @@ def iter_distill(
     start = None if start is None else as_model(start)
     config = config or DistillConfig()
     if not taught_by.gives_embeddings:
-        _check_assistant(config)
+        check_assistant(config)
     data = check_images(images, labels, config, axes)
     yield from data.check_memory(config)
     if teacher_of is not None:
@@ -203,19 +203,6 @@ def _distill(
                 online=online,
                 start=start,
             )
-        )
-
-
-def _check_assistant(config: DistillConfig) -> None:
-    """Raise a `ConfigError` if the assistant's network takes planes and the student's volumes, or the reverse."""
-    network = config.assistant.network
-    if config.assistant.use and ndim_of(config.replace(network=network)) != ndim_of(config):
-        takes = {2: "planes", 3: "volumes"}
-        wanted = ndim_of(config)
-        raise ConfigError(
-            f"assistant.network is {network.name!r}, which takes {takes[5 - wanted]}, but {config.network.name!r} takes"
-            f" {takes[wanted]}.",
-            f"Set assistant.network to a network that takes {takes[wanted]}.",
         )
 
 

@@ -200,9 +200,10 @@ def iter_fit(
     if data.validation is not None:
         validate = Validator(data.validation.images, _labels(data.validation), min_size=config.min_size)
     checkpoint = None if folder is None else folder / CHECKPOINT
-    summary = f"{config.network.name} trained on {len(training)} images"
+    count = f"{len(training)} image{'' if len(training) == 1 else 's'}"
+    summary = f"{config.network.name} trained on {count}"
     if teacher is not None:
-        summary = f"{config.network.name} distilled from {teacher.name} on {len(training)} images"
+        summary = f"{config.network.name} distilled from {teacher.name} on {count}"
 
     # The licenses of teacher and initial model apply to the result.
     bound = (getattr(teacher, "restrictions", ""), "" if start is None else start.card.restrictions)
