@@ -11,7 +11,8 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
 
 
 def commands(workflow: Path) -> list[str]:
@@ -58,7 +59,7 @@ def test_files_that_workflows_name_exist() -> None:
 
 def test_the_citation_is_of_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    assert citation["version"] == PROJECT["version"]
+    assert citation["version"] == PYPROJECT["tool"]["hatch"]["version"]["raw-options"]["fallback_version"]
     assert citation["license"] == PROJECT["license"]
     assert citation["preferred-citation"]["doi"].endswith("2401.06370")
 
