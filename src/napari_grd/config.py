@@ -167,10 +167,9 @@ class PartitionConfig(Config):
         description="mutex: mutex watershed of the pixels; agglomeration: watershed fragments, merged by mean affinity;"
         " multicut: fragments, partitioned at the lowest cost",
     )
-    fragments: Literal["auto", "volume", "slices"] = Field(
-        "auto",
-        description="watershed fragments of a volume: across slices, or within each slice (anisotropic volumes);"
-        " auto: within slices if the model's offsets reach less far across slices",
+    fragments: Literal["volume", "slices"] = Field(
+        "volume",
+        description="watershed fragments of a volume: across slices, or within each slice (slices that are far apart)",
     )
     foreground_threshold: float = Field(0.5, gt=0, lt=1, description="a pixel is foreground above this probability")
     bias: float = Field(0.0, ge=-0.9, le=0.9, description="positive merges, negative splits")

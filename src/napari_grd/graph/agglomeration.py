@@ -46,7 +46,7 @@ def agglomerate(graph: RegionGraph, bias: float) -> npt.NDArray[np.int64]:
     clusters: npt.NDArray[np.int64] = policy.optimize(
         graphs.UndirectedGraph.from_unique_edges(graph.count, graph.edges),
         weights,
-        edge_sizes=np.maximum(graph.size, 1),
+        edge_sizes=np.where(graph.size > 0, graph.size, 1),
         is_mergeable=~graph.apart,
     ).astype(np.int64)
     return clusters

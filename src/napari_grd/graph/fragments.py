@@ -1,8 +1,9 @@
 """Watershed fragments: many small regions, each inside one object, which other methods merge (method.md, section 13).
 
-Seeds are the maxima of the distance to the nearest pixel with a weak affinity. They grow along the edges between
-direct neighbors, the highest affinity first, so that a fragment does not cross a weak edge as long as there is
-another way. Affinities between the pixels, unlike a map of their boundaries, also separate objects of one pixel.
+Seeds are the maxima of the distance to the nearest pixel whose affinity is weak in comparison with others. They grow
+along the edges between direct neighbors, the highest affinity first, so that a fragment does not cross a weak edge as
+long as there is another way. Affinities between the pixels, unlike a map of their boundaries, also separate objects of
+one pixel.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ from napari_grd.graph.parallel import for_slabs, thread_count
 
 Fragments = npt.NDArray[np.int32]
 
-_WEAK = 0.5  # an edge with a lower affinity is taken for a boundary
+_LEAST_WEAK = 0.5  # every affinity below is taken for a boundary's
 _SMOOTH = 1.0  # standard deviation in pixels: a rough boundary makes many maxima of the distance
 _LEVELS = 128  # affinities that differ by less are equal
 
@@ -66,8 +67,8 @@ def watershed_fragments(
     planar : bool
         Fragments within each slice, for volumes whose slices are far apart; else across slices.
     min_size : int, default 1
-        A region without a seed is a fragment of its own if it has so many pixels before an affinity
-        below one half would join it to another one.
+        A region without a seed is a fragment of its own if it has so many pixels before a weak affinity would join it
+        to another one.
     given : GridConstraints, optional
         Pixels with a cannot-link constraint are in different fragments.
 
@@ -91,14 +92,18 @@ def watershed_fragments(
     planar = planar or mask.shape[0] == 1
     flat = [k for k in range(len(attractive)) if not (planar and vectors[k, 0])]
     across = [k for k in range(len(attractive)) if k not in flat]
+    weak_level = boundary_level(attractive, np.array(flat), vectors, mask)
     inside = np.zeros(mask.shape, np.bool_)
-    for_slabs(lambda start, stop: _interior(attractive, np.array(flat), vectors, mask, inside, start, stop), len(mask))
+    for_slabs(
+        lambda start, stop: _interior(attractive, np.array(flat), vectors, mask, weak_level, inside, start, stop),
+        len(mask),
+    )
     seeds, count = _seeds(inside, planar, given)
     names, parents = seeds.reshape(-1), np.arange(mask.size, dtype=np.int32)
     steps = vectors @ np.array([mask.shape[1] * mask.shape[2], mask.shape[2], 1])
     weak = []
     for offsets in filter(len, map(np.array, (flat, across))):
-        edges, strong = _sorted_edges(attractive, offsets, vectors, mask)
+        edges, strong = _sorted_edges(attractive, offsets, vectors, mask, weak_level)
         _grow(edges[:strong], steps[offsets], parents, names)
         weak.append((edges[strong:].copy(), steps[offsets]))
     _name_large(parents, names, mask, count, max(min_size, 1))
@@ -106,6 +111,34 @@ def watershed_fragments(
         _grow(edges, jumps, parents, names)
     labels: Fragments = _fragments(parents, names, mask)
     return labels
+
+
+def boundary_level(
+    attractive: npt.NDArray[np.float32],
+    used: npt.NDArray[np.int64],
+    vectors: npt.NDArray[np.int64],
+    mask: npt.NDArray[np.bool_],
+) -> int:
+    """The level from which on an edge is taken for a boundary, by Otsu's method; that of one half, at most.
+
+    Embeddings change smoothly from object to object, so the affinities of direct neighbors may be high at a boundary,
+    too: they are only lower than within objects.
+    """
+    counts = np.zeros(_LEVELS, np.int64)
+    for z in range(len(mask)):
+        counts += _weakest(attractive, used, vectors, mask, z)
+    middle = _level(np.float32(_LEAST_WEAK))
+    before = np.cumsum(counts)
+    levels = np.arange(_LEVELS)
+    sums = np.cumsum(counts * levels)
+    after = before[-1] - before
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = before * after * (sums / before - (sums[-1] - sums) / after) ** 2
+    between = np.nan_to_num(between[:-1])
+    if not between.any():
+        return int(middle)
+    best = np.flatnonzero(between >= (1 - 1e-9) * between.max())  # several if levels between the two kinds are empty
+    return int(min(best.mean() + 1, middle))
 
 
 def _seeds(inside: npt.NDArray[np.bool_], planar: bool, given: GridConstraints | None) -> tuple[Fragments, int]:
@@ -152,7 +185,35 @@ def _apart(given: GridConstraints | None) -> npt.NDArray[np.int64]:
 
 
 @compiled()
-def _interior(attractive, used, vectors, mask, inside, start, stop):  # type: ignore[no-untyped-def]
+def _level(affinity):  # type: ignore[no-untyped-def]
+    """0 for an affinity of 1 or more, ``_LEVELS - 1`` for 0 or less."""
+    clipped = min(max(affinity, np.float32(0)), np.float32(1))
+    return int((np.float32(1) - clipped) * np.float32(_LEVELS - 1))
+
+
+@compiled()
+def _weakest(attractive, used, vectors, mask, z):  # type: ignore[no-untyped-def]
+    """Number of pixels of a slice by the level of their weakest affinity."""
+    depth, height, width = mask.shape
+    counts = np.zeros(_LEVELS, np.int64)
+    for y in range(height):
+        for x in range(width):
+            if not mask[z, y, x]:
+                continue
+            weakest = np.float32(2)
+            for k in used:
+                pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
+                if pz < 0 or py < 0 or px < 0 or pz >= depth or py >= height or px >= width:
+                    continue
+                if mask[pz, py, px]:
+                    weakest = min(weakest, attractive[k, z, y, x])
+            if weakest < 2:
+                counts[_level(weakest)] += 1
+    return counts
+
+
+@compiled()
+def _interior(attractive, used, vectors, mask, weak_level, inside, start, stop):  # type: ignore[no-untyped-def]
     """Pixels of the mask without a weak affinity, in slices start to stop."""
     depth, height, width = mask.shape
     for z in range(start, stop):
@@ -165,7 +226,7 @@ def _interior(attractive, used, vectors, mask, inside, start, stop):  # type: ig
                     pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
                     if pz < 0 or py < 0 or px < 0 or pz >= depth or py >= height or px >= width:
                         continue
-                    weak |= not mask[pz, py, px] or attractive[k, z, y, x] < np.float32(_WEAK)
+                    weak |= not mask[pz, py, px] or _level(attractive[k, z, y, x]) >= weak_level
                 inside[z, y, x] = not weak
 
 
@@ -188,14 +249,7 @@ def _peaks(distance, inside, reach, peaks, start, stop):  # type: ignore[no-unty
 
 
 @compiled()
-def _level(affinity):  # type: ignore[no-untyped-def]
-    """0 for an affinity of 1 or more, ``_LEVELS - 1`` for 0 or less."""
-    clipped = min(max(affinity, np.float32(0)), np.float32(1))
-    return int((np.float32(1) - clipped) * np.float32(_LEVELS - 1))
-
-
-@compiled()
-def _sorted_edges(attractive, used, vectors, mask):  # type: ignore[no-untyped-def]
+def _sorted_edges(attractive, used, vectors, mask, weak_level):  # type: ignore[no-untyped-def]
     """Edges within the mask as pixel * len(used) + place in used, the highest affinity first; how many are strong."""
     depth, height, width = mask.shape
     starts = np.zeros(_LEVELS + 1, np.int64)
@@ -222,7 +276,7 @@ def _sorted_edges(attractive, used, vectors, mask):  # type: ignore[no-untyped-d
                             starts[level] += 1
         if sweep == 0:
             starts = np.cumsum(starts)
-            strong = starts[_level(np.float32(_WEAK)) + 1]
+            strong = starts[weak_level]
             edges = np.empty(starts[-1], np.uint32)
     return edges, strong
 

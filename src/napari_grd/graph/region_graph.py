@@ -1,5 +1,6 @@
 """The graph of adjacent fragments, with the mean affinity between them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,9 +32,9 @@ class RegionGraph:
     edges : (E, 2) int64
         Pairs of nodes, each once and sorted: those that are adjacent, and those that must not be linked.
     affinity : (E,) float64
-        Mean affinity of the pixel pairs of each edge, in [0, 1].
+        Weighted mean affinity of the pixel pairs of each edge, in [0, 1].
     size : (E,) float64
-        Number of these pixel pairs; 0 for nodes with a cannot-link constraint only.
+        Sum of the weights of these pixel pairs; 0 for nodes with a cannot-link constraint only.
     apart : (E,) bool
         Nodes with a cannot-link constraint.
     """
@@ -65,6 +66,8 @@ def region_graph(
         adjacent.
     repulsive : float32 array, shape (K - A, \\*ceil((Z, Y, X) / strides))
         Affinities of the other offsets at multiples of ``strides``; they contribute to the mean of adjacent fragments.
+        So that every offset has the same weight, a pair of direct neighbors counts as the share of pixels on that grid:
+        embeddings change smoothly, so pairs farther apart tell more about a boundary.
     vectors : int64 array, shape (K, 3)
         The offsets.
     strides : tuple of int
@@ -84,7 +87,8 @@ def region_graph(
     >>> graph.edges.tolist(), graph.affinity.tolist(), graph.size.tolist()
     ([[1, 2]], [0.25], [1.0])
     """
-    table, sums, sizes = _accumulated(fragments, attractive, repulsive, vectors, np.array(strides))
+    weight = 1 / math.prod(strides) if len(repulsive) else 1.0
+    table, sums, sizes = _accumulated(fragments, attractive, repulsive, vectors, np.array(strides), weight)
     used = np.flatnonzero(table)
     pairs, sums, sizes = table[used], sums[used], sizes[used]
     edges = np.stack([pairs >> np.uint64(32), pairs & _LOW], axis=1).astype(np.int64)
@@ -107,7 +111,7 @@ def region_graph(
         nodes,
         count,
         np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1),
-        total / np.maximum(size, 1),
+        total / np.where(size > 0, size, 1),
         size.astype(np.float64),
         parted > 0,
     )
@@ -152,7 +156,7 @@ def _clipped(affinity):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _accumulated(fragments, attractive, repulsive, vectors, strides):  # type: ignore[no-untyped-def]
+def _accumulated(fragments, attractive, repulsive, vectors, strides, weight):  # type: ignore[no-untyped-def]
     """A hash table of adjacent pairs of fragments, with the sum and the number of the affinities between them."""
     depth, height, width = fragments.shape
     table = np.zeros(_SMALLEST_TABLE, np.uint64)
@@ -186,8 +190,8 @@ def _accumulated(fragments, attractive, repulsive, vectors, strides):  # type: i
                             slot = _slot(table, pair)
                         table[slot] = pair
                         used += 1
-                    sums[slot] += _clipped(attractive[k, z, y, x])
-                    sizes[slot] += 1
+                    sums[slot] += weight * _clipped(attractive[k, z, y, x])
+                    sizes[slot] += weight
     for gz in range(repulsive.shape[1]):
         for gy in range(repulsive.shape[2]):
             for gx in range(repulsive.shape[3]):

@@ -59,15 +59,10 @@ def partition_regions(
         raise ImageError(
             f"A volume of shape {mask.shape} has too many pixels for one partition.", "Segment it block by block."
         )
-    planar = in_slices(vectors) if config.fragments == "auto" else config.fragments == "slices"
-    fragments = watershed_fragments(attractive, vectors, mask, planar=planar, min_size=config.min_size, given=given)
+    fragments = watershed_fragments(
+        attractive, vectors, mask, planar=config.fragments == "slices", min_size=config.min_size, given=given
+    )
     graph = region_graph(fragments, attractive, repulsive, vectors, strides, given)
     clusters = connected(graph, _METHODS[config.method](graph, config.bias)) if graph.count > 1 else graph.nodes
     labels: npt.NDArray[np.int32] = clusters.astype(np.int32)[fragments]
     return labels
-
-
-def in_slices(vectors: npt.NDArray[np.int64]) -> bool:
-    """Whether fragments are made within slices: if the offsets reach less far across slices than within them."""
-    reach = np.abs(vectors).max(axis=0, initial=0)
-    return bool(reach[0] < max(reach[1], reach[2]))
