@@ -5,17 +5,24 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_grd._napari.colors import ColoredLabel
+from napari_grd._napari.column_scroll import ColumnScroll
 from napari_grd._napari.state import state_of, unwrap
 from napari_grd._napari.worker import Running, message_of
 
-# Readable on napari's dark and light themes alike.
-_COLORS = {"info": "#7fa8d8", "warning": "#d9a441", "error": "#e06c6c"}
+MESSAGES = {"info": "#7fa8d8", "warning": "#d9a441", "error": "#e06c6c"}
+"""Colors of messages by their kind; themes of a bright background darken them."""
+
+_ROOM = 0.62  # of the height, for a panel that is worked with
+_VERTICAL = Qt.Orientation.Vertical
 
 
 class Panel(QWidget):
     """Base of the widgets: layout from the top, messages, and cleanup.
+
+    What is in ``body`` scrolls where the dock is too low for it; the message below it is always seen.
 
     Parameters
     ----------
@@ -27,10 +34,13 @@ class Panel(QWidget):
         super().__init__()
         self.viewer = unwrap(viewer)
         self.state = state_of(viewer)
-        self.body = QVBoxLayout(self)
+        column = QWidget()
+        self.body = QVBoxLayout(column)
         self.body.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.message = QLabel()
-        self.message.setWordWrap(True)
+        self.scroll = ColumnScroll(column)
+        self.message = ColoredLabel()
+        self.message.setContentsMargins(9, 0, 9, 6)
+        stack(self, self.scroll, self.message)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.hide()
         self._docked = False
@@ -41,8 +51,7 @@ class Panel(QWidget):
 
     def say(self, text: str, kind: str = "info") -> None:
         """Show a line to the user; an empty text hides it. Kinds: info, warning, error."""
-        self.message.setText(text)
-        self.message.setStyleSheet(f"color: {_COLORS[kind]};")
+        self.message.show_text(text, MESSAGES[kind])
         self.message.setVisible(bool(text))
 
     def show_error(self, error: BaseException) -> None:
@@ -64,6 +73,25 @@ class Panel(QWidget):
         self._jobs[:] = [job for job in self._jobs if job.running]
         self._jobs.append(running)
 
+    def make_room(self) -> None:
+        """Let the dock have most of the height that it shares with the docks above and below it."""
+        window, dock = self.viewer.window._qt_window, dock_of(self)
+        if dock is None or dock.isFloating():
+            return
+        area = window.dockWidgetArea(dock)
+        others = [
+            other
+            for other in window.findChildren(QDockWidget)
+            if other is not dock
+            and other.isVisible()
+            and not other.isFloating()
+            and window.dockWidgetArea(other) == area
+        ]
+        if others:
+            height = dock.height() + sum(other.height() for other in others)
+            share = round((1 - _ROOM) * height / len(others))
+            window.resizeDocks([dock, *others], [round(_ROOM * height)] + [share] * len(others), _VERTICAL)
+
     def changeEvent(self, event: QEvent) -> None:
         """Called by Qt. When a dock is closed, napari drops the widget; connections would keep it alive."""
         if event.type() == QEvent.Type.ParentChange:
@@ -75,6 +103,14 @@ class Panel(QWidget):
     def release(self) -> None:
         """Release connections and jobs."""
         _let_go(self._undo, self._jobs)
+
+
+def dock_of(widget: QWidget) -> QDockWidget | None:
+    """The dock that a widget is in."""
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent
 
 
 def heading(text: str) -> QLabel:

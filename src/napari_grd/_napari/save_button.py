@@ -34,7 +34,7 @@ class SaveButton(QPushButton):
     """
 
     def __init__(self, panel: Panel) -> None:
-        super().__init__("Save as…")
+        super().__init__("Save model as…")
         self.setToolTip("Save the student as a file: for a colleague, a bioimage.io tool, ONNX Runtime or OpenVINO")
         self.model: Model | None = None
         self._panel = panel

@@ -57,7 +57,7 @@ def test_one_of_each_error_from_button_to_layer(viewer: Any, widget: EvaluateWid
     assert {kind.name: widget.legend.counts[kind].text() for kind in list(ErrorKind)[1:]} == {
         "MISSED": "1", "SPURIOUS": "1", "MERGED": "1", "SPLIT": "1",
     }  # fmt: skip
-    errors = viewer.layers["found errors"]
+    errors = viewer.layers["errors of found"]
     assert set(np.unique(errors.data)) == {0, 1, 2, 3, 4}
     for kind, x in ((ErrorKind.MISSED, 25), (ErrorKind.SPURIOUS, 42), (ErrorKind.MERGED, 60), (ErrorKind.SPLIT, 88)):
         assert errors.data[10, x] == kind
@@ -93,8 +93,8 @@ def test_again_with_other_settings_brings_the_same_layer_up_to_date(
     layer.features = layer.features.assign(area=1.5)
     widget.min_size.setValue(10_000)
     evaluated(widget, qtbot)
-    assert [one.name for one in viewer.layers] == ["found", "truth", "found errors"]
-    assert not viewer.layers["found errors"].data.any()
+    assert [one.name for one in viewer.layers] == ["found", "truth", "errors of found"]
+    assert not viewer.layers["errors of found"].data.any()
     assert set(layer.features["kind"]) == {"ignored"}
     assert set(layer.features["area"]) == {1.5}, "what others measured stays"
 
@@ -150,8 +150,10 @@ def test_a_models_result_is_judged_by_what_was_made_by_hand(viewer: Any, widget:
     viewer.layers.selection.active = points
     evaluated(widget, qtbot)
     assert "Errors in 'cells instances', by 'Labels': 4" in widget.message.text()
-    assert [one.name for one in viewer.layers][2:] == ["cells instances errors", "notes"], "it hides nothing over both"
-    assert viewer.layers["cells instances errors"].opacity < 1
+    assert [one.name for one in viewer.layers][2:] == ["errors of cells instances", "notes"], (
+        "it hides nothing over both"
+    )
+    assert viewer.layers["errors of cells instances"].opacity < 1
     assert viewer.layers.selection.active is points
     assert roles(widget) == ("cells instances", "Labels"), "errors are no segmentation"
     viewer.add_labels(FOUND, name="cells live", metadata={"napari_grd": MODEL["napari_grd"] | {"live": True}})
@@ -172,7 +174,7 @@ def test_names_of_ground_truth_are_known_and_other_layers_keep_theirs(
     viewer.add_labels(TRUTH, name="Nuclei, ground truth")
     viewer.add_labels(FOUND[:, :50], name="gt of another image")
     assert roles(widget) == ("cellpose masks", "Nuclei, ground truth")
-    mine = viewer.add_labels(FOUND + 1, name="cellpose masks errors")
+    mine = viewer.add_labels(FOUND + 1, name="errors of cellpose masks")
     widget.labels.set_layer(viewer.layers["cellpose masks"])
     widget.reference.set_layer(viewer.layers["Nuclei, ground truth"])
     evaluated(widget, qtbot)

@@ -6,10 +6,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from napari_grd._napari.colors import GRAPHICS, ColoredLabel, background_of, readable
 from napari_grd.jobs import StepMetrics
 
 SCORES = ("ap50", "aji", "sbd", "pq")
@@ -27,7 +28,7 @@ class Curves(QWidget):
     ----------
     points : dict of (kind, name) to (list of int, list of float)
         Steps and values; kind is "train" or "validation".
-    legends : dict of str to QLabel
+    legends : dict of str to ColoredLabel
         Names in the colors of their curves with the latest values, by kind.
     """
 
@@ -37,7 +38,7 @@ class Curves(QWidget):
         self._pyqtgraph: Any = None
         self._plots: dict[str, Any] = {}
         self._lines: dict[tuple[str, str], Any] = {}
-        self.legends: dict[str, QLabel] = {}
+        self.legends: dict[str, ColoredLabel] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self.numbers = QLabel()
@@ -98,19 +99,18 @@ class Curves(QWidget):
             self.numbers.setText(self._latest())
             return
         series = {name: points for (k, name), points in self.points.items() if k == kind}
-        words = []
+        words, background = [], background_of(self)
         for number, (name, (steps, values)) in enumerate(series.items()):
-            color = QColor.fromHsv(number * 360 // _COLORS % 360, 170, 230)
+            color = QColor.fromHsv(number * 360 // _COLORS % 360, 170, 230).name()
             if (kind, name) not in self._lines:
                 width = 2 if name == "loss" or kind == "validation" else 1
                 symbol = "o" if kind == "validation" else None
-                self._lines[kind, name] = self._plots[kind].plot(
-                    pen=self._pyqtgraph.mkPen(color, width=width), symbol=symbol, symbolSize=5
-                )
+                pen = self._pyqtgraph.mkPen(readable(color, background, GRAPHICS), width=width)
+                self._lines[kind, name] = self._plots[kind].plot(pen=pen, symbol=symbol, symbolSize=5)
             self._lines[kind, name].setData(steps, values)
-            words.append(f'<span style="color:{color.name()}">{name} {values[-1]:.3g}</span>')
+            words.append(("", f"{name} {values[-1]:.3g}", color))
         # Beside the curves, not on top of them, and with the latest values.
-        self.legends[kind].setText(" · ".join(words))
+        self.legends[kind].show_parts(words, " · ")
 
     def _make_plot(self, kind: str) -> Any:
         plot = self._pyqtgraph.PlotWidget(background=None)
@@ -123,13 +123,27 @@ class Curves(QWidget):
         else:
             plot.setLogMode(y=True)
             plot.setToolTip("The unweighted terms of the loss, and their weighted sum; lower is better")
-        plot.setLabel("bottom", "step")
-        plot.setTitle("Scores" if kind == "validation" else "Loss", size="9pt")
+        self._style(kind, plot)
         self._column.addWidget(plot)
-        self.legends[kind] = QLabel()
-        self.legends[kind].setWordWrap(True)
+        self.legends[kind] = ColoredLabel()
         self._column.addWidget(self.legends[kind])
         return plot
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Called by Qt, e.g. for another theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            for kind, plot in self._plots.items():
+                self._style(kind, plot)
+
+    def _style(self, kind: str, plot: Any) -> None:
+        """Axes and title in the color of the theme's text."""
+        color = self.palette().color(self.foregroundRole()).name()
+        plot.setTitle("Scores" if kind == "validation" else "Loss", size="9pt", color=color)
+        plot.setLabel("bottom", "step", color=color)
+        for side in ("bottom", "left"):
+            plot.getAxis(side).setPen(color)
+            plot.getAxis(side).setTextPen(color)
 
     def _latest(self) -> str:
         lines = defaultdict(list)

@@ -1,15 +1,17 @@
 """A form generated from a config object."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
-from superqt import QCollapsible
 
+from napari_grd._napari.colors import ColoredLabel
 from napari_grd._napari.distill.form_fields import FieldEditor, make_editor
-from napari_grd._napari.panel import stack
+from napari_grd._napari.folded import Folded
+from napari_grd._napari.panel import MESSAGES, stack
 from napari_grd.config import Config
 from napari_grd.errors import ConfigError
 
@@ -62,13 +64,10 @@ class ConfigForm(QWidget, Generic[C]):
         self._basic = QFormLayout()
         for path in basic:
             self._add_row(self._basic, path, fields.pop(path), own)
-        self.advanced = QCollapsible("Advanced settings")
-        self.advanced.setDuration(0)  # an animation would outlive a form that is closed meanwhile
+        self.advanced = Folded("Advanced settings")
         for group, paths in _grouped(fields).items():
             self.advanced.addWidget(self._section(group, {path: fields[path] for path in paths}, own))
-        self._problem = QLabel()
-        self._problem.setWordWrap(True)
-        self._problem.setStyleSheet("color: #d9534f")
+        self._problem = ColoredLabel()
         self._problem.hide()
 
         stack(self, self._basic, self._problem, self.advanced)
@@ -110,7 +109,7 @@ class ConfigForm(QWidget, Generic[C]):
             self.value()
         except ConfigError as error:
             problem = error.problem
-        self._problem.setText(problem)
+        self._problem.show_text(problem, MESSAGES["error"])
         self._problem.setVisible(bool(problem))
         self.changed.emit()
 
@@ -161,13 +160,36 @@ def _get(config: Config, path: str) -> Any:
     return value
 
 
+_TITLES = {
+    "optim": "Optimizer",
+    "augment": "Augmentation",
+    "weights": "Weights of the loss",
+    "bank": "Memory bank",
+    "lr": "Learning rate",
+    "clip": "Gradient clipping",
+    "ema": "Weight averaging",
+    "rotate90": "Right-angle rotation",
+    "agd": "Affinity graph",
+    "agd_balanced": "Balanced affinity graph",
+    "agd_inter": "Affinity graph, across images",
+    "node": "Instance graph nodes",
+    "edge": "Instance graph edges",
+    "igd_inter": "Instance graph, across images",
+    "affinity": "Affinities",
+    "min_size": "Smallest object",
+}
+"""Fields whose name in a file is no word."""
+
+
 def _title(path: str) -> str:
     """A field's label: "Weight decay" for "optim.weight_decay"."""
-    return path.rpartition(".")[2].replace("_", " ").capitalize()
+    name = path.rpartition(".")[2]
+    return _TITLES.get(name, name.replace("_", " ").capitalize())
 
 
 def _about(config: Config) -> str:
-    return (type(config).__doc__ or "").strip().partition("\n")[0]
+    """What a config is about, without the reference to the documentation in its docstring."""
+    return re.sub(r" *\([^()]*\.md[^()]*\)", "", (type(config).__doc__ or "").strip().partition("\n")[0])
 
 
 def _tip(path: str, field: FieldInfo, value: Any) -> str:

@@ -8,7 +8,6 @@ from typing import Any, Literal, cast, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from magicgui.widgets import LineEdit, create_widget
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QWidget
 
@@ -73,7 +72,6 @@ def _of(made: Any) -> FieldEditor:
 
     if isinstance(made.native, QComboBox):
         narrow(made.native)
-    ignore_wheel(made.native)
     return FieldEditor(made.native, lambda: made.value, set_value, made.changed)
 
 
@@ -102,22 +100,6 @@ class NumberBox(QDoubleSpinBox):
         return (QValidator.State.Acceptable if inside else QValidator.State.Intermediate), text, position
 
 
-class _NoWheel(QObject):
-    """Prevents the mouse wheel from changing a value while the form is scrolled."""
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # Qt's name
-        if event is not None and event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget):
-            event.ignore()
-            return not watched.hasFocus()
-        return False
-
-
-def ignore_wheel(widget: QWidget) -> None:
-    """Let the mouse wheel scroll the form instead of changing a value that is not being edited."""
-    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    widget.installEventFilter(_NoWheel(widget))
-
-
 def narrow(box: QComboBox) -> QComboBox:
     """Let a combo box be narrower than its longest entry, so that it does not widen the whole form."""
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -128,7 +110,6 @@ def narrow(box: QComboBox) -> QComboBox:
 def _number(low: float | None, high: float | None) -> FieldEditor:
     box = NumberBox()
     box.setRange(-1e9 if low is None else low, 1e9 if high is None else high)
-    ignore_wheel(box)
     return FieldEditor(box, box.value, box.setValue, box.valueChanged)
 
 

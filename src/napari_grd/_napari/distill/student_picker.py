@@ -3,7 +3,7 @@
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QWidget
 
-from napari_grd._napari.distill.form_fields import FieldEditor, ignore_wheel, narrow
+from napari_grd._napari.distill.form_fields import FieldEditor, narrow
 from napari_grd._napari.distill.teacher_picker import millions
 from napari_grd._napari.panel import stack
 from napari_grd.config import NetworkConfig
@@ -33,7 +33,6 @@ class StudentPicker(QWidget):
         for name, network in _SIZES.items():
             self.choice.addItem(name, network)
         self.choice.addItem(_OTHER)
-        ignore_wheel(self.choice)
         self.other = QLineEdit()
         self.other.setPlaceholderText("resunet: 4, 8, 16, 32, 64")
         self.other.setToolTip("Name of a network, and its channels at each level: resunet: 4, 8, 16, 32, 64")

@@ -149,7 +149,7 @@ class TeacherPicker(QWidget):
         for name, (info, _) in found.items():
             if name in _NOT_PLUGINS:
                 continue
-            self.kind.addItem(name if info.available else f"{name} (not here)", name)
+            self.kind.addItem(name if info.available else f"{name} (not installed)", name)
             self.kind.setItemData(self.kind.count() - 1, _facts(info), _FACTS_ROLE)
         self._show_options()
 

@@ -48,7 +48,7 @@ def show_errors(
     made_by : mapping
         Provenance.
     """
-    name = f"{layer.name} errors"
+    name = f"errors of {layer.name}"
     shown = next((one for one in viewer.layers if one.name == name and "judged" in known(one)), None)
     options = output_options(layer, made_by=made_by)
     if shown is not None and finest(shown).shape == picture.shape:
@@ -77,7 +77,7 @@ class ErrorLegend(QWidget):
         for row, (kind, color) in enumerate(_COLORS.items()):
             patch, name, count = QLabel(), QLabel(kind.name.lower()), QLabel("–")
             patch.setFixedSize(14, 14)
-            patch.setStyleSheet(f"background-color: {color}; border-radius: 3px;")
+            patch.setStyleSheet(f"background-color: {color}; border: 1px solid gray; border-radius: 3px;")
             for column, part in enumerate((patch, name, count)):
                 part.setToolTip(_MEANING[kind])
                 grid.addWidget(part, row, column)

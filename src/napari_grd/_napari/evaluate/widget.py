@@ -89,7 +89,7 @@ class EvaluateWidget(JobPanel):
         self.save = button("Save scores…", "Write all scores to a CSV or Parquet file.", self._ask_where)
         self.save.setEnabled(False)
         self.body.addLayout(form)
-        for part in (self.go, self.bar, self.message, heading("Errors"), self.legend, heading("Scores")):
+        for part in (self.go, self.bar, heading("Errors"), self.legend, heading("Scores")):
             self.body.addWidget(part)
         self.body.addWidget(self.view, 1)
         self.body.addWidget(self.save)

@@ -113,7 +113,6 @@ class MeasureWidget(JobPanel):
         self.body.addLayout(self.form)
         self.body.addWidget(self.go)
         self.body.addWidget(self.bar)
-        self.body.addWidget(self.message)
         self.body.addStretch(1)
 
     # The choices

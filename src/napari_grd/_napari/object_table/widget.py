@@ -27,6 +27,7 @@ from napari_grd.jobs import Job
 from napari_grd.measurements.table import ObjectTable
 
 _SPARE = 12  # pixels beside a heading
+_LEAST = 50  # pixels: headings and a row
 
 
 def result_table(viewer: Any, title: str, tips: Mapping[str, str]) -> "ResultTable":
@@ -80,10 +81,10 @@ class ResultTable(Panel):
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.view.setSortingEnabled(True)
         self.view.verticalHeader().hide()
+        self.view.setMinimumHeight(_LEAST)
         self.view.selectionModel().currentRowChanged.connect(self._on_row)
         self.body.addLayout(row)
         self.body.addWidget(self.view, 1)
-        self.body.addWidget(self.message)
         self.body.setAlignment(Qt.AlignmentFlag(0))  # the view fills the dock
         click = on_click(self._on_click)
         self.viewer.mouse_drag_callbacks.append(click)

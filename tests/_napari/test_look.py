@@ -1,0 +1,173 @@
+"""What is written in the docks can be read, in both themes, and fits the screen of a laptop."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QColor, QImage
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QWidget,
+)
+
+from napari_grd._napari.colors import TEXT, contrast
+from napari_grd._napari.correct.widget import CorrectWidget
+from napari_grd._napari.distill.widget import DistillWidget
+from napari_grd._napari.evaluate.widget import EvaluateWidget
+from napari_grd._napari.inspect.widget import InspectWidget
+from napari_grd._napari.live.widget import LiveWidget
+from napari_grd._napari.measure.widget import MeasureWidget
+from napari_grd._napari.panel import MESSAGES, Panel
+from napari_grd.jobs import StepMetrics
+
+LAPTOP = (1280, 720)
+WIDGETS = (LiveWidget, CorrectWidget, DistillWidget, InspectWidget, MeasureWidget, EvaluateWidget)
+
+
+def pixels(widget: QWidget) -> np.ndarray[Any, Any]:
+    """A widget as it is drawn: (H, W, 3) uint8."""
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
+
+
+def drawn_contrast(widget: QWidget) -> float:
+    """The contrast of the strongest color of a widget with the most frequent one, which lies behind its text."""
+    colors, counts = np.unique(pixels(widget).reshape(-1, 3), axis=0, return_counts=True)
+    behind = QColor(*colors[counts.argmax()].tolist())
+    far = np.abs(colors.astype(int) - colors[counts.argmax()].astype(int)).sum(axis=1)
+    return max(contrast(QColor(*color), behind) for color in colors[far.argsort()[-20:]].tolist())
+
+
+def texts(panel: QWidget) -> Iterator[QWidget]:
+    """Everything with words on it that is shown and can be used."""
+    for kind in (QLabel, QAbstractButton, QComboBox, QAbstractSpinBox):
+        for part in panel.findChildren(kind):
+            words = part.currentText() if isinstance(part, QComboBox) else part.text()
+            if words.strip() and part.isVisible() and part.isEnabled():
+                yield part
+
+
+def is_cut_off(part: QWidget) -> bool:
+    """Whether a part has less room than its words need."""
+    if isinstance(part, QLabel) and part.wordWrap():
+        return part.height() < part.heightForWidth(part.width())
+    needed = part.sizeHint()
+    if isinstance(part, QLabel | QPushButton | QCheckBox):
+        return part.width() < min(needed.width(), part.fontMetrics().horizontalAdvance(part.text()))
+    return part.height() < 0.7 * needed.height()
+
+
+@pytest.fixture
+def laptop(viewer: Any) -> Any:
+    """The window of a viewer on a small screen, with an image and its labels."""
+    viewer.window.resize(*LAPTOP)
+    viewer.add_image(np.zeros((64, 64), np.float32), name="cells")
+    labels = np.zeros((64, 64), np.uint16)
+    labels[8:20, 8:20], labels[30:50, 30:50] = 1, 2
+    viewer.add_labels(labels, name="cells manual")
+    viewer.window._qt_window.show()
+    return viewer
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_words_can_be_read_and_none_are_cut_off(laptop: Any, theme: str, capsys: Any) -> None:
+    laptop.theme = theme
+    faint, cut = [], []
+    for kind in WIDGETS:
+        panel: Any = kind(laptop)
+        dock = laptop.window.add_dock_widget(panel, area="right")
+        if kind is DistillWidget:
+            panel.curves.prepare()
+            panel.curves.add(StepMetrics(1, {f"term {number}": 1.0 for number in range(8)}, kind="train"))
+            panel.form.editor("steps").widget.setValue(1)
+        if kind is CorrectWidget:
+            panel.start.click()
+            for _ in range(200):
+                QTest.qWait(20)
+                if panel.toolbox.session is not None:
+                    break
+            else:
+                pytest.fail("the tools do not open")
+        for message in MESSAGES if kind is LiveWidget else ["error"]:
+            panel.say(f"The {message} has many words, among them some that are long. Do this instead.", message)
+            QTest.qWait(60)
+            parts = [panel.message] if message != "error" else texts(panel)
+            for part in parts:
+                name = f"{kind.__name__} {type(part).__name__} {getattr(part, 'text', part.objectName)()!r}"
+                drawn = drawn_contrast(part)
+                if drawn < TEXT:
+                    faint.append(f"{name}: {drawn:.2f}")
+                if is_cut_off(part):
+                    cut.append(f"{name}: {part.size()}, {part.sizeHint()}")
+        if kind is DistillWidget:
+            for legend in panel.curves.legends.values():
+                spans = legend.text().split("color:")[1:]
+                behind = legend.palette().color(legend.backgroundRole())
+                faint += [span for span in spans if contrast(QColor(span[:7]), behind) < TEXT]
+        assert (laptop.window._qt_window.width(), laptop.window._qt_window.height()) == LAPTOP, kind
+        laptop.window.remove_dock_widget(dock)
+    assert not faint
+    assert not cut
+
+
+def test_live_and_correct_share_the_height_of_a_laptop(laptop: Any, live_widget: Any) -> None:
+    correct = CorrectWidget(laptop)
+    laptop.window.add_dock_widget(correct, area="right")
+    correct.start.click()
+    for _ in range(200):
+        QTest.qWait(20)
+        if correct.toolbox.session is not None:
+            break
+    QTest.qWait(100)
+    window = laptop.window._qt_window
+    assert (window.width(), window.height()) == LAPTOP
+    assert correct.height() > live_widget.height() > 150
+    where = correct.toolbox.files.where
+    assert where.height() >= where.heightForWidth(where.width())
+    button = correct.toolbox.files.load
+    correct.scroll.ensureWidgetVisible(button)
+    QTest.qWait(50)
+    low = button.mapTo(correct.scroll.viewport(), QPoint(0, button.height())).y()
+    assert 0 < low <= correct.scroll.viewport().height()
+    assert button.visibleRegion().boundingRect().height() == button.height()
+
+
+def test_tab_passes_over_folded_settings_and_the_wheel_over_fields(laptop: Any) -> None:
+    panel: Any = DistillWidget(laptop)
+    laptop.window.add_dock_widget(panel, area="right")
+    QTest.qWait(50)
+    inside = [
+        part
+        for part in panel.findChildren(QWidget)
+        if part.focusPolicy() & Qt.FocusPolicy.TabFocus and part.isVisible() and part.isEnabled()
+    ]
+    assert 5 < len(inside) < 30
+    folded = panel.form.editor("seed").widget
+    assert not any(part is folded or folded.isAncestorOf(part) for part in inside)
+    panel.form.advanced.expand()
+    QTest.qWait(50)
+    assert folded.isVisible()
+    assert folded.focusPolicy() == Qt.FocusPolicy.StrongFocus
+
+
+def test_message_changes_its_color_with_the_theme(viewer: Any) -> None:
+    panel = Panel(viewer)
+    viewer.window.add_dock_widget(panel)
+    panel.say("3 objects < 5 objects & all is well", "warning")
+    seen = {}
+    for theme in ("light", "dark"):
+        viewer.theme = theme
+        QTest.qWait(50)
+        seen[theme] = panel.message.palette().color(panel.message.foregroundRole()).name()
+    assert seen["dark"] == MESSAGES["warning"]
+    assert contrast(QColor(seen["light"]), QColor("#ebe7e6")) >= TEXT
+    assert panel.message.text() == "3 objects < 5 objects & all is well"
