@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Layer
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_grd._napari.best_channel import best_channel, channel_group, preferred_image
@@ -144,6 +144,7 @@ class ModelCombo(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
         panel.follow(panel.state.events.names, self._refresh)
+        panel.follow(panel.state.events.descriptions, self._describe)
         self._refresh()
         self._last = self.name()
         self.currentIndexChanged.connect(self._picked)
@@ -170,8 +171,15 @@ class ModelCombo(QComboBox):
         for name in (name for name in self._panel.state.remote if name not in self._panel.state.names):
             self.addItem(f"{name} (download…)", _DOWNLOAD + name)
         self.addItem(_OPEN, _OPEN)
+        self._describe()
         self.set_name(before)
         self.blockSignals(False)
+
+    def _describe(self) -> None:
+        """Give every model in the list its tooltip."""
+        for index in range(self.count()):
+            text = self._panel.state.descriptions.get(self.itemData(index) or "")
+            self.setItemData(index, text, Qt.ItemDataRole.ToolTipRole)
 
     def _picked(self, _index: int) -> None:
         if self.currentData() == _OPEN:

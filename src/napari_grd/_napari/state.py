@@ -1,10 +1,12 @@
 """State shared by the widgets of one viewer: its models, and which is the live student."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from psygnal import Signal, SignalGroup
 
+from napari_grd._napari.descriptions import describe
 from napari_grd._napari.remote import listed_models
 from napari_grd.errors import ConfigError
 from napari_grd.hub import builtin_paths, resolve_model
@@ -19,12 +21,22 @@ class StateSignals(SignalGroup):
     names = Signal(list)
     student = Signal(str)
     live = Signal(bool)
+    descriptions = Signal()
 
 
 class State:
     """Models by name, the live student, and whether Live is on.
 
     Creating it imports nothing slow; a built-in or fetched model is loaded when it is first used.
+
+    Attributes
+    ----------
+    chosen : bool
+        Whether the live student was chosen by the user, or distilled, and is not a suggestion.
+    descriptions : dict of str to str
+        What is known about models, by their names.
+    teachers : dict of str to str
+        Names of the models that students were distilled from, by the students' names.
     """
 
     def __init__(self) -> None:
@@ -35,6 +47,9 @@ class State:
         )
         self._student: str | None = next(iter(self._models), None)
         self._live = False
+        self.chosen = False
+        self.descriptions: dict[str, str] = {}
+        self.teachers: dict[str, str] = {}
 
     @property
     def names(self) -> list[str]:
@@ -48,6 +63,7 @@ class State:
         while unique in self._models:
             unique, number = f"{wanted} ({number})", number + 1
         self._models[unique] = model
+        self.descriptions[unique] = describe(model.card)
         self.events.names.emit(self.names)
         return unique
 
@@ -80,8 +96,20 @@ class State:
         if name not in self._models:
             raise ConfigError(f"There is no model named {name!r}.", f"Choose one of: {', '.join(self._models)}.")
         if name != self._student:
+            self.chosen = True
             self._student = name
             self.events.student.emit(name)
+
+    def suggest(self, name: str) -> None:
+        """Make a model the live student until the user chooses one."""
+        chosen = self.chosen
+        self.student = name
+        self.chosen = chosen
+
+    def describe(self, descriptions: Mapping[str, str]) -> None:
+        """Add what is known about models."""
+        self.descriptions.update(descriptions)
+        self.events.descriptions.emit()
 
     @property
     def live(self) -> bool:

@@ -4,6 +4,8 @@ import functools
 from dataclasses import dataclass
 from typing import Any, cast
 
+from numpy.typing import NDArray
+
 from napari_grd.data.image_kind import ImageKind, Kind, image_kind
 from napari_grd.data.inputs import array_and_shape, check_axes
 from napari_grd.errors import ImageError
@@ -81,8 +83,24 @@ def suggest_model(image: Any, axes: str | None = None) -> tuple[Suggestion, ...]
     source = cast(PlaneSource, ArraySource(array, axes, ndim=2, in_channels=channels))
     planes = sample_planes(source.plane_shape, 3)
     height, width = source.shape(0)
-    found = image_kind(source.read(0, planes[len(planes) // 2], (slice(0, height), slice(0, width))))
-    ranked = [_suggestion(name, model, found, channels) for name, model in _built_in().items()]
+    return rank_models(source.read(0, planes[len(planes) // 2], (slice(0, height), slice(0, width))))
+
+
+def rank_models(plane: NDArray[Any]) -> tuple[Suggestion, ...]:
+    """Rank the built-in models for a plane, or a part of one.
+
+    Parameters
+    ----------
+    plane : (C, H, W) array of real numbers
+        All channels that can be given to a model.
+
+    Returns
+    -------
+    tuple of Suggestion
+        The best one first.
+    """
+    found = image_kind(plane)
+    ranked = [_suggestion(name, model, found, len(plane)) for name, model in _built_in().items()]
     return tuple(sorted(ranked, key=lambda each: (-each.score, each.name)))
 
 
@@ -104,8 +122,9 @@ def mismatch(model: ModelConfig, found: ImageKind) -> str | None:
 
 @functools.cache
 def _built_in() -> dict[str, ModelConfig]:
-    """Built-in students: name to the kind of their training images."""
-    return {name: read_card(path)[0] for name, path in builtin_paths().items() if name != TEACHER}
+    """Built-in students of planes: name to the kind of their training images."""
+    known = {name: read_card(path)[0] for name, path in builtin_paths().items() if name != TEACHER}
+    return {name: model for name, model in known.items() if model.ndim == 2}
 
 
 def _suggestion(name: str, model: ModelConfig, found: ImageKind, channels: int) -> Suggestion:

@@ -63,7 +63,7 @@ def test_toggling_leaves_nothing_behind(live: Any, viewer: Any, qtbot: Any) -> N
         qtbot.waitUntil(lambda: "instances" in live.readout.text(), timeout=30000)
     qtbot.waitUntil(lambda: len(engines()) == 1, timeout=20000)
     assert len(live._engines) == 1
-    assert [layer.name for layer in viewer.layers] == ["cells", "cells live"]
+    assert [layer.name for layer in viewer.layers] == ["cells", "live instances of cells"]
 
 
 def test_a_removed_image_is_let_go_and_the_next_one_taken(live: Any, viewer: Any, qtbot: Any) -> None:
@@ -77,7 +77,7 @@ def test_a_removed_image_is_let_go_and_the_next_one_taken(live: Any, viewer: Any
 
     qtbot.waitUntil(collected, timeout=20000)
     viewer.add_image(OTHER, name="others")
-    qtbot.waitUntil(lambda: "others live" in viewer.layers, timeout=30000)
+    qtbot.waitUntil(lambda: "live instances of others" in viewer.layers, timeout=30000)
 
 
 def test_a_removed_live_layer_switches_off(live: Any, viewer: Any, qtbot: Any) -> None:
@@ -162,8 +162,8 @@ def test_a_region_is_made_permanent_and_a_job_can_be_stopped(live: Any, viewer: 
     shapes = viewer.add_shapes([[[20, 30], [20, 110], [110, 110], [110, 30]]], name="here")
     live.permanent.region.set_layer(shapes)
     live.permanent.start.click()
-    qtbot.waitUntil(lambda: "cells instances" in viewer.layers, timeout=60000)
-    labels = viewer.layers["cells instances"].data
+    qtbot.waitUntil(lambda: "instances of cells" in viewer.layers, timeout=60000)
+    labels = viewer.layers["instances of cells"].data
     assert labels[30:100, 40:100].any()
     assert not labels[140:].any()
     viewer.add_shapes(name="empty")
@@ -191,9 +191,9 @@ def test_all_is_made_permanent_in_3d_and_of_a_hidden_image(live_widget: Any, vie
     image.visible = False
     viewer.dims.ndisplay = 3
     live_widget.permanent.start.click()
-    qtbot.waitUntil(lambda: "cells instances" in viewer.layers, timeout=60000)
-    assert viewer.layers["cells instances"].data.shape == stack.shape
-    assert all(plane.any() for plane in viewer.layers["cells instances"].data)
+    qtbot.waitUntil(lambda: "instances of cells" in viewer.layers, timeout=60000)
+    assert viewer.layers["instances of cells"].data.shape == stack.shape
+    assert all(plane.any() for plane in viewer.layers["instances of cells"].data)
 
 
 def test_make_permanent_waits_for_the_model(
@@ -203,10 +203,10 @@ def test_make_permanent_waits_for_the_model(
     viewer.add_image(PLANE, name="cells")
     go = threading.Event()
     monkeypatch.setattr(live_widget.state, "get", lambda _name: go.wait(30) and nuclei)
-    live_widget._load_model()
+    live_widget._loader.load()
     live_widget.permanent.start.click()
     assert "Waiting for the model" in live_widget.message.text()
     assert not live_widget.permanent.start.isEnabled()
     go.set()
-    qtbot.waitUntil(lambda: "cells instances" in viewer.layers, timeout=60000)
+    qtbot.waitUntil(lambda: "instances of cells" in viewer.layers, timeout=60000)
     assert live_widget.permanent.start.isEnabled()

@@ -119,8 +119,8 @@ def test_a_given_size_means_the_same_everywhere(live_widget: Any, viewer: Any, q
     assert live_widget.form.controls._size_label.text() == "Smallest object (px at 0.2 x)"
     assert live_widget.form.controls.min_size.value() == nuclei.config.partition.min_size
     live_widget.permanent.start.click()
-    qtbot.waitUntil(lambda: "large instances" in viewer.layers, timeout=60000)
-    made = viewer.layers["large instances"]
+    qtbot.waitUntil(lambda: "instances of large" in viewer.layers, timeout=60000)
+    made = viewer.layers["instances of large"]
     np.testing.assert_array_equal(np.asarray(made.data) > 0, expected > 0)
     assert len(np.unique(made.data)) == len(np.unique(expected))
     viewer.fit_to_view()

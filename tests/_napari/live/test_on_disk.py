@@ -37,7 +37,9 @@ def test_blocks_appear_and_become_a_layer(ready: Any, viewer: Any, qtbot: Any, t
     viewer.add_image(da.from_array(IMAGE, (256, 256)), name="slide", scale=(0.5, 0.5), units="um")
     seen: list[tuple[int, ...]] = []
     viewer.layers.events.inserted.connect(
-        lambda event: seen.append(event.value.data.shape) if event.value.name == "slide so far" else None
+        lambda event: (
+            seen.append(event.value.data.shape) if event.value.name == "unfinished instances of slide" else None
+        )
     )
     ready.permanent.on_disk.click()
     assert not ready.permanent.linked.isEnabled()
@@ -46,7 +48,7 @@ def test_blocks_appear_and_become_a_layer(ready: Any, viewer: Any, qtbot: Any, t
     layer = finished(ready, qtbot)
     assert layer is not None, ready.message.text()
     assert seen == [IMAGE.shape]
-    assert [each.name for each in viewer.layers] == ["slide", "slide instances"]
+    assert [each.name for each in viewer.layers] == ["slide", "instances of slide"]
     assert tuple(layer.scale) == (0.5, 0.5)
     labels = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     config = grd.SegmentConfig.model_validate(layer.metadata["napari_grd"]["config"])
@@ -61,7 +63,7 @@ def test_stopped_it_goes_on(ready: Any, viewer: Any, qtbot: Any, tmp_path: Path)
     viewer.add_image(np.stack([IMAGE, IMAGE]), name="stack")
     ready.permanent.on_disk.click()
     ready.permanent.start.click()
-    qtbot.waitUntil(lambda: any(each.name == "stack so far" for each in viewer.layers), timeout=120000)
+    qtbot.waitUntil(lambda: any(each.name == "unfinished instances of stack" for each in viewer.layers), timeout=120000)
     ready.permanent.bar.stop.click()
     assert finished(ready, qtbot) is None
     assert "are kept in" in ready.message.text()

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QS
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.files.calibrated import layer_calibration
 from napari_grd._napari.live.controls import PartitionControls
-from napari_grd._napari.panel import Panel
+from napari_grd._napari.panel import Panel, wrapped
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.settings import settings
 from napari_grd._napari.source import Channel
@@ -60,6 +60,9 @@ class LiveForm(QWidget):
         self.image = LayerCombo(panel, (Image,), "The image to segment.")
         self.model = ModelCombo(panel, "The model that segments. Distilled and dropped models are listed here.")
         self.model.set_name(panel.state.student)
+        self.fit = wrapped()
+        self.fit.setToolTip("Judged by histogram and colors of the image. The list of models says what each is for.")
+        self.fit.hide()
         self.channels = ChannelPickers(panel)
         self.diameter = QDoubleSpinBox(maximum=10000, decimals=1, suffix=" px")
         self.diameter.setSpecialValueText(_AUTOMATIC)
@@ -85,6 +88,7 @@ class LiveForm(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Image", self.image)
         form.addRow("Model", self.model)
+        form.addRow(self.fit)
         form.addRow(self.channels)
         form.addRow("Object diameter", size)
         form.addRow("Inversion", self.invert)
@@ -108,6 +112,11 @@ class LiveForm(QWidget):
         self.as_known.setText("As in training" if known is None else f"As in training: {known:.0f} px")
         self.forget_view()
         self.controls.set_value(model.config.partition, foreground=model.config.foreground)
+
+    def show_fit(self, text: str) -> None:
+        """Say why a model was chosen for the image, or nothing."""
+        self.fit.setText(text)
+        self.fit.setVisible(bool(text))
 
     def show_view(self, view: "ImageView") -> None:
         """Show the values chosen automatically for the image."""

@@ -77,13 +77,17 @@ def iter_segment_on_disk(source: ImageSource, model: "Model", config: SegmentCon
     found = OmeZarr((yield from job)).image(0)
     levels = [da.from_zarr(level) for level in found.levels]
     resolved = SegmentConfig.model_validate(found.provenance["config"])  # with the values that were estimated
-    return labels_layer(source, 0, levels, name=f"{source.layer.name} instances", made_by=provenance(model, resolved))
+    return labels_layer(
+        source, 0, levels, name=f"instances of {source.layer.name}", made_by=provenance(model, resolved)
+    )
 
 
 def preview_layer(source: ImageSource, event: PreviewImages) -> Labels:
     """A layer of the blocks that are finished; it changes with the next ones."""
     labels, spacing = event.images["labels"], event.images["spacing"]
-    return labels_layer(source, 0, labels, name=f"{source.layer.name} so far", made_by={}, spacing=spacing)
+    return labels_layer(
+        source, 0, labels, name=f"unfinished instances of {source.layer.name}", made_by={}, spacing=spacing
+    )
 
 
 def _calibration(source: ImageSource) -> Calibration:

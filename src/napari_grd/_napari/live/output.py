@@ -40,7 +40,7 @@ class LiveOutput:
             return
         source: Any = update.source
         layer = labels_layer(
-            source, update.view.level, update.labels, name=f"{source.layer.name} live", made_by=made_by
+            source, update.view.level, update.labels, name=f"live instances of {source.layer.name}", made_by=made_by
         )
         layer.contour = contour
         before, self.layer = self.layer, None

@@ -125,7 +125,7 @@ class PermanentPart(QWidget):
             view = resolve_view(source, model.config, request.config.replace(link=linked))
             yield from (Notice(note, category=None) for note in view.notes)
             labels, level = yield from iter_segment_planes(source, model, view.config, region=region)
-            name = f"{source.layer.name} instances"
+            name = f"instances of {source.layer.name}"
             return labels_layer(source, level, labels, name=name, made_by=provenance(model, view.config))
 
         self._run(make, "Stopped; no layer was added.")

@@ -10,13 +10,14 @@ from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_grd._napari.live.engine import open_session
 from napari_grd._napari.live.form import LiveForm
+from napari_grd._napari.live.model_loader import ModelLoader
 from napari_grd._napari.live.output import LiveOutput
 from napari_grd._napari.live.permanent import PermanentPart, SegmentationRequest
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, heading
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.viewport import displayed_axes, viewport_of
-from napari_grd._napari.worker import Running, message_of, run_call
+from napari_grd._napari.worker import message_of
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, GrdError, ImageError
 
@@ -44,9 +45,6 @@ class LiveWidget(Panel):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
         self._session: LiveSession | None = None
-        self._loading: Running[Any] | None = None
-        self._model: Model | None = None
-        self._waiting: Callable[[], object] | None = None  # for the model
         self._source: ImageSource | None = None
         self._key: Any = None
         self._told = ""
@@ -63,16 +61,21 @@ class LiveWidget(Panel):
         self.controls = self.form.controls
         self.readout = QLabel("Live is off.")
         self.readout.setToolTip("Objects in view, and the time from the last move to their labels.")
-        self.permanent = PermanentPart(self, self._order, self._when_loaded)
-        for part in (self.live, self.form, self.readout, heading("Everything"), self.permanent, self.message):
+        self._loader = ModelLoader(self, self.form, self._load_begins, self._model_loaded, self._not_loaded)
+        self.permanent = PermanentPart(self, self._order, self._loader.when_ready)
+        for part in (self.live, self.form, self.readout, heading("Everything"), self.permanent):
             self.body.addWidget(part)
         self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE)
         self._timer.timeout.connect(self._look)
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE)
         self._settle.timeout.connect(self._settings_changed)
         self._connect()
+        self._loader.load()
         self._image_changed()
-        self._load_model()
+
+    @property
+    def _model(self) -> "Model | None":
+        return self._loader.model
 
     def _connect(self) -> None:
         viewer = self.viewer
@@ -90,7 +93,7 @@ class LiveWidget(Panel):
         self.follow(self.state.events.student, self.form.model.set_name)
         self.live.toggled.connect(self._toggled)
         self.form.source_changed.connect(self._image_changed)
-        self.form.model_changed.connect(self._model_changed)
+        self.form.model_changed.connect(self._loader.model_changed)
         self.form.settings_changed.connect(self._settings_changed)
         self.form.partition_changed.connect(self._partition_changed)
         self.form.contour.valueChanged.connect(self.output.set_contour)
@@ -112,45 +115,19 @@ class LiveWidget(Panel):
         self._session = self._source = self._key = None
         self.readout.setText("Live is off.")
 
-    def _model_changed(self) -> None:
-        name = self.form.model.name()
-        if name is not None:
-            self.state.student = name
-        self._load_model()
-
-    def _load_model(self) -> None:
-        name, state = self.form.model.name(), self.state
-        if name is None:
-            self.say("Choose a model.", "warning")
-            return
-
-        def load() -> "Model":
-            import napari_grd.live.session  # noqa: F401  the engine imports torch: not in the GUI thread
-
-            return state.get(name)
-
-        if self._loading is not None:
-            self._loading.silence()
-        self._model = None
+    def _load_begins(self) -> None:
         if self.live.isChecked():
             self.readout.setText("Preparing…")
-        self._loading = run_call(load, on_done=self._model_loaded, on_error=self._not_loaded)
-        self.track(self._loading)
 
     def _not_loaded(self, error: BaseException) -> None:
-        self._waiting = None
         self.permanent.start.setEnabled(True)
         self.readout.setText("")
         self._tell(message_of(error), "error")
 
     def _model_loaded(self, model: "Model") -> None:
-        self._model = model
         self.form.show_model(model)
         if self.live.isChecked():
             self._open(model)
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting()
 
     def _open(self, model: "Model") -> None:
         if self._session is None:
@@ -192,6 +169,7 @@ class LiveWidget(Panel):
                     (layer.events.set_data, self._schedule),
                 ]
             )
+        self._loader.image_changed()
         if self._session is None:
             self._tell(_EMPTY if layer is None else "")
             return
@@ -241,15 +219,6 @@ class LiveWidget(Panel):
         channels = self.form.choose_channels(layer, self._model.config.in_channels)
         source = ImageSource(layer, channels, displayed_axes(self.viewer, layer))
         return SegmentationRequest(source, self._model, self.form.segment_config(self._model))
-
-    def _when_loaded(self, act: Callable[[], object]) -> bool:
-        """Call a function when the model is loaded; False if it has to wait."""
-        loading = self._loading is not None and self._loading.running
-        if self._model is not None or self.form.image.layer() is None or not loading:
-            act()
-            return True
-        self._waiting = act
-        return False
 
     # Settings and the view
 
