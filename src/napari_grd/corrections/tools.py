@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_grd.corrections import kinds
 from napari_grd.corrections.editor import Editor
@@ -343,6 +344,41 @@ def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: 
         drawn = Region.from_mask(changed & (new == number), (y0, x0))
         corrections.append(kinds.Draw(drawn, _pixel_of(before, after, number), plane=plane))
     return corrections
+
+
+def fill_encircled(before: NDArray[np.uint32], after: NDArray[Any]) -> NDArray[Any]:
+    """What was painted into a plane, with the background that strokes enclose.
+
+    Parameters
+    ----------
+    before : uint32 array, shape (H, W)
+        The plane as it was.
+    after : integer array, shape (H, W)
+        As it was painted.
+
+    Returns
+    -------
+    integer array, shape (H, W)
+        ``after``, in which every object that was painted with also has the background that it newly encloses. Holes
+        that it had before, and other objects in it, stay.
+
+    Examples
+    --------
+    >>> ring = np.array([[5, 5, 5], [5, 0, 5], [5, 5, 5]])
+    >>> fill_encircled(np.zeros((3, 3), np.uint32), ring).tolist()
+    [[5, 5, 5], [5, 5, 5], [5, 5, 5]]
+    """
+    numbers = np.unique(after[before != after])
+    filled = after
+    for number in numbers[(numbers != 0) & (numbers != BACKGROUND_NUMBER)].tolist():
+        y0, x0, y1, x1 = extent(after == number)
+        window = np.s_[y0:y1, x0:x1]
+        now, was = after[window] == number, before[window] == number
+        enclosed = ndimage.binary_fill_holes(now) & ~ndimage.binary_fill_holes(was) & (after[window] == 0)
+        if enclosed.any():
+            filled = after.copy() if filled is after else filled
+            filled[window][enclosed] = number
+    return filled
 
 
 def _pixel_of(before: NDArray[np.uint32], after: NDArray[Any], number: int) -> Pixel | None:

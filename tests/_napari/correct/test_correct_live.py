@@ -23,6 +23,6 @@ def test_what_live_shows_is_made_permanent_first(
     layer = widget.toolbox.session.layer
     assert isinstance(layer, Labels)
     assert layer is not live
-    assert layer.name == "cells instances"
+    assert layer.name == "instances of cells"
     assert not live.visible
     assert "live" not in layer.metadata["napari_grd"]

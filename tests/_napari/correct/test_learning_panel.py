@@ -73,7 +73,7 @@ def test_what_was_learned_is_shown_and_kept(dock: Any, blocks: Any, viewer: Any,
     part = learn(dock, qtbot)
     assert not dock.message.text()
     assert "4 corrected objects, each held out once" in part.scores.text()
-    before, after = viewer.layers["blocks before learning"], viewer.layers["blocks after learning"]
+    before, after = viewer.layers["before learning of blocks"], viewer.layers["after learning of blocks"]
     assert after.visible
     press(part._views["before"])
     assert before.visible
@@ -92,7 +92,7 @@ def test_what_gains_nothing_changes_nothing_and_says_so(dock: Any, blocks: Any, 
     names = state_of(viewer).names
     part = learn(dock, qtbot)
     assert "Nothing was gained" in dock.message.text()
-    assert "blocks after learning" not in viewer.layers
+    assert "after learning of blocks" not in viewer.layers
     assert part.choice.isHidden()
     assert part.start.isEnabled()
     assert state_of(viewer).names == names
@@ -104,7 +104,7 @@ def test_revert_leaves_everything_as_it_was(dock: Any, blocks: Any, viewer: Any,
     part = learn(dock, qtbot)
     press(part.revert)
     assert state_of(viewer).names == names
-    assert "blocks after learning" not in viewer.layers
+    assert "after learning of blocks" not in viewer.layers
     assert part.start.isEnabled()
 
 
@@ -130,13 +130,13 @@ def test_improved_labels_appear_and_stop_keeps_the_best_so_far(
     part = dock.toolbox.learn
     part.config = QUICK.replace(steps=100_000)
     press(part.start)
-    qtbot.waitUntil(lambda: "blocks learning" in viewer.layers, timeout=120_000)
-    preview = viewer.layers["blocks learning"]
+    qtbot.waitUntil(lambda: "learning of blocks" in viewer.layers, timeout=120_000)
+    preview = viewer.layers["learning of blocks"]
     assert preview.data.shape == blocks.shape
     press(part.bar.stop)
     qtbot.waitUntil(lambda: part._running is None, timeout=120_000)
     assert preview not in viewer.layers
-    assert "blocks after learning" in viewer.layers
+    assert "after learning of blocks" in viewer.layers
     assert part._learned.model.card.recipe["fine_tune"]["steps_taken"] < 100_000
     assert len(dock.toolbox.session.corrections) == 3
 
@@ -176,11 +176,11 @@ def test_corrections_of_images_add_up_and_untouched_ones_are_compared(
     accept(dock, mirrored, 2)
     part = learn(dock, qtbot)
     assert "4 corrected objects" in part.scores.text()
-    assert viewer.layers["untouched after learning"].visible
-    assert not viewer.layers["untouched before learning"].visible
-    assert "cells after learning" not in viewer.layers
+    assert viewer.layers["after learning of untouched"].visible
+    assert not viewer.layers["before learning of untouched"].visible
+    assert "after learning of cells" not in viewer.layers
     press(part.revert)
-    assert "untouched after learning" not in viewer.layers
+    assert "after learning of untouched" not in viewer.layers
     viewer.layers.remove("blocks")
     assert part._others() == []
 
@@ -209,8 +209,8 @@ def test_a_teacher_is_taught_and_its_student_goes_live(
     learn(dock, qtbot)
     assert not dock.message.text()
     assert "The teacher, on 3 corrected objects" in teaching.scores.text()
-    assert viewer.layers["blocks after learning"].visible
-    assert "series after learning" in viewer.layers
+    assert viewer.layers["after learning of blocks"].visible
+    assert "after learning of series" in viewer.layers
     names = state_of(viewer).names
     press(teaching.keep)
     state = state_of(viewer)
@@ -243,4 +243,4 @@ def test_stop_while_distilling_keeps_the_student_so_far(
     assert not dock.message.text()
     assert teaching._learned.model.card.summary.endswith("stopped early")
     assert teaching._learned.teacher.card.name == "nuclei-tuned"
-    assert "blocks after learning" in viewer.layers
+    assert "after learning of blocks" in viewer.layers

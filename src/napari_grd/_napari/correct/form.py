@@ -77,9 +77,9 @@ class CorrectForm(QWidget):
         if layer is not None:
             targets = CorrectionTarget.all_of(layer, self._panel.viewer.layers)
             fitting = [target.source.layer for target in targets]
-            named = [candidate for candidate in fitting if layer.name.startswith(candidate.name)]
+            named = [candidate for candidate in fitting if _is_named_after(layer, candidate)]
             if fitting and self.image.layer() not in (named or fitting):
-                # The longest of the names that the labels' name begins with: "a 2" for "a 2 instances", not "a".
+                # The longest of the names in the labels' name: "a 2" for "instances of a 2", not "a".
                 found = max(named, key=lambda layer: len(layer.name)) if named else self._best(fitting)
                 self.image.set_layer(found)
         self._image_changed()
@@ -93,3 +93,9 @@ class CorrectForm(QWidget):
         image = self.image.layer()
         self.channels.set_image(image, 0 if image is None else 1)
         self.changed.emit()
+
+
+def _is_named_after(labels: Labels, image: Image) -> bool:
+    """Whether the labels' name has the image's at its end, as ours, or in front, as those of many programs."""
+    name = str(labels.name)
+    return name.endswith(f" {image.name}") or name.startswith(image.name)

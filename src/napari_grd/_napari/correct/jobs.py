@@ -48,11 +48,20 @@ class CorrectionRequest:
         Name of the model whose embedding is used; None: none.
     config : SegmentConfig
         Settings of the prediction.
+    drawn : float or None
+        Diameter in pixels of the objects that were drawn on an image without labels.
     """
 
     target: CorrectionTarget
     model: str | None
     config: SegmentConfig
+    drawn: float | None = None
+
+    def config_of(self, model: "Model") -> SegmentConfig:
+        """The settings for a model: at the size of what was drawn, if it knows the size of its objects."""
+        if self.drawn is None or model.config.object_diameter is None:
+            return self.config
+        return self.config.replace(object_diameter=self.drawn)
 
 
 class PredictionCache:
@@ -159,7 +168,7 @@ def iter_predict_plane(
     yield Progress(f"Loading {request.model}", 0, 1)
     model = get_model(request.model)
     yield Progress("Reading the image", 0, 1)
-    pixels, statistics, config = seen_by(model, request.target, plane, request.config)
+    pixels, statistics, config = seen_by(model, request.target, plane, request.config_of(model))
     prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
     predictions.put(plane, PlanePrediction.of(prediction))
 
@@ -189,7 +198,7 @@ def iter_permanent(
     config = config.replace(device=request.config.device, threads=request.config.threads)
     source, model = request.target.source, get_model(request.model)
     labels, level = yield from iter_segment_planes(source, model, config)
-    name = f"{source.layer.name} instances"
+    name = f"instances of {source.layer.name}"
     return labels_layer(source, level, labels, name=name, made_by=provenance(model, config))
 
 
@@ -261,7 +270,7 @@ def iter_uncertain_objects(
     request, views, other = uncertainty.request, [], None
     if uncertainty.turned and request.model is not None:
         model = get_model(request.model)
-        pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config)
+        pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config_of(model))
         for number, view in enumerate(VIEWS):
             yield Progress("Test-time augmentation", number, len(VIEWS))
             found = yield from _iter_segment(model, transformed(pixels, *view), config, statistics)
@@ -269,7 +278,7 @@ def iter_uncertain_objects(
     if uncertainty.other is not None:
         yield Progress(f"Segmenting with {uncertainty.other}", 0, 1)
         model = get_model(uncertainty.other)
-        pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config)
+        pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config_of(model))
         other = yield from _iter_segment(model, pixels, config, statistics)
     return uncertain_objects(
         uncertainty.labels, Predictions({(): uncertainty.predictions}), teacher_labels=other, turned=views

@@ -272,7 +272,7 @@ class LearningPanel(QWidget):
         target = self._session.target
         options = output_options(target.layer, start=target.lift(_ZERO, plane).tolist(), made_by=made_by or None)
         data = labels.reshape((1,) * (target.layer.ndim - 2) + labels.shape)
-        return self._added(Labels(data, name=f"{target.layer.name} {what}", **options))
+        return self._added(Labels(data, name=f"{what} of {target.layer.name}", **options))
 
     def _show_untouched(self, labels: BeforeAfterLabels, made_by: "Mapping[str, Any]") -> None:
         """Both results on an image that was not corrected."""
@@ -282,7 +282,9 @@ class LearningPanel(QWidget):
             found = getattr(labels, name)
             options = output_options(source.layer, axes=axes, start=(*plane, 0, 0), made_by=made_by)
             data = found.reshape((1,) * len(plane) + found.shape)
-            self._layers[name].append(self._added(Labels(data, name=f"{source.layer.name} {name} learning", **options)))
+            self._layers[name].append(
+                self._added(Labels(data, name=f"{name} learning of {source.layer.name}", **options))
+            )
 
     def _added(self, layer: Labels) -> Labels:
         layers = self._panel.viewer.layers

@@ -183,4 +183,4 @@ def _center_on(viewer: Any, session: Session, uncertain: "UncertainObject") -> N
     camera = viewer.scene.camera
     camera.center = (*camera.center[:-2], world[-2], world[-1])
     camera.zoom = max(camera.zoom, wanted)
-    layer.selected_label = uncertain.id
+    session.select(uncertain.id)

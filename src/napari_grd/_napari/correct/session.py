@@ -12,7 +12,7 @@ from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.outputs import made_by
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.kinds import Accept, Add, Draw, Erase, Pick
-from napari_grd.corrections.tools import painted_corrections
+from napari_grd.corrections.tools import fill_encircled, painted_corrections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,16 +33,32 @@ class Session:
     context : CorrectionContext
     on_painted : callable
         Called with the corrections equivalent to a stroke of napari's brush; the stroke itself is reverted.
+    fills : callable
+        Returns whether a stroke makes an object of what it encircles.
+
+    Attributes
+    ----------
+    from_nothing : bool
+        Whether there were no objects before the corrections.
+    selecting : bool
+        Whether :meth:`select` selects a number, and not the user.
     """
 
     def __init__(
-        self, viewer: Any, context: CorrectionContext, on_painted: "Callable[[list[Correction]], object]"
+        self,
+        viewer: Any,
+        context: CorrectionContext,
+        on_painted: "Callable[[list[Correction]], object]",
+        fills: "Callable[[], bool]",
     ) -> None:
+        self.selecting = False
+        self._fills = fills
         self._viewer = viewer
         self.target = context.request.target
         self.layer = self.target.layer
         self.context = context
         self.editor = context.editor
+        self.from_nothing = not context.labels.any()
         self._on_painted = on_painted
         self._shown = context.editor.labels.copy()
         data = self.target.on_layer(self._shown)
@@ -73,6 +89,15 @@ class Session:
                 pixel = made.pixel or (made.region.runs[0][0], made.region.runs[0][1])
                 numbers.add(self.editor.object_at(pixel, plane))
         return numbers - {0}
+
+    @property
+    def drawn_diameter(self) -> float | None:
+        """Median diameter in pixels of the objects whose pixels the user gave; None without one."""
+        areas: list[int] = []
+        for plane in self.corrections.planes:
+            labels = self.editor.labels[plane]
+            areas += [int(np.count_nonzero(labels == number)) for number in self.drawn(plane)]
+        return float(2 * np.sqrt(np.median(areas) / np.pi)) if areas else None
 
     def stands(self, correction: "Correction") -> bool:
         """Whether a correction still describes the labels: all but acceptances of objects that have changed since."""
@@ -116,6 +141,14 @@ class Session:
                 with suppress(OSError):  # not on Windows, where it is open
                     journal.journal_path.unlink(missing_ok=True)
 
+    def select(self, number: int) -> None:
+        """Select an object of the layer that the user did not choose."""
+        self.selecting = True
+        try:
+            self.layer.selected_label = number
+        finally:
+            self.selecting = False
+
     def mark(self) -> None:
         """Let the layer say how many corrections it contains."""
         made = {key: value for key, value in made_by(self.layer).items() if key != "corrected"}
@@ -152,7 +185,8 @@ class Session:
         painted: list[Correction] = []
         for plane in planes:
             before = self.editor.labels[plane]
-            painted += painted_corrections(before, self._shown[plane], plane)
+            after = fill_encircled(before, self._shown[plane]) if self._fills() else self._shown[plane]
+            painted += painted_corrections(before, after, plane)
             self._shown[plane] = before
         if painted:
             self._on_painted(painted)

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_grd._napari.files.calibrated import layer_calibration
+from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.source import Channel, ImageSource
 from napari_grd.errors import GrdError, LabelError
 
@@ -140,6 +141,25 @@ class CorrectionTarget:
     def pixel_size(self) -> float:
         """Length of a pixel's side in the world."""
         return float(np.sqrt(np.abs(np.prod(self.layer.scale[-2:]))))
+
+
+def empty_labels(image: Image, channels: tuple[Channel, ...] | None = None) -> Labels:
+    """A layer without objects over an image, with a position for each of its planes.
+
+    Raises
+    ------
+    LabelError
+        If the memory does not suffice.
+    """
+    source = ImageSource(image, channels)
+    shape = (*source.plane_shape, *source.shape())
+    try:
+        labels = np.zeros(shape, np.uint32)
+    except (MemoryError, ValueError) as error:
+        raise LabelError(
+            f"Labels of the shape {shape} do not fit in memory.", "Segment the image on disk with Live."
+        ) from error
+    return labels_layer(source, 0, [labels], name=f"objects of {image.name}", made_by={})
 
 
 def finest(layer: Layer) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from qtpy.QtCore import QTimer
@@ -24,6 +24,7 @@ from napari_grd.corrections.tools import (
 )
 
 _OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon": Tool.DRAW}
+_BEGINS = ("paint", "polygon")
 _PAUSE = 15  # milliseconds between two previews: as often as a screen can show them
 _STILL = 4.0  # points of the screen that a click may move
 
@@ -73,6 +74,7 @@ class ToolController:
         self._active: CorrectionTool | None = None
         self._at: Position | None = None
         self._held = self._taking = False
+        self._given: Literal["no", "once", "kept"] = "no"  # whether strokes take the selected number
         self._selected = 1  # what was selected before the background
         self.preview = PreviewLayer(viewer, session.target)
         self._later, self._away = QTimer(singleShot=True, interval=_PAUSE), QTimer(singleShot=True, interval=0)
@@ -88,12 +90,13 @@ class ToolController:
         self._callbacks = (
             (viewer.mouse_move_callbacks, self._moved),
             (viewer.mouse_drag_callbacks, self._pressed),
+            (viewer.mouse_drag_callbacks, self._begin_drawing),
             (viewer.mouse_wheel_callbacks, self._turned),
         )
         for callbacks, callback in self._callbacks:
             callbacks.append(callback)
         self._layer.events.mode.connect(self._mode_changed)
-        self._layer.events.selected_label.connect(self._mode_changed)
+        self._layer.events.selected_label.connect(self._number_changed)
         viewer.layers.selection.events.active.connect(self._active_changed)
 
     def take(self, tool: Tool) -> None:
@@ -104,9 +107,11 @@ class ToolController:
             self._viewer.layers.selection.active = self._layer
         self._set_mode(TEXTS[tool].mode)
         self._use(self._tools.get(tool))
+        self._given = "no"
         if tool is Tool.DRAW:  # go on with the picked object, or begin a new one
             picked = self._pick.picked_object(self._session.target.current_plane(self._viewer))
-            self._select(picked or int(self._session.editor.labels.max()) + 1)
+            self._select(picked or self._next_number())
+            self._given = "once" if picked else "no"
         elif tool is Tool.BACKGROUND:
             self._select(BACKGROUND_NUMBER)
         else:
@@ -122,6 +127,42 @@ class ToolController:
             self._layer.selected_label = number
         finally:
             self._taking = False
+
+    def drawn(self, number: int) -> None:
+        """Go on with the color of the object that was drawn, whose number is the editor's."""
+        if self.tool is Tool.DRAW:
+            self._select(number)
+
+    def _next_number(self) -> int:
+        return int(self._session.editor.labels.max()) + 1
+
+    def _begin_drawing(self, _viewer: Any, event: Any) -> None:
+        """Let a stroke that begins on an object extend it, and any other one make a new object.
+
+        Called before napari's own tool draws. Where the user selected an object, all strokes extend that one.
+        """
+        mode, layer = str(self._layer.mode), self._layer
+        if self.tool is not Tool.DRAW or mode not in _BEGINS or event.button != 1:
+            return
+        if self._viewer.layers.selection.active is not layer or (
+            mode == "polygon" and layer._overlays["polygon"].points  # the next corner of one that was begun
+        ):
+            return
+        self._session.take_painted()
+        if self._given != "no":
+            self._given = "kept" if self._given == "kept" else "no"
+            return
+        plane, point = self._session.target.place(event.position)
+        row, column = (round(value) for value in point)
+        height, width = self._session.target.shape[-2:]
+        inside = 0 <= row < height and 0 <= column < width
+        self._select((inside and self._session.editor.object_at((row, column), plane)) or self._next_number())
+
+    def _number_changed(self, event: Any) -> None:
+        """An object that the user selected is drawn into until a tool is taken up, a new number is used once."""
+        if not self._taking and not self._session.selecting:
+            self._given = "kept" if self._layer.selected_label < self._next_number() else "once"
+        self._mode_changed(event)
 
     def _put_background_away(self) -> None:
         """Select the object again that was selected before the background."""
@@ -146,7 +187,7 @@ class ToolController:
         self._away.stop()
         self._viewer.layers.selection.events.active.disconnect(self._active_changed)
         self._layer.events.mode.disconnect(self._mode_changed)
-        self._layer.events.selected_label.disconnect(self._mode_changed)
+        self._layer.events.selected_label.disconnect(self._number_changed)
         self._put_background_away()
         self._layer.mode = "pan_zoom"
         self._use(None)

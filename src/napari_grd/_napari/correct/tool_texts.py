@@ -102,7 +102,8 @@ TEXTS = {
     Tool.DRAW: ToolText(
         "Draw",
         "D",
-        "Paint with napari's brush. M: new object, L: pick the object to paint, [ and ]: brush size.",
+        "Paint a cell with napari's brush, or encircle it; the next stroke makes the next object. Begin on an object to"
+        " extend it. L: pick the object to paint, [ and ]: brush size.",
         mode="paint",
     ),
     Tool.ERASE: ToolText("Erase", "E", "Remove from objects with napari's brush. [ and ]: brush size.", mode="erase"),

@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QFileDialog,
     QGridLayout,
     QLabel,
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_grd._napari.colors import ColoredLabel
 from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.learning_panel import LearningPanel
 from napari_grd._napari.correct.overlays import CorrectionsLayer
@@ -28,7 +30,7 @@ from napari_grd._napari.correct.tool_controller import ToolController
 from napari_grd._napari.correct.tool_texts import KINDS, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
 from napari_grd._napari.panel import Panel, button, heading, row, stack, wrapped
 from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, save_corrections
-from napari_grd.corrections.kinds import Accept, Correction
+from napari_grd.corrections.kinds import Accept, Correction, Draw
 from napari_grd.corrections.loading import load_corrections
 from napari_grd.errors import GrdError
 
@@ -86,7 +88,7 @@ class HistoryRow(QWidget):
         super().__init__()
         self.undo = button("Undo", "", undo)
         self.redo = button("Redo", "", redo)
-        self.verified, self.legend = QLabel(), wrapped()
+        self.verified, self.legend = QLabel(), ColoredLabel()
         stack(self, row(self.undo, self.redo, self.verified), self.legend)
 
     def show_state(self, session: Session, verified: int, objects: int) -> None:
@@ -117,13 +119,13 @@ class HistoryRow(QWidget):
         # Objects, as above, and not how often they were accepted.
         counts[KINDS["accept"].legend] = sum(len(session.accepted(plane)) for plane in corrections.planes)
         colors = {text.legend: text.color for text in KINDS.values()}
-        lines = [
-            f'<span style="color:{color}">\N{BLACK SQUARE}</span>&nbsp;{counts[legend]}&nbsp;{legend}'
+        parts = [
+            ("\N{BLACK SQUARE}", f"{counts[legend]}\N{NO-BREAK SPACE}{legend}", color)
             for legend, color in colors.items()
             if counts[legend]
         ]
-        self.legend.setText(" &nbsp; ".join(lines))
-        self.legend.setVisible(bool(lines))
+        self.legend.show_parts(parts, " &nbsp; ")
+        self.legend.setVisible(bool(parts))
 
 
 def _where(about: Correction) -> str:
@@ -148,9 +150,11 @@ class FilesRow(QWidget):
         self._save, self._load = save, load
         self.where = wrapped()
         self.save = button(
-            "Save as…", "Write all corrections into a file of their own, for a colleague.", self._ask_save
+            "Save corrections as…", "Write all corrections into a file of their own, for a colleague.", self._ask_save
         )
-        self.load = button("Load…", "Add the corrections of a file to these, e.g. a colleague's.", self._ask_load)
+        self.load = button(
+            "Load corrections…", "Add the corrections of a file to these, e.g. a colleague's.", self._ask_load
+        )
         stack(self, self.where, row(self.save, self.load))
 
     def show_place(self, place: CorrectionsFile) -> None:
@@ -181,30 +185,41 @@ class Toolbox(QWidget):
         Shows messages.
     on_model_kept : callable
         Called with the name of a model that has learned, if it is kept.
+    on_corrected : callable
+        Called when corrections were made with a tool.
     """
 
-    def __init__(self, panel: Panel, on_model_kept: Callable[[str], object]) -> None:
+    def __init__(
+        self, panel: Panel, on_model_kept: Callable[[str], object], on_corrected: Callable[[], object]
+    ) -> None:
         super().__init__()
         self._panel = panel
+        self._on_corrected = on_corrected
         self._viewer = panel.viewer
         self.session: Session | None = None
         self.controller: ToolController | None = None
         self._record: CorrectionsLayer | None = None
         self.tools = ToolButtons(self._choose)
         self.hint = wrapped()
+        self.fill = QCheckBox("Fill what is encircled")
+        self.fill.setToolTip("A stroke of the brush that returns to its beginning makes an object of what lies inside.")
+        self.fill.setChecked(True)
+        self.fill.hide()
         self.steps = HistoryRow(self.undo, self.redo)
         self.review = ReviewPanel(panel)
         self.files = FilesRow(self._save, self.load)
         self.learn = LearningPanel(panel, on_model_kept)
         learn, corrections = heading("Learn"), heading("Corrections")
-        stack(self, self.tools, self.hint, self.steps, self.review, learn, self.learn, corrections, self.files)
+        stack(
+            self, self.tools, self.hint, self.fill, self.steps, self.review, learn, self.learn, corrections, self.files
+        )
         # What was clicked is to be seen first.
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self.describe)
 
     def open(self, context: CorrectionContext) -> None:
         """Begin with labels."""
-        self.session = Session(self._viewer, context, self.apply)
+        self.session = Session(self._viewer, context, self.apply, self.fill.isChecked)
         self._record = CorrectionsLayer(self._viewer, self.session.target)
         self._viewer.layers.selection.active = self.session.layer
         self.controller = ToolController(
@@ -248,15 +263,12 @@ class Toolbox(QWidget):
         if session is None or not self._act(lambda: session.editor.apply_group(corrections)):
             return
         self._panel.say("")
-        drawn = [
-            (correction.plane, correction.area)
-            for correction in corrections
-            if correction.kind == "draw" and correction.area is not None
-        ]
-        if drawn:  # the next stroke goes on with this object
-            plane, region = drawn[-1]
-            number = session.editor.object_at(region.runs[0][:2], plane)
-            session.layer.selected_label = number or session.layer.selected_label
+        drawn = [correction for correction in corrections if isinstance(correction, Draw)]
+        if drawn and self.controller is not None:
+            number = session.editor.object_at(drawn[-1].region.runs[0][:2], drawn[-1].plane)
+            if number:
+                self.controller.drawn(number)
+        self._on_corrected()
 
     def undo(self) -> None:
         """Take the last correction back, and show where it was."""
@@ -317,6 +329,7 @@ class Toolbox(QWidget):
     def _tool_changed(self, tool: Tool) -> None:
         self.tools.buttons[tool].setChecked(True)
         self.hint.setText(TEXTS[tool].hint)
+        self.fill.setVisible(tool is Tool.DRAW)
 
     def _show_message(self, text: str) -> None:
         tool = Tool.NAVIGATE if self.controller is None else self.controller.tool

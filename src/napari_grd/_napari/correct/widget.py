@@ -10,11 +10,12 @@ from qtpy.QtWidgets import QWidget
 from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.form import CorrectForm
 from napari_grd._napari.correct.jobs import CorrectionContext, CorrectionRequest
+from napari_grd._napari.correct.target import empty_labels
 from napari_grd._napari.correct.tool_texts import Tool
 from napari_grd._napari.correct.toolbox import Toolbox
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import made_by, view_settings
-from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.panel import Panel, button, wrapped
 from napari_grd._napari.settings import settings
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.errors import GrdError
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from napari_grd._napari.correct.target import CorrectionTarget, Plane
     from napari_grd.jobs import Job
 
-_START, _DONE = "Correct these labels", "Done"
-_EMPTY = "Segment an image with Live, or open an image and its labels, to begin."
+_START, _DRAW, _DONE = "Correct these labels", "Draw objects", "Done"
+_EMPTY = "Segment an image with Live, or drop an image on the window, to begin."
+_DRAW_TIP = "Add an empty layer over the image, and open the tools to draw its objects."
+_OTHER_SIZE = 1.25  # factor by which drawn objects differ from those that the image was rescaled for
 
 
 class CorrectWidget(Panel):
@@ -45,10 +48,12 @@ class CorrectWidget(Panel):
         self.form = CorrectForm(self)
         self.start = button(_START, "", self._start_or_end)
         self.bar = JobBar("Stop; corrections are kept.")
-        self.toolbox = Toolbox(self, self._model_kept)
+        self.toolbox = Toolbox(self, self._model_kept, self._follow_size)
         self._running: Running[Any] | None = None
         self._requested: set[Plane] = set()
-        parts: tuple[QWidget, ...] = (self.form, self.start, self.bar, self.toolbox, self.message)
+        self.about = wrapped()  # in place of the form, of which nothing can be changed meanwhile
+        self.about.hide()
+        parts: tuple[QWidget, ...] = (self.form, self.about, self.start, self.bar, self.toolbox)
         for part in parts:
             self.body.addWidget(part)
         self.toolbox.hide()
@@ -118,6 +123,7 @@ class CorrectWidget(Panel):
 
     def _begin(self, added: "Path | None" = None) -> None:
         try:
+            new = self._add_labels() if self._from_nothing else None
             request = self._order()
         except GrdError as error:
             self.show_error(error)
@@ -130,7 +136,25 @@ class CorrectWidget(Panel):
             make: Callable[[], Job[Any]] = partial(jobs.iter_permanent, request, origin, self.state.get)
             self._run(make, partial(self._made_permanent, added), self._allow_start)
         else:
-            self._run(partial(jobs.iter_open, request, self.state.get, added), self._on_opened, self._allow_start)
+            opened = self._on_opened if new is None else self._on_opened_new
+            self._run(partial(jobs.iter_open, request, self.state.get, added), opened, self._allow_start)
+
+    @property
+    def _from_nothing(self) -> bool:
+        """Whether there is an image, but no labels."""
+        return self.form.labels.layer() is None and self.form.image.layer() is not None
+
+    def _add_labels(self) -> Labels:
+        """Add an empty layer for the objects of the image."""
+        layer = empty_labels(self.form.image.layer(), self.form.channels.channels())
+        self.viewer.add_layer(layer)
+        self.form.labels.set_layer(layer)
+        return layer
+
+    def _on_opened_new(self, context: CorrectionContext) -> None:
+        self._on_opened(context)
+        if self.toolbox.controller is not None:
+            self.toolbox.controller.take(Tool.DRAW)
 
     def _allow_start(self) -> None:
         self.start.setEnabled(True)
@@ -159,7 +183,9 @@ class CorrectWidget(Panel):
             self._allow_start()
             return
         self.toolbox.open(context)
+        self._show_about(context.request)
         self.toolbox.show()
+        self.make_room()
         self.start.setEnabled(True)
         self.start.setText(_DONE)
         self.start.setToolTip("Close the tools. Labels and corrections stay as they are.")
@@ -170,6 +196,30 @@ class CorrectWidget(Panel):
         self._requested.clear()
         self._predict_plane()
 
+    def _show_about(self, request: CorrectionRequest) -> None:
+        """Say what is corrected, and with which model."""
+        target = request.target
+        model = "no model" if request.model is None else f"model {request.model}"
+        drawn = "" if request.drawn is None else f" · object diameter {request.drawn:.0f} px"
+        self.about.setText(f"{target.layer.name} · {model}{drawn}")
+        self.about.setToolTip(f"Of the image {target.source.layer.name}. The diameter follows the objects you draw.")
+        self.form.hide()
+        self.about.show()
+
+    def _follow_size(self) -> None:
+        """Predict at the size of the objects that were drawn, if there was none to begin with."""
+        session = self.toolbox.session
+        if session is None or not session.from_nothing:
+            return
+        drawn, request = session.drawn_diameter, session.context.request
+        if drawn is None or (request.drawn and 1 / _OTHER_SIZE < drawn / request.drawn < _OTHER_SIZE):
+            return
+        session.context.request = replace(request, drawn=drawn)
+        self._show_about(session.context.request)
+        session.context.predictions.clear()
+        self._requested.clear()
+        self._predict_plane()
+
     def end(self) -> None:
         """Put the tools away; what was corrected stays."""
         if self._running is not None:
@@ -177,8 +227,9 @@ class CorrectWidget(Panel):
             self._running.stop()
             self._free()
         self.toolbox.hide()
+        self.about.hide()
+        self.form.show()
         self.form.setEnabled(True)
-        self.start.setText(_START)
         try:
             self.toolbox.close()
         except GrdError as error:
@@ -209,10 +260,11 @@ class CorrectWidget(Panel):
         session = self.toolbox.session
         if session is not None:
             session.context.request = replace(session.context.request, model=name)
+            self._show_about(session.context.request)
             session.context.predictions.clear()
             self._requested.clear()
             self._predict_plane()
-        self.say(f"{name} is fine-tuned and used from now on, in Live too. Save it with Save as….")
+        self.say(f"{name} is fine-tuned and used from now on, in Live too. Save it with Save model as….")
 
     def _plane_changed(self, _event: Any = None) -> None:
         self.toolbox.look()
@@ -239,9 +291,11 @@ class CorrectWidget(Panel):
         """Say what is missing."""
         if self.toolbox.session is not None or self.opening:
             return
-        ready = self.form.labels.layer() is not None and self.form.image.layer() is not None
+        ready = self.form.image.layer() is not None
         self.start.setEnabled(ready)
-        self.start.setToolTip("Open the tools for these labels." if ready else _EMPTY)
+        self.start.setText(_DRAW if self._from_nothing else _START)
+        tip = _DRAW_TIP if self._from_nothing else "Open the tools for these labels."
+        self.start.setToolTip(tip if ready else _EMPTY)
         if not ready:
             self.say(_EMPTY)
         elif self.message.text() == _EMPTY:
