@@ -8,7 +8,7 @@ from napari_grd.errors import ConfigError
 from napari_grd.models.complexity import config_parameters
 from napari_grd.models.model import Model, ModelConfig
 from napari_grd.planning.estimate import DatasetSize, estimate
-from napari_grd.planning.throughput import training_throughput, view_seconds
+from napari_grd.planning.throughput import TrainingThroughput, training_throughput, view_seconds
 
 TINY = NetworkConfig(widths=(2, 4, 4, 4, 4))
 AMOUNT = DatasetSize(pixels=4 * 256**2, held=256**2, largest=256**2)
@@ -56,6 +56,15 @@ def test_measuring_leaves_the_random_state_alone() -> None:
     assert training_throughput(TINY, 1, "cpu").memory > 16 * 4
     assert view_seconds(TINY) > 0
     assert torch.rand(1) == expected
+
+
+@pytest.mark.parametrize(("small", "large"), [(0.10, 0.16), (0.02, 0.075), (0.1, 0.09), (0.01, 0.06)])
+def test_what_every_step_costs_is_not_multiplied_by_the_patches(small: float, large: float) -> None:
+    pace = TrainingThroughput.between(small, large, 4, 1000, 0.0)
+    assert pace.fixed >= 0
+    assert pace.seconds > 0
+    assert pace.step(4000) == pytest.approx(large)
+    assert pace.step(8000) <= 2 * large + 1e-9
 
 
 def test_a_network_that_is_not_there() -> None:

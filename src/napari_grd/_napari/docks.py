@@ -1,10 +1,11 @@
 """Opening one widget of the plugin from another, or from a reader."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from qtpy.QtWidgets import QDockWidget
+from npe2 import PluginManager
 
-from napari_grd._napari.panel import Panel
+from napari_grd._napari.panel import Panel, dock_of
+from napari_grd._napari.settings import PLUGIN
 
 Kind = TypeVar("Kind", bound=Panel)
 _PLUGIN_TITLE = "GRD"
@@ -32,14 +33,26 @@ def show_panel(viewer: Any, kind: type[Kind], title: str) -> Kind:
     """
     for docked in viewer.window.dock_widgets.values():
         if isinstance(docked, kind):
-            _dock_of(docked).show()
+            dock = dock_of(docked)
+            if dock is not None:
+                dock.show()
             return docked
     panel = kind(viewer)
     viewer.window.add_dock_widget(panel, name=f"{title} ({_PLUGIN_TITLE})", area="right")
     return panel
 
 
-def _dock_of(widget: Any) -> Any:
-    while not isinstance(widget, QDockWidget):
-        widget = widget.parentWidget()
-    return widget
+def show_widget(viewer: Any, title: str) -> Panel:
+    """Show a widget by its display name in the manifest, without importing the module of another widget.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    title : str
+        Its display name, as "Live".
+    """
+    manifest = PluginManager.instance().get_manifest(PLUGIN)
+    (command,) = [widget.command for widget in manifest.contributions.widgets or () if widget.display_name == title]
+    kind = PluginManager.instance().commands.get(command)
+    return show_panel(viewer, cast("type[Panel]", kind), title)

@@ -90,11 +90,11 @@ def estimate(config: DistillConfig, size: DatasetSize, teacher: ModelConfig | No
     batch = config.batch * config.patch**2
     network = config.assistant.network if teacher is None else teacher.network
     taught_directly = teacher is None and not config.assistant.use
-    seconds = _training(config.steps, student.seconds * batch, config, config.network, size)
+    seconds = _training(config.steps, student.step(batch), config, config.network, size)
     step_memory = student.memory * batch + BYTES_PER_WEIGHT * config_parameters(config.network, size.channels)
     if teacher is None and config.assistant.use:
         pace = training_throughput(network, size.channels, config.device)
-        seconds += _training(config.assistant.steps, pace.seconds * batch, config, network, size)
+        seconds += _training(config.assistant.steps, pace.step(batch), config, network, size)
         step_memory = max(
             step_memory, pace.memory * batch + BYTES_PER_WEIGHT * config_parameters(network, size.channels)
         )

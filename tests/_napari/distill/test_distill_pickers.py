@@ -82,7 +82,7 @@ def test_a_model_can_be_told_how_large_the_objects_are(picker: TeacherPicker, qt
 
 def test_of_teachers_that_are_not_there_it_is_said_what_to_install(picker: TeacherPicker) -> None:
     picker.kind.setCurrentIndex(picker.kind.findData("absent"))
-    assert picker.kind.currentText() == "absent (not here)"
+    assert picker.kind.currentText() == "absent (not installed)"
     assert 'pip install "absent"' in picker.facts.text()
 
 
@@ -117,13 +117,27 @@ def test_images_are_ticked_and_long_stacks_are_thinned_out_aloud(panel: Panel, q
     with pytest.raises(DataError, match="Drop an image"):
         data.pieces(patch=32)
     series = panel.viewer.add_image(np.zeros((100, 64, 64), np.uint8), name="series")
-    assert data.layers() == [series], "the first image is ticked by itself"
+    assert data.layers() == [series]
     assert data.note.text() == "Of the 100 planes of 'series', 24 are used, evenly spread."
     other = panel.viewer.add_image(np.zeros((64, 64), np.uint8), name="other")
-    assert data.layers() == [series], "later ones are not"
-    data.tick(other)
+    assert data.layers() == [other, series], "all that are dropped are ticked"
     data.tick(series, False)
     assert [piece.source.layer for piece in data.pieces(patch=32)] == [other]
+    third = panel.viewer.add_image(np.zeros((64, 64), np.uint8), name="third")
+    assert data.layers() == [third, other], "what was unticked stays so"
+
+
+def test_only_images_of_one_kind_are_ticked_and_one_of_several_channels(panel: Panel, qtbot: Any) -> None:
+    data = DataPicker(panel)
+    qtbot.addWidget(data)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(10, 1, (64, 64))
+    bright = noise + 200 * (np.hypot(*(np.indices((64, 64)) - 32)) < 12)
+    channels = panel.viewer.add_image(np.stack([noise, bright, noise]), channel_axis=0, name=["a", "b", "c"])
+    assert data.layers() == [channels[1]]
+    panel.viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True, name="color")
+    panel.viewer.add_image(noise, name="embedding", metadata={"napari_grd": {"view": "embedding"}})
+    assert data.layers() == [channels[1]]
 
 
 def test_two_images_of_an_rgb_kind_share_their_channels(panel: Panel, qtbot: Any) -> None:
@@ -131,7 +145,7 @@ def test_two_images_of_an_rgb_kind_share_their_channels(panel: Panel, qtbot: Any
     qtbot.addWidget(data)
     layers = [panel.viewer.add_image(np.zeros((64, 64, 3), np.uint8), rgb=True) for _ in range(2)]
     gray = panel.viewer.add_image(np.zeros((64, 64), np.uint8), name="gray")
-    data.tick(layers[1])
+    assert data.layers() == layers[::-1]
     data.require_channels(3)
     pieces = data.pieces(patch=32)
     assert {piece.source.layer for piece in pieces} == set(layers)

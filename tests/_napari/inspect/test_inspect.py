@@ -210,7 +210,7 @@ def test_difference_of_student_and_teacher(
     look(widget, qtbot, "embedding", "affinities", "boundaries", "graph")
     assert made(viewer, Image, "embedding").data.max() > 0.1
     assert made(viewer, Image, "affinities").data.min() < -0.1
-    assert made(viewer, Image, "boundaries").name == "cells boundaries [student − other]"
+    assert made(viewer, Image, "boundaries").name == "boundaries of cells [student − other]"
     assert made(viewer, Image, "boundaries").metadata["napari_grd"]["models"] == ["student", "other"]
     if made_edges := [layer for layer in viewer.layers if isinstance(layer, Vectors)]:
         features = made_edges[0].features
@@ -222,6 +222,7 @@ def test_a_model_is_no_different_from_itself(viewer: Any, qtbot: Any, open_inspe
     viewer.add_image(picture[0])
     widget = open_inspect()
     widget.form.eye.setCurrentIndex(widget.form.eye.findData("difference"))
+    widget.form.teacher.set_name("nuclei")
     look(widget, qtbot, "embedding", "affinities", "graph")
     np.testing.assert_allclose(made(viewer, Image, "embedding").data, 0, atol=1e-5)
     assert not made(viewer, Image, "affinities").data.any()
@@ -302,6 +303,8 @@ def test_similarity_of_student_minus_teacher(
 ) -> None:
     viewer.add_image(picture[0])
     widget = open_inspect()
+    assert (widget.form.student.name(), widget.form.teacher.name()) == ("nuclei", "nuclei-teacher"), "two models"
+    widget.form.teacher.set_name("nuclei")
     widget.form.eye.setCurrentIndex(widget.form.eye.findData("difference"))
     widget.hover.setChecked(True)
     wait(widget, qtbot)

@@ -19,9 +19,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_grd._napari.best_channel import preferred_image
+from napari_grd._napari.best_channel import best_channel, channel_group
 from napari_grd._napari.channels import ChannelPickers
-from napari_grd._napari.distill.form_fields import ignore_wheel, narrow
+from napari_grd._napari.distill.form_fields import narrow
 from napari_grd._napari.distill.pieces import MOST, Piece, boxes, labels_fit, pieces_of, plane_sizes
 from napari_grd._napari.outputs import made_by
 from napari_grd._napari.panel import Panel, button
@@ -29,6 +29,7 @@ from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.source import (
     Channel,
     ImageSource,
+    channel_axis,
     channel_choices,
     image_layers,
     label_layers,
@@ -68,6 +69,7 @@ class DataPicker(QWidget):
         super().__init__()
         self._viewer = panel.viewer
         self._rows: list[_Row] = []
+        self._touched: set[int] = set()  # images that were ticked or unticked by the user, or by a script
         self.wants_labels = False
         self.table = QTreeWidget()
         self.table.setHeaderLabels(["Image", "Ground truth"])
@@ -77,7 +79,6 @@ class DataPicker(QWidget):
         self.number = QSpinBox()
         self.number.setRange(1, 8)
         self.number.setToolTip("Number of input channels of the student")
-        ignore_wheel(self.number)
         self.channels = ChannelPickers(panel)
         self.region = LayerCombo(
             panel, (Shapes,), "Train only inside the bounding boxes of these shapes", none="everywhere"
@@ -90,7 +91,7 @@ class DataPicker(QWidget):
         self._lay_out()
         for event in ("inserted", "removed", "reordered", "renamed"):
             panel.follow(getattr(panel.viewer.layers.events, event), self._refresh)
-        self.table.itemChanged.connect(self._on_change)
+        self.table.itemChanged.connect(self._on_item)
         for signal in (self.number.valueChanged, self.channels.changed, self.region.changed, self.folder.textChanged):
             signal.connect(self._on_change)
         self._refresh()
@@ -171,9 +172,10 @@ class DataPicker(QWidget):
         labels = [layer for layer in label_layers(self._viewer) if not is_preview(layer)]
         self.table.blockSignals(True)
         self.table.clear()
+        self._touched &= {id(layer) for layer in images}
         self._rows = []
         for layer in images:
-            ticked, truth = before.get(id(layer), (False, None))
+            ticked, truth = before.get(id(layer), (True, None))
             item = QTreeWidgetItem([layer.name])
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(0, Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
@@ -187,15 +189,31 @@ class DataPicker(QWidget):
             self.table.addTopLevelItem(item)
             self.table.setItemWidget(item, 1, combo)
             self._rows.append(_Row(layer, item, combo))
-        if self._rows and not before and not self.folder_path():
-            preferred = preferred_image(self._viewer)
-            first = next((row for row in self._rows if row.layer is preferred), self._rows[0])
-            first.item.setCheckState(0, Qt.CheckState.Checked)
+        self._tick_images({id(row.layer) for row in self._rows} - set(before))
         self.table.blockSignals(False)
         row = self.table.sizeHintForRow(0)
         self.table.setFixedHeight(self.table.header().sizeHint().height() + 6 + row * min(_ROWS, len(self._rows)))
         self.empty.setVisible(not self._rows)
         self.table.setVisible(bool(self._rows))
+        self._on_change()
+
+    def _tick_images(self, new: set[int]) -> None:
+        """Tick images as they are dropped: all of one kind, and of an image's channels the one of highest contrast."""
+        own = [row for row in self._rows if id(row.layer) not in self._touched]
+        first = next((row.layer for row in self._rows if row.checked and id(row.layer) not in new), None)
+        for row in own:
+            layer = row.layer
+            if id(layer) not in new and not row.checked:
+                continue
+            group = channel_group(self._viewer, layer)
+            best = best_channel([Channel(one, None, one.name) for one in group]).layer if len(group) > 1 else layer
+            kind = _kind(layer) if first is None else _kind(first)
+            ticked = layer is best and _kind(layer) == kind and not made_by(layer) and not self.folder_path()
+            first = layer if ticked and first is None else first
+            row.item.setCheckState(0, Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
+
+    def _on_item(self, item: QTreeWidgetItem, _column: int) -> None:
+        self._touched |= {id(row.layer) for row in self._rows if row.item is item}
         self._on_change()
 
     def _on_change(self, *_: Any) -> None:
@@ -262,6 +280,11 @@ class DataPicker(QWidget):
 def is_preview(layer: Any) -> bool:
     """Whether a layer is a preview of a running distillation."""
     return bool(made_by(layer).get(PREVIEW))
+
+
+def _kind(layer: Image) -> tuple[bool, bool]:
+    """Equal for images that a model can read the same channels of."""
+    return layer.rgb, channel_axis(layer) is not None
 
 
 def _find(combo: QComboBox, wanted: Any) -> int:

@@ -1,11 +1,12 @@
 """The widget that trains a student from a teacher and images, and makes it the live model."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_data_path
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit
 
 from napari_grd._napari.deferred import DeferredCalls
 from napari_grd._napari.distill.cost import Answer, CostLine, CostRequest
@@ -15,9 +16,9 @@ from napari_grd._napari.distill.form import ConfigForm
 from napari_grd._napari.distill.job import DistillRequest, iter_distill_request, read_settings
 from napari_grd._napari.distill.pieces import hold_out
 from napari_grd._napari.distill.preview import PreviewLayers
-from napari_grd._napari.distill.scroll import ColumnScroll
 from napari_grd._napari.distill.student_picker import StudentPicker
 from napari_grd._napari.distill.teacher_picker import TeacherPicker
+from napari_grd._napari.docks import show_widget
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.panel import Panel, button, heading
 from napari_grd._napari.save_button import SaveButton
@@ -75,8 +76,9 @@ class DistillWidget(Panel):
         self._lay_out()
         self._estimate = CostLine(self, self._question, self._show_cost, self._cannot_estimate)
         self.teacher.changed.connect(self._on_teacher)
+        self._problem = ""
         for signal in (self.data.changed, self.form.changed):
-            signal.connect(self._estimate.changed)
+            signal.connect(self._choices_changed)
         self.follow(self.viewer.layers.events.removed, self._on_layer_removed)
         self._on_teacher()
         self._enable()
@@ -94,7 +96,19 @@ class DistillWidget(Panel):
         self.data.require_labels(choice is not None and choice.kind == "labels")
         if model is not None:
             self.student.set_embedding(model.network.embedding)
+        self._choices_changed()
+
+    def _choices_changed(self) -> None:
+        """Forget what was missing, and estimate again."""
+        if self._problem and self.message.text() == self._problem:
+            self.say("")
+        self._problem = ""
         self._estimate.changed()
+
+    def _refuse(self, error: GrdError) -> None:
+        """Say what is missing until something else is chosen."""
+        self.show_error(error)
+        self._problem = self.message.text()
 
     def _make_request(self, out: Path) -> DistillRequest:
         choice = self.teacher.choice()
@@ -123,6 +137,7 @@ class DistillWidget(Panel):
         except GrdError as error:
             self._cannot_estimate(error)
             return None
+        self.cost.setText("Estimating time and memory…")
         channels = len(request.train[0].source.channels) if request.train else 1
         return CostRequest(request.config, request.train, request.held, request.folder, channels, self.teacher.config)
 
@@ -142,7 +157,7 @@ class DistillWidget(Panel):
         try:
             request = self._make_request(folder)
         except GrdError as error:
-            self.show_error(error)
+            self._refuse(error)
             return
         self.start(request)
 
@@ -208,8 +223,12 @@ class DistillWidget(Panel):
         self._ended()
         self._unfinished = False
         name = self._use(model)
-        self.say(" ".join([f"Done: {name!r} is now the live student. {_scores(model)}", *self.bar.notices]))
+        shown = "Tick Live to see what it segments."
+        self.say(
+            " ".join([f"Done: {name!r} is now the live student. {shown} {self._scores(model)}", *self.bar.notices])
+        )
         self._enable()
+        show_widget(self.viewer, "Live")
 
     def _on_error(self, error: BaseException) -> None:
         self._ended()
@@ -232,13 +251,21 @@ class DistillWidget(Panel):
             if model is None:
                 self.say(f"{why} {_NOTHING_YET} {_RESUME}", "warning")
                 return
-            self.say(f"{why} The student so far, {self._use(model)!r}, is live. {_scores(model)} {_RESUME}", "warning")
+            self.say(
+                f"{why} The student so far, {self._use(model)!r}, is live. {self._scores(model)} {_RESUME}", "warning"
+            )
 
         self.say(why, "warning")
         self.track(run_call(load, on_done=loaded, on_error=self.show_error))
 
+    def _scores(self, model: "Model") -> str:
+        return score_text(model.card.scores, by_labels=self._request is not None and has_labels(self._request))
+
     def _use(self, model: "Model") -> str:
         name = self.state.add(model)
+        choice = None if self._request is None else self._request.teacher
+        if choice is not None and choice.kind == "model":
+            self.state.teachers[name] = choice.name
         self.state.student = name
         self.save.offer(model)
         self._enable()
@@ -256,9 +283,7 @@ class DistillWidget(Panel):
             widget.setEnabled(idle)
 
     def _lay_out(self) -> None:
-        inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 6, 0)
+        column = self.body
         folder = QHBoxLayout()
         folder.addWidget(QLabel("Runs in"))
         folder.addWidget(self.runs)
@@ -271,15 +296,29 @@ class DistillWidget(Panel):
         column.addLayout(folder)
         column.addWidget(self.cost)
         column.addLayout(buttons)
-        for report in (self.bar, self.message, self.curves):
+        for report in (self.bar, self.curves):
             column.addWidget(report)
         column.addStretch()
-        self.body.addWidget(ColumnScroll(inner))
 
 
-def _scores(model: "Model") -> str:
-    scores = model.card.scores
-    if not scores:
-        return "Too few images for validation, so there are no scores."
+def has_labels(request: DistillRequest) -> bool:
+    """Whether the images that a student is validated on have ground truth: all of them, or the teacher's is used."""
+    folder = request.folder
+    known = [piece.labels is not None for piece in request.held]
+    return all([*known, *([] if folder is None else [(folder / "labels").is_dir()])]) and bool(known or folder)
+
+
+def score_text(scores: Mapping[str, float], *, by_labels: bool) -> str:
+    """The scores of a student, and what they were measured on.
+
+    Examples
+    --------
+    >>> score_text({"ap50": 0.9}, by_labels=False)
+    "Agreement with the teacher's labels of the validation images, not accuracy: AP50 0.90."
+    """
     shown = ", ".join(f"{name.upper()} {scores[name]:.2f}" for name in ("ap50", "aji") if name in scores)
-    return f"On the validation images: {shown}."
+    if not shown:
+        return "Too few images for validation, so there are no scores."
+    if by_labels:
+        return f"Against the ground truth of the validation images: {shown}."
+    return f"Agreement with the teacher's labels of the validation images, not accuracy: {shown}."

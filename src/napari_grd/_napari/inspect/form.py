@@ -12,6 +12,7 @@ from napari_grd._napari.inspect.text import EYES, VIEW_NAMES, Eye
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd.errors import ConfigError
+from napari_grd.hub import TEACHER
 
 _NEAREST, _WITHIN = "nearest", "within"
 
@@ -46,6 +47,7 @@ class InspectForm(QWidget):
         for name, (_text, tip) in VIEW_NAMES.items():
             self.views[name].setToolTip(tip)
         self.views["embedding"].setChecked(True)
+        self._state, self._teacher_chosen = panel.state, False
         self.labels = LayerCombo(
             panel, (Labels,), "The objects that become nodes of the graph.", none="the model's own objects"
         )
@@ -110,6 +112,17 @@ class InspectForm(QWidget):
             box.toggled.connect(self.views_changed)
         self.student.set_name(panel.state.student)
         panel.follow(panel.state.events.student, self.student.set_name)
+        self.teacher.activated.connect(lambda _index: setattr(self, "_teacher_chosen", True))
+        self.student.changed.connect(self._pair)
+        self._pair()
+
+    def _pair(self) -> None:
+        """Compare the student with its teacher, or the large built-in one, unless the user chose another."""
+        student, state = self.student.name(), self._state
+        if not self._teacher_chosen and student is not None:
+            others = [name for name in state.names if name != student]
+            wanted = [name for name in (state.teachers.get(student), TEACHER) if name in others]
+            self.teacher.set_name(next(iter([*wanted, *others]), None))
 
     def _show_what_matters(self, _value: object = None) -> None:
         eye, graph = self.eye_name(), self.views["graph"].isChecked()

@@ -54,7 +54,7 @@ class InspectWidget(Panel):
         self.offset, self.legend = QLabel(), QLabel()
         for label in (self.offset, self.legend):
             label.setWordWrap(True)
-        for widget in (self.form, self.look, self.hover, self.bar, self.message, self.offset, self.legend):
+        for widget in (self.form, self.look, self.hover, self.bar, self.offset, self.legend):
             self.body.addWidget(widget)
         self._memory = PredictionCache()
         self._running: Running[Inside] | None = None
@@ -145,9 +145,9 @@ class InspectWidget(Panel):
         image, who = request.frame.source.layer.name, " − ".join(request.models)
         made_by = provenance(inside.seen[0].model, image=image, models=list(request.models))
         for picture in inside.pictures:
-            show_layer(self.viewer, request.frame, f"{image} {picture.view} [{who}]", picture, made_by)
+            show_layer(self.viewer, request.frame, f"{picture.view} of {image} [{who}]", picture, made_by)
         if inside.maps and self.hover.isChecked():
-            name = f"{image} similarity [{who}]"
+            name = f"similarity of {image} [{who}]"
             self._following.replace(Hover(self.viewer, request.frame, inside.maps, name, made_by), key)
         self._describe()
         self._report(inside)
