@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_grd.cli.label_files import LabelPixels
 from napari_grd.cli.measuring import measure_pixels, table_provenance
 from napari_grd.errors import ConfigError
 from napari_grd.jobs import Job
 
 if TYPE_CHECKING:
+    from napari_grd.io.label_pixels import LabelPixels
     from napari_grd.measurements.filtering import ObjectFilter
 
 _TABLES = {"csv": ".csv", "parquet": ".parquet"}
@@ -45,7 +45,7 @@ def paths_beside(target: Path, kinds: Sequence[str]) -> list[Path]:
 
 
 def iter_write_beside(
-    target: Path, kinds: Sequence[str], pixels: LabelPixels, image: str, objects: "ObjectFilter"
+    target: Path, kinds: Sequence[str], pixels: "LabelPixels", image: str, objects: "ObjectFilter"
 ) -> Job[list[Path]]:
     """Write the files.
 

@@ -1,7 +1,7 @@
 """Label images that a command line names, with their images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from napari_grd.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from napari_grd.io.calibration import Calibration
-    from napari_grd.io.image_data import ImageData
+    from napari_grd.io.label_pixels import LabelPixels
 
 _MANY = 64  # minimum number of objects for the plausibility check
 _SCATTERED = 3  # pieces an object
@@ -35,31 +35,6 @@ class LabelFile:
     labels: Path
     image: Path | None
     lacks_image: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class LabelPixels:
-    """The contents of a :class:`LabelFile`, with axes in the order of "tzyx".
-
-    Attributes
-    ----------
-    labels : array of int
-        The label image.
-    axes : str
-        One letter per axis.
-    calibration : Calibration
-        Calibration of these axes, from the label file or else the image.
-    channels : mapping of str to array
-        Each of the image's channels, with the axes of the labels.
-    notes : tuple of str
-        Messages for the user, in full sentences.
-    """
-
-    labels: Any = field(repr=False)
-    axes: str
-    calibration: "Calibration"
-    channels: Mapping[str, Any]
-    notes: tuple[str, ...]
 
 
 def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile], list[str], bool]:
@@ -104,7 +79,7 @@ def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile]
 
 def read_label_file(
     file: LabelFile, *, axes: str | None = None, pixel_size: tuple[float, ...] | None = None, with_image: bool = True
-) -> LabelPixels:
+) -> "LabelPixels":
     """Read labels, and the channels of their image on request.
 
     Raises
@@ -116,6 +91,7 @@ def read_label_file(
 
     from napari_grd.io.images import read_image
     from napari_grd.io.label_image import read_labels
+    from napari_grd.io.label_pixels import LabelPixels, channels_by_name, pick_axes
 
     if file.lacks_image:
         raise DataError(f"There is no image for {file.labels.name}.", "Add it, or remove these labels.")
@@ -137,7 +113,7 @@ def read_label_file(
         if not _says_size(place):
             place = image.calibration
         if with_image:
-            channels = _channels(image)
+            channels = channels_by_name(image)
     if labels.dtype.kind == "i" and labels.min(initial=0) < 0:
         labels = np.where(labels < 0, 0, labels)
         notes.append(f"Pixels of {file.labels.name} that are unknown (-1) are read as background.")
@@ -145,20 +121,10 @@ def read_label_file(
         notes.append(f"{file.labels.name} looks like an image, not like labels: {why}.")
     order = sorted(letters, key="tczyx".index)
     labels = np.transpose(labels, [letters.index(letter) for letter in order])
-    place = _picked(place, order)
+    place = pick_axes(place, order)
     if pixel_size is not None:
         place = _sized(place, pixel_size)
     return LabelPixels(labels, "".join(order), place, channels, tuple(dict.fromkeys(notes)))
-
-
-def segmented_pixels(labels: Any, image: "ImageData") -> LabelPixels:
-    """Labels that were just computed from an image, with the axes of the image but channels."""
-    import numpy as np
-
-    letters = image.axes.replace("c", "")
-    order = sorted(letters, key="tzyx".index)
-    labels = np.transpose(labels, [letters.index(letter) for letter in order])
-    return LabelPixels(labels, "".join(order), _picked(image.calibration, order), _channels(image), ())
 
 
 def _beside(folder: Path) -> list[LabelFile]:
@@ -189,36 +155,8 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and path.suffix.lower() != ".zarr"
 
 
-def _channels(image: "ImageData") -> dict[str, Any]:
-    """Channels by name, axes in our order."""
-    import numpy as np
-
-    order = sorted(image.axes, key="ctzyx".index)
-    pixels: Any = np.transpose(image.pixels, [image.axes.index(letter) for letter in order])
-    if "c" not in image.axes:
-        return {image.channels[0].name or "intensity": pixels}
-    colors = ("red", "green", "blue") if image.is_rgb else ()
-    found: dict[str, Any] = {}
-    for number, channel in enumerate(image.channels):
-        name = channel.name or (colors[number] if colors else f"channel {number}")
-        found[name if name not in found else f"{name} ({number})"] = pixels[number]
-    return found
-
-
 def _says_size(place: "Calibration") -> bool:
     return any(place.units) or any(step != 1 for step in place.scale)
-
-
-def _picked(place: "Calibration", order: list[str]) -> "Calibration":
-    """The calibration of these axes, in this order."""
-    at = [place.axes.index(letter) for letter in order]
-    return replace(
-        place,
-        axes=tuple(order),
-        scale=tuple(place.scale[i] for i in at),
-        translate=tuple(place.translate[i] for i in at),
-        units=tuple(place.units[i] for i in at),
-    )
 
 
 def _sized(place: "Calibration", steps: tuple[float, ...]) -> "Calibration":

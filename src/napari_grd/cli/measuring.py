@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_grd.cli.failures import Failures, iter_label_files
-from napari_grd.cli.label_files import LabelFile, LabelPixels, find_label_files, read_label_file
+from napari_grd.cli.label_files import LabelFile, find_label_files, read_label_file
 from napari_grd.cli.monitor import run
 from napari_grd.cli.object_flags import (
     Axes,
@@ -29,6 +29,7 @@ from napari_grd.jobs import Job, Notice
 
 if TYPE_CHECKING:
     from napari_grd.io.calibration import Calibration
+    from napari_grd.io.label_pixels import LabelPixels
     from napari_grd.measurements.filtering import ObjectFilter
     from napari_grd.measurements.table import ObjectTable
 
@@ -96,14 +97,16 @@ class Measured:
 
 
 def measure_pixels(
-    name: str, read: LabelPixels, objects: "ObjectFilter | None" = None, per_plane: bool = False
+    name: str, read: "LabelPixels", objects: "ObjectFilter | None" = None, per_plane: bool = False
 ) -> Job[Measured]:
     """Measure the contents of a label file, in the units of its calibration."""
     from napari_grd.measurements.objects import iter_measure
+    from napari_grd.measurements.units import measuring_units
 
     ndim = object_ndim(read.axes, per_plane)
-    options, note = _units(read.calibration, ndim)
-    if note:
+    options, unknown = measuring_units(read.calibration, ndim)
+    if unknown:
+        note = f"the pixel size along {unknown} is not known, so sizes are in pixels. Give it with --pixel-size."
         yield Notice(f"{name}: {note}")
     labels, left_out = read.labels, 0
     if objects:
@@ -111,26 +114,6 @@ def measure_pixels(
         left_out = sum(len(labels.left_out(frame)) for frame in labels.geometry.frames())
     table = yield from iter_measure(labels, read.channels, axes=read.axes, ndim=ndim, **options)
     return Measured(name, table, read.calibration, left_out)
-
-
-def _units(place: "Calibration", ndim: int) -> tuple[dict[str, Any], str]:
-    """Step, origin and unit for measuring, in the unit of x, and messages about them."""
-    from napari_grd.io.units import LENGTHS, MICROMETERS
-
-    units = place.units[-ndim:]
-    if not any(units):
-        return {"scale": place.scale, "translate": place.translate}, ""
-    lengths = [MICROMETERS.get(unit or "") for unit in units]
-    if None in lengths:
-        axis = place.axes[-ndim:][lengths.index(None)]
-        note = f"the pixel size along {axis} is not known, so sizes are in pixels. Give it with --pixel-size."
-        return {"unit": "px"}, note
-    factors = [1.0] * (len(place.axes) - ndim) + [(length or 1) / (lengths[-1] or 1) for length in lengths]
-    return {
-        "scale": tuple(abs(step) * factor for step, factor in zip(place.scale, factors, strict=True)),
-        "translate": tuple(start * factor for start, factor in zip(place.translate, factors, strict=True)),
-        "unit": LENGTHS[units[-1] or ""],
-    }, ""
 
 
 def _joined(measured: Sequence[Measured], many: bool) -> dict[str, Any]:

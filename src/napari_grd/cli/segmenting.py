@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from napari_grd.cli.beside import iter_write_beside, parse_kinds, paths_beside
 from napari_grd.cli.failures import Failures
-from napari_grd.cli.label_files import segmented_pixels
 from napari_grd.cli.monitor import run
 from napari_grd.cli.object_flags import BorderAxes, ExcludeBorder, MaxSize, MinSize, filtered, object_options
 from napari_grd.cli.output import print_files, print_note, print_summary
@@ -291,6 +290,7 @@ def _iter_one(
     from napari_grd.inference.fit import fit_channels
     from napari_grd.inference.view import with_pixel_size
     from napari_grd.io.images import read_image
+    from napari_grd.io.label_pixels import segmented_pixels
 
     image = read_image(work.path, series=work.series, axes=options.axes)
     fitted = fit_channels(

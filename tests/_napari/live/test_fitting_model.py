@@ -99,6 +99,7 @@ def test_only_a_better_model_is_followed(scores: tuple[float, float], current: s
     ranked = tuple(Suggestion(name, score, f"As {name}.") for name, score in zip("ab", scores, strict=True))
     found = best_fit(ranked, current)
     assert (found and found.name) == best
+    assert best_fit((), current) is None
 
 
 def test_the_reason_is_one_line() -> None:

@@ -3,16 +3,21 @@
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 from superqt import QLabeledDoubleSlider, QLabeledSlider
 
 from napari_grd.config import PartitionConfig
 
+_METHODS = {"mutex": "mutex watershed", "agglomeration": "agglomeration", "multicut": "multicut"}
+_METHOD_TIP = (
+    "Mutex watershed: of pixels, by attraction and repulsion. Agglomeration: watershed fragments, merged by their mean"
+    " affinity.\nMulticut: watershed fragments, partitioned at the lowest cost. The last two suit volumes of neurites."
+)
 _LARGEST = 2000  # pixels of the smallest object, at most
 
 
 class PartitionControls(QWidget):
-    """Sliders for the smallest object, the foreground and splitting or merging."""
+    """The method of the partition, and sliders for the smallest object, the foreground and splitting or merging."""
 
     changed = Signal()
 
@@ -37,14 +42,20 @@ class PartitionControls(QWidget):
         self.bias = _slider(
             QLabeledDoubleSlider, -0.9, 0.9, 0.05, "To the left objects are split more often, to the right merged."
         )
+        self.method = QComboBox()
+        self.method.setToolTip(_METHOD_TIP)
+        for method, name in _METHODS.items():
+            self.method.addItem(name, method)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Partition by", self.method)
         self._size_label = QLabel()
         form.addRow(self._size_label, self.min_size)
         form.addRow("Foreground above", self.threshold)
         form.addRow(QLabel("Split – merge"), self.bias)
         for slider in (self.min_size, self.threshold, self.bias):
             slider.valueChanged.connect(lambda _value: self.changed.emit())
+        self.method.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.set_value(self._base)
         self.show_scale(1.0)
 
@@ -71,10 +82,14 @@ class PartitionControls(QWidget):
             slider.setValue(value)
             slider.blockSignals(False)
         self.threshold.setEnabled(foreground)
+        self.method.blockSignals(True)
+        self.method.setCurrentIndex(self.method.findData(config.method))
+        self.method.blockSignals(False)
 
     def value(self) -> PartitionConfig:
         """The settings; sizes are in pixels of the network's grid, so they are independent of the image's scale."""
         return self._base.replace(
+            method=self.method.currentData(),
             min_size=self.min_size.value(),
             foreground_threshold=round(self.threshold.value(), 3),
             bias=round(self.bias.value(), 3),

@@ -32,6 +32,8 @@ def rank(source: ImageSource) -> "tuple[Suggestion, ...]":
 
 def best_fit(ranked: "tuple[Suggestion, ...]", current: str | None) -> "Suggestion | None":
     """The suggestion to follow; None where no model is known to fit better than the current one."""
+    if not ranked:
+        return None
     best = ranked[0]
     own = max((each.score for each in ranked if each.name == current), default=0.0)
     return best if best.score >= _LEAST and best.score > own else None

@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Labels, Shapes
+from napari.layers import Image, Labels, Shapes
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.live.on_disk import LARGE, iter_segment_on_disk, pixels_of, preview_layer, proposed_path
 from napari_grd._napari.live.target_line import TargetLine
+from napari_grd._napari.live.volumes import iter_segment_volumes
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, button, stack
 from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.regions import mask_of, outlines
-from napari_grd._napari.source import ImageSource
+from napari_grd._napari.source import ImageSource, channel_axis
 from napari_grd._napari.worker import run_job
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import GrdError
+from napari_grd.errors import ConfigError, GrdError
 from napari_grd.jobs import Event, Job, Notice, PreviewImages
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class PermanentPart(QWidget):
         stack(self, form, self.linked, self.on_disk, self.target, self.start, self.bar)
         self.target.hide()
 
+    def show_for(self, layer: Image | None) -> None:
+        """Offer what applies to an image."""
+        planes = 0 if layer is None else layer.ndim - 2 - (channel_axis(layer) is not None)
+        self.linked.setVisible(planes > 0)
+
     def _propose(self, on: bool) -> None:
         self.target.setVisible(on)
         with suppress(GrdError):  # without an image or a model, Make permanent names what is missing
@@ -106,6 +112,9 @@ class PermanentPart(QWidget):
             areas = None if shapes is None else outlines(shapes, request.source)
         except Exception as error:  # reading a layer may raise anything; show it to the user
             self._panel.show_error(error)
+            return
+        if request.model.config.ndim == 3:
+            self._segment_volumes(request)
             return
         if areas is None and pixels_of(request.source) >= LARGE:
             self.on_disk.setChecked(True)
@@ -127,6 +136,23 @@ class PermanentPart(QWidget):
             labels, level = yield from iter_segment_planes(source, model, view.config, region=region)
             name = f"instances of {source.layer.name}"
             return labels_layer(source, level, labels, name=name, made_by=provenance(model, view.config))
+
+        self._run(make, "Stopped; no layer was added.")
+
+    def _segment_volumes(self, request: SegmentationRequest) -> None:
+        """Segment with a model that takes volumes."""
+        for chosen, what in ((self.region.layer() is not None, "A region"), (self.on_disk.isChecked(), "On disk")):
+            if chosen:
+                model = request.model.card.name
+                error = ConfigError(f"{what} is for models of planes, and {model!r} takes volumes.", "Unset it.")
+                self._panel.show_error(error)
+                return
+
+        def make() -> Job[Labels]:
+            source, model, config = request.source, request.model, request.config
+            labels = yield from iter_segment_volumes(source, model, config)
+            name = f"instances of {source.layer.name}"
+            return labels_layer(source, 0, labels, name=name, made_by=provenance(model, config))
 
         self._run(make, "Stopped; no layer was added.")
 

@@ -8,7 +8,9 @@ from napari.layers import Image
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QLabel
 
+from napari_grd._napari.folded import Folded
 from napari_grd._napari.live.engine import open_session
+from napari_grd._napari.live.folder import FolderPart
 from napari_grd._napari.live.form import LiveForm
 from napari_grd._napari.live.model_loader import ModelLoader
 from napari_grd._napari.live.output import LiveOutput
@@ -63,7 +65,10 @@ class LiveWidget(Panel):
         self.readout.setToolTip("Objects in view, and the time from the last move to their labels.")
         self._loader = ModelLoader(self, self.form, self._load_begins, self._model_loaded, self._not_loaded)
         self.permanent = PermanentPart(self, self._order, self._loader.when_ready)
-        for part in (self.live, self.form, self.readout, heading("Everything"), self.permanent):
+        self.folder = FolderPart(self, self._folder_settings, self._loader.when_ready)
+        self.batch = Folded("A folder of images")
+        self.batch.addWidget(self.folder)
+        for part in (self.live, self.form, self.readout, heading("Everything"), self.permanent, self.batch):
             self.body.addWidget(part)
         self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE)
         self._timer.timeout.connect(self._look)
@@ -170,6 +175,7 @@ class LiveWidget(Panel):
                 ]
             )
         self._loader.image_changed()
+        self.permanent.show_for(layer)
         if self._session is None:
             self._tell(_EMPTY if layer is None else "")
             return
@@ -219,6 +225,13 @@ class LiveWidget(Panel):
         channels = self.form.choose_channels(layer, self._model.config.in_channels)
         source = ImageSource(layer, channels, displayed_axes(self.viewer, layer))
         return SegmentationRequest(source, self._model, self.form.segment_config(self._model))
+
+    def _folder_settings(self) -> "tuple[Model, SegmentConfig]":
+        """Model and settings for images that are not open: what is of the layer's own pixels is left out."""
+        if self._model is None:
+            raise ConfigError("The model is not loaded.", "Choose a model.")
+        config = self.form.segment_config(self._model)
+        return self._model, config.replace(pixel_size=None, intensity_range=None)
 
     # Settings and the view
 
