@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 
+from napari_grd._napari.object_table.histogram import Histogram
 from napari_grd._napari.object_table.model import TableModel
 from napari_grd._napari.object_table.widget import ResultTable, result_table
 from napari_grd.measurements.objects import measure
@@ -154,3 +155,43 @@ def test_five_thousand_objects_are_shown_and_sorted_at_once(viewer: Any) -> None
     table.set_table(layer, many, {})
     table.view.sortByColumn(5, Qt.SortOrder.AscendingOrder)
     assert perf_counter() - start < 0.5
+
+
+def test_a_column_is_a_line_and_a_histogram_linked_to_objects(viewer: Any, table: ResultTable, qtbot: Any) -> None:
+    assert table.summary.text().startswith("area [µm²]") or table.summary.isHidden(), "volumes have none"
+    headings = list(table._table.by_heading())
+    column = next(at for at, name in enumerate(headings) if name.startswith("centroid-1"))
+    header = table.view.horizontalHeader()
+    place = QPoint(header.sectionViewportPosition(column) + 5, header.height() // 2)
+    qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    centers = table._table.by_heading()[headings[column]]
+    low, high = sorted(centers.tolist())
+    assert f"from {low:.4g} to {high:.4g}, 2 objects" in table.summary.text()
+    assert not table.histogram.isHidden()
+    assert table.histogram.counts.sum() == 2
+    table.histogram.resize(200, 60)
+    for x, row in ((1, int(np.argmin(centers))), (198, int(np.argmax(centers)))):
+        qtbot.mouseClick(table.histogram, Qt.MouseButton.LeftButton, pos=QPoint(x, 50))
+        assert viewer.layers["cells"].selected_label == table._table.columns["label"][row]
+    viewer.layers.remove("cells")
+    assert table.histogram.isHidden()
+    assert not table.summary.text()
+
+
+def test_bars_are_of_rows_and_missing_values_of_none(qtbot: Any) -> None:
+    chosen: list[int] = []
+    bars = Histogram(chosen.append)
+    qtbot.addWidget(bars)
+    bars.show_values(np.array([1.0, np.nan, 5.0, 1.0]))
+    assert bars.counts.sum() == 3
+    assert bars.rows_of(0).tolist() == [0, 3]
+    assert bars.rows_of(len(bars.counts) - 1).tolist() == [2]
+    bars.resize(100, 60)
+    for _ in range(3):
+        qtbot.mouseClick(bars, Qt.MouseButton.LeftButton, pos=QPoint(1, 50))
+    assert chosen == [0, 3, 0], "from one to the next"
+    bars.choose(2)
+    picture = bars.grab().toImage()
+    assert picture.pixelColor(97, 58).name() != picture.pixelColor(2, 58).name()
+    bars.show_values(np.full(3, np.nan))
+    assert bars.isHidden()

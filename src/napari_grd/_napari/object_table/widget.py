@@ -11,6 +11,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView
 
+from napari_grd._napari.object_table.histogram import Histogram, summary
 from napari_grd._napari.object_table.model import TableModel
 from napari_grd._napari.object_table.object_link import index_of, label_at, on_click, show_object
 from napari_grd._napari.object_table.saving import (
@@ -27,6 +28,7 @@ from napari_grd.jobs import Job
 from napari_grd.measurements.table import ObjectTable
 
 _SPARE = 12  # pixels beside a heading
+_FIRST = "area"  # the column that is described before a heading is clicked
 _LEAST = 50  # pixels: headings and a row
 
 
@@ -83,8 +85,15 @@ class ResultTable(Panel):
         self.view.verticalHeader().hide()
         self.view.setMinimumHeight(_LEAST)
         self.view.selectionModel().currentRowChanged.connect(self._on_row)
+        self.summary = QLabel()
+        self.summary.setToolTip("Of the column whose heading was clicked last.")
+        self.histogram = Histogram(self._go_to)
+        self._column = _FIRST
+        self.view.horizontalHeader().sectionClicked.connect(self._describe)
         self.body.addLayout(row)
         self.body.addWidget(self.view, 1)
+        self.body.addWidget(self.summary)
+        self.body.addWidget(self.histogram)
         self.body.setAlignment(Qt.AlignmentFlag(0))  # the view fills the dock
         click = on_click(self._on_click)
         self.viewer.mouse_drag_callbacks.append(click)
@@ -136,16 +145,38 @@ class ResultTable(Panel):
         # By the headings: measuring the cells of thousands of rows is slow.
         for column in range(self._model.columnCount()):
             self.view.setColumnWidth(column, header.sectionSizeHint(column) + _SPARE)
+        names = [heading.split(" [")[0] for heading in self._table.by_heading()]
+        self._describe(names.index(self._column) if self._column in names else -1)
         self.save.setEnabled(len(self._table) > 0)
         if self._layer is None:
             self.caption.setText("Nothing to show: the layer was removed.")
         else:
             self.caption.setText(f"{self._layer.name}: {len(self._table):,} rows")
 
+    def _describe(self, section: int) -> None:
+        """Show the values of a column as a line and a histogram."""
+        columns = self._table.by_heading()
+        heading = list(columns)[section] if 0 <= section < len(columns) else ""
+        numeric = bool(heading) and columns[heading].dtype.kind in "iuf" and heading != "label"
+        self._column = heading.split(" [")[0] if numeric else self._column
+        self.summary.setText(summary(heading, columns[heading]) if numeric else "")
+        self.summary.setVisible(numeric)
+        self.histogram.show_values(columns[heading] if numeric else np.zeros(0))
+        current = self.view.selectionModel().currentIndex()
+        self.histogram.choose(self._model.original(current.row()) if current.isValid() else None)
+
+    def _go_to(self, row: int) -> None:
+        """Select a row, which shows its object."""
+        self.view.selectRow(self._model.shown(row))
+        self.view.scrollTo(self._model.index(self._model.shown(row), 0))
+
     def _on_row(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        if self._layer is None or self._moving or not current.isValid():
+        if self._layer is None or not current.isValid():
             return
         row = self._model.original(current.row())
+        self.histogram.choose(row)
+        if self._moving:
+            return
         self._moving = True
         try:
             label = int(self._table.columns["label"][row])
