@@ -214,6 +214,10 @@ class CorrectWidget(Panel):
         drawn, request = session.drawn_diameter, session.context.request
         if drawn is None or (request.drawn and 1 / _OTHER_SIZE < drawn / request.drawn < _OTHER_SIZE):
             return
+        if self._running is not None:  # a prediction at another size
+            self._running.silence()
+            self._running.stop()
+            self._free()
         session.context.request = replace(request, drawn=drawn)
         self._show_about(session.context.request)
         session.context.predictions.clear()

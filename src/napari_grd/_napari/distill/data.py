@@ -208,7 +208,7 @@ class DataPicker(QWidget):
             group = channel_group(self._viewer, layer)
             best = best_channel([Channel(one, None, one.name) for one in group]).layer if len(group) > 1 else layer
             kind = _kind(layer) if first is None else _kind(first)
-            ticked = layer is best and _kind(layer) == kind and not made_by(layer) and not self.folder_path()
+            ticked = layer is best and _kind(layer) == kind and "view" not in made_by(layer) and not self.folder_path()
             first = layer if ticked and first is None else first
             row.item.setCheckState(0, Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
 
