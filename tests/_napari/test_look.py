@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, QRect, Qt
 from qtpy.QtGui import QColor, QImage
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
@@ -32,16 +32,19 @@ LAPTOP = (1280, 720)
 WIDGETS = (LiveWidget, CorrectWidget, DistillWidget, InspectWidget, MeasureWidget, EvaluateWidget)
 
 
-def pixels(widget: QWidget) -> np.ndarray[Any, Any]:
-    """A widget as it is drawn: (H, W, 3) uint8."""
-    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+def pixels(widget: QWidget, panel: Panel) -> np.ndarray[Any, Any]:
+    """A part of a panel as it is drawn, also where it is scrolled out of sight: (H, W, 3) uint8."""
+    column = panel.scroll.widget()
+    behind = column if column.isAncestorOf(widget) else panel
+    place = QRect(widget.mapTo(behind, QPoint(0, 0)), widget.size())
+    image = behind.grab(place).toImage().convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
 
 
-def drawn_contrast(widget: QWidget) -> float:
+def drawn_contrast(widget: QWidget, panel: Panel) -> float:
     """The contrast of the strongest color of a widget with the most frequent one, which lies behind its text."""
-    colors, counts = np.unique(pixels(widget).reshape(-1, 3), axis=0, return_counts=True)
+    colors, counts = np.unique(pixels(widget, panel).reshape(-1, 3), axis=0, return_counts=True)
     behind = QColor(*colors[counts.argmax()].tolist())
     far = np.abs(colors.astype(int) - colors[counts.argmax()].astype(int)).sum(axis=1)
     return max(contrast(QColor(*color), behind) for color in colors[far.argsort()[-20:]].tolist())
@@ -103,10 +106,14 @@ def test_words_can_be_read_and_none_are_cut_off(laptop: Any, theme: str, capsys:
             parts = [panel.message] if message != "error" else texts(panel)
             for part in parts:
                 name = f"{kind.__name__} {type(part).__name__} {getattr(part, 'text', part.objectName)()!r}"
-                drawn = drawn_contrast(part)
+                drawn = drawn_contrast(part, panel)
                 if drawn < TEXT:
                     faint.append(f"{name}: {drawn:.2f}")
-                if is_cut_off(part):
+                for _ in range(20):  # the layout follows a text that has just changed
+                    if not is_cut_off(part):
+                        break
+                    QTest.qWait(50)
+                else:
                     cut.append(f"{name}: {part.size()}, {part.sizeHint()}")
         if kind is DistillWidget:
             for legend in panel.curves.legends.values():
@@ -131,6 +138,11 @@ def test_live_and_correct_share_the_height_of_a_laptop(laptop: Any, live_widget:
     window = laptop.window._qt_window
     assert (window.width(), window.height()) == LAPTOP
     assert correct.height() > live_widget.height() > 150
+    for panel in (correct, live_widget):  # all of it can be reached
+        hidden = panel.scroll.widget().height() - panel.scroll.viewport().height()
+        assert panel.scroll.verticalScrollBar().maximum() == hidden > 0
+        assert panel.scroll.widget().height() >= panel.body.heightForWidth(panel.scroll.viewport().width())
+    assert live_widget.readout.mapTo(live_widget, QPoint(0, 0)).y() < 40, "how many objects there are is seen at once"
     where = correct.toolbox.files.where
     assert where.height() >= where.heightForWidth(where.width())
     button = correct.toolbox.files.load

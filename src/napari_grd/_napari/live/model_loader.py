@@ -1,8 +1,10 @@
 """Loading the model of Live: the chosen one, or until there is one, the built-in that fits the image."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from napari.layers import Image
 
@@ -55,7 +57,7 @@ class ModelLoader:
         self._loading: Running[Any] | None = None
         self._ranking: Running[Any] | None = None
         self._ranked: tuple[Suggestion, ...] = ()
-        self._judged: Image | None = None  # the image that they were ranked for
+        self._judged: Callable[[], Image | None] = lambda: None  # the image that they were ranked for
         self._adopting = False
         self._waiting: Callable[[], object] | None = None
         form.model.activated.connect(lambda _index: setattr(self._state, "chosen", True))
@@ -66,12 +68,12 @@ class ModelLoader:
         if name is None:
             self._panel.say("Choose a model.", "warning")
             return
-        source, chosen = self._unjudged(), state.chosen
+        judge, chosen = self._judge(), state.chosen
 
         def load() -> _Loaded:
             import napari_grd.live.session  # noqa: F401  the engine imports torch: not in the GUI thread
 
-            ranked = () if source is None else rank(source)
+            ranked = judge()
             best = None if chosen else best_fit(ranked, name)
             fitting = best.name if best is not None and best.name in state.names else name
             return _Loaded(fitting, state.get(fitting), ranked, {} if state.descriptions else describe_builtin())
@@ -97,18 +99,15 @@ class ModelLoader:
         layer = self._form.image.layer()
         if layer is None:
             self._form.show_fit("")
-        if layer is None or layer is self._judged:
+        if layer is None or layer is self._judged():
             return
         if self.model is None and self._loading is not None and self._loading.running:
             self.load()
             return
         self._form.show_fit("")
-        source = self._unjudged()
-        if source is not None:
-            self._ranking = run_call(
-                lambda: rank(source), on_done=self._rank_known, on_error=lambda _error: self._rank_known(())
-            )
-            self._panel.track(self._ranking)
+        judge = self._judge()
+        self._ranking = run_call(judge, on_done=self._rank_known, on_error=lambda _error: self._rank_known(()))
+        self._panel.track(self._ranking)
 
     def when_ready(self, act: Callable[[], object]) -> bool:
         """Call a function when the model is loaded; False if it has to wait."""
@@ -119,16 +118,15 @@ class ModelLoader:
         self._waiting = act
         return False
 
-    def _unjudged(self) -> ImageSource | None:
-        """The image, if the models were not ranked for it yet."""
+    def _judge(self) -> "Callable[[], tuple[Suggestion, ...]]":
+        """A call for a worker that ranks the models for the image; for one that was judged already, it ranks none."""
         layer = self._form.image.layer()
-        if layer is None or layer is self._judged:
-            return None
-        self._judged, self._ranked = layer, ()
-        try:
-            return image_source(self._panel.viewer, layer)
-        except GrdError:
-            return None  # which is reported when it is segmented
+        sources: list[ImageSource] = []  # emptied by the call: a job that has ended keeps no image alive
+        if layer is not None and layer is not self._judged():
+            self._judged, self._ranked = ref(layer), ()
+            with suppress(GrdError):  # which is reported when it is segmented
+                sources.append(image_source(self._panel.viewer, layer))
+        return lambda: rank(sources.pop()) if sources else ()
 
     def _loaded(self, loaded: "_Loaded") -> None:
         self.model = loaded.model

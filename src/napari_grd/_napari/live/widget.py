@@ -16,7 +16,7 @@ from napari_grd._napari.live.model_loader import ModelLoader
 from napari_grd._napari.live.output import LiveOutput
 from napari_grd._napari.live.permanent import PermanentPart, SegmentationRequest
 from napari_grd._napari.outputs import provenance
-from napari_grd._napari.panel import Panel, heading
+from napari_grd._napari.panel import Panel, heading, row
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.viewport import displayed_axes, viewport_of
 from napari_grd._napari.worker import message_of
@@ -68,7 +68,8 @@ class LiveWidget(Panel):
         self.folder = FolderPart(self, self._folder_settings, self._loader.when_ready)
         self.batch = Folded("A folder of images")
         self.batch.addWidget(self.folder)
-        for part in (self.live, self.form, self.readout, heading("Everything"), self.permanent, self.batch):
+        self.body.addLayout(row(self.live, self.readout))
+        for part in (self.form, heading("Everything"), self.permanent, self.batch):
             self.body.addWidget(part)
         self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE)
         self._timer.timeout.connect(self._look)
