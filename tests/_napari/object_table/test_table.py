@@ -162,8 +162,10 @@ def test_a_column_is_a_line_and_a_histogram_linked_to_objects(viewer: Any, table
     headings = list(table._table.by_heading())
     column = next(at for at, name in enumerate(headings) if name.startswith("equivalent_diameter_area"))
     header = table.view.horizontalHeader()
-    table.view.resize(900, 200)
-    place = QPoint(header.sectionViewportPosition(column) + 5, header.height() // 2)
+    viewer.window._qt_window.show()
+    qtbot.waitUntil(lambda: header.viewport().height() > 10 and table.view.viewport().width() > 300)
+    middle = header.sectionViewportPosition(column) + header.sectionSize(column) // 2
+    place = QPoint(middle, header.height() // 2)
     qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
     sizes = table._table.by_heading()[headings[column]]
     low, high = sorted(sizes.tolist())
