@@ -11,7 +11,6 @@ from napari_grd.config import SegmentConfig
 from napari_grd.corrections.apply import apply_corrections
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import Erase, Remove
 from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.training_labels import training_labels
 from napari_grd.data.fingerprint import image_key
@@ -157,12 +156,12 @@ def _check_erased(made: Corrections, labels: NDArray[Any], plane: tuple[int, ...
     """What was erased last is background, if the labels have the corrections in them."""
     corrections = made.of_plane(plane)
     for number, correction in enumerate(corrections):
-        if not isinstance(correction, Erase | Remove):
+        if not correction.clears or correction.area is None:
             continue
         later = [each.area for each in corrections[number + 1 :] if each.area is not None]
-        if any(area.overlaps(correction.region) for area in later):
+        if any(area.overlaps(correction.area) for area in later):
             continue
-        there = labels[correction.region.mask(labels.shape)] > 0
+        there = labels[correction.area.mask(labels.shape)] > 0
         if there.size and there.mean() > _DIFFERENT:
             raise CorrectionError(
                 f"Corrections and labels contradict each other: of {there.size} pixels that were erased, {there.sum()}"

@@ -15,11 +15,13 @@ from uuid import UUID, uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_grd.corrections.region import MAX_SIDE, Region
 from napari_grd.errors import CorrectionError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.pairs import keys
+from napari_grd.graph.strokes import rasterise
 
 Plane = tuple[int, ...]
 Pixel = tuple[int, int]
@@ -127,6 +129,8 @@ class Correction:
     """Whether it is about the ids of objects in two planes, not about their pixels."""
     clears: ClassVar[bool] = False
     """Whether its region becomes background."""
+    draws: ClassVar[bool] = False
+    """Whether its region is of an object, as a user gave it."""
 
     def __init_subclass__(cls, kind: str | None = None) -> None:
         cls.kind = kind or cls.__name__.lower()
@@ -166,6 +170,16 @@ class Correction:
     def whole(self) -> Region | None:
         """All pixels of an object, if it names them all."""
         return None
+
+    def objects_in(self, labels: Labels) -> list[int]:
+        """The objects that it is about, as they are numbered in labels of its plane, shape (H, W)."""
+        if self.pixels or self.whole is None:
+            return [int(labels[pixel]) for pixel in self.pixels]
+        return _most(labels[self.whole.mask(labels.shape)])
+
+    def touches(self, region: Region) -> bool:
+        """Whether it is about a pixel of a region of its plane."""
+        return any(pixel in region for pixel in self.pixels) or (self.area is not None and self.area.overlaps(region))
 
     def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
         """Constraints of the graph, to be combined with those of earlier corrections.
@@ -224,12 +238,15 @@ class Pick(_Object):
     4
     """
 
+    draws: ClassVar[bool] = True
     growth: float = 0.0
 
 
 @dataclass(frozen=True)
 class Add(_AtObject):
     """These pixels belong to the instance at ``pixel``, too."""
+
+    draws: ClassVar[bool] = True
 
     def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
         return _of_the_object_at(self.pixel, self.region)
@@ -278,6 +295,18 @@ class _Stroke(Correction):
                 f"Keep it below {MAX_LENGTH}.",
             )
 
+    def passed(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """The pixels of a plane (H, W) that the stroke passes, shape (N, 2)."""
+        return _within(rasterise(self.stroke), (0, 0), shape)
+
+    def objects_in(self, labels: Labels) -> list[int]:
+        return _most(labels[tuple(self.passed(labels.shape).T)])
+
+    def touches(self, region: Region) -> bool:
+        low, high = region.box[:2], region.box[2:]
+        path = _within(rasterise(self.stroke), low, high)
+        return bool(np.isin(keys(path), keys(region.pixels)).any()) if len(path) else False
+
 
 @dataclass(frozen=True)
 class Merge(_Stroke, kind="join"):
@@ -290,6 +319,11 @@ class Merge(_Stroke, kind="join"):
 @dataclass(frozen=True)
 class SplitLine(_Stroke, kind="cut"):
     """Along this stroke runs a border between objects."""
+
+    def objects_in(self, labels: Labels) -> list[int]:
+        passed = np.zeros(labels.shape, bool)
+        passed[tuple(self.passed(labels.shape).T)] = True
+        return _most(labels[ndimage.binary_dilation(passed, np.ones((3, 3), bool))])
 
     def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
         return Constraints.split_stroke(self.stroke, shape, labels)
@@ -323,6 +357,8 @@ class _Painted(Correction):
 @dataclass(frozen=True)
 class Draw(_Painted):
     """Painted: these pixels belong to the object at ``pixel``, or, without it, are a new one."""
+
+    draws: ClassVar[bool] = True
 
     @property
     def whole(self) -> Region | None:
@@ -408,6 +444,17 @@ KINDS: dict[str, type[Correction]] = {
     kind.kind: kind for kind in (Pick, Add, Remove, Accept, Merge, SplitLine, Split, Draw, Erase, Link, Unlink)
 }
 """Every kind by its name in files, which is older than the class names."""
+
+
+def _within(pixels: NDArray[np.int64], low: Sequence[int], high: Sequence[int]) -> NDArray[np.int64]:
+    """Pixels from a first one up to, and without, a last one."""
+    return pixels[((pixels >= low) & (pixels < high)).all(axis=1)]
+
+
+def _most(numbers: Labels) -> list[int]:
+    """Those that are at least a tenth of all: a stroke pokes into neighbors, too."""
+    labels, counts = np.unique(numbers[numbers > 0], return_counts=True)
+    return [int(label) for label in labels[counts * 10 >= counts.sum()]]
 
 
 def _of_its_own(region: Region, shape: tuple[int, int]) -> Constraints:

@@ -18,7 +18,6 @@ from napari_grd.corrections import kinds
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.kinds import Correction, Pixel, Plane, Point
 from napari_grd.corrections.region import Region, extent
-from napari_grd.graph.strokes import rasterise
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,7 @@ class StrokeTool(CorrectionTool):
     def _unless_one(self, merge: kinds.Merge) -> Correction | str:
         """A merge that changes nothing is no correction."""
         plane = self.edited.labels[merge.plane]
-        path = rasterise(merge.stroke)
-        numbers = np.unique(plane[tuple(path[np.all((path >= 0) & (path < plane.shape), axis=1)].T)])
+        numbers = np.unique(plane[tuple(merge.passed(plane.shape).T)])
         if len(numbers) > 1:
             return merge
         if len(numbers) and numbers[0]:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Accept, Correction, Erase, Merge, Remove, SplitLine
+from napari_grd.corrections.kinds import Accept, Correction
 from napari_grd.data.inputs import IGNORED, as_labels
-from napari_grd.graph.strokes import rasterise
 
 _NEXT_TO = np.ones((3, 3), bool)
 _NARROWEST = 3  # pixels of background around what is known
@@ -71,7 +70,7 @@ def training_labels(
     made = corrections.of_plane(plane)
     standing = _standing(made)
     corrected = {
-        number for correction in made if not isinstance(correction, Accept) for number in _objects(correction, found)
+        number for correction in made if not isinstance(correction, Accept) for number in correction.objects_in(found)
     } - {0}
     annotated = np.where(np.isin(found, sorted(corrected)), found, IGNORED)
     free = int(found.max()) + 1
@@ -86,8 +85,8 @@ def training_labels(
         around = ndimage.binary_dilation(objects, _NEXT_TO, iterations=width)
         annotated[around & ~objects & (found == 0)] = 0
     for correction in made:
-        if isinstance(correction, Erase | Remove):
-            erased = correction.region.mask(found.shape)
+        if correction.clears and correction.area is not None:
+            erased = correction.area.mask(found.shape)
             annotated[erased & ~objects & (found == 0)] = 0
     return annotated
 
@@ -98,48 +97,11 @@ def _rim(annotated: NDArray[np.int64]) -> int:
     return max(_NARROWEST, round(diameter / 6))
 
 
-def _objects(correction: Correction, labels: NDArray[np.int64]) -> list[int]:
-    """The objects that a correction was about, as they are numbered now."""
-    numbers = [int(labels[pixel]) for pixel in correction.pixels]
-    if correction.whole is not None and not correction.pixels:
-        numbers += _most(labels[correction.whole.mask(labels.shape)])
-    if isinstance(correction, Merge | SplitLine):
-        passed = _passed(correction.stroke, labels.shape)
-        if isinstance(correction, SplitLine):
-            passed = ndimage.binary_dilation(passed, _NEXT_TO)
-        numbers += _most(labels[passed])
-    return numbers
-
-
-def _most(numbers: NDArray[np.int64]) -> list[int]:
-    """Those that are at least a tenth of all: a stroke pokes into neighbors, too."""
-    found, counts = np.unique(numbers[numbers > 0], return_counts=True)
-    return [int(number) for number in found[counts * 10 >= counts.sum()]]
-
-
-def _passed(stroke: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The pixels that a stroke passes; what lies outside is left out."""
-    path = rasterise(stroke)
-    path = path[np.all((path >= 0) & (path < shape), axis=1)]
-    passed = np.zeros(shape, bool)
-    passed[tuple(path.T)] = True
-    return passed
-
-
 def _standing(made: Sequence[Correction]) -> list[Accept]:
     """The acceptances that no later correction took back by touching the object."""
-    standing = []
-    for index, correction in enumerate(made):
-        if isinstance(correction, Accept):
-            mask = correction.region.mask(correction.region.box[2:])
-            if not any(_touches(later, correction, mask) for later in made[index + 1 :]):
-                standing.append(correction)
-    return standing
-
-
-def _touches(later: Correction, accepted: Accept, mask: NDArray[np.bool_]) -> bool:
-    if isinstance(later, Merge | SplitLine):
-        return bool((_passed(later.stroke, mask.shape) & mask).any())
-    if any(pixel in accepted.region for pixel in later.pixels):
-        return True
-    return later.area is not None and later.area.overlaps(accepted.region)
+    return [
+        correction
+        for index, correction in enumerate(made)
+        if isinstance(correction, Accept)
+        if not any(later.touches(correction.region) for later in made[index + 1 :])
+    ]

@@ -11,7 +11,7 @@ from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.outputs import made_by
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Accept, Add, Draw, Erase, Pick
+from napari_grd.corrections.kinds import Accept
 from napari_grd.corrections.tools import fill_encircled, painted_corrections
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class Session:
         """Labels of the objects of a plane whose pixels the user gave: picked, drawn or added to."""
         numbers: set[int] = set()
         for made in self.corrections.of_plane(plane):
-            if isinstance(made, Pick | Add | Draw):
-                pixel = made.pixel or (made.region.runs[0][0], made.region.runs[0][1])
+            if made.draws and made.area is not None:
+                pixel = made.pixels[0] if made.pixels else made.area.runs[0][:2]
                 numbers.add(self.editor.object_at(pixel, plane))
         return numbers - {0}
 
@@ -112,7 +112,7 @@ class Session:
     def trainable(self) -> int:
         """About how many objects a model could learn from; background alone is none."""
         return sum(
-            self.stands(made) and not made.between_planes and not (isinstance(made, Erase) and made.pixel is None)
+            self.stands(made) and not made.between_planes and (not made.clears or made.pixels != ())
             for made in self.corrections
         )
 
