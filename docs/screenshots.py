@@ -169,7 +169,7 @@ def to_correct(viewer: Any, field: Field) -> tuple[tempfile.TemporaryDirectory[s
     imwrite(Path(folder.name) / "nuclei.tif", field.image)
     (layer,) = viewer.open(Path(folder.name) / "nuclei.tif", plugin="napari")
     layer.contrast_limits = np.percentile(field.image, (0.5, 99.8)).tolist()
-    labels = viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="nuclei instances")
+    labels = viewer.add_labels(grd.segment(grd.load_model("nuclei"), field.image), name="instances of nuclei")
     widget = dock(viewer, "Correct")
     press(widget, "Correct these labels")
     wait_until(lambda: widget.toolbox.session is not None and idle(widget))

@@ -33,7 +33,7 @@ def readable(color: str, background: QColor, least: float = TEXT) -> str:
     >>> readable("#56b4e9", QColor("black"))
     '#56b4e9'
     >>> readable("#56b4e9", QColor("white"))
-    '#3a7a9e'
+    '#3a7a9d'
     """
     wanted = QColor(color)
     end = max((QColor("white"), QColor("black")), key=lambda end: contrast(end, background))

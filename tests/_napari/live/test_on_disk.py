@@ -30,7 +30,7 @@ def ready(live_widget: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def finished(widget: Any, qtbot: Any) -> Labels | None:
     qtbot.waitUntil(widget.permanent.start.isEnabled, timeout=120000)
-    return next((layer for layer in widget.viewer.layers if layer.name.endswith(" instances")), None)
+    return next((layer for layer in widget.viewer.layers if layer.name.startswith("instances of ")), None)
 
 
 def test_blocks_appear_and_become_a_layer(ready: Any, viewer: Any, qtbot: Any, tmp_path: Path) -> None:
