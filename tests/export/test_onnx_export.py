@@ -55,7 +55,7 @@ def test_the_file_describes_itself(model, tmp_path):
     assert dims == ["batch", 1, "y", "x"]
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name != "unet++"])
+@pytest.mark.parametrize("name", [name for name in names(2) if name != "unet++"])
 def test_networks_without_foreground_and_with_colors(name):
     model = Model.create(ModelConfig(network=NetworkConfig(name=name), in_channels=3, foreground=False))
     outputs = session(onnx_bytes(model)).get_outputs()

@@ -1,5 +1,6 @@
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_grd.config import NetworkConfig, SegmentConfig
+from napari_grd.errors import GrdWarning
 from napari_grd.inference import tiling
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.segment import predict
@@ -140,6 +142,16 @@ def test_tiles_of_a_valid_network_agree_with_the_whole(valid_model, config, shap
     assert any(any(map(any, context)) for context in seen)
     np.testing.assert_allclose(embedding, whole[..., :16], rtol=0, atol=1e-5)
     np.testing.assert_allclose(logit, whole[..., 16], rtol=0, atol=1e-5)
+
+
+def test_a_volume_thinner_than_the_margin_is_segmented_with_a_word(valid_model):
+    known, config = np.array([[0.0, 1.0]]), TORCH.replace(object_diameter=None, invert=False)
+    with pytest.warns(GrdWarning, match=r"'small_valid'.*2 along z \(and 2 are removed\), 3 along x"):
+        found = predict(valid_model, np.random.default_rng(0).random((2, 5, 3)), config, intensity_range=known)
+    assert found.embedding.shape == (16, 2, 5, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predict(valid_model, np.random.default_rng(0).random((3, 5, 5)), config, intensity_range=known)
 
 
 @pytest.mark.parametrize("name", ["subpixel_unet3d", "subpixel_unet3d_anisotropic"])

@@ -31,7 +31,7 @@ class ExportNetwork(nn.Module):
 
     Maps a normalized image ``(B, C_in, *S)`` of any size to the outputs that
     :func:`output_names` lists. Sides that are not multiples of the network's stride are padded by reflection at their
-    end.
+    end, and the margin of a network of valid convolutions by reflection at both ends.
 
     Parameters
     ----------
@@ -44,13 +44,15 @@ class ExportNetwork(nn.Module):
         self.network = copy.deepcopy(model.network).cpu().eval().requires_grad_(False)
         self._channels = model.embedding_channels
         self._foreground = model.config.foreground
-        self._stride = model.stride
+        self._entry = model.entry
         self._offsets = model.config.offsets
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         spatial = image.shape[2:]
-        for axis, size in enumerate(spatial, start=2):
-            image = image.index_select(axis, _reflected(size, self._stride))
+        entry = self._entry
+        legal = zip(entry.strides, entry.margin, entry.smallest, strict=True)
+        for axis, (size, (stride, margin, smallest)) in enumerate(zip(spatial, legal, strict=True), start=2):
+            image = image.index_select(axis, _reflected(size, stride, margin, smallest))
         output = _window(self.network(image), [0] * len(spatial), spatial)
         embedding = unit_vectors(output[:, : self._channels], dim=1)
         affinities = _cosines(embedding, self._offsets, spatial)
@@ -77,11 +79,13 @@ def example_image(model: Model, sides: Sequence[int] | None = None, *, batch: in
     ----------
     model : Model
     sides : sequence of int, optional
-        ``S``. Default: four and five strides and a bit, which needs padding and exceeds every usual offset.
+        ``S``. Default: four and five strides and a bit (in 3D two to four), which needs padding and exceeds every
+        usual offset.
     batch : int, default 1
     """
     if sides is None:
-        sides = [4 * model.stride + 1 + axis * model.stride for axis in range(model.config.ndim)]
+        few = 4 if model.config.ndim == 2 else 2
+        sides = [(few + axis) * stride + 1 for axis, stride in enumerate(model.strides)]
     generator = torch.Generator().manual_seed(0)
     return torch.rand(batch, model.config.in_channels, *sides, generator=generator)
 
@@ -105,11 +109,11 @@ def check_agreement(model: Model, run: Run, engine: str, *, batches: bool = True
         If an output has another shape, or differs by more than :data:`TOLERANCE`.
     """
     network = ExportNetwork(model)
-    stride, ndim = model.stride, model.config.ndim
+    first, *others = model.strides
     images = [
         example_image(model),
-        example_image(model, [2 * stride] * ndim, batch=2 if batches else 1),
-        example_image(model, [8 * stride] + [stride + 3] * (ndim - 1)),
+        example_image(model, [2 * first, *(2 * stride for stride in others)], batch=2 if batches else 1),
+        example_image(model, [8 * first, *(stride + 3 for stride in others)]),
     ]
     for image in images:
         with torch.no_grad():
@@ -126,12 +130,15 @@ def check_agreement(model: Model, run: Run, engine: str, *, batches: bool = True
                 )
 
 
-def _reflected(size: int, stride: int) -> Tensor:
-    """Indices of an axis, reflected at its end up to a multiple of the stride."""
-    # Written for tracing, where sizes are tensors: no Python branch, and a division that exporters round alike.
-    padded = (size + stride - 1) // stride * stride
+def _reflected(size: int, stride: int, margin: int, smallest: int) -> Tensor:
+    """Indices of an axis, reflected by the margin at its start and to a legal size at its end."""
+    # Written for tracing, where sizes are tensors: no Python branch, and divisions that exporters round alike, of
+    # numbers that are never negative. For what it computes see napari_grd.inference.padding.
+    padded = (size + 2 * margin - smallest + stride - 1) // stride * stride + smallest
     last = size - 1
-    return (last - (last - torch.arange(padded)).abs()).clamp(min=0)
+    steps = torch.arange(padded) - margin
+    period = (steps * 0 + 2 * last).clamp(min=1)  # an image of one pixel has no other to go to
+    return last - (last - torch.remainder(steps, period)).abs()
 
 
 def _window(values: Tensor, start: Sequence[int], size: Sequence[int]) -> Tensor:

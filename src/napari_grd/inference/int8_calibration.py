@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from napari_grd.data.inputs import as_image, split_planes
 from napari_grd.data.intensity import normalized
-from napari_grd.errors import DataError, GrdError
+from napari_grd.errors import ConfigError, DataError, GrdError
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.models.model import Model
 
-PATCHES = 16
-SIDE = 128
+PATCHES = {2: 16, 3: 8}
+SIDES: dict[int, tuple[int, ...]] = {2: (128, 128), 3: (16, 64, 64)}
+"""Number and sides of calibration patches, by the model's spatial dimensions."""
 _CANDIDATES = 8  # candidate positions for each patch
 # A patch is stored as bytes: value = byte * _STEP + _LOWEST. All but 1.2 % of the pixels of an image are in [0, 1].
 _STEP, _LOWEST = 1 / 64, -0.5
@@ -36,8 +37,8 @@ def calibrate_int8(model: ModelLike, images: Any, *, axes: str | None = None) ->
     Returns
     -------
     Model
-        With ``calibration``: 16 patches of 128 pixels a side, as bytes. They are saved with the model, so do not share
-        a model calibrated on confidential images.
+        With ``calibration``: 16 patches of 128 pixels a side, of volumes 8 patches of 16 x 64 x 64 voxels, as bytes.
+        They are saved with the model, so do not share a model calibrated on confidential images.
 
     Raises
     ------
@@ -45,6 +46,8 @@ def calibrate_int8(model: ModelLike, images: Any, *, axes: str | None = None) ->
         If there is no image.
     ImageError
         If an image does not fit the model.
+    ConfigError
+        If the network is one of valid convolutions, as MALA, whose patches would not fit into a model file.
 
     See Also
     --------
@@ -59,11 +62,19 @@ def calibrate_int8(model: ModelLike, images: Any, *, axes: str | None = None) ->
     ((16, 1, 128, 128), torch.uint8)
     """
     model = as_model(model)
+    sides = SIDES[model.config.ndim]
+    if model.entry.input_size(sides) != sides:
+        raise ConfigError(
+            f"The network {model.entry.name!r} does not run on patches of {' x '.join(map(str, sides))} pixels, so it"
+            " cannot be calibrated for int8.",
+            "Use precision 'f32' or 'bf16', or another network.",
+        )
     planes = _normalized(model, images, axes)
     if not planes:
         raise DataError("There are no images to calibrate on.", "Give at least one image.")
     rng = np.random.default_rng(0)
-    patches = np.stack([_patch(planes[number % len(planes)], rng) for number in range(PATCHES)])
+    count = PATCHES[model.config.ndim]
+    patches = np.stack([_patch(planes[number % len(planes)], sides, rng) for number in range(count)])
     stored = np.clip(np.round((patches - _LOWEST) / _STEP), 0, 255).astype(np.uint8)
     return replace(model, calibration=torch.from_numpy(stored))
 
@@ -102,11 +113,15 @@ def _normalized(model: Model, images: Any, axes: str | None) -> list[NDArray[np.
     return planes
 
 
-def _patch(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def _patch(image: NDArray[np.float32], sides: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
     """The position with the highest contrast of several candidates: background is not representative."""
-    missing = [max(0, SIDE - size) for size in image.shape[1:]]
+    missing = [max(0, side - size) for side, size in zip(sides, image.shape[1:], strict=True)]
     if any(missing):
         image = np.pad(image, [(0, 0), *((0, width) for width in missing)], mode="reflect")
-    places = [[rng.integers(0, size - SIDE + 1) for size in image.shape[1:]] for _ in range(_CANDIDATES)]
-    crops = [image[(slice(None), *(slice(start, start + SIDE) for start in place))] for place in places]
+    spans = list(zip(sides, image.shape[1:], strict=True))
+    places = [[rng.integers(0, size - side + 1) for side, size in spans] for _ in range(_CANDIDATES)]
+    crops = [
+        image[(slice(None), *(slice(start, start + side) for start, side in zip(place, sides, strict=True)))]
+        for place in places
+    ]
     return max(crops, key=lambda crop: float(crop.std()))

@@ -17,7 +17,7 @@ from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.rescale import grid_shape, rescale_image, rescale_region, scale_factor
 from napari_grd.inference.runtime import Runtime, runtime_for
 from napari_grd.inference.tiling import Tile, plan_tiles, run_tiles
-from napari_grd.jobs import Job, Progress, Stopwatch
+from napari_grd.jobs import Job, Notice, Progress, Stopwatch
 from napari_grd.models.model import Model
 
 
@@ -151,11 +151,25 @@ def prepare(model: Model, shape: tuple[int, ...], config: SegmentConfig, *, down
     downsample : float
         Pixels of the finest level, to which sizes in the settings refer, per pixel of that level.
 
+    Yields
+    ------
+    Notice
+        If an axis is shorter than what a network of valid convolutions removes at each side.
+
     Raises
     ------
     ConfigError
         If the device is not available, or the image cannot be rescaled as requested.
     """
     scale = scale_factor(model.config, config, downsample)
+    grid = grid_shape(shape, scale)
+    axes = zip("zyx"[-len(grid) :], grid, model.margin, strict=True)
+    short = [f"{size} along {axis} (and {margin} are removed)" for axis, size, margin in axes if size <= margin]
+    if short:
+        yield Notice(
+            f"The image is smaller than the field of view of the network {model.entry.name!r}, which removes pixels at"
+            f" each side: it has {', '.join(short)}. It is extended by repeated reflection, so objects may be wrong."
+            " Use a larger image, or a model of a network with padding."
+        )
     runtime = yield from in_background(lambda: runtime_for(model, config), lambda: Progress("Preparing", 0, 1))
-    return Task(model, runtime, config, shape, grid_shape(shape, scale), scale)
+    return Task(model, runtime, config, shape, grid, scale)

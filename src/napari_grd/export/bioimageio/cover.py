@@ -10,9 +10,8 @@ from PIL import Image
 from napari_grd.config import SegmentConfig
 from napari_grd.data.inputs import as_image
 from napari_grd.data.intensity import normalized
-from napari_grd.data.simulate import nuclei_2d
-from napari_grd.errors import ConfigError
-from napari_grd.export.bioimageio.description import smallest_side
+from napari_grd.data.simulate import nuclei_2d, nuclei_3d
+from napari_grd.export.bioimageio.description import smallest_sides
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import predict
 from napari_grd.models.model import Model
@@ -33,21 +32,22 @@ def sample_image(model: Model, image: Any = None, axes: str | None = None) -> ND
 
     Raises
     ------
-    ConfigError
-        If none is given and simulated nuclei do not fit the model's input.
     ImageError
         If the image does not fit the model.
     """
-    config, smallest = model.config, smallest_side(model)
+    config, smallest = model.config, smallest_sides(model)
     if image is None:
-        if config.ndim != 2:
-            raise ConfigError(f"The model takes {config.ndim}D images, and no example is given.", "Pass image=.")
-        plane, _ = nuclei_2d(np.random.default_rng(0), (smallest, smallest))
-        return np.repeat(plane[None], config.in_channels, axis=0).astype(np.float32)
+        draw: Any = nuclei_2d if config.ndim == 2 else nuclei_3d
+        drawn, _ = draw(np.random.default_rng(0), smallest)
+        return np.repeat(drawn[None], config.in_channels, axis=0).astype(np.float32)
     found = as_image(image, axes, ndim=config.ndim, in_channels=config.in_channels).astype(np.float32)
-    missing = [max(0, smallest - size) for size in found.shape[1:]]
+    missing = [max(0, least - size) for least, size in zip(smallest, found.shape[1:], strict=True)]
     found = np.pad(found, [(0, 0), *((0, width) for width in missing)], mode="reflect")
-    sides = [min(_LARGEST, size) // model.stride * model.stride for size in found.shape[1:]]
+    largest = (_LARGEST,) * 2 if config.ndim == 2 else smallest
+    sides = [
+        least + (min(most, size) - least) // stride * stride
+        for least, most, size, stride in zip(smallest, largest, found.shape[1:], model.strides, strict=True)
+    ]
     starts = [(size - side) // 2 for size, side in zip(found.shape[1:], sides, strict=True)]
     window = (slice(None), *(slice(start, start + side) for start, side in zip(starts, sides, strict=True)))
     return np.ascontiguousarray(found[window])

@@ -21,17 +21,25 @@ METHOD = {
     "doi": "10.48550/arXiv.2401.06370",
 }
 _ANONYMOUS = "unknown"
+_VOLUME_HALO = 16  # voxels
 Author = str | Mapping[str, str]
 
 
-def halo(model: Model) -> int:
-    """Context in pixels around a tile, a multiple of the network's stride."""
-    return -(-SegmentConfig().halo // model.stride) * model.stride
+def halo(model: Model) -> tuple[int, ...]:
+    """Context in pixels around a tile along each axis, multiples of the network's strides.
+
+    That of volumes is less than the receptive field: a package contains test tensors that are larger than two halos.
+    """
+    entry = model.entry
+    context = SegmentConfig().halo if entry.ndim == 2 else _VOLUME_HALO
+    reach = entry.halo or (context,) * entry.ndim
+    return tuple(-(-min(most, context) // stride) * stride for most, stride in zip(reach, entry.strides, strict=True))
 
 
-def smallest_side(model: Model) -> int:
-    """The smallest side of an image in pixels: two halos and a core."""
-    return 2 * halo(model) + 4 * model.stride
+def smallest_sides(model: Model) -> tuple[int, ...]:
+    """The smallest sides of an image in pixels: two halos and a core."""
+    core = 4 if model.config.ndim == 2 else 2
+    return tuple(2 * context + core * stride for context, stride in zip(halo(model), model.strides, strict=True))
 
 
 def offset_names(model: Model) -> list[str]:
@@ -115,14 +123,14 @@ def _title(name: str) -> str:
 
 def _input(model: Model, test: dict[str, Any]) -> dict[str, Any]:
     config, axes = model.config, "zyx"[-model.config.ndim :]
-    size = {"min": smallest_side(model), "step": model.stride}
+    sizes = [{"min": least, "step": step} for least, step in zip(smallest_sides(model), model.strides, strict=True)]
     return {
         "id": INPUT,
         "description": "microscopy image, any intensities",
         "axes": [
             {"type": "batch"},
             {"type": "channel", "channel_names": [f"channel{number}" for number in range(config.in_channels)]},
-            *({"type": "space", "id": axis, "size": size} for axis in axes),
+            *({"type": "space", "id": axis, "size": size} for axis, size in zip(axes, sizes, strict=True)),
         ],
         "data": {"type": "float32"},
         "test_tensor": test,
@@ -152,8 +160,8 @@ def _output(model: Model, name: str, test: dict[str, Any]) -> dict[str, Any]:
         "affinities": "cosine of the embeddings at both ends of each offset, 0 where one end is outside",
     }[name]
     reference = {
-        axis: {"halo": halo(model), "size": {"tensor_id": INPUT, "axis_id": axis}, "type": "space", "id": axis}
-        for axis in axes
+        axis: {"halo": context, "size": {"tensor_id": INPUT, "axis_id": axis}, "type": "space", "id": axis}
+        for axis, context in zip(axes, halo(model), strict=True)
     }
     return {
         "id": name,

@@ -29,6 +29,16 @@ def documentation(model: Model, attachment: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+_METHODS = {
+    "mutex": "A mutex watershed (Wolf et al., arXiv 1904.12654) over the edges between foreground pixels gives"
+    " instances.",
+    "agglomeration": "A watershed of the affinities of the nearest neighbors gives fragments, which are merged while"
+    " the mean affinity between them is high.",
+    "multicut": "A watershed of the affinities of the nearest neighbors gives fragments; a multicut of their adjacency"
+    " graph, whose costs are the mean affinities, gives instances.",
+}
+
+
 def _about(model: Model) -> str:
     card = model.card
     lines = [
@@ -66,7 +76,7 @@ def _postprocessing(model: Model) -> str:
         f" [0, 1]. Edges of the first {ndim} offsets attract with weight A, those of the others repel with weight"
         f" 1 - A; the latter are used on a grid of every {settings.stride} pixels only. A bias of {settings.bias} (from"
         " -0.9 to 0.9) makes attraction weigh more if it is positive, repulsion if it is negative.",
-        "A mutex watershed (Wolf et al., arXiv 1904.12654) over the edges between foreground pixels gives instances.",
+        _METHODS[settings.method],
         f"Instances under {settings.min_size} pixels join the neighbor they have the highest mean affinity with, or"
         " are removed.",
         f"An instance with less than {settings.fragment_ratio} of a neighbor's pixels joins it if a quarter of its"

@@ -51,8 +51,8 @@ def write_package(
     path : str or Path
         The zip file.
     image : array, optional
-        An image for test and cover, of which a middle part of up to 512 pixels
-        a side is put into the package. Default: simulated nuclei.
+        An image for test and cover, of which a middle part is put into the package: up to 512 pixels a side, of a
+        volume about 50. Default: simulated nuclei.
     axes : str, optional
         Its axes, e.g. ``"yxc"``.
     authors : sequence of str or mapping
