@@ -109,7 +109,7 @@ def iter_teach(
     """
     config = config or TeachConfig()
     taught_by = as_teacher(teacher)
-    known, config = _tunable(taught_by, config)
+    model, config = _tunable(taught_by, config)
     images = [images] if hasattr(images, "ndim") else list(images)
     corrections = [corrections] if isinstance(corrections, Corrections) else list(corrections)
     others = [others] if hasattr(others, "ndim") else list(others)
@@ -119,12 +119,12 @@ def iter_teach(
     recipe = config.distill
     if begun is not None:
         recipe = recipe.replace(network=begun.config.network, normalization=begun.config.normalization)
-    shown = dict(_planes(known, images, corrections, others, axes))
+    shown = dict(_planes(model, images, corrections, others, axes))
     # Before minutes are spent on the teacher.
     check_images(shown, None, recipe, "cyx")
-    check_channels(TeacherLayout(embedding=known.embedding_channels), recipe)
+    check_channels(TeacherLayout(embedding=model.embedding_channels), recipe)
     if begun is not None:
-        check_start(begun, recipe, known.config.in_channels)
+        check_start(begun, recipe, model.config.in_channels)
     folder = None if out_dir is None else make_folder(out_dir)
     progress = _Stages(config, recipe)
     scores: dict[str, float] = {}
@@ -135,7 +135,7 @@ def iter_teach(
         return progress.teaching(event)
 
     job = iter_fine_tune(
-        known,
+        model,
         images,
         corrections,
         labels,
@@ -147,12 +147,12 @@ def iter_teach(
     )
     tuned = yield from relay(job, noted)
     held_out = HeldOut.from_card(scores) if scores else None
-    if tuned is known:
+    if tuned is model:
         yield Notice(
-            f"No student is distilled, because the teacher {known.card.name!r} learned nothing from the corrections. To"
+            f"No student is distilled, because the teacher {model.card.name!r} learned nothing from the corrections. To"
             " distill from it as it is, use distill."
         )
-        return Taught(known, None, held_out, tuned=False)
+        return Taught(model, None, held_out, tuned=False)
     if folder is not None:
         yield FileSaved(save_model(tuned, model_path(folder, "teacher")), kind="model")
     student = yield from _distilled(tuned, shown, recipe, begun, progress, finish)

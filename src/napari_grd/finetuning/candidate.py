@@ -60,7 +60,7 @@ class Candidate:
         self.diameter = corrected_diameter(labels) if diameter == "auto" else diameter
         settings = SegmentConfig(object_diameter="auto" if diameter == "auto" else None)
         self.images = on_grid(model, images, labels, settings, self.diameter)
-        self._owners = [owners(known) for known in labels]
+        self._owners = [owners(each) for each in labels]
         self.owned = self._on(self.images)
         self.regions = labeled_regions(self._owners)
         self.folds = divide(self.regions, config.seed)
@@ -107,11 +107,11 @@ class Candidate:
         return FineTuningRun(self.model, self._windows(held), rehearsal, self.config, start, self.features)
 
     def _windows(self, held: Sequence[LabeledRegion]) -> list[Example]:
-        found: list[Example] = []
+        windows: list[Example] = []
         for number, (image, owned) in enumerate(zip(self.images, self.owned, strict=True)):
             labels = without(image.labels, owned, number, held)
-            found += labeled_windows(f"image {number}", image.image, labels, self.config.patch)
-        return found
+            windows += labeled_windows(f"image {number}", image.image, labels, self.config.patch)
+        return windows
 
     def _score(
         self, network: nn.Module, regions: Sequence[LabeledRegion], images: Sequence[GridImage]

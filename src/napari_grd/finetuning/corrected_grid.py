@@ -66,14 +66,14 @@ def corrected_diameter(labels: Sequence[NDArray[np.int64]]) -> float | None:
     >>> round(corrected_diameter([labels]), 1)
     11.3
     """
-    inner = [np.where(np.isin(known, at_border(known)), 0, np.maximum(known, 0)) for known in labels]
-    return object_diameter(inner) or object_diameter([np.maximum(known, 0) for known in labels])
+    inner = [np.where(np.isin(each, at_border(each)), 0, np.maximum(each, 0)) for each in labels]
+    return object_diameter(inner) or object_diameter([np.maximum(each, 0) for each in labels])
 
 
 def at_border(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """The objects that touch the border of an image."""
-    found = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    return found[found > 0]
+    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    return touching[touching > 0]
 
 
 def on_grid(
@@ -107,16 +107,16 @@ def on_grid(
     if diameter is not None and grid is not None and views:
         # One scale for all images: the size that the model will carry.
         scale = float(np.median([view.scale for view in views]))
-        largest = max(1.0, _SIDE / max(math.sqrt(known.size) for known in labels))
+        largest = max(1.0, _SIDE / max(math.sqrt(each.size) for each in labels))
         wanted = min(max(grid / diameter, _LIMITS[0]), _LIMITS[1], largest)
         grid_diameter = grid / (scale if 1 / _CLOSE <= wanted / scale <= _CLOSE else wanted)
         views = [
             resolve_view(source, model.config, view.config.replace(object_diameter=grid_diameter, pixel_size=None))
             for source, view in zip(sources, views, strict=True)
         ]
-    found = []
-    for image, known, source, view in zip(images, labels, sources, views, strict=True):
+    grids = []
+    for image, annotated, source, view in zip(images, labels, sources, views, strict=True):
         seen = SourceStatistics(source, 0, model.config, view).of(()).normalize(image)
-        shape = grid_shape(known.shape, view.scale)
-        found.append(GridImage(rescale_image(seen, shape), nearest(known, shape), view.scale, view.invert))
-    return found
+        shape = grid_shape(annotated.shape, view.scale)
+        grids.append(GridImage(rescale_image(seen, shape), nearest(annotated, shape), view.scale, view.invert))
+    return grids

@@ -31,11 +31,11 @@ class FeatureCache:
 
     def __init__(self, limit: int = _BYTES) -> None:
         self._limit = limit
-        self._found: dict[bytes, tuple[Tensor, ...]] = {}
+        self._computed: dict[bytes, tuple[Tensor, ...]] = {}
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._computed)
 
     @torch.no_grad()
     def of(self, network: SplitNetwork, images: Tensor) -> tuple[Tensor, ...]:
@@ -45,13 +45,13 @@ class FeatureCache:
 
     def _one(self, network: SplitNetwork, image: Tensor) -> tuple[Tensor, ...]:
         key = hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=16).digest()
-        known = self._found.get(key)
-        if known is not None:
-            return known
+        cached = self._computed.get(key)
+        if cached is not None:
+            return cached
         features = tuple(level[0].cpu() for level in network.encode(image[None]))
         size = sum(level.nbytes for level in features)
         if self.bytes + size <= self._limit:
-            self._found[key] = features
+            self._computed[key] = features
             self.bytes += size
         return features
 

@@ -93,7 +93,7 @@ def iter_fit_known(
     """
     config = config or FineTuneConfig()
     models = [model] if isinstance(model, Model) else list(model)
-    if not any((known > 0).any() for known in labels):
+    if not any((each > 0).any() for each in labels):
         raise LabelError(
             f"None of the {len(labels)} label images has a known object.", "Correct or accept some objects first."
         )

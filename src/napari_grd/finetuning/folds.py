@@ -58,12 +58,12 @@ def owners(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     pieces, count = ndimage.label(labels >= 0, _TOUCHING)
     with_objects = np.zeros(count + 1, bool)
     with_objects[pieces[labels > 0]] = True
-    found = np.where(labels >= 0, -pieces.astype(np.int64), 0)
+    owner = np.where(labels >= 0, -pieces.astype(np.int64), 0)
     if with_objects.any():
         nearest = ndimage.distance_transform_edt(labels <= 0, return_distances=False, return_indices=True)
         belongs = (labels >= 0) & with_objects[pieces]
-        found[belongs] = labels[tuple(nearest)][belongs]
-    return found
+        owner[belongs] = labels[tuple(nearest)][belongs]
+    return owner
 
 
 def labeled_regions(owned: Sequence[NDArray[np.int64]]) -> list[LabeledRegion]:

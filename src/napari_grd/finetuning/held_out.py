@@ -103,9 +103,9 @@ def average_precision(scores: Iterable[RegionScore], match: float = _MATCH) -> f
     """Found objects / (found + extra + missed objects); 0 without any."""
     scores = list(scores)
     objects = [score for score in scores if score.is_object]
-    found = sum(score.iou >= match for score in objects)
+    matched = sum(score.iou >= match for score in objects)
     every = len(objects) + sum(score.extra for score in scores)
-    return found / every if every else 0.0
+    return matched / every if every else 0.0
 
 
 def mean_iou(scores: Iterable[RegionScore]) -> float:
@@ -152,8 +152,8 @@ def score_regions(
             scores.append(RegionScore(0.0 if region.is_object else math.nan, 0))
             continue
         box = _window(mine, image.labels.shape)
-        found = predict_window(model, network, image.image[:, *box])
-        scores.append(_score(found.labels, image.labels[box], mine[box], region))
+        prediction = predict_window(model, network, image.image[:, *box])
+        scores.append(_score(prediction.labels, image.labels[box], mine[box], region))
     return scores
 
 
@@ -186,16 +186,16 @@ def predict_window(model: Model, network: nn.Module, image: NDArray[np.float32])
 
 
 def _score(
-    found: NDArray[np.uint32], labels: NDArray[np.int64], mine: NDArray[np.bool_], region: LabeledRegion
+    predicted: NDArray[np.uint32], labels: NDArray[np.int64], mine: NDArray[np.bool_], region: LabeledRegion
 ) -> RegionScore:
-    areas = np.bincount(found.ravel())
+    areas = np.bincount(predicted.ravel())
     areas[0] = 0
-    inside = np.bincount(found[mine], minlength=len(areas))
+    inside = np.bincount(predicted[mine], minlength=len(areas))
     mostly = (2 * inside >= areas) & (areas > 0)
     if not region.is_object:
         return RegionScore(math.nan, int(mostly.sum()))
     target = labels == region.owner
-    common = np.bincount(found[target], minlength=len(areas))
+    common = np.bincount(predicted[target], minlength=len(areas))
     common[0] = 0
     ious = common / np.maximum(areas + target.sum() - common, 1)
     best = int(ious.argmax())

@@ -41,11 +41,11 @@ def labeled_windows(name: str, image: NDArray[np.float32], labels: NDArray[np.in
     >>> [window.labels.shape for window in labeled_windows("", np.zeros((1, 200, 300), np.float32), labels, 64)]
     [(96, 96)]
     """
-    found = []
+    examples = []
     for box in _boxes(labels):
         window = tuple(_widened(side, size, patch) for side, size in zip(box, labels.shape, strict=True))
-        found.append(Example(name, image[:, *window], labels[window]))
-    return found
+        examples.append(Example(name, image[:, *window], labels[window]))
+    return examples
 
 
 def _boxes(labels: NDArray[np.int64]) -> Iterator[tuple[slice, ...]]:

@@ -63,13 +63,13 @@ class Learning:
         What fits a few objects of one image need not fit other images: the first model is trained unless another one is
         clearly better, both untrained and on held-out objects after a few steps.
         """
-        known = []
+        untrained = []
         for number, candidate in enumerate(candidates):
             yield Progress(TRY, number, len(candidates))
-            known.append([candidate.rescaled[region] for region in candidate.regions])
-        qualities = [mean_quality(scores) for scores in known]
+            untrained.append([candidate.rescaled[region] for region in candidate.regions])
+        qualities = [mean_quality(scores) for scores in untrained]
         best, chosen = int(np.argmax(qualities)), 0
-        others = [number for number in range(1, len(candidates)) if is_clear_gain(known[0], known[number])]
+        others = [number for number in range(1, len(candidates)) if is_clear_gain(untrained[0], untrained[number])]
         if others:
             compared = [0, *others]
             learned: list[list[RegionScore]] = []
@@ -152,7 +152,7 @@ class Learning:
             scored += fold
             if self.stopped:
                 break
-        before, rescaled = ([known[region] for region in scored] for known in (baseline.before, candidate.rescaled))
+        before, rescaled = ([scores[region] for region in scored] for scores in (baseline.before, candidate.rescaled))
         tried = {at: scores for at, scores in tried.items() if len(scores) == len(scored)}
         tried[Distance(0, 0.0)] = rescaled
         best = farthest_gain(before, tried)

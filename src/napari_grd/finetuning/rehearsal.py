@@ -64,7 +64,7 @@ def simulated_images(
 
     All channels show the same nuclei with different intensities, bright or dark, which is sufficient for a prediction.
     """
-    found = []
+    simulated = []
     behind = np.zeros((_SIDE, _SIDE), np.float32)
     for _ in range(count):
         sharp = _nuclei(rng, diameter or _DIAMETER)
@@ -77,9 +77,9 @@ def simulated_images(
         plane = plane ** np.exp(rng.uniform(-0.7, 0.7))
         plane += np.exp(rng.uniform(*np.log(_NOISE))) * rng.standard_normal(plane.shape)
         signs = np.ones(1) if channels == 1 else rng.choice([-1.0, 1.0], channels)
-        found.append((signs * rng.uniform(0.3, 1.0, channels))[:, None, None] * plane)
+        simulated.append((signs * rng.uniform(0.3, 1.0, channels))[:, None, None] * plane)
         behind = np.rot90(sharp, int(rng.integers(1, 4)))
-    return [image.astype(np.float32) for image in found]
+    return [image.astype(np.float32) for image in simulated]
 
 
 def _nuclei(rng: np.random.Generator, diameter: float) -> NDArray[np.float32]:
@@ -97,11 +97,11 @@ def _nuclei(rng: np.random.Generator, diameter: float) -> NDArray[np.float32]:
 def windows_of(rng: np.random.Generator, images: Sequence[NDArray[Any]], count: int) -> list[NDArray[Any]]:
     """A window of each image ``(C, H, W)``; of many images, an evenly spaced subset."""
     chosen = np.linspace(0, len(images), min(count, len(images)), endpoint=False).astype(int)
-    found = []
+    windows = []
     for image in (images[i] for i in chosen):
         starts = [int(rng.integers(0, max(0, size - _WINDOW) + 1)) for size in image.shape[1:]]
-        found.append(image[:, *(slice(start, start + _WINDOW) for start in starts)])
-    return found
+        windows.append(image[:, *(slice(start, start + _WINDOW) for start in starts)])
+    return windows
 
 
 def iter_rehearsal(

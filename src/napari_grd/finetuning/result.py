@@ -15,13 +15,13 @@ KIND = "tuned"
 
 def tuned_config(candidate: Candidate) -> ModelConfig:
     """The model's config; for these images it carries their size, and segments them at that size by default."""
-    known = candidate.model.config
+    config = candidate.model.config
     if candidate.config.mode == "keep" or candidate.diameter is None:
-        return known
+        return config
     inverted = any(image.inverted for image in candidate.images)
-    grid = known.grid_diameter or candidate.diameter * candidate.scale
-    return known.replace(
-        object_diameter=grid / candidate.scale, scale=candidate.scale, contrast=known.contrast if inverted else None
+    grid = config.grid_diameter or candidate.diameter * candidate.scale
+    return config.replace(
+        object_diameter=grid / candidate.scale, scale=candidate.scale, contrast=config.contrast if inverted else None
     )
 
 

@@ -61,7 +61,7 @@ class FineTuningStep:
             background="class" if model.config.foreground else "ignore", weights=GRAPHS, seed=config.seed
         )
         rehearsed = 0 if rehearsal is None else min(max(1, round(config.batch * config.rehearsal)), config.batch - 1)
-        self._known = PatchSampler(
+        self._corrected = PatchSampler(
             windows,
             batch=config.batch - rehearsed,
             patch=config.patch,
@@ -70,9 +70,9 @@ class FineTuningStep:
             views=None if features is None else views(len(windows)),
         )
         self._learn = SparseObjective(settings, model.config.offsets)
-        self._recalled = self._keep = None
+        self._rehearsed = self._keep = None
         if rehearsal is not None:
-            self._recalled = PatchSampler(
+            self._rehearsed = PatchSampler(
                 rehearsal.examples,
                 batch=rehearsed,
                 patch=config.patch,
@@ -106,7 +106,7 @@ class FineTuningStep:
         rate = learning_rate(round(share * _PARTS), _PARTS, self._schedule)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        batches = [sampler.batch(number).to(self._device) for sampler in (self._known, self._recalled) if sampler]
+        batches = [sampler.batch(number).to(self._device) for sampler in (self._corrected, self._rehearsed) if sampler]
         with cpu_threads(self._threads):
             terms = self._backward(batches, number)
             torch.nn.utils.clip_grad_norm_(self._model.network.parameters(), self._schedule.clip)
