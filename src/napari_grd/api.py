@@ -437,8 +437,8 @@ def segment(
     -------
     uint32 array of the image's shape without channels
         0 is background; objects are numbered consecutively from 1 if there are no corrections. In a stack or
-        series an object keeps its number from plane to plane where it overlaps itself, unless
-        ``config.link`` is false.
+        series an object keeps its number from plane to plane, unless ``config.link`` is false: where it overlaps
+        itself or, in z-stacks and for models of compact objects, as ``config.stack`` describes.
 
     Raises
     ------

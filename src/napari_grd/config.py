@@ -234,6 +234,17 @@ class SegmentConfig(Config):
         description="intensities mapped to 0 and 1, low and high per channel; None: measured in each plane",
     )
     link: bool = Field(True, description="an object keeps its label through the planes of a stack or series")
+    stack: Literal["auto", "shape", "overlap"] = Field(
+        "auto",
+        description="how a model for planes links those of a z-stack; shape: compact objects, divided in 3D at necks;"
+        " overlap: plane by plane, as in time; auto: shape for models of bright or dark objects, such as nuclei",
+    )
+    anisotropy: float | None = Field(
+        None,
+        gt=0,
+        description="distance of the planes of a z-stack divided by the width of a pixel, for a model for planes;"
+        " None: that of the file, or estimated",
+    )
     partition: PartitionConfig | None = Field(None, description="None: the settings stored in the model")
 
     @field_validator("intensity_range")

@@ -115,3 +115,14 @@ def test_a_stack_of_files_of_different_sizes_is_named(viewer: Any, tmp_path: Pat
     with pytest.raises(ImageError, match="Plane 2"):
         source.read(0, (1,), (slice(4, 25), slice(0, 9)))
     assert source.read(0, (0,), (slice(4, 25), slice(-9, None))).shape == (1, 16, 9), "beyond the end there is nothing"
+
+
+def test_z_is_known_by_its_name_and_its_spacing_by_the_calibration() -> None:
+    stack = np.zeros((2, 5, 8, 9))
+    layer = Image(stack, axis_labels=("t", "z", "y", "x"), scale=(1, 2, 0.5, 0.5), units=("s", "um", "um", "um"))
+    assert (ImageSource(layer).z_axis, ImageSource(layer).anisotropy) == (1, 4.0)
+    assert ImageSource(layer, displayed=(1, 3)).z_axis is None
+    unnamed = Image(stack, scale=(1, 2, 0.5, 0.5))
+    assert (ImageSource(unnamed).z_axis, ImageSource(unnamed).anisotropy) == (None, None)
+    in_pixels = Image(stack, axis_labels=("t", "z", "y", "x"))
+    assert (ImageSource(in_pixels).z_axis, ImageSource(in_pixels).anisotropy) == (1, None)

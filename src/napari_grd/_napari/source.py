@@ -83,6 +83,22 @@ class ImageSource:
         self.plane_axes = tuple(a for a in range(layer.ndim) if a not in (*self.spatial_axes, self.channel_axis))
 
     @property
+    def z_axis(self) -> int | None:
+        """Which of the axes of planes is z; None if none has this name, as in a series."""
+        names = [self.layer.axis_labels[axis].lower() for axis in self.plane_axes]
+        return names.index("z") if "z" in names else None
+
+    @property
+    def anisotropy(self) -> float | None:
+        """Distance of planes in pixels; None if the layer is not calibrated in x, y and z, in one unit."""
+        if self.z_axis is None:
+            return None
+        axes = (self.plane_axes[self.z_axis], *self.spatial_axes)
+        depth, height, width = (float(self.layer.scale[axis]) for axis in axes)
+        units = {str(self.layer.units[axis]) for axis in axes}
+        return depth / width if len(units) == 1 and units != {"pixel"} and height == width else None
+
+    @property
     def key(self) -> tuple[Any, ...]:
         """Identifies the source: layers, data, channels and axes."""
         return (

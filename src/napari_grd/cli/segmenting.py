@@ -39,6 +39,8 @@ _SEGMENT = {
     "--diameter": "object_diameter",
     "--pixel-size": "pixel_size",
     "--link": "link",
+    "--stack": "stack",
+    "--anisotropy": "anisotropy",
     "--partition": "partition.method",
 }
 _MANY = 8  # number of steps from which an image has a progress bar of its own
@@ -134,8 +136,8 @@ def segment(
 ) -> None:
     """Segment images and write label images.
 
-    Stacks and series are segmented plane by plane, and objects that overlap in successive planes keep their label
-    (unless --no-link). All images of a file are segmented. Files that cannot be segmented are reported at the end,
+    Stacks and series are segmented plane by plane, and objects keep their label from plane to plane (unless
+    --no-link): in z-stacks by their shape in 3D if the model's objects are compact, else where they overlap. All images of a file are segmented. Files that cannot be segmented are reported at the end,
     after the others are done. Exit status: 0 if all files were segmented, 1 if some failed, 2 if the command was wrong.
     """
     import napari_grd.api as grd
@@ -288,7 +290,7 @@ def _iter_one(
     """Segment one image, from its file to its label file."""
     from napari_grd.corrections.apply import iter_segment_corrected
     from napari_grd.inference.fit import fit_channels
-    from napari_grd.inference.view import with_pixel_size
+    from napari_grd.inference.view import with_anisotropy, with_pixel_size
     from napari_grd.io.images import read_image
     from napari_grd.io.label_pixels import segmented_pixels
 
@@ -308,6 +310,7 @@ def _iter_one(
         others = "" if alone else " Further images with the same notice are not listed."
         yield Notice(f"{work.path.name}: {fitted.note}.{others}")
     config = with_pixel_size(options.config, model.config, image.calibration.pixel_size)
+    config = with_anisotropy(config, image.calibration.anisotropy)
     job = iter_segment_corrected(
         model,
         fitted.pixels,

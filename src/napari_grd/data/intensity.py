@@ -90,6 +90,11 @@ class PlaneStatistics:
         """Own range of the plane, with the noise of the stack or series that it belongs to."""
         return self if whole.noise is None else replace(self, noise=whole.noise, texture=whole.texture)
 
+    def with_span(self, span: NDArray[np.float64]) -> "PlaneStatistics":
+        """With a range of this length, ``(C,)``: the end mapped to 1 is moved."""
+        start, end = self.range.T
+        return replace(self, range=np.stack([start, start + np.where(end < start, -1, 1) * span], axis=1))
+
     def is_padding(self, image: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Pixels of ``(C, *S)`` that were not scanned, ``(*S)``; None if there are none."""
         found = not_finite(image)

@@ -30,6 +30,8 @@ class ArraySource:
         Those of the array.
     plane_shape : tuple of int
         Length of every axis that indexes planes, in the array's order.
+    z_axis : int or None
+        Which of them is z.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class ArraySource:
         sizes = dict(zip(self.axes, shape, strict=True))
         self._sizes = tuple(sizes[axis] for axis in self._spatial)
         self.plane_shape = tuple(sizes[axis] for axis in self._along)
+        self.z_axis = self._along.index("z") if "z" in self._along else None
         self._last: tuple[tuple[int, ...], Any, NDArray[Any]] | None = None
 
     @property

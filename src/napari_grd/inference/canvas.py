@@ -61,7 +61,7 @@ class Canvas:
             Which part.
         labels : uint32 array
             Numbered from 1. Objects keep the ids of those they overlap there or, if nothing was there, in the nearest
-            written planes.
+            written planes, or in those one further, because an object may be missing in a plane.
         core : (slice, slice), optional
             Part of ``labels`` to write; objects that extend into it are written as a whole, others not at all. Default:
             everything.
@@ -73,9 +73,10 @@ class Canvas:
         """
         target = self.labels[plane][box]
         taken = self._planes.pop(plane, np.zeros(0, np.int64))
-        others = [self.labels[other][box] for other in self._nearest(plane)]
+        near, across = self._nearest(plane)
+        others = [self.labels[other][box] for other in (*near, *across)]
         own = [target] if len(taken) else []
-        ids = self._identities.assign(labels, *own, *others, taken=taken, others=len(others))
+        ids = self._identities.assign(labels, *own, *others, taken=taken, others=len(others), across=len(across))
         painted = ids[labels]
         seen = np.zeros(len(ids), bool)
         seen[(labels if core is None else labels[core]).ravel()] = True
@@ -90,10 +91,13 @@ class Canvas:
         self._planes[plane] = np.union1d(taken, found)
         return len(found)
 
-    def _nearest(self, plane: _Plane) -> list[_Plane]:
-        """The written planes with the nearest indices; of several equally near ones, the latest first."""
+    def _nearest(self, plane: _Plane) -> tuple[list[_Plane], list[_Plane]]:
+        """The nearest written planes, and those one further; of equally near ones, the latest first."""
         if not self._linked or not self._planes:
-            return []
+            return [], []
         away = {other: sum(abs(a - b) for a, b in zip(plane, other, strict=True)) for other in reversed(self._planes)}
         least = min(away.values())
-        return [other for other, distance in away.items() if distance == least][: 2 * len(plane)]
+        near, across = (
+            [other for other, distance in away.items() if distance == at][: 2 * len(plane)] for at in (least, least + 1)
+        )
+        return near, across

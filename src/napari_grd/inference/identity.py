@@ -13,6 +13,8 @@ LEAST_SHARED = 0.1
 """Minimum overlap of two objects in neighboring planes, as a share of the smaller one: a slight overlap does not link
 them.
 """
+LEAST_SHARED_ACROSS = 0.5
+"""The same of two objects with a plane between them in which neither was found."""
 
 
 def match(labels: LabelArray, previous: LabelArray, least: float = 0.0) -> Ids:
@@ -83,7 +85,7 @@ class Identities:
         return result
 
     def assign(
-        self, labels: LabelArray, *previous: LabelArray, taken: Ids | None = None, others: int = 0
+        self, labels: LabelArray, *previous: LabelArray, taken: Ids | None = None, others: int = 0, across: int = 0
     ) -> NDArray[np.uint32]:
         """Assign to objects the ids of the earlier objects they overlap.
 
@@ -98,6 +100,9 @@ class Identities:
         others : int
             How many of the earlier results, the last ones, are of other planes: these need an overlap of
             :data:`LEAST_SHARED`.
+        across : int
+            How many of these, the last ones, are beyond a plane in which an object may be missing: these need an
+            overlap of :data:`LEAST_SHARED_ACROSS`.
 
         Returns
         -------
@@ -107,7 +112,10 @@ class Identities:
         ids = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
         barred = np.zeros(0, np.int64) if taken is None else taken
         for number, earlier in enumerate(previous):
-            found = match(labels, earlier, LEAST_SHARED if number >= len(previous) - others else 0.0)
+            if ids[1:].all():
+                break
+            least = LEAST_SHARED if number >= len(previous) - others else 0.0
+            found = match(labels, earlier, LEAST_SHARED_ACROSS if number >= len(previous) - across else least)
             usable = (ids == 0) & (found > 0) & ~np.isin(found, ids)
             if number:
                 usable &= ~np.isin(found, barred)

@@ -11,10 +11,12 @@ from napari_grd.errors import ConfigError, ImageError, NothingStandsOut
 from napari_grd.inference.background import in_background
 from napari_grd.inference.blocks import Block
 from napari_grd.inference.canvas import Canvas
-from napari_grd.inference.memory import check_segment_memory
+from napari_grd.inference.identity import Identities
+from napari_grd.inference.memory import available_memory, check_segment_memory
 from napari_grd.inference.prediction import Prediction, label_plane
 from napari_grd.inference.region import at_level, bounds, keep_inside
-from napari_grd.inference.source import PlaneSource, choose_level, read_patch
+from napari_grd.inference.source import PlaneSource, choose_level, read_patch, z_axis_of
+from napari_grd.inference.stack import BYTES, FEWEST, LARGEST, is_compact, join_planes
 from napari_grd.inference.statistics import NOTHING_STANDS_OUT, SourceStatistics
 from napari_grd.inference.task import Task, prepare
 from napari_grd.inference.view import resolve_view
@@ -44,7 +46,7 @@ def iter_segment_planes(
     model : Model
         A model for planes.
     config : SegmentConfig, optional
-        ``link`` sets whether an object keeps its label across planes.
+        ``link`` sets whether an object keeps its label across planes, ``stack`` how those of a z-stack are linked.
     region : (H, W) bool, optional
         At the finest level: only objects with at least half of their pixels in it are kept, in every plane.
     known : PlaneStatistics, optional
@@ -119,7 +121,36 @@ def iter_segment_planes(
         raise ImageError("No pixel of the image has a number: all are NaN or infinite.", "Check how it was written.")
     if statistics.nothing_stands_out and not canvas.labels.any():
         yield Notice(NOTHING_STANDS_OUT, category=NothingStandsOut)
+    z_axis = z_axis_of(source)
+    if config.link and z_axis is not None and is_compact(model.config, config):
+        spacing = None if config.anisotropy is None else config.anisotropy / source.downsample(level)
+        whole = yield from in_background(
+            lambda: _join_stacks(canvas.labels, z_axis, spacing), lambda: watch.progress(len(planes) * steps)
+        )
+        if not whole:
+            yield Notice("The stack is too large to divide objects by their shape: planes are linked by overlap.")
     return _numbered(canvas.labels), level
+
+
+def _join_stacks(labels: NDArray[np.uint32], z_axis: int, spacing: float | None) -> bool:
+    """Join the planes of each z-stack of ``(*planes, H, W)``, linked by overlap, in place, and link stacks in time.
+
+    Thin stacks remain as they are; so do those that are too large, and the result is False.
+    """
+    stacks = np.moveaxis(labels, z_axis, -3)
+    if stacks.shape[-3] < FEWEST:
+        return True
+    available = available_memory()
+    largest = LARGEST if available is None else min(LARGEST, available // BYTES)
+    identities = Identities()
+    whole = True
+    for index in np.ndindex(stacks.shape[:-3]):
+        found = join_planes(stacks[index], spacing, largest)
+        whole &= found is not None
+        before = [stacks[(*index[:axis], at - 1, *index[axis + 1 :])] for axis, at in enumerate(index) if at]
+        ids = identities.assign(stacks[index] if found is None else found, *before, others=len(before))
+        stacks[index] = ids[stacks[index] if found is None else found]
+    return whole
 
 
 def _predict(

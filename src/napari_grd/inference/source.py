@@ -75,6 +75,15 @@ def read_patch(source: PlaneSource, level: int, plane: tuple[int, ...], box: Box
     return Patch(as_image(pixels, "c" + "zyx"[-ndim:], ndim=ndim, in_channels=in_channels), box)
 
 
+def z_axis_of(source: PlaneSource) -> int | None:
+    """Which axis of the source's ``plane_shape`` is the z of a stack; None without one, or if the axes have no names.
+
+    A source that knows has it as ``z_axis``.
+    """
+    axis: int | None = getattr(source, "z_axis", None)
+    return axis
+
+
 def choose_level(downsamples: Sequence[float], scale: float) -> int:
     """The coarsest pyramid level with all the detail that the network uses.
 

@@ -5,15 +5,18 @@ Only this file determines the intensity range for segmentation.
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.inference.boxes import Box
 from napari_grd.inference.sampling import sample_planes
-from napari_grd.inference.source import PlaneSource, read_patch
+from napari_grd.inference.source import PlaneSource, read_patch, z_axis_of
+from napari_grd.inference.stack import is_compact
 from napari_grd.inference.view import ImageView, measured_as
 from napari_grd.models.model import ModelConfig
 
@@ -25,6 +28,7 @@ NOTHING_STANDS_OUT = (
     "Nothing in the image exceeds its noise, so no objects are kept."
     " If objects are expected, check exposure, channel and focus."
 )
+_LEAST_SPAN = 0.8  # minimum range of a plane of a z-stack, as a share of the typical one
 _PLANES = 5  # maximum number of planes for the noise of a stack or series
 
 
@@ -61,8 +65,11 @@ def measure_plane(
 class SourceStatistics:
     """The statistics of every plane of an image, each measured on first use.
 
-    The range is that of each plane. The noise of a stack or series is measured in a few planes with mostly background,
-    so that planes outside the specimen, or dense ones, are compared with the same noise.
+    The range is that of each plane; in a z-stack of compact objects it is not much smaller than that of typical
+    planes, so that out-of-focus light above and below the specimen is not stretched to full contrast. If most of its
+    planes are dense, none is taken for an empty field. The noise of a
+    stack or series is measured in a few planes with mostly background, so that planes outside the specimen, or dense
+    ones, are compared with the same noise.
 
     Parameters
     ----------
@@ -83,6 +90,9 @@ class SourceStatistics:
         self._view = view
         self._known = dict(view.measured) if level == 0 else {}
         self._noise: PlaneStatistics | None = None
+        self._is_stack = z_axis_of(source) is not None and is_compact(model, view.config)
+        self._stack: tuple[bool, NDArray[np.float64]] | None = None
+        self._samples: list[PlaneStatistics] | None = None
         self._planes: dict[Hashable, PlaneStatistics] = {}
 
     def of(self, plane: tuple[int, ...]) -> PlaneStatistics:
@@ -98,7 +108,9 @@ class SourceStatistics:
 
     def _keep(self, plane: tuple[int, ...]) -> PlaneStatistics:
         found = self._measure(plane)
-        if math.prod(self._source.plane_shape) > 1:
+        if self._is_stack:
+            found = self._in_stack(found)
+        if math.prod(self._source.plane_shape) > 1 and not (self._stack is not None and self._stack[0]):
             if self._noise is None:
                 self._noise = self._typical()
             found = found.with_noise_of(self._noise)
@@ -122,10 +134,35 @@ class SourceStatistics:
         known = self._known.get(plane)
         return known or measure_plane(self._source, self._level, plane, self._model, self._view)
 
+    def _sampled(self) -> list[PlaneStatistics]:
+        """Those of evenly spaced planes by themselves, measured once."""
+        if self._samples is None:
+            planes = sample_planes(self._source.plane_shape, _PLANES)
+            self._samples = [self._measure(plane) for plane in planes]
+        return self._samples
+
+    def _in_stack(self, found: PlaneStatistics) -> PlaneStatistics:
+        """The statistics of a plane with what the whole z-stack tells about them."""
+        if self._stack is None:
+            sampled = [each for each in self._sampled() if each.scanned]
+            dense = [each for each in sampled if each.noise is None]
+            is_dense = 2 * len(dense) > len(sampled)
+            spans = np.sort([np.abs(np.diff(each.range)[:, 0]) for each in (dense if is_dense else sampled)], axis=0)
+            # Not the largest: one plane may be an exception.
+            self._stack = is_dense, spans[-min(2, len(spans))] if len(spans) else np.zeros(self._model.in_channels)
+        is_dense, span = self._stack
+        if is_dense and found.noise is not None:
+            # What is between dense, blurred objects is no background, and its variation no noise.
+            found = replace(found, noise=None, texture=None, stands_out=True)
+            if self._view.config.intensity_range is None:
+                found = found.with_span(np.clip(np.abs(np.diff(found.range)[:, 0]), _LEAST_SPAN * span, span))
+        if self._view.config.intensity_range is not None:
+            return found
+        return found.with_span(np.maximum(np.abs(np.diff(found.range)[:, 0]), _LEAST_SPAN * span))
+
     def _typical(self) -> PlaneStatistics:
         """The typical noise of evenly spaced planes of the stack or series."""
-        planes = sample_planes(self._source.plane_shape, _PLANES)
-        measured = [found for found in map(self._measure, planes) if found.noise is not None]
+        measured = [found for found in self._sampled() if found.noise is not None]
         if not measured:
             return PlaneStatistics(np.zeros((self._model.in_channels, 2)))
         order = sorted(measured, key=lambda found: 0.0 if found.noise is None else float(found.noise.sum()))

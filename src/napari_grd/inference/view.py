@@ -164,6 +164,11 @@ def with_pixel_size(config: SegmentConfig, model: ModelConfig, known: float | No
     return config.replace(pixel_size=known) if possible else config
 
 
+def with_anisotropy(config: SegmentConfig, known: float | None) -> SegmentConfig:
+    """Settings with the anisotropy from the image's file; a given one takes precedence."""
+    return config if known is None or config.anisotropy is not None else config.replace(anisotropy=known)
+
+
 def with_range(
     config: SegmentConfig, known: Range | PlaneStatistics | None
 ) -> tuple[SegmentConfig, PlaneStatistics | None]:

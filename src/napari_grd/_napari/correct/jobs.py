@@ -26,7 +26,7 @@ from napari_grd.inference.planes import iter_segment_planes
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_predict
 from napari_grd.inference.statistics import SourceStatistics
-from napari_grd.inference.view import resolve_view
+from napari_grd.inference.view import resolve_view, with_anisotropy
 from napari_grd.jobs import Job, Progress
 from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
 
@@ -197,6 +197,7 @@ def iter_permanent(
     config = SegmentConfig.model_validate(known) if isinstance(known, Mapping) else request.config
     config = config.replace(device=request.config.device, threads=request.config.threads)
     source, model = request.target.source, get_model(request.model)
+    config = with_anisotropy(config, source.anisotropy)
     labels, level = yield from iter_segment_planes(source, model, config)
     name = f"instances of {source.layer.name}"
     return labels_layer(source, level, labels, name=name, made_by=provenance(model, config))

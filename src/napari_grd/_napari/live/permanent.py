@@ -126,12 +126,13 @@ class PermanentPart(QWidget):
 
         def make() -> Job[Labels]:
             from napari_grd.inference.planes import iter_segment_planes
-            from napari_grd.inference.view import resolve_view
+            from napari_grd.inference.view import resolve_view, with_anisotropy
 
             source, model = request.source, request.model
             region = None if areas is None else mask_of(areas, source.shape(0))
             # With all automatic values fixed, so that later predictions use the same scale.
-            view = resolve_view(source, model.config, request.config.replace(link=linked))
+            config = with_anisotropy(request.config.replace(link=linked), source.anisotropy)
+            view = resolve_view(source, model.config, config)
             yield from (Notice(note, category=None) for note in view.notes)
             labels, level = yield from iter_segment_planes(source, model, view.config, region=region)
             name = f"instances of {source.layer.name}"
