@@ -137,8 +137,9 @@ def segment(
     """Segment images and write label images.
 
     Stacks and series are segmented plane by plane, and objects keep their label from plane to plane (unless
-    --no-link): in z-stacks by their shape in 3D if the model's objects are compact, else where they overlap. All images of a file are segmented. Files that cannot be segmented are reported at the end,
-    after the others are done. Exit status: 0 if all files were segmented, 1 if some failed, 2 if the command was wrong.
+    --no-link): in z-stacks by their shape in 3D if the model's objects are compact, else where they overlap. All images
+    of a file are segmented. Files that cannot be segmented are reported at the end, after the others are done. Exit
+    status: 0 if all files were segmented, 1 if some failed, 2 if the command was wrong.
     """
     import napari_grd.api as grd
     from napari_grd.inference.rescale import scale_factor
