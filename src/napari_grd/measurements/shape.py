@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from skimage.measure import regionprops
 
 from napari_grd.measurements.geometry import Geometry
+from napari_grd.measurements.surface import surface_area
 
 
 def number_objects(labels: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -32,7 +33,7 @@ def regions(numbered: NDArray[np.int64], scale: Sequence[float] | None = None) -
 
 
 def describe(region: Any, geometry: Geometry) -> dict[str, float]:
-    """Size, place and shape of one object, under the keys of :func:`skimage.measure.regionprops_table`.
+    """Size, place and shape of one object, under the keys of :func:`skimage.measure.regionprops_table` if available.
 
     Parameters
     ----------
@@ -55,6 +56,16 @@ def describe(region: Any, geometry: Geometry) -> dict[str, float]:
             "solidity": region.solidity,
             "perimeter": outline(region.image, geometry.scale),
         }
+    else:
+        surface = surface_area(region.image, geometry.scale)
+        row |= {
+            "surface_area": surface,
+            "sphericity": min(1.0, math.pi ** (1 / 3) * (6 * region.area) ** (2 / 3) / surface),
+        }
+        row |= {
+            f"extent-{axis}": size * step
+            for axis, (size, step) in enumerate(zip(region.image.shape, geometry.scale, strict=True))
+        }
     return {name: float(value) for name, value in row.items()}
 
 
@@ -62,7 +73,13 @@ def units_of_shape(geometry: Geometry) -> dict[str, str]:
     """The keys of :func:`describe`, in its order, each with its unit; empty for dimensionless ones."""
     (region,) = regions(np.ones((1,) * geometry.ndim, np.int64), geometry.scale)
     power = "²" if geometry.ndim == 2 else "³"
-    fixed = {"area": geometry.unit + power, "eccentricity": "", "solidity": ""}
+    fixed = {
+        "area": geometry.unit + power,
+        "eccentricity": "",
+        "solidity": "",
+        "surface_area": f"{geometry.unit}²",
+        "sphericity": "",
+    }
     return {
         key: "px" if key.startswith("bbox") else fixed.get(key, geometry.unit) for key in describe(region, geometry)
     }

@@ -43,6 +43,8 @@ _COLUMN_TIPS = {
     "eccentricity": "0 for a circle, close to 1 for an elongated object.",
     "solidity": "Share of its convex hull that the object fills: 1 if convex.",
     "perimeter": "Length of its outline.",
+    "surface_area": "Area of its surface in 3D, by marching cubes.",
+    "sphericity": "Surface of a ball of the same volume, divided by its surface: 1 for a ball.",
     "certainty": (
         "How sure the model is of this object, from 0 to 1: how strongly it joins the pixels inside,\n"
         "less how strongly it joins them to what lies across the border."
