@@ -303,7 +303,7 @@ def test_similarity_of_student_minus_teacher(
 ) -> None:
     viewer.add_image(picture[0])
     widget = open_inspect()
-    assert (widget.form.student.name(), widget.form.teacher.name()) == ("nuclei", "nuclei-teacher"), "two models"
+    assert (widget.form.student.name(), widget.form.teacher.name()) == ("student", "nuclei-teacher"), "two models"
     widget.form.teacher.set_name("nuclei")
     widget.form.eye.setCurrentIndex(widget.form.eye.findData("difference"))
     widget.hover.setChecked(True)
