@@ -100,7 +100,7 @@ def test_large_images_go_to_disk_by_themselves(
     monkeypatch.setattr("napari_grd._napari.live.permanent.LARGE", 1000)
     viewer.add_image(IMAGE[:128, :128], name="large")
     ready.permanent.start.click()
-    assert ready.permanent.on_disk.isChecked()
+    qtbot.waitUntil(ready.permanent.on_disk.isChecked, timeout=60000)
     assert finished(ready, qtbot) is not None
 
 
