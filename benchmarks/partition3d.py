@@ -30,13 +30,16 @@ from napari_grd.metrics.scores import evaluate
 CHANNELS = 16
 TRAINS = 130  # slices of fib25_em3d
 LARGE = (64, 512, 512)
+# Neurites are of very different sizes: a small one beside a large one is not a fragment of it.
+DENSE = PartitionConfig(fragment_ratio=0)
 CONFIGS = {
-    "mutex": PartitionConfig(),
-    "agglomeration, slices": PartitionConfig(method="agglomeration", fragments="slices"),
-    "agglomeration, volume": PartitionConfig(method="agglomeration", fragments="volume"),
-    "multicut, slices": PartitionConfig(method="multicut", fragments="slices"),
-    "multicut, volume": PartitionConfig(method="multicut", fragments="volume"),
+    "mutex": DENSE,
+    "mutex, small fragments merged": PartitionConfig(),
+    "agglomeration": DENSE.replace(method="agglomeration"),
+    "multicut": DENSE.replace(method="multicut"),
+    "multicut, fragments in slices": DENSE.replace(method="multicut", fragments="slices"),
 }
+LARGE_ONLY = ("mutex", "agglomeration", "multicut")
 
 
 def volumes(folder: Path, *, large: bool) -> dict[str, NDArray[np.integer]]:
@@ -105,9 +108,9 @@ def main() -> None:
     print("| volume | method | s | processor s | GiB beside the embedding | VOI split | VOI merge | ARAND | objects |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name, labels in volumes(Path(os.environ["GRD_DATA"]), large=options.large).items():
-        for method, config in CONFIGS.items():
+        for method in LARGE_ONLY if options.large else CONFIGS:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
-                seconds, used, peak, result = pool.apply(measure, (labels, options.noise, config))
+                seconds, used, peak, result = pool.apply(measure, (labels, options.noise, CONFIGS[method]))
             scores = evaluate(reference=labels, labels=result)
             what = f"{name}, {' x '.join(map(str, labels.shape))}, {len(np.unique(labels)) - 1} objects"
             print(
