@@ -179,8 +179,6 @@ def scores(model: grd.Model, domain: str) -> dict[str, dict[str, dict[str, float
 def report(args: argparse.Namespace) -> None:
     """Print the table."""
     known = results(args)
-    if "teacher" not in known:
-        return
     rows = []
     for method in PARTITIONS:
         for name in volumes(args.domain)[1]:
@@ -191,13 +189,15 @@ def report(args: argparse.Namespace) -> None:
 
             arms = {arm: [run for key, run in known.items() if key.startswith(f"{arm}-")] for arm in ARMS}
             plain = [voi(run) for run in arms["none"]]
-            top = voi(known["teacher"])
-            for arm, runs in {"teacher": [known["teacher"]], **arms}.items():
+            teacher = [known["teacher"]] if "teacher" in known else []
+            for arm, runs in {"teacher": teacher, **arms}.items():
                 if not runs:
                     continue
                 at = [run["scores"][method][name] for run in runs]
                 total = [voi(run) for run in runs]
-                gap = "" if arm in ("teacher", "none") or not plain else f"{_share(plain, total, top):.0%}"
+                gap = ""
+                if arm in ("instances", "all") and plain and teacher:
+                    gap = f"{_share(plain, total, voi(teacher[0])):.0%}"
                 cells = [spread([each[key] for each in at], 3) for key in ("voi_split", "voi_merge", "arand", "ap50")]
                 rows.append([method, name, arm, str(len(runs)), *cells, spread(total, 3), gap])
     print(hardware())
