@@ -4,7 +4,9 @@ from torch import nn
 
 from napari_grd.api import segment
 from napari_grd.config import NetworkConfig, SegmentConfig
+from napari_grd.errors import OutOfMemory
 from napari_grd.graph.offsets import OFFSETS_3D
+from napari_grd.inference import memory
 from napari_grd.inference.segment import predict
 from napari_grd.models import registry
 from napari_grd.models.model import Model, ModelConfig
@@ -35,3 +37,10 @@ def test_volumes_run_whole_and_in_tiles(volume_model, runtime):
     assert whole.affinities().shape == (len(volume_model.config.offsets), 9, 110, 70)
     np.testing.assert_allclose(tiled.embedding, whole.embedding, rtol=0, atol=1e-5)
     assert segment(volume_model, image, config, axes="zyxc").shape == (9, 110, 70)
+
+
+def test_a_volume_that_needs_more_memory_than_there_is_is_refused(volume_model, monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
+    config = SegmentConfig(runtime="torch", precision="f32", device="cpu")
+    with pytest.raises(OutOfMemory, match=r"a volume of 20 x 40 x 40 voxels.*segment_zarr"):
+        segment(volume_model, np.random.default_rng(0).random((2, 20, 40, 40)), config, axes="czyx")

@@ -16,6 +16,7 @@ from napari_grd.models.model import Model
 
 _PER_VALUE = 12  # bytes per value of a block's output: up to three float32 copies
 _PER_TILE_PIXEL = 800  # bytes of a network per pixel of a tile
+_PER_VOLUME_VALUE = 10  # bytes per value of a volume's output, at the peak: 64 x 512 x 512 voxels took 8.7
 
 
 def segment_bytes(
@@ -59,6 +60,30 @@ def check_segment_memory(
         f"{what} of {' x '.join(map(str, shape))} pixels (labels {gib(labels)}, network and one block of {len(blocks)}"
         f" {gib(work)})",
         "Segment fewer planes at a time, crop the image, or close other programs.",
+    )
+
+
+def check_volume_memory(model: Model, count: int, shape: Sequence[int]) -> Job[None]:
+    """Report if the segmentation of ``count`` volumes, each as a whole, needs much of the available memory.
+
+    Yields
+    ------
+    Notice
+        If it needs more than half of the available memory.
+
+    Raises
+    ------
+    OutOfMemory
+        If it needs more than the available memory.
+    """
+    voxels = math.prod(shape)
+    labels, work = 4 * count * voxels, _PER_VOLUME_VALUE * (model.embedding_channels + 2) * voxels
+    what = f"{count} volumes" if count > 1 else "a volume"
+    return check_memory(
+        labels + work,
+        f"{what} of {' x '.join(map(str, shape))} voxels (labels {gib(labels)}, network and partition {gib(work)})",
+        "Segment it block by block with segment_zarr ('napari-grd segment IMAGE LABELS.zarr'), crop it, or close other"
+        " programs.",
     )
 
 

@@ -14,6 +14,7 @@ from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import Box
+from napari_grd.inference.memory import check_volume_memory
 from napari_grd.inference.planes import OnPlane, PlaneIndex, iter_segment_planes
 from napari_grd.inference.prediction import Prediction, join_predictions, label_plane
 from napari_grd.inference.source import PlaneSource, read_patch
@@ -126,6 +127,7 @@ def _iter_segment_volumes(
     config = view.config
     statistics = SourceStatistics(cast(PlaneSource, source), 0, model.config, view)
     task = yield from prepare(model, source.shape(0), config)
+    yield from check_volume_memory(model, math.prod(source.plane_shape), task.grid)
     steps = len(task.tiles) + 1  # the partition counts as one more
     watch = Stopwatch("Segmenting", math.prod(source.plane_shape) * steps)
     labels = np.zeros((*source.plane_shape, *task.shape), np.uint32)
