@@ -10,6 +10,7 @@ import pytest
 import napari_grd.api as grd
 from napari_grd.config import SegmentConfig
 from napari_grd.data.kinds import VOLUME
+from napari_grd.data.simulate import nuclei_2d
 from napari_grd.data.simulate_stack import nuclei_stack
 from napari_grd.errors import ConfigError, GrdWarning
 from napari_grd.hub import builtin_paths, load_model
@@ -180,6 +181,16 @@ def test_a_stack_too_large_for_the_memory_is_linked_by_overlap_with_a_word(nucle
     with pytest.warns(GrdWarning, match="linked by overlap"):
         found = grd.segment(nuclei, image, F32, axes="zyx")
     assert any(numbers(a) & numbers(b) for a, b in itertools.pairwise(found))
+
+
+def test_unrelated_planes_lose_no_object(nuclei):
+    images, references = zip(*(nuclei_2d(np.random.default_rng(seed), (128, 128)) for seed in range(5)), strict=True)
+    with pytest.warns(GrdWarning, match="hardly continue from plane to plane"):
+        found = grd.segment(nuclei, np.stack(images), F32, axes="zyx")
+    alone = [grd.segment(nuclei, image, F32.as_known()) for image in images]
+    for plane, labels, reference in zip(found, alone, references, strict=True):
+        assert grd.evaluate(reference=reference, labels=plane).ap50 > 0.5
+        assert grd.evaluate(reference=labels, labels=plane).ap50 > 0.8
 
 
 def test_an_empty_plane_of_a_stack_is_not_stretched_to_full_contrast(nuclei):

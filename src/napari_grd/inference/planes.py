@@ -16,12 +16,15 @@ from napari_grd.inference.memory import available_memory, check_segment_memory
 from napari_grd.inference.prediction import Prediction, label_plane
 from napari_grd.inference.region import at_level, bounds, keep_inside
 from napari_grd.inference.source import PlaneSource, choose_level, read_patch, z_axis_of
-from napari_grd.inference.stack import BYTES, FEWEST, LARGEST, is_compact, join_planes
+from napari_grd.inference.stack import BYTES, FEWEST, LARGEST, is_compact, is_continuous, join_planes
 from napari_grd.inference.statistics import NOTHING_STANDS_OUT, SourceStatistics
 from napari_grd.inference.task import Task, prepare
 from napari_grd.inference.view import resolve_view
 from napari_grd.jobs import Job, Notice, Progress, Stopwatch
 from napari_grd.models.model import Model
+
+_APART = "Objects hardly continue from plane to plane: planes are linked by overlap, not by the shape of objects."
+_TOO_LARGE = "The stack is too large to divide objects by their shape: planes are linked by overlap."
 
 PlaneIndex = tuple[int, ...]
 OnPlane = Callable[[PlaneIndex, Prediction], None]
@@ -124,33 +127,37 @@ def iter_segment_planes(
     z_axis = z_axis_of(source)
     if config.link and z_axis is not None and is_compact(model.config, config):
         spacing = None if config.anisotropy is None else config.anisotropy / source.downsample(level)
-        whole = yield from in_background(
-            lambda: _join_stacks(canvas.labels, z_axis, spacing), lambda: watch.progress(len(planes) * steps)
+        asked = config.stack == "shape"
+        notes = yield from in_background(
+            lambda: _join_stacks(canvas.labels, z_axis, spacing, asked), lambda: watch.progress(len(planes) * steps)
         )
-        if not whole:
-            yield Notice("The stack is too large to divide objects by their shape: planes are linked by overlap.")
+        yield from map(Notice, sorted(notes))
     return _numbered(canvas.labels), level
 
 
-def _join_stacks(labels: NDArray[np.uint32], z_axis: int, spacing: float | None) -> bool:
+def _join_stacks(labels: NDArray[np.uint32], z_axis: int, spacing: float | None, asked: bool) -> set[str]:
     """Join the planes of each z-stack of ``(*planes, H, W)``, linked by overlap, in place, and link stacks in time.
 
-    Thin stacks remain as they are; so do those that are too large, and the result is False.
+    Thin stacks remain as they are; so do those that are too large and, unless ``asked``, those whose objects do not
+    continue from plane to plane. The result says why.
     """
     stacks = np.moveaxis(labels, z_axis, -3)
     if stacks.shape[-3] < FEWEST:
-        return True
+        return set()
     available = available_memory()
     largest = LARGEST if available is None else min(LARGEST, available // BYTES)
     identities = Identities()
-    whole = True
+    notes = set()
     for index in np.ndindex(stacks.shape[:-3]):
-        found = join_planes(stacks[index], spacing, largest)
-        whole &= found is not None
+        found = None
+        if not asked and not is_continuous(stacks[index]):
+            notes.add(_APART)
+        elif (found := join_planes(stacks[index], spacing, largest)) is None:
+            notes.add(_TOO_LARGE)
         before = [stacks[(*index[:axis], at - 1, *index[axis + 1 :])] for axis, at in enumerate(index) if at]
         ids = identities.assign(stacks[index] if found is None else found, *before, others=len(before))
         stacks[index] = ids[stacks[index] if found is None else found]
-    return whole
+    return notes
 
 
 def _predict(

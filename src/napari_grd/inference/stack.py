@@ -32,6 +32,8 @@ _SMOOTH = 0.06  # standard deviation of the smoothing of distances, in typical w
 _TOGETHER = 0.8  # share of two parts in sections that contain both, above which they are one object
 _PART = 0.1  # minimum share of a section that counts
 _SPACING = 0.25, 20.0  # limits of the estimated distance of planes
+# Maximum share of the foreground in one plane alone: up to 0.10 in nine stacks of nuclei, 0.39 in unrelated planes.
+_ALONE = 0.2
 _WIDTH = 16.0  # in pixels, if no object is complete
 
 
@@ -83,6 +85,25 @@ def join_planes(labels: LabelArray, spacing: float | None = None, largest: int =
         result[box][piece] = parts[piece] + np.uint32(last)
         last += int(parts.max())
     return result
+
+
+def is_continuous(labels: LabelArray) -> bool:
+    """Whether objects continue from plane to plane: unrelated or distant planes have no shape along z.
+
+    Parameters
+    ----------
+    labels : (Z, H, W) integer array
+        Sections of objects in planes; 0 is background.
+
+    Examples
+    --------
+    >>> planes = np.eye(5, dtype=np.uint32)[:, None]
+    >>> is_continuous(planes), is_continuous(np.ones_like(planes))
+    (False, True)
+    """
+    mask = labels > 0
+    alone = np.count_nonzero(mask & ~_most(mask))
+    return alone <= _ALONE * np.count_nonzero(mask)
 
 
 def estimate_anisotropy(labels: LabelArray) -> float:
