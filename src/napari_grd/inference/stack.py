@@ -103,7 +103,7 @@ def is_continuous(labels: LabelArray) -> bool:
     """
     mask = labels > 0
     alone = np.count_nonzero(mask & ~_most(mask))
-    return alone <= _ALONE * np.count_nonzero(mask)
+    return bool(alone <= _ALONE * np.count_nonzero(mask))
 
 
 def estimate_anisotropy(labels: LabelArray) -> float:

@@ -59,7 +59,7 @@ def test_widgets_fit_the_types(form: Any) -> None:
     for path, kind in kinds.items():
         assert isinstance(form.editor(path).widget, kind)
     box = form.editor("background").widget
-    assert [box.itemText(i) for i in range(box.count())] == ["class", "ignore", "none"]
+    assert [box.itemText(i) for i in range(box.count())] == ["class", "ignore", "boundary", "none"]
     assert form.editor("patch").widget.minimum() == 32
     assert form.editor("steps").widget.toolTip() == "Optimizer steps (steps)"
 

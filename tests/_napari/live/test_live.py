@@ -14,7 +14,7 @@ OTHER = nuclei_2d(np.random.default_rng(1), (160, 200))[0]
 
 
 def live_layer(viewer: Any) -> Labels | None:
-    return next((layer for layer in viewer.layers if layer.name.endswith(" live")), None)
+    return next((layer for layer in viewer.layers if layer.name.startswith("live instances")), None)
 
 
 def finest(layer: Labels) -> np.ndarray:
