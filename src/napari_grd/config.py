@@ -207,7 +207,7 @@ class SegmentConfig(Config):
     tile: int = Field(
         1024,
         ge=128,
-        description="largest side of a tile in pixels, halo not included; a tile of a volume has at most 8 tile²"
+        description="largest side of a tile in pixels, halo not included; a tile of a volume has at most 5 tile²"
         " voxels, with its halo",
     )
     halo: int = Field(

@@ -63,7 +63,7 @@ def plan_tiles(
     shape : tuple of int
         Spatial shape of the image in pixels.
     tile : int
-        About the largest side of a core in pixels. Volumes are cut such that no tile reads more than ``8 * tile**2``
+        About the largest side of a core in pixels. Volumes are cut such that no tile reads more than ``5 * tile**2``
         voxels, if its halo leaves room for a core, and all tiles together read as little as possible.
     halo : int or tuple of int
         Context in pixels, rounded up to the stride; for all axes, or for each.
@@ -85,7 +85,7 @@ def plan_tiles(
     >>> len(plan_tiles((600, 3000), tile=1024, halo=64, stride=16))
     3
     >>> len(plan_tiles((64, 512, 512), tile=1024, halo=(10, 45, 45), stride=(2, 8, 8), blend=[False] * 3))
-    4
+    8
     """
     ndim = len(shape)
     strides = (stride,) * ndim if isinstance(stride, int) else stride
@@ -97,7 +97,7 @@ def plan_tiles(
         )
     ]
     # Below this size the bands at the two ends of a core would overlap.
-    counts = [axis.count(max(4 * _BAND, tile)) for axis in axes] if ndim < 3 else _cheapest(axes, 8 * tile**2)
+    counts = [axis.count(max(4 * _BAND, tile)) for axis in axes] if ndim < 3 else _cheapest(axes, 5 * tile**2)
     return list(product(*(axis.spans(count) for axis, count in zip(axes, counts, strict=True))))
 
 
