@@ -4,7 +4,7 @@ from torch import nn
 
 from napari_grd.api import segment
 from napari_grd.config import NetworkConfig, SegmentConfig
-from napari_grd.errors import OutOfMemory
+from napari_grd.errors import NothingStandsOut, OutOfMemory
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.inference import memory
 from napari_grd.inference.segment import predict
@@ -37,6 +37,13 @@ def test_volumes_run_whole_and_in_tiles(volume_model, runtime):
     assert whole.affinities().shape == (len(volume_model.config.offsets), 9, 110, 70)
     np.testing.assert_allclose(tiled.embedding, whole.embedding, rtol=0, atol=1e-5)
     assert segment(volume_model, image, config, axes="zyxc").shape == (9, 110, 70)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, np.nan])
+def test_there_is_nothing_in_a_constant_volume(volume_model, value):
+    config = SegmentConfig(runtime="torch", precision="f32", device="cpu")
+    with pytest.warns(NothingStandsOut):
+        assert not segment(volume_model, np.full((2, 12, 40, 40), value), config, axes="czyx").any()
 
 
 def test_a_volume_that_needs_more_memory_than_there_is_is_refused(volume_model, monkeypatch):

@@ -48,10 +48,6 @@ class Folded(QWidget):
         """Show it."""
         self._button.setChecked(True)
 
-    def collapse(self) -> None:
-        """Hide it."""
-        self._button.setChecked(False)
-
     def _toggle(self, on: bool) -> None:
         self._button.setText(f"{'▾' if on else '▸'}  {self._title}")
         self._content.setVisible(on)

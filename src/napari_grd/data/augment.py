@@ -29,7 +29,7 @@ NO_AUGMENTATION = AugmentConfig(flip=False, rotate90=False, rotate=0, scale=0, e
 """Random crops without other augmentation."""
 
 _TRIES = 8  # random pixels tested for an instance
-_ELASTIC_SPACING = 32.0  # pixels between the control points of an elastic deformation
+ELASTIC_SPACING = 32.0  # pixels between the control points of an elastic deformation
 
 
 class ArrayLike(Protocol):
@@ -208,17 +208,17 @@ def _displacement(rng: np.random.Generator, config: AugmentConfig, patch: int) -
     y, x = centered[:, None], centered[None, :]
     field = np.stack([(cos - 1) * y - sin * x, sin * y + (cos - 1) * x])
     if elastic:
-        basis = _elastic_basis(patch)
+        basis = elastic_basis(patch)
         control = rng.normal(scale=config.elastic_amplitude, size=(2, basis.shape[1], basis.shape[1]))
         field += basis @ control @ basis.T
     return field
 
 
 @lru_cache(maxsize=8)
-def _elastic_basis(patch: int) -> NDArray[np.float64]:
-    """Gaussian bumps, (p, control points). Rows have unit length, which keeps the amplitude drawn."""
-    points = np.arange(-1, math.ceil(patch / _ELASTIC_SPACING) + 2) * _ELASTIC_SPACING
-    basis = np.exp(-0.5 * ((np.arange(patch)[:, None] - points) / _ELASTIC_SPACING) ** 2)
+def elastic_basis(side: int, spacing: float = ELASTIC_SPACING) -> NDArray[np.float64]:
+    """Gaussian bumps, (side, control points). Rows have unit length, which keeps the amplitude drawn."""
+    points = np.arange(-1, math.ceil(side / spacing) + 2) * spacing
+    basis = np.exp(-0.5 * ((np.arange(side)[:, None] - points) / spacing) ** 2)
     normed: NDArray[np.float64] = basis / np.linalg.norm(basis, axis=1, keepdims=True)
     return normed
 

@@ -16,11 +16,13 @@ from scipy import ndimage
 
 from napari_grd.config import AugmentConfig
 from napari_grd.data.augment import (
+    ELASTIC_SPACING,
     ArrayLike,
     Float32,
     Patch,
     change_intensity,
     check_aligned,
+    elastic_basis,
     mirrored,
     random_origin,
     window_of,
@@ -31,7 +33,6 @@ from napari_grd.graph.offsets import OFFSETS_3D
 Coordinates = tuple[NDArray[np.float64], ...]
 
 _ISOTROPIC = 1.2  # largest anisotropy at which z is treated like y and x
-_ELASTIC_SPACING = 32.0  # pixels between the control points of an elastic deformation
 _DEFECTIVE = 0.1  # probability of a defect for each section of a patch with defects
 _SHIFT = 4.0  # standard deviation of the shift of a section, in pixels
 
@@ -182,20 +183,12 @@ def _displacement(
     field[1] = (cos - 1) * y - sin * x
     field[2] = sin * y + (cos - 1) * x
     if elastic:
-        spacing = (_ELASTIC_SPACING / max(anisotropy, 1.0), _ELASTIC_SPACING, _ELASTIC_SPACING)
-        bases = [_bumps(side, step) for side, step in zip(shape, spacing, strict=True)]
+        spacing = (ELASTIC_SPACING / max(anisotropy, 1.0), ELASTIC_SPACING, ELASTIC_SPACING)
+        bases = [elastic_basis(side, step) for side, step in zip(shape, spacing, strict=True)]
         control = rng.normal(scale=config.elastic_amplitude, size=(3, *(basis.shape[1] for basis in bases)))
         control[0] /= anisotropy
         field += np.einsum("cijk,zi,yj,xk->czyx", control, *bases, optimize=True)
     return field
-
-
-def _bumps(side: int, spacing: float) -> NDArray[np.float64]:
-    """Gaussian bumps, (side, control points). Rows have unit length, which keeps the amplitude drawn."""
-    points = np.arange(-1, math.ceil(side / spacing) + 2) * spacing
-    basis = np.exp(-0.5 * ((np.arange(side)[:, None] - points) / spacing) ** 2)
-    normed: NDArray[np.float64] = basis / np.linalg.norm(basis, axis=1, keepdims=True)
-    return normed
 
 
 def _section_shifts(rng: np.random.Generator, planes: int) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.errors import NothingStandsOut
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.background import in_background
@@ -18,7 +19,7 @@ from napari_grd.inference.memory import check_volume_memory
 from napari_grd.inference.planes import OnPlane, PlaneIndex, iter_segment_planes
 from napari_grd.inference.prediction import Prediction, join_predictions, label_plane
 from napari_grd.inference.source import PlaneSource, read_patch
-from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.statistics import NOTHING_STANDS_OUT, SourceStatistics
 from napari_grd.inference.task import prepare
 from napari_grd.inference.view import Range, resolve_view, with_range
 from napari_grd.jobs import Event, Job, Notice, Progress, Stopwatch, drain
@@ -136,7 +137,11 @@ def _iter_segment_volumes(
     for number, index in enumerate(np.ndindex(source.plane_shape)):
         done = number * steps
         pixels = _read_whole(source, index, model.config.in_channels)
-        prediction = yield from task.predict(pixels, statistics.of(index), watch, done)
+        measured = statistics.of(index)
+        if not measured.scanned or bool((pixels == pixels.flat[0]).all()):
+            yield Notice(NOTHING_STANDS_OUT, category=NothingStandsOut)
+            continue
+        prediction = yield from task.predict(pixels, measured, watch, done)
         beat = partial(watch.progress, done + steps - 1)
         found = yield from in_background(partial(label_plane, prediction, settings), beat)
         found[found > 0] += np.uint32(count)
