@@ -242,8 +242,8 @@ class SegmentConfig(Config):
     anisotropy: float | None = Field(
         None,
         gt=0,
-        description="distance of the planes of a z-stack divided by the width of a pixel, for a model for planes;"
-        " None: that of the file, or estimated",
+        description="distance of the planes of a z-stack or volume divided by the width of a pixel. None: that of the"
+        " file; else, for a model for planes, estimated, and for a model for volumes, that of its training",
     )
     partition: PartitionConfig | None = Field(None, description="None: the settings stored in the model")
 

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from torch import nn
 
-from napari_grd.api import segment
+from napari_grd.api import embed, segment
 from napari_grd.config import NetworkConfig, SegmentConfig
-from napari_grd.errors import NothingStandsOut, OutOfMemory
+from napari_grd.errors import ConfigError, NothingStandsOut, OutOfMemory
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.inference import memory
 from napari_grd.inference.segment import predict
+from napari_grd.jobs import Notice
 from napari_grd.models import registry
 from napari_grd.models.model import Model, ModelConfig
 
@@ -44,6 +45,34 @@ def test_there_is_nothing_in_a_constant_volume(volume_model, value):
     config = SegmentConfig(runtime="torch", precision="f32", device="cpu")
     with pytest.warns(NothingStandsOut):
         assert not segment(volume_model, np.full((2, 12, 40, 40), value), config, axes="czyx").any()
+
+
+def test_planes_are_rescaled_to_the_distance_of_the_training(volume_model):
+    model = Model(volume_model.network, volume_model.config.replace(anisotropy=1.0), volume_model.card)
+    image = np.random.default_rng(0).random((2, 9, 40, 30), np.float32)
+    config = SegmentConfig(runtime="torch", precision="f32", device="cpu", anisotropy=3.0)
+    found = predict(model, image, config, axes="czyx")
+    assert (found.embedding.shape, found.scale, found.shape) == ((16, 27, 40, 30), 1.0, (9, 40, 30))
+    assert segment(model, image, config, axes="czyx").shape == (9, 40, 30)
+    assert embed(model, image, config, axes="czyx").shape == (16, 9, 40, 30)
+    with pytest.raises(ConfigError, match=r"anisotropy is 40 .*rescaled by 40"):
+        segment(model, image, config.replace(anisotropy=40.0), axes="czyx")
+
+
+@pytest.mark.parametrize(("known", "told"), [(None, "is not known"), (1.0, None), (3.0, "are 3 pixels apart")])
+def test_the_distance_of_planes_is_reported_where_it_matters(volume_model, known, told):
+    model = Model(volume_model.network, volume_model.config.replace(anisotropy=1.0), volume_model.card)
+    image = np.random.default_rng(0).random((2, 9, 40, 30), np.float32)
+    config = SegmentConfig(runtime="torch", precision="f32", device="cpu", anisotropy=known)
+    messages: list[str] = []
+    segment(
+        model,
+        image,
+        config,
+        axes="czyx",
+        on_event=lambda event: messages.append(event.message) if isinstance(event, Notice) else None,
+    )
+    assert [text for text in messages if "planes" in text and (told or "") in text] == messages[: told is not None]
 
 
 def test_a_volume_that_needs_more_memory_than_there_is_is_refused(volume_model, monkeypatch):

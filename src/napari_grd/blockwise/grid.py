@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_grd.inference.blocks import Block, block_around
 from napari_grd.inference.boxes import Box
+from napari_grd.inference.rescale import rescale_source
 from napari_grd.io.ome_zarr_labels import CHUNK
 
 FACES = (("front", "back"), ("above", "below"), ("left", "right"))
@@ -16,7 +17,8 @@ FACES = (("front", "back"), ("above", "below"), ("left", "right"))
 
 _SIDE = 1536  # side of a block in pixels of the network's grid, without its surroundings
 _LARGEST = 4096  # the same in pixels of the image: a block is read as a whole
-_SIDES_3D = (64, 256, 256)  # of a block of a volume, in voxels
+_SIDES_3D = (64, 256, 256)  # of a block of a volume, in voxels of the network's grid
+_STEP_3D = 16  # sides of blocks of rescaled volumes are multiples of so many voxels
 _CONTEXT_3D = 24  # voxels around it in which its objects are labeled, too
 
 
@@ -80,17 +82,24 @@ class BlockGrid:
         )
 
     def _volume_block(self, core: Box) -> Block:
-        """The block of a volume, which is not rescaled."""
-        pixels, seen = [], []
-        for span, size, halo, stride in zip(core, self.shape, self.halo, self.stride, strict=True):
+        """The block of a volume."""
+        pixels, labeled, seen, places = [], [], [], []
+        axes = zip(core, self.shape, self.grid, self.halo, self.stride, strict=True)
+        for span, size, count, halo, stride in axes:
             # From a multiple of the spacing, so that it has the same long-range edges as the whole.
             step = math.lcm(stride, self.spacing)
-            labeled = slice(max(span.start - _CONTEXT_3D, 0) // step * step, min(span.stop + _CONTEXT_3D, size))
+            start = max(math.floor(span.start * count / size) - _CONTEXT_3D, 0) // step * step
+            stop = min(math.ceil(span.stop * count / size) + _CONTEXT_3D, count)
             context = -(-halo // stride) * stride
-            pixels.append(labeled)
-            seen.append(slice(max(labeled.start - context, 0), min(labeled.stop + context, size)))
-        inside, read = cast(Box, tuple(pixels)), cast(Box, tuple(seen))
-        return Block(core, inside, inside, read, read, None)
+            inside = slice(*(math.ceil(edge * size / count - 0.5) for edge in (start, stop)))
+            pixels.append(inside)
+            labeled.append(slice(start, stop))
+            seen.append(slice(max(start - context, 0), min(stop + context, count)))
+            places.append(((np.arange(inside.start, inside.stop) + 0.5) * count / size).astype(np.intp) - start)
+        boxes = (cast(Box, tuple(box)) for box in (pixels, labeled, seen))
+        if self.shape == self.grid:
+            return Block(core, *boxes, cast(Box, tuple(seen)), None)
+        return Block(core, *boxes, rescale_source(tuple(seen), self.shape, self.grid), tuple(places))
 
     def neighbors(self, number: int) -> dict[str, int]:
         """The adjacent blocks in the plane or volume, as far as there are, by the names of the shared :data:`FACES`."""
@@ -139,7 +148,11 @@ def block_grid(
     (36, ((1,), (0, 1)), (slice(0, 1536, None), slice(1536, 3072, None)))
     """
     if len(shape) == 3:
-        sides: tuple[int, ...] = _SIDES_3D
+        factors = (pixels / count for pixels, count in zip(shape, grid, strict=True))
+        sides: tuple[int, ...] = tuple(
+            side if factor == 1 else max(1, round(side * factor / _STEP_3D)) * _STEP_3D
+            for side, factor in zip(_SIDES_3D, factors, strict=True)
+        )
     else:
         factor = max(a / b for a, b in zip(shape, grid, strict=True))
         sides = (min(max(round(_SIDE * factor / CHUNK), 1) * CHUNK, _LARGEST),) * 2

@@ -23,7 +23,7 @@ from napari_grd.errors import ConfigError, DataError, ImageError, NothingStandsO
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import Box, size_of
 from napari_grd.inference.memory import check_memory, segment_bytes
-from napari_grd.inference.rescale import grid_shape
+from napari_grd.inference.rescale import depth_factor, grid_shape
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.statistics import NOTHING_STANDS_OUT
@@ -89,12 +89,7 @@ def iter_segment_source(
     )
     yield from (Notice(note, category=None) for note in view.notes)
     shape = source.shape(0)
-    scaled = grid_shape(shape, view.scale)
-    if model.config.ndim == 3 and scaled != tuple(shape):
-        raise ConfigError(
-            f"The volume would be rescaled by {view.scale:.2g}, which is not possible block by block.",
-            "Pass object_diameter=None (--diameter none), or rescale the volume first.",
-        )
+    scaled = grid_shape(shape, view.scale, depth_factor(model.config, view.config))
     settings = view.config.partition or model.config.partition
     grid = block_grid(
         source.plane_shape, shape, scaled, halo=_halo(model, view.config), stride=model.strides, spacing=settings.stride
@@ -197,7 +192,7 @@ def _iter_finish(work: BlockWork, calibration: Calibration, made_by: Mapping[str
         yield from _iter_why_empty(work)
     settings = work.view.config.partition or work.model.config.partition
     # Half, because resampling an object to the image's pixels changes its size a little.
-    table = yield from iter_table(store, grid, offsets, 0.5 * settings.min_size / work.view.scale**2)
+    table = yield from iter_table(store, grid, offsets, 0.5 * settings.min_size * math.prod(grid.shape) / math.prod(grid.grid))
     group = zarr.open_group(store.path, mode="a", zarr_format=3)
     finest = create_level(group, 0, store.shape, np.uint32, calibration.axes)
     watch = Stopwatch("Writing labels", len(grid))

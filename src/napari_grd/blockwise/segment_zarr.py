@@ -11,7 +11,7 @@ from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.fit import fit_channels
 from napari_grd.inference.source import PlaneSource
-from napari_grd.inference.view import with_pixel_size
+from napari_grd.inference.view import with_anisotropy, with_pixel_size
 from napari_grd.io.calibration import Calibration
 from napari_grd.io.images import read_image
 from napari_grd.io.names import named
@@ -79,6 +79,7 @@ def iter_segment_zarr(
         yield from (Notice(note) for note in (*image.notes, fitted.note and f"{image.name}: {fitted.note}.") if note)
         source, axes, name, calibration = fitted.pixels, fitted.axes, image.name, image.calibration
         config = with_pixel_size(config, model.config, calibration.pixel_size)
+        config = with_anisotropy(config, calibration.anisotropy)
     ndim = model.config.ndim
     planes = ArraySource(source, axes, ndim=ndim, in_channels=model.config.in_channels)
     spatial = list("zyx"[-ndim:])

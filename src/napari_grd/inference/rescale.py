@@ -77,15 +77,63 @@ def _unless_close(factor: float) -> float:
     return 1.0 if abs(factor - 1) <= _CLOSE else factor
 
 
-def grid_shape(shape: tuple[int, ...], factor: float) -> tuple[int, ...]:
-    """Spatial shape of the network's grid for an image, at least one pixel per axis.
+def depth_factor(model: ModelConfig, config: SegmentConfig) -> float:
+    """How many times as many planes as pixels the network's grid has, relative to the image.
+
+    Parameters
+    ----------
+    model : ModelConfig
+        Its ``anisotropy`` is that of the training data.
+    config : SegmentConfig
+        Its ``anisotropy`` is that of the image.
+
+    Returns
+    -------
+    float
+        1 for planes, and if either is unknown. A factor within 5 % of 1 is returned as exactly 1.
+
+    Raises
+    ------
+    ConfigError
+        If it is below 1/20 or above 20.
 
     Examples
     --------
-    >>> grid_shape((100, 33), 0.5)
-    (50, 16)
+    >>> isotropic = ModelConfig(network={"name": "subpixel_unet3d"}, ndim=3, anisotropy=1)
+    >>> depth_factor(isotropic, SegmentConfig(anisotropy=2.5))
+    2.5
     """
-    return tuple(max(1, round(size * factor)) for size in shape)
+    if model.ndim == 2 or model.anisotropy is None or config.anisotropy is None:
+        return 1.0
+    factor = config.anisotropy / model.anisotropy
+    if not _LIMITS[0] <= factor <= _LIMITS[1]:
+        raise ConfigError(
+            f"anisotropy is {config.anisotropy:g} and the model's is {model.anisotropy:g}: the planes would be rescaled"
+            f" by {factor:.3g}.",
+            f"Check the voxel size of the image; factors from {_LIMITS[0]:g} to {_LIMITS[1]:g} are possible.",
+        )
+    return _unless_close(factor)
+
+
+def grid_shape(shape: tuple[int, ...], factor: float, depth: float = 1.0) -> tuple[int, ...]:
+    """Spatial shape of the network's grid for an image, at least one pixel per axis.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image.
+    factor : float
+        Of :func:`scale_factor`.
+    depth : float
+        Of :func:`depth_factor`, for volumes.
+
+    Examples
+    --------
+    >>> grid_shape((100, 33), 0.5), grid_shape((10, 100, 33), 0.5, 3.0)
+    ((50, 16), (15, 50, 16))
+    """
+    factors = [factor * (depth if axis == len(shape) - 3 else 1.0) for axis in range(len(shape))]
+    return tuple(max(1, round(size * each)) for size, each in zip(shape, factors, strict=True))
 
 
 def rescale_image(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -125,6 +125,7 @@ def _iter_segment_volumes(
 ) -> Job[NDArray[np.uint32]]:
     """Volumes, each as a whole; those of a series share no label."""
     view = resolve_view(cast(PlaneSource, source), model.config, config, given)
+    yield from (Notice(note, category=None) for note in view.notes)
     config = view.config
     statistics = SourceStatistics(cast(PlaneSource, source), 0, model.config, view)
     task = yield from prepare(model, source.shape(0), config)
@@ -297,5 +298,5 @@ def _at_scale_1(model: ModelLike, image: Any, config: SegmentConfig | None, axes
     model = as_model(model)
     # Told the diameter on the network's grid, the image is not rescaled.
     diameter = None if model.config.scale is None else model.config.grid_diameter
-    config = (config or SegmentConfig()).replace(object_diameter=diameter, pixel_size=None)
+    config = (config or SegmentConfig()).replace(object_diameter=diameter, pixel_size=None, anisotropy=None)
     return predict(model, image, config, axes=axes)

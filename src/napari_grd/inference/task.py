@@ -14,7 +14,7 @@ from napari_grd.inference.background import in_background
 from napari_grd.inference.blocks import Block, is_whole, plan_blocks
 from napari_grd.inference.boxes import Box, origin_of, size_of, within
 from napari_grd.inference.prediction import Prediction
-from napari_grd.inference.rescale import grid_shape, rescale_image, rescale_region, scale_factor
+from napari_grd.inference.rescale import depth_factor, grid_shape, rescale_image, rescale_region, scale_factor
 from napari_grd.inference.runtime import Runtime, runtime_for
 from napari_grd.inference.tiling import Tile, plan_tiles, run_tiles
 from napari_grd.jobs import Job, Notice, Progress, Stopwatch
@@ -162,7 +162,7 @@ def prepare(model: Model, shape: tuple[int, ...], config: SegmentConfig, *, down
         If the device is not available, or the image cannot be rescaled as requested.
     """
     scale = scale_factor(model.config, config, downsample)
-    grid = grid_shape(shape, scale)
+    grid = grid_shape(shape, scale, depth_factor(model.config, config))
     axes = zip("zyx"[-len(grid) :], grid, model.margin, strict=True)
     short = [f"{size} along {axis} (and {margin} are removed)" for axis, size, margin in axes if size <= margin]
     if short:

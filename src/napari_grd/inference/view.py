@@ -15,7 +15,7 @@ from napari_grd.data.image_kind import image_kind
 from napari_grd.data.intensity import PlaneStatistics, measure_intensity
 from napari_grd.data.object_size import estimate_diameter
 from napari_grd.errors import ConfigError, ImageError
-from napari_grd.inference.rescale import scale_factor
+from napari_grd.inference.rescale import depth_factor, scale_factor
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.suggestion import mismatch
@@ -137,6 +137,7 @@ def resolve_view(
             measured = dict(zip(planes, statistics, strict=True))
     resolved = config.replace(**changes) if changes else config
     scale = scale_factor(model, resolved)
+    notes += _on_depth(model, resolved)
     if config.pixel_size is not None and scale != 1:
         notes.append(
             f"The image's pixels are {config.pixel_size:g} µm wide, in training {model.pixel_size:g} µm:"
@@ -202,6 +203,22 @@ def measured_as(
         return found
     bounds = np.array(config.intensity_range, np.float64)
     return replace(found, range=bounds[:, ::-1] if inverted else bounds)
+
+
+def _on_depth(model: ModelConfig, config: SegmentConfig) -> list[str]:
+    """Messages on the distance of the planes of a volume."""
+    if model.ndim == 2 or model.anisotropy is None:
+        return []
+    if config.anisotropy is None:
+        return [
+            "The distance of the planes is not known and is assumed to be that of the training volumes"
+            f" ({model.anisotropy:.3g} pixels). Set the anisotropy if that is wrong."
+        ]
+    if depth_factor(model, config) == 1:
+        return []
+    return [
+        f"The planes are {config.anisotropy:.3g} pixels apart, in training {model.anisotropy:.3g}: they are rescaled."
+    ]
 
 
 def _window(source: PlaneSource, plane: tuple[int, ...], model: ModelConfig) -> NDArray[np.generic]:
