@@ -7,7 +7,8 @@ import pytest
 
 from napari_grd.config import NormalizationConfig
 from napari_grd.data.intensity import measure_intensity
-from napari_grd.inference.contrast import _smallest, remove_faint
+from napari_grd.inference.contrast import _smallest, remove_faint, remove_faint_3d
+from napari_grd.models.model import ModelConfig
 
 PLACES = {1: (40, 40), 2: (120, 60), 3: (180, 190)}
 
@@ -123,3 +124,43 @@ def test_order_statistics_are_those_of_sorting(values: str) -> None:
     for count in {1, len(array) // 2 + 1, len(array)}:
         ordered = np.sort(array[:count])
         assert [_smallest(array.copy(), count, k) for k in range(count)] == ordered.tolist()
+
+
+def spheres(places: list[tuple[int, int, int]], shape: tuple[int, int, int], radius: float = 8.0) -> np.ndarray:
+    """Labels of balls."""
+    labels = np.zeros(shape, np.uint32)
+    axes = np.ogrid[tuple(slice(0, size) for size in shape)]
+    for number, place in enumerate(places, 1):
+        distance = sum((axis - at) ** 2 for axis, at in zip(axes, place, strict=True))
+        labels[distance < radius**2] = number
+    return labels
+
+
+BALLS = spheres([(12, y, x) for y in (20, 60, 100) for x in (20, 60, 100)], (24, 120, 120))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_no_object_in_the_noise_of_a_volume_is_kept(dtype):
+    image = np.random.default_rng(0).normal(40, 5, (1, *BALLS.shape)).astype(dtype)
+    config = ModelConfig(ndim=3)
+    kept = remove_faint_3d(BALLS, image, measure_intensity(image, config.normalization, 16), config, diameter=16)
+    assert not kept.any()
+
+
+def test_faint_objects_of_a_volume_that_show_only_in_many_planes_are_kept():
+    """A third of the noise of a voxel above the background, which a single plane would hardly show."""
+    image = np.random.default_rng(0).normal(40, 5, (1, *BALLS.shape)).astype(np.float32)
+    image[0][np.isin(BALLS, [2, 5])] += 15
+    config = ModelConfig(ndim=3)
+    kept = remove_faint_3d(BALLS, image, measure_intensity(image, config.normalization, 16), config, diameter=16)
+    assert {2, 5} <= set(np.unique(kept).tolist()) < set(range(10))
+
+
+def test_voxels_that_were_not_scanned_have_no_object():
+    image = np.random.default_rng(0).normal(40, 1, (1, *BALLS.shape)).astype(np.float32)
+    image[0][BALLS > 0] += 100
+    image[:, :, :40] = np.nan
+    config = ModelConfig(ndim=3)
+    kept = remove_faint_3d(BALLS, image, measure_intensity(image, config.normalization, 16), config, diameter=16)
+    assert not kept[:, :40].any()
+    assert np.unique(kept[:, 40:]).tolist() == [0, 4, 5, 6, 7, 8, 9]

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_grd.compiled import compiled
-from napari_grd.data.intensity import PlaneStatistics
-from napari_grd.models.model import Contrast
+from napari_grd.data.intensity import PlaneStatistics, measure_intensity
+from napari_grd.models.model import Contrast, ModelConfig
 
 _SIDE = 0.75  # share of the surroundings that an object must exceed,
 _CLEAR = 4.5  # by so many deviations of single pixels (noise alone takes 0.7 between this share and half)
@@ -21,6 +22,7 @@ _CLEAR_ALONE = 10.0  # in a field with hardly any signal: the rest is specks
 _EDGE = 8.0  # deviations of cell means between the 10th and 90th percentile in and around an object
 _DIFFERENT = 0.05  # of the range: minimum difference of bright or dark objects
 _MOST = 0.9  # share of the objects that determines the kind
+_SMOOTHING = 0.7  # pixels; with much more, noise is no longer independent from cell to cell, and not recognized
 _AROUND = 3  # width of the surroundings in cells
 
 
@@ -80,6 +82,60 @@ def remove_faint(
     if kept[1:].all():
         return labels
     kept[0] = False
+    return np.where(kept, np.arange(count + 1, dtype=np.uint32), np.uint32(0))[labels]
+
+
+def remove_faint_3d(
+    labels: NDArray[np.uint32],
+    image: NDArray[np.generic],
+    statistics: PlaneStatistics,
+    config: ModelConfig,
+    *,
+    diameter: float | None = None,
+    depth: float = 1.0,
+) -> NDArray[np.uint32]:
+    """Remove objects that do not exceed the noise of a volume, and voxels that were not scanned.
+
+    As :func:`remove_faint` in each plane of the slightly smoothed volume; an object is kept if it exceeds the noise in
+    any plane. Without smoothing, objects would be compared with the noise of single voxels of one plane, whereas a
+    volume shows them in many.
+
+    Parameters
+    ----------
+    labels : (D, H, W) uint32
+        0 is background.
+    image : (C, D, H, W) array of real numbers
+        The segmented volume, as stored.
+    statistics : PlaneStatistics
+        Of the whole volume. The noise is measured anew, as that of the smoothed volume is lower.
+    config : ModelConfig
+        Its normalization and contrast.
+    diameter : float, optional
+        Of objects, in pixels.
+    depth : float
+        Distance of the planes in pixels.
+
+    Returns
+    -------
+    (D, H, W) uint32
+        The remaining objects with their ids; the same array if all remain.
+    """
+    padding = statistics.is_padding(image)
+    if padding is not None:
+        labels = np.where(padding, np.uint32(0), labels)
+    count = int(labels.max(initial=0))
+    if not count:
+        return labels
+    sigmas = (0.0, _SMOOTHING / depth, _SMOOTHING, _SMOOTHING)
+    smooth = ndimage.gaussian_filter(statistics.normalize(image), sigmas)
+    measured = measure_intensity([smooth], config.normalization, diameter)
+    if measured.noise is None:
+        return labels
+    kept = np.zeros(count + 1, np.bool_)
+    for place, plane in enumerate(labels):
+        kept[remove_faint(plane, smooth[:, place], measured, config.contrast)] = True
+    if kept[1:].all():
+        return labels
     return np.where(kept, np.arange(count + 1, dtype=np.uint32), np.uint32(0))[labels]
 
 

@@ -10,7 +10,7 @@ from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.partition import partition_embedding
-from napari_grd.inference.contrast import remove_faint
+from napari_grd.inference.contrast import remove_faint, remove_faint_3d
 from napari_grd.inference.rescale import consecutive, rescale_labels
 from napari_grd.models.model import ModelConfig
 
@@ -153,9 +153,16 @@ def label_plane(prediction: Prediction, config: PartitionConfig) -> NDArray[np.u
         labels = consecutive(labels[np.ix_(*prediction.places)])
     else:
         labels = rescale_labels(labels, prediction.shape)
-    if prediction.pixels is None or not prediction.statistics or labels.ndim != 2 or not prediction.config.foreground:
+    model = prediction.config
+    if prediction.pixels is None or not prediction.statistics or not model.foreground:
         return labels
-    kept = remove_faint(labels, prediction.pixels, prediction.statistics[0], prediction.config.contrast)
+    (statistics,) = prediction.statistics
+    if labels.ndim == 2:
+        kept = remove_faint(labels, prediction.pixels, statistics, model.contrast)
+    else:
+        diameter = None if model.grid_diameter is None else model.grid_diameter / prediction.scale
+        depth = (model.anisotropy or 1.0) * prediction.embedding.shape[1] / labels.shape[0] / prediction.scale
+        kept = remove_faint_3d(labels, prediction.pixels, statistics, model, diameter=diameter, depth=depth)
     return labels if kept is labels else consecutive(kept)
 
 
