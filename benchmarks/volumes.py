@@ -17,7 +17,8 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ import torch
 import napari_grd as grd
 from distillation import OFF
 from napari_grd.config import AugmentConfig, DistillConfig, LossWeights, NetworkConfig, OptimConfig, TrainConfig
+from napari_grd.data.kinds import VOLUME
+from napari_grd.data.simulate_stack import nuclei_stack
+from napari_grd.distillation.prepare import object_diameter
+from napari_grd.inference.rescale import rescale_image, rescale_labels
 from napari_grd.io.images import read_image
 from napari_grd.io.label_image import read_label_image
 from napari_grd.models.model import count_parameters
@@ -36,6 +41,7 @@ from series import results, say, spread
 Volume = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 ARMS = {"none": None, "instances": OFF, "all": LossWeights()}
 PARTITIONS = ("mutex", "agglomeration", "multicut")
+SIMULATED = 48  # stacks
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,17 @@ DOMAINS = {
             "gala example data (Copyright 2012 HHMI), FIB-SEM of Drosophila neuropil, BSD-3-Clause-like",
         ),
     ),
-    "nuclei-3d": Domain(2.24, "class", ("PlantSeg (Wolny et al. 2020), confocal stack of plant nuclei, MIT",)),
+    "nuclei-3d": Domain(
+        1.0,
+        "class",
+        (
+            "simulated stacks of nuclei (napari_grd.data.simulate_stack)",
+            "PlantSeg (Wolny et al. 2020), confocal stack of plant nuclei, MIT",
+        ),
+    ),
 }
+PLANT = 0.284 / 0.127  # anisotropy
+NUCLEUS = 18.0  # diameter in voxels to which the stack of plant nuclei is resampled
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,45 @@ def volumes(domain: str) -> tuple[list[Volume], dict[str, Volume]]:
         return [(image[:130], labels[:130]), load("gala_fibsem_em3d", "gala_train")], held
     image, labels = load("plantseg_ovule_nuclei3d", "n1135_mini")
     cut = len(image) * 2 // 3
-    return [(image[:cut], labels[:cut])], {"plantseg_ovule_nuclei3d": (image[cut:], labels[cut:])}
+    factor = NUCLEUS / object_diameter([labels], PLANT)
+    plant = resampled((image[:cut], labels[:cut]), (PLANT * factor, factor, factor))
+    simulated = [simulate(seed) for seed in range(SIMULATED)]
+    return [plant] * (SIMULATED // 4) + simulated, {"plantseg_ovule_nuclei3d": (image[cut:], labels[cut:])}
+
+
+def simulate(seed: int) -> Volume:
+    """A stack of nuclei of random size, density and quality, whose planes are 1 to 4 pixels apart, made isotropic."""
+    rng = np.random.default_rng([3, seed])
+    radius = rng.uniform(6.5, 12.0)
+    spacing = rng.uniform(1.0, 4.0)
+    kind = replace(
+        VOLUME,
+        radius=radius,
+        pixels_each=round(4.2 * radius**3 / spacing * np.exp(rng.uniform(np.log(1.2), np.log(8.0)))),
+        size_spread=rng.uniform(0.08, 0.3),
+        brightness_spread=rng.uniform(0.1, 0.5),
+        elongation=rng.uniform(1.05, 2.0),
+        clumped=rng.uniform(0.1, 0.9),
+        brightness=np.exp(rng.uniform(np.log(25.0), np.log(500.0))),
+        texture=rng.uniform(0.3, 2.0),
+        blur=rng.uniform(0.7, 2.0),
+        glow=rng.uniform(0.02, 0.25),
+        shading=rng.uniform(0.0, 0.3),
+        background=rng.uniform(3.0, 60.0),
+    )
+    shape = (round(72 / spacing), 96, 96)
+    volume = nuclei_stack(
+        rng, shape, kind=kind, spacing=spacing, blur_z=rng.uniform(1.0, 4.0), fading=rng.uniform(0.0, 0.8)
+    )
+    return resampled(volume, (spacing, 1.0, 1.0))
+
+
+def resampled(volume: Volume, factors: Sequence[float]) -> Volume:
+    """A volume at another voxel size."""
+    image, labels = volume
+    shape = tuple(round(size * factor) for size, factor in zip(image.shape, factors, strict=True))
+    whole = rescale_image(image[None].astype(np.float32), shape)[0]
+    return whole, rescale_labels(labels.astype(np.uint32), shape)
 
 
 def network(text: str) -> NetworkConfig:
