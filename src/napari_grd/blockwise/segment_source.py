@@ -19,7 +19,7 @@ from napari_grd.blockwise.scheduler import cluster, run_here, run_on_cluster
 from napari_grd.blockwise.store import LabelStore
 from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import image_key, model_fingerprint
-from napari_grd.errors import ConfigError, DataError, ImageError, NothingStandsOut
+from napari_grd.errors import DataError, ImageError, NothingStandsOut
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import Box, size_of
 from napari_grd.inference.memory import check_memory, segment_bytes
@@ -192,7 +192,8 @@ def _iter_finish(work: BlockWork, calibration: Calibration, made_by: Mapping[str
         yield from _iter_why_empty(work)
     settings = work.view.config.partition or work.model.config.partition
     # Half, because resampling an object to the image's pixels changes its size a little.
-    table = yield from iter_table(store, grid, offsets, 0.5 * settings.min_size * math.prod(grid.shape) / math.prod(grid.grid))
+    smallest = 0.5 * settings.min_size * math.prod(grid.shape) / math.prod(grid.grid)
+    table = yield from iter_table(store, grid, offsets, smallest)
     group = zarr.open_group(store.path, mode="a", zarr_format=3)
     finest = create_level(group, 0, store.shape, np.uint32, calibration.axes)
     watch = Stopwatch("Writing labels", len(grid))
