@@ -91,15 +91,16 @@ class BlockGrid:
             start = max(math.floor(span.start * count / size) - _CONTEXT_3D, 0) // step * step
             stop = min(math.ceil(span.stop * count / size) + _CONTEXT_3D, count)
             context = -(-halo // stride) * stride
-            inside = slice(*(math.ceil(edge * size / count - 0.5) for edge in (start, stop)))
-            pixels.append(inside)
+            own = slice(*(math.ceil(edge * size / count - 0.5) for edge in (start, stop)))
+            pixels.append(own)
             labeled.append(slice(start, stop))
             seen.append(slice(max(start - context, 0), min(stop + context, count)))
-            places.append(((np.arange(inside.start, inside.stop) + 0.5) * count / size).astype(np.intp) - start)
-        boxes = (cast(Box, tuple(box)) for box in (pixels, labeled, seen))
+            places.append(((np.arange(own.start, own.stop) + 0.5) * count / size).astype(np.intp) - start)
+        inside, grid, around = (cast(Box, tuple(box)) for box in (pixels, labeled, seen))
         if self.shape == self.grid:
-            return Block(core, *boxes, cast(Box, tuple(seen)), None)
-        return Block(core, *boxes, rescale_source(tuple(seen), self.shape, self.grid), tuple(places))
+            return Block(core, inside, grid, around, around, None)
+        read = cast(Box, rescale_source(around, self.shape, self.grid))
+        return Block(core, inside, grid, around, read, tuple(places))
 
     def neighbors(self, number: int) -> dict[str, int]:
         """The adjacent blocks in the plane or volume, as far as there are, by the names of the shared :data:`FACES`."""
