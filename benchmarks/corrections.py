@@ -143,7 +143,7 @@ def doubtful(model: grd.Model, data: Dataset, limit: int) -> None:
         sizes = np.bincount(labels.reshape(-1))
         right = set(match_objects(reference=truth, labels=labels, iou=0.75).pairs[:, 0].tolist())
         for name, each in (("border", []), ("border and turned images", views)):
-            for doubt in uncertain_objects(labels, Predictions.of_prediction(prediction), turned=each):
+            for doubt in uncertain_objects(labels, Predictions.of_prediction(prediction), augmented_labels=each):
                 if sizes[doubt.id] >= data.min_size:
                     found[name].append((doubt.score, doubt.id not in right))
     for name, each in found.items():

@@ -43,7 +43,7 @@ def test_a_journal_is_recovered(tmp_path: Path) -> None:
     shutil.copy(OLD / "unsaved.grd-corrections.journal", tmp_path)
     wanted = grd.load_corrections(CORRECTIONS)
     with open_journal(tmp_path / "unsaved.grd-corrections.geojson", wanted.image) as journal:
-        found: Corrections = journal.corrections
+        found: Corrections = journal
         assert journal.dropped is None
     assert [one.kind for one in found] == [one.kind for one in wanted]
     labels = apply_corrections(block_labels(), Predictions(), found)

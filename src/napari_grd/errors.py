@@ -4,6 +4,8 @@ Every error a user can cause is a :class:`GrdError`. Its message has two
 parts: the problem and the remedy. Front ends show only the message, so it must be self-contained.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -32,6 +34,31 @@ class GrdError(Exception):
         # The default reduction passes the joined message as one argument, so errors could not be passed between
         # processes.
         return (type(self), (self.problem, self.remedy))
+
+
+@contextmanager
+def naming(subject: str, remedy: str = "") -> Iterator[None]:
+    """Let errors begin with what they are about.
+
+    Parameters
+    ----------
+    subject : str
+        E.g. the image or the line of a file.
+    remedy : str
+        Added to the remedy.
+
+    Examples
+    --------
+    >>> with naming("Image 3"):
+    ...     raise ImageError("it has no pixels.", "Pass another one.")
+    Traceback (most recent call last):
+        ...
+    napari_grd.errors.ImageError: Image 3: it has no pixels. Pass another one.
+    """
+    try:
+        yield
+    except GrdError as error:
+        raise type(error)(f"{subject}: {error.problem}", f"{error.remedy} {remedy}".strip()) from error
 
 
 class ImageError(GrdError, ValueError):

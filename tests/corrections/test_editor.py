@@ -28,7 +28,7 @@ IMAGE = ImageRef((3, *SHAPE), "zyx", "stack.tif")
 
 
 class Known:
-    """PredictionSource made up for every plane."""
+    """Predictions made up for every plane."""
 
     def __init__(self, labels: np.ndarray) -> None:
         rng = np.random.default_rng(0)

@@ -38,7 +38,7 @@ def test_what_teacher_or_turned_images_do_not_find_again_comes_first() -> None:
     teacher, turned = labels.copy(), labels.copy()
     teacher[1][three() == 3] = 0
     turned[0, 2:9, 2:5] = 0
-    found = uncertain_objects(labels, Predictions(), teacher_labels=teacher, turned=[turned, labels])
+    found = uncertain_objects(labels, Predictions(), teacher_labels=teacher, augmented_labels=[turned, labels])
     assert [(doubt.plane, doubt.id) for doubt in found[:2]] == [((1,), 3), ((0,), 1)]
     assert found[0].score == 1
     assert found[0].reason.startswith("the other model")

@@ -189,7 +189,7 @@ def test_a_journal_that_is_killed_keeps_what_was_accepted(
         moments.note(do("journal", folder, 0, seconds)[0])
         accepted = (folder / "accepted").read_text().split() if (folder / "accepted").exists() else []
         with open_journal(folder / "a.grd-corrections.geojson", ImageRef((64, 64))) as journal:
-            kept = {correction.id for correction in journal.corrections}
+            kept = {correction.id for correction in journal}
             journal.compact()
         lost = [each for each in accepted if len(each) == 36 and each not in kept]
         tally["lost"] += len(lost)

@@ -52,6 +52,13 @@ def view_settings(made_by: Mapping[str, Any]) -> SegmentConfig:
     return settings
 
 
+def add_unselected(layers: Any, layer: "Layer", index: int | None = None) -> None:
+    """Add a layer to a viewer's layers, on top or at an index, and leave the selected layer selected."""
+    active = layers.selection.active
+    layers.insert(len(layers) if index is None else index, layer)
+    layers.selection.active = active
+
+
 def output_options(
     layer: "Layer",
     *,

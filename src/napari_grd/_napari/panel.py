@@ -1,6 +1,6 @@
 """Base of all widgets: message line, safe connections, buttons."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -127,12 +127,13 @@ def wrapped() -> QLabel:
     return label
 
 
-def row(*parts: QWidget) -> QHBoxLayout:
-    """Widgets side by side, as wide as they want to be; labels take the rest."""
+def row(*parts: QWidget, stretch: Sequence[int] | None = None) -> QHBoxLayout:
+    """Widgets side by side, as wide as they want to be; labels, or those with a stretch factor, take the rest."""
     layout = QHBoxLayout()
-    for part in parts:
-        layout.addWidget(part, int(isinstance(part, QLabel)))
-    if not any(isinstance(part, QLabel) for part in parts):
+    factors = [int(isinstance(part, QLabel)) for part in parts] if stretch is None else stretch
+    for part, factor in zip(parts, factors, strict=True):
+        layout.addWidget(part, factor)
+    if stretch is None and not any(factors):
         layout.addStretch(1)
     return layout
 
@@ -158,9 +159,7 @@ def button(text: str, tip: str, clicked: Callable[[], Any]) -> QPushButton:
 
 def _let_go(undo: list[Callable[[], Any]], jobs: list[Running[Any]]) -> None:
     while jobs:
-        job = jobs.pop()
-        job.silence()
-        job.stop()
+        jobs.pop().drop()
     while undo:
         undo.pop()()
 

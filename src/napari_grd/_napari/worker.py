@@ -152,6 +152,11 @@ class Running(Generic[Result]):
         """Disable all callbacks: their owner was deleted."""
         self._silent = True
 
+    def drop(self) -> None:
+        """Stop the job without callbacks: nobody wants its result any more."""
+        self.silence()
+        self.stop()
+
     def wait(self, seconds: float) -> bool:
         """Block until the job has ended; False at the timeout."""
         return self._worker.ended.wait(seconds)
@@ -245,8 +250,7 @@ def stop_all(seconds: float = _CLOSING) -> None:
     """Stop every running job and wait for its checkpoint."""
     jobs = list(_running)
     for job in jobs:
-        job.silence()
-        job.stop()
+        job.drop()
     deadline = time.monotonic() + seconds
     for job in jobs:
         job.wait(max(0.0, deadline - time.monotonic()))

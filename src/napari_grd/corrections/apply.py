@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_grd.config import SegmentConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.predictions import Predictions, PredictionSource
+from napari_grd.corrections.predictions import Predictions
 from napari_grd.data.fingerprint import image_key
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.errors import CorrectionError
@@ -19,14 +19,14 @@ from napari_grd.inference.view import Range
 from napari_grd.jobs import Job, Progress
 
 
-def apply_corrections(labels: Any, predictions: PredictionSource, corrections: Corrections) -> NDArray[np.uint32]:
+def apply_corrections(labels: Any, predictions: Predictions, corrections: Corrections) -> NDArray[np.uint32]:
     """Labels with all corrections in them, in the order they were made.
 
     Parameters
     ----------
     labels : integer array, shape (*planes, H, W)
         A fresh segmentation of the image; it is left as it is.
-    predictions : PredictionSource
+    predictions : Predictions
         Predictions of the planes with corrections.
     corrections : Corrections
         They are left as they are.
@@ -94,7 +94,9 @@ def iter_segment_corrected(
     """
     if corrections is None:
         return (yield from iter_segment(model, image, config, axes=axes, intensity_range=intensity_range))
-    _check_image(corrections, image)
+    key = corrections.image.key
+    if key is not None and image_key(np.asarray(image)) != key:
+        raise _other_image(corrections, "with other pixels")
     predictions = Predictions()
     wanted = set(corrections.planes)
     labels = yield from iter_segment(
@@ -112,14 +114,8 @@ def iter_segment_corrected(
     return (yield from in_background(lambda: apply_corrections(labels, predictions, corrections), lambda: correcting))
 
 
-def _check_image(corrections: Corrections, image: Any) -> None:
-    key = corrections.image.key
-    if key is not None and image_key(np.asarray(image)) != key:
-        raise _other_image(corrections, "with other pixels")
-
-
-def _other_image(corrections: Corrections, found: str) -> CorrectionError:
+def _other_image(corrections: Corrections, difference: str) -> CorrectionError:
     return CorrectionError(
-        f"The corrections are of {corrections.image}, this image is one {found}.",
+        f"The corrections are of {corrections.image}, this image is one {difference}.",
         "Pass the image they were made on, with its axes.",
     )

@@ -97,10 +97,10 @@ def before_after(
 
 
 def _score(model: Model, planes: Sequence[CorrectedPlane], config: SegmentConfig | None) -> Scores:
-    labels = [drain(iter_segment(model, plane.image, config, axes="cyx")) for plane in planes]
+    segmented = (drain(iter_segment(model, plane.image, config, axes="cyx")) for plane in planes)
     return evaluate(
         reference=[np.maximum(plane.labels, 0) for plane in planes],
-        labels=[_on_labeled(found, plane.labels) for found, plane in zip(labels, planes, strict=True)],
+        labels=[_on_labeled(labels, plane.labels) for labels, plane in zip(segmented, planes, strict=True)],
     )
 
 

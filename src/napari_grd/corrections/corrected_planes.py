@@ -1,6 +1,6 @@
 """Corrected planes of images, with their training labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.training_labels import training_labels
 from napari_grd.data.fingerprint import image_key
 from napari_grd.data.inputs import as_image
-from napari_grd.errors import CorrectionError, GrdError, LabelError
+from napari_grd.errors import CorrectionError, LabelError, naming
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import predict
 from napari_grd.models.model import Model
@@ -65,7 +65,7 @@ def corrected_planes(
         One for each image.
     labels : array, sequence of (array or None), or None
         For each image its segmentation with the corrections in it. None: it is
-        segmented here and the corrections are replayed on it.
+        segmented here and the corrections are applied to it.
     axes : str, optional
         Axes of every image, a letter an axis, ``c`` for channels. Default: those
         of its corrections, and channels first or last if there is one more.
@@ -83,16 +83,13 @@ def corrected_planes(
     ImageError, LabelError
         If an image does not fit the model, or labels do not fit an image.
     """
-    images = [images] if hasattr(images, "ndim") else list(images)
-    corrections = [corrections] if isinstance(corrections, Corrections) else list(corrections)
-    labels = [None] * len(images) if labels is None else [labels] if hasattr(labels, "ndim") else list(labels)
+    images, corrections = as_list(images), as_list(corrections)
+    labels = [None] * len(images) if labels is None else as_list(labels)
     check_counts(images, corrections, labels)
     planes = []
     for number, (image, made, segmented) in enumerate(zip(images, corrections, labels, strict=True)):
-        try:
+        with naming(f"Image {number}"):
             planes += _planes(model, image, made, segmented, axes, config)
-        except GrdError as error:
-            raise type(error)(f"Image {number}: {error.problem}", error.remedy) from error
     _check_same_images(planes)
     if not any(plane.objects for plane in planes):
         raise CorrectionError(
@@ -114,20 +111,14 @@ def check_counts(images: Sequence[Any], corrections: Sequence[Any], labels: Sequ
 def _planes(
     model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None, config: SegmentConfig | None
 ) -> list[CorrectedPlane]:
-    known = image_axes(image, made, model.config.in_channels)
-    axes = axes or known
-    made.image.merged(ImageRef.of(image, axes, hashed=made.image.key is not None))
-    channels = axes.find("c")
-    first = image if channels < 0 else np.moveaxis(image, channels, -3)
+    read = plane_reader(image, made, axes, model.config.in_channels, hashed=made.image.key is not None)
     if segmented is not None and np.shape(segmented) != made.image.shape:
         raise LabelError(
             f"The labels have shape {np.shape(segmented)}, the corrections are of {made.image}.",
             "Give the labels of this image.",
         )
-    planes = {
-        plane: as_image(first[plane], "yx" if channels < 0 else "cyx", in_channels=model.config.in_channels)
-        for plane in sorted({correction.plane for correction in made if not correction.between_planes})
-    }
+    indices = sorted({correction.plane for correction in made if not correction.between_planes})
+    planes = {plane: read(plane) for plane in indices}
     labels = _segmented(model, planes, made, config) if segmented is None else segmented
     for plane in planes:
         _check_erased(made, np.asarray(labels[plane]), plane)
@@ -161,11 +152,11 @@ def _check_erased(made: Corrections, labels: NDArray[Any], plane: tuple[int, ...
         later = [each.area for each in corrections[number + 1 :] if each.area is not None]
         if any(area.overlaps(correction.area) for area in later):
             continue
-        there = labels[correction.area.mask(labels.shape)] > 0
-        if there.size and there.mean() > _DIFFERENT:
+        is_object = labels[correction.area.mask(labels.shape)] > 0
+        if is_object.size and is_object.mean() > _DIFFERENT:
             raise CorrectionError(
-                f"Corrections and labels contradict each other: of {there.size} pixels that were erased, {there.sum()}"
-                " are an object in the labels.",
+                f"Corrections and labels contradict each other: of {is_object.size} pixels that were erased,"
+                f" {is_object.sum()} are an object in the labels.",
                 "Give the labels with the corrections in them, or none: the image is segmented, then.",
             )
 
@@ -183,20 +174,41 @@ def _segmented(
     return apply_corrections(labels, predictions, made)
 
 
-def image_axes(image: Any, corrections: Corrections, channels: int) -> str:
-    """Axes of an image, from those of its corrections: channels first or last if there is one more.
+def as_list(values: Any) -> list[Any]:
+    """Several images, labels or sets of corrections; a bare one is one of them."""
+    return [values] if hasattr(values, "ndim") or isinstance(values, Corrections) else list(values)
+
+
+def plane_reader(
+    image: Any, corrections: Corrections, axes: str | None, channels: int, *, hashed: bool
+) -> Callable[[tuple[int, ...]], NDArray[Any]]:
+    """A function that reads planes of an image, channels first.
+
+    Parameters
+    ----------
+    image : array
+        The image that the corrections are of.
+    corrections : Corrections
+        Their axes are the image's, with channels first or last if that has one more.
+    axes : str or None
+        All axes of the image, if they are given.
+    channels : int
+        How many are needed.
+    hashed : bool
+        Whether the content of the image is compared, too.
 
     Raises
     ------
     CorrectionError
-        If these are no corrections.
+        If these are no corrections, or of another image.
     """
     if not isinstance(corrections, Corrections):
         kind = type(corrections).__name__
         raise CorrectionError(f"A {kind} is no set of corrections.", "Give Corrections, one an image.")
-    reference = corrections.image
-    if np.ndim(image) == len(reference.axes) + 1:
-        if np.shape(image)[-1] == channels:
-            return f"{reference.axes}c"
-        return f"{reference.axes[:-2]}c{reference.axes[-2:]}"
-    return reference.axes
+    if axes is None:
+        axes = corrections.image.axes
+        if np.ndim(image) == len(axes) + 1:
+            axes = f"{axes}c" if np.shape(image)[-1] == channels else f"{axes[:-2]}c{axes[-2:]}"
+    corrections.image.merged(ImageRef.of(image, axes, hashed=hashed))
+    planes = np.moveaxis(image, axes.find("c"), -3) if "c" in axes else image
+    return lambda plane: as_image(planes[plane], "cyx" if "c" in axes else "yx", in_channels=channels)

@@ -8,10 +8,10 @@ import numpy as np
 
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import Accept, BetweenPlanes, Correction, Plane
+from napari_grd.corrections.kinds import Correction, Plane
 from napari_grd.corrections.links import new_ids, rename
 from napari_grd.corrections.plane import PlaneLabels, grown, part_like, picked
-from napari_grd.corrections.predictions import PredictionSource
+from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.region import Region
 from napari_grd.corrections.solve import Labels, Solved, solve
 from napari_grd.errors import CorrectionError, LabelError
@@ -62,7 +62,7 @@ class Editor:
     corrections : Corrections
         Where corrections are written down, e.g. a :class:`~napari_grd.corrections.Journal`, which survives a crash.
         Those already in it are made on the labels, one after the other.
-    predictions : PredictionSource
+    predictions : Predictions
         Predictions by plane, e.g. :class:`~napari_grd.corrections.predictions.Predictions`. In planes
         without one, boundaries run half-way between the objects that are separated.
 
@@ -93,7 +93,7 @@ class Editor:
     array([1], dtype=uint32)
     """
 
-    def __init__(self, labels: Any, corrections: Corrections, predictions: PredictionSource) -> None:
+    def __init__(self, labels: Any, corrections: Corrections, predictions: Predictions) -> None:
         self.labels = _checked(labels, corrections.image)
         self.corrections = corrections
         self._predictions = predictions
@@ -234,8 +234,8 @@ class Editor:
         """
         here = self._plane(plane)
         if here.accepted is None:
-            made = (correction for correction in self.corrections.of_plane(plane) if isinstance(correction, Accept))
-            labels = {accepted.id: here.label_of(accepted.region) for accepted in made}
+            accepted = (made for made in self.corrections.of_plane(plane) if made.accepts)
+            labels = {made.id: here.label_of(made.whole) for made in accepted if made.whole is not None}
             here.accepted = {id_: label for id_, label in labels.items() if label}
         return here.accepted
 
@@ -291,7 +291,7 @@ class Editor:
 
     def _make(self, correction: Correction) -> Change:
         parts: tuple[Solved, ...]
-        if isinstance(correction, BetweenPlanes):
+        if correction.between_planes:
             parts = self._renamed(correction)
         else:
             plane, prediction = self._plane(correction.plane), self._predictions.of(correction.plane)
@@ -302,10 +302,10 @@ class Editor:
         self._done.append((correction.id, parts))
         return Change.of(parts)
 
-    def _renamed(self, correction: BetweenPlanes) -> tuple[Solved, ...]:
+    def _renamed(self, correction: Correction) -> tuple[Solved, ...]:
         ids = new_ids(correction, self.labels, lambda plane, label: self._plane(plane).holds(label), self._largest + 1)
-        # The plane that was clicked last comes first, whether it changes or not.
-        planes = sorted({correction.other, *ids}, key=lambda plane: (plane != correction.other, plane))
+        clicked_last = correction.places[-1][0]  # it comes first, whether it changes or not
+        planes = [clicked_last, *sorted(set(ids) - {clicked_last})]
         return tuple(rename(self._plane(plane), ids.get(plane, {})) for plane in planes)
 
     def _plane(self, plane: Plane) -> PlaneLabels:

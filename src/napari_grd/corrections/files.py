@@ -16,7 +16,7 @@ from napari_grd.corrections.collection import Corrections, Entry
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import KINDS, MAX_POINTS, Correction
 from napari_grd.corrections.region import MAX_SIDE, Region, fill, polygons
-from napari_grd.errors import CorrectionError, OutputError
+from napari_grd.errors import CorrectionError, OutputError, naming
 from napari_grd.io.atomic import atomic_path
 
 SUFFIX = ".grd-corrections.geojson"
@@ -59,11 +59,10 @@ def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
         properties["author"] = correction.author
     if correction.area is not None and correction.pixels:
         properties["pixel"] = list(correction.pixels[0][::-1])
-    given = vars(correction)
-    properties |= {
-        name: convert(given[name]) for name, convert in (("growth", float), ("other", list)) if name in given
-    }
-    geometry = _geometry(correction, given)
+    for name, convert in (("growth", float), ("other", list)):
+        if name in vars(correction):
+            properties[name] = convert(vars(correction)[name])
+    geometry = _geometry(correction)
     if correction.plane:
         geometry["plane"] = {"c": -1, "z": 0, "t": 0} | dict(zip(image.axes, correction.plane, strict=False))
     return {"type": "Feature", "id": correction.id, "geometry": geometry, "properties": properties}
@@ -132,12 +131,12 @@ def parse_time(content: dict[str, Any], name: str, default: datetime | None = No
         raise CorrectionError(problem, "Write it as 2026-01-31T12:00:00+00:00.") from None
 
 
-def _geometry(correction: Correction, given: dict[str, Any]) -> dict[str, Any]:
+def _geometry(correction: Correction) -> dict[str, Any]:
     if correction.area is not None:
         outlines = polygons(correction.area)
         single = len(outlines) == 1
         return {"type": "Polygon" if single else "MultiPolygon", "coordinates": outlines[0] if single else outlines}
-    points = given.get("stroke") or [pixel for _, pixel in correction.places]
+    points = correction.line or [pixel for _, pixel in correction.places]
     return {"type": correction.geometry, "coordinates": [[x + 0.5, y + 0.5] for y, x in points]}
 
 
@@ -263,16 +262,14 @@ def read_limited(path: Path, suffix: str) -> bytes:
 def read_geojson(path: Path, image: ImageRef | None) -> Corrections:
     """The corrections of a GeoJSON file, see :func:`~napari_grd.corrections.loading.load_corrections`."""
     text = read_limited(path, SUFFIX)
-    try:
+    with naming(repr(str(path))):
         return _corrections(parse_json(text), image)
-    except CorrectionError as error:
-        raise CorrectionError(f"{str(path)!r}: {error.problem}", error.remedy) from None
 
 
 def header(image: ImageRef) -> dict[str, Any]:
     """Format and image as recorded in a file or journal, readable by :func:`read_header`."""
-    about = {"axes": image.axes, "shape": list(image.shape), "name": image.name, "key": image.key}
-    return {"format": FORMAT, "image": {name: value for name, value in about.items() if value is not None}}
+    identity = {"axes": image.axes, "shape": list(image.shape), "name": image.name, "key": image.key}
+    return {"format": FORMAT, "image": {name: value for name, value in identity.items() if value is not None}}
 
 
 def read_header(content: dict[str, Any]) -> ImageRef:
@@ -286,10 +283,10 @@ def read_header(content: dict[str, Any]) -> ImageRef:
     if content.get("format") != FORMAT:
         problem = f"its format is {content.get('format')!r:.80}, this version reads {FORMAT}."
         raise CorrectionError(problem, "Update napari-grd.")
-    about = content.get("image")
-    if not isinstance(about, dict) or not isinstance(about.get("axes"), str):
-        raise CorrectionError(f"it does not tell its image ({about!r:.80}).", _REMEDY)
-    return ImageRef(about.get("shape", ()), about["axes"], about.get("name"), about.get("key"))
+    image = content.get("image")
+    if not isinstance(image, dict) or not isinstance(image.get("axes"), str):
+        raise CorrectionError(f"it does not tell its image ({image!r:.80}).", _REMEDY)
+    return ImageRef(image.get("shape", ()), image["axes"], image.get("name"), image.get("key"))
 
 
 def to_json(content: Any) -> bytes:
@@ -326,8 +323,6 @@ def _corrections(content: Any, image: ImageRef | None) -> Corrections:
         if not isinstance(features, list) or len(features) > MAX_CORRECTIONS:
             raise CorrectionError(f"its {name!r} is not a list of at most {MAX_CORRECTIONS}.", _REMEDY)
         for index, feature in enumerate(features):
-            try:
+            with naming(f"{name} {index}"):
                 corrections.put(from_feature(feature, corrections.image, counts=counts, order=index))
-            except CorrectionError as error:
-                raise CorrectionError(f"{name} {index}: {error.problem}", error.remedy) from None
     return corrections

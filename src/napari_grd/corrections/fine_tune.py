@@ -6,7 +6,7 @@ from typing import Any
 
 from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.corrected_planes import corrected_planes
+from napari_grd.corrections.corrected_planes import as_list, corrected_planes
 from napari_grd.corrections.starts import StartLike, starts_of
 from napari_grd.data.inputs import as_image
 from napari_grd.finetuning.candidate import Improved
@@ -65,8 +65,7 @@ def iter_fine_tune(
         ...
     napari_grd.errors.CorrectionError: The corrections of 0 images leave no object to learn from. ...
     """
-    images = [images] if hasattr(images, "ndim") else list(images)
-    others = [others] if hasattr(others, "ndim") else list(others)
+    images, corrections, others = as_list(images), as_list(corrections), as_list(others)
     config = config or FineTuneConfig()
     starts = starts_of(model, images, corrections)
     view = SegmentConfig(object_diameter=config.object_diameter, threads=config.threads)

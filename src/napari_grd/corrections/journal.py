@@ -16,8 +16,6 @@ from napari_grd.corrections.files import (
     MAX_BYTES,
     SUFFIX,
     header,
-    read_geojson,
-    read_header,
     save_corrections,
     to_feature,
     to_json,
@@ -25,8 +23,7 @@ from napari_grd.corrections.files import (
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
 from napari_grd.corrections.lines import LineFile
-from napari_grd.corrections.recovery import as_object, replay
-from napari_grd.errors import CorrectionError
+from napari_grd.corrections.loading import recovered
 from napari_grd.io.leftovers import flush_folder
 
 _LARGE = 16 << 20
@@ -55,10 +52,8 @@ class Journal(Corrections):
         self.dropped: str | None = None
         self._lines = LineFile(self.journal_path)
         try:
-            if path.exists():
-                self._take_over(read_geojson(path, image))
             lines, torn = self._lines.read(MAX_BYTES)
-            self._replay(lines)
+            self._take_over(recovered(self.journal_path, lines, path, image))
             if torn:
                 where = repr(str(self.journal_path))
                 self.dropped = f"The last line of {where} was cut short and left out; it had not been accepted."
@@ -73,11 +68,6 @@ class Journal(Corrections):
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-    @property
-    def corrections(self) -> Corrections:
-        """What was accepted."""
-        return self
 
     def merge(self, other: Corrections) -> Corrections:
         """Take in another's corrections, and fold everything into the GeoJSON file.
@@ -134,16 +124,6 @@ class Journal(Corrections):
         self.image = corrections.image
         for entry in corrections.entries:
             self.put(entry)
-
-    def _replay(self, lines: list[bytes]) -> None:
-        """Put the lines of a journal into the corrections."""
-        if not lines:
-            return
-        try:
-            self.image = self.image.merged(read_header(as_object(lines[0])))
-        except CorrectionError as error:
-            raise CorrectionError(f"Line 1 of {str(self.journal_path)!r}: {error.problem}", error.remedy) from None
-        replay(self, lines[1:], self.journal_path)
 
 
 def open_journal(path: str | Path, image: ImageRef) -> Journal:

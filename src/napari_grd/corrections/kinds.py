@@ -127,10 +127,18 @@ class Correction:
     """The GeoJSON geometry that it is written as; "LineString" has a ``stroke``, "Polygon" a ``region``."""
     between_planes: ClassVar[bool] = False
     """Whether it is about the ids of objects in two planes, not about their pixels."""
+    links: ClassVar[bool] = False
+    """Whether the two objects are one; otherwise they are two."""
     clears: ClassVar[bool] = False
     """Whether its region becomes background."""
+    clears_one: ClassVar[bool] = False
+    """Whether only the object at its pixel loses its region."""
     draws: ClassVar[bool] = False
     """Whether its region is of an object, as a user gave it."""
+    accepts: ClassVar[bool] = False
+    """Whether it leaves the object as it is, and holds for as long as that has exactly its pixels."""
+    crosses_objects: ClassVar[bool] = False
+    """Whether its constraints depend on the objects that are seen."""
 
     def __init_subclass__(cls, kind: str | None = None) -> None:
         cls.kind = kind or cls.__name__.lower()
@@ -165,6 +173,11 @@ class Correction:
     def area(self) -> Region | None:
         """The pixels it is about, if it is about pixels."""
         return getattr(self, "region", None)
+
+    @property
+    def line(self) -> tuple[Point, ...]:
+        """The points of its stroke, if it has one."""
+        return getattr(self, "stroke", ())
 
     @property
     def whole(self) -> Region | None:
@@ -257,6 +270,7 @@ class Remove(_AtObject):
     """These pixels do not belong to the instance at ``pixel``."""
 
     clears: ClassVar[bool] = True
+    clears_one: ClassVar[bool] = True
 
     def constraints(self, shape: tuple[int, int], labels: Labels | None = None) -> Constraints:
         inside = self.region.pixels
@@ -271,6 +285,8 @@ class Accept(_Object):
     It keeps the pixels themselves, not an id or a hash of them: it then
     survives another segmentation, and a file of corrections is enough to learn from.
     """
+
+    accepts: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -319,6 +335,8 @@ class Merge(_Stroke, kind="join"):
 @dataclass(frozen=True)
 class SplitLine(_Stroke, kind="cut"):
     """Along this stroke runs a border between objects."""
+
+    crosses_objects: ClassVar[bool] = True
 
     def objects_in(self, labels: Labels) -> list[int]:
         passed = np.zeros(labels.shape, bool)
@@ -396,8 +414,6 @@ class BetweenPlanes(Correction):
 
     geometry: ClassVar[str] = "MultiPoint"
     between_planes: ClassVar[bool] = True
-    links: ClassVar[bool]
-    """Whether the two objects are one; otherwise they are two."""
     first: Pixel
     second: Pixel
     other: Plane
@@ -437,8 +453,6 @@ class Link(BetweenPlanes):
 class Unlink(BetweenPlanes):
     """Two objects in two planes are two, though they have one number."""
 
-    links: ClassVar[bool] = False
-
 
 KINDS: dict[str, type[Correction]] = {
     kind.kind: kind for kind in (Pick, Add, Remove, Accept, Merge, SplitLine, Split, Draw, Erase, Link, Unlink)
@@ -464,11 +478,10 @@ def _of_its_own(region: Region, shape: tuple[int, int]) -> Constraints:
     pairs = []
     for side in _SIDES:
         beside = inside + side
-        there = (beside >= 0).all(axis=1) & (beside < shape).all(axis=1)
         wanted = keys(beside)
         index = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
-        there &= numbers[index] != wanted
-        pairs.append(np.stack([inside[there], beside[there]], axis=1))
+        outside = (beside >= 0).all(axis=1) & (beside < shape).all(axis=1) & (numbers[index] != wanted)
+        pairs.append(np.stack([inside[outside], beside[outside]], axis=1))
     return Constraints().without_check(must_link=_chain(inside), cannot_link=np.concatenate(pairs), foreground=inside)
 
 

@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.corrections.kinds import BetweenPlanes, Plane
+from napari_grd.corrections.kinds import Correction, Plane
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.region import around
 from napari_grd.corrections.solve import Solved
 
 
 def new_ids(
-    correction: BetweenPlanes, labels: NDArray[np.integer[Any]], holds: Callable[[Plane, int], bool], fresh: int
+    correction: Correction, labels: NDArray[np.integer[Any]], holds: Callable[[Plane, int], bool], fresh: int
 ) -> dict[Plane, dict[int, int]]:
     """Which objects get another id, plane by plane.
 
     Parameters
     ----------
-    correction : BetweenPlanes
-        It fits the labels.
+    correction : Correction
+        A link or unlink that fits the labels.
     labels : integer array, shape (*planes, H, W)
         0 is background.
     holds : callable
@@ -54,16 +54,15 @@ def new_ids(
     first, second = (int(labels[(*plane, *pixel)]) for plane, pixel in correction.places)
     if not first or not second or (first == second) == correction.links:
         return {}
-    between, onward = _planes(correction, labels.shape)
+    between, onward = _planes(*(plane for plane, _ in correction.places), labels.shape)
     if not correction.links:
         return {plane: {first: fresh} for plane in onward if holds(plane, first)}
     free = takewhile(lambda plane: not holds(plane, first), reversed(between))
     changes = {plane: {second: first} for plane in (*free, *onward) if holds(plane, second)}
     met = False
-    for plane in onward:
-        there = holds(plane, first)
-        met = met or (there and plane in changes)
-        if met and there:
+    for plane in (plane for plane in onward if holds(plane, first)):
+        met = met or plane in changes
+        if met:
             changes.setdefault(plane, {})[first] = fresh
     return changes
 
@@ -81,9 +80,8 @@ def rename(plane: PlaneLabels, ids: Mapping[int, int]) -> Solved:
     return solved.finish()
 
 
-def _planes(correction: BetweenPlanes, shape: tuple[int, ...]) -> tuple[list[Plane], list[Plane]]:
+def _planes(start: Plane, end: Plane, shape: tuple[int, ...]) -> tuple[list[Plane], list[Plane]]:
     """The planes between the two, and those from the second onward, both away from the first."""
-    start, end = correction.plane, correction.other
     axis = next(axis for axis, (a, b) in enumerate(zip(start, end, strict=True)) if a != b)
     step = 1 if end[axis] > start[axis] else -1
 

@@ -66,8 +66,8 @@ class PlaneLabels:
         gone = np.setdiff1d(self.labels[y0:y1, x0:x1], labels)
         self.labels[y0:y1, x0:x1] = labels
         for label in gone.tolist():
-            known = self._boxes.get(label)
-            if known is not None and around([known, box]) == box:
+            before = self._boxes.get(label)
+            if before is not None and around([before, box]) == box:
                 del self._boxes[label]
         for label, (v0, u0, v1, u1) in _boxes(labels).items():
             here = (v0 + y0, u0 + x0, v1 + y0, u1 + x0)

@@ -1,7 +1,6 @@
 """Predictions of the planes of an image, for corrections that need the embedding."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,16 +49,14 @@ class PlanePrediction:
         return cls(embedding, foreground)
 
 
-class PredictionSource(Protocol):
-    """Predictions of an image, plane by plane."""
-
-    def of(self, plane: tuple[int, ...]) -> PlanePrediction | None:
-        """The plane at this index of the axes before y and x; None if there is no prediction."""
-
-
 @dataclass(eq=False)
 class Predictions:
-    """PredictionSource that was computed before: predictions by plane.
+    """Predictions of an image, plane by plane.
+
+    Attributes
+    ----------
+    limit : int or None
+        Bytes of embeddings that are kept, and at least one plane: the least recently used ones are dropped.
 
     Examples
     --------
@@ -68,6 +65,7 @@ class Predictions:
     """
 
     _planes: dict[tuple[int, ...], PlanePrediction] = field(default_factory=dict)
+    limit: int | None = None
 
     @classmethod
     def of_prediction(cls, prediction: Prediction) -> "Predictions":
@@ -80,7 +78,17 @@ class Predictions:
         """Take in a prediction of this plane, or of the stack whose planes begin with this index."""
         for index, each in zip(np.ndindex(prediction.plane_shape), prediction.planes(), strict=True):
             self._planes[(*plane, *index)] = PlanePrediction.of(each)
+        size = sum(each.embedding.nbytes for each in list(self._planes.values()))  # another thread may be reading
+        while self.limit is not None and size > self.limit and len(self._planes) > 1:
+            size -= self._planes.pop(next(iter(self._planes))).embedding.nbytes
 
     def of(self, plane: tuple[int, ...]) -> PlanePrediction | None:
-        """The prediction of a plane, if any."""
-        return self._planes.get(tuple(plane))
+        """The plane at this index of the axes before y and x; None if there is no prediction."""
+        prediction = self._planes.get(tuple(plane))
+        if prediction is not None and self.limit is not None:
+            self._planes[tuple(plane)] = self._planes.pop(tuple(plane))  # the most recently used one is last
+        return prediction
+
+    def clear(self) -> None:
+        """Discard all predictions, as the model has changed."""
+        self._planes.clear()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_grd.corrections.kinds import Correction, Remove, SplitLine
+from napari_grd.corrections.kinds import Correction
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.predictions import PlanePrediction
 from napari_grd.corrections.region import Box, around, box_of, extent
@@ -49,11 +49,11 @@ def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int,
     [[1, 0, 5, 0]]
     """
     assert correction.area is not None
-    whole = correction.whole is not None
     result = labels.copy()
     inside = tuple((correction.area.pixels - origin).T)
     anchor = next(((y - origin[0], x - origin[1]) for y, x in correction.pixels), None)
-    if isinstance(correction, Remove):
+    exact = correction.whole is not None or anchor is None
+    if correction.clears_one:
         assert anchor is not None
         number = 0
         result[inside] = np.where(labels[inside] == labels[anchor], 0, labels[inside])
@@ -61,14 +61,13 @@ def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int,
     elif correction.clears:
         number = 0
         result[inside] = 0
-    elif whole or anchor is None:
+    elif exact:
         number = _own(labels, inside) or fresh
         result[inside] = number
     else:
         number = int(labels[anchor]) or fresh
         result[inside] = result[anchor] = number
     fresh += number == fresh
-    exact = whole or anchor is None
     for label in np.unique(labels[labels != result]).tolist():
         if label not in (0, number):
             fresh = _tidy(labels == label, result, label, fresh, specks=number == 0)
@@ -230,17 +229,17 @@ def _is_so(plane: PlaneLabels, correction: Correction, constraints: Constraints)
 
 
 def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
-    """Its constraints; those of a split line depend on the objects it crosses."""
+    """Its constraints, of a split line with the objects that it crosses."""
     shape = plane.labels.shape
-    if not isinstance(correction, SplitLine):
+    if not correction.crosses_objects:
         return correction.constraints(shape)
-    points = np.array(correction.stroke)
+    points = np.array(correction.line)
     low = np.clip(np.floor(points.min(axis=0)).astype(int) - _MARGIN, 0, shape)
     high = np.clip(np.ceil(points.max(axis=0)).astype(int) + _MARGIN + 1, 0, shape)
     if (low >= high).any():
         return Constraints()
     box = _around_objects(plane, (*low.tolist(), *high.tolist()))
-    moved = replace(correction, stroke=tuple((y - box[0], x - box[1]) for y, x in correction.stroke))
+    moved = replace(correction, **{"stroke": points - box[:2]})
     seen = plane.cut_out(box)
     return moved.constraints(seen.shape, seen).cropped((-box[0], -box[1]), (*shape,))
 

@@ -18,11 +18,10 @@ StartLike: TypeAlias = ModelLike | Sequence[ModelLike]
 """A model to fine-tune, its name or file; several of them; or :data:`AUTO`."""
 
 
-def starts_of(model: StartLike, images: Sequence[Any], corrections: Corrections | Sequence[Corrections]) -> list[Model]:
+def starts_of(model: StartLike, images: Sequence[Any], corrections: Sequence[Corrections]) -> list[Model]:
     """The models among which the start of the fine-tuning is chosen."""
     if isinstance(model, str) and model == AUTO:
-        made = [corrections] if isinstance(corrections, Corrections) else list(corrections)
-        return builtin_starts([_channels(image, each) for image, each in zip(images, made, strict=False)])
+        return builtin_starts([_channels(image, made) for image, made in zip(images, corrections, strict=False)])
     several: list[ModelLike] = list(model) if isinstance(model, list | tuple) else [cast(ModelLike, model)]
     if not several:
         raise ConfigError("The list of models to start from is empty.", f"Give a model, or {AUTO!r}.")
@@ -81,10 +80,10 @@ def fitting_starts(models: Sequence[Model], channels: int) -> list[Model]:
     The generalist comes first.
     """
     students = [each for each in models if each.card.kind != "teacher" and each.config.ndim == 2]
-    found = [each for each in students if each.config.in_channels == channels]
+    fitting = [each for each in students if each.config.in_channels == channels]
     if channels > 1:
-        found += [widened(each, channels) for each in students if each.config.in_channels == 1]
-    return generalist_first(found)
+        fitting += [widened(each, channels) for each in students if each.config.in_channels == 1]
+    return generalist_first(fitting)
 
 
 def generalist_first(models: Sequence[Model]) -> list[Model]:

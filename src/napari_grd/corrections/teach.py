@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from napari_grd.config import DistillConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.corrected_planes import check_counts, image_axes
+from napari_grd.corrections.corrected_planes import as_list, check_counts, plane_reader
 from napari_grd.corrections.fine_tune import iter_fine_tune
-from napari_grd.corrections.image import ImageRef
 from napari_grd.data.dataset import TeacherLayout
 from napari_grd.data.inputs import as_image
 from napari_grd.distillation.finish import model_path, so_far_path
 from napari_grd.distillation.prepare import check_images
 from napari_grd.distillation.recipes import check_channels, iter_distill
 from napari_grd.distillation.stages import check_start
-from napari_grd.errors import ConfigError, GrdError
+from napari_grd.errors import ConfigError, naming
 from napari_grd.finetuning.candidate import Improved
 from napari_grd.finetuning.held_out import HeldOut
 from napari_grd.hub import ModelLike, as_model, load_model
@@ -110,11 +109,9 @@ def iter_teach(
     config = config or TeachConfig()
     taught_by = as_teacher(teacher)
     model, config = _tunable(taught_by, config)
-    images = [images] if hasattr(images, "ndim") else list(images)
-    corrections = [corrections] if isinstance(corrections, Corrections) else list(corrections)
-    others = [others] if hasattr(others, "ndim") else list(others)
-    labels = [labels] if hasattr(labels, "ndim") else labels
-    check_counts(images, corrections, images if labels is None else list(labels))
+    images, corrections, others = as_list(images), as_list(corrections), as_list(others)
+    labels = None if labels is None else as_list(labels)
+    check_counts(images, corrections, images if labels is None else labels)
     begun = None if start is None else as_model(start)
     recipe = config.distill
     if begun is not None:
@@ -214,19 +211,12 @@ def _planes(
     """Every image on which the student is distilled, channels first, with its name in messages."""
     channels = model.config.in_channels
     for number, (image, made) in enumerate(zip(images, corrections, strict=True)):
-        name = f"image {number}"
-        try:
+        with naming(f"Image {number}"):
             for plane, pixels in _planes_of(image, made, axes, channels):
-                yield name if not plane else f"{name}, plane {', '.join(map(str, plane))}", pixels
-        except GrdError as error:
-            raise type(error)(f"{name.capitalize()}: {error.problem}", error.remedy) from error
+                yield f"image {number}" + (f", plane {', '.join(map(str, plane))}" if plane else ""), pixels
     for number, image in enumerate(others):
-        name = f"other image {number}"
-        try:
-            pixels = as_image(image, axes, in_channels=channels)
-        except GrdError as error:
-            raise type(error)(f"{name.capitalize()}: {error.problem}", error.remedy) from error
-        yield name, pixels
+        with naming(f"Other image {number}"):
+            yield f"other image {number}", as_image(image, axes, in_channels=channels)
 
 
 def _planes_of(
@@ -234,16 +224,12 @@ def _planes_of(
 ) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
     """The corrected planes of an image and some others, evenly spaced."""
     image = image if hasattr(image, "ndim") else np.asarray(image)
-    found = image_axes(image, made, channels)
-    known = axes or found
-    made.image.merged(ImageRef.of(image, known, hashed=False))
-    place = known.find("c")
-    first = image if place < 0 else np.moveaxis(image, place, -3)
-    leading = list(np.ndindex(*first.shape[: -2 if place < 0 else -3]))
-    chosen = {leading[i] for i in np.linspace(0, len(leading) - 1, min(_PLANES, len(leading))).astype(int)}
+    read = plane_reader(image, made, axes, channels, hashed=False)
+    planes = list(np.ndindex(made.image.shape[:-2]))
+    chosen = {planes[index] for index in np.linspace(0, len(planes) - 1, min(_PLANES, len(planes))).astype(int)}
     corrected = {correction.plane for correction in made}
-    for plane in sorted(chosen | (corrected & set(leading))):
-        pixels = as_image(first[plane], "yx" if place < 0 else "cyx", in_channels=channels)
+    for plane in sorted(chosen | corrected):
+        pixels = read(plane)
         if plane in corrected or np.ptp(pixels) > 0:  # a stack often begins and ends with empty planes
             yield plane, pixels
 

@@ -108,14 +108,20 @@ class CorrectionTool:
         return self.edited.region_at(position.pixel, position.plane) if self.inside(position.pixel) else None
 
 
-class StrokeTool(CorrectionTool):
-    """A line across pieces of one object, or along the border of two; or two clicks."""
+class _StrokeTool(CorrectionTool):
+    """A stroke, or two clicks."""
 
     draws = True
+    second = ""
+    """Asks for the second click."""
 
-    def __init__(self, edited: Editor, kind: type[kinds.Merge] | type[kinds.SplitLine]) -> None:
-        super().__init__(edited)
-        self._kind = kind
+    def of_points(self, points: tuple[Point, ...], plane: Plane) -> Correction | str:
+        """What a stroke means."""
+        raise NotImplementedError
+
+    def of_clicks(self, first: Position, second: Position) -> Correction | str:
+        """What two clicks mean."""
+        return self.of_points((first.point, second.point), second.plane)
 
     def hover(self, position: Position) -> ToolPreview:
         if self.first is None or self.first.plane != position.plane:
@@ -128,30 +134,42 @@ class StrokeTool(CorrectionTool):
             return ""
         if first is None or first.plane != position.plane:
             self.first = position
-            return "Now click the other piece." if self._kind is kinds.Merge else "Now click the other object."
-        if first.pixel == position.pixel:
-            return ""
-        if self._kind is kinds.SplitLine:
-            return kinds.Split(first.pixel, position.pixel, plane=position.plane)
-        return self._unless_one(kinds.Merge((first.point, position.point), plane=position.plane))
+            return self.second
+        return "" if first.pixel == position.pixel else self.of_clicks(first, position)
 
     def stroke(self, places: Sequence[Position]) -> Correction | str:
         self.forget()
         points = thinned([place.point for place in places])
         if len(points) < 2 or not any(self.inside(place.pixel) for place in places):
             return ""
-        made = self._kind(tuple(points), plane=places[0].plane)
-        return self._unless_one(made) if isinstance(made, kinds.Merge) else made
+        return self.of_points(tuple(points), places[0].plane)
 
-    def _unless_one(self, merge: kinds.Merge) -> Correction | str:
-        """A merge that changes nothing is no correction."""
-        plane = self.edited.labels[merge.plane]
-        numbers = np.unique(plane[tuple(merge.passed(plane.shape).T)])
+
+class MergeTool(_StrokeTool):
+    """A line across pieces of one object, or a click on each of two; what changes nothing is no correction."""
+
+    second = "Now click the other piece."
+
+    def of_points(self, points: tuple[Point, ...], plane: Plane) -> Correction | str:
+        merge, labels = kinds.Merge(points, plane=plane), self.edited.labels[plane]
+        numbers = np.unique(labels[tuple(merge.passed(labels.shape).T)])
         if len(numbers) > 1:
             return merge
         if len(numbers) and numbers[0]:
             return f"This is one object already, {int(numbers[0])}: drag from one object into another."
         return "There are no objects here to merge."
+
+
+class SplitTool(_StrokeTool):
+    """A line along the border of two objects, or a click on each of them."""
+
+    second = "Now click the other object."
+
+    def of_points(self, points: tuple[Point, ...], plane: Plane) -> Correction | str:
+        return kinds.SplitLine(points, plane=plane)
+
+    def of_clicks(self, first: Position, second: Position) -> Correction | str:
+        return kinds.Split(first.pixel, second.pixel, plane=second.plane)
 
 
 class AcceptTool(CorrectionTool):
@@ -220,8 +238,8 @@ class PickTool(CorrectionTool):
     def click(self, position: Position) -> Correction | str:
         made = self._removal(position) if position.alt else self._pick(position)
         self.growth = 0.0
-        if isinstance(made, kinds.Remove):
-            self.picked = (position.plane, made.pixel)
+        if not isinstance(made, str) and made.pixels:
+            self.picked = (position.plane, made.pixels[0])
         return made
 
     def forget(self) -> None:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Accept, Correction
+from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.region import Region
 from napari_grd.data.inputs import IGNORED, as_labels
 
 _NEXT_TO = np.ones((3, 3), bool)
@@ -66,28 +67,25 @@ def training_labels(
     >>> training_labels(Corrections(ImageRef((1, 6)), [accepted]), labels, rim=2).tolist()
     [[1, 1, 0, 0, -1, -1]]
     """
-    found = as_labels(labels, corrections.image.plane_shape)
+    segmented = as_labels(labels, corrections.image.plane_shape)
     made = corrections.of_plane(plane)
-    standing = _standing(made)
-    corrected = {
-        number for correction in made if not isinstance(correction, Accept) for number in correction.objects_in(found)
-    } - {0}
-    annotated = np.where(np.isin(found, sorted(corrected)), found, IGNORED)
-    free = int(found.max()) + 1
-    for accepted in standing:
-        number = accepted.region.label_in(found)
+    corrected = {number for each in made if not each.accepts for number in each.objects_in(segmented)} - {0}
+    annotated = np.where(np.isin(segmented, sorted(corrected)), segmented, IGNORED)
+    free = int(segmented.max()) + 1
+    for region in _accepted(made):
+        number = region.label_in(segmented)
         if number <= 0:
             number, free = free, free + 1
-        accepted.region.paint(annotated, number)
+        region.paint(annotated, number)
     objects = annotated > 0
+    background = np.zeros(objects.shape, bool)
     width = _rim(annotated) if rim is None else rim
     if width > 0 and objects.any():
-        around = ndimage.binary_dilation(objects, _NEXT_TO, iterations=width)
-        annotated[around & ~objects & (found == 0)] = 0
+        background |= ndimage.binary_dilation(objects, _NEXT_TO, iterations=width)
     for correction in made:
         if correction.clears and correction.area is not None:
-            erased = correction.area.mask(found.shape)
-            annotated[erased & ~objects & (found == 0)] = 0
+            correction.area.paint(background, True)
+    annotated[background & ~objects & (segmented == 0)] = 0
     return annotated
 
 
@@ -97,11 +95,7 @@ def _rim(annotated: NDArray[np.int64]) -> int:
     return max(_NARROWEST, round(diameter / 6))
 
 
-def _standing(made: Sequence[Correction]) -> list[Accept]:
-    """The acceptances that no later correction took back by touching the object."""
-    return [
-        correction
-        for index, correction in enumerate(made)
-        if isinstance(correction, Accept)
-        if not any(later.touches(correction.region) for later in made[index + 1 :])
-    ]
+def _accepted(made: Sequence[Correction]) -> list[Region]:
+    """The objects that were accepted, and that no later correction touched."""
+    accepted = [(index, each.whole) for index, each in enumerate(made) if each.accepts and each.whole is not None]
+    return [region for index, region in accepted if not any(later.touches(region) for later in made[index + 1 :])]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_grd.corrections.predictions import PlanePrediction, PredictionSource
+from napari_grd.corrections.predictions import PlanePrediction, Predictions
 from napari_grd.errors import LabelError
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.io.label_values import stored_type
@@ -47,7 +47,7 @@ class UncertainObject:
 
 
 def uncertain_objects(
-    labels: Any, predictions: PredictionSource, *, teacher_labels: Any = None, turned: Sequence[Any] = ()
+    labels: Any, predictions: Predictions, *, teacher_labels: Any = None, augmented_labels: Sequence[Any] = ()
 ) -> list[UncertainObject]:
     """All objects, the most uncertain first.
 
@@ -55,11 +55,11 @@ def uncertain_objects(
     ----------
     labels : integer array, shape (*planes, H, W)
         A segmentation, 0 is background.
-    predictions : PredictionSource
+    predictions : Predictions
         Of planes without a prediction the boundary term is left out.
     teacher_labels : integer array, shape of the labels, optional
         Labels by the teacher, or any other model.
-    turned : sequence of integer arrays, shape of the labels
+    augmented_labels : sequence of integer arrays, shape of the labels
         Labels by the model under test-time augmentation, transformed back.
 
     Returns
@@ -75,12 +75,12 @@ def uncertain_objects(
     Notes
     -----
     Each term is between 0 and 1; the score is the probability that at least one indicates an error, were
-    they independent: ``1 - (1 - border) (1 - teacher) (1 - turned)``.
+    they independent: ``1 - (1 - border) (1 - teacher) (1 - augmented)``.
 
     * *border*: the mean affinity, clipped at 0, of the object's pixels with neighbors that are not
       of it. A reliable boundary has low affinities across it.
     * *teacher*: 1 minus the intersection over union with the teacher's best match.
-    * *turned*: 1 minus that with the best match in the turned images, on average.
+    * *augmented*: 1 minus that with the best match under test-time augmentation, on average.
 
     Examples
     --------
@@ -89,52 +89,54 @@ def uncertain_objects(
     UncertainObject(plane=(), id=2, pixel=(0, 3), score=1.0, reason='the other model segments it differently')
     """
     given = np.asarray(labels)
-    others = [np.asarray(other) for other in (*([] if teacher_labels is None else [teacher_labels]), *turned)]
+    others = [np.asarray(other) for other in (*([] if teacher_labels is None else [teacher_labels]), *augmented_labels)]
     for each in (given, *others):
         stored_type(each)
         if each.shape != given.shape:
             raise LabelError(f"Labels have the shapes {given.shape} and {each.shape}.", "Pass those of one image.")
-    found: list[UncertainObject] = []
+    objects: list[UncertainObject] = []
     for plane in np.ndindex(given.shape[:-2]):
         teacher = None if teacher_labels is None else others[0][plane]
-        views = [other[plane] for other in others[len(others) - len(turned) :]]
-        found += _of_plane(plane, given[plane], predictions.of(plane), teacher, views)
-    return sorted(found, key=lambda item: (-item.score, item.plane, item.id))
+        views = [other[plane] for other in others[len(others) - len(augmented_labels) :]]
+        objects += _of_plane(plane, given[plane], predictions.of(plane), teacher, views)
+    return sorted(objects, key=lambda item: (-item.score, item.plane, item.id))
 
 
 def _of_plane(
-    plane: Plane, labels: Labels, predictions: PlanePrediction | None, teacher: Labels | None, turned: Sequence[Labels]
+    plane: Plane,
+    labels: Labels,
+    prediction: PlanePrediction | None,
+    teacher: Labels | None,
+    views: Sequence[Labels],
 ) -> Iterator[UncertainObject]:
     ids, flat = np.unique(labels, return_inverse=True)
     index = flat.reshape(labels.shape)
     parts = {}
-    if predictions is not None:
-        parts["weak boundary"] = _across(index, len(ids), predictions.embedding)
+    if prediction is not None:
+        parts["weak boundary"] = _across(index, len(ids), prediction.embedding)
     if teacher is not None:
         parts["the other model segments it differently"] = _missed(labels, index, [teacher])
-    if turned:
-        parts["it differs under test-time augmentation"] = _missed(labels, index, turned)
+    if views:
+        parts["it differs under test-time augmentation"] = _missed(labels, index, views)
     values = np.stack([np.zeros(len(ids)), *parts.values()])
     scores = 1 - np.prod(1 - values, axis=0)
     depth = ndimage.distance_transform_edt(_inside(index))
     deepest = ndimage.maximum_position(depth, index, range(len(ids)))
     reasons = ["no sign of an error", *parts]
-    for at, label in enumerate(ids.tolist()):
+    for label, (row, column), score, signs in zip(ids.tolist(), deepest, scores, values.T, strict=True):
         if label:
-            row, column = (int(place) for place in deepest[at])
-            reason = reasons[int(values[:, at].argmax())]
-            yield UncertainObject(plane, label, (row, column), float(scores[at]), reason)
+            yield UncertainObject(plane, label, (int(row), int(column)), float(score), reasons[int(signs.argmax())])
 
 
 def _across(index: NDArray[np.int64], count: int, embedding: NDArray[np.float32]) -> Values:
     """Mean affinity of each label's pixels with direct neighbors of another one."""
     total, pairs = np.zeros(count), np.zeros(count)
     for before, affinity in zip(_BEFORE, affinities_channels_last(embedding, _BEFORE), strict=True):
-        here = np.s_[-before[0] :, -before[1] :]
-        there = np.s_[: before[0] or None, : before[1] or None]
-        border = index[here] != index[there]
-        across = np.clip(affinity[here][border], 0, 1)
-        for side in (index[here][border], index[there][border]):
+        later = np.s_[-before[0] :, -before[1] :]
+        earlier = np.s_[: before[0] or None, : before[1] or None]
+        border = index[later] != index[earlier]
+        across = np.clip(affinity[later][border], 0, 1)
+        for side in (index[later][border], index[earlier][border]):
             total += np.bincount(side, across, count)
             pairs += np.bincount(side, minlength=count)
     mean: Values = total / np.maximum(pairs, 1)

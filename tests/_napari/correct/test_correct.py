@@ -337,12 +337,12 @@ def test_views_and_another_model_tell_what_is_doubtful(
         return transformed(labels, *[*VIEWS, (0, False)][len(looked) - 1])
 
     monkeypatch.setattr(jobs, "partition_prediction", found)
-    doubtful.turned.setChecked(True)
+    doubtful.augmented.setChecked(True)
     doubtful.next.click()
     qtbot.waitUntil(lambda: doubtful._running is None, timeout=60_000)
     assert "Object 3: it differs under test-time augmentation" in doubtful.reason.text()
     assert looked == [(96, 112), (112, 96), (96, 112)]
-    doubtful.turned.setChecked(False)
+    doubtful.augmented.setChecked(False)
     doubtful.other.set_name(state_of(viewer).add(tiny, "its teacher"))
     assert not doubtful.reason.text(), "the walk begins anew"
     doubtful.next.click()

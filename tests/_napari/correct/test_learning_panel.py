@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_grd._napari.correct import learning_jobs, teaching_job
+from napari_grd._napari.correct import learning_jobs
 from napari_grd._napari.state import state_of
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig, TeachConfig
 from napari_grd.corrections.kinds import Accept
@@ -188,7 +188,7 @@ def test_corrections_of_images_add_up_and_untouched_ones_are_compared(
 @pytest.fixture
 def teaching(dock: Any, blocks: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The panel with corrected objects, set to teach the teacher (here a small one), with few steps."""
-    monkeypatch.setattr(teaching_job, "TEACHER", "nuclei")
+    monkeypatch.setattr(learning_jobs, "TEACHER", "nuclei")
     accept(dock, blocks, 3)
     part = dock.toolbox.learn
     part.teach_config = TeachConfig(

@@ -80,14 +80,14 @@ class CorrectForm(QWidget):
             named = [candidate for candidate in fitting if _is_named_after(layer, candidate)]
             if fitting and self.image.layer() not in (named or fitting):
                 # The longest of the names in the labels' name: "a 2" for "instances of a 2", not "a".
-                found = max(named, key=lambda layer: len(layer.name)) if named else self._best(fitting)
-                self.image.set_layer(found)
+                image = max(named, key=lambda layer: len(layer.name)) if named else self._best(fitting)
+                self.image.set_layer(image)
         self._image_changed()
 
     def _best(self, fitting: list[Image]) -> Image:
         """The topmost, or of its channels the one of the highest contrast."""
-        group = [one for one in channel_group(self._panel.viewer, fitting[-1]) if one in fitting]
-        return best_channel([Channel(one, None, one.name) for one in group]).layer
+        group = [layer for layer in channel_group(self._panel.viewer, fitting[-1]) if layer in fitting]
+        return best_channel([Channel(layer, None, layer.name) for layer in group]).layer
 
     def _image_changed(self) -> None:
         image = self.image.layer()

@@ -1,6 +1,5 @@
 """Jobs of the Correct widget, run in a worker: open corrections, predict planes, rank objects."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,31 +63,6 @@ class CorrectionRequest:
         return self.config.replace(object_diameter=self.drawn)
 
 
-class PredictionCache:
-    """Predictions of the planes seen last, a :class:`~napari_grd.corrections.predictions.PredictionSource`."""
-
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
-        self._planes: OrderedDict[Plane, PlanePrediction] = OrderedDict()
-
-    def of(self, plane: Plane) -> PlanePrediction | None:
-        """The cached prediction of a plane, if any."""
-        found = self._planes.get(tuple(plane))
-        if found is not None:
-            self._planes.move_to_end(tuple(plane))
-        return found
-
-    def clear(self) -> None:
-        """Discard all predictions, as the model has changed."""
-        self._planes.clear()
-
-    def put(self, plane: Plane, predictions: PlanePrediction) -> None:
-        """Store the prediction of a plane, and drop the least recently used ones beyond the limit."""
-        self._planes[plane] = predictions
-        while len(self._planes) > 1 and sum(one.embedding.nbytes for one in self._planes.values()) > self._most:
-            self._planes.popitem(last=False)
-
-
 @dataclass(eq=False)
 class CorrectionContext:
     """Labels that can be corrected.
@@ -100,10 +74,10 @@ class CorrectionContext:
         As they were.
     journal : Journal
     editor : Editor
-    predictions : PredictionCache
+    predictions : Predictions
     place : CorrectionsFile
         Of the corrections.
-    found : int
+    restored : int
         How many corrections there were, and were made again on the labels.
     """
 
@@ -111,9 +85,9 @@ class CorrectionContext:
     labels: NDArray[np.uint32] = field(repr=False)
     journal: Journal = field(repr=False)
     editor: Editor = field(repr=False)
-    predictions: PredictionCache = field(repr=False)
+    predictions: Predictions = field(repr=False)
     place: CorrectionsFile
-    found: int
+    restored: int
 
 
 def iter_open(
@@ -143,18 +117,18 @@ def iter_open(
     try:
         if added is not None:
             journal.merge(load_corrections(added, ref))
-        predictions = PredictionCache()
-        for plane in journal.corrections.planes:
+        predictions = Predictions(limit=_MOST)
+        for plane in journal.planes:
             yield from iter_predict_plane(request, plane, predictions, get_model)
         editor = Editor(labels, journal, predictions)
     except BaseException:
         journal.close()
         raise
-    return CorrectionContext(request, labels, journal, editor, predictions, place, len(journal.corrections))
+    return CorrectionContext(request, labels, journal, editor, predictions, place, len(journal))
 
 
 def iter_predict_plane(
-    request: CorrectionRequest, plane: Plane, predictions: PredictionCache, get_model: "Callable[[str], Model]"
+    request: CorrectionRequest, plane: Plane, predictions: Predictions, get_model: "Callable[[str], Model]"
 ) -> Job[None]:
     """Ask the network about a plane; no answer without a model.
 
@@ -170,7 +144,7 @@ def iter_predict_plane(
     yield Progress("Reading the image", 0, 1)
     pixels, statistics, config = seen_by(model, request.target, plane, request.config_of(model))
     prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
-    predictions.put(plane, PlanePrediction.of(prediction))
+    predictions.put(plane, prediction)
 
 
 def iter_permanent(
@@ -193,8 +167,8 @@ def iter_permanent(
     if request.model is None:
         raise ConfigError("A live segmentation has a model, and none is chosen.", "Choose the model of Live.")
     yield Progress("Making the live segmentation permanent", 0, 1)
-    known = made_by.get("config")
-    config = SegmentConfig.model_validate(known) if isinstance(known, Mapping) else request.config
+    recorded = made_by.get("config")
+    config = SegmentConfig.model_validate(recorded) if isinstance(recorded, Mapping) else request.config
     config = config.replace(device=request.config.device, threads=request.config.threads)
     source, model = request.target.source, get_model(request.model)
     config = with_anisotropy(config, source.anisotropy)
@@ -238,7 +212,7 @@ class UncertaintyRequest:
         Of the plane.
     predictions : PlanePrediction
         Its prediction by the model.
-    turned : bool
+    augmented : bool
         Whether to use test-time augmentation.
     other : str or None
         Name of a model whose objects are compared.
@@ -248,7 +222,7 @@ class UncertaintyRequest:
     plane: Plane
     labels: NDArray[np.uint32]
     predictions: PlanePrediction
-    turned: bool
+    augmented: bool
     other: str | None
 
 
@@ -269,25 +243,26 @@ def iter_uncertain_objects(
         If a model cannot read the image.
     """
     request, views, other = uncertainty.request, [], None
-    if uncertainty.turned and request.model is not None:
+    if uncertainty.augmented and request.model is not None:
         model = get_model(request.model)
         pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config_of(model))
         for number, view in enumerate(VIEWS):
             yield Progress("Test-time augmentation", number, len(VIEWS))
-            found = yield from _iter_segment(model, transformed(pixels, *view), config, statistics)
-            views.append(transformed_back(found, *view))
+            labels = yield from iter_segment_pixels(model, transformed(pixels, *view), statistics, config)
+            views.append(transformed_back(labels, *view))
     if uncertainty.other is not None:
         yield Progress(f"Segmenting with {uncertainty.other}", 0, 1)
         model = get_model(uncertainty.other)
-        pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config_of(model))
-        other = yield from _iter_segment(model, pixels, config, statistics)
+        seen = seen_by(model, request.target, uncertainty.plane, request.config_of(model))
+        other = yield from iter_segment_pixels(model, *seen)
     return uncertain_objects(
-        uncertainty.labels, Predictions({(): uncertainty.predictions}), teacher_labels=other, turned=views
+        uncertainty.labels, Predictions({(): uncertainty.predictions}), teacher_labels=other, augmented_labels=views
     )
 
 
-def _iter_segment(
-    model: "Model", pixels: NDArray[Any], config: SegmentConfig, statistics: PlaneStatistics
+def iter_segment_pixels(
+    model: "Model", pixels: NDArray[Any], statistics: PlaneStatistics, config: SegmentConfig
 ) -> Job[NDArray[np.uint32]]:
+    """Segment what :func:`seen_by` returns, or the same rotated."""
     prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
     return partition_prediction(prediction, config)

@@ -1,33 +1,36 @@
-"""The job of Learn, run in a worker: fine-tune on the corrections of all open images, show before and after."""
+"""The job of Learn, run in a worker: fine-tune, or teach a teacher, on the corrections of all open images."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd._napari.correct.jobs import read_plane, seen_by
+from napari_grd._napari.correct.jobs import iter_segment_pixels, read_plane, seen_by
 from napari_grd._napari.correct.target import CorrectionTarget, Plane
-from napari_grd._napari.correct.teaching_job import iter_teach_on_layers
 from napari_grd._napari.source import ImageSource
+from napari_grd._napari.threads import leaving_room
 from napari_grd.config import FineTuneConfig, SegmentConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Correction
 from napari_grd.graph.parallel import thread_count
-from napari_grd.hub import ONE_OBJECT, builtin_paths
+from napari_grd.hub import ONE_OBJECT, TEACHER, builtin_paths
 from napari_grd.inference.prediction import partition_prediction
-from napari_grd.inference.segment import iter_predict, iter_segment, predict
+from napari_grd.inference.segment import iter_segment, predict
 from napari_grd.inference.view import resolve_view
-from napari_grd.jobs import Event, Job, Notice, StepMetrics, Stopwatch, relay
+from napari_grd.jobs import Event, Job, Notice, PreviewImages, Stopwatch, relay
 
 if TYPE_CHECKING:
+    from napari_grd.corrections.teach import Taught
     from napari_grd.models.model import Model
 
 SHOWN = "labels"
 """Name of the improved labels among the images of a preview."""
+
+_LEAST_PATCH = 32  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +111,6 @@ class LearningResult:
         The result.
     changed : bool
         Whether it is another than the model before.
-    scores : mapping of str to float
-        On held-out objects, as on the model's card; empty if none could be held out.
     shown : BeforeAfterLabels
         The visible plane.
     untouched : BeforeAfterLabels or None
@@ -120,16 +121,24 @@ class LearningResult:
 
     model: "Model"
     changed: bool
-    scores: Mapping[str, float]
     shown: BeforeAfterLabels
     untouched: BeforeAfterLabels | None
     teacher: "Model | None" = None
 
 
+@dataclass(eq=False)
+class _Planes:
+    """Corrected planes as images of their own, ``(C, H, W)``."""
+
+    images: list[NDArray[Any]] = field(default_factory=list)
+    corrections: list[Corrections] = field(default_factory=list)
+    labels: list[NDArray[np.uint32]] = field(default_factory=list)
+
+
 def iter_learn(
     learning: LearningRequest,
     get_model: "Callable[[str], Model]",
-    finish: Flag | None = None,
+    finish: Flag,
     threads: Callable[[], int] = thread_count,
 ) -> Job[LearningResult]:
     """Fine-tune a copy of a model, or distill one from a teacher that learned; segment the visible plane with both.
@@ -141,7 +150,7 @@ def iter_learn(
     learning : LearningRequest
     get_model : callable
         Gives the model of a name.
-    finish : threading.Event, optional
+    finish : threading.Event
         Once set, the best model so far is the result.
     threads : callable, optional
         How many threads a distillation may use now.
@@ -153,100 +162,127 @@ def iter_learn(
     """
     from napari_grd.corrections.fine_tune import iter_fine_tune  # imports what trains
 
-    first = learning.corrected[0].target
-    shown = read_plane(first, learning.plane)
-    known = None if learning.model is None else get_model(learning.model)
-    starts = [] if learning.teach is not None else _starts(learning, known, len(shown), get_model)
-    images: list[NDArray[Any]] = []
-    corrections: list[Corrections] = []
-    labels: list[NDArray[np.uint32]] = []
-    watch = Stopwatch("Reading the corrected planes", sum(len(layer.labels) for layer in learning.corrected))
-    for layer in learning.corrected:
-        for plane, segmented in layer.labels.items():
-            yield watch.progress(len(images))
-            image = read_plane(layer.target, plane)
-            if len(image) != len(shown):
-                note = f"{layer.target.layer.name!r} has {len(image)} channels instead of {len(shown)} and is left out."
-                yield Notice(note, category=None)
-                continue
-            images.append(image)
-            corrections.append(_of_plane(layer.corrections, plane, segmented.shape))
-            labels.append(segmented)
+    target, view = learning.corrected[0].target, learning.view
+    shown = read_plane(target, learning.plane)
+    chosen = None if learning.model is None else get_model(learning.model)
+    starts = [] if learning.teach is not None else _starts(learning, chosen, len(shown), get_model)
+    planes = yield from _iter_read(learning.corrected, len(shown))
     others = [np.asarray(source.read(0, plane)) for source, plane in learning.untouched]
-    size = learning.view.object_diameter
-    diameter: float | Literal["auto"] = "auto" if size is None else size
-    config = learning.config.replace(object_diameter=diameter)
-    scores: dict[str, float] = {}
+    diameter: float | Literal["auto"] = "auto" if view.object_diameter is None else view.object_diameter
+    # Compiling for another runtime takes longer than it saves. A model for these images carries their size.
+    plain = SegmentConfig(
+        runtime="torch",
+        device=view.device,
+        threads=view.threads,
+        object_diameter=diameter if learning.config.mode == "keep" else "auto",
+    )
 
     def improved(model: "Model") -> dict[str, NDArray[np.uint32]]:
         return {SHOWN: partition_prediction(predict(model, shown, plain, axes="cyx"))}
 
-    def noted(event: Event) -> Event:
-        if isinstance(event, StepMetrics) and event.kind == "held-out":
-            scores.update(event.values)
-        return event
-
-    # Compiling for another runtime takes longer than it saves. A model for these images carries their size.
-    plain = SegmentConfig(
-        runtime="torch",
-        device=learning.view.device,
-        threads=learning.view.threads,
-        object_diameter=diameter if config.mode == "keep" else "auto",
-    )
     teacher = None
     if learning.teach is not None:
         teach = learning.teach.replace(fine_tune=learning.teach.fine_tune.replace(object_diameter=diameter))
-        taught = yield from relay(
-            iter_teach_on_layers(known, images, corrections, labels, teach, learning.more, get_model, threads, finish),
-            noted,
-        )
+        begun = chosen if chosen is not None and chosen.card.kind == "teacher" else get_model(TEACHER)
+        job = _iter_teach(begun, planes, teach, learning.more, finish)
+        taught = yield from relay(leaving_room(job, threads), _without_previews)
         # Stopped before there was a student, the best so far is the teacher.
         tuned, changed = taught.student or taught.teacher, taught.tuned
         teacher = taught.teacher if taught.student is not None else None
     else:
-        job = iter_fine_tune(
+        tuned = yield from iter_fine_tune(
             starts,
-            images,
-            corrections,
-            labels,
-            config,
+            planes.images,
+            planes.corrections,
+            planes.labels,
+            learning.config.replace(object_diameter=diameter),
             axes="cyx",
             others=others,
             improved=improved,
-            finish=None if finish is None else finish.is_set,
+            finish=finish.is_set,
         )
-        tuned = yield from relay(job, noted)
-        changed = known is None or tuned is not known
+        changed = tuned is not chosen
     before: NDArray[np.uint32] = np.zeros(shown.shape[1:], np.uint32)
-    if known is not None:
-        pixels, statistics, view = seen_by(known, first, learning.plane, learning.view)
-        prediction = yield from iter_predict(known, pixels, view, axes="cyx", intensity_range=statistics)
-        before = partition_prediction(prediction, view)
+    if chosen is not None:
+        before = yield from iter_segment_pixels(chosen, *seen_by(chosen, target, learning.plane, view))
     after = (yield from iter_segment(tuned, shown, plain, axes="cyx")) if changed else before
     untouched = None
     if others and changed:
         old = np.zeros(others[0].shape[1:], np.uint32)
-        if known is not None:
-            view = resolve_view(learning.untouched[0][0], known.config, plain).config
-            old = yield from iter_segment(known, others[0], view, axes="cyx")
+        if chosen is not None:
+            resolved = resolve_view(learning.untouched[0][0], chosen.config, plain).config
+            old = yield from iter_segment(chosen, others[0], resolved, axes="cyx")
         untouched = BeforeAfterLabels(old, (yield from iter_segment(tuned, others[0], plain, axes="cyx")))
-    return LearningResult(tuned, changed, scores, BeforeAfterLabels(before, after), untouched, teacher)
+    return LearningResult(tuned, changed, BeforeAfterLabels(before, after), untouched, teacher)
+
+
+def _iter_read(corrected: Sequence[CorrectedLayer], channels: int) -> Job[_Planes]:
+    """The corrected planes of all layers that have so many channels."""
+    planes = _Planes()
+    watch = Stopwatch("Reading the corrected planes", sum(len(layer.labels) for layer in corrected))
+    for layer in corrected:
+        for plane, labels in layer.labels.items():
+            yield watch.progress(len(planes.images))
+            image = read_plane(layer.target, plane)
+            if len(image) != channels:
+                note = f"{layer.target.layer.name!r} has {len(image)} channels instead of {channels} and is left out."
+                yield Notice(note, category=None)
+                continue
+            made = [replace(correction, plane=()) for correction in layer.corrections if correction.plane == plane]
+            planes.images.append(image)
+            planes.corrections.append(Corrections(ImageRef(labels.shape), made))
+            planes.labels.append(labels)
+    return planes
+
+
+def _iter_teach(
+    teacher: "Model", planes: _Planes, config: TeachConfig, more: Sequence[Callable[[], NDArray[Any]]], finish: Flag
+) -> "Job[Taught]":
+    """Teach a teacher and distill a student, also on the planes that ``more`` reads, but for empty ones."""
+    from napari_grd.corrections.teach import iter_teach  # imports what trains
+    from napari_grd.finetuning.channels import widened
+    from napari_grd.models.networks import entry
+
+    channels = len(planes.images[0])
+    if teacher.config.in_channels == 1 < channels:
+        teacher = widened(teacher, channels)
+    others: list[NDArray[Any]] = []
+    watch = Stopwatch("Reading images", len(more))
+    for number, read in enumerate(more):
+        yield watch.progress(number)
+        image = np.asarray(read())
+        if np.ptp(image) > 0:
+            others.append(image)
+    stride = entry(config.distill.network.name).stride
+    smallest = min(min(image.shape[1:]) for image in [*planes.images, *others]) // stride * stride
+    patch = max(_LEAST_PATCH, min(config.distill.patch, smallest))
+    return (
+        yield from iter_teach(
+            teacher,
+            planes.images,
+            planes.corrections,
+            planes.labels,
+            config.replace(distill=config.distill.replace(patch=patch)),
+            axes="cyx",
+            others=others,
+            finish=finish.is_set,
+        )
+    )
+
+
+def _without_previews(event: Event) -> Event | None:
+    return None if isinstance(event, PreviewImages) else event  # of validation images, not of the visible plane
 
 
 def _starts(
-    learning: LearningRequest, known: "Model | None", channels: int, get_model: "Callable[[str], Model]"
+    learning: LearningRequest, chosen: "Model | None", channels: int, get_model: "Callable[[str], Model]"
 ) -> "list[Model]":
     # What the chosen model knows can be kept by that model only.
-    if known is not None and (not learning.best_start or learning.config.mode == "keep"):
-        return [known]
+    if chosen is not None and (not learning.best_start or learning.config.mode == "keep"):
+        return [chosen]
     from napari_grd.corrections.starts import fitting_starts, generalist_first  # imports what trains
 
     fit = fitting_starts(
         [get_model(name) for name in builtin_paths() if name not in (learning.model, *ONE_OBJECT)], channels
     )
-    return generalist_first(fit if known is None else [known, *fit])
-
-
-def _of_plane(corrections: Sequence[Correction], plane: Plane, shape: tuple[int, ...]) -> Corrections:
-    """Those of one plane, as an image of its own."""
-    return Corrections(ImageRef(shape), [replace(one, plane=()) for one in corrections if one.plane == plane])
+    return generalist_first(fit if chosen is None else [chosen, *fit])

@@ -5,12 +5,11 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from napari.layers import Labels
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from napari.layers import Labels, Layer
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QPushButton, QWidget
 
 from napari_grd._napari.correct.learning_jobs import (
     SHOWN,
-    BeforeAfterLabels,
     CorrectedLayer,
     LearningRequest,
     LearningResult,
@@ -20,15 +19,15 @@ from napari_grd._napari.correct.open_images import planes_without_corrections, u
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.job_bar import JobBar
-from napari_grd._napari.outputs import output_options, provenance
-from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.outputs import add_unselected, output_options, provenance
+from napari_grd._napari.panel import Panel, button, row, stack, wrapped
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.threads import threads_beside
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.config import FineTuneConfig, TeachConfig
-from napari_grd.jobs import Event, PreviewImages
+from napari_grd.jobs import Event, PreviewImages, StepMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +89,7 @@ class LearningPanel(QWidget):
         self._layers: dict[str, list[Labels]] = {}
         self._earlier: dict[Labels, CorrectedLayer] = {}
         self._compared: list[tuple[ImageSource, Plane]] = []
+        self._scores: Mapping[str, float] = {}  # on held-out objects; empty if none could be held out
         self._preview: Labels | None = None
         self.mode = QComboBox()
         self.mode.addItems([*_MODES, _TEACH])
@@ -102,8 +102,7 @@ class LearningPanel(QWidget):
         self.start = button("Learn", _TIP, self._start)
         self.mode.currentTextChanged.connect(lambda _text: self.describe())
         self.bar = JobBar("Stop; the best model so far is shown.")
-        self.scores = QLabel()
-        self.scores.setWordWrap(True)
+        self.scores = wrapped()
         self.scores.setToolTip(
             "On corrected objects, each segmented by a model that has not learned from it, before and after."
         )
@@ -112,38 +111,29 @@ class LearningPanel(QWidget):
         group = QButtonGroup(self)
         self.keep = button("Keep", "Use the fine-tuned model from now on, here and in Live.", self._keep)
         self.revert = button("Revert", "Continue with the model as it was.", self._revert)
-        first, second = QHBoxLayout(), QHBoxLayout()
         for view in self._views.values():
             group.addButton(view)
-            first.addWidget(view)
-        for part in (self.keep, self.revert):
-            second.addWidget(part)
         self.choice = QWidget()
-        inner = QVBoxLayout(self.choice)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.addWidget(self.scores)
-        inner.addLayout(first)
-        inner.addLayout(second)
-        row = QHBoxLayout()
-        row.addWidget(self.start, 1)
-        row.addWidget(self.save)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        choices = QHBoxLayout()
-        choices.addWidget(self.mode, 1)
-        choices.addWidget(self.best)
-        column.addLayout(choices)
-        column.addLayout(row)
-        column.addWidget(self.bar)
-        column.addWidget(self.choice)
+        stack(
+            self.choice,
+            self.scores,
+            row(*self._views.values(), stretch=(0, 0)),
+            row(self.keep, self.revert, stretch=(0, 0)),
+        )
+        stack(
+            self,
+            row(self.mode, self.best, stretch=(1, 0)),
+            row(self.start, self.save, stretch=(1, 0)),
+            self.bar,
+            self.choice,
+        )
         self.choice.hide()
         self.save.hide()
 
     def set_session(self, session: Session | None) -> None:
         """Use another session, or none. The corrections of the one before are learned from, too."""
         if self._running is not None:
-            self._running.silence()
-            self._running.stop()
+            self._running.drop()
             self._running = None
         self.bar.finish()
         self._forget()
@@ -209,8 +199,8 @@ class LearningPanel(QWidget):
             teach if self._teaching else None,
             planes_without_corrections(corrected, untouched) if self._teaching else (),
         )
-        state = self._panel.state
-        finish = Flag()
+        self._scores = {}
+        state, finish = self._panel.state, _Finish()
         self._running = run_job(
             lambda: iter_learn(learning, state.get, finish, lambda: threads_beside(state.live, request.config.threads)),
             on_event=self._show_event,
@@ -219,16 +209,17 @@ class LearningPanel(QWidget):
             on_stopped=self._end,
         )
         self._panel.track(self._running)
-        self.bar.start(_Finishing(finish))
+        self.bar.start(finish)
         self.describe()
 
     def _show_event(self, event: "Event") -> None:
         self.bar.show_event(event)
+        if isinstance(event, StepMetrics) and event.kind == "held-out":
+            self._scores = event.values
         if isinstance(event, PreviewImages) and SHOWN in event.images and self._session is not None:
             labels = event.images[SHOWN]
             if self._preview is None or self._preview not in self._panel.viewer.layers:
-                plane = self._session.target.current_plane(self._panel.viewer)
-                self._preview = self._layer("learning", labels, plane, {})
+                self._preview = self._outline("learning", self._session.layer, labels)
             else:
                 self._preview.data = labels.reshape(self._preview.data.shape)
 
@@ -249,49 +240,35 @@ class LearningPanel(QWidget):
         if self._session is None or not learned.changed:
             return
         self._learned = learned
-        self.scores.setText(_table(learned.scores, "The teacher, on" if learned.teacher is not None else "On"))
-        self._show(learned)
+        self.scores.setText(_table(self._scores, "The teacher, on" if learned.teacher is not None else "On"))
+        made_by = provenance(learned.model)
+        for name in _SIDES:
+            labels = getattr(learned.shown, name)
+            self._layers[name] = [self._outline(f"{name} learning", self._session.layer, labels, made_by)]
+            if learned.untouched is not None:
+                layer, labels = self._compared[0][0].layer, getattr(learned.untouched, name)
+                self._layers[name].append(self._outline(f"{name} learning", layer, labels, made_by))
+        self._views["after"].setChecked(True)
+        self._toggle("after")
         self.choice.show()
         self.describe()
 
-    def _show(self, learned: LearningResult) -> None:
-        """Both results beside the corrected labels, which stay as they are."""
-        made_by = provenance(learned.model)
-        plane = self._session.target.current_plane(self._panel.viewer) if self._session is not None else ()
-        for name in _SIDES:
-            layer = self._layer(f"{name} learning", getattr(learned.shown, name), plane, made_by)
-            self._layers[name] = [layer]
-        if learned.untouched is not None:
-            self._show_untouched(learned.untouched, made_by)
-        self._views["after"].setChecked(True)
-        self._toggle("after")
-
-    def _layer(self, what: str, labels: "NDArray[np.uint32]", plane: Plane, made_by: "Mapping[str, Any]") -> Labels:
-        """A layer of outlines over a plane of the corrected labels."""
+    def _outline(
+        self, what: str, over: Layer, labels: "NDArray[np.uint32]", made_by: "Mapping[str, Any] | None" = None
+    ) -> Labels:
+        """Add outlines over the visible plane of the corrected labels, or over the image that is compared."""
         assert self._session is not None
-        target = self._session.target
-        options = output_options(target.layer, start=target.lift(_ZERO, plane).tolist(), made_by=made_by or None)
-        data = labels.reshape((1,) * (target.layer.ndim - 2) + labels.shape)
-        return self._added(Labels(data, name=f"{what} of {target.layer.name}", **options))
-
-    def _show_untouched(self, labels: BeforeAfterLabels, made_by: "Mapping[str, Any]") -> None:
-        """Both results on an image that was not corrected."""
-        source, plane = self._compared[0]
-        axes = (*source.plane_axes, *source.spatial_axes)
-        for name in _SIDES:
-            found = getattr(labels, name)
-            options = output_options(source.layer, axes=axes, start=(*plane, 0, 0), made_by=made_by)
-            data = found.reshape((1,) * len(plane) + found.shape)
-            self._layers[name].append(
-                self._added(Labels(data, name=f"{name} learning of {source.layer.name}", **options))
-            )
-
-    def _added(self, layer: Labels) -> Labels:
-        layers = self._panel.viewer.layers
-        active = layers.selection.active
+        if over is self._session.layer:
+            target = self._session.target
+            axes, start = range(over.ndim), target.lift(_ZERO, target.current_plane(self._panel.viewer)).tolist()
+        else:
+            source, plane = self._compared[0]
+            axes, start = (*source.plane_axes, *source.spatial_axes), (*plane, 0, 0)
+        options = output_options(over, axes=axes, start=start, made_by=made_by)
+        data = labels.reshape((1,) * (len(start) - 2) + labels.shape)
+        layer = Labels(data, name=f"{what} of {over.name}", **options)
         layer.contour = 2
-        layers.append(layer)
-        layers.selection.active = active
+        add_unselected(self._panel.viewer.layers, layer)
         return layer
 
     def _view(self, name: str) -> QPushButton:
@@ -336,15 +313,10 @@ class LearningPanel(QWidget):
             self._panel.viewer.layers.remove(layer)
 
 
-class _Finishing:
-    """Stop of a job that ends by itself, with the best so far."""
+class _Finish(Flag):
+    """Stops a job that ends by itself, with the best so far."""
 
-    def __init__(self, finish: Flag) -> None:
-        self._finish = finish
-
-    def stop(self) -> None:
-        """End at the next step."""
-        self._finish.set()
+    stop = Flag.set
 
 
 def _frozen(session: Session) -> CorrectedLayer:

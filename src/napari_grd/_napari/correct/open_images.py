@@ -28,7 +28,7 @@ def untouched_images(viewer: "napari.viewer.Viewer", corrected: Sequence[Correct
     """Open images without corrections that have as many channels as the first corrected one."""
     first = corrected[0].target.source
     used = {channel.layer for channel in first.channels} | {layer.target.source.layer for layer in corrected}
-    found: list[ImageSource] = []
+    sources: list[ImageSource] = []
     # Other stains of a corrected image are not images of the same kind.
     for layer in corrected:
         used.update(channel_group(viewer, layer.target.source.layer))
@@ -38,8 +38,8 @@ def untouched_images(viewer: "napari.viewer.Viewer", corrected: Sequence[Correct
         chosen = _like(first, viewer, layer)
         if chosen is None or layer.rgb != first.layer.rgb:
             continue
-        found.append(ImageSource(layer, chosen))
-    return found
+        sources.append(ImageSource(layer, chosen))
+    return sources
 
 
 def _like(first: ImageSource, viewer: "napari.viewer.Viewer", layer: Image) -> tuple[Channel, ...] | None:
@@ -47,24 +47,25 @@ def _like(first: ImageSource, viewer: "napari.viewer.Viewer", layer: Image) -> t
     if first.channel_axis is None:
         return default_channels(viewer, layer, len(first.channels)) if channel_axis(layer) is None else None
     choices = {channel.index: channel for channel in channel_choices(viewer, layer)}
-    found = [choices.get(channel.index) for channel in first.channels]
-    return tuple(channel for channel in found if channel is not None) if None not in found else None
+    same = tuple(choices[channel.index] for channel in first.channels if channel.index in choices)
+    return same if len(same) == len(first.channels) else None
 
 
 def planes_without_corrections(
     corrected: Sequence[CorrectedLayer], untouched: Sequence[ImageSource]
 ) -> list[ReadPlane]:
     """Planes of all these images, a few of each, evenly spaced."""
-    found: list[ReadPlane] = []
+    reads: list[ReadPlane] = []
     for layer in corrected:
         target = layer.target
-        found += [partial(read_plane, target, at) for at in _spread(target.shape[:-2]) if at not in layer.labels]
+        planes = (plane for plane in _spread(target.shape[:-2]) if plane not in layer.labels)
+        reads += [partial(read_plane, target, plane) for plane in planes]
     for source in untouched[:_MOST_IMAGES]:
-        found += [partial(source.read, 0, at) for at in _spread(source.plane_shape)]
-    return found
+        reads += [partial(source.read, 0, plane) for plane in _spread(source.plane_shape)]
+    return reads
 
 
 def _spread(shape: Sequence[int]) -> Iterator[Plane]:
     count = math.prod(shape)
     for number in np.linspace(0, count - 1, min(_MOST_PLANES, count)).astype(int):
-        yield tuple(int(at) for at in np.unravel_index(number, tuple(shape)))
+        yield tuple(int(index) for index in np.unravel_index(number, tuple(shape)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_grd._napari.correct.target import CorrectionTarget, Plane
 from napari_grd._napari.correct.tool_texts import KINDS
-from napari_grd._napari.outputs import output_options
+from napari_grd._napari.outputs import add_unselected, output_options
 from napari_grd.corrections.kinds import Correction
 from napari_grd.corrections.region import Region, polygons
 from napari_grd.corrections.tools import ToolPreview
@@ -44,12 +44,6 @@ class _Overlay:
             self._viewer.layers.remove(self.layer)
         self.layer = None
 
-    def _add(self, layer: Any, index: int) -> None:
-        layers, active = self._viewer.layers, self._viewer.layers.selection.active
-        self.layer = layer
-        layers.insert(index, layer)
-        layers.selection.active = active
-
 
 class PreviewLayer(_Overlay):
     """A layer of lines above all others, present while a tool is active.
@@ -78,8 +72,9 @@ class PreviewLayer(_Overlay):
             return
         if not self.present:
             empty = np.zeros((0, 2, self._target.layer.ndim))
-            layer = Vectors(empty, name=self._name, vector_style="line", **output_options(self._target.layer))
-            self._add(layer, len(self._viewer.layers))
+            options = output_options(self._target.layer)
+            self.layer = Vectors(empty, name=self._name, vector_style="line", **options)
+            add_unselected(self._viewer.layers, self.layer)
         lifted = self._target.lift(lines, plane)
         lifted[:, 1, list(self._target.plane_axes)] = 0  # steps stay in the plane
         self.layer.data = lifted
@@ -102,9 +97,9 @@ class CorrectionsLayer(_Overlay):
         if not self.present:
             name, options = f"corrections of {self._target.layer.name}", output_options(self._target.layer)
             self._ids: list[str] = []
-            layer = Shapes(None, ndim=self._target.layer.ndim, name=name, **options)
-            self._add(layer, self._viewer.layers.index(self._target.layer) + 1)
-            layer.editable = False
+            self.layer = Shapes(None, ndim=self._target.layer.ndim, name=name, **options)
+            add_unselected(self._viewer.layers, self.layer, self._viewer.layers.index(self._target.layer) + 1)
+            self.layer.editable = False
         gone = {row for row, id_ in enumerate(self._ids) if id_ not in wanted}
         if gone:
             self.layer.selected_data = gone
@@ -126,7 +121,7 @@ class CorrectionsLayer(_Overlay):
         """A stroke, points, or the outer ring of the largest part of a region, as coordinates of the layer."""
         if correction.area is not None:
             return self._target.lift(_smooth_ring(correction.area), correction.plane)
-        points = [(correction.plane, point) for point in getattr(correction, "stroke", ())] or correction.places
+        points = [(correction.plane, point) for point in correction.line] or correction.places
         return np.array([self._target.lift(np.array(point, float), plane) for plane, point in points])
 
 

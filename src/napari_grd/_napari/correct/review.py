@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_grd.corrections.uncertainty import UncertainObject
 
 _APPEARS = 12  # an object's diameter, at least, is this part of the view
-_TURNED = (
+_AUGMENTED = (
     "Test-time augmentation: segment this plane rotated and mirrored too. Objects that differ are uncertain. Finds more"
     " errors; takes three more forward passes."
 )
@@ -58,30 +58,29 @@ class ReviewPanel(QWidget):
         self._mark: PreviewLayer | None = None
         self._marked: tuple[Plane, UncertainObject] | None = None
         self.next = button(f"Next uncertain object  {NEXT_KEY}", _TIP, self.go_on)
-        self.turned = QCheckBox("Test-time augmentation")
-        self.turned.setToolTip(_TURNED)
-        self.turned.toggled.connect(self._restart)
+        self.augmented = QCheckBox("Test-time augmentation")
+        self.augmented.setToolTip(_AUGMENTED)
+        self.augmented.toggled.connect(self._restart)
         self.other = ModelCombo(panel, _OTHER, none="no other model")
         self.other.changed.connect(self._restart)
         self.reason = wrapped()
         self.reason.hide()
         form = QFormLayout()
         form.addRow("Compare with", self.other)
-        stack(self, self.next, self.turned, form, self.reason)
+        stack(self, self.next, self.augmented, form, self.reason)
 
     def set_session(self, session: Session | None) -> None:
         """Review other labels, or none."""
         self._session = session
         self._restart()
         self._mark = None if session is None else PreviewLayer(self._viewer, session.target, _NAME)
-        self.turned.setEnabled(session is not None and session.context.request.model is not None)
+        self.augmented.setEnabled(session is not None and session.context.request.model is not None)
 
     def _restart(self, *_: Any) -> None:
         """Rank the objects again at the next press."""
         self._unmark()
         if self._running is not None:
-            self._running.silence()
-            self._running.stop()
+            self._running.drop()
         self._running, self._left, self._of = None, [], None
         self.next.setEnabled(True)
         self._tell("")
@@ -99,12 +98,12 @@ class ReviewPanel(QWidget):
         if self._of == (plane, predictions):
             self._show_next()
             return
-        labels, request = session.editor.labels[plane].copy(), session.context.request
-        question = UncertaintyRequest(request, plane, labels, predictions, self.turned.isChecked(), self.other.name())
+        labels, augmented, other = session.editor.labels[plane].copy(), self.augmented.isChecked(), self.other.name()
+        request = UncertaintyRequest(session.context.request, plane, labels, predictions, augmented, other)
         self._of = (plane, predictions)
         self.next.setEnabled(False)
         self._running = run_job(
-            partial(jobs.iter_uncertain_objects, question, self._panel.state.get),
+            partial(jobs.iter_uncertain_objects, request, self._panel.state.get),
             on_event=self._say_stage,
             on_done=self._answered,
             on_error=self._failed,

@@ -11,7 +11,6 @@ from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.outputs import made_by
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Accept
 from napari_grd.corrections.tools import fill_encircled, painted_corrections
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class Session:
 
     def stands(self, correction: "Correction") -> bool:
         """Whether a correction still describes the labels: all but acceptances of objects that have changed since."""
-        return not isinstance(correction, Accept) or correction.id in self.editor.accepted(correction.plane)
+        return not correction.accepts or correction.id in self.editor.accepted(correction.plane)
 
     @property
     def teaches(self) -> bool:

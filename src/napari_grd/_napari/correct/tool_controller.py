@@ -11,15 +11,16 @@ from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_texts import TEXTS, Tool
 from napari_grd._napari.viewport import displayed_axes
-from napari_grd.corrections.kinds import Correction, Merge, SplitLine
+from napari_grd.corrections.kinds import Correction
 from napari_grd.corrections.tools import (
     BACKGROUND_NUMBER,
     AcceptTool,
     CorrectionTool,
     LinkTool,
+    MergeTool,
     PickTool,
     Position,
-    StrokeTool,
+    SplitTool,
     ToolPreview,
 )
 
@@ -66,8 +67,8 @@ class ToolController:
         self._pick = PickTool(session.editor)
         self._tools: dict[Tool, CorrectionTool] = {
             Tool.PICK: self._pick,
-            Tool.MERGE: StrokeTool(session.editor, Merge),
-            Tool.SPLIT: StrokeTool(session.editor, SplitLine),
+            Tool.MERGE: MergeTool(session.editor),
+            Tool.SPLIT: SplitTool(session.editor),
             Tool.ACCEPT: AcceptTool(session.editor),
             Tool.LINK: LinkTool(session.editor),
         }
@@ -91,7 +92,7 @@ class ToolController:
             (viewer.mouse_move_callbacks, self._moved),
             (viewer.mouse_drag_callbacks, self._pressed),
             (viewer.mouse_drag_callbacks, self._begin_drawing),
-            (viewer.mouse_wheel_callbacks, self._turned),
+            (viewer.mouse_wheel_callbacks, self._scrolled),
         )
         for callbacks, callback in self._callbacks:
             callbacks.append(callback)
@@ -105,7 +106,7 @@ class ToolController:
         self.tool = tool
         if tool is not Tool.NAVIGATE:
             self._viewer.layers.selection.active = self._layer
-        self._set_mode(TEXTS[tool].mode)
+        self._set("mode", TEXTS[tool].mode)
         self._use(self._tools.get(tool))
         self._given = "no"
         if tool is Tool.DRAW:  # go on with the picked object, or begin a new one
@@ -122,9 +123,13 @@ class ToolController:
         """Paint with a number from now on."""
         if number == BACKGROUND_NUMBER != self._layer.selected_label:
             self._selected = int(self._layer.selected_label)
+        self._set("selected_label", number)
+
+    def _set(self, name: str, value: Any) -> None:
+        """Set the mode or number of the layer, which means nothing by the user."""
         self._taking = True
         try:
-            self._layer.selected_label = number
+            setattr(self._layer, name, value)
         finally:
             self._taking = False
 
@@ -209,17 +214,10 @@ class ToolController:
         else:
             self.preview.clear()
 
-    def _set_mode(self, mode: str) -> None:
-        self._taking = True
-        try:
-            self._layer.mode = mode
-        finally:
-            self._taking = False
-
     def _hold(self, _layer: Any) -> Iterator[None]:
         """While the key is held, the mouse moves the camera with any tool."""
         for held in (True, False):
-            self._set_mode("pan_zoom" if held else TEXTS[self.tool].mode)
+            self._set("mode", "pan_zoom" if held else TEXTS[self.tool].mode)
             self._held = held
             self._hold_camera()
             if held:
@@ -281,7 +279,7 @@ class ToolController:
         if self._active is not None and self._at is not None and self._is_on():
             self.preview.show(self._active.hover(self._at), self._at.plane, TEXTS[self.tool].color)
 
-    def _turned(self, _viewer: Any, event: Any) -> None:
+    def _scrolled(self, _viewer: Any, event: Any) -> None:
         if self._active is None or event.modifiers or not self._is_on():
             return
         self._at = self._place(event)

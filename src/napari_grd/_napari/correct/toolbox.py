@@ -30,7 +30,7 @@ from napari_grd._napari.correct.tool_controller import ToolController
 from napari_grd._napari.correct.tool_texts import KINDS, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
 from napari_grd._napari.panel import Panel, button, heading, row, stack, wrapped
 from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, save_corrections
-from napari_grd.corrections.kinds import Accept, Correction, Draw
+from napari_grd.corrections.kinds import Correction
 from napari_grd.corrections.loading import load_corrections
 from napari_grd.errors import GrdError
 
@@ -102,20 +102,21 @@ class HistoryRow(QWidget):
             Of the plane that is seen.
         """
         corrections = session.corrections
-        for which, about, word, keys in (
+        for step, correction, word, keys in (
             (self.undo, corrections.undoable, "Undo", "Ctrl+Z"),
             (self.redo, corrections.redoable, "Redo", "Ctrl+Shift+Z"),
         ):
-            which.setEnabled(about is not None)
-            which.setToolTip(
-                f"There is nothing to {word.lower()}."
-                if about is None
-                else f"{word} {KINDS[about.kind].noun}{_where(about)}  ({keys})"
-            )
+            step.setEnabled(correction is not None)
+            tip = f"There is nothing to {word.lower()}."
+            if correction is not None:
+                plane = ", ".join(map(str, correction.plane))
+                where = f" in plane {plane}" if plane else ""
+                tip = f"{word} {KINDS[correction.kind].noun}{where}  ({keys})"
+            step.setToolTip(tip)
         where = " in this plane" if len(session.target.shape) > 2 else ""
         self.verified.setText(f"{verified} of {objects} verified{where}" if objects else "")
         self.verified.setToolTip("Objects of this plane that were accepted and have not changed since.")
-        counts = Counter(KINDS[made.kind].legend for made in corrections if not isinstance(made, Accept))
+        counts = Counter(KINDS[made.kind].legend for made in corrections)
         # Objects, as above, and not how often they were accepted.
         counts[KINDS["accept"].legend] = sum(len(session.accepted(plane)) for plane in corrections.planes)
         colors = {text.legend: text.color for text in KINDS.values()}
@@ -126,10 +127,6 @@ class HistoryRow(QWidget):
         ]
         self.legend.show_parts(parts, " &nbsp; ")
         self.legend.setVisible(bool(parts))
-
-
-def _where(about: Correction) -> str:
-    return f" in plane {', '.join(str(index) for index in about.plane)}" if about.plane else ""
 
 
 _FILTER = f"Corrections (*{SUFFIX})"
@@ -198,7 +195,7 @@ class Toolbox(QWidget):
         self._viewer = panel.viewer
         self.session: Session | None = None
         self.controller: ToolController | None = None
-        self._record: CorrectionsLayer | None = None
+        self._layer: CorrectionsLayer | None = None
         self.tools = ToolButtons(self._choose)
         self.hint = wrapped()
         self.fill = QCheckBox("Fill what is encircled")
@@ -220,7 +217,7 @@ class Toolbox(QWidget):
     def open(self, context: CorrectionContext) -> None:
         """Begin with labels."""
         self.session = Session(self._viewer, context, self.apply, self.fill.isChecked)
-        self._record = CorrectionsLayer(self._viewer, self.session.target)
+        self._layer = CorrectionsLayer(self._viewer, self.session.target)
         self._viewer.layers.selection.active = self.session.layer
         self.controller = ToolController(
             self._viewer,
@@ -243,29 +240,34 @@ class Toolbox(QWidget):
 
     def close(self) -> None:
         """End with these labels; they stay as they are."""
-        if self.session is not None:
-            self.session.take_painted()
-        controller, session, record = self.controller, self.session, self._record
-        self.controller = self.session = self._record = None
+        session, controller, layer = self.session, self.controller, self._layer
+        if session is None or controller is None or layer is None:
+            return
+        session.take_painted()
+        self.session = self.controller = self._layer = None
         self._later.stop()
         self.learn.set_session(None)
         self.review.set_session(None)
-        if controller is not None:
-            controller.stop()
-        if record is not None:
-            record.remove()
-        if session is not None:
-            session.close()
+        controller.stop()
+        layer.remove()
+        session.close()
+
+    @property
+    def _opened(self) -> Session:
+        """The session, for what is called only between :meth:`open` and :meth:`close`."""
+        assert self.session is not None
+        return self.session
 
     def apply(self, corrections: list[Correction]) -> None:
         """Make corrections, as one for undo, and show what came of them."""
-        session = self.session
-        if session is None or not self._act(lambda: session.editor.apply_group(corrections)):
+        editor = self._opened.editor
+        if not self._act(lambda: editor.apply_group(corrections)):
             return
         self._panel.say("")
-        drawn = [correction for correction in corrections if isinstance(correction, Draw)]
+        drawn = [(made.area, made.plane) for made in corrections if made.draws and made.area is not None]
         if drawn and self.controller is not None:
-            number = session.editor.object_at(drawn[-1].region.runs[0][:2], drawn[-1].plane)
+            region, plane = drawn[-1]
+            number = editor.object_at(region.runs[0][:2], plane)
             if number:
                 self.controller.drawn(number)
         self._on_corrected()
@@ -279,9 +281,7 @@ class Toolbox(QWidget):
         self._step(undo=False)
 
     def _step(self, *, undo: bool) -> None:
-        session = self.session
-        if session is None:
-            return
+        session = self._opened
         session.take_painted()
         changes = self._act(session.editor.undo if undo else session.editor.redo)
         if changes:
@@ -289,13 +289,11 @@ class Toolbox(QWidget):
 
     def _act(self, act: "Callable[[], tuple[Change, ...]]") -> "tuple[Change, ...]":
         """Let the editor do something, and show what changed."""
-        if self.session is None:
-            return ()
         changes = self._try(act)
         if changes is None:
-            self.session.show_all()  # a part of it may have been done
+            self._opened.show_all()  # a part of it may have been done
             return ()
-        self.session.show(changes)
+        self._opened.show(changes)
         self._changed()
         return changes
 
@@ -307,13 +305,13 @@ class Toolbox(QWidget):
     def describe(self) -> None:
         """Bring counts, legend, buttons and the layer of corrections up to date."""
         session = self.session
-        if session is None or self._record is None:
+        if session is None or self._layer is None:
             return
         session.mark()
         plane = session.target.current_plane(self._viewer)
         objects = int(np.count_nonzero(np.unique(session.editor.labels[plane])))
         self.steps.show_state(session, len(session.accepted(plane)), objects)
-        self._record.show(filter(session.stands, session.corrections))
+        self._layer.show(filter(session.stands, session.corrections))
         self.learn.describe()
         self.review.describe()
 
@@ -341,18 +339,14 @@ class Toolbox(QWidget):
         self._later.start()
 
     def _save(self, path: Path) -> None:
-        session = self.session
-        if session is None:
-            return
+        session = self._opened
         session.take_painted()
         if self._try(lambda: save_corrections(session.corrections, path)) is not None:
             self._panel.say(f"Saved as {path}")
 
     def load(self, path: Path) -> None:
         """Add the corrections of a file, and show how many."""
-        session = self.session
-        if session is None:
-            return
+        session = self._opened
         session.take_painted()
         before = len(session.corrections)
         if self._try(lambda: session.merge(load_corrections(path, session.corrections.image))) is not None:

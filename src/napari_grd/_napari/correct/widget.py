@@ -101,6 +101,11 @@ class CorrectWidget(Panel):
         self._running = None
         self.bar.finish()
 
+    def _drop_job(self) -> None:
+        if self._running is not None:
+            self._running.drop()
+            self._free()
+
     def add_file(self, path: "Path", target: "CorrectionTarget") -> None:
         """Add the corrections of a file to the labels that they are of; opens the tools for these.
 
@@ -191,8 +196,8 @@ class CorrectWidget(Panel):
         self.start.setToolTip("Close the tools. Labels and corrections stay as they are.")
         if context.journal.dropped:
             self.say(context.journal.dropped, "warning")
-        elif context.found:
-            self.say(f"Corrections restored: {context.found}. Undo removes them one by one.")
+        elif context.restored:
+            self.say(f"Corrections restored: {context.restored}. Undo removes them one by one.")
         self._requested.clear()
         self._predict_plane()
 
@@ -214,22 +219,12 @@ class CorrectWidget(Panel):
         drawn, request = session.drawn_diameter, session.context.request
         if drawn is None or (request.drawn and 1 / _OTHER_SIZE < drawn / request.drawn < _OTHER_SIZE):
             return
-        if self._running is not None:  # a prediction at another size
-            self._running.silence()
-            self._running.stop()
-            self._free()
-        session.context.request = replace(request, drawn=drawn)
-        self._show_about(session.context.request)
-        session.context.predictions.clear()
-        self._requested.clear()
-        self._predict_plane()
+        self._drop_job()  # a prediction at another size
+        self._predict_anew(session.context, replace(request, drawn=drawn))
 
     def end(self) -> None:
         """Put the tools away; what was corrected stays."""
-        if self._running is not None:
-            self._running.silence()
-            self._running.stop()
-            self._free()
+        self._drop_job()
         self.toolbox.hide()
         self.about.hide()
         self.form.show()
@@ -253,6 +248,14 @@ class CorrectWidget(Panel):
         make = partial(jobs.iter_predict_plane, context.request, plane, context.predictions, self.state.get)
         self._run(make, self._answered, self._predict_plane)
 
+    def _predict_anew(self, context: CorrectionContext, request: CorrectionRequest) -> None:
+        """Go on with another model, or at another size."""
+        context.request = request
+        self._show_about(request)
+        context.predictions.clear()
+        self._requested.clear()
+        self._predict_plane()
+
     def _answered(self, _none: Any) -> None:
         if self.toolbox.controller is not None:
             self.toolbox.controller.renew()
@@ -263,11 +266,7 @@ class CorrectWidget(Panel):
         self.form.model.set_name(name)
         session = self.toolbox.session
         if session is not None:
-            session.context.request = replace(session.context.request, model=name)
-            self._show_about(session.context.request)
-            session.context.predictions.clear()
-            self._requested.clear()
-            self._predict_plane()
+            self._predict_anew(session.context, replace(session.context.request, model=name))
         self.say(f"{name} is fine-tuned and used from now on, in Live too. Save it with Save model as….")
 
     def _plane_changed(self, _event: Any = None) -> None:

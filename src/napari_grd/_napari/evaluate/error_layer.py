@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_grd._napari.object_table.labels_layer import finest
+from napari_grd._napari.outputs import add_unselected, output_options
 from napari_grd._napari.outputs import made_by as known
-from napari_grd._napari.outputs import output_options
 from napari_grd.metrics.errors import ErrorKind
 
 # A palette that is safe for color-blind readers (Okabe and Ito).
@@ -59,9 +59,7 @@ def show_errors(
     features = {"index": [int(kind) for kind in _COLORS], "kind": [kind.name.lower() for kind in _COLORS]}
     colormap = DirectLabelColormap(color_dict=colors)
     made = Labels(picture, name=name, colormap=colormap, features=features, opacity=_OPACITY, **options)
-    active = viewer.layers.selection.active
-    viewer.layers.insert(max(viewer.layers.index(one) for one in (layer, reference)) + 1, made)
-    viewer.layers.selection.active = active
+    add_unselected(viewer.layers, made, max(viewer.layers.index(one) for one in (layer, reference)) + 1)
     return made
 
 
