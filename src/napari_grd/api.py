@@ -30,13 +30,13 @@ from napari_grd.config import (
 from napari_grd.corrections.apply import iter_segment_corrected as iter_segment
 from napari_grd.corrections.before_after import BeforeAfter, before_after
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.files import save_corrections
 from napari_grd.corrections.fine_tune import fine_tune, iter_fine_tune
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import (
     Accept,
     Add,
-    Correction,
     Draw,
     Erase,
     Link,

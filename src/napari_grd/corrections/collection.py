@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import Correction
 from napari_grd.errors import CorrectionError
 
 _TICK = timedelta(microseconds=1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.region import Box, around, box_of
+from napari_grd.corrections.region import BBox, around, box_of
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.merging import condensed, remaining
 from napari_grd.graph.pairs import Ids, distinct, keys
@@ -40,7 +40,7 @@ class ConstraintHistory:
         """All that counts."""
         return Constraints.union([gesture.constraints for part in self.parts for gesture in part.gestures])
 
-    def near(self, box: Box) -> Constraints:
+    def near(self, box: BBox) -> Constraints:
         """Those of the gestures that name a pixel near a box, whole, but each pair and pixel as often as it takes."""
         return Constraints.union([self.parts[index].constraints for index in self._meeting(box)])
 
@@ -71,7 +71,7 @@ class ConstraintHistory:
             (*(self.parts[index] for index in stays), *new), np.concatenate([self._boxes[stays], boxes])
         )
 
-    def _meeting(self, box: Box) -> list[int]:
+    def _meeting(self, box: BBox) -> list[int]:
         y0, x0, y1, x1 = box
         boxes = self._boxes
         meets = (boxes[:, 0] < y1) & (boxes[:, 2] > y0) & (boxes[:, 1] < x1) & (boxes[:, 3] > x0)
@@ -120,7 +120,7 @@ class ConstraintHistory:
             taken |= self._naming(around([part.box for part in chain]), pixels, skip=taken | linked)
         return sorted(taken | linked)
 
-    def _naming(self, box: Box, pixels: Ids, skip: Set[int] = frozenset()) -> set[int]:
+    def _naming(self, box: BBox, pixels: Ids, skip: Set[int] = frozenset()) -> set[int]:
         unknown = [index for index in self._meeting(box) if index not in skip]
         return {index for index in unknown if _meet(self.parts[index].named, pixels)}
 
@@ -176,7 +176,7 @@ class _Part:
         return keys(self.constraints.cannot_link)
 
     @cached_property
-    def box(self) -> Box:
+    def box(self) -> BBox:
         """Around them."""
         return box_of(self.constraints.named)
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import Correction, Plane
 from napari_grd.corrections.links import new_ids, rename
 from napari_grd.corrections.plane import PlaneLabels, grown, part_like, picked
 from napari_grd.corrections.predictions import Predictions

@@ -5,6 +5,8 @@ of pixel (y, x) is [x + 0.5, y + 0.5]. QuPath uses the same convention.
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.corrections.collection import Corrections, Entry
+from napari_grd.corrections.correction import MAX_POINTS, Correction
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import KINDS, MAX_POINTS, Correction
+from napari_grd.corrections.kinds import KINDS
 from napari_grd.corrections.region import MAX_SIDE, Region, fill, polygons
 from napari_grd.errors import CorrectionError, OutputError, naming
 from napari_grd.io.atomic import atomic_path
@@ -30,6 +33,8 @@ MAX_CORRECTIONS = 200_000
 
 _REMEDY = "Compare it with docs/corrections.md, or ask for the original file."
 _PARTS = ("properties", "geometry")
+_PROPERTIES: dict[str, Callable[[Any], Any]] = {"pixel": lambda yx: list(yx[::-1]), "growth": float, "other": list}
+"""What is written beside the geometry, pixels as x, y."""
 
 
 def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
@@ -57,11 +62,9 @@ def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
         properties["changed"] = entry.changed.isoformat()
     if correction.author is not None:
         properties["author"] = correction.author
-    if correction.area is not None and correction.pixels:
-        properties["pixel"] = list(correction.pixels[0][::-1])
-    for name, convert in (("growth", float), ("other", list)):
-        if name in vars(correction):
-            properties[name] = convert(vars(correction)[name])
+    for name, convert in _PROPERTIES.items():
+        if (value := vars(correction).get(name)) is not None:
+            properties[name] = convert(value)
     geometry = _geometry(correction)
     if correction.plane:
         geometry["plane"] = {"c": -1, "z": 0, "t": 0} | dict(zip(image.axes, correction.plane, strict=False))
@@ -100,16 +103,15 @@ def from_feature(feature: Any, image: ImageRef, *, counts: bool = True, order: i
         values["stroke"] = (_positions(geometry, MAX_POINTS) - 0.5)[:, ::-1].tolist()
     elif kind.geometry == "MultiPoint":
         values["first"], values["second"] = np.floor(_positions(geometry, 2)[:, ::-1]).astype(np.int64).tolist()
-        if kind.between_planes:
-            values["other"] = _of_type(list, properties.get("other"), "'other'")
     else:
         values["region"] = _region(geometry, image.plane_shape)
-        if "pixel" in properties:
-            values["pixel"] = _of_type(list, properties["pixel"], "'pixel'")[::-1]
-        elif kind.__dataclass_fields__["pixel"].default is not None:
-            raise CorrectionError("it has no 'pixel'.", _REMEDY)
-        if "growth" in kind.__dataclass_fields__ and "growth" in properties:
-            values["growth"] = properties["growth"]
+    for field in fields(kind):
+        if field.name in _PROPERTIES and field.name in properties:
+            values[field.name] = value = properties[field.name]
+            if field.name != "growth":
+                values[field.name] = _PROPERTIES[field.name](_of_type(list, value, repr(field.name)))
+        elif field.name in _PROPERTIES and field.default is MISSING:
+            raise CorrectionError(f"it has no {field.name!r}.", _REMEDY)
     return Entry(kind(**values), counts, parse_time(properties, "changed", time))
 
 

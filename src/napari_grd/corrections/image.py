@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.region import MAX_SIDE
 from napari_grd.data.fingerprint import image_key
 from napari_grd.errors import CorrectionError

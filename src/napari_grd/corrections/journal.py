@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from napari_grd.corrections.collection import Corrections, Entry
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.files import (
     JOURNAL_SUFFIX,
     MAX_BYTES,
@@ -21,7 +22,6 @@ from napari_grd.corrections.files import (
     to_json,
 )
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import Correction
 from napari_grd.corrections.lines import LineFile
 from napari_grd.corrections.loading import recovered
 from napari_grd.io.leftovers import flush_folder

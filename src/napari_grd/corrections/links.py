@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.corrections.kinds import Correction, Plane
+from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.region import around
 from napari_grd.corrections.solve import Solved
@@ -54,7 +54,7 @@ def new_ids(
     first, second = (int(labels[(*plane, *pixel)]) for plane, pixel in correction.places)
     if not first or not second or (first == second) == correction.links:
         return {}
-    between, onward = _planes(*(plane for plane, _ in correction.places), labels.shape)
+    between, onward = _planes(correction.plane, correction.places[-1][0], labels.shape)
     if not correction.links:
         return {plane: {first: fresh} for plane in onward if holds(plane, first)}
     free = takewhile(lambda plane: not holds(plane, first), reversed(between))

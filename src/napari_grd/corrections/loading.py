@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_grd.corrections.collection import Corrections, Entry
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.files import (
     JOURNAL_SUFFIX,
     SUFFIX,
@@ -15,7 +16,6 @@ from napari_grd.corrections.files import (
     read_limited,
 )
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import Correction
 from napari_grd.errors import CorrectionError, naming
 
 

@@ -8,9 +8,9 @@ from scipy import ndimage
 
 from napari_grd.compiled import compiled
 from napari_grd.corrections.constraint_history import ConstraintHistory
-from napari_grd.corrections.kinds import Plane
+from napari_grd.corrections.correction import Plane
 from napari_grd.corrections.predictions import PlanePrediction
-from napari_grd.corrections.region import Box, Region, around
+from napari_grd.corrections.region import BBox, Region, around
 from napari_grd.graph.region_growing import instance_at
 
 Labels = NDArray[np.uint32]
@@ -45,7 +45,7 @@ class PlaneLabels:
         self.accepted: dict[str, int] | None = None
         self._boxes = _boxes(labels)
 
-    def box(self, label: int) -> Box | None:
+    def box(self, label: int) -> BBox | None:
         """A box that holds the whole object; None if there is none."""
         return self._boxes.get(label)
 
@@ -54,12 +54,12 @@ class PlaneLabels:
         box = self.box(label)  # which may be left of one that is gone
         return box is not None and bool((self.cut_out(box) == label).any())
 
-    def cut_out(self, box: Box) -> Labels:
+    def cut_out(self, box: BBox) -> Labels:
         """A copy of a part."""
         y0, x0, y1, x1 = box
         return self.labels[y0:y1, x0:x1].copy()
 
-    def write(self, box: Box, labels: Labels) -> None:
+    def write(self, box: BBox, labels: Labels) -> None:
         """Change a part."""
         y0, x0, y1, x1 = box
         self.accepted = None
@@ -92,7 +92,7 @@ class PlaneLabels:
         return Region.from_mask(mask, box[:2]) if mask.any() else None
 
 
-def _boxes(labels: Labels) -> dict[int, Box]:
+def _boxes(labels: Labels) -> dict[int, BBox]:
     return {int(label): (int(b[0]), int(b[1]), int(b[2]), int(b[3])) for label, b in _find(labels).items()}
 
 

@@ -22,11 +22,11 @@ MAX_RUNS = 1 << 21
 """Runs of one region: every other pixel of a plane of 2048 x 2048."""
 
 Run = tuple[int, int, int]
-Box = tuple[int, int, int, int]
+BBox = tuple[int, int, int, int]
 """First row and column, and those behind the last: y0, x0, y1, x1."""
 
 
-def box_of(pixels: NDArray[np.int64]) -> Box:
+def box_of(pixels: NDArray[np.int64]) -> BBox:
     """The box around pixels ``(N, 2)``, at least one.
 
     Examples
@@ -38,7 +38,7 @@ def box_of(pixels: NDArray[np.int64]) -> Box:
     return y0, x0, y1 + 1, x1 + 1
 
 
-def around(boxes: Iterable[Box]) -> Box:
+def around(boxes: Iterable[BBox]) -> BBox:
     """The box around boxes, at least one.
 
     Examples
@@ -50,7 +50,7 @@ def around(boxes: Iterable[Box]) -> Box:
     return min(y0), min(x0), max(y1), max(x1)
 
 
-def extent(mask: NDArray[np.bool_]) -> Box:
+def extent(mask: NDArray[np.bool_]) -> BBox:
     """The box around the true pixels of a mask; an empty one if there are none."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else (0, 0, 0, 0)
@@ -154,7 +154,7 @@ class Region:
         return sum(length for _, _, length in self.runs)
 
     @cached_property
-    def box(self) -> Box:
+    def box(self) -> BBox:
         """The box around the pixels."""
         return (
             self.runs[0][0],

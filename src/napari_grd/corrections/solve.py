@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.predictions import PlanePrediction
-from napari_grd.corrections.region import Box, around, box_of, extent
+from napari_grd.corrections.region import BBox, around, box_of, extent
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.resolve import reach, resolve
 
@@ -146,11 +146,11 @@ class Solved:
 
     def __init__(self, plane: PlaneLabels) -> None:
         self.plane = plane
-        self.box: Box = (0, 0, 0, 0)
+        self.box: BBox = (0, 0, 0, 0)
         self.before = self.after = plane.labels[:0, :0]
         self._earlier = self._history = plane.history
 
-    def write(self, box: Box, labels: Labels) -> None:
+    def write(self, box: BBox, labels: Labels) -> None:
         """Change a part of the plane, and keep what was there before."""
         whole = around([box, self.box]) if self.before.size else box
         before = self.plane.cut_out(whole)
@@ -244,13 +244,13 @@ def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
     return moved.constraints(seen.shape, seen).cropped((-box[0], -box[1]), (*shape,))
 
 
-def _around_objects(plane: PlaneLabels, box: Box) -> Box:
+def _around_objects(plane: PlaneLabels, box: BBox) -> BBox:
     y0, x0, y1, x1 = box
     boxes = (plane.box(label) for label in np.unique(plane.labels[y0:y1, x0:x1]).tolist())
     return around([box, *(each for each in boxes if each is not None)])
 
 
-def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[Box, Constraints]:
+def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[BBox, Constraints]:
     """A box around all that could change, and the constraints in it."""
     height, width = plane.labels.shape
     labels, pixels = np.unique(plane.labels[tuple(touched.T)]).astype(np.int64), touched[:0]
@@ -288,7 +288,7 @@ def _violated(labels: Labels, given: Constraints) -> NDArray[np.int64]:
     )
 
 
-def _embedding(prediction: PlanePrediction | None, box: Box) -> NDArray[np.float32]:
+def _embedding(prediction: PlanePrediction | None, box: BBox) -> NDArray[np.float32]:
     y0, x0, y1, x1 = box
     if prediction is None:
         return np.ones((y1 - y0, x1 - x0, 1), np.float32)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.corrections import kinds
+from napari_grd.corrections.correction import Correction, Pixel, Plane, Point
 from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.kinds import Correction, Pixel, Plane, Point
 from napari_grd.corrections.region import Region, extent
 
 
@@ -353,12 +353,13 @@ def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: 
         changed = changed & ~empty
     new = np.where(new == BACKGROUND_NUMBER, 0, new)
     after = np.where(after == BACKGROUND_NUMBER, 0, after)
-    for number in np.unique(old[changed & (new == 0)]).tolist():
-        erased = Region.from_mask(changed & (new == 0) & (old == number), (y0, x0))
-        corrections.append(kinds.Erase(erased, _pixel_of(before, after, number), plane=plane))
-    for number in np.unique(new[changed & (new != 0)]).tolist():
-        drawn = Region.from_mask(changed & (new == number), (y0, x0))
-        corrections.append(kinds.Draw(drawn, _pixel_of(before, after, number), plane=plane))
+    for kind, numbers, painted in (
+        (kinds.Erase, old, changed & (new == 0)),
+        (kinds.Draw, new, changed & (new != 0)),
+    ):
+        for number in np.unique(numbers[painted]).tolist():
+            region = Region.from_mask(painted & (numbers == number), (y0, x0))
+            corrections.append(kind(region, _pixel_of(before, after, number), plane=plane))
     return corrections
 
 

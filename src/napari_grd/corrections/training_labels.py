@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.region import Region
 from napari_grd.data.inputs import IGNORED, as_labels
 

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_grd.corrections.correction import Labels, Plane
 from napari_grd.corrections.predictions import PlanePrediction, Predictions
 from napari_grd.errors import LabelError
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.io.label_values import stored_type
 from napari_grd.teaching.confidence import agreement
 
-Plane = tuple[int, ...]
-Labels = NDArray[np.integer[Any]]
 Values = NDArray[np.float64]
 
 _BEFORE = ((-1, 0), (0, -1))

@@ -10,10 +10,11 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_grd._napari.correct.storage import CorrectionsFile, corrections_file, reference
-from napari_grd._napari.correct.target import CorrectionTarget, Plane
+from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
 from napari_grd.config import SegmentConfig
+from napari_grd.corrections.correction import Plane
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.journal import Journal, open_journal
 from napari_grd.corrections.loading import load_corrections

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd._napari.correct.jobs import iter_segment_pixels, read_plane, seen_by
-from napari_grd._napari.correct.target import CorrectionTarget, Plane
+from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.threads import leaving_room
 from napari_grd.config import FineTuneConfig, SegmentConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.image import ImageRef
-from napari_grd.corrections.kinds import Correction
 from napari_grd.graph.parallel import thread_count
 from napari_grd.hub import ONE_OBJECT, TEACHER, builtin_paths
 from napari_grd.inference.prediction import partition_prediction

@@ -1,6 +1,6 @@
 """Learn: fine-tune a model on corrected objects, show improved labels meanwhile, keep or revert."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +17,6 @@ from napari_grd._napari.correct.learning_jobs import (
 )
 from napari_grd._napari.correct.open_images import planes_without_corrections, untouched_images
 from napari_grd._napari.correct.session import Session
-from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import add_unselected, output_options, provenance
 from napari_grd._napari.panel import Panel, button, row, stack, wrapped
@@ -27,6 +26,7 @@ from napari_grd._napari.source import ImageSource
 from napari_grd._napari.threads import threads_beside
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.config import FineTuneConfig, TeachConfig
+from napari_grd.corrections.correction import Plane
 from napari_grd.jobs import Event, PreviewImages, StepMetrics
 
 if TYPE_CHECKING:
@@ -260,7 +260,8 @@ class LearningPanel(QWidget):
         assert self._session is not None
         if over is self._session.layer:
             target = self._session.target
-            axes, start = range(over.ndim), target.lift(_ZERO, target.current_plane(self._panel.viewer)).tolist()
+            axes: Sequence[int] = range(over.ndim)
+            start: Sequence[float] = target.lift(_ZERO, target.current_plane(self._panel.viewer)).tolist()
         else:
             source, plane = self._compared[0]
             axes, start = (*source.plane_axes, *source.spatial_axes), (*plane, 0, 0)

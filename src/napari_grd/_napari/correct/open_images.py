@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from napari_grd._napari.best_channel import channel_group, default_channels
 from napari_grd._napari.correct.jobs import read_plane
 from napari_grd._napari.correct.learning_jobs import CorrectedLayer
-from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.source import Channel, ImageSource, channel_axis, channel_choices, image_layers
+from napari_grd.corrections.correction import Plane
 
 if TYPE_CHECKING:
     import napari.viewer

@@ -7,10 +7,10 @@ import numpy as np
 from napari.layers import Shapes, Vectors
 from numpy.typing import NDArray
 
-from napari_grd._napari.correct.target import CorrectionTarget, Plane
+from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.correct.tool_texts import KINDS
 from napari_grd._napari.outputs import add_unselected, output_options
-from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.region import Region, polygons
 from napari_grd.corrections.tools import ToolPreview
 

@@ -18,7 +18,7 @@ from napari_grd.corrections.tools import ToolPreview
 from napari_grd.jobs import Event, Progress
 
 if TYPE_CHECKING:
-    from napari_grd._napari.correct.target import Plane
+    from napari_grd.corrections.correction import Plane
     from napari_grd.corrections.uncertainty import UncertainObject
 
 _APPEARS = 12  # an object's diameter, at least, is this part of the view

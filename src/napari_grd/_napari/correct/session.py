@@ -8,16 +8,16 @@ import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_grd._napari.correct.jobs import CorrectionContext
-from napari_grd._napari.correct.target import Plane
 from napari_grd._napari.outputs import made_by
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.correction import Plane
 from napari_grd.corrections.tools import fill_encircled, painted_corrections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from napari_grd.corrections.correction import Correction
     from napari_grd.corrections.editor import Change
-    from napari_grd.corrections.kinds import Correction
 
 
 class Session:

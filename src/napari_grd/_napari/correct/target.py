@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from napari_grd._napari.files.calibrated import layer_calibration
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.source import Channel, ImageSource
+from napari_grd.corrections.correction import Plane, Point
 from napari_grd.errors import GrdError, LabelError
-
-Plane = tuple[int, ...]
-Point = tuple[float, float]
 
 _AXES = {0: "yx", 1: "zyx", 2: "tzyx"}
 _REMEDY = "Choose the labels and the image they were made of."

@@ -11,7 +11,7 @@ from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_texts import TEXTS, Tool
 from napari_grd._napari.viewport import displayed_axes
-from napari_grd.corrections.kinds import Correction
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.tools import (
     BACKGROUND_NUMBER,
     AcceptTool,

@@ -29,8 +29,8 @@ from napari_grd._napari.correct.storage import CorrectionsFile
 from napari_grd._napari.correct.tool_controller import ToolController
 from napari_grd._napari.correct.tool_texts import KINDS, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
 from napari_grd._napari.panel import Panel, button, heading, row, stack, wrapped
+from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, save_corrections
-from napari_grd.corrections.kinds import Correction
 from napari_grd.corrections.loading import load_corrections
 from napari_grd.errors import GrdError
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     import napari.viewer
 
-    from napari_grd._napari.correct.target import CorrectionTarget, Plane
+    from napari_grd._napari.correct.target import CorrectionTarget
+    from napari_grd.corrections.correction import Plane
     from napari_grd.jobs import Job
 
 _START, _DRAW, _DONE = "Correct these labels", "Draw objects", "Done"
