@@ -80,14 +80,14 @@ def timings(model: grd.Model, folder: Path, rounds: int) -> None:
         for number in range(rounds + 1):
             for gesture in gestures(rng, known):
                 old = editor.labels.copy()
-                said = gesture.constraints(labels.shape, old).pixels
+                named = gesture.constraints(labels.shape, old).pixels
                 start = time.perf_counter()
                 editor.apply(gesture)
                 took = 1000 * (time.perf_counter() - start)
                 if number:  # the first round compiles
                     times[gesture.kind].append(took)
-                touched = np.isin(old, np.setdiff1d(old[tuple(said.T)], 0))
-                touched[tuple(said.T)] = True
+                touched = np.isin(old, np.setdiff1d(old[tuple(named.T)], 0))
+                touched[tuple(named.T)] = True
                 outside[gesture.kind] += int(((old != editor.labels) & ~touched).sum())
                 start = time.perf_counter()
                 editor.undo()
@@ -131,8 +131,8 @@ def simulated(model: grd.Model, data: Dataset, limit: int) -> None:
     print(table([*header, "each", "made", "of no use"], rows, 3))
 
 
-def doubtful(model: grd.Model, data: Dataset, limit: int) -> None:
-    """How often doubtful objects are wrong."""
+def uncertain(model: grd.Model, data: Dataset, limit: int) -> None:
+    """How often uncertain objects are wrong."""
     rows = []
     found: dict[str, list[tuple[float, bool]]] = {"border": [], "border and turned images": []}
     for image, reference in data.train[:: max(1, len(data.train) // limit)]:
@@ -143,15 +143,15 @@ def doubtful(model: grd.Model, data: Dataset, limit: int) -> None:
         sizes = np.bincount(labels.reshape(-1))
         right = set(match_objects(reference=truth, labels=labels, iou=0.75).pairs[:, 0].tolist())
         for name, each in (("border", []), ("border and turned images", views)):
-            for doubt in uncertain_objects(labels, Predictions.of_prediction(prediction), augmented_labels=each):
-                if sizes[doubt.id] >= data.min_size:
-                    found[name].append((doubt.score, doubt.id not in right))
+            for candidate in uncertain_objects(labels, Predictions.of_prediction(prediction), augmented_labels=each):
+                if sizes[candidate.id] >= data.min_size:
+                    found[name].append((candidate.score, candidate.id not in right))
     for name, each in found.items():
         each.sort(key=lambda pair: -pair[0])
         wrong = np.array([bad for _, bad in each])
         tenth = len(wrong) // 10
         rows.append([name, len(wrong), wrong.mean(), wrong[:tenth].mean(), wrong[-len(wrong) // 2 :].mean()])
-    print(table(["score", "objects", "wrong", "of the most doubtful tenth", "of the more certain half"], rows, 3))
+    print(table(["score", "objects", "wrong", "of the most uncertain tenth", "of the more certain half"], rows, 3))
 
 
 def main(
@@ -169,7 +169,7 @@ def main(
     print()
     simulated(student, nuclei, limit)
     print()
-    doubtful(student, nuclei, limit)
+    uncertain(student, nuclei, limit)
 
 
 if __name__ == "__main__":

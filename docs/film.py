@@ -3,7 +3,7 @@
     GRD_DATA=... python tests/with_display.py python docs/film.py
 
 Two nuclei that the student took for one are cut along the border that people drew, right ones are accepted, and the
-next doubtful one is looked for. Writes ``docs/images/correcting.gif``.
+next uncertain one is shown. Writes ``docs/images/correcting.gif``.
 """
 
 import argparse

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.plane import PlaneLabels
-from napari_grd.corrections.region import around
 from napari_grd.corrections.solve import Solved
 
 
@@ -69,8 +68,7 @@ def new_ids(
 
 def rename(plane: PlaneLabels, ids: Mapping[int, int]) -> Solved:
     """Give objects of a plane, which is changed in place, other ids, all at once."""
-    boxes = [each for each in map(plane.box, ids) if each is not None]
-    box = around(boxes) if boxes else (0, 0, 0, 0)
+    box = plane.box_around(ids)
     before = plane.cut_out(box)
     after = before.copy()
     for old, new in ids.items():

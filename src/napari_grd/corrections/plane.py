@@ -1,5 +1,7 @@
 """One plane of labels with its constraints and a bounding box per object, and what a click in it would pick."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numba import types
 from numba.typed import Dict
@@ -48,6 +50,11 @@ class PlaneLabels:
     def box(self, label: int) -> BBox | None:
         """A box that holds the whole object; None if there is none."""
         return self._boxes.get(label)
+
+    def box_around(self, labels: Iterable[int], *boxes: BBox) -> BBox:
+        """The box around boxes and all of these objects that there are; an empty one if there is neither."""
+        every = [*boxes, *(self._boxes[label] for label in labels if label in self._boxes)]
+        return around(every) if every else (0, 0, 0, 0)
 
     def holds(self, label: int) -> bool:
         """Whether there is an object."""

@@ -204,9 +204,8 @@ def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePredictio
         return solved.finish()
     touched = gesture.pixels
     if correction.area is not None:
-        box = _around_objects(
-            plane, around([correction.area.box, *(box_of(np.array([pixel])) for pixel in correction.pixels)])
-        )
+        pixels = (box_of(np.array([pixel])) for pixel in correction.pixels)
+        box = _around_objects(plane, around([correction.area.box, *pixels]))
         solved.write(box, paint(plane.cut_out(box), correction, above + 1, box[:2]))
         touched = _violated(plane.labels, plane.history.near(box))
     for _ in range(_ROUNDS):
@@ -246,8 +245,7 @@ def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
 
 def _around_objects(plane: PlaneLabels, box: BBox) -> BBox:
     y0, x0, y1, x1 = box
-    boxes = (plane.box(label) for label in np.unique(plane.labels[y0:y1, x0:x1]).tolist())
-    return around([box, *(each for each in boxes if each is not None)])
+    return plane.box_around(np.unique(plane.labels[y0:y1, x0:x1]).tolist(), box)
 
 
 def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[BBox, Constraints]:
@@ -256,10 +254,7 @@ def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[BBox, Constr
     labels, pixels = np.unique(plane.labels[tuple(touched.T)]).astype(np.int64), touched[:0]
     labels = labels[labels > 0]
     while True:
-        boxes = [plane.box(label) for label in labels.tolist()]
-        y0, x0, y1, x1 = around(
-            [box_of(np.concatenate([touched, pixels])), *(each for each in boxes if each is not None)]
-        )
+        y0, x0, y1, x1 = plane.box_around(labels.tolist(), box_of(np.concatenate([touched, pixels])))
         box = (max(y0 - _MARGIN, 0), max(x0 - _MARGIN, 0), min(y1 + _MARGIN, height), min(x1 + _MARGIN, width))
         given = plane.history.near(box)
         previous = labels, pixels

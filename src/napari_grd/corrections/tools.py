@@ -252,9 +252,8 @@ class PickTool(CorrectionTool):
         return 0 if pixel is None else self.edited.object_at(pixel, plane)
 
     def _candidate(self, position: Position) -> Region | None:
-        return (
-            self.edited.candidate(position.pixel, position.plane, self.growth) if self.inside(position.pixel) else None
-        )
+        inside = self.inside(position.pixel)
+        return self.edited.candidate(position.pixel, position.plane, self.growth) if inside else None
 
     def _picked(self, plane: Plane) -> Pixel | None:
         """A pixel of the picked object, as long as there is one."""
@@ -270,8 +269,8 @@ class PickTool(CorrectionTool):
         if position.shift and picked is not None:
             return kinds.Add(picked, region, plane=position.plane)
         self.picked = (position.plane, position.pixel)
-        number = self.edited.object_at(position.pixel, position.plane)
-        if number and region == self.edited.region_at(position.pixel, position.plane):
+        number = self.number_at(position)
+        if number and region == self.region_at(position):
             return f"Object {number} is picked: Shift-click adds to it, Alt-click removes from it."
         return kinds.Pick(position.pixel, region, self.growth, plane=position.plane)
 

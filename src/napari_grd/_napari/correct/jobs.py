@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
-from napari_grd._napari.correct.storage import CorrectionsFile, corrections_file, reference
+from napari_grd._napari.correct.storage import corrections_file, reference
 from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
@@ -76,10 +76,8 @@ class CorrectionContext:
     journal : Journal
     editor : Editor
     predictions : Predictions
-    place : CorrectionsFile
-        Of the corrections.
-    restored : int
-        How many corrections there were, and were made again on the labels.
+    why_elsewhere : str
+        Why the corrections do not lie beside the image; empty if they do.
     """
 
     request: CorrectionRequest
@@ -87,8 +85,7 @@ class CorrectionContext:
     journal: Journal = field(repr=False)
     editor: Editor = field(repr=False)
     predictions: Predictions = field(repr=False)
-    place: CorrectionsFile
-    restored: int
+    why_elsewhere: str
 
 
 def iter_open(
@@ -113,8 +110,8 @@ def iter_open(
     target = request.target
     labels = target.labels()
     ref = reference(target.source.layer, target.shape, target.axes)
-    place = corrections_file(target.source.layer, ref)
-    journal = open_journal(place.path, ref)
+    path, why_elsewhere = corrections_file(target.source.layer, ref)
+    journal = open_journal(path, ref)
     try:
         if added is not None:
             journal.merge(load_corrections(added, ref))
@@ -125,7 +122,7 @@ def iter_open(
     except BaseException:
         journal.close()
         raise
-    return CorrectionContext(request, labels, journal, editor, predictions, place, len(journal))
+    return CorrectionContext(request, labels, journal, editor, predictions, why_elsewhere)
 
 
 def iter_predict_plane(

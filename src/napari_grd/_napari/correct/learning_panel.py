@@ -1,12 +1,13 @@
 """Learn: fine-tune a model on corrected objects, show improved labels meanwhile, keep or revert."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from napari.layers import Labels, Layer
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QPushButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QWidget
 
 from napari_grd._napari.correct.learning_jobs import (
     SHOWN,
@@ -55,6 +56,7 @@ _MODE_TIP = (
     "Teach the teacher: a large model learns from the corrections, and a student is distilled from it on all open"
     " images, in about eight minutes. The teacher is the chosen model, if it is one, or the built-in nuclei-teacher."
 )
+_VIEW_TIP = "The plane as the model segments it {} learning, as outlines."
 _BEST_TIP = (
     "Start from cells, which was trained on many kinds of objects, unless the chosen model or a built-in one suits the"
     " corrections clearly better."
@@ -107,11 +109,14 @@ class LearningPanel(QWidget):
             "On corrected objects, each segmented by a model that has not learned from it, before and after."
         )
         self.save = SaveButton(panel)
-        self._views = {name: self._view(name) for name in _SIDES}
+        self._views = {
+            name: button(name.capitalize(), _VIEW_TIP.format(name), partial(self._toggle, name)) for name in _SIDES
+        }
         group = QButtonGroup(self)
         self.keep = button("Keep", "Use the fine-tuned model from now on, here and in Live.", self._keep)
         self.revert = button("Revert", "Continue with the model as it was.", self._revert)
         for view in self._views.values():
+            view.setCheckable(True)
             group.addButton(view)
         self.choice = QWidget()
         stack(
@@ -271,13 +276,6 @@ class LearningPanel(QWidget):
         layer.contour = 2
         add_unselected(self._panel.viewer.layers, layer)
         return layer
-
-    def _view(self, name: str) -> QPushButton:
-        made = QPushButton(name.capitalize())
-        made.setCheckable(True)
-        made.setToolTip(f"The plane as the model segments it {name} learning, as outlines.")
-        made.clicked.connect(lambda _checked=False: self._toggle(name))
-        return made
 
     def _toggle(self, shown: str) -> None:
         for name, layers in self._layers.items():

@@ -2,7 +2,6 @@
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +16,8 @@ _FOLDER = "corrections"
 _LARGEST = 1 << 30  # bytes of an image that is read to the end
 
 
-@dataclass(frozen=True)
-class CorrectionsFile:
-    """The file of corrections.
-
-    Attributes
-    ----------
-    path : Path
-        Its folder exists.
-    why : str
-        Why it does not lie beside the image; empty if it does.
-    """
-
-    path: Path
-    why: str = ""
-
-
 def file_of(image: Image) -> Path | None:
-    """The file or folder that a layer was context from; None if there is none on this machine."""
+    """The file or folder that a layer was opened from; None if there is none on this machine."""
     source = image.source.path
     if not isinstance(source, str | Path) or not str(source):
         return None
@@ -42,18 +25,18 @@ def file_of(image: Image) -> Path | None:
     return path if path.exists() else None
 
 
-def corrections_file(image: Image, ref: ImageRef) -> CorrectionsFile:
-    """Beside the image, or, where that cannot be, in the user's folder for data."""
+def corrections_file(image: Image, ref: ImageRef) -> tuple[Path, str]:
+    """A path beside the image, or, where that cannot be, in the user's folder for data, and why; the folder exists."""
     path = file_of(image)
     if path is not None and os.access(path.parent, os.W_OK):
-        return CorrectionsFile(path.with_name(path.stem + SUFFIX))
+        return path.with_name(path.stem + SUFFIX), ""
     why = "The image is not a file on this machine." if path is None else "The image's folder cannot be written to."
     folder = user_data_path("napari-grd", appauthor=False) / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     # Two images may have one name.
     mark = ref.key[:12] if ref.key is not None else "x".join(map(str, ref.shape))
     name = re.sub(r"[^\w.-]+", "_", image.name)[:80]
-    return CorrectionsFile(folder / f"{name}-{mark}{SUFFIX}", why)
+    return folder / f"{name}-{mark}{SUFFIX}", why
 
 
 def reference(image: Image, shape: tuple[int, ...], axes: str) -> ImageRef:

@@ -25,12 +25,12 @@ from napari_grd._napari.correct.learning_panel import LearningPanel
 from napari_grd._napari.correct.overlays import CorrectionsLayer
 from napari_grd._napari.correct.review import ReviewPanel
 from napari_grd._napari.correct.session import Session
-from napari_grd._napari.correct.storage import CorrectionsFile
 from napari_grd._napari.correct.tool_controller import ToolController
 from napari_grd._napari.correct.tool_texts import KINDS, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
 from napari_grd._napari.panel import Panel, button, heading, row, stack, wrapped
 from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, save_corrections
+from napari_grd.corrections.journal import Journal
 from napari_grd.corrections.loading import load_corrections
 from napari_grd.errors import GrdError
 
@@ -154,21 +154,20 @@ class FilesRow(QWidget):
         )
         stack(self, self.where, row(self.save, self.load))
 
-    def show_place(self, place: CorrectionsFile) -> None:
-        """Show where corrections are saved."""
-        self._place = place
-        journal = place.path.with_name(place.path.name.removesuffix(SUFFIX) + JOURNAL_SUFFIX)
-        where = journal if place.why else journal.name
-        self.where.setText(f"{place.why} Every correction is saved at once in {where}.".strip())
-        self.where.setToolTip(f"{journal}\nDone moves all to {place.path.name}.")
+    def show_place(self, journal: Journal, why_elsewhere: str) -> None:
+        """Show where corrections are saved, and why not beside the image."""
+        self._path = journal.path
+        where = journal.journal_path if why_elsewhere else journal.journal_path.name
+        self.where.setText(f"{why_elsewhere} Every correction is saved at once in {where}.".strip())
+        self.where.setToolTip(f"{journal.journal_path}\nDone moves all to {journal.path.name}.")
 
     def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save corrections", self._place.path.name, _FILTER)
+        path, _ = QFileDialog.getSaveFileName(self, "Save corrections", self._path.name, _FILTER)
         if path:
             self._save(Path(path if path.endswith(SUFFIX) else path.removesuffix(".geojson") + SUFFIX))
 
     def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load corrections", str(self._place.path.parent), _WITH_JOURNALS)
+        path, _ = QFileDialog.getOpenFileName(self, "Load corrections", str(self._path.parent), _WITH_JOURNALS)
         if path:
             self._load(Path(path))
 
@@ -232,7 +231,7 @@ class Toolbox(QWidget):
             self.tools.allow(tool, "" if paintable else "napari cannot paint into the pyramid of a large image.")
         stacked = len(self.session.target.shape) > 2
         self.tools.allow(Tool.LINK, "" if stacked else "There is only one plane; links are for stacks and series.")
-        self.files.show_place(context.place)
+        self.files.show_place(context.journal, context.why_elsewhere)
         self._tool_changed(Tool.NAVIGATE)
         self.review.set_session(self.session)
         self.learn.set_session(self.session)

@@ -130,7 +130,7 @@ class CorrectWidget(Panel):
     def _begin(self, added: "Path | None" = None) -> None:
         try:
             new = self._add_labels() if self._from_nothing else None
-            request = self._order()
+            request = self._correction_request()
         except GrdError as error:
             self.show_error(error)
             return
@@ -176,7 +176,7 @@ class CorrectWidget(Panel):
         self.form.labels.set_layer(layer)
         self._begin(added)
 
-    def _order(self) -> CorrectionRequest:
+    def _correction_request(self) -> CorrectionRequest:
         chosen = settings()
         config = view_settings(made_by(self.form.labels.layer())).replace(
             device=chosen.device, threads=1 if self.state.live else chosen.threads
@@ -197,8 +197,8 @@ class CorrectWidget(Panel):
         self.start.setToolTip("Close the tools. Labels and corrections stay as they are.")
         if context.journal.dropped:
             self.say(context.journal.dropped, "warning")
-        elif context.restored:
-            self.say(f"Corrections restored: {context.restored}. Undo removes them one by one.")
+        elif len(context.journal):
+            self.say(f"Corrections restored: {len(context.journal)}. Undo removes them one by one.")
         self._requested.clear()
         self._predict_plane()
 
