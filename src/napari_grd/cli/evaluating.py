@@ -7,7 +7,7 @@ import typer
 
 from napari_grd.cli.monitor import run
 from napari_grd.cli.output import print_files, print_table
-from napari_grd.errors import DataError, GrdError
+from napari_grd.errors import DataError, naming
 from napari_grd.jobs import Job, Stopwatch
 
 _ALL = "all"
@@ -68,10 +68,8 @@ def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[di
             read.append(read_labels(path))
             yield from notes.tell(read[-1].notes, path)
         found, true_labels = read[0].pixels, read[-1].pixels
-        try:
+        with naming(repr(str(files[0]))):
             scores[name] = score(reference=true_labels, labels=found, min_size=min_size).as_dict()
-        except GrdError as error:
-            raise type(error)(f"{str(files[0])!r}: {error.problem}", error.remedy) from error
         segmentations.append(found)
         references.append(true_labels)
     yield watch.progress(len(pairs))

@@ -19,7 +19,7 @@ from napari_grd.cli.segment_blocks import block_target, check_alone, one_series
 from napari_grd.cli.segment_plan import Format, ImageFile, Work, check_targets, find_files, iter_plan, outline_paths
 from napari_grd.cli.settings import Settings, takes_settings
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import ConfigError, DataError, GrdError, OutputError
+from napari_grd.errors import ConfigError, DataError, GrdError, OutputError, naming
 from napari_grd.jobs import Event, FileSaved, Job, Notice, Progress, Stopwatch, relay
 
 if TYPE_CHECKING:
@@ -319,10 +319,8 @@ def _iter_one(
         corrections=options.corrections,
         axes=fitted.axes,
     )
-    try:
+    with naming(repr(str(work.path))):
         labels = yield from relay(job, partial(_named, work.path.name))
-    except GrdError as error:
-        raise type(error)(f"{str(work.path)!r}: {error.problem}", error.remedy) from error
     pixels = segmented_pixels(labels, image)
     if options.objects:
         pixels = replace(pixels, labels=filtered(pixels.labels, pixels.axes, options.objects)[()])

@@ -14,7 +14,7 @@ from napari_grd.demo.compare import BASELINE, STUDENT, TEACHER, Comparison, iter
 from napari_grd.demo.conclusion import conclude
 from napari_grd.demo.figure import draw, make_examples
 from napari_grd.distillation.prepare import check_assistant, ndim_of
-from napari_grd.errors import DataError, GrdError
+from napari_grd.errors import DataError, naming
 from napari_grd.io.atomic import atomic_path, make_folder
 from napari_grd.jobs import Event, FileSaved, Job, Progress, Result, Stopwatch, relay
 from napari_grd.models.model import Model
@@ -178,12 +178,10 @@ def _check_test_images(data: ExperimentImages, ndim: int) -> None:
     names = data.test_names or [f"test image {number}" for number in range(len(data.test_images))]
     references = data.test_labels or [None] * len(data.test_images)
     for name, image, labels in zip(names, data.test_images, references, strict=True):
-        try:
+        with naming(repr(name)):
             pixels = as_image(image, data.axes, ndim=ndim)
             if labels is not None:
                 as_labels(labels, pixels.shape[1:])
-        except GrdError as error:
-            raise type(error)(f"{name!r}: {error.problem}", error.remedy) from error
 
 
 def plain(config: DistillConfig, **changes: Any) -> TrainConfig:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_grd.data.inputs import as_image, split_planes
 from napari_grd.data.intensity import normalized
-from napari_grd.errors import ConfigError, DataError, GrdError
+from napari_grd.errors import ConfigError, DataError, GrdError, naming
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.models.model import Model
 
@@ -104,12 +104,10 @@ def _normalized(model: Model, images: Any, axes: str | None) -> list[NDArray[np.
     config = model.config
     planes = []
     for number, image in enumerate(images if isinstance(images, list | tuple) else [images]):
-        try:
+        with naming(f"Image {number}"):
             for part, rest in split_planes(image, axes, ndim=config.ndim):
                 plane = as_image(part, rest, ndim=config.ndim, in_channels=config.in_channels)
                 planes.append(normalized(plane, config.normalization))
-        except GrdError as error:
-            raise type(error)(f"Image {number}: {error.problem}", error.remedy) from error
     return planes
 
 
