@@ -111,7 +111,7 @@ def check_counts(images: Sequence[Any], corrections: Sequence[Any], labels: Sequ
 def _planes(
     model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None, config: SegmentConfig | None
 ) -> list[CorrectedPlane]:
-    read = plane_reader(image, made, axes, model.config.in_channels, hashed=made.image.key is not None)
+    read = plane_reader(image, made, axes, model.config.in_channels)
     if segmented is not None and np.shape(segmented) != made.image.shape:
         raise LabelError(
             f"The labels have shape {np.shape(segmented)}, the corrections are of {made.image}.",
@@ -180,7 +180,7 @@ def as_list(values: Any) -> list[Any]:
 
 
 def plane_reader(
-    image: Any, corrections: Corrections, axes: str | None, channels: int, *, hashed: bool
+    image: Any, corrections: Corrections, axes: str | None, channels: int, *, hashed: bool = True
 ) -> Callable[[tuple[int, ...]], NDArray[Any]]:
     """A function that reads planes of an image, channels first.
 
@@ -195,7 +195,7 @@ def plane_reader(
     channels : int
         How many are needed.
     hashed : bool
-        Whether the content of the image is compared, too.
+        Whether the content of the image is compared, too, if the corrections have a hash of it.
 
     Raises
     ------
@@ -209,6 +209,6 @@ def plane_reader(
         axes = corrections.image.axes
         if np.ndim(image) == len(axes) + 1:
             axes = f"{axes}c" if np.shape(image)[-1] == channels else f"{axes[:-2]}c{axes[-2:]}"
-    corrections.image.merged(ImageRef.of(image, axes, hashed=hashed))
+    corrections.image.merged(ImageRef.of(image, axes, hashed=hashed and corrections.image.key is not None))
     planes = np.moveaxis(image, axes.find("c"), -3) if "c" in axes else image
     return lambda plane: as_image(planes[plane], "cyx" if "c" in axes else "yx", in_channels=channels)
