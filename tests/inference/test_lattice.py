@@ -38,7 +38,7 @@ def test_pieces_tile_the_box(start, height, width, limit):
 def test_every_pixel_lies_in_one_cell(height, width, scale, stride):
     shape = (height, width)
     lattice = lattice_for(shape, grid_shape(shape, scale), stride)
-    assert lattice.cell % stride == 0
+    assert all(side % stride == 0 for side in lattice.cell)
     rows, columns = lattice.cells
     edges = [lattice.pixels_of((slice(row, row + 1), slice(0, columns)))[0] for row in range(rows)]
     assert [edge.start for edge in edges[1:]] == [edge.stop for edge in edges[:-1]]

@@ -104,12 +104,12 @@ def plan_blocks(
     side = _SIDE - 2 * (halo + _CONTEXT)
     shrunk = max(1.0, shape[0] / grid[0], shape[1] / grid[1])
     side = max(2 * _CONTEXT, min(side, round(_SIDE * 2 / shrunk) - 2 * (halo + _CONTEXT)))
-    return [_block(lattice, part, halo, spacing) for part in pieces(cells, max(1, (side // lattice.cell) ** 2))]
+    return [_block(lattice, part, halo, spacing) for part in pieces(cells, max(1, (side // lattice.cell[0]) ** 2))]
 
 
 def _block(lattice: Lattice, cells: Box, halo: int, spacing: int, *, whole: bool = False) -> Block:
-    around = cells if whole else clipped(cells, lattice.cells, -(-_CONTEXT // lattice.cell))
-    step = spacing // math.gcd(spacing, lattice.cell)
+    around = cells if whole else clipped(cells, lattice.cells, -(-_CONTEXT // lattice.cell[0]))
+    step = spacing // math.gcd(spacing, lattice.cell[0])
     around = (
         slice(around[0].start // step * step, around[0].stop),
         slice(around[1].start // step * step, around[1].stop),

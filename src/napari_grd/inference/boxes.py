@@ -3,18 +3,24 @@
 This file imports neither networks nor a GUI, so it can be imported in the GUI thread.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise, product
+from math import prod
 from typing import Any, cast
 
 Box = tuple[slice, slice]
 """Rows and columns, with explicit starts and stops. Boxes of a volume have slices before them."""
 
 
-def clipped(box: Box, shape: tuple[int, int], margin: int = 0, *, unit: int = 1) -> Box:
-    """A box in units of several pixels, as pixels, grown by a margin on every side and clipped to a shape."""
+def clipped(box: Box, shape: Sequence[int], margin: int | Sequence[int] = 0, *, unit: int | Sequence[int] = 1) -> Box:
+    """A box in units of several pixels, as pixels, grown by a margin on every side and clipped to a shape.
+
+    Margin and unit are those of all axes, or of each.
+    """
+    margins, units = ((value,) * len(shape) if isinstance(value, int) else tuple(value) for value in (margin, unit))
     return _same(
-        slice(max(span.start * unit - margin, 0), min(span.stop * unit + margin, size))
-        for span, size in zip(box, shape, strict=True)
+        slice(max(span.start * step - more, 0), min(span.stop * step + more, size))
+        for span, size, more, step in zip(box, shape, margins, units, strict=True)
     )
 
 
@@ -23,7 +29,7 @@ def size_of(box: Box) -> tuple[int, int]:
     return cast(tuple[int, int], tuple(span.stop - span.start for span in box))
 
 
-def within(box: Box, origin: tuple[int, int]) -> Box:
+def within(box: Box, origin: Sequence[int]) -> Box:
     """A box in coordinates relative to an origin."""
     return _same(slice(span.start - at, span.stop - at) for span, at in zip(box, origin, strict=True))
 
@@ -45,13 +51,12 @@ def pieces(box: Box, limit: int) -> list[Box]:
     >>> pieces((slice(0, 4), slice(0, 9)), 20)
     [(slice(0, 4, None), slice(0, 5, None)), (slice(0, 4, None), slice(5, 9, None))]
     """
-    counts = [1, 1]
-    height, width = size_of(box)
-    while -(-height // counts[0]) * -(-width // counts[1]) > limit:
-        axis = 0 if height / counts[0] > width / counts[1] else 1
-        counts[axis] += 1
-    rows, columns = (_cut(span, count) for span, count in zip(box, counts, strict=True))
-    return list(product(rows, columns))
+    sizes: tuple[int, ...] = size_of(box)
+    counts = [1] * len(sizes)
+    while prod(-(-size // count) for size, count in zip(sizes, counts, strict=True)) > limit:
+        # The last of the longest, so that rows stay whole.
+        counts[max(range(len(sizes)), key=lambda axis: (sizes[axis] / counts[axis], axis))] += 1
+    return [_same(spans) for spans in product(*(_cut(span, count) for span, count in zip(box, counts, strict=True)))]
 
 
 def _cut(span: slice, count: int) -> list[slice]:

@@ -21,12 +21,13 @@ class Canvas:
     plane_shape : tuple of int
         Length of every axis before the rows.
     shape : (int, int)
-        Rows and columns of a plane.
+        Rows and columns of a plane; of volumes, their planes before them.
     linked : bool, default True
         Whether objects keep their ids across planes, or only within one.
 
     Attributes
     ----------
+    plane_shape : tuple of int
     labels : (*plane_shape, *shape) uint32
         0 in background and in parts that were not segmented. Only written pages use memory.
 
@@ -37,6 +38,7 @@ class Canvas:
     """
 
     def __init__(self, plane_shape: _Plane, shape: tuple[int, int], *, linked: bool = True) -> None:
+        self.plane_shape = tuple(plane_shape)
         full = (*plane_shape, *shape)
         try:
             self.labels: LabelArray = np.zeros(full, np.uint32)

@@ -1,17 +1,19 @@
-"""A plane divided into small cells, the unit of caching network outputs.
+"""A plane, or volume, divided into small cells, the unit of caching network outputs.
 
 Three coordinate systems meet here::
 
     pixels   of the image's level             shape
     grid     pixels the network sees          grid  = shape x scale
-    cells    squares of ``cell`` grid pixels  cells = grid / cell, rounded up
+    cells    boxes of ``cell`` grid pixels    cells = grid / cell, rounded up
 
 Cells begin at multiples of the network's stride, so a pixel has the same phase in every piece in which it is computed.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, permutations
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,31 +22,32 @@ from napari_grd.inference.boxes import Box, clipped, size_of
 from napari_grd.inference.rescale import rescale_source
 
 _CELL = 32  # grid pixels; small, so that panning computes little outside the view
+_CELL_Z = 4  # the same along z, if the network's stride is not larger
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """The cells of a plane.
+    """The cells of a plane, or of a volume.
 
     Attributes
     ----------
-    shape : (int, int)
-        Height and width of the plane in pixels of its level.
-    grid : (int, int)
-        Height and width of the network's grid for it.
-    cell : int
-        Side of a cell in grid pixels, a multiple of the network's stride.
+    shape : tuple of int
+        Height and width of the plane in pixels of its level; of a volume, its depth before them.
+    grid : tuple of int
+        The same of the network's grid for it.
+    cell : tuple of int
+        Sides of a cell in grid pixels, multiples of the network's strides.
     """
 
     shape: tuple[int, int]
     grid: tuple[int, int]
-    cell: int
+    cell: tuple[int, ...]
 
     @property
     def cells(self) -> tuple[int, int]:
         """Rows and columns of cells; the last ones may be smaller."""
-        rows, columns = (-(-size // self.cell) for size in self.grid)
-        return rows, columns
+        counts = tuple(-(-size // side) for size, side in zip(self.grid, self.cell, strict=True))
+        return cast(tuple[int, int], counts)
 
     @property
     def rescaled(self) -> bool:
@@ -54,17 +57,16 @@ class Lattice:
     @property
     def whole(self) -> Box:
         """All cells."""
-        rows, columns = self.cells
-        return slice(0, rows), slice(0, columns)
+        return cast(Box, tuple(slice(0, count) for count in self.cells))
 
     def cells_of(self, pixels: Box) -> Box:
         """The smallest box of cells that covers a region of pixels."""
         spans = []
-        for span, size, grid, count in zip(pixels, self.shape, self.grid, self.cells, strict=True):
-            start = math.floor(span.start * grid / size / self.cell)
-            stop = math.ceil(span.stop * grid / size / self.cell)
+        for span, size, grid, side, count in zip(pixels, self.shape, self.grid, self.cell, self.cells, strict=True):
+            start = math.floor(span.start * grid / size / side)
+            stop = math.ceil(span.stop * grid / size / side)
             spans.append(slice(min(start, count - 1), min(max(stop, start + 1), count)))
-        return spans[0], spans[1]
+        return cast(Box, tuple(spans))
 
     def grid_of(self, cells: Box) -> Box:
         """The grid pixels of a box of cells."""
@@ -76,76 +78,71 @@ class Lattice:
         for span, size, grid in zip(self.grid_of(cells), self.shape, self.grid, strict=True):
             edges = (math.ceil(edge * size / grid - 0.5) for edge in (span.start, span.stop))
             spans.append(slice(*edges))
-        return spans[0], spans[1]
+        return cast(Box, tuple(spans))
 
-    def pixels_seen(self, cells: Box, halo: int) -> Box:
+    def pixels_seen(self, cells: Box, halo: Sequence[int]) -> Box:
         """The input pixels of the network for a box of cells."""
         seen = clipped(self.grid_of(cells), self.grid, halo)
-        if not self.rescaled:
-            return seen
-        rows, columns = rescale_source(seen, self.shape, self.grid)
-        return rows, columns
+        return cast(Box, rescale_source(seen, self.shape, self.grid)) if self.rescaled else seen
 
-    def blocks_seen(self, cells: Box, halo: int) -> Box:
+    def blocks_seen(self, cells: Box, halo: Sequence[int]) -> Box:
         """The blocks of pixels, as large as a cell, that cover :meth:`pixels_seen`."""
-        rows, columns = (
-            slice(span.start // self.cell, -(-span.stop // self.cell)) for span in self.pixels_seen(cells, halo)
-        )
-        return rows, columns
+        spans = zip(self.pixels_seen(cells, halo), self.cell, strict=True)
+        return cast(Box, tuple(slice(span.start // side, -(-span.stop // side)) for span, side in spans))
 
-    def surroundings(self, cells: Box, halo: int) -> list[tuple[int, int, int]]:
+    def surroundings(self, cells: Box, halo: Sequence[int]) -> list[tuple[int, int, int]]:
         """For each axis, grid pixels before, in and after a box of cells, clipped to the plane."""
         inside = self.grid_of(cells)
         seen = clipped(inside, self.grid, halo)
         return [(a.start - b.start, a.stop - a.start, b.stop - a.stop) for a, b in zip(inside, seen, strict=True)]
 
-    def cells_in(self, cells: Box) -> tuple[list[slice], list[slice]]:
+    def cells_in(self, cells: Box) -> list[list[slice]]:
         """The rows and columns of :meth:`grid_of` that each row and column of cells has, counted from its corner."""
-        rows, columns = (
-            [
-                slice(at, min(at + self.cell, span.stop - span.start))
-                for at in range(0, span.stop - span.start, self.cell)
-            ]
-            for span in self.grid_of(cells)
-        )
-        return rows, columns
+        return [
+            [slice(at, min(at + side, span.stop - span.start)) for at in range(0, span.stop - span.start, side)]
+            for span, side in zip(self.grid_of(cells), self.cell, strict=True)
+        ]
 
-    def nearest(self, cells: Box) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def nearest(self, cells: Box) -> tuple[NDArray[np.intp], ...]:
         """For the rows and columns of :meth:`pixels_of`, the corresponding row or column of :meth:`grid_of`."""
         indices = []
         both = zip(self.pixels_of(cells), self.grid_of(cells), self.shape, self.grid, strict=True)
         for pixels, inside, size, grid in both:
             centers = (np.arange(pixels.start, pixels.stop) + 0.5) * grid / size
             indices.append(np.clip(centers.astype(np.intp) - inside.start, 0, inside.stop - inside.start - 1))
-        return indices[0], indices[1]
+        return tuple(indices)
 
 
-def lattice_for(shape: tuple[int, int], grid: tuple[int, int], stride: int) -> Lattice:
-    """A lattice whose cells fit a network's stride.
+def lattice_for(shape: tuple[int, int], grid: tuple[int, int], stride: int | Sequence[int]) -> Lattice:
+    """A lattice whose cells fit a network's stride, or its strides along each axis.
 
     Examples
     --------
     >>> lattice_for((100, 70), (100, 70), stride=16).cells
     (4, 3)
+    >>> lattice_for((30, 100, 70), (30, 100, 70), stride=(2, 8, 8)).cell
+    (4, 32, 32)
     """
-    return Lattice(shape, grid, math.lcm(stride, _CELL) if stride < _CELL else stride)
+    strides = (stride,) * len(shape) if isinstance(stride, int) else tuple(stride)
+    sides = (_CELL_Z, _CELL, _CELL)[-len(shape) :]
+    return Lattice(shape, grid, tuple(-(-side // step) * step for side, step in zip(sides, strides, strict=True)))
 
 
-def cover(missing: NDArray[np.bool_], overhead: int) -> list[Box]:
-    """Rectangles that cover all missing cells at approximately the lowest cost.
+def cover(missing: NDArray[np.bool_], overhead: int | Sequence[int]) -> list[Box]:
+    """Rectangles (of a volume, boxes) that cover all missing cells at approximately the lowest cost.
 
     Parameters
     ----------
-    missing : (rows, columns) bool
+    missing : (rows, columns) or (sections, rows, columns) bool
         Which cells are missing.
-    overhead : int
-        Context of the network in cells, both sides together.
+    overhead : int or sequence of int
+        Context of the network in cells, both sides together; along all axes, or along each.
 
     Returns
     -------
     list of (slice, slice)
-        Disjoint. One box around everything, or the horizontal or vertical
-        bands of missing cells, whichever has fewer cells to compute.
+        Disjoint. One box around everything, or bands of missing cells along one axis or another, whichever has the
+        fewest cells to compute.
 
     Examples
     --------
@@ -156,14 +153,18 @@ def cover(missing: NDArray[np.bool_], overhead: int) -> list[Box]:
     """
     if not missing.any():
         return []
-    rows, columns = (np.flatnonzero(missing.any(axis)) for axis in (1, 0))
-    around = [(slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))]
-    upright = [(box[1], box[0]) for box in _bands(missing.T)]
+    more = (overhead,) * missing.ndim if isinstance(overhead, int) else overhead
+    around = tuple(slice(int(at.min()), int(at.max()) + 1) for at in missing.nonzero())
+    candidates = [[around]]
+    for order in permutations(range(missing.ndim)):
+        back = np.argsort(order)
+        candidates.append([tuple(box[axis] for axis in back) for box in _bands(missing.transpose(order))])
 
-    def cost(boxes: list[Box]) -> int:
-        return sum((height + overhead) * (width + overhead) for height, width in map(size_of, boxes))
+    def cost(boxes: list[tuple[slice, ...]]) -> int:
+        sizes = (size_of(cast(Box, box)) for box in boxes)
+        return sum(math.prod(side + extra for side, extra in zip(size, more, strict=True)) for size in sizes)
 
-    return min((around, _bands(missing), upright), key=cost)
+    return cast(list[Box], min(candidates, key=cost))
 
 
 def by_distance(boxes: list[Box], center: Box) -> list[Box]:
@@ -177,13 +178,15 @@ def by_distance(boxes: list[Box], center: Box) -> list[Box]:
     return sorted(boxes, key=distance)
 
 
-def _bands(missing: NDArray[np.bool_]) -> list[Box]:
-    """Maximal groups of equal rows, cut where columns are not missing."""
-    boxes, row = [], 0
-    for _, group in groupby(missing, key=bytes):
+def _bands(missing: NDArray[np.bool_]) -> list[tuple[slice, ...]]:
+    """Maximal groups of equal rows (of a volume, of equal sections first), cut where columns are not missing."""
+    if missing.ndim == 1:
+        edges = np.flatnonzero(np.diff(missing.astype(np.int8), prepend=0, append=0))
+        return [(slice(start, stop),) for start, stop in edges.reshape(-1, 2).tolist()]
+    boxes: list[tuple[slice, ...]] = []
+    row = 0
+    for _, group in groupby(missing, key=np.ndarray.tobytes):
         band = list(group)
-        edges = np.flatnonzero(np.diff(band[0].astype(np.int8), prepend=0, append=0))
-        for start, stop in edges.reshape(-1, 2).tolist():
-            boxes.append((slice(row, row + len(band)), slice(start, stop)))
+        boxes += [(slice(row, row + len(band)), *box) for box in _bands(band[0])]
         row += len(band)
     return boxes

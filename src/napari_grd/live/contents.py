@@ -6,7 +6,8 @@ anywhere, and pixels modified in place have another one.
 """
 
 import hashlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,52 +19,55 @@ DIGEST = np.dtype("S16")
 Digests = NDArray[np.bytes_]
 
 
-def block_digests(pixels: NDArray[Any], block: int) -> Digests:
+def block_digests(pixels: NDArray[Any], block: Sequence[int]) -> Digests:
     """Hash pixels block by block.
 
     Parameters
     ----------
-    pixels : (C, h, w) array
+    pixels : (C, *S) array
         They begin at the corner of a block.
-    block : int
-        Side of a block. Partial blocks at the end are padded with zeros.
+    block : sequence of int
+        Sides of a block. Partial blocks at the end are padded with zeros.
 
     Returns
     -------
-    (rows, columns) array of 16 bytes each
+    array of 16 bytes for each block, with as many axes as a block
 
     Examples
     --------
-    >>> digests = block_digests(np.zeros((1, 4, 8)), 4)
+    >>> digests = block_digests(np.zeros((1, 4, 8)), (4, 4))
     >>> digests.shape, bool(digests[0, 0] == digests[0, 1])
     ((1, 2), True)
     """
-    missing = [-size % block for size in pixels.shape[1:]]
+    missing = [-size % side for size, side in zip(pixels.shape[1:], block, strict=True)]
     if any(missing):
         pixels = np.pad(pixels, [(0, 0), *((0, after) for after in missing)])
-    channels, height, width = pixels.shape
-    shape = (height // block, width // block)
-    apart = pixels.reshape(channels, shape[0], block, shape[1], block).transpose(1, 3, 0, 2, 4)
+    shape = tuple(size // side for size, side in zip(pixels.shape[1:], block, strict=True))
+    sides = [length for pair in zip(shape, block, strict=True) for length in pair]
+    axes = range(1, 2 * len(shape), 2)
+    apart = pixels.reshape(len(pixels), *sides).transpose(*axes, 0, *(axis + 1 for axis in axes))
     rows = np.ascontiguousarray(apart).reshape(*shape, -1).view(np.uint8)
     found = [hashlib.blake2b(rows[index].data, digest_size=DIGEST.itemsize).digest() for index in np.ndindex(shape)]
     return np.frombuffer(b"".join(found), DIGEST).reshape(shape)
 
 
-def cell_keys(digests: Digests, known: Box, lattice: Lattice, cells: Box, halo: int, base: bytes) -> NDArray[Any]:
+def cell_keys(
+    digests: Digests, known: Box, lattice: Lattice, cells: Box, halo: Sequence[int], base: bytes
+) -> NDArray[Any]:
     """The key of each cell's network output.
 
     Parameters
     ----------
     digests : (rows, columns) array of bytes
-        Hashes of blocks of pixels as large as a cell.
+        Hashes of blocks of pixels as large as a cell; all boxes and arrays here have three axes for volumes.
     known : (slice, slice)
         Position of these blocks.
     lattice : Lattice
         Of the plane.
     cells : (slice, slice)
         Cells whose surroundings are among these blocks.
-    halo : int
-        Context of the network around a cell in grid pixels.
+    halo : sequence of int
+        Context of the network around a cell in grid pixels, along each axis.
     base : bytes
         Hash of everything else the output depends on.
 
@@ -71,23 +75,23 @@ def cell_keys(digests: Digests, known: Box, lattice: Lattice, cells: Box, halo: 
     -------
     (rows, columns) array of bytes objects
     """
-    rows, columns = (
-        [_sight(lattice, cells, axis, at, halo, known) for at in range(cells[axis].start, cells[axis].stop)]
-        for axis in (0, 1)
-    )
-    keys = np.empty((len(rows), len(columns)), object)
-    for y, (above, high) in enumerate(rows):
-        for x, (left, wide) in enumerate(columns):
-            digest = hashlib.blake2b(base + high + wide, digest_size=16)
-            digest.update(digests[above, left].tobytes())
-            keys[y, x] = digest.digest()
+    sights = [
+        [_sight(lattice, cells, axis, at, halo, known) for at in range(span.start, span.stop)]
+        for axis, span in enumerate(cells)
+    ]
+    keys = np.empty([len(along) for along in sights], object)
+    for index in np.ndindex(keys.shape):
+        blocks, places = zip(*(along[at] for along, at in zip(sights, index, strict=True)), strict=True)
+        digest = hashlib.blake2b(base + b"".join(places), digest_size=16)
+        digest.update(digests[blocks].tobytes())
+        keys[index] = digest.digest()
     return keys
 
 
-def _sight(lattice: Lattice, cells: Box, axis: int, at: int, halo: int, known: Box) -> tuple[slice, bytes]:
+def _sight(lattice: Lattice, cells: Box, axis: int, at: int, halo: Sequence[int], known: Box) -> tuple[slice, bytes]:
     """Along one axis: the blocks that a cell depends on, and its position among them."""
     one = slice(at, at + 1)
-    cell = (one, cells[1]) if axis == 0 else (cells[0], one)
+    cell = cast(Box, (*cells[:axis], one, *cells[axis + 1 :]))
     blocks = within(lattice.blocks_seen(cell, halo), origin_of(known))[axis]
     # The extent of its surroundings distinguishes a cell at the end of a plane from the same pixels elsewhere.
     place = [*lattice.surroundings(cell, halo)[axis]]

@@ -1,5 +1,6 @@
-"""Network outputs of a plane by cell, from the cache or a minimal number of network calls."""
+"""Network outputs of a plane (or volume) by cell, from the cache or a minimal number of network calls."""
 
+import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -20,8 +21,10 @@ from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.live.cache import CellCache
 from napari_grd.live.contents import DIGEST, Digests, block_digests, cell_keys
 from napari_grd.models.model import Model
+from napari_grd.models.registry import NetworkEntry
 
 _DRAFT_HALO = 32  # grid pixels
+_DRAFT_HALO_Z = 4  # the same along z, rounded up to the stride
 _REMEMBERED = 64  # number of planes whose digests are stored
 
 
@@ -75,7 +78,8 @@ class Embedder:
     runtime : Runtime
         Its network.
     halo : int
-        Context of the network around a cell in grid pixels; for a draft at most ``_DRAFT_HALO``.
+        Context of the network around a cell in grid pixels, at most what a network for volumes sees; for a draft at
+        most ``_DRAFT_HALO``, along z ``_DRAFT_HALO_Z``.
     cache : CellCache
         Shared with other embedders: keys are unique.
     statistics : SourceStatistics
@@ -98,8 +102,7 @@ class Embedder:
         self._lattice = lattice
         self._model = model
         self._runtime = runtime
-        self._halo = -(-halo // model.stride) * model.stride
-        self._draft_halo = min(self._halo, -(-_DRAFT_HALO // model.stride) * model.stride)
+        self._halo, self._draft_halo = _halos(model.entry, halo)
         self._cache = cache
         self._planes: dict[tuple[int, ...], _Plane] = {}
         self._statistics = statistics
@@ -112,7 +115,7 @@ class Embedder:
     def cell_bytes(self) -> int:
         """Size of a cell in the cache."""
         channels = self._model.embedding_channels + int(self._model.config.foreground)
-        return self._lattice.cell**2 * channels * np.dtype(np.float16).itemsize
+        return math.prod(self._lattice.cell) * channels * np.dtype(np.float16).itemsize
 
     def excerpt(self, plane: tuple[int, ...], cells: Box) -> Excerpt:
         """Read cells with their context.
@@ -156,12 +159,16 @@ class Embedder:
             missing &= np.vectorize(lambda key: key not in self._cache, otypes=[bool])(excerpt.drafts)
         at = origin_of(excerpt.cells)
         halo = self._draft_halo if draft else self._halo
-        found = cover(missing, 2 * halo // self._lattice.cell)
-        parts = [within(part, (-at[0], -at[1])) for box in found for part in pieces(box, limit)]
+        found = cover(missing, [2 * more // side for more, side in zip(halo, self._lattice.cell, strict=True)])
+        parts = [within(part, [-start for start in at]) for box in found for part in pieces(box, limit)]
         for cells in by_distance(parts, first or excerpt.cells):
             part = excerpt.part(cells)
             self._run(part, part.drafts if draft else part.keys, halo)
             yield cells
+
+    def is_exact(self, excerpt: Excerpt) -> bool:
+        """Whether the outputs of cells with all of their context are known, not only drafts."""
+        return all(key in self._cache for key in excerpt.keys.flat)
 
     def assemble(self, excerpt: Excerpt) -> tuple[NDArray[np.float32], NDArray[np.float32] | None] | None:
         """Embedding ``(h, w, C)`` and foreground probability ``(h, w)`` of cells that are complete.
@@ -175,13 +182,14 @@ class Embedder:
             return self._assembled[1]
         inside = self._lattice.grid_of(excerpt.cells)
         channels = self._model.embedding_channels
-        height, width = size_of(inside)
+        shape = size_of(inside)
+        values = math.prod(shape) * channels
         # Reused memory: allocating it costs more than writing to it.
         self._assembled = None
-        if self._room.size < height * width * channels:
-            self._room = np.empty(height * width * channels, np.float32)
-        embedding = self._room[: height * width * channels].reshape(height, width, channels)
-        logit = np.empty((height, width), np.float32) if self._model.config.foreground else None
+        if self._room.size < values:
+            self._room = np.empty(values, np.float32)
+        embedding = self._room[:values].reshape(*shape, channels)
+        logit = np.empty(shape, np.float32) if self._model.config.foreground else None
         for key, target in zip(best, product(*self._lattice.cells_in(excerpt.cells)), strict=True):
             output = self._cache.get(key)
             if output is None:
@@ -193,30 +201,49 @@ class Embedder:
         self._assembled = token, result
         return result
 
-    def _run(self, excerpt: Excerpt, keys: NDArray[Any], halo: int) -> None:
+    def _run(self, excerpt: Excerpt, keys: NDArray[Any], halo: tuple[int, ...]) -> None:
         lattice = self._lattice
         inside = lattice.grid_of(excerpt.cells)
         seen = clipped(inside, lattice.grid, halo)
         box = lattice.pixels_seen(excerpt.cells, halo)
-        rows, columns = within(box, origin_of(excerpt.patch.box))
-        image = excerpt.statistics.normalize(excerpt.patch.pixels[:, rows, columns])
+        part = within(box, origin_of(excerpt.patch.box))
+        image = excerpt.statistics.normalize(excerpt.patch.pixels[:, *part])
         shown = rescale_region(image, box, lattice.shape, lattice.grid, seen)
-        cut = within(inside, origin_of(seen))
+        cut: tuple[slice, ...] = within(inside, origin_of(seen))
+        valid = any(self._model.margin)  # the network removes its margin, and returns what is inside
+        context = {}
+        if valid:
+            ends = zip(inside, seen, strict=True)
+            context = {"context": [(at.start - all_.start, all_.stop - at.stop) for at, all_ in ends]}
+            cut = ()
 
         def keep(output: NDArray[np.float32]) -> None:
             for key, cell in zip(keys.flat, product(*lattice.cells_in(excerpt.cells)), strict=True):
                 self._cache.put(key, output[cut][cell].astype(np.float16))
 
-        self._runtime(shown, keep)
+        self._runtime(shown, keep, **context)
 
     def _remember(self, plane: tuple[int, ...]) -> _Plane:
         found = self._statistics.again(plane)
         self._planes.pop(plane, None)
         if len(self._planes) >= _REMEMBERED:
             self._planes.pop(next(iter(self._planes)))
-        rows, columns = (-(-size // self._lattice.cell) for size in self._lattice.shape)
-        self._planes[plane] = _Plane(found, np.zeros((rows, columns), DIGEST))
+        blocks = [-(-size // side) for size, side in zip(self._lattice.shape, self._lattice.cell, strict=True)]
+        self._planes[plane] = _Plane(found, np.zeros(blocks, DIGEST))
         return self._planes[plane]
+
+
+def _halos(entry: NetworkEntry, halo: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Context along each axis, multiples of the strides: all that a network needs, and that of a draft."""
+    needed, drafts = [], []
+    reach = entry.halo or (halo,) * entry.ndim
+    drafts_z = (_DRAFT_HALO_Z, _DRAFT_HALO, _DRAFT_HALO)[-entry.ndim :]
+    for step, margin, most, little in zip(entry.strides, entry.margin, reach, drafts_z, strict=True):
+        # Valid convolutions read their margin in any case.
+        exact, draft = (most, most) if margin else (min(most, halo), min(most, halo, little))
+        needed.append(-(-exact // step) * step)
+        drafts.append(-(-draft // step) * step)
+    return tuple(needed), tuple(drafts)
 
 
 def _changed(before: Digests, digests: Digests) -> bool:

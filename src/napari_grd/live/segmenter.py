@@ -6,11 +6,11 @@ The methods are generators that yield after every long piece of work, so that th
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from napari_grd.config import PartitionConfig, SegmentConfig
-from napari_grd.errors import ConfigError
 from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of, within
 from napari_grd.inference.canvas import Canvas
 from napari_grd.inference.lattice import by_distance, lattice_for
@@ -62,7 +62,7 @@ class LiveSegmenter:
     source : PlaneSource
         The image.
     model : Model
-        A model for planes.
+        A model for planes; for volumes see :class:`~napari_grd.live.slab.SlabSegmenter`.
     config : SegmentConfig
         Runtime, precision, halo and object diameter (in pixels of level 0).
     cache : CellCache
@@ -84,7 +84,7 @@ class LiveSegmenter:
     Raises
     ------
     ConfigError
-        If the model is not for planes, the device is not available, or the image cannot be rescaled as requested.
+        If the device is not available, or the image cannot be rescaled as requested.
     ImageError
         If the labels of the image would not fit into memory.
     """
@@ -99,10 +99,6 @@ class LiveSegmenter:
         *,
         linked: bool = True,
     ) -> None:
-        if model.config.ndim != 2:
-            raise ConfigError(
-                f"The model {model.card.name!r} takes volumes.", "Choose a model for planes: Live goes plane by plane."
-            )
         self.source = source
         self.key = source.key  # the current key: it changes with the source's data
         self.image_view = resolve_view(source, model.config, config)
@@ -112,10 +108,10 @@ class LiveSegmenter:
         shape = source.shape(self.level)
         factor = scale * self._downsample
         self._scale = 1.0 if abs(factor - 1) < 0.05 else factor
-        height, width = grid_shape(shape, self._scale)
-        self._lattice = lattice_for(shape, (height, width), model.stride)
+        grid = cast(tuple[int, int], grid_shape(shape, self._scale))
+        self._lattice = lattice_for(shape, grid, model.strides)
         full = (*source.plane_shape, *shape)
-        fits = canvas is not None and canvas.labels.shape == full
+        fits = canvas is not None and canvas.labels.shape == full and canvas.plane_shape == tuple(source.plane_shape)
         self.canvas = canvas if canvas is not None and fits else Canvas(source.plane_shape, shape, linked=linked)
         self._model = model
         self._cache = cache
@@ -129,6 +125,11 @@ class LiveSegmenter:
         self._seen: tuple[Viewport, Excerpt] | None = None
         # Cells with labels from the partition of a large block, by their content keys.
         self._settled: dict[tuple[tuple[int, ...], int, int], tuple[bytes, PartitionConfig]] = {}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns of a plane of the canvas; of a volume, its planes before them."""
+        return self._lattice.shape
 
     @property
     def nothing_stands_out(self) -> bool:
@@ -223,7 +224,7 @@ class LiveSegmenter:
             self._settle(plane, core, settings)
 
     def _with_context(self, block: Box) -> Box:
-        return clipped(block, self._lattice.cells, -(-_CONTEXT // self._lattice.cell))
+        return clipped(block, self._lattice.cells, [-(-_CONTEXT // side) for side in self._lattice.cell])
 
     def _cells(self, look: Viewport) -> tuple[Box, bool] | None:
         """The cells that are visible, and whether they are only the middle of the view."""
@@ -236,11 +237,10 @@ class LiveSegmenter:
         return central, central != cells
 
     def _in_cells(self, grid_pixels: int) -> int:
-        return max(1, grid_pixels // self._lattice.cell**2)
+        return max(1, grid_pixels // math.prod(self._lattice.cell))
 
     def _area(self, cells: Box) -> int:
-        height, width = size_of(self._lattice.grid_of(cells))
-        return height * width
+        return math.prod(size_of(self._lattice.grid_of(cells)))
 
     def _paint(
         self, plane: tuple[int, ...], excerpt: Excerpt, settings: PartitionConfig, *, cut: bool = False
@@ -255,12 +255,14 @@ class LiveSegmenter:
         excerpt: Excerpt,
         settings: PartitionConfig,
         *,
+        part: Box | None = None,
         core: Box | None = None,
         idle: bool = False,
         cut: bool = False,
     ) -> Iterator[Painted | None]:
         """Partition an excerpt whose cells are complete, and write the labels (of objects that extend into a core).
 
+        With ``part``, only these of its pixels are partitioned.
         Of a large block each of the three steps takes a tenth of a second, so it yields None in between.
         """
         assembled = self._embedder.assemble(excerpt)
@@ -268,17 +270,24 @@ class LiveSegmenter:
             return
         yield None
         embedding, foreground = assembled
-        box = self._lattice.pixels_of(excerpt.cells)
+        whole = self._lattice.pixels_of(excerpt.cells)
+        box = part or whole
+        inner: tuple[slice, ...] = within(box, origin_of(whole))
+        places = None
+        if self._lattice.rescaled:
+            nearest = [at[span] for at, span in zip(self._lattice.nearest(excerpt.cells), inner, strict=True)]
+            inner = tuple(slice(int(at[0]), int(at[-1]) + 1) for at in nearest)
+            places = tuple(at - at[0] for at in nearest)
         prediction = Prediction(
-            np.moveaxis(embedding, -1, 0),
-            foreground,
+            np.moveaxis(embedding[inner], -1, 0),
+            None if foreground is None else foreground[inner],
             self._scale,
             size_of(box),
             self._model.config,
             self._precision,
             excerpt.patch.pixels[:, *within(box, origin_of(excerpt.patch.box))],
             (excerpt.statistics,),
-            self._lattice.nearest(excerpt.cells) if self._lattice.rescaled else None,
+            places,
         )
         labels = label_plane(prediction, settings)
         yield None

@@ -6,6 +6,7 @@ newer request and switches to it. When the view is complete, it waits a moment a
 
 import atexit
 import logging
+import math
 import threading
 import time
 import weakref
@@ -21,6 +22,7 @@ from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.view import ImageView
 from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter, Painted
+from napari_grd.live.slab import PLANES, SlabSegmenter
 from napari_grd.live.viewport import View, Viewport
 from napari_grd.models.model import Model
 
@@ -81,6 +83,7 @@ class _Request:
     model: Model | None = None
     config: SegmentConfig = field(default_factory=SegmentConfig)
     partition: PartitionConfig | None = None
+    planes: int = PLANES
     look: Viewport | None = None
     ahead: Viewport | None = None
     since: float = 0.0
@@ -135,10 +138,14 @@ class LiveSession:
         """Segment another image, or none."""
         self._ask(source=source, look=None, ahead=None, generation=self._request.generation + 1)
 
-    def set_model(self, model: Model | None, config: SegmentConfig | None = None) -> None:
-        """Segment with another model or other settings; ``config.partition`` applies until :meth:`set_partition`."""
+    def set_model(self, model: Model | None, config: SegmentConfig | None = None, *, planes: int = PLANES) -> None:
+        """Segment with another model or other settings; ``config.partition`` applies until :meth:`set_partition`.
+
+        A model for volumes segments a slab of ``planes``.
+        """
         config = config or SegmentConfig()
-        self._ask(model=model, config=config, partition=config.partition, generation=self._request.generation + 1)
+        generation = self._request.generation + 1
+        self._ask(model=model, config=config, partition=config.partition, planes=planes, generation=generation)
 
     def set_partition(self, partition: PartitionConfig | None) -> None:
         """Partition the view again; the network does not run. None: the model's own settings."""
@@ -146,8 +153,8 @@ class LiveSession:
 
     def look_at(self, look: Viewport | None) -> None:
         """Set the visible region; None: nothing is visible."""
-        before = self._request.look
-        ahead = _ahead(before, look) if before is not None and look is not None else None
+        before, planes = self._request.look, self._request.planes
+        ahead = _ahead(before, look, planes) if before is not None and look is not None else None
         self._ask(look=look, ahead=ahead)
 
     def close(self) -> None:
@@ -204,7 +211,7 @@ class LiveSession:
             return
         segmenter = self._prepare(request.source, request.model, request)
         yield None
-        if request.look is None:
+        if request.look is None or len(request.look.low) != len(segmenter.shape):  # of the model before
             return
         self._say(SEGMENTING)
         yield from segmenter.view(request.look, request.partition)
@@ -223,7 +230,12 @@ class LiveSession:
             warm_up()
             before = self._segmenter
             canvas = before.canvas if before is not None and before.key == source.key else None
-            self._segmenter = LiveSegmenter(source, model, request.config, self._cache, canvas)
+            if model.config.ndim == 3:
+                self._segmenter = SlabSegmenter(
+                    source, model, request.config, self._cache, canvas, planes=request.planes
+                )
+            else:
+                self._segmenter = LiveSegmenter(source, model, request.config, self._cache, canvas)
             self._prepared_for = request.generation
         return self._segmenter
 
@@ -264,10 +276,15 @@ def _close_all() -> None:
         session.wait(_ENDING)
 
 
-def _ahead(before: Viewport, now: Viewport) -> Viewport | None:
-    """The same view of the next plane, if the user is scrolling through planes."""
-    if len(before.plane) != len(now.plane):
+def _ahead(before: Viewport, now: Viewport, planes: int) -> Viewport | None:
+    """The same view of the next plane, if the user is scrolling through planes; of a volume, of the next slab."""
+    if len(before.plane) != len(now.plane) or len(before.low) != len(now.low) or before.across != now.across:
         return None
+    if len(now.low) == 3 and before.low[now.across] != now.low[now.across]:
+        low, high = list(now.low), list(now.high)
+        step = math.copysign(planes // 2, now.low[now.across] - before.low[now.across])
+        low[now.across] = high[now.across] = now.low[now.across] + step
+        return replace(now, low=tuple(low), high=tuple(high))
     steps = [int(np.sign(b - a)) for a, b in zip(before.plane, now.plane, strict=True)]
     if not any(steps):
         return None

@@ -5,7 +5,9 @@ This file imports neither networks nor a GUI, so it can be imported in the GUI t
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from napari_grd.inference.boxes import Box
 
@@ -21,12 +23,15 @@ class View:
     plane : tuple of int
         Index along every axis that is neither displayed nor the channels'.
     region : (slice, slice)
-        Rows and columns in pixels of the level.
+        Rows and columns in pixels of the level; of a volume, its planes before them.
+    across : int, default 0
+        Of a volume: the axis along which a slab of planes extends.
     """
 
     level: int
     plane: tuple[int, ...]
     region: Box
+    across: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,20 @@ class Viewport:
     ----------
     plane : tuple of int
         Index along every axis that is neither displayed nor the channels'.
-    low, high : (float, float)
-        Opposite corners (y, x) of the visible rectangle, in coordinates of the finest level.
+    low, high : tuple of float
+        Opposite corners (y, x) of the visible rectangle, in coordinates of the finest level. Of a volume (z, y, x):
+        along the axis at which one looks, both are the position of the plane.
+    across : int, default 0
+        Of a volume: the axis at which one looks, 0 for planes of y and x.
     """
 
     plane: tuple[int, ...]
-    low: tuple[float, float]
-    high: tuple[float, float]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    across: int = 0
 
 
-def visible_region(look: Viewport, downsample: float, shape: tuple[int, int], *, multiple: int = 1) -> Box | None:
+def visible_region(look: Viewport, downsample: float, shape: Sequence[int], *, multiple: int = 1) -> Box | None:
     """The pixels of a level that are at least partly visible.
 
     Parameters
@@ -55,8 +64,8 @@ def visible_region(look: Viewport, downsample: float, shape: tuple[int, int], *,
         The visible region.
     downsample : float
         Pixels of the finest level per pixel of this level.
-    shape : (int, int)
-        Height and width of the level.
+    shape : sequence of int
+        Height and width of the level; of a volume, its depth before them.
     multiple : int, default 1
         Starts and stops are rounded outwards to multiples of this, clipped to the image.
 
@@ -77,7 +86,7 @@ def visible_region(look: Viewport, downsample: float, shape: tuple[int, int], *,
         if not start < stop:
             return None
         spans.append(slice(start // multiple * multiple, min(-(-stop // multiple) * multiple, size)))
-    return spans[0], spans[1]
+    return cast(Box, tuple(spans))
 
 
 def central_part(region: Box, limit: int) -> Box:

@@ -80,16 +80,24 @@ class LiveForm(QWidget):
         self.range = QComboBox()
         self.range.addItems([_AUTOMATIC, _LIMITS])
         self.range.setToolTip(_RANGE_TIP)
+        self.planes = QSpinBox(minimum=1, maximum=64, value=9)
+        self.planes.setKeyboardTracking(False)
+        self.planes.setToolTip(
+            "How many planes Live segments at once, around the one that is shown. More planes take longer, and show"
+            " more of each object."
+        )
         self.controls = PartitionControls()
         self.contour = QSpinBox(maximum=20, suffix=" px")
         self.contour.setSpecialValueText("filled")
         self.contour.setToolTip("Show objects filled, or as outlines of this width.")
-        form = QFormLayout(self)
+        self._rows = form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Image", self.image)
         form.addRow("Model", self.model)
         form.addRow(self.fit)
         form.addRow(self.channels)
+        form.addRow("Planes of the slab", self.planes)
+        form.setRowVisible(self.planes, False)
         form.addRow("Object diameter", size)
         form.addRow("Inversion", self.invert)
         form.addRow("Intensity range", self.range)
@@ -98,6 +106,7 @@ class LiveForm(QWidget):
         self.image.changed.connect(self.source_changed)
         self.channels.changed.connect(self.source_changed)
         self.model.changed.connect(self.model_changed)
+        self.planes.valueChanged.connect(lambda _value: self.settings_changed.emit())
         self.diameter.valueChanged.connect(lambda _value: self._resized())
         self.as_known.toggled.connect(lambda _on: self._resized())
         self.invert.currentIndexChanged.connect(lambda _index: self._resized())
@@ -107,6 +116,7 @@ class LiveForm(QWidget):
     def show_model(self, model: "Model") -> None:
         """Adopt the defaults of another model."""
         known = model.config.object_diameter
+        self._rows.setRowVisible(self.planes, model.config.ndim == 3)
         self._knows_size = known is not None
         self.as_known.setEnabled(self._knows_size)
         self.as_known.setText("As in training" if known is None else f"As in training: {known:.0f} px")

@@ -15,10 +15,11 @@ from napari_grd._napari.live.form import LiveForm
 from napari_grd._napari.live.model_loader import ModelLoader
 from napari_grd._napari.live.output import LiveOutput
 from napari_grd._napari.live.permanent import PermanentPart, SegmentationRequest
+from napari_grd._napari.live.volumes import volume_axes
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, heading, row
 from napari_grd._napari.source import ImageSource
-from napari_grd._napari.viewport import displayed_axes, viewport_of
+from napari_grd._napari.viewport import displayed_axes, viewport_of, volume_viewport_of
 from napari_grd._napari.worker import message_of
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, GrdError, ImageError
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 
     from napari_grd.inference.view import ImageView
     from napari_grd.live.session import LiveSession, LiveUpdate
+    from napari_grd.live.viewport import View
     from napari_grd.models.model import Model
 
 _DEBOUNCE = 15  # milliseconds in which the steps of a drag become one request
 _SETTLE = 200  # milliseconds without another step after which contrast limits hold
 _EMPTY = "Drop an image on the window to begin."
+_IN_3D = "The 3D view shows what has been segmented. Live follows the view again in 2D."
 
 
 class LiveWidget(Panel):
@@ -139,8 +142,12 @@ class LiveWidget(Panel):
         if self._session is None:
             self._session = open_session(self._updated, self._failed, self._busy)
             self._engines.append(self._session)
-        self._session.set_model(model, self._config(model))
+        self._set_model(model)
         self._image_changed()
+
+    def _set_model(self, model: "Model") -> None:
+        if self._session is not None:
+            self._session.set_model(model, self._config(model), planes=self.form.planes.value())
 
     def _config(self, model: "Model") -> SegmentConfig:
         config = self.form.segment_config(model)
@@ -182,13 +189,16 @@ class LiveWidget(Panel):
             return
         if self._model is None:
             return
+        if self.viewer.dims.ndisplay == 3 and self._source is not None and self._source.layer is layer:
+            self._tell(_IN_3D)  # labels and their numbers stay, and follow the sliders
+            return
         try:
             source = self._current_source(self._model)
         except GrdError as error:
             self._source = self._key = None
             self._session.set_source(None)
             self.readout.setText("")
-            self._tell(str(error), "info" if layer is None else "warning")
+            self._tell(str(error), "info" if layer is None or self.viewer.dims.ndisplay == 3 else "warning")
             if layer is None:
                 self.form.channels.set_image(None, 0)
             return
@@ -199,8 +209,8 @@ class LiveWidget(Panel):
             self._session.set_source(source)
             self._limits.start([(c.layer.events.contrast_limits, self._limits_changed) for c in source.channels])
             if self.form.takes_limits:  # of other layers
-                self._session.set_model(self._model, self._config(self._model))
-            self._tell("")
+                self._set_model(self._model)
+        self._tell("")
         self._schedule()
 
     def _current_source(self, model: "Model") -> ImageSource:
@@ -208,9 +218,14 @@ class LiveWidget(Panel):
         if layer is None:
             raise ImageError(_EMPTY, "")
         if self.viewer.dims.ndisplay == 3:
-            raise ImageError("Live is paused while the view is 3D.", "Switch back to 2D to continue.")
+            raise ImageError(_IN_3D, "")
         if not layer.visible:
             raise ImageError(f"The image {layer.name!r} is hidden.", "Show it to continue.")
+        if model.config.ndim == 3:
+            source = ImageSource(layer, self.form.choose_channels(layer, model.config.in_channels))
+            volume_axes(source)
+            volume_viewport_of(self.viewer, source)
+            return source
         axes = displayed_axes(self.viewer, layer)
         if axes is None:
             raise ImageError(f"The view does not show planes of {layer.name!r}.", "Show its y and x.")
@@ -224,7 +239,8 @@ class LiveWidget(Panel):
         if self._model is None:
             raise ConfigError("The model is not loaded.", "Choose a model.")
         channels = self.form.choose_channels(layer, self._model.config.in_channels)
-        source = ImageSource(layer, channels, displayed_axes(self.viewer, layer))
+        axes = displayed_axes(self.viewer, layer) if self._model.config.ndim == 2 else None
+        source = ImageSource(layer, channels, axes)
         return SegmentationRequest(source, self._model, self.form.segment_config(self._model))
 
     def _folder_settings(self) -> "tuple[Model, SegmentConfig]":
@@ -238,7 +254,7 @@ class LiveWidget(Panel):
 
     def _settings_changed(self) -> None:
         if self._session is not None and self._model is not None:
-            self._session.set_model(self._model, self._config(self._model))
+            self._set_model(self._model)
             self._schedule()
 
     def _limits_changed(self, _event: Any = None) -> None:
@@ -255,8 +271,10 @@ class LiveWidget(Panel):
             self._timer.start()
 
     def _look(self) -> None:
-        if self._session is not None and self._source is not None:
-            self._session.look_at(viewport_of(self.viewer, self._source))
+        if self._session is None or self._source is None or self._model is None or self.viewer.dims.ndisplay == 3:
+            return
+        look = volume_viewport_of if self._model.config.ndim == 3 else viewport_of
+        self._session.look_at(look(self.viewer, self._source))
 
     # Results of the engine
 
@@ -276,7 +294,7 @@ class LiveWidget(Panel):
         self.output.show(update, self._made_by, self.form.contour.value())
         if not update.idle:
             objects = f"{update.count} instance{'' if update.count == 1 else 's'}"
-            self.readout.setText(f"{objects} · {update.seconds * 1000:.0f} ms")
+            self.readout.setText(f"{objects}{_slab_of(update.view)} · {update.seconds * 1000:.0f} ms")
             self._tell(*_word(update))
 
     def _show_view(self, view: "ImageView") -> None:
@@ -293,6 +311,14 @@ class LiveWidget(Panel):
         if shown or (text and text != self._told):  # every view repeats the message
             self.say(text, kind)
         self._told = text
+
+
+def _slab_of(view: "View") -> str:
+    """Which planes of a volume were segmented."""
+    if len(view.region) == 2:
+        return ""
+    planes = view.region[view.across]
+    return f" in {'zyx'[view.across]} {planes.start}–{planes.stop - 1}"
 
 
 def _word(update: "LiveUpdate") -> tuple[str, str]:
