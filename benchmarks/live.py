@@ -1,6 +1,7 @@
 """Does the student keep up with somebody who looks around, and does napari stay smooth?
 
     GRD_DATA=... python tests/with_display.py python benchmarks/live.py [--minutes 30]
+    GRD_DATA=... python tests/with_display.py python benchmarks/live.py --slab 9 [--model neurites.grd.safetensors]
 
 Drives a real napari window: a stack of mosaics of bbbc039_nuclei, a canvas of
 about 512 x 512 screen pixels at one screen pixel an image pixel, Live on. What
@@ -9,6 +10,9 @@ is timed ends when the labels have been drawn, not when they were computed.
 While it runs a timer of 5 ms measures how much too late the event loop gets to
 it. With ``--minutes`` it goes on panning, scrolling, toggling and opening
 widgets, and compares widgets, threads and memory before and after.
+
+With ``--slab`` the image is a volume (fib25_em3d, mirrored to 128 x 1400 x 1400) and the model one for volumes, by
+default with random weights. The time of a network does not depend on its weights, that of a partition does somewhat.
 """
 
 import argparse
@@ -32,9 +36,13 @@ from qtpy.QtCore import QCoreApplication, QEvent, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 import napari_grd as grd
+from napari_grd.config import NetworkConfig
+from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.io.images import read_image
 from napari_grd.io.listing import read_pairs
+from napari_grd.models.model import Model, ModelConfig
 from reporting import hardware, table
+from segment_volume import volume
 
 SIZE = 1400  # pixels of a plane: what is seen is an eighth of it
 PLANES = 6
@@ -66,12 +74,12 @@ class Watch:
 class Driver:
     """A napari with Live on, and hands on the camera and the sliders."""
 
-    def __init__(self, stack: np.ndarray, model: str | None = None) -> None:
+    def __init__(self, stack: np.ndarray, model: str | grd.Model | None = None) -> None:
         self.viewer = napari.Viewer()
         self.layer = self.viewer.add_image(stack, name="mosaic")
         _, self.live = self.viewer.window.add_plugin_dock_widget("napari-grd", "Live")
         if model is not None:
-            self.live.state.student = self.live.state.add(grd.load_model(model))
+            self.live.state.student = self.live.state.add(grd.load_model(model) if isinstance(model, str) else model)
         self.rng = np.random.default_rng(0)
         self.drawn = self.updated = 0
         canvas = self.viewer.window._qt_viewer.canvas
@@ -141,14 +149,20 @@ class Driver:
         """A turn of the wheel."""
         self.viewer.scene.camera.zoom *= float(self.rng.choice([0.85, 1.25]))
 
-    def scroll(self) -> None:
-        """The next plane."""
-        self.viewer.dims.set_current_step(0, (self.viewer.dims.current_step[0] + 1) % PLANES)
+    def scroll(self, planes: int = 1) -> None:
+        """The next plane, or one further on."""
+        self.viewer.dims.set_current_step(0, (self.viewer.dims.current_step[0] + planes) % len(self.layer.data))
 
     def slide(self) -> None:
         """Another split/merge bias."""
         bias = self.live.controls.bias
         bias.setValue(bias.value() + 0.05 if bias.value() < 0.25 else -0.25)
+
+
+def random_model(network: str) -> grd.Model:
+    """A model for volumes that has learned nothing."""
+    config = ModelConfig(network=NetworkConfig(name=network), ndim=3, offsets=OFFSETS_3D, foreground=False)
+    return Model.create(config).with_card(name=network)
 
 
 def mosaics() -> np.ndarray:
@@ -162,6 +176,32 @@ def mosaics() -> np.ndarray:
         rows = [np.concatenate(images[9 * number + 3 * row :][:3], axis=1)[:, :SIZE] for row in range(3)]
         planes.append(np.concatenate(rows)[:SIZE])
     return np.stack(planes)
+
+
+def slab(driver: Driver, repeats: int, planes: int) -> list[list[object]]:
+    """Milliseconds, and processor milliseconds of the process, from a change of the view of a volume to its labels."""
+    actions: dict[str, Callable[[], None]] = {
+        "jump to another place": driver.anywhere,
+        "pan by up to 90 px": driver.pan,
+        "next plane, within the slab": driver.scroll,
+        "next plane, a new slab": lambda: driver.scroll(3),
+        "a plane beyond the slab": lambda: driver.scroll(2 * planes),
+        "slider (split/merge)": driver.slide,
+    }
+    driver.live.form.planes.setValue(planes)
+    driver.time(driver.anywhere, 120)
+    rows = []
+    for name, act in actions.items():
+        times, processor = [], []
+        for _ in range(repeats):
+            driver.viewer.dims.set_current_step(0, int(driver.rng.integers(20, 90)))
+            driver.time(driver.anywhere, 120)
+            driver.rest(0.1)
+            before = time.process_time()
+            times.append(driver.time(act, 120))
+            processor.append(1000 * (time.process_time() - before))
+        rows.append([name, len(times), *_summary(times), statistics.median(processor)])
+    return rows
 
 
 def views(driver: Driver, repeats: int) -> list[list[object]]:
@@ -273,8 +313,20 @@ def main() -> None:
     parser.add_argument("--distill", type=int, default=0, help="pans while distilling")
     parser.add_argument("--minutes", type=float, default=0, help="how long to look around for leaks")
     parser.add_argument("--model", help="name or file of the live student; default: the first one that is built in")
+    parser.add_argument("--slab", type=int, default=0, metavar="PLANES", help="of a volume: planes segmented at once")
+    parser.add_argument("--network", default="subpixel_unet3d", help="with --slab and no --model: has random weights")
     args = parser.parse_args()
     print(hardware(), "\n", flush=True)
+    if args.slab:
+        driver = Driver(volume((128, SIZE, SIZE)), args.model or random_model(args.network))
+        driver.move_to(SIZE / 2, SIZE / 2)
+        first = driver.time(lambda: driver.live.live.setChecked(True), limit=120)
+        print(f"Canvas {driver.canvas_size}; from ticking Live to the first labels: {first / 1000:.1f} s\n", flush=True)
+        heads = ["change", "times", "median ms", "p95 ms", "max ms", "processor ms, median"]
+        print(table(heads, slab(driver, args.repeats, args.slab)))
+        driver.live.live.setChecked(False)
+        driver.viewer.close()
+        return
     print(f"Reading the manifest: {manifest_ms():.0f} ms\n", flush=True)
     driver, watch = Driver(mosaics(), args.model), Watch()
     driver.move_to(SIZE / 2, SIZE / 2)
