@@ -68,16 +68,20 @@ def test_a_slab_around_the_plane_is_labeled_and_no_more(volume, model, counting)
 
 
 @pytest.mark.filterwarnings("ignore:The image is smaller than the field of view")
-@pytest.mark.parametrize(("network", "shape"), [("subpixel_unet3d", (40, 64, 128)), ("mala", (12, 60, 60))])
-def test_the_refined_slab_is_that_of_the_whole_volume(network, shape, volume):
+@pytest.mark.parametrize(
+    ("network", "shape", "apart"),
+    [("subpixel_unet3d", (40, 64, 128), 1.0), ("subpixel_unet3d", (20, 64, 96), 2.0), ("mala", (12, 60, 60), 1.0)],
+)
+def test_the_refined_slab_is_that_of_the_whole_volume(network, shape, apart, volume):
     """Embeddings are stored as float16."""
-    model, image = model_of(network), volume[: shape[0], : shape[1], : shape[2]]
-    live = segmenter(image, model, planes=5)
+    model, image = model_of(network, anisotropy=1.0), volume[: shape[0], : shape[1], : shape[2]]
+    config = F32.replace(anisotropy=apart)
+    live = segmenter(image, model, config, planes=5)
     seen = look(6, 0, 0, 32, 32)
     run(live.view(seen))
     [painted] = run(live.fill(seen))
     assert painted.idle
-    whole = grd.predict(model, image, F32, axes="zyx")
+    whole = grd.predict(model, image, config, axes="zyx")
     found = live._part(seen, live._settled_span(seen))
     embedding, foreground = live._embedder.assemble(live._embedder.excerpt((), found[0]))
     inside = live._lattice.grid_of(found[0])
@@ -179,6 +183,16 @@ def test_a_rescaled_volume_has_labels_at_its_own_resolution(volume, counting):
     run(whole.view(look(20, 0, 0, 96, 112)))
     inside = painted.view.region
     assert ((live.canvas.labels > 0) == (whole.canvas.labels > 0))[inside].mean() > 0.99
+
+
+def test_planes_far_apart_are_rescaled(volume, counting):
+    """A slab has planes of the image, the network those of its training."""
+    model = model_of("subpixel_unet3d", anisotropy=1.0)
+    live = segmenter(volume, model, F32.replace(anisotropy=2.0))
+    [painted] = run(live.view(look(20)))
+    assert painted.view.region[0] == slice(16, 25)
+    assert counting.calls == [(24 + 16, 96, 96)]
+    assert live.canvas.labels[16:25].any(axis=(1, 2)).all()
 
 
 def test_volumes_of_a_series_have_their_own_labels(volume, model, counting):

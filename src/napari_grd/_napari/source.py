@@ -91,12 +91,18 @@ class ImageSource:
     @property
     def anisotropy(self) -> float | None:
         """Distance of planes in pixels; None if the layer is not calibrated in x, y and z, in one unit."""
-        if self.z_axis is None:
-            return None
-        axes = (self.plane_axes[self.z_axis], *self.spatial_axes)
-        depth, height, width = (float(self.layer.scale[axis]) for axis in axes)
-        units = {str(self.layer.units[axis]) for axis in axes}
-        return depth / width if len(units) == 1 and units != {"pixel"} and height == width else None
+        return None if self.z_axis is None else self.distance(self.z_axis)
+
+    def distance(self, axis: int) -> float | None:
+        """Distance of the planes along one of the axes of planes, in pixels.
+
+        None if it is not known: the layer has several units, pixels that are not square, or napari's default scale.
+        """
+        axes = (self.plane_axes[axis], *self.spatial_axes)
+        depth, height, width = (float(self.layer.scale[each]) for each in axes)
+        units = {str(self.layer.units[each]) for each in axes}
+        known = len(units) == 1 and height == width and (units != {"pixel"} or depth != width)
+        return depth / width if known else None
 
     @property
     def key(self) -> tuple[Any, ...]:

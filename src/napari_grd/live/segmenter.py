@@ -15,7 +15,7 @@ from napari_grd.inference.boxes import Box, clipped, origin_of, pieces, size_of,
 from napari_grd.inference.canvas import Canvas
 from napari_grd.inference.lattice import by_distance, lattice_for
 from napari_grd.inference.prediction import Prediction, label_plane
-from napari_grd.inference.rescale import grid_shape
+from napari_grd.inference.rescale import depth_factor, grid_shape
 from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.source import PlaneSource, choose_level
 from napari_grd.inference.statistics import SourceStatistics
@@ -108,7 +108,8 @@ class LiveSegmenter:
         shape = source.shape(self.level)
         factor = scale * self._downsample
         self._scale = 1.0 if abs(factor - 1) < 0.05 else factor
-        grid = cast(tuple[int, int], grid_shape(shape, self._scale))
+        depth = depth_factor(model.config, self.image_view.config)
+        grid = cast(tuple[int, int], grid_shape(shape, self._scale, depth))
         self._lattice = lattice_for(shape, grid, model.strides)
         full = (*source.plane_shape, *shape)
         fits = canvas is not None and canvas.labels.shape == full and canvas.plane_shape == tuple(source.plane_shape)

@@ -12,7 +12,7 @@ from napari_grd._napari.live.controls import PartitionControls
 from napari_grd._napari.panel import Panel, wrapped
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.settings import settings
-from napari_grd._napari.source import Channel
+from napari_grd._napari.source import Channel, ImageSource
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ImageError
 
@@ -197,9 +197,14 @@ class LiveForm(QWidget):
             intensity_range=self._limits() if self.range.currentIndex() > 0 else None,
             partition=self.controls.value(),
         )
-        from napari_grd.inference.view import with_pixel_size  # imports torch; a model has been loaded
+        from napari_grd.inference.view import with_anisotropy, with_pixel_size  # torch; a model has been loaded
 
-        return with_pixel_size(config, model.config, self._pixel_size())
+        config = with_pixel_size(config, model.config, self._pixel_size())
+        layer = self.image.layer()
+        if model.config.ndim == 2 or layer is None:
+            return config
+        source = ImageSource(layer)
+        return with_anisotropy(config, source.distance(-1) if source.plane_axes else None)
 
     def _pixel_size(self) -> float | None:
         layer = self.image.layer()
