@@ -7,6 +7,8 @@ correlated noise; unlabeled voxels are noise alone. So no model is needed, and n
 method runs in a process of its own.
 
     GRD_DATA=folder python benchmarks/partition3d.py [--noise 0.5] [--large]
+
+``--blocks`` compares labels made block by block with those of the whole volume instead.
 """
 
 import argparse
@@ -15,21 +17,30 @@ import os
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import psutil
+import torch
+import zarr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_grd.config import PartitionConfig
+from napari_grd.api import segment
+from napari_grd.blockwise import grid
+from napari_grd.blockwise.segment_zarr import segment_zarr
+from napari_grd.config import NetworkConfig, PartitionConfig, SegmentConfig
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.graph.parallel import thread_count
 from napari_grd.graph.partition import partition_embedding
 from napari_grd.metrics.scores import evaluate
+from napari_grd.models.model import Model, ModelConfig
+from napari_grd.models.registry import register
 
 CHANNELS = 16
 TRAINS = 130  # slices of fib25_em3d
 LARGE = (64, 512, 512)
+PART, BLOCKS = (64, 160, 160), (32, 80, 80)  # of fib25_em3d, for --blocks
 # Neurites are of very different sizes: a small one beside a large one is not a fragment of it.
 DENSE = PartitionConfig(fragment_ratio=0)
 CONFIGS = {
@@ -97,13 +108,56 @@ def measure(labels: NDArray[np.integer], noise: float, config: PartitionConfig) 
     return seconds, used, peak[0] / 2**30, result
 
 
+class Unchanged(torch.nn.Module):
+    """A network whose output is its input, so that an image can be an embedding."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image
+
+
+def compare_blocks(labels: NDArray[np.integer], noise: float) -> None:
+    """Print how labels made block by block differ from those of the whole volume, for each method."""
+    register("unchanged", ndim=3, stride=(1, 1, 1), halo=(0, 0, 0))(Unchanged)
+    grid._SIDES_3D = BLOCKS
+    config = ModelConfig(
+        network=NetworkConfig(name="unchanged"), ndim=3, in_channels=CHANNELS, foreground=False, offsets=OFFSETS_3D
+    )
+    model = Model.create(config)
+    embedding = np.moveaxis(embedding_of(labels, noise), -1, 0)
+    print("| noise | method | ARAND between both | ARAND, whole | ARAND, blocks | objects, whole | objects, blocks |")
+    print("|---|---|---|---|---|---|---|")
+    for method in LARGE_ONLY:
+        settings = SegmentConfig(
+            precision="f32",
+            runtime="torch",
+            object_diameter=None,
+            intensity_range=((0.0, 1.0),) * CHANNELS,
+            partition=CONFIGS[method],
+        )
+        whole = segment(model, embedding, settings, axes="czyx")
+        with TemporaryDirectory() as folder:
+            path = segment_zarr(model, embedding, Path(folder) / "labels.ome.zarr", settings, axes="czyx")
+            blocks = np.asarray(zarr.open_array(path / "0", mode="r"))
+        pairs = [(whole, blocks), (labels, whole), (labels, blocks)]
+        errors = [f"{evaluate(reference=first, labels=second).arand:.4f}" for first, second in pairs]
+        print(f"| {noise:g} | {method} | {' | '.join(errors)} | {whole.max()} | {blocks.max()} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--noise", type=float, default=0.5, help="standard deviation; objects have one of 1")
     parser.add_argument("--large", action="store_true", help=f"a volume of {LARGE} only, made of mirror images")
+    parser.add_argument("--blocks", action="store_true", help=f"compare blocks of {BLOCKS} with the whole of {PART}")
     options = parser.parse_args()
     if "GRD_DATA" not in os.environ:
         parser.error("set GRD_DATA to the folder of annotated images")
+    if options.blocks:
+        labels = volumes(Path(os.environ["GRD_DATA"]), large=False)["fib25"]
+        compare_blocks(labels[tuple(slice(size) for size in PART)], options.noise)
+        return
     print(f"{thread_count()} threads, noise {options.noise:g}\n")
     print("| volume | method | s | processor s | GiB beside the embedding | VOI split | VOI merge | ARAND | objects |")
     print("|---|---|---|---|---|---|---|---|---|")

@@ -41,7 +41,7 @@ from series import results, say, spread
 Volume = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 ARMS = {"none": None, "instances": OFF, "all": LossWeights()}
 PARTITIONS = ("mutex", "agglomeration", "multicut")
-SIMULATED = 48  # stacks
+SIMULATED = 72  # stacks
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,19 @@ DOMAINS = {
     ),
 }
 PLANT = 0.284 / 0.127  # anisotropy
+EMBRYO = 1.75 / 0.8
+EMBRYOS = ("Emb01_t401", "Emb01_t501", "Emb06_t501", "Emb11_t501")  # of the validation part of bbbc050
 NUCLEUS = 18.0  # diameter in voxels to which the stack of plant nuclei is resampled
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A volume that nothing was trained on, with what its user knows: anisotropy, and the diameter of objects."""
+
+    image: np.ndarray[Any, Any]
+    labels: np.ndarray[Any, Any]
+    anisotropy: float | None = None
+    diameter: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,21 +119,25 @@ def load(folder: str, stem: str) -> Volume:
     return image, np.asarray(read_label_image(Path(root) / folder / "labels" / f"{stem}.tif"))
 
 
-def volumes(domain: str) -> tuple[list[Volume], dict[str, Volume]]:
+def volumes(domain: str) -> tuple[list[Volume], dict[str, Held]]:
     """Training volumes, and validation volumes by name; the split is the same for everybody."""
     if domain == "neurites":
         image, labels = load("fib25_em3d", "fib25_ts2_z000-169")
         held = {
-            "fib25_em3d": (image[140:], labels[140:]),
-            "gala_fibsem_em3d": load("gala_fibsem_em3d", "gala_example"),
+            "fib25_em3d": Held(image[140:], labels[140:]),
+            "gala_fibsem_em3d": Held(*load("gala_fibsem_em3d", "gala_example")),
         }
         return [(image[:130], labels[:130]), load("gala_fibsem_em3d", "gala_train")], held
     image, labels = load("plantseg_ovule_nuclei3d", "n1135_mini")
     cut = len(image) * 2 // 3
-    factor = NUCLEUS / object_diameter([labels], PLANT)
+    diameter = object_diameter([labels[:cut]], PLANT)
+    factor = NUCLEUS / diameter
     plant = resampled((image[:cut], labels[:cut]), (PLANT * factor, factor, factor))
     simulated = [simulate(seed) for seed in range(SIMULATED)]
-    return [plant] * (SIMULATED // 4) + simulated, {"plantseg_ovule_nuclei3d": (image[cut:], labels[cut:])}
+    held = {"plantseg_ovule_nuclei3d": Held(image[cut:], labels[cut:], PLANT, diameter)}
+    for stem in EMBRYOS:  # for measuring only
+        held[stem] = Held(*load("bbbc050_nuclei3d", stem), EMBRYO)
+    return [plant] * (SIMULATED // 4) + simulated, held
 
 
 def simulate(seed: int) -> Volume:
@@ -134,15 +150,15 @@ def simulate(seed: int) -> Volume:
         radius=radius,
         pixels_each=round(4.2 * radius**3 / spacing * np.exp(rng.uniform(np.log(1.2), np.log(8.0)))),
         size_spread=rng.uniform(0.08, 0.3),
-        brightness_spread=rng.uniform(0.1, 0.5),
-        elongation=rng.uniform(1.05, 2.0),
+        brightness_spread=rng.uniform(0.1, 0.9),
+        elongation=rng.uniform(1.05, 2.4),
         clumped=rng.uniform(0.1, 0.9),
-        brightness=np.exp(rng.uniform(np.log(25.0), np.log(500.0))),
+        brightness=np.exp(rng.uniform(np.log(15.0), np.log(400.0))),
         texture=rng.uniform(0.3, 2.0),
         blur=rng.uniform(0.7, 2.0),
         glow=rng.uniform(0.02, 0.25),
         shading=rng.uniform(0.0, 0.3),
-        background=rng.uniform(3.0, 60.0),
+        background=rng.uniform(1.0, 40.0),
     )
     shape = (round(72 / spacing), 96, 96)
     volume = nuclei_stack(
@@ -203,7 +219,7 @@ def train(args: argparse.Namespace, run: Run) -> grd.Model:
     how: dict[str, Any] = {"axes": "zyx", "validation": 0.0, "out_dir": args.out / run.name, "on_event": say(run.name)}
     common = settings(args, run.seed, args.student, None)
     if (weights := ARMS[run.arm]) is None:
-        return grd.train(images, labels, TrainConfig(**common), **how)
+        return grd.train(images, labels, TrainConfig(**common), start=args.start, **how)
     config = DistillConfig(**common, weights=weights)
     known = labels if run.arm == "all" else None
     return grd.distill(teacher_of(args), images, known, config, cache_dir=args.out / "cache", **how)
@@ -214,11 +230,12 @@ def scores(model: grd.Model, domain: str) -> dict[str, dict[str, dict[str, float
     found: dict[str, dict[str, dict[str, float]]] = {}
     for method in PARTITIONS:
         config = grd.SegmentConfig(partition=model.config.partition.replace(method=method))
-        for name, (image, labels) in volumes(domain)[1].items():
+        for name, held in volumes(domain)[1].items():
+            known = config.replace(anisotropy=held.anisotropy, object_diameter=held.diameter or "auto")
             start = time.perf_counter()
-            got = grd.segment(model, image, config, axes="zyx")
+            got = grd.segment(model, held.image, known, axes="zyx")
             seconds = time.perf_counter() - start
-            each = grd.evaluate(reference=labels, labels=got)
+            each = grd.evaluate(reference=held.labels, labels=got)
             found.setdefault(method, {})[name] = {
                 "voi_split": each.voi_split,
                 "voi_merge": each.voi_merge,
@@ -270,6 +287,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/volumes"))
     parser.add_argument("--teacher", default="subpixel_unet3d:64,128,256", help="network and widths")
     parser.add_argument("--student", default="subpixel_unet3d", help="network and widths")
+    parser.add_argument(
+        "--start", type=Path, default=None, help="model whose training the arm without a teacher continues"
+    )
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--minutes", type=float, default=None, help="of the teacher, instead of steps")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
