@@ -205,6 +205,25 @@ class ImageSource:
             )
 
 
+def volume_axes(source: ImageSource) -> str:
+    """Letters of the axes of the planes of a layer, as they are read: "zcyx" or "tzcyx".
+
+    Raises
+    ------
+    ImageError
+        If the layer has no z, or more axes than t and z.
+    """
+    name = source.layer.name
+    labels = [str(source.layer.axis_labels[axis]).lower() for axis in source.plane_axes]
+    if len(labels) not in (1, 2) or labels[-1] in ("t", "time"):
+        found = ", ".join([*labels, "y", "x"])
+        raise ImageError(
+            f"The model takes volumes, and {name!r} has the axes {found}.",
+            "Open a stack of planes along z, or choose a model for planes.",
+        )
+    return "tzcyx"[-3 - len(labels) :]
+
+
 def channel_axis(layer: Image) -> int | None:
     """The channel axis of a layer, by its name, or by the file that napari read without naming axes; None if none."""
     for axis, label in enumerate(layer.axis_labels):

@@ -15,17 +15,17 @@ class SimilarityMap:
 
     Parameters
     ----------
-    embedding : (C, H, W) float32
-        Raw embedding.
+    embedding : (C, H, W) or (C, D, H, W) float32
+        Raw embedding of a plane or volume.
     max_pixels : int
-        Of a larger plane only every ``step``-th row and column is used.
+        If there are more, only every ``step``-th row and column is used.
 
     Attributes
     ----------
     step : int
-        Pixels of the plane per pixel of the result, along both axes.
+        Pixels of the plane per pixel of the result, along rows and columns.
     shape : tuple of int
-        Shape of the results, (h, w).
+        Shape of the results, (h, w) or (D, h, w).
 
     Examples
     --------
@@ -36,24 +36,23 @@ class SimilarityMap:
 
     def __init__(self, embedding: NDArray[np.float32], max_pixels: int = 1024 * 1024) -> None:
         self._plane = embedding
-        _, height, width = embedding.shape
-        self.step = max(1, math.ceil(math.sqrt(height * width / max_pixels)))
-        vectors = np.moveaxis(embedding[:, :: self.step, :: self.step], 0, -1).astype(np.float32)
-        self.shape: tuple[int, int] = vectors.shape[:2]
+        self.step = max(1, math.ceil(math.sqrt(math.prod(embedding.shape[1:]) / max_pixels)))
+        vectors = np.moveaxis(embedding[..., :: self.step, :: self.step], 0, -1).astype(np.float32)
+        self.shape: tuple[int, ...] = vectors.shape[:-1]
         vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _SMALLEST_NORM)
         self._units = np.ascontiguousarray(vectors.reshape(-1, len(embedding)))
 
-    def to(self, pixel: tuple[int, int]) -> NDArray[np.float32]:
+    def to(self, pixel: tuple[int, ...]) -> NDArray[np.float32]:
         """Cosine of every compared pixel with one of the plane.
 
         Parameters
         ----------
-        pixel : (int, int)
-            Row and column in the plane.
+        pixel : tuple of int
+            Row and column in the plane; of a volume, its plane before them.
 
         Returns
         -------
-        (h, w) float32
+        float32 array of :attr:`shape`
             In [-1, 1].
         """
         vector = self._plane[:, *pixel]

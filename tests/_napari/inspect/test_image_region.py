@@ -112,3 +112,37 @@ def test_of_a_huge_plane_the_middle_of_what_is_seen_is_taken(viewer: Any) -> Non
     viewer.dims.ndisplay = 3
     with pytest.raises(ImageError, match="2D"):
         ImageRegion.of_view(viewer, layer, whole=True)
+
+
+def test_a_volume_has_its_planes_in_front(viewer: Any) -> None:
+    data = RNG.integers(0, 9, (2, 20, 12, 14))
+    layer = viewer.add_image(data, scale=(1, 2, 0.5, 0.5), axis_labels=("t", "z", "y", "x"))
+    viewer.dims.current_step = (1, 10, 0, 0)
+    whole = ImageRegion.of_volume(viewer, layer, whole=True)
+    assert whole.is_whole
+    assert (whole.plane, whole.shape) == ((1,), (20, 12, 14))
+    frame = ImageRegion.of_volume(viewer, layer, whole=True, limit=9 * 12 * 14)
+    assert frame.region[0] == slice(6, 15), "the planes around the one that is shown"
+    assert not frame.is_whole
+    taken = data[1][frame.region]
+    again = Image(frame.lift(taken), **frame.options({}))
+    assert again.data.shape == (1, *frame.shape)
+    world = again.data_to_world((0, 2, 3, 4))
+    assert data[tuple(np.round(layer.world_to_data(world)).astype(int))] == again.data[0, 2, 3, 4]
+    assert frame.pixel(world) == (2, 3, 4)
+    np.testing.assert_array_equal(frame.lift_points(np.array([[2.0, 3.0, 4.0]])), [[0, 2, 3, 4]])
+    np.testing.assert_array_equal(frame.labels(Labels(data, scale=layer.scale)), taken)
+    turned = Labels(data.transpose(0, 1, 3, 2).copy(), affine=_exchanged(layer.scale))
+    np.testing.assert_array_equal(frame.labels(turned), taken)
+    viewer.dims.ndisplay = 3
+    assert ImageRegion.of_volume(viewer, layer, whole=False).shape == (9, 12, 14)
+    plane = viewer.add_image(data[0, 0])
+    with pytest.raises(ImageError, match="takes volumes"):
+        ImageRegion.of_volume(viewer, plane, whole=True)
+
+
+def _exchanged(scale: Any) -> np.ndarray:
+    """To the world from data whose last two axes are exchanged."""
+    affine = np.diag([*scale, 1.0])
+    affine[[2, 3]] = affine[[3, 2]]
+    return affine

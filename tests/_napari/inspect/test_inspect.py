@@ -1,6 +1,7 @@
 """The Inspect widget in a real viewer, from the button to the layer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +13,13 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_grd._napari.inspect.widget import InspectWidget
 from napari_grd._napari.state import state_of
-from napari_grd.api import load_model
-from napari_grd.data.simulate import nuclei_2d
+from napari_grd.api import load_model, predict
+from napari_grd.config import SegmentConfig
+from napari_grd.data.simulate import nuclei_2d, nuclei_3d
+from napari_grd.graph.offsets import OFFSETS_3D
+from napari_grd.graph.similarity import SimilarityMap
 from napari_grd.models.model import Model, ModelConfig
+from napari_grd.visualization import embedding_colors
 
 SHAPE = (96, 112)
 
@@ -429,3 +434,72 @@ def test_an_image_without_objects_has_no_graph(viewer: Any, qtbot: Any, open_ins
     widget.form.labels.set_layer(viewer.layers["none"])
     look(widget, qtbot, "graph")
     assert "no instances" in widget.message.text()
+
+
+@pytest.fixture(scope="module")
+def volumes() -> Model:
+    """A model for volumes that has learned nothing, with colors."""
+    torch.manual_seed(0)
+    network = {"name": "subpixel_unet3d", "widths": (4, 6, 8)}
+    model = Model.create(ModelConfig(ndim=3, network=network, offsets=OFFSETS_3D)).with_card(name="volumes")
+    return replace(model, pca=torch.eye(4, 16))
+
+
+def test_a_volume_is_looked_into(viewer: Any, qtbot: Any, open_inspect: Any, volumes: Model) -> None:
+    image, labels = nuclei_3d(np.random.default_rng(0), (16, 40, 48), 6)
+    layer = viewer.add_image(image, name="nuclei", scale=(0.4, 0.2, 0.2), units="um", axis_labels=("z", "y", "x"))
+    viewer.add_labels(labels, name="objects", scale=layer.scale)
+    widget = open_inspect()
+    widget.form.student.set_name(widget.state.add(volumes, "volumes"))
+    widget.form.labels.set_layer(viewer.layers["objects"])
+    viewer.dims.ndisplay = 3
+    look(widget, qtbot, "embedding", "affinities", "boundaries", "graph")
+    assert not widget.message.text()
+    colors, boundaries = made(viewer, Image, "embedding"), made(viewer, Image, "boundaries")
+    assert colors.data.shape == (16, 40, 48, 3)
+    expected = predict(volumes, image, SegmentConfig(object_diameter=None), axes="zyx")
+    np.testing.assert_allclose(
+        colors.data, embedding_colors(expected.embedding, volumes.pca.numpy(), expected.foreground), atol=1e-5
+    )
+    assert boundaries.data.shape == image.shape
+    nodes, edges = made(viewer, Points, "nodes"), made(viewer, Vectors, "edges")
+    np.testing.assert_array_equal(nodes.features["id"], np.unique(labels)[1:])
+    inside = np.round(nodes.data).astype(int)
+    np.testing.assert_array_equal(labels[tuple(inside.T)], nodes.features["id"])
+    assert edges.data.shape[1:] == (2, 3)
+    assert (nodes.projection_mode, edges.projection_mode) == ("all", "all")
+    stack = made(viewer, Image, "affinities")
+    assert stack.data.shape == (12, 16, 40, 48)
+    viewer.dims.ndisplay = 2
+    viewer.dims.set_current_step(0, 9)
+    assert "10 of 12, offset (-4, 0, 0): each voxel and the one 4 planes (1.6 µm) before it" in widget.offset.text()
+    viewer.dims.set_current_step(0, 10)
+    assert "27 px (5.4 µm) above" in widget.offset.text()
+
+
+def test_similarity_in_a_volume_is_to_the_voxel_in_the_plane(
+    viewer: Any, qtbot: Any, open_inspect: Any, volumes: Model
+) -> None:
+    image = nuclei_3d(np.random.default_rng(0), (16, 40, 48), 6)[0]
+    viewer.add_image(image, name="nuclei", axis_labels=("z", "y", "x"))
+    viewer.dims.set_current_step(0, 5)
+    widget = open_inspect()
+    widget.form.student.set_name(widget.state.add(volumes, "volumes"))
+    widget.hover.setChecked(True)
+    wait(widget, qtbot)
+    similarity = made(viewer, Image, "similarity")
+    assert similarity.data.shape == image.shape
+    move_mouse(viewer, (5, 20, 30))
+    qtbot.waitUntil(lambda: similarity.data[5, 20, 30] == pytest.approx(1, abs=1e-5), timeout=5000)
+    embedding = predict(volumes, image, SegmentConfig(object_diameter=None), axes="zyx").embedding
+    np.testing.assert_allclose(similarity.data, SimilarityMap(embedding).to((5, 20, 30)), atol=1e-4)
+    viewer.dims.set_current_step(0, 9)
+    qtbot.wait(500)
+    assert widget._running is None
+    assert made(viewer, Image, "similarity") is similarity
+    widget.form.views["embedding"].setChecked(True)
+    viewer.add_image(image[0], name="plane")
+    widget.form.image.set_layer(viewer.layers["plane"])
+    widget.look.click()
+    wait(widget, qtbot)
+    assert "takes volumes, and 'plane' is none" in widget.message.text()

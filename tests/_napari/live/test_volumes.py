@@ -8,8 +8,7 @@ import torch
 from scipy import ndimage
 
 import napari_grd.api as grd
-from napari_grd._napari.live.volumes import volume_axes
-from napari_grd._napari.source import ImageSource
+from napari_grd._napari.source import ImageSource, volume_axes
 from napari_grd.errors import ImageError
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.models.model import Model, ModelConfig

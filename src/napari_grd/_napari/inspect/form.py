@@ -38,7 +38,8 @@ class InspectForm(QWidget):
         self.channels = ChannelPickers(panel)
         self.region = _combo(
             {"whole": "the whole plane", "visible": "what I see"},
-            "Part of the plane to inspect. The visible part is faster.",
+            "Part of the plane to inspect. The visible part is faster. A model for volumes inspects the whole volume if"
+            " it has at most 4 million voxels,\nelse 9 planes around the one that is shown, where visible.",
         )
         self.eye = _combo(EYES, "The student's prediction, the teacher's, or their difference.")
         self.student = ModelCombo(panel, "The small model; initially the live student.")

@@ -58,9 +58,10 @@ def node_options(graph: "InstanceGraph", labels: NDArray[np.integer]) -> dict[st
             "mean_similarity": np.where(alone, np.nan, total / np.maximum(degree, 1)),
             "highest_similarity": np.where(alone, np.nan, highest),
         },
-        "size": node_size(areas),
+        "size": node_size(areas, labels.ndim),
         "face_color": "white",
         "border_color": "black",
+        "projection_mode": "all",  # of thick slices
     }
 
 
@@ -104,11 +105,12 @@ def edge_options(graph: "InstanceGraph", *, difference_to: "InstanceGraph | None
         "edge_color": _SIMILARITY,
         "vector_style": "line",
         "opacity": 0.9,
+        "projection_mode": "all",
         **look,
     }
 
 
-def node_size(areas: NDArray[np.integer]) -> float:
+def node_size(areas: NDArray[np.integer], ndim: int = 2) -> float:
     """A diameter in pixels at which a node is visible and does not hide its object.
 
     Examples
@@ -116,4 +118,4 @@ def node_size(areas: NDArray[np.integer]) -> float:
     >>> node_size(np.array([400, 400]))
     6.0
     """
-    return max(2.0, 0.3 * float(np.sqrt(np.median(areas)))) if len(areas) else 2.0
+    return max(2.0, 0.3 * float(np.median(areas)) ** (1 / ndim)) if len(areas) else 2.0

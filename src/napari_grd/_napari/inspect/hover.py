@@ -11,6 +11,7 @@ from qtpy.QtCore import QTimer
 from napari_grd._napari.inspect.image_region import ImageRegion
 from napari_grd._napari.inspect.layers import put_layer
 from napari_grd._napari.inspect.palette import DIFFERENCE, DIFFERENCE_LIMITS
+from napari_grd._napari.inspect.request import InspectRequest
 from napari_grd.graph.similarity import SimilarityMap
 
 _PAUSE = 15  # milliseconds between two updates: the refresh interval of a screen
@@ -43,7 +44,7 @@ class Hover:
         self._viewer = viewer
         self.frame = frame
         self._maps = tuple(maps)
-        self._pixel = (frame.shape[0] // 2, frame.shape[1] // 2)
+        self._pixel = tuple(size // 2 for size in frame.shape)
         look: dict[str, Any] = {"colormap": "inferno", "contrast_limits": (0, 1), "blending": "additive"}
         if len(maps) == 2:
             look |= {"colormap": DIFFERENCE, "contrast_limits": DIFFERENCE_LIMITS}
@@ -98,6 +99,15 @@ class Following:
         before, self.hover, self.key = self.hover, None, None
         if before is not None:
             before.stop()
+
+    def covers(self, request: InspectRequest) -> bool:
+        """Whether it is of a volume that the viewed plane of a request, with the same models and channels, lies in."""
+        frame, wanted = None if self.hover is None else self.hover.frame, request.volume
+        if frame is None or wanted is None or len(frame.shape) != 3 or not isinstance(self.key, tuple):
+            return False
+        middle = (wanted.region[0].start + wanted.region[0].stop) // 2
+        same = self.key[2:] == request.key[2:] and frame.source.key == wanted.source.key and frame.plane == wanted.plane
+        return same and frame.region[0].start <= middle < frame.region[0].stop
 
     def needs(self, layer: Layer) -> bool:
         """Whether it depends on a layer."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,18 @@ from napari_grd._napari.inspect.request import ChannelsUnclear, InspectRequest, 
 from napari_grd._napari.inspect.views import ModelPrediction, affinity_views, embedding_view, graph_views
 from napari_grd._napari.source import Channel, ImageSource, Region
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import GrdError, ImageError
+from napari_grd.errors import ConfigError, GrdError, ImageError
 from napari_grd.graph.similarity import SimilarityMap
+from napari_grd.inference.blocks import Block
+from napari_grd.inference.boxes import Box
 from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.segment import iter_predict
+from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.task import prepare
 from napari_grd.inference.view import resolve_view
-from napari_grd.jobs import Job, Progress
+from napari_grd.inference.volume_source import VolumeSource
+from napari_grd.jobs import Job, Progress, Stopwatch
 from napari_grd.models.model import Model
 
 _FROM_BELOW = ("affinities", "embedding", "boundaries", "edges", "nodes")  # the first two cover the layers below
@@ -29,6 +35,8 @@ class Inside:
 
     Attributes
     ----------
+    frame : ImageRegion
+        The region that was predicted, a plane's or a volume's.
     pictures : list of LayerSpec
     problems : list of GrdError
         Errors of missing views.
@@ -39,6 +47,7 @@ class Inside:
     """
 
     request: InspectRequest
+    frame: ImageRegion
     pictures: list[LayerSpec]
     problems: list[GrdError]
     maps: list[SimilarityMap]
@@ -61,10 +70,16 @@ def iter_inspect(request: InspectRequest, get_model: Callable[[str], Model], mem
     GrdError
         If the models cannot take the image. The error of a single view is part of the result instead.
     """
-    seen = []
+    models = {}
     for name in request.models:
         yield Progress(f"Loading {name}", 0, 1)
-        seen.append((yield from _see(request, name, get_model(name), memory)))
+        models[name] = get_model(name)
+    if len({model.config.ndim for model in models.values()}) > 1:
+        raise ConfigError("One of the models takes planes, the other volumes.", "Compare two of one kind.")
+    seen = []
+    for name, model in models.items():
+        seen.append((yield from _see(request, name, model, memory)))
+    frame = _region(request, name, model)
     yield Progress("Drawing", 0, 1)
     pictures: list[LayerSpec] = []
     problems: list[GrdError] = []
@@ -75,7 +90,7 @@ def iter_inspect(request: InspectRequest, get_model: Callable[[str], Model], mem
     if "embedding" in views:
         makers.append(lambda: [embedding_view(seen)])
     if "graph" in views:
-        makers.append(lambda: graph_views(seen, _labels(request), request.graph))
+        makers.append(lambda: graph_views(seen, _labels(request, frame), request.graph))
     for number, make in enumerate(makers):
         try:
             pictures += make()
@@ -84,11 +99,11 @@ def iter_inspect(request: InspectRequest, get_model: Callable[[str], Model], mem
         yield Progress("Drawing", number + 1, len(makers))
     pictures.sort(key=lambda picture: _FROM_BELOW.index(picture.view))
     maps = [SimilarityMap(one.prediction.embedding) for one in seen] if "similarity" in views else []
-    return Inside(request, pictures, problems, maps, seen)
+    return Inside(request, frame, pictures, problems, maps, seen)
 
 
 def _see(request: InspectRequest, name: str, model: Model, memory: PredictionCache) -> Job[ModelPrediction]:
-    frame = request.frame
+    frame = _region(request, name, model)
     channels = _channels(request, name, model)
     source = ImageSource(frame.source.layer, channels, frame.source.spatial_axes)
     frame = ImageRegion(source, frame.plane, frame.region)
@@ -96,11 +111,50 @@ def _see(request: InspectRequest, name: str, model: Model, memory: PredictionCac
     known = memory.get(key)
     if known is not None:
         return known
-    if model.config.ndim != 2:
-        raise ImageError(f"The model {name!r} works in 3D.", "Choose a 2D model: Inspect works on single planes.")
     yield Progress("Reading the image", 0, 1)
     diameter = None if model.config.scale is None else model.config.grid_diameter  # not rescaled
     config = SegmentConfig(device=request.device, threads=request.threads, object_diameter=diameter)
+    predict = _predict_plane if model.config.ndim == 2 else _predict_volume
+    seen = ModelPrediction(model, (yield from predict(frame, model, config)))
+    memory.put(key, seen, [channel.layer for channel in channels])
+    return seen
+
+
+def _region(request: InspectRequest, name: str, model: Model) -> ImageRegion:
+    """The region for a model of planes, or of volumes."""
+    frame = request.frame if model.config.ndim == 2 else request.volume
+    if frame is None and model.config.ndim == 2:
+        raise ImageError(f"The model {name!r} takes planes, and the view is 3D.", "Switch to 2D.")
+    if frame is None:
+        raise ImageError(
+            f"The model {name!r} takes volumes, and {request.layer.name!r} is none.", "Choose a model for planes."
+        )
+    return frame
+
+
+def _predict_volume(frame: ImageRegion, model: Model, config: SegmentConfig) -> Job[Prediction]:
+    """Predict a region of a volume, with all of its context that the network sees."""
+    source = cast(PlaneSource, VolumeSource(cast(PlaneSource, frame.source)))
+    view = resolve_view(source, model.config, config)
+    measured = SourceStatistics(source, 0, model.config, view).of(frame.plane)
+    task = yield from prepare(model, source.shape(0), config)
+    reach = model.entry.halo or (config.halo,) * 3
+    axes = zip(frame.region, frame.full_shape, model.strides, reach, strict=True)
+    around = tuple(
+        slice(max(0, span.start - min(most, config.halo)) // step * step, min(size, span.stop + min(most, config.halo)))
+        for span, size, step, most in axes
+    )
+    inside, seen = cast(Box, frame.region), cast(Box, around)
+    block = Block(inside, inside, inside, seen, seen, None)
+    yield Progress("Reading the image", 0, 1)
+    pixels = source.read(0, frame.plane, seen)
+    watch = Stopwatch("Predicting", task.steps(block))
+    return (yield from task.predict_block(pixels, block, measured, watch, 0))
+
+
+def _predict_plane(frame: ImageRegion, model: Model, config: SegmentConfig) -> Job[Prediction]:
+    """Predict a region of a plane, with its context."""
+    source = frame.source
     around = _with_context(frame, config.halo, model.stride)
     pixels = source.read(0, frame.plane, around)
     # Of the whole plane, so that colors do not depend on the region.
@@ -112,16 +166,13 @@ def _see(request: InspectRequest, name: str, model: Model, memory: PredictionCac
         for part, outer in zip(frame.region, around, strict=True)
     )
     foreground = None if prediction.foreground is None else prediction.foreground[inner]
-    prediction = replace(
+    return replace(
         prediction,
         embedding=prediction.embedding[:, *inner],
         foreground=foreground,
         shape=frame.shape,
         pixels=pixels[:, *inner],
     )
-    seen = ModelPrediction(model, prediction)
-    memory.put(key, seen, [channel.layer for channel in channels])
-    return seen
 
 
 def _channels(request: InspectRequest, name: str, model: Model) -> tuple[Channel, ...]:
@@ -130,7 +181,7 @@ def _channels(request: InspectRequest, name: str, model: Model) -> tuple[Channel
     if channels is None:
         wanted = f"{count} channel" if count == 1 else f"{count} channels"
         raise ChannelsUnclear(
-            f"The model {name!r} takes {wanted}, but which of {request.frame.source.layer.name!r} is ambiguous.",
+            f"The model {name!r} takes {wanted}, but which of {request.layer.name!r} is ambiguous.",
             "Choose them under Channels, or choose another model.",
             count,
         )
@@ -146,5 +197,5 @@ def _with_context(frame: ImageRegion, halo: int, stride: int) -> Region:
     return rows, columns
 
 
-def _labels(request: InspectRequest) -> NDArray[np.int64] | None:
-    return None if request.labels is None else request.frame.labels(request.labels)
+def _labels(request: InspectRequest, frame: ImageRegion) -> NDArray[np.int64] | None:
+    return None if request.labels is None else frame.labels(request.labels)

@@ -9,6 +9,7 @@ from napari_grd._napari import outputs
 from napari_grd._napari.inspect.image_region import ImageRegion
 from napari_grd._napari.inspect.request import LayerSpec
 from napari_grd._napari.inspect.text import offset_text
+from napari_grd.io.units import MICROMETERS
 
 _KINDS: dict[str, type[Layer]] = {"image": Image, "points": Points, "vectors": Vectors}
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "metadata")
@@ -70,7 +71,10 @@ def offset_shown(viewer: Any) -> str:
         if layer.visible and offsets:
             number = round(float(layer.world_to_data(viewer.dims.point)[0]))
             if 0 <= number < len(offsets):
-                return offset_text(tuple(offsets[number]), number, len(offsets))
+                offset = tuple(offsets[number])
+                axes = range(layer.ndim - len(offset), layer.ndim)
+                size = tuple(float(layer.scale[axis]) * MICROMETERS.get(str(layer.units[axis]), 0.0) for axis in axes)
+                return offset_text(offset, number, len(offsets), size)
     return ""
 
 

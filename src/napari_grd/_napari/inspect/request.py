@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_grd._napari.inspect.image_region import ImageRegion
@@ -53,8 +53,10 @@ class InspectRequest:
 
     Attributes
     ----------
-    frame : ImageRegion
-        The region; its source gives only the position.
+    frame : ImageRegion or None
+        The region for models of planes; its source gives only the position. None in a 3D view.
+    volume : ImageRegion or None
+        The region for models of volumes; None if the image is none.
     models : tuple of str
         One name, or student and teacher for their difference.
     channels : mapping of int to channels
@@ -69,7 +71,8 @@ class InspectRequest:
         CPU threads, 0 for all.
     """
 
-    frame: ImageRegion
+    frame: ImageRegion | None
+    volume: ImageRegion | None
     models: tuple[str, ...]
     channels: Mapping[int, tuple[Channel, ...]]
     views: frozenset[View]
@@ -82,12 +85,26 @@ class InspectRequest:
     def key(self) -> tuple[Any, ...]:
         """Identifies image, region and models, independent of the views."""
         picked = ((count, *((c.layer.unique_id, c.index) for c in some)) for count, some in self.channels.items())
-        return (self.frame.key, self.models, *picked)
+        return (*(each and each.key for each in (self.frame, self.volume)), self.models, *picked)
+
+    @property
+    def layer(self) -> Image:
+        """The image.
+
+        Raises
+        ------
+        ImageError
+            If it is not visible, neither as a plane nor as a volume.
+        """
+        region = self.frame or self.volume
+        if region is None:
+            raise ImageError("The 3D view shows no volume.", "Switch to 2D, or open a stack of planes along z.")
+        return region.source.layer
 
     def needs(self, layer: Layer) -> bool:
         """Whether it reads a layer."""
         images = (channel.layer for some in self.channels.values() for channel in some)
-        return layer is self.frame.source.layer or layer is self.labels or any(layer is image for image in images)
+        return layer is self.layer or layer is self.labels or any(layer is image for image in images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +119,7 @@ class LayerSpec:
         Type of the layer.
     data : ndarray
         Of an image ``(*new_axes, h, w)``, with colors last if ``rgb``; of
-        points ``(N, 2)``, of vectors ``(E, 2, 2)``: rows and columns.
+        points ``(N, 2)``, of vectors ``(E, 2, 2)``: rows and columns. Of a volume with planes before them.
     look : dict
         Further arguments of the layer.
     new_axes : tuple of str

@@ -1,6 +1,6 @@
 """Texts of Inspect: names of views, and the meaning of their colors."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from napari_grd._napari.inspect.request import View
@@ -57,14 +57,38 @@ def legend(eye: Eye, views: Collection[str]) -> str:
     return "<br>".join(lines)
 
 
-def offset_text(offset: Offset, number: int, count: int) -> str:
+def offset_text(offset: Offset, number: int, count: int, size: Sequence[float] = ()) -> str:
     """Description of an offset, for the line under the slider.
+
+    Parameters
+    ----------
+    offset : tuple of int
+        Of a plane or volume.
+    number, count : int
+        Which offset, of how many.
+    size : sequence of float
+        Size of a pixel along each axis in micrometers; 0 where it is not known.
 
     Examples
     --------
     >>> offset_text((0, -9), 5, 10)
     'Affinity 6 of 10, offset (0, -9): each pixel and the one 9 px to its left'
+    >>> offset_text((-4, 0, 0), 9, 12, (0.04, 0.008, 0.008))
+    'Affinity 10 of 12, offset (-4, 0, 0): each voxel and the one 4 planes (160 nm) before it'
     """
-    words = {0: ("above", "below"), 1: ("to its left", "to its right")}
-    parts = [f"{abs(step)} px {words[axis][step > 0]}" for axis, step in enumerate(offset) if step]
-    return f"Affinity {number + 1} of {count}, offset {offset}: each pixel and the one {' and '.join(parts)}"
+    words = (("planes", "before it", "behind it"), ("px", "above", "below"), ("px", "to its left", "to its right"))
+    parts = []
+    for step, length, (unit, back, forth) in zip(
+        offset, size or (0.0,) * len(offset), words[-len(offset) :], strict=True
+    ):
+        if step:
+            named = "plane" if unit == "planes" and abs(step) == 1 else unit
+            parts.append(f"{abs(step)} {named}{_length(abs(step) * length)} {forth if step > 0 else back}")
+    what = "voxel" if len(offset) == 3 else "pixel"
+    return f"Affinity {number + 1} of {count}, offset {offset}: each {what} and the one {' and '.join(parts)}"
+
+
+def _length(micrometers: float) -> str:
+    if not micrometers:
+        return ""
+    return f" ({micrometers:.3g} µm)" if micrometers >= 1 else f" ({1000 * micrometers:.3g} nm)"

@@ -58,7 +58,7 @@ def embedding_view(seen: Sequence[ModelPrediction]) -> LayerSpec:
             " they cannot be subtracted.",
             "Affinities, boundaries and the graph can be compared.",
         )
-    distance = np.clip(1 - np.einsum("cyx,cyx->yx", own, other), 0, 2)
+    distance = np.clip(1 - np.einsum("c...,c...->...", own, other), 0, 2)
     return LayerSpec("embedding", "image", distance, {"colormap": "inferno", "contrast_limits": (0, 1)})
 
 
@@ -91,7 +91,7 @@ def graph_views(
     ----------
     seen : sequence of ModelPrediction
         For two, the edges show the student's similarity minus the teacher's.
-    labels : (h, w) int, optional
+    labels : int array of the region's shape, optional
         The instances. None: those of the model; for two, the teacher's.
     choice : GraphChoice
 
@@ -136,5 +136,7 @@ def _units(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _neighbor_distance(labels: NDArray[np.integer]) -> float:
-    _, areas = np.unique(labels[labels != 0], return_counts=True)
-    return _REACH * 2 * float(np.sqrt(np.median(areas) / np.pi))
+    _, sizes = np.unique(labels[labels != 0], return_counts=True)
+    size = float(np.median(sizes))
+    radius = (3 * size / (4 * np.pi)) ** (1 / 3) if labels.ndim == 3 else (size / np.pi) ** 0.5
+    return _REACH * 2 * radius

@@ -1,5 +1,6 @@
 """The Inspect widget: shows a model's prediction before it is partitioned into instances."""
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ _SETTLE = 300  # milliseconds without a change of the sliders before the similar
 
 
 class InspectWidget(Panel):
-    """Embeddings, affinities, boundaries and the instance graph of the plane that is shown.
+    """Embeddings, affinities, boundaries and the instance graph of the plane or volume that is shown.
 
     Parameters
     ----------
@@ -116,8 +117,14 @@ class InspectWidget(Panel):
         if not isinstance(layer, Image):
             raise ImageError("There is no image to inspect.", "Drop an image on the window to begin.")
         labels, chosen = self.form.labels.layer(), settings()
+        whole = self.form.region.currentData() == "whole"
+        in_3d = self.viewer.dims.ndisplay == 3
+        volume = None
+        with suppress(ImageError):  # the image has no z; a model for volumes then says so
+            volume = ImageRegion.of_volume(self.viewer, layer, whole=whole)
         return InspectRequest(
-            frame=ImageRegion.of_view(self.viewer, layer, whole=self.form.region.currentData() == "whole"),
+            frame=None if in_3d else ImageRegion.of_view(self.viewer, layer, whole=whole),
+            volume=volume,
             models=self.form.models(),
             channels=self._channels(layer),
             views=frozenset(views),
@@ -142,22 +149,23 @@ class InspectWidget(Panel):
         if request.key != key:
             self.say("The image was changed meanwhile. Press Look inside again.", "warning")
             return
-        image, who = request.frame.source.layer.name, " − ".join(request.models)
+        image, who = request.layer.name, " − ".join(request.models)
         made_by = provenance(inside.seen[0].model, image=image, models=list(request.models))
         for picture in inside.pictures:
-            show_layer(self.viewer, request.frame, f"{picture.view} of {image} [{who}]", picture, made_by)
+            show_layer(self.viewer, inside.frame, f"{picture.view} of {image} [{who}]", picture, made_by)
         if inside.maps and self.hover.isChecked():
             name = f"similarity of {image} [{who}]"
-            self._following.replace(Hover(self.viewer, request.frame, inside.maps, name, made_by), key)
+            self._following.replace(Hover(self.viewer, inside.frame, inside.maps, name, made_by), key)
         self._describe()
         self._report(inside)
 
     def _report(self, inside: "Inside") -> None:
-        frame = inside.request.frame
+        frame = inside.frame
         if inside.problems:
             self.say("\n".join(map(str, inside.problems)), "warning")
         elif not frame.is_whole:
-            self.say(f"Inspected {frame.shape[0]} × {frame.shape[1]} pixels in the middle of the view.")
+            what = "voxels around" if len(frame.shape) == 3 else "pixels in"
+            self.say(f"Inspected {' × '.join(map(str, frame.shape))} {what} the middle of the view.")
 
     def _failed(self, error: BaseException) -> None:
         self._end()
@@ -195,11 +203,13 @@ class InspectWidget(Panel):
 
     def _renew_similarity(self) -> None:
         try:
-            wanted = self._ask({"similarity"}).key
+            request = self._ask({"similarity"})
         except GrdError as error:
             self.show_error(error)
             return
-        if wanted != (self._following.key if self._request is None else self._request.key):
+        if self._request is None and self._following.covers(request):
+            return
+        if request.key != (self._following.key if self._request is None else self._request.key):
             self._start({"similarity"})
 
     def _describe(self) -> None:

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd._napari.source import ImageSource
+from napari_grd._napari.source import ImageSource, volume_axes
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import ImageError
 from napari_grd.jobs import Job, Stopwatch
 
 if TYPE_CHECKING:
@@ -50,22 +49,3 @@ def iter_segment_volumes(source: ImageSource, model: "Model", config: SegmentCon
 
     labels: NDArray[np.uint32] = yield from iter_segment(model, pixels, config, axes=axes)
     return labels
-
-
-def volume_axes(source: ImageSource) -> str:
-    """Letters of the axes of the planes of a layer, as they are read: "zcyx" or "tzcyx".
-
-    Raises
-    ------
-    ImageError
-        If the layer has no z, or more axes than t and z.
-    """
-    name = source.layer.name
-    labels = [str(source.layer.axis_labels[axis]).lower() for axis in source.plane_axes]
-    if len(labels) not in (1, 2) or labels[-1] in ("t", "time"):
-        found = ", ".join([*labels, "y", "x"])
-        raise ImageError(
-            f"The model takes volumes, and {name!r} has the axes {found}.",
-            "Open a stack of planes along z, or choose a model for planes.",
-        )
-    return "tzcyx"[-3 - len(labels) :]

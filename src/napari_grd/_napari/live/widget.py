@@ -15,10 +15,9 @@ from napari_grd._napari.live.form import LiveForm
 from napari_grd._napari.live.model_loader import ModelLoader
 from napari_grd._napari.live.output import LiveOutput
 from napari_grd._napari.live.permanent import PermanentPart, SegmentationRequest
-from napari_grd._napari.live.volumes import volume_axes
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, heading, row
-from napari_grd._napari.source import ImageSource
+from napari_grd._napari.source import ImageSource, volume_axes
 from napari_grd._napari.viewport import displayed_axes, viewport_of, volume_viewport_of
 from napari_grd._napari.worker import message_of
 from napari_grd.config import SegmentConfig
