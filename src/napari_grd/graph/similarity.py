@@ -55,6 +55,6 @@ class SimilarityMap:
         float32 array of :attr:`shape`
             In [-1, 1].
         """
-        vector = self._plane[:, *pixel]
-        unit = vector / max(float(np.linalg.norm(vector)), _SMALLEST_NORM)
-        return (self._units @ unit.astype(np.float32)).reshape(self.shape)
+        vector = np.moveaxis(self._plane, 0, -1)[pixel].astype(np.float32)
+        found: NDArray[np.float32] = self._units @ (vector / max(float(np.linalg.norm(vector)), _SMALLEST_NORM))
+        return found.reshape(self.shape)

@@ -138,5 +138,5 @@ def _units(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
 def _neighbor_distance(labels: NDArray[np.integer]) -> float:
     _, sizes = np.unique(labels[labels != 0], return_counts=True)
     size = float(np.median(sizes))
-    radius = (3 * size / (4 * np.pi)) ** (1 / 3) if labels.ndim == 3 else (size / np.pi) ** 0.5
+    radius = float(np.cbrt(3 * size / (4 * np.pi)) if labels.ndim == 3 else np.sqrt(size / np.pi))
     return _REACH * 2 * radius
