@@ -10,7 +10,7 @@ from napari_grd.errors import ImageError
 from napari_grd.graph import parallel
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.offsets import default_offsets
-from napari_grd.graph.partition import partition, partition_embedding, warm_up
+from napari_grd.graph.partition import edge_weights, partition, partition_edges, partition_embedding, warm_up
 
 RAW = PartitionConfig(min_size=0, fragment_ratio=0, max_hole=0)
 few = settings(max_examples=25, deadline=None)
@@ -121,6 +121,23 @@ def test_embedding_path_equals_affinities_path(shape, seed, stride, bias, masked
     config = PartitionConfig(stride=stride, bias=bias)
     expected = partition(affinities_channels_last(embedding, offsets), offsets, foreground, config)
     np.testing.assert_array_equal(partition_embedding(embedding, offsets, foreground, config), expected)
+
+
+@pytest.mark.parametrize("offsets", [((-1, 0), (0, -1), (7, 2), (-4, 3)), default_offsets(3)], ids=["2D", "3D"])
+def test_edges_of_an_embedding_that_is_not_contiguous(monkeypatch, offsets):
+    rng = np.random.default_rng(0)
+    labels = blobs(rng, (41, 23, 19)[: len(offsets[0])])
+    output = np.pad(noisy_embedding(rng, labels), [(0, 0)] * labels.ndim + [(0, 1)])
+    foreground = rng.random(labels.shape, np.float32)
+    config = PartitionConfig(stride=3)
+    monkeypatch.setattr("napari_grd.graph.partition._SLAB", 5000)
+    weights = edge_weights(output[..., :-1], offsets, foreground, config)
+    expected = edge_weights(output[..., :-1].copy(), offsets, foreground, config)
+    np.testing.assert_array_equal(weights.attractive, expected.attractive)
+    np.testing.assert_array_equal(weights.repulsive, expected.repulsive)
+    np.testing.assert_array_equal(
+        partition_edges(weights, offsets, config), partition_embedding(output[..., :-1], offsets, foreground, config)
+    )
 
 
 @few

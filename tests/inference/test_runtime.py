@@ -47,6 +47,13 @@ def test_an_output_can_be_taken_without_a_copy(model, image, config):
     np.testing.assert_allclose(middle, runtime_for(model, config)(image)[16:40, 3:], rtol=2e-3, atol=1e-3)
 
 
+def test_compiled_for_one_size_at_a_time(model, image):
+    any_size, one_size = runtime_for(model, OPENVINO), runtime_for(model, OPENVINO, one_size=True)
+    assert one_size is not any_size
+    for part in (image, image[:, :32], image):
+        np.testing.assert_allclose(one_size(part), any_size(part), rtol=0, atol=2e-4)
+
+
 @pytest.mark.parametrize("config", [TORCH, OPENVINO], ids=["torch", "openvino"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 37), (5, 7), (33, 16)])
 def test_any_size_runs(model, config, shape):

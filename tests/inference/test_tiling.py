@@ -29,8 +29,8 @@ class Identity:
 
     name, precision = "identity", "f32"
 
-    def __call__(self, image):
-        return np.ascontiguousarray(np.moveaxis(image, 0, -1))
+    def __call__(self, image, take=np.copy):
+        return take(np.ascontiguousarray(np.moveaxis(image, 0, -1)))
 
 
 @settings(deadline=None, max_examples=40)

@@ -1,24 +1,28 @@
 """What is done with one block, in this process or in a worker of a cluster."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from dask.utils import SerializableLock
 from numpy.typing import NDArray
 
 from napari_grd.blockwise.grid import BlockGrid
 from napari_grd.blockwise.store import Faces, LabelStore
 from napari_grd.errors import GrdError
 from napari_grd.inference.boxes import Box, origin_of, within
+from napari_grd.inference.memory import return_freed_memory
 from napari_grd.inference.prediction import label_plane
-from napari_grd.inference.rescale import consecutive
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.task import Task, prepare
 from napari_grd.inference.view import ImageView
-from napari_grd.jobs import Stopwatch, drain
+from napari_grd.jobs import drain
 from napari_grd.models.model import Model
+
+_LIGHT = 3_000_000  # parameters of a network that predicts a block at once; others take too much memory
+_AT_ONCE = 1024  # the same for the size of tiles in the settings
 
 Outcome = tuple[int, str]
 """Number of a block, and the error; empty if there was none."""
@@ -45,6 +49,7 @@ class BlockWork:
     view: ImageView
     grid: BlockGrid
     store: LabelStore
+    _network: Any = field(default_factory=SerializableLock, init=False, repr=False)
 
     @cached_property
     def statistics(self) -> SourceStatistics:
@@ -53,7 +58,15 @@ class BlockWork:
 
     @cached_property
     def _task(self) -> Task:
-        return drain(prepare(self.model, self.grid.shape, self.view.config))
+        return_freed_memory()
+        config = self.view.config
+        light = sum(each.numel() for each in self.model.network.parameters()) <= _LIGHT and len(self.grid.shape) == 2
+        at_once = light and config.tile >= _AT_ONCE
+        task = drain(prepare(self.model, self.grid.shape, config, one_size=at_once))
+        # Without tiles a block has a quarter less context to compute, but other runtimes need more memory for it.
+        if at_once and task.runtime.name == "openvino":
+            return replace(task, config=config.replace(tile=max(self.grid.grid)))
+        return task
 
     def __call__(self, number: int) -> Outcome:
         """Segment a block and store it; an error is returned in words, so that the other blocks are done."""
@@ -72,10 +85,12 @@ class BlockWork:
         block = self.grid.block(number)
         plane, _ = self.grid.place(number)
         patch = read_patch(self.source, 0, plane, block.read, self.model.config.in_channels)
-        job = self._task.predict_block(patch.pixels, block, self.statistics.of(plane), Stopwatch("", 1), 0)
-        prediction = drain(job)
         settings = self.view.config.partition or self.model.config.partition
-        labels = consecutive(label_plane(prediction, settings))
+        # The network uses all processors and most of the memory; meanwhile another thread reads, divides and writes.
+        with self._network:
+            statistics = self.statistics.of(plane)
+            prediction, weights = drain(self._task.weigh_block(patch.pixels, block, statistics, settings))
+        labels = label_plane(prediction, settings, weights)
         self.store.write_block(
             number, plane, block.core, labels[block.inner], self._faces(number, block.pixels, labels)
         )

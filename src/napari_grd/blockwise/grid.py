@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from napari_grd.inference.blocks import Block, block_around
-from napari_grd.inference.boxes import Box
+from napari_grd.inference.boxes import Box, size_of
 from napari_grd.inference.rescale import rescale_source
 from napari_grd.io.ome_zarr_labels import CHUNK
 
@@ -101,6 +101,16 @@ class BlockGrid:
             return Block(core, inside, grid, around, around, None)
         read = cast(Box, rescale_source(around, self.shape, self.grid))
         return Block(core, inside, grid, around, read, tuple(places))
+
+    def by_size(self, numbers: Sequence[int]) -> list[int]:
+        """Blocks of equal sizes one after the other: a network may be prepared for a size."""
+        places = np.unravel_index(np.asarray(numbers, np.int64), (*self.plane_shape, *self.counts))
+        sizes = []
+        for axis, place in enumerate(places[len(self.plane_shape) :]):
+            step = math.prod(self.counts[axis + 1 :])  # from a block to the next one along the axis
+            along = [size_of(self.block(at * step).seen)[axis] for at in range(self.counts[axis])]
+            sizes.append(-np.array(along)[place])
+        return [numbers[at] for at in np.lexsort(sizes)]
 
     def neighbors(self, number: int) -> dict[str, int]:
         """The adjacent blocks in the plane or volume, as far as there are, by the names of the shared :data:`FACES`."""

@@ -150,7 +150,7 @@ def _check_block_memory(model: Model, grid: BlockGrid, tile: int, processes: int
 def _iter_blocks(work: BlockWork, client: Any, *, previews: bool) -> Job[None]:
     """Segment the blocks that are not finished yet."""
     finished = work.store.finished()
-    numbers = [number for number in range(len(work.grid)) if number not in finished]
+    numbers = work.grid.by_size([number for number in range(len(work.grid)) if number not in finished])
     watch = Stopwatch("Segmenting blocks", len(work.grid), len(finished))
     done = len(finished)
     yield watch.progress(done)

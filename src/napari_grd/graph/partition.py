@@ -7,7 +7,9 @@ grid of ``stride`` pixels only: of the many long-range edges across an object bo
 connect foreground pixels, so the connected components of the foreground are independent.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ from napari_grd.graph.mutex import NO_PAIRS, mutex_watershed
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.graph.regions import partition_regions
 from napari_grd.graph.volume import as_triple, as_vectors, as_volume
+
+_SLAB = 4 * 2**20  # values of an embedding that are copied at once
 
 LabelArray = npt.NDArray[np.uint32]
 """Objects of a plane, volume or series by number; 0 is background."""
@@ -135,14 +139,85 @@ def partition_embedding(
     """
     shape = embedding.shape[:-1]
     _check(shape, offsets, foreground)
-    ndim = len(shape)
     given = None if constraints is None else constraints.on_grid(shape)
-    mask = _mask(foreground, shape, config, given)
-    attractive = affinities_channels_last(embedding, offsets[:ndim], mask=mask)
-    repulsive = affinities_channels_last(embedding, offsets[ndim:], mask=mask, stride=config.stride)
-    _check_finite(attractive, "embedding's affinities")
-    _check_finite(repulsive, "embedding's affinities")
-    return _partition(attractive, repulsive, offsets, mask, config, given)
+    weights = _edge_weights(embedding, offsets, _mask(foreground, shape, config, given), config.stride)
+    return _partition(weights.attractive, weights.repulsive, offsets, weights.mask, config, given)
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeWeights:
+    """The affinities that a partition needs; a fraction of the memory of an embedding.
+
+    Attributes
+    ----------
+    attractive : float32 array, shape (ndim, \\*S)
+        Of direct neighbors.
+    repulsive : float32 array, shape (K - ndim, \\*ceil(S / stride))
+        Of the other offsets, at multiples of ``PartitionConfig.stride``.
+    mask : bool array, shape (\\*S)
+        The foreground.
+    """
+
+    attractive: npt.NDArray[np.float32]
+    repulsive: npt.NDArray[np.float32]
+    mask: npt.NDArray[np.bool_]
+
+
+def edge_weights(
+    embedding: npt.NDArray[np.float32],
+    offsets: Sequence[Offset],
+    foreground: npt.NDArray[Any] | None,
+    config: PartitionConfig,
+) -> EdgeWeights:
+    """The first part of :func:`partition_embedding`, after which the embedding is not needed any more.
+
+    Parameters
+    ----------
+    embedding : float32 array, shape (\\*S, C)
+        In any layout.
+    offsets, foreground, config
+        See :func:`partition_embedding`.
+
+    Returns
+    -------
+    EdgeWeights
+        For :func:`partition_edges`.
+
+    Raises
+    ------
+    ImageError
+        See :func:`partition_embedding`.
+    """
+    shape = embedding.shape[:-1]
+    _check(shape, offsets, foreground)
+    return _edge_weights(embedding, offsets, _mask(foreground, shape, config, None), config.stride)
+
+
+def partition_edges(weights: EdgeWeights, offsets: Sequence[Offset], config: PartitionConfig) -> npt.NDArray[np.uint32]:
+    """The second part of :func:`partition_embedding`.
+
+    Parameters
+    ----------
+    weights : EdgeWeights
+        Of the same offsets and settings.
+    offsets, config
+        See :func:`partition_embedding`.
+
+    Returns
+    -------
+    uint32 array, shape (\\*S)
+        See :func:`partition`.
+
+    Examples
+    --------
+    >>> from napari_grd.graph.offsets import OFFSETS_2D
+    >>> embedding = np.zeros((8, 8, 2), np.float32)
+    >>> embedding[:4, :, 0] = embedding[4:, :, 1] = 1
+    >>> weights = edge_weights(embedding, OFFSETS_2D, None, PartitionConfig())
+    >>> partition_edges(weights, OFFSETS_2D, PartitionConfig())[:, 0]
+    array([1, 1, 1, 1, 2, 2, 2, 2], dtype=uint32)
+    """
+    return _partition(weights.attractive, weights.repulsive, offsets, weights.mask, config, None)
 
 
 def warm_up() -> None:
@@ -178,6 +253,36 @@ def _check_finite(values: npt.NDArray[Any], name: str) -> None:
         raise ImageError(
             f"The {name} hold NaN.", "Look for NaN and huge values in the image, or for a training that diverged."
         )
+
+
+def _edge_weights(
+    embedding: npt.NDArray[np.float32], offsets: Sequence[Offset], mask: npt.NDArray[np.bool_], stride: int
+) -> EdgeWeights:
+    ndim = mask.ndim
+    near, far = offsets[:ndim], offsets[ndim:]
+    attractive = np.empty((ndim, *mask.shape), np.float32)
+    repulsive = np.empty((len(far), *(-(-size // stride) for size in mask.shape)), np.float32)
+    # Rows beyond a slab to which its pairs extend, in multiples of the stride.
+    before, after = (-(-max(0, *(sign * offset[0] for offset in offsets)) // stride) * stride for sign in (-1, 1))
+    for start, stop in _slabs(embedding, stride):
+        first, last = max(0, start - before), min(len(mask), stop + after)
+        part, inside = np.ascontiguousarray(embedding[first:last]), mask[first:last]
+        attractive[:, start:stop] = affinities_channels_last(part, near, mask=inside)[:, start - first : stop - first]
+        on_grid = affinities_channels_last(part, far, mask=inside, stride=stride)
+        rows = slice(start // stride, -(-stop // stride))
+        repulsive[:, rows] = on_grid[:, rows.start - first // stride : rows.stop - first // stride]
+    _check_finite(attractive, "embedding's affinities")
+    _check_finite(repulsive, "embedding's affinities")
+    return EdgeWeights(attractive, repulsive, mask)
+
+
+def _slabs(embedding: npt.NDArray[np.float32], stride: int) -> list[tuple[int, int]]:
+    """All rows at once, or few enough to be copied, because only contiguous ones are fast."""
+    length, *others = embedding.shape
+    step = length
+    if not embedding.flags.c_contiguous:
+        step = max(1, round(_SLAB / (stride * math.prod(others)))) * stride
+    return [(start, min(start + step, length)) for start in range(0, length, step)]
 
 
 def _mask(

@@ -121,6 +121,17 @@ def check_memory(needed: int, what: str, remedy: str) -> Job[None]:
     yield Notice(f"{begin} will take about {gib(needed)} of the {gib(available)} of memory that are available.")
 
 
+def return_freed_memory() -> None:
+    """Let the C library return freed arrays of a megabyte and more to the system; some keep those of up to 32 MiB.
+
+    For jobs in which many arrays of changing sizes follow each other. Without effect where it is not glibc.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(-3, 2**20)  # M_MMAP_THRESHOLD
+
+
 def available_memory() -> int | None:
     """Bytes of memory available without swapping, None if unknown.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.graph.cosine import affinities_channels_last
-from napari_grd.graph.partition import partition_embedding
+from napari_grd.graph.partition import EdgeWeights, edge_weights, partition_edges, partition_embedding
 from napari_grd.inference.contrast import remove_faint, remove_faint_3d
 from napari_grd.inference.rescale import consecutive, rescale_labels
 from napari_grd.models.model import ModelConfig
@@ -98,6 +98,10 @@ class Prediction:
         joined = np.stack(planes, axis=1)
         return joined.reshape(len(joined), *self.plane_shape, *planes[0].shape[1:])
 
+    def edge_weights(self, config: PartitionConfig) -> EdgeWeights:
+        """What the partition of a plane, or of a volume, needs of the embedding."""
+        return edge_weights(np.moveaxis(self.embedding, 0, -1), self.config.offsets, self.foreground, config)
+
 
 def partition_prediction(
     prediction: Prediction, config: PartitionConfig | SegmentConfig | None = None
@@ -130,7 +134,9 @@ def partition_prediction(
     return np.stack(labels).reshape(prediction.shape)
 
 
-def label_plane(prediction: Prediction, config: PartitionConfig) -> NDArray[np.uint32]:
+def label_plane(
+    prediction: Prediction, config: PartitionConfig, weights: EdgeWeights | None = None
+) -> NDArray[np.uint32]:
     """Partition the prediction of one plane, or of a part of one, into instances.
 
     All segmentations, by scripts, of folders and in Live, use this function.
@@ -140,6 +146,8 @@ def label_plane(prediction: Prediction, config: PartitionConfig) -> NDArray[np.u
     prediction : Prediction
         Of a plane, or of a volume, with its ``pixels`` and ``statistics``.
     config : PartitionConfig
+    weights : EdgeWeights, optional
+        Its :meth:`Prediction.edge_weights`. Default: computed from its embedding.
 
     Returns
     -------
@@ -147,8 +155,12 @@ def label_plane(prediction: Prediction, config: PartitionConfig) -> NDArray[np.u
         Consecutive from 1, 0 is background. Objects that do not exceed the noise of a sparse field are removed, see
         :func:`~napari_grd.inference.contrast.remove_faint`.
     """
-    embedding = np.moveaxis(prediction.embedding, 0, -1)
-    labels = partition_embedding(embedding, prediction.config.offsets, prediction.foreground, config)
+    offsets = prediction.config.offsets
+    if weights is None:
+        embedding = np.moveaxis(prediction.embedding, 0, -1)
+        labels = partition_embedding(embedding, offsets, prediction.foreground, config)
+    else:
+        labels = partition_edges(weights, offsets, config)
     if prediction.places is not None:
         labels = consecutive(labels[np.ix_(*prediction.places)])
     else:

@@ -76,6 +76,7 @@ class _Choice(NamedTuple):
     precision: str
     threads: int
     calibration: str
+    one_size: bool = False
 
 
 class _Kept(NamedTuple):
@@ -87,7 +88,7 @@ _kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
+def runtime_for(model: Model, config: SegmentConfig | None = None, *, one_size: bool = False) -> Runtime:
     """The runtime for a model and these settings, prepared once.
 
     Parameters
@@ -97,6 +98,9 @@ def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
         training it further makes the next call prepare a new runtime.
     config : SegmentConfig, optional
         ``runtime``, ``precision``, ``device`` and ``threads`` matter here.
+    one_size : bool, default False
+        For many images of few sizes, see :class:`~napari_grd.inference.openvino_runtime.OpenVINORuntime`. No effect on
+        other runtimes.
 
     Returns
     -------
@@ -122,6 +126,8 @@ def runtime_for(model: Model, config: SegmentConfig | None = None) -> Runtime:
     (50, 70, 17)
     """
     choice = _choose(model, config or SegmentConfig())
+    if choice.name == "openvino":
+        choice = choice._replace(one_size=one_size)
     weights = _weights_version(model.network)
     with _lock:
         kept = _kept.get(model.network)
@@ -168,7 +174,7 @@ def _choose(model: Model, config: SegmentConfig) -> _Choice:
 
 def _prepare(model: Model, choice: _Choice) -> Runtime:
     if choice.name == "openvino":
-        return openvino_runtime.OpenVINORuntime(model, choice.precision, choice.threads)
+        return openvino_runtime.OpenVINORuntime(model, choice.precision, choice.threads, one_size=choice.one_size)
     return TorchRuntime(model, choice.device, choice.precision, choice.threads)
 
 

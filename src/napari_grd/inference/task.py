@@ -1,22 +1,24 @@
 """One model on the planes of one image, with every setting resolved."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from napari_grd.config import SegmentConfig
+from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.graph.partition import EdgeWeights
 from napari_grd.inference.background import in_background
 from napari_grd.inference.blocks import Block, is_whole, plan_blocks
 from napari_grd.inference.boxes import Box, origin_of, size_of, within
 from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.rescale import depth_factor, grid_shape, rescale_image, rescale_region, scale_factor
 from napari_grd.inference.runtime import Runtime, runtime_for
-from napari_grd.inference.tiling import Tile, plan_tiles, run_tiles
+from napari_grd.inference.tiling import Take, Tile, plan_tiles, run_tiles
 from napari_grd.jobs import Job, Notice, Progress, Stopwatch
 from napari_grd.models.model import Model
 
@@ -66,39 +68,73 @@ class Task:
         self, pixels: NDArray[Any], statistics: PlaneStatistics, watch: Stopwatch, done: int
     ) -> Job[Prediction]:
         """Normalize, rescale and predict a whole plane ``(C, *S)``; ``done`` units of the watch are finished."""
-
-        def on_grid() -> NDArray[np.float32]:
-            return rescale_image(statistics.normalize(pixels), self.grid)
-
-        image = yield from in_background(on_grid, lambda: watch.progress(done))
-        embedding, logit = yield from self._run(image, watch, done)
-        return self._prediction(embedding, logit, self.shape, pixels, statistics)
+        return (yield from self._on_plane(pixels, None, statistics, watch, done))
 
     def predict_block(
         self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, watch: Stopwatch, done: int
     ) -> Job[Prediction]:
         """The same of a block, from the pixels ``(C, h, w)`` of its ``read``; the prediction is of its ``pixels``."""
-        if is_whole(block, self.grid):
-            return (yield from self.predict(pixels, statistics, watch, done))
+        return (yield from self._on_plane(pixels, block, statistics, watch, done))
+
+    def weigh_block(
+        self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, config: PartitionConfig
+    ) -> Job[tuple[Prediction, EdgeWeights]]:
+        """The same for a partition with these settings: the edge weights, and a prediction without an embedding."""
+
+        def weigh(prediction: Prediction) -> tuple[Prediction, EdgeWeights]:
+            weights = prediction.edge_weights(config)
+            return replace(prediction, embedding=np.empty((0,) * prediction.embedding.ndim, np.float32)), weights
+
+        return (yield from self._on_plane(pixels, block, statistics, Stopwatch("", self.steps(block)), 0, weigh))
+
+    def _on_plane(
+        self,
+        pixels: NDArray[Any],
+        block: Block | None,
+        statistics: PlaneStatistics,
+        watch: Stopwatch,
+        done: int,
+        use: Callable[[Prediction], Any] | None = None,
+    ) -> Job[Any]:
+        """The prediction of a plane, or a block of it, or what ``use`` makes of it without a copy of the embedding."""
+        if block is not None and is_whole(block, self.grid):
+            block = None
 
         def on_grid() -> NDArray[np.float32]:
             image = statistics.normalize(pixels)
+            if block is None:
+                return rescale_image(image, self.grid)
             return rescale_region(image, block.read, self.shape, self.grid, block.seen)
 
-        image = yield from in_background(on_grid, lambda: watch.progress(done))
-        embedding, logit = yield from self._run(image, watch, done, within(block.grid, origin_of(block.seen)))
-        inside = within(block.pixels, origin_of(block.read))
-        return self._prediction(
-            embedding, logit, size_of(block.pixels), pixels[:, *inside], statistics, places=block.places
-        )
+        def prediction(embedding: NDArray[np.float32], logit: NDArray[np.float32] | None) -> Prediction:
+            inside = None if block is None else within(block.pixels, origin_of(block.read))
+            return Prediction(
+                np.moveaxis(embedding, -1, 0),
+                None if logit is None else expit(logit),
+                self.scale,
+                self.shape if block is None else size_of(block.pixels),
+                self.model.config,
+                self.runtime.precision,
+                pixels if inside is None else pixels[:, *inside],
+                (statistics,),
+                None if block is None else block.places,
+            )
 
-    def _run(
-        self, image: NDArray[np.float32], watch: Stopwatch, done: int, inside: Box | None = None
-    ) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
-        channels = self.model.embedding_channels
-        tiles = self._tiles(image.shape[1:])
-        entry = self.model.entry
-        return (yield from run_tiles(self.runtime, image, tiles, channels, watch, done, inside=inside, entry=entry))
+        image = yield from in_background(on_grid, lambda: watch.progress(done))
+        kept = None if block is None else within(block.grid, origin_of(block.seen))
+        take: Take | None = None if use is None else lambda *output: use(prediction(*output))
+        result = yield from run_tiles(
+            self.runtime,
+            image,
+            self._tiles(image.shape[1:]),
+            self.model.embedding_channels,
+            watch,
+            done,
+            inside=kept,
+            entry=self.model.entry,
+            take=take,
+        )
+        return prediction(*result) if use is None else result
 
     def _tiles(self, grid: tuple[int, ...]) -> list[Tile]:
         entry, halo = self.model.entry, (self.config.halo,) * len(grid)
@@ -116,30 +152,10 @@ class Task:
             blend=[most > given for most, given in zip(reach, halo, strict=True)],
         )
 
-    def _prediction(
-        self,
-        embedding: NDArray[np.float32],
-        logit: NDArray[np.float32] | None,
-        shape: tuple[int, ...],
-        pixels: NDArray[Any],
-        statistics: PlaneStatistics,
-        *,
-        places: tuple[NDArray[np.intp], ...] | None = None,
-    ) -> Prediction:
-        return Prediction(
-            np.moveaxis(embedding, -1, 0),
-            None if logit is None else expit(logit),
-            self.scale,
-            shape,
-            self.model.config,
-            self.runtime.precision,
-            pixels,
-            (statistics,),
-            places,
-        )
 
-
-def prepare(model: Model, shape: tuple[int, ...], config: SegmentConfig, *, downsample: float = 1.0) -> Job[Task]:
+def prepare(
+    model: Model, shape: tuple[int, ...], config: SegmentConfig, *, downsample: float = 1.0, one_size: bool = False
+) -> Job[Task]:
     """Check settings against a model, and prepare its runtime.
 
     Parameters
@@ -150,6 +166,8 @@ def prepare(model: Model, shape: tuple[int, ...], config: SegmentConfig, *, down
     config : SegmentConfig
     downsample : float
         Pixels of the finest level, to which sizes in the settings refer, per pixel of that level.
+    one_size : bool
+        For many blocks of few sizes, see :func:`~napari_grd.inference.runtime.runtime_for`.
 
     Yields
     ------
@@ -171,5 +189,7 @@ def prepare(model: Model, shape: tuple[int, ...], config: SegmentConfig, *, down
             f" each side: it has {', '.join(short)}. It is extended by repeated reflection, so objects may be wrong."
             " Use a larger image, or a model of a network with padding."
         )
-    runtime = yield from in_background(lambda: runtime_for(model, config), lambda: Progress("Preparing", 0, 1))
+    runtime = yield from in_background(
+        lambda: runtime_for(model, config, one_size=one_size), lambda: Progress("Preparing", 0, 1)
+    )
     return Task(model, runtime, config, shape, grid, scale)

@@ -14,10 +14,11 @@ to float precision, if the network sees no further than the halo; where it
 does, the blending hides what is left of the seam. Where it is known not to, there are no bands.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,9 @@ class Span:
 
 
 Tile = tuple[Span, ...]
+Both = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+"""Embedding, channels last, and foreground logit."""
+Take = Callable[[NDArray[np.float32], NDArray[np.float32] | None], Any]
 
 
 def plan_tiles(
@@ -111,7 +115,8 @@ def run_tiles(
     *,
     inside: tuple[slice, ...] | None = None,
     entry: NetworkEntry | None = None,
-) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
+    take: Take | None = None,
+) -> Job[Any]:
     """Run a network over an image.
 
     Parameters
@@ -132,48 +137,74 @@ def run_tiles(
         The part of the image for which the output is kept; the rest is context. Default: all.
     entry : NetworkEntry, optional
         Entry of the network. If it has a margin, the halos of tiles take the place of what would be reflected.
+    take : callable, optional
+        Called with the two results; they may be overwritten after it has returned. If there is one tile, they are not
+        copied for it.
 
     Returns
     -------
     embedding : (*S, channels) float32, C-contiguous
     logit : (*S) float32 or None
+        With ``take``, what it returns takes the place of the two.
 
     Notes
     -----
     Beside the result, one tile is in memory.
     """
-    whole = len(tiles) == 1
     kept = inside or tuple(slice(0, size) for size in image.shape[1:])
+    if len(tiles) == 1:
+        result = take or _copied
+        part = image[(slice(None), *(span.read for span in tiles[0]))]
+        run = _running(runtime, part, _context(tiles[0], entry), lambda output: result(*_split(output[kept], channels)))
+        found = yield from in_background(run, partial(watch.progress, done))
+        yield watch.progress(done + 1)
+        return found
     embedding = logit = np.empty(0, np.float32)
     for number, tile in enumerate(tiles):
         part = image[(slice(None), *(span.read for span in tile))]
         context = _context(tile, entry)
-        run = partial(runtime, part) if context is None else partial(runtime, part, context=context)
+        run = _running(runtime, part, context)
         output = yield from in_background(run, partial(watch.progress, done + number))
         if number == 0:
-            allocate = np.empty if whole else np.zeros
             shape = tuple(span.stop - span.start for span in kept)
-            embedding = allocate((*shape, channels), np.float32)
-            logit = allocate((*shape, output.shape[-1] - channels), np.float32)
-        if whole:
-            _copy_apart(output[kept], embedding, logit)
-        else:
-            output, target = _kept(_weighted(output, tile, context), tile, kept)
-            embedding[target] += output[..., :channels]
-            logit[target] += output[..., channels:]
+            embedding = np.zeros((*shape, channels), np.float32)
+            logit = np.zeros((*shape, output.shape[-1] - channels), np.float32)
+        output, target = _kept(_weighted(output, tile, context), tile, kept)
+        embedding[target] += output[..., :channels]
+        logit[target] += output[..., channels:]
         yield watch.progress(done + number + 1)
-    return embedding, (logit[..., 0] if logit.shape[-1] else None)
+    both = embedding, (logit[..., 0] if logit.shape[-1] else None)
+    if take is None:
+        return both
+    return (yield from in_background(partial(take, *both), partial(watch.progress, done + len(tiles))))
 
 
-def _copy_apart(output: NDArray[np.float32], embedding: NDArray[np.float32], logit: NDArray[np.float32]) -> None:
-    """Copy the channels of an output into two arrays; in threads, because it is as slow as the partition."""
-    channels = embedding.shape[-1]
+def _running(
+    runtime: Runtime,
+    image: NDArray[np.float32],
+    context: list[tuple[int, int]] | None,
+    take: Callable[[NDArray[np.float32]], Any] | None = None,
+) -> Callable[[], Any]:
+    options: dict[str, Any] = {} if context is None else {"context": context}
+    return partial(runtime, image, take, **options) if take else partial(runtime, image, **options)
+
+
+def _split(output: NDArray[np.float32], channels: int) -> Both:
+    """Embedding and logit in an output."""
+    return output[..., :channels], (output[..., channels] if output.shape[-1] > channels else None)
+
+
+def _copied(embedding: NDArray[np.float32], logit: NDArray[np.float32] | None) -> Both:
+    """A copy of the two; in threads, because it is as slow as the partition."""
+    copies = np.empty(embedding.shape, np.float32), (None if logit is None else np.empty(logit.shape, np.float32))
 
     def rows(start: int, stop: int) -> None:
-        embedding[start:stop] = output[start:stop, ..., :channels]
-        logit[start:stop] = output[start:stop, ..., channels:]
+        copies[0][start:stop] = embedding[start:stop]
+        if copies[1] is not None and logit is not None:
+            copies[1][start:stop] = logit[start:stop]
 
-    for_slabs(rows, len(output))
+    for_slabs(rows, len(embedding))
+    return copies
 
 
 @dataclass(frozen=True)
