@@ -17,7 +17,7 @@ from napari_grd.blockwise.block_work import BlockWork
 from napari_grd.blockwise.segment_zarr import iter_segment_zarr, segment_zarr
 from napari_grd.config import SegmentConfig
 from napari_grd.data.simulate import nuclei_2d
-from napari_grd.errors import DataError, NothingStandsOut, OutOfMemory, OutputError
+from napari_grd.errors import ConfigError, DataError, NothingStandsOut, OutOfMemory, OutputError
 from napari_grd.hub import load_model
 from napari_grd.inference.segment import iter_segment
 from napari_grd.io.images import read_image
@@ -130,6 +130,27 @@ def test_a_file_with_calibration_and_its_list_of_labels(model: Model, image: Any
     labels = np.asarray(found.labels[0].pixels)
     assert labels.shape == (2, 1100, 1300)
     assert not set(np.unique(labels[0])) & set(np.unique(labels[1])) - {0}
+
+
+def test_a_level_of_an_image_at_an_address(model: Model, tmp_path: Path) -> None:
+    image = nuclei_2d(np.random.default_rng(2), (200, 300))[0]
+    address = "memory://segment/slide.ome.zarr"
+    group = zarr.open_group(address, mode="w", zarr_format=3)
+    group.create_array("0", data=np.kron(image, np.ones((2, 2), image.dtype)))
+    group.create_array("1", data=image)
+    datasets = [
+        {"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": [0.5 * 2**level] * 2}]}
+        for level in (0, 1)
+    ]
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    path = segment_zarr(model, address, tmp_path / "labels.ome.zarr", CONFIG, level=1)
+    assert np.array_equal(labels_of(path), labels_of(segment_zarr(model, image, tmp_path / "array.ome.zarr", CONFIG)))
+    assert read_image(path).calibration.scale == (1.0, 1.0)
+    with pytest.raises(OutputError, match=r"'s3://bucket/labels' is not on this computer"):
+        segment_zarr(model, image, "s3://bucket/labels", CONFIG)
+    with pytest.raises(ConfigError, match="level is 1, but the image is an array"):
+        segment_zarr(model, image, tmp_path / "no.ome.zarr", CONFIG, level=1)
 
 
 def test_rescaled_images_keep_their_own_pixels(model: Model, tmp_path: Path) -> None:

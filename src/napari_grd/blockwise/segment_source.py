@@ -19,7 +19,7 @@ from napari_grd.blockwise.scheduler import cluster, run_here, run_on_cluster
 from napari_grd.blockwise.store import LabelStore
 from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import image_key, model_fingerprint
-from napari_grd.errors import DataError, ImageError, NothingStandsOut
+from napari_grd.errors import DataError, ImageError, NothingStandsOut, OutputError
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import Box, size_of
 from napari_grd.inference.memory import check_memory, segment_bytes
@@ -33,6 +33,7 @@ from napari_grd.io.disk import check_disk
 from napari_grd.io.lock import Lock
 from napari_grd.io.names import image_stem
 from napari_grd.io.ome_zarr_labels import add_pyramid, create_level, label_attributes
+from napari_grd.io.remote import address_of
 from napari_grd.jobs import FileSaved, Job, Notice, Progress, Stopwatch
 from napari_grd.models.model import Model
 
@@ -100,6 +101,8 @@ def iter_segment_source(
     if scheduler is None and client is None:
         yield from _check_block_memory(model, grid, view.config.tile, max(1, workers))
     path = Path(target)
+    if address := address_of(path):
+        raise OutputError(f"{address!r} is not on this computer.", "Name a folder: only the image may be an address.")
     store = LabelStore(path, (*source.plane_shape, *shape), grid.sides)
     made_by = {
         "program": f"napari-grd {napari_grd.__version__}",

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from napari_grd.blockwise.segment_source import iter_segment_source
 from napari_grd.config import SegmentConfig
-from napari_grd.errors import DataError
+from napari_grd.errors import ConfigError, DataError
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.fit import fit_channels
@@ -26,6 +26,7 @@ def iter_segment_zarr(
     *,
     axes: str | None = None,
     series: str | int | None = None,
+    level: int = 0,
     channels: Sequence[str] | None = None,
     client: Any = None,
     workers: int = 0,
@@ -36,7 +37,7 @@ def iter_segment_zarr(
 
     Parameters
     ----------
-    model, source, target, config, axes, series, channels, client, workers, scheduler, overwrite
+    model, source, target, config, axes, series, level, channels, client, workers, scheduler, overwrite
         As for :func:`segment_zarr`.
 
     Returns
@@ -68,7 +69,7 @@ def iter_segment_zarr(
     config = config or SegmentConfig()
     name, calibration = "array", None
     if isinstance(source, str | Path):
-        image = read_image(source, series=series, axes=axes)
+        image = read_image(source, series=series, axes=axes, level=level)
         if series is None and len(image.series_names) > 1:
             raise DataError(
                 f"{str(source)!r} contains {len(image.series_names)} images: {named(image.series_names)}.",
@@ -80,6 +81,8 @@ def iter_segment_zarr(
         source, axes, name, calibration = fitted.pixels, fitted.axes, image.name, image.calibration
         config = with_pixel_size(config, model.config, calibration.pixel_size)
         config = with_anisotropy(config, calibration.anisotropy)
+    elif level:
+        raise ConfigError(f"level is {level}, but the image is an array.", "Pass the array of that level.")
     ndim = model.config.ndim
     planes = ArraySource(source, axes, ndim=ndim, in_channels=model.config.in_channels)
     spatial = list("zyx"[-ndim:])
@@ -118,6 +121,7 @@ def segment_zarr(
     *,
     axes: str | None = None,
     series: str | int | None = None,
+    level: int = 0,
     channels: Sequence[str] | None = None,
     client: Any = None,
     workers: int = 0,
@@ -136,7 +140,8 @@ def segment_zarr(
     model : Model, str or Path
         A model, or its name or file, as for :func:`napari_grd.load_model`.
     source : str, Path, or numpy, dask or zarr array
-        The image: a file or OME-Zarr, read part by part, or an array. A model for planes segments stacks
+        The image: a file or OME-Zarr, read part by part, or an array. An OME-Zarr may be an address that fsspec knows,
+        as ``https://...`` or ``s3://...``. A model for planes segments stacks
         and series plane by plane; one for volumes, in blocks that are joined along all axes.
     target : str or Path
         Folder of the label image, OME-Zarr 0.5, conventionally ``name.ome.zarr``. In ``image.zarr/labels/name`` it is
@@ -147,6 +152,8 @@ def segment_zarr(
         Axes of the image, as for :func:`napari_grd.segment`. Default: from the file.
     series : str or int, optional
         Of a file with several images, the name or index of one.
+    level : int, default 0
+        Level of the pyramid of an OME-Zarr; 0 is the finest. The labels are of that level.
     channels : sequence of str, optional
         Channels to segment, by name or zero-based index. Default: those that match the model.
     client : dask.distributed.Client, optional
@@ -204,6 +211,7 @@ def segment_zarr(
         config,
         axes=axes,
         series=series,
+        level=level,
         channels=channels,
         client=client,
         workers=workers,

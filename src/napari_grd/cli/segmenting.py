@@ -85,6 +85,9 @@ def segment(
         list[str] | None,
         typer.Option(help="Of files with several images, only this one: name or zero-based index; repeatable."),
     ] = None,
+    level: Annotated[
+        int, typer.Option(min=0, help="Of an OME-Zarr and a name.zarr: level of the pyramid to segment; 0: the finest.")
+    ] = 0,
     channel: Annotated[
         str | None,
         typer.Option(
@@ -162,8 +165,10 @@ def segment(
             "--skip-existing": skip_existing,
         }
         check_alone(target, [option for option, given in others.items() if given])
-    elif workers or scheduler:
-        raise ConfigError("--workers and --scheduler apply to one image.", "Name the image and a new name.zarr.")
+    elif workers or scheduler or level:
+        raise ConfigError(
+            "--workers, --scheduler and --level apply to one image.", "Name the image and a new name.zarr."
+        )
     chosen = None if channel is None else tuple(part.strip() for part in channel.split(","))
     loaded = grd.load_model(model)
     # Partition options change the model's own settings, not the defaults.
@@ -180,6 +185,7 @@ def segment(
             config,
             axes=axes,
             series=one_series(series),
+            level=level,
             channels=chosen,
             workers=workers,
             scheduler=scheduler,

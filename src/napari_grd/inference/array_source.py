@@ -87,8 +87,9 @@ class ArraySource:
 
     def read(self, level: int, plane: tuple[int, ...], region: Box) -> NDArray[Any]:
         """The pixels of a region, ``(C, *S)``."""
-        if self._last is not None and self._last[:2] == (plane, region):
-            return self._last[2]
+        last = self._last  # another thread may replace it
+        if last is not None and last[:2] == (plane, region):
+            return last[2]
         at = {**dict(zip(self._along, plane, strict=True)), **dict(zip(self._spatial, region, strict=True))}
         part = self._array[plane_index(self.axes, at)]
         pixels = np.asarray(part)

@@ -16,6 +16,7 @@ from napari_grd.io.layout import lay_out
 from napari_grd.io.lazy import explained
 from napari_grd.io.names import ARRAY, COMPANION, PHOTO, SUFFIXES, TIFF, VENDOR, image_stem, named, suffix_of
 from napari_grd.io.ome_zarr_metadata import is_array, is_ome_zarr
+from napari_grd.io.remote import address_of
 
 LAZY_BYTES = 256 * 2**20
 """Images larger than this are lazy arrays, read piece by piece."""
@@ -35,7 +36,9 @@ _MAGIC = {
 }
 
 
-def read_image(path: str | Path, *, series: int | str | None = None, axes: str | None = None) -> ImageData:
+def read_image(
+    path: str | Path, *, series: int | str | None = None, axes: str | None = None, level: int = 0
+) -> ImageData:
     """Read an image with its metadata.
 
     Parameters
@@ -43,13 +46,15 @@ def read_image(path: str | Path, *, series: int | str | None = None, axes: str |
     path : str or Path
         A TIFF (OME-TIFF of one or several files, ImageJ, LSM, ...), PNG, JPEG, BMP,
         GIF, WebP or npy file, an OME-Zarr (an image, a collection, a plate, a well), or a proprietary microscope format
-        if bioio is installed.
+        if bioio is installed. An OME-Zarr may be an address, as ``https://...`` or ``s3://...``.
     series : int or str, optional
         Which of several images in it (positions, fields of a plate), by index or by a name of :func:`list_series`.
         Default: the first; the notes report that there are more.
     axes : str, optional
         One letter of ``tczyx`` per dimension, if the file does not name them or is wrong; dimensions of length 1 may be
         omitted.
+    level : int, default 0
+        Level of the pyramid of an OME-Zarr; 0 is the finest.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def read_image(path: str | Path, *, series: int | str | None = None, axes: str |
     >>> image.name, image.axes, image.shape, image.calibration.scale, image.calibration.units[0]
     ('a', 'tyx', (4, 64, 80), (30.0, 1.0, 1.0), 'second')
     """
-    return _read(Path(path), series, axes, shown=True)
+    return _read(Path(path), series, axes, level, shown=True)
 
 
 def read_stored(path: str | Path, *, series: int | str | None = None, axes: str | None = None) -> ImageData:
@@ -89,8 +94,8 @@ def read_stored(path: str | Path, *, series: int | str | None = None, axes: str 
     return _read(Path(path), series, axes, shown=False)
 
 
-def _read(path: Path, series: int | str | None, axes: str | None, *, shown: bool) -> ImageData:
-    image = _read_one(path, series, axes, shown=shown)
+def _read(path: Path, series: int | str | None, axes: str | None, level: int = 0, *, shown: bool) -> ImageData:
+    image = _read_one(path, series, axes, level, shown=shown)
     if series is None and len(image.series_names) > 1:
         names = image.series_names
         more = f"{image.path.name} contains {len(names)} images ({named(names)}); this is the first, {names[0]!r}."
@@ -98,10 +103,12 @@ def _read(path: Path, series: int | str | None, axes: str | None, *, shown: bool
     return image
 
 
-def _read_one(path: Path, series: int | str | None, axes: str | None, *, shown: bool) -> ImageData:
+def _read_one(path: Path, series: int | str | None, axes: str | None, level: int, *, shown: bool) -> ImageData:
     pick = partial(_number, path, series)
     with explained(path):
         kind = _kind(path)
+        if level and kind != "zarr":
+            raise DataError(f"level is {level}, but {path.name} is no OME-Zarr.", "Leave the level out.")
         if kind == "tiff":
             from napari_grd.io.read_tiff import read_tiff
 
@@ -109,7 +116,7 @@ def _read_one(path: Path, series: int | str | None, axes: str | None, *, shown: 
         if kind == "zarr":
             from napari_grd.io.read_zarr import read_zarr
 
-            return read_zarr(path, pick, axes=axes)
+            return read_zarr(path, pick, axes=axes, level=level)
         if kind == "vendor":
             from napari_grd.io.vendor import read_vendor
 
@@ -161,6 +168,8 @@ def list_series(path: str | Path) -> tuple[str, ...]:
 
 def _kind(path: Path) -> str:
     """Choose the reader of a file, by its content and then by its name."""
+    if address_of(path):
+        return "zarr"
     if path.is_dir() and is_array(path):
         return "zarr array"
     if is_ome_zarr(path) or (path.is_dir() and suffix_of(path) == ".zarr"):

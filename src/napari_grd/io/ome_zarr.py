@@ -23,6 +23,7 @@ from napari_grd.io.ome_zarr_metadata import (
     ome_metadata,
     ome_of,
 )
+from napari_grd.io.remote import UNREACHABLE, address_of
 
 PROVENANCE = "napari_grd"
 
@@ -77,7 +78,7 @@ class OmeZarr:
     path : str or Path
         The folder of an image, of label images, of a collection of images (as
         bioformats2raw writes them), of a plate or of one of its wells; the
-        metadata file in it; or a zipped one (``.ozx``).
+        metadata file in it; or a zipped one (``.ozx``). Or an address that fsspec knows, as ``https://...``.
 
     Attributes
     ----------
@@ -99,10 +100,11 @@ class OmeZarr:
         from zarr.storage import ZipStore
 
         self.path = group_folder(path)
-        if not self.path.exists():
+        address = address_of(self.path)
+        if address is None and not self.path.exists():
             raise DataError(f"There is no OME-Zarr {str(self.path)!r}.", "Check the path.")
         with _explained(self.path):
-            store = ZipStore(self.path, mode="r") if self.path.is_file() else self.path
+            store = ZipStore(self.path, mode="r") if self.path.is_file() else address or self.path
             self._group = zarr.open_group(store, mode="r")
             listed, self._is_labels, self._prefix = _listed(self._group, self.path)
             there = [key for key in listed if key == "" or _has(self._group, self.path, key)]
@@ -115,18 +117,26 @@ class OmeZarr:
         if not there:
             raise DataError(f"The OME-Zarr {str(self.path)!r} contains no image.", "Choose another folder.")
 
-    def image(self, number: int) -> ZarrImage:
+    def image(self, number: int, level: int = 0) -> ZarrImage:
         """One of the images.
+
+        Parameters
+        ----------
+        number : int
+            Its place in ``names``.
+        level : int
+            Level of the pyramid that takes the place of the finest.
 
         Raises
         ------
         DataError
-            If its metadata is wrong.
+            If its metadata is wrong, or there is no such level.
         """
         key = self._keys[number]
         name = f"{self._prefix} {key}" if self._prefix else self.names[number]
         with _explained(self.path / key):
-            return _image(self._group[key] if key else self._group, name, is_labels=self._is_labels)
+            group = self._group[key] if key else self._group
+            return _image(group, name, level, is_labels=self._is_labels)
 
 
 def read_ome_zarr(path: str | Path) -> tuple[ZarrImage, ...]:
@@ -143,9 +153,10 @@ def _explained(path: Path) -> Iterator[None]:
         raise
     # Metadata may have any structure.
     except Exception as error:
+        address = address_of(path)
         raise DataError(
-            f"The OME-Zarr {str(path)!r} cannot be read ({type(error).__name__}: {error}).",
-            "Its metadata may be damaged or cut off: copy the whole folder again.",
+            f"The OME-Zarr {address or str(path)!r} cannot be read ({type(error).__name__}: {error}).",
+            UNREACHABLE if address else "Its metadata may be damaged or cut off: copy the whole folder again.",
         ) from error
 
 
@@ -198,12 +209,15 @@ def _attributes(group: Any, path: Path, key: str) -> dict[str, Any]:
         return {}
 
 
-def _image(group: Any, name: str, *, is_labels: bool = False) -> ZarrImage:
+def _image(group: Any, name: str, level: int = 0, *, is_labels: bool = False) -> ZarrImage:
     attributes = dict(group.attrs)
     ome = ome_of(attributes)
     scales: Mapping[str, Any] = ome["multiscales"][0]
     levels = tuple(group[dataset["path"]] for dataset in scales["datasets"])
-    calibration = calibration_of(scales, levels[0].ndim)
+    if not 0 <= level < len(levels):
+        raise DataError(f"{name!r} has no level {level}.", f"Choose one from 0, the finest, to {len(levels) - 1}.")
+    calibration = calibration_of(scales, [each.shape for each in levels[: level + 1]])
+    levels = levels[level:]
     labels, notes = _labels(group, name)
     count = levels[0].shape[calibration.axes.index("c")] if "c" in calibration.axes else 1
     return ZarrImage(

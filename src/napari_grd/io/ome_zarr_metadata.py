@@ -1,7 +1,7 @@
 """Parsing of untrusted OME-Zarr metadata, versions 0.1 to 0.5."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,9 @@ def attributes_of(folder: str | Path) -> dict[str, Any]:
     return {}
 
 
-def calibration_of(scales: Mapping[str, Any], ndim: int) -> Calibration:
-    """The calibration of the finest level of an entry of ``multiscales``, an array of that many axes."""
+def calibration_of(scales: Mapping[str, Any], shapes: Sequence[Sequence[int]]) -> Calibration:
+    """The calibration of the last of these levels of an entry of ``multiscales``; the finest is the first."""
+    ndim, level = len(shapes[0]), len(shapes) - 1
     listed = scales.get("axes") or list(_AXES[-ndim:])
     axes = [axis if isinstance(axis, str) else axis["name"] for axis in listed]
     if len(axes) != ndim:
@@ -88,9 +89,10 @@ def calibration_of(scales: Mapping[str, Any], ndim: int) -> Calibration:
     units = [None if isinstance(axis, str) else unit_name(str(axis.get("unit") or "")) for axis in listed]
     scale, translate = [1.0] * ndim, [0.0] * ndim
     # Transforms of the whole pyramid are applied after those of its level.
-    steps = (scales["datasets"][0].get("coordinateTransformations") or []) + (
-        scales.get("coordinateTransformations") or []
-    )
+    steps = list(scales["datasets"][level].get("coordinateTransformations") or [])
+    if not steps and level:  # versions before 0.4
+        steps = [{"scale": [fine / coarse for fine, coarse in zip(shapes[0], shapes[-1], strict=True)]}]
+    steps += scales.get("coordinateTransformations") or []
     for step in steps:
         if "scale" in step:
             scale = [a * b for a, b in zip(step["scale"], scale, strict=True)]

@@ -43,11 +43,11 @@ def read_array(path: Path, *, axes: str | None) -> ImageData:
     )
 
 
-def read_zarr(path: Path, pick: Pick, *, axes: str | None) -> ImageData:
-    """Read one image of an OME-Zarr, its finest level, with its label images; the pixels are dask arrays."""
+def read_zarr(path: Path, pick: Pick, *, axes: str | None, level: int = 0) -> ImageData:
+    """Read a level of one image of an OME-Zarr, with its label images; the pixels are dask arrays."""
     found = OmeZarr(path)
     series = pick(found.names)
-    image = found.image(series)
+    image = found.image(series, level)
     name = image_name(found.path, series, found.names)
     return _data(image, name, found, series, axes)
 
