@@ -3,9 +3,9 @@
     python benchmarks/large_zarr.py speed --side 16384
     python benchmarks/large_zarr.py speed --side 16384 --workers 2
     GRD_DATA=... python benchmarks/large_zarr.py agree --side 4096
-    python benchmarks/large_zarr.py kill --times 20
+    python benchmarks/large_zarr.py kill --times 20 --workers 2
     python benchmarks/large_zarr.py overhead --blocks 100000
-    python benchmarks/large_zarr.py measure --objects 100000
+    python benchmarks/large_zarr.py measure --objects 1000000
 
 The image is a simulated field of 1000 x 1000 pixels with nuclei, repeated; for ``agree`` a mosaic of images of
 bbbc039_nuclei.
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import zarr
 
 import napari_grd as grd
@@ -140,7 +141,7 @@ def whole_image(image: np.ndarray[Any, Any], config: grd.SegmentConfig) -> np.nd
 
 def cut(labels: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> int:
     """Objects of the whole image that a border of blocks divides."""
-    side = block_grid((), labels.shape, labels.shape, halo=80, stride=16).side  # type: ignore[arg-type]
+    side = block_grid((), labels.shape, labels.shape, halo=(80, 80), stride=(16, 16)).sides[0]
     divided: set[int] = set()
     for one, other in ((labels, whole), (labels.T, whole.T)):
         for edge in range(side, one.shape[0], side):
@@ -151,34 +152,58 @@ def cut(labels: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> int:
 
 
 def kill(args: argparse.Namespace, folder: Path) -> None:
-    """Kill the command at random times, and repeat it until it ends."""
-    source = simulated(folder / "image-kill.zarr", 4096)
+    """Kill the command, one of its workers or both at random times, and repeat it until it ends."""
+    source = simulated(folder / f"image-kill-{args.side[0]}.zarr", args.side[0])
     wanted = folder / "labels-whole.zarr"
-    command = [sys.executable, "-m", "napari_grd", "segment", str(source)]
+    command = [sys.executable, "-m", "napari_grd", "segment", "--workers", str(args.workers), str(source)]
     start = time.perf_counter()
     subprocess.run([*command, str(wanted), "--force"], check=True, capture_output=True)
     usual = time.perf_counter() - start
     rng = random.Random(args.seed)
     for number in range(args.times):
-        target, kills = folder / f"labels-kill-{number}.zarr", 0
+        target, kills = folder / f"labels-kill-{number}.zarr", list[str]()
         shutil.rmtree(target, ignore_errors=True)
         while True:
             process = subprocess.Popen(
                 [*command, str(target)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
             )
             try:
-                process.wait(rng.uniform(0.1, 1.0) * usual if kills < 3 else None)
+                process.wait(rng.uniform(0.1, 1.0) * usual if len(kills) < 3 else None)
                 break
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                kills += 1
+                kills.append(_kill(process, rng))
         same = process.returncode == 0 and np.array_equal(
             np.asarray(zarr.open_array(target / "0")), np.asarray(zarr.open_array(wanted / "0"))
         )
         left = [path.name for path in target.iterdir() if path.name.startswith(".")]
-        print(f"{number}: {kills} kills, same labels: {same}, left over: {left or 'nothing'}", flush=True)
+        time.sleep(5)  # workers notice within seconds that their client has ended
+        left += [f"process {each.pid}" for each in psutil.process_iter() if _group(each.pid) == process.pid]
+        killed = ", ".join(kills) or "nothing"
+        print(f"{number}: killed {killed}; same labels: {same}, left over: {left or 'nothing'}", flush=True)
         shutil.rmtree(target)
+
+
+def _kill(process: subprocess.Popen[bytes], rng: random.Random) -> str:
+    """Kill a worker, the command, or all its processes; returns which."""
+    victim = rng.choice(["a worker", "the client", "everything"])
+    workers = [child for child in psutil.Process(process.pid).children(recursive=True) if not child.children()]
+    if victim == "a worker" and workers:
+        rng.choice(workers).kill()  # the command goes on
+        return victim
+    if victim == "the client":
+        process.kill()
+    else:
+        victim = "everything"
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return victim
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
 
 
 def overhead(args: argparse.Namespace, folder: Path) -> None:
@@ -211,7 +236,12 @@ def measure(args: argparse.Namespace, folder: Path) -> None:
     table = grd.measure(array)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{len(table)} objects of {side} x {side}: {seconds:.0f} s, peak {peak:.2f} GiB ({before:.2f} before)")
+    whole = grd.measure(np.asarray(array))
+    same = all(np.allclose(table.columns[key], whole.columns[key], equal_nan=True) for key in whole.columns)
+    print(
+        f"{len(table)} objects of {side} x {side}: {seconds:.0f} s, peak {peak:.2f} GiB ({before:.2f} before),"
+        f" equal to the table in memory: {same}"
+    )
 
 
 def _resident() -> float:
