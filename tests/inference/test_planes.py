@@ -218,7 +218,7 @@ class Blind:
 
 
 def test_memory_does_not_grow_with_the_plane(nuclei, monkeypatch):
-    monkeypatch.setattr("napari_grd.inference.task.runtime_for", lambda *_: Blind())
+    monkeypatch.setattr("napari_grd.inference.task.runtime_for", lambda *_, **__: Blind())
     monkeypatch.setattr(blocks_module, "_WHOLE", 1)
     monkeypatch.setattr(blocks_module, "_SIDE", 512)
     peaks = []
