@@ -79,11 +79,11 @@ class Task:
     def weigh_block(
         self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, config: PartitionConfig
     ) -> Job[tuple[Prediction, EdgeWeights]]:
-        """The same for a partition with these settings: the edge weights, and a prediction without an embedding."""
+        """The same for a partition with these settings: the edge weights, and a prediction whose embedding is NaN."""
 
         def weigh(prediction: Prediction) -> tuple[Prediction, EdgeWeights]:
-            weights = prediction.edge_weights(config)
-            return replace(prediction, embedding=np.empty((0,) * prediction.embedding.ndim, np.float32)), weights
+            nothing = np.broadcast_to(np.float32(np.nan), prediction.embedding.shape)  # takes no memory
+            return replace(prediction, embedding=nothing), prediction.edge_weights(config)
 
         return (yield from self._on_plane(pixels, block, statistics, Stopwatch("", self.steps(block)), 0, weigh))
 
