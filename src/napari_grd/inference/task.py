@@ -68,13 +68,15 @@ class Task:
         self, pixels: NDArray[Any], statistics: PlaneStatistics, watch: Stopwatch, done: int
     ) -> Job[Prediction]:
         """Normalize, rescale and predict a whole plane ``(C, *S)``; ``done`` units of the watch are finished."""
-        return (yield from self._on_plane(pixels, None, statistics, watch, done))
+        found: Prediction = yield from self._on_plane(pixels, None, statistics, watch, done)
+        return found
 
     def predict_block(
         self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, watch: Stopwatch, done: int
     ) -> Job[Prediction]:
         """The same of a block, from the pixels ``(C, h, w)`` of its ``read``; the prediction is of its ``pixels``."""
-        return (yield from self._on_plane(pixels, block, statistics, watch, done))
+        found: Prediction = yield from self._on_plane(pixels, block, statistics, watch, done)
+        return found
 
     def weigh_block(
         self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, config: PartitionConfig
@@ -85,7 +87,10 @@ class Task:
             nothing = np.broadcast_to(np.float32(np.nan), prediction.embedding.shape)  # takes no memory
             return replace(prediction, embedding=nothing), prediction.edge_weights(config)
 
-        return (yield from self._on_plane(pixels, block, statistics, Stopwatch("", self.steps(block)), 0, weigh))
+        found: tuple[Prediction, EdgeWeights] = yield from self._on_plane(
+            pixels, block, statistics, Stopwatch("", self.steps(block)), 0, weigh
+        )
+        return found
 
     def _on_plane(
         self,
