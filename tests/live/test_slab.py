@@ -12,7 +12,7 @@ from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.live.cache import CellCache
-from napari_grd.live.slab import SlabSegmenter
+from napari_grd.live.slab import SlabSegmenter, iter_predict_volume_plane
 from napari_grd.live.viewport import Viewport
 from napari_grd.models.model import Model, ModelConfig
 
@@ -193,6 +193,18 @@ def test_planes_far_apart_are_rescaled(volume, counting):
     assert painted.view.region[0] == slice(16, 25)
     assert counting.calls == [(24 + 16, 96, 96)]
     assert live.canvas.labels[16:25].any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("apart", [1.0, 2.0])
+def test_a_plane_is_predicted_with_those_around_it(volume, apart):
+    model, image = model_of("subpixel_unet3d", anisotropy=1.0), volume[:6, :40, :48]
+    config = F32.replace(anisotropy=apart)
+    found = grd.drain(iter_predict_volume_plane(ArraySource([image[None]]), model, config, (3,)))
+    whole = grd.predict(model, image, config, axes="zyx")
+    at = int(3.5 * apart)
+    assert found.shape == (40, 48)
+    np.testing.assert_allclose(found.embedding, whole.embedding[:, at], atol=4e-3)
+    np.testing.assert_allclose(found.foreground, whole.foreground[at], atol=4e-3)
 
 
 def test_volumes_of_a_series_have_their_own_labels(volume, model, counting):

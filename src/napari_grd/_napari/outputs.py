@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_grd.models.model import Model
 
 
-_VIEW = ("object_diameter", "pixel_size", "invert", "intensity_range")
+_VIEW = ("object_diameter", "pixel_size", "invert", "intensity_range", "anisotropy")
 
 
 def provenance(model: "Model | None" = None, config: Config | None = None, **more: Any) -> dict[str, Any]:

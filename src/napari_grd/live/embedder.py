@@ -166,6 +166,11 @@ class Embedder:
             self._run(part, part.drafts if draft else part.keys, halo)
             yield cells
 
+    def clear(self) -> None:
+        """Forget all outputs."""
+        self._cache.clear()
+        self._assembled = None
+
     def is_exact(self, excerpt: Excerpt) -> bool:
         """Whether the outputs of cells with all of their context are known, not only drafts."""
         return all(key in self._cache for key in excerpt.keys.flat)

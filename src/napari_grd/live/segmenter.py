@@ -266,10 +266,23 @@ class LiveSegmenter:
         With ``part``, only these of its pixels are partitioned.
         Of a large block each of the three steps takes a tenth of a second, so it yields None in between.
         """
-        assembled = self._embedder.assemble(excerpt)
-        if assembled is None:
+        prediction = self._prediction(excerpt, part)
+        if prediction is None:
             return
         yield None
+        labels = label_plane(prediction, settings)
+        yield None
+        whole = self._lattice.pixels_of(excerpt.cells)
+        box = part or whole
+        kept = None if core is None else within(self._lattice.pixels_of(core), origin_of(box))
+        count = self.canvas.paint(plane, box, labels, core=kept)
+        yield Painted(View(self.level, plane, box), count, idle, cut)
+
+    def _prediction(self, excerpt: Excerpt, part: Box | None) -> Prediction | None:
+        """The outputs of cells that are complete, for a part of their pixels; None if the cache is too small."""
+        assembled = self._embedder.assemble(excerpt)
+        if assembled is None:
+            return None
         embedding, foreground = assembled
         whole = self._lattice.pixels_of(excerpt.cells)
         box = part or whole
@@ -279,7 +292,7 @@ class LiveSegmenter:
             nearest = [at[span] for at, span in zip(self._lattice.nearest(excerpt.cells), inner, strict=True)]
             inner = tuple(slice(int(at[0]), int(at[-1]) + 1) for at in nearest)
             places = tuple(at - at[0] for at in nearest)
-        prediction = Prediction(
+        return Prediction(
             np.moveaxis(embedding[inner], -1, 0),
             None if foreground is None else foreground[inner],
             self._scale,
@@ -290,11 +303,6 @@ class LiveSegmenter:
             (excerpt.statistics,),
             places,
         )
-        labels = label_plane(prediction, settings)
-        yield None
-        kept = None if core is None else within(self._lattice.pixels_of(core), origin_of(box))
-        count = self.canvas.paint(plane, box, labels, core=kept)
-        yield Painted(View(self.level, plane, box), count, idle, cut)
 
     def _settle(self, plane: tuple[int, ...], excerpt: Excerpt, settings: PartitionConfig) -> None:
         for (row, column), key in np.ndenumerate(excerpt.keys):

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.inference.boxes import Box, origin_of, size_of, within
 from napari_grd.inference.canvas import Canvas
+from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.volume_source import VolumeSource
+from napari_grd.jobs import Job, Progress, Stopwatch
 from napari_grd.live.cache import CellCache
 from napari_grd.live.embedder import Excerpt
 from napari_grd.live.segmenter import LiveSegmenter, Painted
@@ -29,6 +31,8 @@ PLANES = 9
 _VIEW_VOXELS = 2**23  # maximum number of voxels of the cells of a view; of a larger one the middle is segmented
 _VIEW_PIECE = 2**21  # voxels of a network call for the view: bounds its memory
 _IDLE_PIECE = 2**17  # the same in idle time, with all of the context: the maximum delay of a new view
+_ROWS = 256  # of a plane that is predicted at once
+_UNLIMITED = 2**62
 _STAYS = 4  # a slab stays while the plane is not among the outermost ``planes / _STAYS`` on either side
 
 
@@ -169,6 +173,27 @@ class SlabSegmenter(LiveSegmenter):
             for _ in self._embedder.complete(excerpt, self._in_cells(_IDLE_PIECE), draft=True):
                 yield
 
+    def predict_rows(self, plane: tuple[int, ...], at: int, rows: slice) -> Job[Prediction]:
+        """The prediction of some rows of one plane of y and x, on the image's pixels."""
+        width = self.shape[2]
+        box = cast(Box, (slice(at, at + 1), rows, slice(0, width)))
+        excerpt = self._embedder.excerpt(plane, self._lattice.cells_of(box))
+        for _ in self._embedder.complete(excerpt, self._in_cells(_VIEW_PIECE), draft=True):
+            yield Progress("Predicting", 0, 1)
+        found = self._prediction(excerpt, box)
+        assert found is not None, "the cache is unlimited"
+        self._embedder.clear()
+        index = found.places or tuple(np.arange(size) for size in found.shape)
+        embedding, foreground = found.embedding[:, index[0][0]], found.foreground
+        here = np.ix_(*index[1:])
+        return replace(
+            found,
+            embedding=embedding[:, *here],
+            foreground=None if foreground is None else foreground[index[0][0]][here],
+            shape=found.shape[1:],
+            places=None,
+        )
+
     def _settled_span(self, look: Viewport) -> slice | None:
         """The planes of the slab: the current ones, if the viewed one is well inside them."""
         axis, at = look.across, round(look.low[look.across])
@@ -219,3 +244,39 @@ def _is_constant(excerpt: Excerpt) -> bool:
     """Whether there is nothing here, and nothing in the whole volume stands out."""
     statistics, pixels = excerpt.statistics, excerpt.patch.pixels
     return not statistics.scanned or (not statistics.stands_out and bool((pixels == pixels.flat[0]).all()))
+
+
+def iter_predict_volume_plane(
+    source: PlaneSource, model: Model, config: SegmentConfig, plane: tuple[int, ...]
+) -> Job[Prediction]:
+    """Predict a plane of y and x of a volume, with the context of a slab's first labels.
+
+    Parameters
+    ----------
+    source : PlaneSource
+        As for :class:`SlabSegmenter`.
+    model : Model
+        A model for volumes.
+    config : SegmentConfig
+    plane : tuple of int
+        Index along all axes of planes; the last is z.
+
+    Returns
+    -------
+    Prediction
+        Of one plane, ``(C, H, W)``, on the image's pixels.
+    """
+    *rest, at = plane
+    yield Progress("Analyzing the image", 0, 1)
+    live = SlabSegmenter(source, model, config, CellCache(_UNLIMITED), planes=1)
+    _, height, width = live.shape
+    strips = [slice(row, min(row + _ROWS, height)) for row in range(0, height, _ROWS)]
+    watch = Stopwatch("Predicting", len(strips))
+    parts = []
+    for number, rows in enumerate(strips):
+        yield watch.progress(number)
+        parts.append((yield from live.predict_rows(tuple(rest), at, rows)))
+    embedding = np.concatenate([part.embedding for part in parts], axis=1)
+    probabilities = [part.foreground for part in parts if part.foreground is not None]
+    foreground = np.concatenate(probabilities) if probabilities else None
+    return replace(parts[0], embedding=embedding, foreground=foreground, shape=(height, width), pixels=None)

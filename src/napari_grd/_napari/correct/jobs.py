@@ -13,6 +13,8 @@ from napari_grd._napari.correct.storage import corrections_file, reference
 from napari_grd._napari.correct.target import CorrectionTarget
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
+from napari_grd._napari.source import volume_axes
+from napari_grd._napari.volumes import iter_segment_volumes
 from napari_grd.config import SegmentConfig
 from napari_grd.corrections.correction import Plane
 from napari_grd.corrections.editor import Editor
@@ -28,6 +30,7 @@ from napari_grd.inference.segment import iter_predict
 from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.view import resolve_view, with_anisotropy
 from napari_grd.jobs import Job, Progress
+from napari_grd.live.slab import iter_predict_volume_plane
 from napari_grd.teaching.confidence import VIEWS, transformed, transformed_back
 
 if TYPE_CHECKING:
@@ -140,6 +143,16 @@ def iter_predict_plane(
     yield Progress(f"Loading {request.model}", 0, 1)
     model = get_model(request.model)
     yield Progress("Reading the image", 0, 1)
+    if model.config.ndim == 3:
+        volume_axes(request.target.source)
+        if request.target.level:
+            raise ConfigError(
+                f"The labels {request.target.layer.name!r} are of a coarser level than the model of volumes reads.",
+                "Correct labels of the finest level, or choose a model for planes.",
+            )
+        source, config = request.target.source, request.config_of(model)
+        predictions.put(plane, (yield from iter_predict_volume_plane(source, model, config, plane)))
+        return
     pixels, statistics, config = seen_by(model, request.target, plane, request.config_of(model))
     prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
     predictions.put(plane, prediction)
@@ -169,8 +182,11 @@ def iter_permanent(
     config = SegmentConfig.model_validate(recorded) if isinstance(recorded, Mapping) else request.config
     config = config.replace(device=request.config.device, threads=request.config.threads)
     source, model = request.target.source, get_model(request.model)
-    config = with_anisotropy(config, source.anisotropy)
-    labels, level = yield from iter_segment_planes(source, model, config)
+    if model.config.ndim == 3:
+        labels, level = (yield from iter_segment_volumes(source, model, config)), 0
+    else:
+        config = with_anisotropy(config, source.anisotropy)
+        labels, level = yield from iter_segment_planes(source, model, config)
     name = f"instances of {source.layer.name}"
     return labels_layer(source, level, labels, name=name, made_by=provenance(model, config))
 
@@ -186,7 +202,9 @@ def seen_by(
         If the model is none for planes.
     """
     if model.config.ndim != 2:
-        raise ConfigError(f"The model {model.card.name!r} works in 3D.", "Choose a 2D model: planes are corrected.")
+        raise ConfigError(
+            f"The model {model.card.name!r} takes volumes, and planes are segmented here.", "Choose a model for planes."
+        )
     view = resolve_view(target.source, model.config, config)
     statistics = SourceStatistics(target.source, target.level, model.config, view)
     return read_plane(target, plane), statistics.of(plane), view.config

@@ -207,8 +207,12 @@ class CorrectWidget(Panel):
         target = request.target
         model = "no model" if request.model is None else f"model {request.model}"
         drawn = "" if request.drawn is None else f" · object diameter {request.drawn:.0f} px"
-        self.about.setText(f"{target.layer.name} · {model}{drawn}")
-        self.about.setToolTip(f"Of the image {target.source.layer.name}. The diameter follows the objects you draw.")
+        planes = " · plane by plane" if "z" in target.axes else ""
+        self.about.setText(f"{target.layer.name} · {model}{drawn}{planes}")
+        tip = f"Of the image {target.source.layer.name}. The diameter follows the objects you draw."
+        if planes:
+            tip += "\nA correction changes the plane that is shown; Link joins and separates objects across planes."
+        self.about.setToolTip(tip)
         self.form.hide()
         self.about.show()
 

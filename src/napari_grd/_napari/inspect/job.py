@@ -70,16 +70,16 @@ def iter_inspect(request: InspectRequest, get_model: Callable[[str], Model], mem
     GrdError
         If the models cannot take the image. The error of a single view is part of the result instead.
     """
-    models = {}
+    models = []
     for name in request.models:
         yield Progress(f"Loading {name}", 0, 1)
-        models[name] = get_model(name)
-    if len({model.config.ndim for model in models.values()}) > 1:
+        models.append(get_model(name))
+    if len({model.config.ndim for model in models}) > 1:
         raise ConfigError("One of the models takes planes, the other volumes.", "Compare two of one kind.")
     seen = []
-    for name, model in models.items():
+    for name, model in zip(request.models, models, strict=True):
         seen.append((yield from _see(request, name, model, memory)))
-    frame = _region(request, name, model)
+    frame = _region(request, request.models[0], models[0])
     yield Progress("Drawing", 0, 1)
     pictures: list[LayerSpec] = []
     problems: list[GrdError] = []

@@ -13,12 +13,12 @@ from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.live.on_disk import LARGE, iter_segment_on_disk, pixels_of, preview_layer, proposed_path
 from napari_grd._napari.live.target_line import TargetLine
-from napari_grd._napari.live.volumes import iter_segment_volumes
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, button, stack
 from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.regions import mask_of, outlines
 from napari_grd._napari.source import ImageSource, channel_axis
+from napari_grd._napari.volumes import iter_segment_volumes
 from napari_grd._napari.worker import run_job
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ConfigError, GrdError

@@ -1,0 +1,58 @@
+"""Labels of a model for volumes are corrected plane by plane, with its embedding."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import napari_grd.api as grd
+from napari_grd._napari.outputs import provenance
+from napari_grd.config import SegmentConfig
+from napari_grd.corrections.kinds import Split
+from napari_grd.data.simulate import nuclei_3d
+from napari_grd.graph.offsets import OFFSETS_3D
+from napari_grd.models.model import Model, ModelConfig
+
+
+@pytest.fixture(scope="module")
+def volumes() -> Model:
+    """A model for volumes that has learned nothing."""
+    torch.manual_seed(0)
+    network = {"name": "subpixel_unet3d", "widths": (4, 6, 8)}
+    return Model.create(ModelConfig(ndim=3, network=network, offsets=OFFSETS_3D)).with_card(name="volumes")
+
+
+def test_a_live_slab_becomes_the_whole_volume_and_is_corrected(
+    correct: Any, viewer: Any, volumes: Model, qtbot: Any
+) -> None:
+    image, _ = nuclei_3d(np.random.default_rng(0), (12, 40, 48), 6)
+    viewer.add_image(image, name="nuclei", axis_labels=("z", "y", "x"))
+    viewer.dims.set_current_step(0, 5)
+    widget = correct(start=False)
+    widget.form.model.set_name(widget.state.add(volumes, "volumes"))
+    config = SegmentConfig(object_diameter=None)
+    made_by = provenance(volumes, config, live=True)
+    live = viewer.add_labels(np.zeros(image.shape, np.uint32), name="live", metadata={"napari_grd": made_by})
+    widget.form.labels.set_layer(live)
+    widget.start.click()
+    qtbot.waitUntil(lambda: widget.toolbox.session is not None, timeout=60_000)
+    session = widget.toolbox.session
+    np.testing.assert_array_equal(session.context.labels, grd.segment(volumes, image, config, axes="zyx"))
+    assert "plane by plane" in widget.about.text()
+    (z,) = plane = session.target.current_plane(viewer)
+    qtbot.waitUntil(lambda: widget._running is None, timeout=60_000)
+    assert not widget.message.text()
+    expected = grd.predict(volumes, image, config, axes="zyx")
+    found = session.context.predictions.of(plane)
+    np.testing.assert_allclose(found.embedding, np.moveaxis(expected.embedding[:, z], 0, -1), atol=4e-3)
+    np.testing.assert_allclose(found.foreground, expected.foreground[z], atol=4e-3)
+
+    before = session.editor.labels.copy()
+    number = np.bincount(before[z][before[z] > 0]).argmax()
+    ys, xs = np.nonzero(before[z] == number)
+    session.editor.apply(Split((int(ys[0]), int(xs[0])), (int(ys[-1]), int(xs[-1])), plane=plane))
+    changed = np.flatnonzero((session.editor.labels != before).any(axis=(1, 2)))
+    assert changed.tolist() == [z]
+    session.editor.undo()
+    np.testing.assert_array_equal(session.editor.labels, before)
