@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.inference.boxes import Box, origin_of, size_of, within
 from napari_grd.inference.canvas import Canvas
-from napari_grd.inference.prediction import Prediction
 from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.volume_source import VolumeSource
 from napari_grd.jobs import Job, Progress, Stopwatch
@@ -173,26 +172,21 @@ class SlabSegmenter(LiveSegmenter):
             for _ in self._embedder.complete(excerpt, self._in_cells(_IDLE_PIECE), draft=True):
                 yield
 
-    def predict_rows(self, plane: tuple[int, ...], at: int, rows: slice) -> Job[Prediction]:
-        """The prediction of some rows of one plane of y and x, on the image's pixels."""
-        width = self.shape[2]
-        box = cast(Box, (slice(at, at + 1), rows, slice(0, width)))
+    def predict_rows(
+        self, plane: tuple[int, ...], at: int, rows: slice
+    ) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
+        """Embedding ``(h, W, C)`` and foreground of some rows of one plane of y and x, on the image's pixels."""
+        box = cast(Box, (slice(at, at + 1), rows, slice(0, self.shape[2])))
         excerpt = self._embedder.excerpt(plane, self._lattice.cells_of(box))
         for _ in self._embedder.complete(excerpt, self._in_cells(_VIEW_PIECE), draft=True):
             yield Progress("Predicting", 0, 1)
         found = self._prediction(excerpt, box)
         assert found is not None, "the cache is unlimited"
         self._embedder.clear()
-        index = found.places or tuple(np.arange(size) for size in found.shape)
-        embedding, foreground = found.embedding[:, index[0][0]], found.foreground
-        here = np.ix_(*index[1:])
-        return replace(
-            found,
-            embedding=embedding[:, *here],
-            foreground=None if foreground is None else foreground[index[0][0]][here],
-            shape=found.shape[1:],
-            places=None,
-        )
+        depth, *here = found.places or tuple(np.arange(size) for size in found.shape)
+        at_pixels = (depth[0], *np.ix_(*here))
+        foreground = None if found.foreground is None else found.foreground[at_pixels]
+        return np.moveaxis(found.embedding, 0, -1)[at_pixels], foreground
 
     def _settled_span(self, look: Viewport) -> slice | None:
         """The planes of the slab: the current ones, if the viewed one is well inside them."""
@@ -248,7 +242,7 @@ def _is_constant(excerpt: Excerpt) -> bool:
 
 def iter_predict_volume_plane(
     source: PlaneSource, model: Model, config: SegmentConfig, plane: tuple[int, ...]
-) -> Job[Prediction]:
+) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
     """Predict a plane of y and x of a volume, with the context of a slab's first labels.
 
     Parameters
@@ -263,20 +257,20 @@ def iter_predict_volume_plane(
 
     Returns
     -------
-    Prediction
-        Of one plane, ``(C, H, W)``, on the image's pixels.
+    embedding : (H, W, C) float32
+        On the image's pixels.
+    foreground : (H, W) float32 or None
     """
     *rest, at = plane
     yield Progress("Analyzing the image", 0, 1)
     live = SlabSegmenter(source, model, config, CellCache(_UNLIMITED), planes=1)
-    _, height, width = live.shape
-    strips = [slice(row, min(row + _ROWS, height)) for row in range(0, height, _ROWS)]
-    watch = Stopwatch("Predicting", len(strips))
+    starts = range(0, live.shape[1], _ROWS)
+    watch = Stopwatch("Predicting", len(starts))
     parts = []
-    for number, rows in enumerate(strips):
+    for number, start in enumerate(starts):
         yield watch.progress(number)
+        rows = slice(start, min(start + _ROWS, live.shape[1]))
         parts.append((yield from live.predict_rows(tuple(rest), at, rows)))
-    embedding = np.concatenate([part.embedding for part in parts], axis=1)
-    probabilities = [part.foreground for part in parts if part.foreground is not None]
-    foreground = np.concatenate(probabilities) if probabilities else None
-    return replace(parts[0], embedding=embedding, foreground=foreground, shape=(height, width), pixels=None)
+    probabilities = [foreground for _, foreground in parts if foreground is not None]
+    embedding = np.concatenate([embedding for embedding, _ in parts])
+    return embedding, np.concatenate(probabilities) if probabilities else None

@@ -9,7 +9,8 @@ import torch
 import napari_grd.api as grd
 from napari_grd._napari.outputs import provenance
 from napari_grd.config import SegmentConfig
-from napari_grd.corrections.kinds import Split
+from napari_grd.corrections.kinds import Draw, Split
+from napari_grd.corrections.region import Region
 from napari_grd.data.simulate import nuclei_3d
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.models.model import Model, ModelConfig
@@ -49,10 +50,13 @@ def test_a_live_slab_becomes_the_whole_volume_and_is_corrected(
     np.testing.assert_allclose(found.foreground, expected.foreground[z], atol=4e-3)
 
     before = session.editor.labels.copy()
-    number = np.bincount(before[z][before[z] > 0]).argmax()
-    ys, xs = np.nonzero(before[z] == number)
-    session.editor.apply(Split((int(ys[0]), int(xs[0])), (int(ys[-1]), int(xs[-1])), plane=plane))
+    block = np.zeros(image.shape[1:], bool)
+    block[10:30, 10:40] = True
+    session.editor.apply(Draw(Region.from_mask(block), plane=plane))
+    session.editor.apply(Split((12, 12), (12, 38), plane=plane))
+    assert len(np.unique(session.editor.labels[z][block])) == 2
     changed = np.flatnonzero((session.editor.labels != before).any(axis=(1, 2)))
     assert changed.tolist() == [z]
+    session.editor.undo()
     session.editor.undo()
     np.testing.assert_array_equal(session.editor.labels, before)

@@ -151,7 +151,8 @@ def iter_predict_plane(
                 "Correct labels of the finest level, or choose a model for planes.",
             )
         source, config = request.target.source, request.config_of(model)
-        predictions.put(plane, (yield from iter_predict_volume_plane(source, model, config, plane)))
+        predicted = yield from iter_predict_volume_plane(source, model, config, plane)
+        predictions.put_plane(plane, PlanePrediction(*predicted))
         return
     pixels, statistics, config = seen_by(model, request.target, plane, request.config_of(model))
     prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
