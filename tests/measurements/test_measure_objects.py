@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as npst
 from skimage.measure import regionprops_table
 
 from napari_grd.errors import Cancelled, ConfigError, ImageError, LabelError
+from napari_grd.measurements.filtering import filter_objects
 from napari_grd.measurements.objects import measure
 from napari_grd.measurements.shape import outline
 
@@ -88,6 +89,21 @@ def test_intensity_of_every_channel() -> None:
     columns = measure(labels, {"DAPI": image, "GFP": da.from_array(image / 2)}).columns
     assert [columns[f"intensity_{what}-DAPI"].item() for what in ("mean", "min", "max")] == [1.5, 0, 3]
     assert columns["intensity_std-GFP"].item() == pytest.approx(np.std([0, 0.5, 1, 1.5]))
+    assert [columns[f"integrated_intensity-{name}"].item() for name in ("DAPI", "GFP")] == [6, 3]
+
+
+def test_objects_that_touch_the_border_are_those_that_a_filter_removes() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.kron(rng.permutation(35).reshape(5, 7), np.ones((3, 4), int))
+    volume = np.stack([labels, np.roll(labels, 6, axis=1)])
+    for image, options in ((labels, {}), (volume, {"axes": "tyx"}), (volume, {"axes": "zyx"})):
+        columns = measure(image, **options).columns
+        kept = filter_objects(image, exclude_border=True, **options)
+        for number in np.unique(image[image > 0]).tolist():
+            rows = np.flatnonzero(columns["label"] == number)
+            planes = [(columns["t"][row],) for row in rows] if "t" in columns else [()] * len(rows)
+            touching = [bool((image[plane] == number).any() and not (kept[plane] == number).any()) for plane in planes]
+            assert columns["touches_border"][rows].tolist() == touching
 
 
 def test_an_image_without_objects_has_all_columns_and_no_row() -> None:
@@ -140,7 +156,8 @@ def test_keys_and_values_are_those_of_scikit_image() -> None:
     image = np.random.default_rng(0).random(labels.shape)
     table = measure(labels, {"DAPI": image}, scale=0.5)
     keys = [key.split("-")[0] for key in table.columns]
-    asked = dict.fromkeys(key for key in keys if key != "perimeter")  # ours follows pixels that are not square
+    ours = ("perimeter", "touches_border", "integrated_intensity")  # the first follows pixels that are not square
+    asked = dict.fromkeys(key for key in keys if key not in ours)
     theirs = regionprops_table(labels, image, properties=tuple(asked), spacing=(0.5, 0.5))
     for key, values in theirs.items():
         name = f"{key}-DAPI" if key.startswith("intensity") else key

@@ -16,12 +16,13 @@ from napari_grd.inference.prediction import Prediction
 from napari_grd.jobs import Event, Job, Stopwatch, relay
 from napari_grd.measurements.geometry import Frame, Geometry
 from napari_grd.measurements.relations import RelationSums
-from napari_grd.measurements.shape import anchor, describe, number_objects, regions, units_of_shape
+from napari_grd.measurements.shape import anchor, describe, number_objects, regions, touches_border, units_of_shape
 
 STEPS = 100
 """Units of progress per plane or volume."""
 
 _INTENSITIES = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
+_TOTAL = "integrated_intensity"
 Columns = dict[str, NDArray[Any]]
 
 
@@ -76,6 +77,7 @@ def measure_frame(
         anchors[row] = (*frame, *anchor(region))
         yield watch.progress(done + STEPS // 2 * row // len(ids))
     columns |= {name: np.array([row[name] for row in rows], np.float64) for name in units_of_shape(geometry)}
+    columns["touches_border"] = touches_border(columns, geometry)
     columns |= yield from in_background(
         partial(_intensities, images, frame, numbered), partial(watch.progress, done + STEPS // 2)
     )
@@ -97,7 +99,8 @@ def _intensities(images: Mapping[str, Any], frame: Frame, numbered: NDArray[np.i
                 "Remove the objects there, or replace these pixels, e.g. with numpy.nan_to_num.",
             )
         found = regionprops_table(numbered, values, properties=_INTENSITIES)  # type: ignore[no-untyped-call]
-        columns |= {f"{key}-{name}": found[key].astype(np.float64) for key in _INTENSITIES}
+        found[_TOTAL] = np.bincount(numbered.ravel(), values.ravel(), minlength=numbered.max() + 1)[1:]
+        columns |= {f"{key}-{name}": found[key].astype(np.float64) for key in (*_INTENSITIES, _TOTAL)}
     return columns
 
 

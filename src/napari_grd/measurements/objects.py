@@ -136,12 +136,14 @@ def measure(
         * "label", and an index for every leading axis ("t");
         * "area", for a volume its size; "equivalent_diameter_area" of the circle or ball of that size;
         * "centroid-0", ... along each axis of an object, in ``unit``; "bbox-0", ... in pixels, half open;
+          "touches_border", whether the object touches the border of the image in y and x and so may be cut off;
         * "axis_major_length" and "axis_minor_length" of the ellipse or ellipsoid of the same second moments;
           of objects in a plane also "eccentricity", "solidity" and "perimeter", by Crofton's formula; of volumes
           "surface_area", by marching cubes, "sphericity", the surface of a ball of the same volume divided by that, at
           most 1, and "extent-0", ..., the lengths of the bounding box in ``unit``;
         * "intensity_mean-DAPI", "intensity_min-DAPI", "intensity_max-DAPI" and "intensity_std-DAPI" of the
-          channel named "DAPI", and likewise of every other one;
+          channel named "DAPI", "integrated_intensity-DAPI", the sum over the object's pixels without subtraction of a
+          background, and likewise of every other one;
         * "certainty" in [0, 1] and "embedding-0", ... of a prediction.
 
     Raises

@@ -20,7 +20,7 @@ from napari_grd.inference.background import in_background
 from napari_grd.jobs import Job, Stopwatch, relay
 from napari_grd.measurements.frame import STEPS, Columns, measure_frame
 from napari_grd.measurements.geometry import Frame, Geometry
-from napari_grd.measurements.shape import number_objects
+from napari_grd.measurements.shape import number_objects, touches_border
 
 _LARGE = 4096**2  # pixels of a plane or volume that is measured at once
 _SIDE = {2: 2048, 3: 256}  # of a part, by the number of axes of an object
@@ -129,6 +129,7 @@ def _measure_window(
     for axis in range(geometry.ndim):
         columns[f"bbox-{axis}"] += start[axis]
         columns[f"bbox-{axis + geometry.ndim}"] += start[axis]
+    columns["touches_border"] = touches_border(columns, geometry)
     columns = (
         {"label": columns.pop("label")}
         | {name: np.full(len(ids), at) for name, at in zip(geometry.frame_axes, frame, strict=True)}

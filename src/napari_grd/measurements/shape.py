@@ -1,7 +1,7 @@
 """Size, place and shape of one object, in calibrated units."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,26 @@ def units_of_shape(geometry: Geometry) -> dict[str, str]:
     return {
         key: "px" if key.startswith("bbox") else fixed.get(key, geometry.unit) for key in describe(region, geometry)
     }
+
+
+def touches_border(columns: Mapping[str, NDArray[Any]], geometry: Geometry) -> NDArray[np.bool_]:
+    """Whether objects touch the border of the image in y and x, by their bounding boxes.
+
+    As :func:`~napari_grd.measurements.filtering.filter_objects` does by default, the first and last planes of a volume
+    are left out of account.
+
+    Examples
+    --------
+    >>> boxes = {"bbox-0": [0, 2], "bbox-1": [3, 3], "bbox-2": [2, 4], "bbox-3": [5, 5]}
+    >>> geometry = Geometry((9, 9), ("y", "x"), 2, (1.0, 1.0), (0.0, 0.0), "px")
+    >>> touches_border({key: np.array(value) for key, value in boxes.items()}, geometry)
+    array([ True, False])
+    """
+    touching: NDArray[np.bool_] = np.zeros(len(columns["bbox-0"]), np.bool_)
+    for axis in (geometry.ndim - 2, geometry.ndim - 1):
+        size = geometry.shape[len(geometry.frame_axes) + axis]
+        touching |= (columns[f"bbox-{axis}"] == 0) | (columns[f"bbox-{axis + geometry.ndim}"] == size)
+    return touching
 
 
 def anchor(region: Any) -> NDArray[np.int64]:
