@@ -45,6 +45,16 @@ _COLUMN_TIPS = {
     "perimeter": "Length of its outline.",
     "surface_area": "Area of its surface in 3D, by marching cubes.",
     "sphericity": "Surface of a ball of the same volume, divided by its surface: 1 for a ball.",
+    "centroid": "Position of its center along each axis, in the units of the image.",
+    "bbox": "First pixel and one past the last of its bounding box, along each axis.",
+    "extent": "Length of its bounding box along each axis.",
+    "touches_border": "Whether it touches the border of the image in y and x: then it may be cut off.",
+    "intensity_mean": "Mean of the image's values over its pixels.",
+    "intensity_min": "Lowest of the image's values in it.",
+    "intensity_max": "Highest of the image's values in it.",
+    "intensity_std": "Standard deviation of the image's values over its pixels.",
+    "integrated_intensity": "Sum of the image's values over its pixels; no background is subtracted.",
+    "embedding": "Mean of the model's embedding over its pixels, channel by channel.",
     "certainty": (
         "How sure the model is of this object, from 0 to 1: how strongly it joins the pixels inside,\n"
         "less how strongly it joins them to what lies across the border."
@@ -81,7 +91,8 @@ class MeasureWidget(JobPanel):
     def _build(self) -> None:
         self.labels = LayerCombo(self, (Labels,), "The objects to measure.")
         self.channels = CheckList(
-            "Images whose intensities are measured in every object: mean, minimum, maximum and standard deviation.",
+            "Images whose intensities are measured in every object: mean, minimum, maximum, standard deviation"
+            " and integrated intensity.",
             "no image of this shape: size and shape only",
         )
         self.per_plane = QCheckBox("Objects are per plane")

@@ -11,9 +11,11 @@ from qtpy.QtWidgets import QWidget
 
 from napari_grd._napari.colors import GRAPHICS, background_of, readable
 
-_BAR, _CHOSEN = "#56b4e9", "#e69f00"  # by Okabe and Ito
+BAR, CHOSEN = "#56b4e9", "#e69f00"
+"""Colors of objects, and of the selected one; by Okabe and Ito, for color-blind people too."""
+
 _BINS = 40
-_HEIGHT = 60
+_HEIGHT = 50
 
 
 class Histogram(QWidget):
@@ -69,7 +71,7 @@ class Histogram(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         background = background_of(self)
-        plain, chosen = (QColor(readable(color, background, GRAPHICS)) for color in (_BAR, _CHOSEN))
+        plain, chosen = (QColor(readable(color, background, GRAPHICS)) for color in (BAR, CHOSEN))
         width = self.width() / max(1, len(self.counts))
         for bar, count in enumerate(self.counts.tolist()):
             if count:

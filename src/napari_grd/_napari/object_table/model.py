@@ -71,8 +71,12 @@ class TableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._names[section]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._column_tips.get(self._names[section].split(" [")[0], "Click to sort")
+            return self._tip(self._names[section].split(" [")[0])
         return None
+
+    def _tip(self, key: str) -> str:
+        """The explanation of a column, or of all columns of its kind: "intensity_mean" for "intensity_mean-DAPI"."""
+        return self._column_tips.get(key) or self._column_tips.get(key.partition("-")[0]) or "Click to sort"
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         # Qt sorts by column -1 for the original order, and by the first one for an empty table.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QModelIndex, Qt
-from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView, QVBoxLayout, QWidget
 
 from napari_grd._napari.object_table.histogram import Histogram, summary
 from napari_grd._napari.object_table.model import TableModel
@@ -22,13 +22,18 @@ from napari_grd._napari.object_table.saving import (
     save_objects,
     save_table,
 )
-from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.object_table.scatter import ScatterPlot
+from napari_grd._napari.panel import Panel, button, dock_of, stack, wrapped
 from napari_grd._napari.state import unwrap
 from napari_grd.jobs import Job
 from napari_grd.measurements.table import ObjectTable
 
+_SHARE = 0.33  # of the window's height, for a new table
+_PLOTS = 280  # pixels: width of the plots beside the table
 _SPARE = 12  # pixels beside a heading
 _FIRST = "area"  # the column that is described before a heading is clicked
+_SECOND = ("solidity", "sphericity")  # against which it is drawn
+_NO_POINTS = np.zeros(0), np.zeros(0)
 _LEAST = 50  # pixels: headings and a row
 
 
@@ -39,7 +44,16 @@ def result_table(viewer: Any, title: str, tips: Mapping[str, str]) -> "ResultTab
     if not isinstance(found, ResultTable):
         found = ResultTable(viewer, title, tips)
         window.add_dock_widget(found, name=title, area="bottom")
+        high = round(_SHARE * window._qt_window.height())
+        window._qt_window.resizeDocks([dock_of(found)], [high], Qt.Orientation.Vertical)
     return found
+
+
+def _rest() -> QVBoxLayout:
+    """Room below that nothing takes."""
+    rest = QVBoxLayout()
+    rest.addStretch(1)
+    return rest
 
 
 class ResultTable(Panel):
@@ -85,15 +99,21 @@ class ResultTable(Panel):
         self.view.verticalHeader().hide()
         self.view.setMinimumHeight(_LEAST)
         self.view.selectionModel().currentRowChanged.connect(self._on_row)
-        self.summary = QLabel()
+        self.summary = wrapped()
         self.summary.setToolTip("Of the column whose heading was clicked last.")
         self.histogram = Histogram(self._go_to)
-        self._column = _FIRST
+        self.scatter = ScatterPlot(self._go_to)
+        self.scatter.changed.connect(self._show_points)
+        self.plots = QWidget()
+        self.plots.setFixedWidth(_PLOTS)
+        stack(self.plots, self.summary, self.histogram, self.scatter, _rest())
+        beside = QHBoxLayout()
+        beside.addWidget(self.view, 1)
+        beside.addWidget(self.plots)
+        self._column, self._described = _FIRST, ""
         self.view.horizontalHeader().sectionClicked.connect(self._describe)
         self.body.addLayout(row)
-        self.body.addWidget(self.view, 1)
-        self.body.addWidget(self.summary)
-        self.body.addWidget(self.histogram)
+        self.body.addLayout(beside, 1)
         self.body.setAlignment(Qt.AlignmentFlag(0))  # the view fills the dock
         click = on_click(self._on_click)
         self.viewer.mouse_drag_callbacks.append(click)
@@ -157,13 +177,28 @@ class ResultTable(Panel):
         """Show the values of a column as a line and a histogram."""
         columns = self._table.by_heading()
         heading = list(columns)[section] if 0 <= section < len(columns) else ""
-        numeric = bool(heading) and columns[heading].dtype.kind in "iuf" and heading != "label"
+        drawn = [name for name in columns if columns[name].dtype.kind in "biuf" and name != "label"]
+        numeric = heading in drawn
         self._column = heading.split(" [")[0] if numeric else self._column
+        self._described = heading if numeric else ""
         self.summary.setText(summary(heading, columns[heading]) if numeric else "")
-        self.summary.setVisible(numeric)
+        self.plots.setVisible(numeric)
         self.histogram.show_values(columns[heading] if numeric else np.zeros(0))
         current = self.view.selectionModel().currentIndex()
-        self.histogram.choose(self._model.original(current.row()) if current.isValid() else None)
+        self.scatter.offer(drawn, _SECOND)
+        self.scatter.setVisible(not self.histogram.isHidden())
+        self._show_points()
+        self._mark(self._model.original(current.row()) if current.isValid() else None)
+
+    def _show_points(self) -> None:
+        """Draw the described column against the chosen one."""
+        columns, other = self._table.by_heading(), self.scatter.column.currentText()
+        known = self._described in columns and other in columns
+        self.scatter.points.show_values(*((columns[self._described], columns[other]) if known else _NO_POINTS))
+
+    def _mark(self, row: int | None) -> None:
+        self.histogram.choose(row)
+        self.scatter.points.choose(row)
 
     def _go_to(self, row: int) -> None:
         """Select a row, which shows its object."""
@@ -174,7 +209,7 @@ class ResultTable(Panel):
         if self._layer is None or not current.isValid():
             return
         row = self._model.original(current.row())
-        self.histogram.choose(row)
+        self._mark(row)
         if self._moving:
             return
         self._moving = True
