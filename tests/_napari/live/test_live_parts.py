@@ -83,7 +83,7 @@ def test_the_sliders_stand_for_a_partition(qtbot: Any) -> None:
     qtbot.addWidget(controls)
     controls.set_value(PartitionConfig(min_size=100, bias=0.25, stride=3), foreground=False)
     assert controls.value() == PartitionConfig(min_size=100, bias=0.25, stride=3)
-    assert not controls.threshold.isEnabled()
+    assert controls.threshold.isHidden()
     with qtbot.waitSignal(controls.changed):
         controls.bias.setValue(-0.3)
     assert controls.value().bias == -0.3

@@ -102,7 +102,7 @@ def test_the_contrast_limits_of_the_layer_can_be_the_range(live_widget: Any, vie
     viewer.layers.remove(layer)
     color = viewer.add_image(np.stack([PLANE] * 3, axis=-1), rgb=True)
     live_widget.form.image.set_layer(color)
-    qtbot.waitUntil(lambda: not live_widget.form.range.isEnabled(), timeout=30000)
+    qtbot.waitUntil(lambda: live_widget.form.range.isHidden(), timeout=30000)
     assert live_widget._order().config.intensity_range is None
 
 

@@ -46,7 +46,7 @@ class PartitionControls(QWidget):
         self.method.setToolTip(_METHOD_TIP)
         for method, name in _METHODS.items():
             self.method.addItem(name, method)
-        form = QFormLayout(self)
+        self.form = form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Partition by", self.method)
         self._size_label = QLabel()
@@ -81,7 +81,7 @@ class PartitionControls(QWidget):
             slider.blockSignals(True)
             slider.setValue(value)
             slider.blockSignals(False)
-        self.threshold.setEnabled(foreground)
+        self.form.setRowVisible(self.threshold, foreground)
         self.method.blockSignals(True)
         self.method.setCurrentIndex(self.method.findData(config.method))
         self.method.blockSignals(False)

@@ -118,7 +118,7 @@ class LiveForm(QWidget):
         known = model.config.object_diameter
         self._rows.setRowVisible(self.planes, model.config.ndim == 3)
         self._knows_size = known is not None
-        self.as_known.setEnabled(self._knows_size)
+        self.as_known.setVisible(self._knows_size)
         self.as_known.setText("As in training" if known is None else f"As in training: {known:.0f} px")
         self.forget_view()
         self.controls.set_value(model.config.partition, foreground=model.config.foreground)
@@ -175,7 +175,7 @@ class LiveForm(QWidget):
         """
         self.channels.set_image(layer, count)
         # RGB layers have no contrast limits.
-        self.range.setEnabled(not layer.rgb)
+        self._rows.setRowVisible(self.range, not layer.rgb)
         channels = self.channels.channels()
         if channels is None:
             raise ImageError(

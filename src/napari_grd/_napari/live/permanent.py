@@ -65,7 +65,11 @@ class PermanentPart(QWidget):
         )
         self.linked = QCheckBox("Same number through z and time")
         self.linked.setChecked(True)
-        self.linked.setToolTip("An object keeps its number and color in the next plane or frame, where it overlaps.")
+        self.linked.setToolTip(
+            "An object keeps its number and color from plane to plane, and from frame to frame.\n"
+            "Through z, models of compact objects, as nuclei, join pieces by their shape in 3D, other models where"
+            " they overlap.\nThrough time, where they overlap."
+        )
         self.on_disk = QCheckBox("On disk, block by block")
         self.on_disk.setToolTip(
             "For images larger than memory: the labels are written to an OME-Zarr, and shown as they come. "
@@ -201,7 +205,9 @@ class PermanentPart(QWidget):
 
     def _done(self, layer: Labels) -> None:
         self._panel.viewer.add_layer(layer)
-        self._end(" ".join([f"Added the layer {layer.name!r}.", *self.bar.notices]), "info")
+        paused = self._panel.message.text()  # Live says so, if it pauses under the layer
+        parts = [f"Added the layer {layer.name!r}.", paused, *self.bar.notices]
+        self._end(" ".join(filter(None, parts)), "info")
 
     def _failed(self, error: BaseException) -> None:
         self._end("", "info")

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_grd._napari.folded import Folded
+from napari_grd._napari.live.covering import covering, segmented_layers
 from napari_grd._napari.live.engine import open_session
 from napari_grd._napari.live.folder import FolderPart
 from napari_grd._napari.live.form import LiveForm
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _DEBOUNCE = 15  # milliseconds in which the steps of a drag become one request
 _SETTLE = 200  # milliseconds without another step after which contrast limits hold
+_LONG = 400  # milliseconds after which it is said that the view is still being segmented
+_PARTLY = " · filling in"
 _EMPTY = "Drop an image on the window to begin."
 _IN_3D = "The 3D view shows what has been segmented. Live follows the view again in 2D."
 
@@ -51,20 +54,23 @@ class LiveWidget(Panel):
         self._session: LiveSession | None = None
         self._source: ImageSource | None = None
         self._key: Any = None
-        self._told = ""
+        self._told = self._counted = ""
         self._watched: Image | None = None
         self._made_by: dict[str, Any] = {}
         self._asked = SegmentConfig()
         self._shown: ImageView | None = None  # the image with the settings of form and layer
         self._engines: list[LiveSession] = []  # the session, for the cleanup after the widget is deleted
-        self._watch, self._limits = _Watch(), _Watch()
+        self._watch, self._limits, self._covers = _Watch(), _Watch(), _Watch()
         self.output = LiveOutput(self.viewer.layers)
         self.live = QCheckBox("Live")
         self.live.setToolTip("Segment what is visible, and follow while you pan, zoom and scroll.")
         self.form = LiveForm(self)
         self.controls = self.form.controls
         self.readout = QLabel("Live is off.")
-        self.readout.setToolTip("Objects in view, and the time from the last move to their labels.")
+        self.readout.setToolTip(
+            "Objects in view, and the time from the last move to their labels.\n"
+            "Filling in: the rest of the plane is being segmented, so that a part of it has no labels yet."
+        )
         self._loader = ModelLoader(self, self.form, self._load_begins, self._model_loaded, self._not_loaded)
         self.permanent = PermanentPart(self, self._order, self._loader.when_ready)
         self.folder = FolderPart(self, self._folder_settings, self._loader.when_ready)
@@ -75,6 +81,8 @@ class LiveWidget(Panel):
             self.body.addWidget(part)
         self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE)
         self._timer.timeout.connect(self._look)
+        self._long = QTimer(self, singleShot=True, interval=_LONG)
+        self._long.timeout.connect(lambda: self.readout.setText("Segmenting the view…"))
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE)
         self._settle.timeout.connect(self._settings_changed)
         self._connect()
@@ -107,6 +115,7 @@ class LiveWidget(Panel):
         self.form.contour.valueChanged.connect(self.output.set_contour)
         self.when_gone(self._watch.stop)
         self.when_gone(self._limits.stop)
+        self.when_gone(self._covers.stop)
         self.when_gone(partial(_close, self._engines))
         self.when_gone(partial(setattr, self.state, "live", False))
 
@@ -121,11 +130,12 @@ class LiveWidget(Panel):
             return
         _close(self._engines)
         self._session = self._source = self._key = None
+        self._long.stop()
         self.readout.setText("Live is off.")
 
     def _load_begins(self) -> None:
         if self.live.isChecked():
-            self.readout.setText("Preparing…")
+            self.readout.setText(f"Loading {self.form.model.name()}…")
 
     def _not_loaded(self, error: BaseException) -> None:
         self.permanent.start.setEnabled(True)
@@ -164,7 +174,7 @@ class LiveWidget(Panel):
         if self.output.forget(event.value) and self.live.isChecked():
             self.live.setChecked(False)
             self.say("The live layer was removed, so Live is off. Tick Live to start again.")
-        elif isinstance(event.value, Image):
+        elif isinstance(event.value, Image | Labels):
             self._image_changed()
 
     def _image_changed(self, _event: Any = None) -> None:
@@ -181,6 +191,7 @@ class LiveWidget(Panel):
                     (layer.events.set_data, self._schedule),
                 ]
             )
+        self._covers.start([(made.events.visible, self._image_changed) for made in segmented_layers(self.viewer)])
         self._loader.image_changed()
         self.permanent.show_for(layer)
         if self._session is None:
@@ -196,7 +207,8 @@ class LiveWidget(Panel):
         except GrdError as error:
             self._source = self._key = None
             self._session.set_source(None)
-            self.readout.setText("")
+            self._long.stop()
+            self.readout.setText("" if layer is None else "Live is paused.")
             self._tell(str(error), "info" if layer is None or self.viewer.dims.ndisplay == 3 else "warning")
             if layer is None:
                 self.form.channels.set_image(None, 0)
@@ -220,6 +232,9 @@ class LiveWidget(Panel):
             raise ImageError(_IN_3D, "")
         if not layer.visible:
             raise ImageError(f"The image {layer.name!r} is hidden.", "Show it to continue.")
+        made = covering(self.viewer, layer, model.card.name)
+        if made is not None:
+            raise ImageError(f"Live is paused under {made.name!r}, which the same model made.", "Hide it to continue.")
         if model.config.ndim == 3:
             source = ImageSource(layer, self.form.choose_channels(layer, model.config.in_channels))
             volume_axes(source)
@@ -278,8 +293,16 @@ class LiveWidget(Panel):
     # Results of the engine
 
     def _busy(self, what: str) -> None:
+        """Say what is waited for, and that only a part of the plane is segmented yet."""
+        self._long.stop()
         if what == "Preparing":
-            self.readout.setText("Preparing…")
+            self.readout.setText(f"Preparing {self.form.model.name()}…")
+        elif what == "Segmenting":
+            self._long.start()
+        elif what == "Filling in" and self.readout.text() == self._counted:
+            self.readout.setText(f"{self._counted}{_PARTLY}")
+        elif not what and self.readout.text().endswith(_PARTLY):
+            self.readout.setText(self._counted)
 
     def _failed(self, error: Exception, generation: int) -> None:
         if self._session is not None and generation == self._session.generation:
@@ -293,7 +316,9 @@ class LiveWidget(Panel):
         self.output.show(update, self._made_by, self.form.contour.value())
         if not update.idle:
             objects = f"{update.count} instance{'' if update.count == 1 else 's'}"
-            self.readout.setText(f"{objects}{_slab_of(update.view)} · {update.seconds * 1000:.0f} ms")
+            self._long.stop()
+            self._counted = f"{objects}{_slab_of(update.view)} · {update.seconds * 1000:.0f} ms"
+            self.readout.setText(self._counted)
             self._tell(*_word(update))
 
     def _show_view(self, view: "ImageView") -> None:
@@ -306,7 +331,7 @@ class LiveWidget(Panel):
 
     def _tell(self, text: str, kind: str = "info") -> None:
         """Show Live's status; an unrelated message stays until there is a status."""
-        shown = self.message.text() == self._told
+        shown = self.message.text() == self._told or bool(self._told and self._told in self.message.text())
         if shown or (text and text != self._told):  # every view repeats the message
             self.say(text, kind)
         self._told = text
