@@ -7,6 +7,7 @@ from napari_grd.config import DistillConfig, NetworkConfig
 from napari_grd.errors import ConfigError
 from napari_grd.models.complexity import config_parameters
 from napari_grd.models.model import Model, ModelConfig
+from napari_grd.planning import throughput
 from napari_grd.planning.estimate import DatasetSize, estimate
 from napari_grd.planning.throughput import TrainingThroughput, training_throughput, view_seconds
 
@@ -51,8 +52,7 @@ def test_measuring_leaves_the_random_state_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    training_throughput.cache_clear()
-    view_seconds.cache_clear()
+    throughput.forget()
     assert training_throughput(TINY, 1, "cpu").memory > 16 * 4
     assert view_seconds(TINY) > 0
     assert torch.rand(1) == expected
@@ -65,6 +65,36 @@ def test_what_every_step_costs_is_not_multiplied_by_the_patches(small: float, la
     assert pace.seconds > 0
     assert pace.step(4000) == pytest.approx(large)
     assert pace.step(8000) <= 2 * large + 1e-9
+
+
+def test_a_measurement_is_of_the_machine_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(throughput.time, "monotonic", lambda: clock[0])
+    seconds = iter([0.1, 0.5, 0.3, 0.2, 0.4, *[0.9] * 20])
+    monkeypatch.setattr(throughput, "_typical", lambda _work: next(seconds))
+    throughput.forget()
+    first = view_seconds(TINY)
+    assert view_seconds(TINY) == first, "of a moment"
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        assert view_seconds(TINY) != first, "with so many threads"
+    finally:
+        torch.set_num_threads(before)
+    clock[0] = 1000.0
+    assert view_seconds(TINY) not in (first,)
+    throughput.forget()
+
+
+def test_a_slow_run_among_fast_ones_does_not_decide_and_nor_does_a_fast_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: clock[0])
+    taken = iter([0.1, 0.3, 0.3])
+
+    def work(_run: int) -> None:
+        clock[0] += next(taken)
+
+    assert throughput._typical(work) == pytest.approx(0.3)
 
 
 def test_a_network_that_is_not_there() -> None:

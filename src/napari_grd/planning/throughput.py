@@ -1,6 +1,7 @@
-"""Throughput of networks, measured with a single patch on this machine."""
+"""Throughput of networks, measured with a single patch on this machine, as busy as it is."""
 
 import importlib.util
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ OPENVINO = 0.56
 
 _PATCH = 128
 _SEVERAL = 4  # patches of the larger of two steps that are measured
-_ENOUGH = 0.4  # seconds after which a measurement is not repeated
+_RUNS = 3, 9  # fewest and most repetitions of a measurement
+_ENOUGH = 0.6  # seconds after which it is not repeated, once there are enough
+_HOLDS = 120.0  # seconds for which a measurement holds: other programs come and go
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,17 @@ class TrainingThroughput:
         return cls(small - slope * pixels, slope, memory)
 
 
-@lru_cache(maxsize=64)
 def view_seconds(network: NetworkConfig, in_channels: int = 1) -> float:
     """Seconds a network takes for a view of 512 x 512 pixels on this machine's CPU, without the partition.
 
     Measured with torch on a smaller image; if OpenVINO, which runs networks on a CPU, is installed, the time is scaled
-    by its typical gain.
+    by its typical gain. A measurement holds for two minutes, for the number of threads that torch uses.
     """
+    return _view_seconds(network, in_channels, torch.get_num_threads(), _moment())
+
+
+@lru_cache(maxsize=64)
+def _view_seconds(network: NetworkConfig, in_channels: int, _threads: int, _moment: int) -> float:
     with torch.random.fork_rng(devices=[]):
         net = _model(network, in_channels).network.eval()
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -81,24 +88,32 @@ def view_seconds(network: NetworkConfig, in_channels: int = 1) -> float:
     def seconds(side: int) -> float:
         image = torch.zeros(1, in_channels, side, side).to(memory_format=torch.channels_last)
         with torch.no_grad():
-            return _quickest(lambda _: net(image)) * VIEW / side**2
+            return _typical(lambda _: net(image)) * VIEW / side**2
 
     found = seconds(_PATCH)
     # A small network is measured on a larger image: its fixed costs matter less there.
-    if found < _ENOUGH * 4:
+    if found < 1.6:
         found = seconds(2 * _PATCH)
     return found * (OPENVINO if importlib.util.find_spec("openvino") else 1.0)
 
 
-@lru_cache(maxsize=64)
 def training_throughput(network: NetworkConfig, in_channels: int = 1, device: str = "auto") -> TrainingThroughput:
     """Measure a step of distilling a network, on one and on several patches of a synthetic image.
+
+    A measurement holds for two minutes, for the number of threads that torch uses.
 
     Raises
     ------
     ConfigError
         If the network cannot be built, or the device is not available.
     """
+    return _training_throughput(network, in_channels, device, torch.get_num_threads(), _moment())
+
+
+@lru_cache(maxsize=64)
+def _training_throughput(
+    network: NetworkConfig, in_channels: int, device: str, _threads: int, _moment: int
+) -> TrainingThroughput:
     config = DistillConfig(network=network, batch=1, patch=_PATCH, device=device)
     place = torch.device(resolve_device(config)[0])
     with torch.random.fork_rng(devices=[]):
@@ -129,20 +144,30 @@ def training_throughput(network: NetworkConfig, in_channels: int = 1, device: st
 
     step(0)
     memory = sum(kept.values()) / _PATCH**2
-    small, large = _quickest(step), _quickest(lambda number: step(number, several))
+    small, large = _typical(step), _typical(lambda number: step(number, several))
     return TrainingThroughput.between(small, large, _SEVERAL, _PATCH**2, memory)
 
 
-def _quickest(work: Callable[[int], object]) -> float:
-    """Seconds of the fastest of up to three runs."""
-    best, begin = float("inf"), time.perf_counter()
-    for run in range(1, 4):
+def forget() -> None:
+    """Forget all measurements."""
+    _view_seconds.cache_clear()
+    _training_throughput.cache_clear()
+
+
+def _moment() -> int:
+    """The same number for as long as a measurement holds."""
+    return int(time.monotonic() // _HOLDS)
+
+
+def _typical(work: Callable[[int], object]) -> float:
+    """Median seconds of several runs: the fastest one is what the machine does when nothing else runs."""
+    least, most = _RUNS
+    taken: list[float] = []
+    while len(taken) < least or (len(taken) < most and sum(taken) < _ENOUGH):
         start = time.perf_counter()
-        work(run)
-        best = min(best, time.perf_counter() - start)
-        if time.perf_counter() - begin > _ENOUGH:
-            break
-    return best
+        work(len(taken) + 1)
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
 
 
 def _model(network: NetworkConfig, in_channels: int) -> Model:

@@ -10,8 +10,10 @@ from qtpy.QtCore import QTimer
 
 from napari_grd._napari.distill.pieces import Piece
 from napari_grd._napari.panel import Panel
-from napari_grd._napari.worker import run_call
+from napari_grd._napari.threads import leaving_room
+from napari_grd._napari.worker import run_job
 from napari_grd.config import DistillConfig
+from napari_grd.jobs import Job
 
 if TYPE_CHECKING:
     from napari_grd.models.model import ModelConfig
@@ -66,7 +68,11 @@ class CostLine:
     ask : callable
         Returns the current request, or None if there is nothing to estimate.
     show : callable
-        Called with the estimate or the error message.
+        Called with the estimate.
+    fail : callable
+        Called with the error if there is none.
+    threads : callable
+        How many threads a training would use now: it is estimated with as many.
     """
 
     def __init__(
@@ -75,11 +81,13 @@ class CostLine:
         ask: Callable[[], CostRequest | None],
         show: Callable[[Answer], None],
         fail: Callable[[BaseException], None],
+        threads: Callable[[], int],
     ) -> None:
         self._panel = panel
         self._ask = ask
         self._show = show
         self._fail = fail
+        self._threads = threads
         self._busy = False
         self._timer = QTimer(panel)
         self._timer.setSingleShot(True)
@@ -98,8 +106,13 @@ class CostLine:
         if request is None:
             return
         self._busy = True
+
+        def job() -> Job[Answer]:
+            yield from ()
+            return answer(request)
+
         self._panel.track(
-            run_call(lambda: answer(request), on_done=self._finished, on_error=lambda error: self._finished(error))
+            run_job(lambda: leaving_room(job(), self._threads), on_done=self._finished, on_error=self._finished)
         )
 
     def _finished(self, result: Any) -> None:

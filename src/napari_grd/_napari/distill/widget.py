@@ -23,6 +23,7 @@ from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.panel import Panel, button, heading
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
+from napari_grd._napari.threads import threads_beside
 from napari_grd._napari.worker import Running, message_of, run_call, run_job
 from napari_grd.config import DistillConfig
 from napari_grd.demo.recipe import starting_config
@@ -74,7 +75,13 @@ class DistillWidget(Panel):
         self._removed: str | None = None
         self._unfinished = False
         self._lay_out()
-        self._estimate = CostLine(self, self._question, self._show_cost, self._cannot_estimate)
+        self._estimate = CostLine(
+            self,
+            self._question,
+            self._show_cost,
+            self._cannot_estimate,
+            lambda: threads_beside(self.state.live, settings().threads),
+        )
         self.teacher.changed.connect(self._on_teacher)
         self._problem = ""
         for signal in (self.data.changed, self.form.changed):
