@@ -14,6 +14,7 @@ from numpy.lib.npyio import NpzFile
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hostile-long", action="store_true", help="kill and mutate as often as the benchmarks say")
+    parser.addoption("--new-pictures", action="store_true", help="draw the pictures that docks are compared with anew")
 
 
 TOGETHER = (  # modules whose fixtures take long: each in one process, so that they are made once

@@ -10,13 +10,18 @@ from qtpy.QtGui import QColor, QImage
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QLabel,
+    QLineEdit,
     QPushButton,
+    QScrollBar,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_grd._napari.colors import TEXT, contrast
 from napari_grd._napari.correct.widget import CorrectWidget
@@ -59,6 +64,28 @@ def texts(panel: QWidget) -> Iterator[QWidget]:
                 yield part
 
 
+def controls(panel: Panel) -> Iterator[QWidget]:
+    """Everything that can be clicked, without the parts that a control is made of."""
+    kinds = (QAbstractButton, QComboBox, QAbstractSpinBox, QAbstractSlider, QLineEdit, QAbstractItemView)
+    for kind in kinds:
+        for part in panel.scroll.widget().findChildren(kind):
+            inside = part.parentWidget()
+            while inside is not None and not isinstance(inside, (*kinds, Panel)):
+                inside = inside.parentWidget()
+            of_another = isinstance(inside, kinds) and not isinstance(inside, QAbstractItemView)
+            if part.isVisible() and not isinstance(part, QScrollBar) and not of_another:
+                yield part
+
+
+def explained(part: QWidget | None) -> bool:
+    """Whether a control, or what it is in, says what it does; a button that unfolds has its name for that."""
+    while part is not None and not isinstance(part, Panel):
+        if part.toolTip() or isinstance(part, QCollapsible):
+            return True
+        part = part.parentWidget()
+    return False
+
+
 def is_cut_off(part: QWidget) -> bool:
     """Whether a part has less room than its words need."""
     if isinstance(part, QLabel) and part.wordWrap():
@@ -84,7 +111,7 @@ def laptop(viewer: Any) -> Any:
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_words_can_be_read_and_none_are_cut_off(laptop: Any, theme: str, capsys: Any) -> None:
     laptop.theme = theme
-    faint, cut = [], []
+    faint, cut, unreachable, unexplained = [], [], [], []
     for kind in WIDGETS:
         panel: Any = kind(laptop)
         dock = laptop.window.add_dock_widget(panel, area="right")
@@ -100,6 +127,12 @@ def test_words_can_be_read_and_none_are_cut_off(laptop: Any, theme: str, capsys:
                     break
             else:
                 pytest.fail("the tools do not open")
+        for part in controls(panel):
+            name = f"{kind.__name__} {type(part).__name__} {getattr(part, 'text', part.objectName)()!r}"
+            if part.isEnabled() and not part.focusPolicy() & Qt.FocusPolicy.TabFocus and "(key " not in part.toolTip():
+                unreachable.append(name)
+            if not explained(part):
+                unexplained.append(name)
         for message in MESSAGES if kind is LiveWidget else ["error"]:
             panel.say(f"The {message} has many words, among them some that are long. Do this instead.", message)
             QTest.qWait(60)
@@ -124,6 +157,8 @@ def test_words_can_be_read_and_none_are_cut_off(laptop: Any, theme: str, capsys:
         laptop.window.remove_dock_widget(dock)
     assert not faint
     assert not cut
+    assert not unreachable, "by keys"
+    assert not unexplained, "by a tooltip"
 
 
 def test_live_and_correct_share_the_height_of_a_laptop(laptop: Any, live_widget: Any) -> None:
