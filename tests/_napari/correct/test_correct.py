@@ -89,10 +89,10 @@ def test_pick_follows_the_mouse_and_takes_what_is_outlined(
     hand.key(Qt.Key.Key_K)
     hand.move((70, 30))
     preview = widget.toolbox.controller.preview.layer
-    assert len(preview.data) == 2 * (20 + 20)
+    assert len(preview.data) == 2 * 2 * (20 + 20), "lines and their rim"
     zoom = widget.viewer.scene.camera.zoom
     hand.wheel((70, 30), -4)
-    qtbot.waitUntil(lambda: 0 < len(preview.data) < 80)
+    qtbot.waitUntil(lambda: 0 < len(preview.data) < 160)
     assert widget.viewer.scene.camera.zoom == zoom
     hand.click((70, 30))
     assert kinds(widget) == ["pick"]
@@ -124,12 +124,12 @@ def test_accept_counts_until_the_object_changes(correct: Any, mouse: Any, layer:
     hand.click((70, 50))
     qtbot.waitUntil(lambda: widget.toolbox.steps.verified.text() == "2 of 4 verified", timeout=60_000)
     record = widget.viewer.layers["corrections of blocks"]
-    assert list(record.shape_type) == ["polygon", "polygon"]
+    assert list(record.shape_type) == ["polygon", "polygon"] * 2, "each with a rim"
     assert not record.editable
     hand.key(Qt.Key.Key_J)
     hand.drag([(70, 30), (70, 50)])
     qtbot.waitUntil(lambda: widget.toolbox.steps.verified.text() == "0 of 3 verified", timeout=60_000)
-    assert list(record.shape_type) == ["path"]
+    assert list(record.shape_type) == ["path"] * 2
     hand.key(Qt.Key.Key_Z, CTRL)
     qtbot.waitUntil(lambda: widget.toolbox.steps.verified.text() == "2 of 4 verified", timeout=60_000)
 

@@ -108,7 +108,7 @@ def test_that_there_is_nothing_is_painted_with_a_brush_of_its_own(correct: Any, 
     assert known[50, 90] == 0
     assert known[5, 5] == -1
     record = widget.viewer.layers["corrections of blocks"]
-    assert list(record.shape_type) == ["polygon"], "it is seen"
+    assert list(record.shape_type) == ["polygon"] * 2, "it is seen, with a rim"
     assert "background" in widget.toolbox.steps.legend.text()
     hand.drag([(70, 25), (70, 15)])  # across the border of an object
     assert kinds(widget) == ["erase"] * 3
