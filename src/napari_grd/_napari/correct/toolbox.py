@@ -230,7 +230,7 @@ class Toolbox(QWidget):
         for tool in (Tool.DRAW, Tool.ERASE, Tool.BACKGROUND):
             self.tools.allow(tool, "" if paintable else "napari cannot paint into the pyramid of a large image.")
         stacked = len(self.session.target.shape) > 2
-        self.tools.allow(Tool.LINK, "" if stacked else "There is only one plane; links are for stacks and series.")
+        self.tools.buttons[Tool.LINK].setVisible(stacked)
         self.files.show_place(context.journal, context.why_elsewhere)
         self._tool_changed(Tool.NAVIGATE)
         self.review.set_session(self.session)
