@@ -166,6 +166,7 @@ def test_a_region_is_made_permanent_and_a_job_can_be_stopped(live: Any, viewer: 
     labels = viewer.layers["instances of cells"].data
     assert labels[30:100, 40:100].any()
     assert not labels[140:].any()
+    assert "instances" in live.readout.text(), "Live goes on: the rest has no labels yet"
     viewer.add_shapes(name="empty")
     live.permanent.region.set_layer(viewer.layers["empty"])
     live.permanent.start.click()

@@ -45,6 +45,7 @@ def test_the_size_is_estimated_and_the_models_own_is_one_click_away(live_widget:
     assert "rescaled" in live_widget.message.text()
     assert viewer.layers[-1].metadata["napari_grd"]["config"]["object_diameter"] == found
 
+    viewer.layers[-1].visible = False  # under which Live pauses
     form.as_known.click()
     qtbot.waitUntil(lambda: made_by(live_widget)["object_diameter"] is None, timeout=30000)
     assert not form.diameter.isEnabled()

@@ -29,6 +29,8 @@ def covering(viewer: Any, image: Image, model: str) -> Labels | None:
     """
     for layer in segmented_layers(viewer):
         made = made_by(layer).get("model")
+        if "region" in made_by(layer):  # the rest of the image has no labels yet
+            continue
         named = made.get("name") if isinstance(made, dict) else None
         if layer.visible and named == model and _place(layer) == _place(image):
             return layer

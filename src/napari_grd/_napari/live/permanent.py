@@ -140,7 +140,9 @@ class PermanentPart(QWidget):
             yield from (Notice(note, category=None) for note in view.notes)
             labels, level = yield from iter_segment_planes(source, model, view.config, region=region)
             name = f"instances of {source.layer.name}"
-            return labels_layer(source, level, labels, name=name, made_by=provenance(model, view.config))
+            part = {} if shapes is None else {"region": shapes.name}
+            made_by = provenance(model, view.config, **part)
+            return labels_layer(source, level, labels, name=name, made_by=made_by)
 
         self._run(make, "Stopped; no layer was added.")
 
