@@ -85,6 +85,13 @@ class Predictions:
         self._planes[tuple(plane)] = prediction
         self._limit()
 
+    def update(self, other: "Predictions") -> None:
+        """Take in the planes of another one, as the most recently used ones."""
+        for plane, prediction in other._planes.items():
+            self._planes.pop(plane, None)
+            self._planes[plane] = prediction
+        self._limit()
+
     def _limit(self) -> None:
         """Drop what was used least recently, as far as there is too much."""
         size = sum(each.embedding.nbytes for each in list(self._planes.values()))  # another thread may be reading

@@ -1,20 +1,24 @@
 """Learn, Stop, Keep and Revert, with a tiny model and a few steps."""
 
+from threading import Event as Flag
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_grd._napari.correct import learning_jobs
+import napari_grd as grd
+from napari_grd._napari.correct import jobs, learning_jobs
 from napari_grd._napari.state import state_of
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig, TeachConfig
 from napari_grd.corrections.kinds import Accept
 from napari_grd.corrections.region import Region
 from napari_grd.finetuning import choice, fine_tune, learning
 from napari_grd.hub import load_model
+from napari_grd.models.model import Model, ModelConfig
 
 QUICK = FineTuneConfig(steps=2, seconds=None, patch=64)
 
@@ -244,3 +248,34 @@ def test_stop_while_distilling_keeps_the_student_so_far(
     assert teaching._learned.model.card.summary.endswith("stopped early")
     assert teaching._learned.teacher.card.name == "nuclei-tuned"
     assert "after learning of blocks" in viewer.layers
+
+
+def test_a_prediction_of_the_model_before_is_dropped_when_another_is_kept(
+    dock: Any, viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, asked = dock.toolbox.session.context, []
+    predicting, go_on = Flag(), Flag()
+    predict = jobs.iter_predict
+
+    def slow(model: Any, *arguments: Any, **keywords: Any) -> Any:
+        asked.append(model.card.name)
+        if model.card.name == "tiny":
+            predicting.set()
+            assert go_on.wait(60)
+        return (yield from predict(model, *arguments, **keywords))
+
+    monkeypatch.setattr(jobs, "iter_predict", slow)
+    context.predictions.clear()
+    dock._requested.clear()
+    dock._predict_plane()
+    assert predicting.wait(60)
+    torch.manual_seed(1)
+    name = state_of(viewer).add(Model.create(ModelConfig()).with_card(name="tuned"))
+    dock._model_kept(name)
+    qtbot.wait(50)
+    go_on.set()
+    qtbot.waitUntil(lambda: context.predictions.of(()) is not None, timeout=60_000)
+    qtbot.wait(200)
+    expected = grd.embed(state_of(viewer).get(name), viewer.layers["cells"].data)
+    np.testing.assert_allclose(context.predictions.of(()).embedding, np.moveaxis(expected, 0, -1), atol=0.02)
+    assert asked == ["tiny", name]

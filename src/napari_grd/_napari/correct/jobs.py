@@ -120,7 +120,7 @@ def iter_open(
             journal.merge(load_corrections(added, ref))
         predictions = Predictions(limit=_MOST)
         for plane in journal.planes:
-            yield from iter_predict_plane(request, plane, predictions, get_model)
+            predictions.update((yield from iter_predict_plane(request, plane, get_model)))
         editor = Editor(labels, journal, predictions)
     except BaseException:
         journal.close()
@@ -129,17 +129,20 @@ def iter_open(
 
 
 def iter_predict_plane(
-    request: CorrectionRequest, plane: Plane, predictions: Predictions, get_model: "Callable[[str], Model]"
-) -> Job[None]:
+    request: CorrectionRequest, plane: Plane, get_model: "Callable[[str], Model]"
+) -> Job[Predictions]:
     """Ask the network about a plane; no answer without a model.
+
+    Who asks takes the answer, or does not: another model may have been chosen meanwhile.
 
     Raises
     ------
     GrdError
         If the image cannot be read by the model.
     """
+    predictions = Predictions()
     if request.model is None:
-        return
+        return predictions
     yield Progress(f"Loading {request.model}", 0, 1)
     model = get_model(request.model)
     yield Progress("Reading the image", 0, 1)
@@ -153,10 +156,10 @@ def iter_predict_plane(
         source, config = request.target.source, request.config_of(model)
         predicted = yield from iter_predict_volume_plane(source, model, config, plane)
         predictions.put_plane(plane, PlanePrediction(*predicted))
-        return
+        return predictions
     pixels, statistics, config = seen_by(model, request.target, plane, request.config_of(model))
-    prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
-    predictions.put(plane, prediction)
+    predictions.put(plane, (yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)))
+    return predictions
 
 
 def iter_permanent(

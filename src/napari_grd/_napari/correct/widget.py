@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_grd._napari.correct.target import CorrectionTarget
     from napari_grd.corrections.correction import Plane
+    from napari_grd.corrections.predictions import Predictions
     from napari_grd.jobs import Job
 
 _START, _DRAW, _DONE = "Correct these labels", "Draw objects", "Done"
@@ -224,7 +225,6 @@ class CorrectWidget(Panel):
         drawn, request = session.drawn_diameter, session.context.request
         if drawn is None or (request.drawn and 1 / _OTHER_SIZE < drawn / request.drawn < _OTHER_SIZE):
             return
-        self._drop_job()  # a prediction at another size
         self._predict_anew(session.context, replace(request, drawn=drawn))
 
     def end(self) -> None:
@@ -250,18 +250,21 @@ class CorrectWidget(Panel):
         if context.request.model is None or plane in self._requested or context.predictions.of(plane) is not None:
             return
         self._requested.add(plane)
-        make = partial(jobs.iter_predict_plane, context.request, plane, context.predictions, self.state.get)
+        make = partial(jobs.iter_predict_plane, context.request, plane, self.state.get)
         self._run(make, self._answered, self._predict_plane)
 
     def _predict_anew(self, context: CorrectionContext, request: CorrectionRequest) -> None:
-        """Go on with another model, or at another size."""
+        """Go on with another model, or at another size; a prediction that is still made is dropped."""
+        self._drop_job()
         context.request = request
         self._show_about(request)
         context.predictions.clear()
         self._requested.clear()
         self._predict_plane()
 
-    def _answered(self, _none: Any) -> None:
+    def _answered(self, predictions: "Predictions") -> None:
+        if self.toolbox.session is not None:
+            self.toolbox.session.context.predictions.update(predictions)
         if self.toolbox.controller is not None:
             self.toolbox.controller.renew()
         self._predict_plane()  # the sliders may have moved on
