@@ -15,7 +15,7 @@ BAR, CHOSEN = "#56b4e9", "#e69f00"
 """Colors of objects, and of the selected one; by Okabe and Ito, for color-blind people too."""
 
 _BINS = 40
-_HEIGHT = 50
+_HEIGHT = 60
 
 
 class Histogram(QWidget):
