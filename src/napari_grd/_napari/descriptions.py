@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_grd.models.model import ModelCard
 
-_SCORES = ("ap50", "aji")
+_SCORES = ("ap50", "aji", "arand")
 _ROLES = (" of the teacher", " of the undistilled")
 
 
