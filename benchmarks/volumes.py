@@ -147,7 +147,7 @@ def volumes(domain: str) -> tuple[list[Volume], dict[str, Held]]:
     simulated = [simulate(seed) for seed in range(SIMULATED)]
     held = {"plantseg_ovule_nuclei3d": Held(image[cut:], labels[cut:], PLANT, diameter)}
     for stem in EMBRYOS:  # for measuring only
-        held[stem] = Held(*load("bbbc050_nuclei3d", stem), EMBRYO)
+        held[f"bbbc050 {stem}"] = Held(*load("bbbc050_nuclei3d", stem), EMBRYO)
     return [plant] * (SIMULATED // 4) + simulated, held
 
 

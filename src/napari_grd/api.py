@@ -216,7 +216,7 @@ def builtin_models() -> list[ModelCard]:
     Examples
     --------
     >>> [card.name for card in builtin_models()]
-    ['nuclei', 'axons', 'cells', 'nuclei-teacher', 'phase', 'tissue', 'yeast']
+    ['nuclei', 'axons', 'cells', 'neurites', 'nuclei-3d', 'nuclei-teacher', 'phase', 'tissue', 'yeast']
     """
     return [read_card(path)[1].replace(name=name) for name, path in builtin_paths().items()]
 

@@ -245,9 +245,7 @@ def _partition(config: TrainConfig, ndim: int, min_size: int) -> PartitionConfig
     partition = PartitionConfig(min_size=min_size)
     if ndim == 2 or config.background == "class":
         return partition
-    # Of dense volumes, multicut has the fewest errors on annotated embeddings, also block by block; a small neurite
-    # beside a large one is not a fragment of it.
-    return partition.replace(method="multicut", fragment_ratio=0)
+    return partition.replace(fragment_ratio=0)  # a small neurite beside a large one is not a fragment of it
 
 
 def _alone_in(folder: Path | None, job: Job[parallel.Fitted]) -> Job[parallel.Fitted]:
