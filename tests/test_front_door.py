@@ -109,7 +109,8 @@ def test_a_model_may_be_given_by_name_path_or_itself(source: str, tmp_path: Path
 
 def test_a_wrong_name_is_told_with_the_right_ones() -> None:
     with pytest.raises(
-        grd.ModelFileError, match=r"'nuclie'.*nuclei, axons, cells, neurites, nuclei-3d, nuclei-teacher, phase, tissue, yeast"
+        grd.ModelFileError,
+        match=r"'nuclie'.*nuclei, axons, cells, neurites, nuclei-3d, nuclei-teacher, phase, tissue, yeast",
     ):
         grd.segment("nuclie", np.zeros((40, 50)))
 

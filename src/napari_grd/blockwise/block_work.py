@@ -1,11 +1,11 @@
 """What is done with one block, in this process or in a worker of a cluster."""
 
-from dataclasses import dataclass, field, replace
+import threading
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from dask.utils import SerializableLock
 from numpy.typing import NDArray
 
 from napari_grd.blockwise.grid import BlockGrid
@@ -21,6 +21,7 @@ from napari_grd.inference.view import ImageView
 from napari_grd.jobs import drain
 from napari_grd.models.model import Model
 
+_NETWORK = threading.Lock()  # it runs on one block at a time: two would compete for the cores, and for memory
 _LIGHT = 3_000_000  # parameters of a network that predicts a block at once; others take too much memory
 _AT_ONCE = 1024  # the same for the size of tiles in the settings
 
@@ -49,7 +50,6 @@ class BlockWork:
     view: ImageView
     grid: BlockGrid
     store: LabelStore
-    _network: Any = field(default_factory=SerializableLock, init=False, repr=False)
 
     @cached_property
     def statistics(self) -> SourceStatistics:
@@ -87,7 +87,7 @@ class BlockWork:
         patch = read_patch(self.source, 0, plane, block.read, self.model.config.in_channels)
         settings = self.view.config.partition or self.model.config.partition
         # The network uses all processors and most of the memory; meanwhile another thread reads, divides and writes.
-        with self._network:
+        with _NETWORK:
             statistics = self.statistics.of(plane)
             prediction, weights = drain(self._task.weigh_block(patch.pixels, block, statistics, settings))
         labels = label_plane(prediction, settings, weights)
