@@ -29,12 +29,12 @@ def test_there_is_no_nucleus_in_a_volume_of_noise() -> None:
 
 def test_neurites_fill_a_volume() -> None:
     """Tubes with dark membranes between them."""
-    labels = np.arange(9).reshape(3, 3).repeat(24, axis=0).repeat(24, axis=1)[None].repeat(24, axis=0) + 1
+    labels = np.arange(16).reshape(4, 4).repeat(16, axis=0).repeat(16, axis=1)[None].repeat(32, axis=0) + 1
     borders = np.zeros(labels.shape, bool)
     for axis in (1, 2):
         borders |= (labels != np.roll(labels, 1, axis)) | (labels != np.roll(labels, -1, axis))
     rng = np.random.default_rng(0)
-    image = ndimage.gaussian_filter(np.where(borders, 40.0, 160.0), (0, 0.7, 0.7)) + rng.normal(0, 8, labels.shape)
+    image = ndimage.gaussian_filter(np.where(borders, 40.0, 160.0), (0, 1.2, 1.2)) + rng.normal(0, 8, labels.shape)
     found = grd.segment("neurites", image.clip(0, 255).astype(np.uint8), CONFIG.replace(anisotropy=1.0), axes="zyx")
     assert (found > 0).all()
     assert grd.evaluate(reference=labels, labels=found).arand < 0.3
