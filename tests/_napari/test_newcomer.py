@@ -10,6 +10,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from tifffile import imwrite
 
 from napari_grd._napari.correct import storage
+from napari_grd._napari.files.claims import claim_names
 from napari_grd.config import FineTuneConfig
 from napari_grd.data.simulate import nuclei_2d
 
@@ -54,8 +55,10 @@ def test_a_newcomer_gets_right_labels_with_few_actions(
         learn.config = FineTuneConfig(steps=2, seconds=None, patch=64)
         learn.best.setChecked(False)
 
+    viewer = make_napari_viewer()
+    claim_names()  # at the first command of a process, which may have been in another test, with other settings
     outcome = newcomer.work(
-        make_napari_viewer(),
+        viewer,
         make_napari_viewer,
         tmp_path / "phase contrast.tif",
         lambda labels: one_cell_of_two(labels, cells),

@@ -37,4 +37,4 @@ def test_options_that_do_not_apply_are_refused(call, tmp_path: Path) -> None:
     assert not target.exists()
     done = call("segment", tmp_path / "image.tif", "--workers", "2", *TORCH)
     assert done.code == 2
-    assert "--workers and --scheduler apply to one image" in done.err
+    assert "--workers, --scheduler and --level apply to one image" in done.err
