@@ -153,6 +153,13 @@ def test_a_level_of_an_image_at_an_address(model: Model, tmp_path: Path) -> None
         segment_zarr(model, image, tmp_path / "no.ome.zarr", CONFIG, level=1)
 
 
+def test_an_image_smaller_than_the_smallest_tile(tmp_path: Path) -> None:
+    pixels, _ = nuclei_2d(np.random.default_rng(1), (60, 90))
+    path = segment_zarr("nuclei", pixels, tmp_path / "small.ome.zarr", SegmentConfig(object_diameter=None))
+    whole = drain(iter_segment(load_model("nuclei"), pixels, SegmentConfig(object_diameter=None)))
+    np.testing.assert_array_equal(labels_of(path), whole)
+
+
 def test_rescaled_images_keep_their_own_pixels(model: Model, tmp_path: Path) -> None:
     image = nuclei_2d(np.random.default_rng(2), (700, 800))[0]
     large = np.kron(image, np.ones((2, 2), image.dtype))

@@ -65,7 +65,7 @@ class BlockWork:
         task = drain(prepare(self.model, self.grid.shape, config, one_size=at_once))
         # Without tiles a block has a quarter less context to compute, but other runtimes need more memory for it.
         if at_once and task.runtime.name == "openvino":
-            return replace(task, config=config.replace(tile=max(self.grid.grid)))
+            return replace(task, config=config.replace(tile=max(config.tile, *self.grid.grid)))
         return task
 
     def __call__(self, number: int) -> Outcome:

@@ -101,7 +101,7 @@ def test_large_images_go_to_disk_by_themselves(
     viewer.add_image(IMAGE[:128, :128], name="large")
     ready.permanent.start.click()
     qtbot.waitUntil(ready.permanent.on_disk.isChecked, timeout=60000)
-    assert finished(ready, qtbot) is not None
+    assert finished(ready, qtbot) is not None, ready.message.text()
 
 
 def test_the_folder_can_be_chosen(ready: Any, viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
