@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 from psygnal import Signal, SignalGroup
 
 from napari_grd._napari.descriptions import describe
+from napari_grd._napari.gl_context import delete_in_own_context
 from napari_grd._napari.remote import listed_models
 from napari_grd.errors import ConfigError
 from napari_grd.hub import builtin_paths, resolve_model
@@ -131,6 +132,7 @@ def state_of(viewer: Any) -> State:
     viewer = unwrap(viewer)
     if viewer not in _states:
         _states[viewer] = State()
+        delete_in_own_context(viewer)
     return _states[viewer]
 
 
