@@ -43,7 +43,7 @@ from napari_grd.io.label_image import read_label_image
 FIELD = "IXMtest_H11_s6_w19DF4.tif"
 WINDOW = (1400, 900)
 LARGEST = 400_000  # bytes of a picture
-PATIENCE = 600  # seconds that a widget may take
+PATIENCE = 1500  # seconds that a widget may take
 LESSONS = 400  # steps of the distillation that is shown, so that its curves have a shape
 
 
@@ -65,6 +65,8 @@ def live(viewer: Any, field: Field) -> Iterator[None]:
     press(widget, "Live")
     wait_until(lambda: "instances" in widget.readout.text())
     zoom(viewer, layer, 1.3)  # what was seen first took the loading of the model too
+    QTest.qWait(5000)
+    viewer.scene.camera.center = tuple(np.array(viewer.scene.camera.center) + 1)  # a pan, of which the time is shown
     QTest.qWait(5000)
     yield
     press(widget, "Live")

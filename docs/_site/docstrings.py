@@ -1,4 +1,4 @@
-"""Roles of Sphinx and *See Also* sections in docstrings become links."""
+"""Docstrings as the site shows them: roles of Sphinx and *See Also* sections become links, references a list."""
 
 import re
 from typing import Any
@@ -7,6 +7,9 @@ from griffe import Extension, Object
 
 _ROLE = re.compile(r":(?:func|class|data|mod|meth|attr|exc|obj):`(~?)([\w.]+)`")
 _SEE = re.compile(r"^See Also\n-+\n(.*?)(?=\n\n\S[^\n]*\n-+\n|\Z)", re.MULTILINE | re.DOTALL)
+# griffe gives every name of `model, image, axes` the type of the first.
+_TOGETHER = re.compile(r"^(\w+(?:, \w+)+)\n((?: {4}.*\n?)+)", re.MULTILINE)
+_REFERENCE = re.compile(r"^\.\. \[(\d+)\] ", re.MULTILINE)
 _SEEN = re.compile(r"^([\w., ]+?) ?(?:: ?(.*))?$")
 
 
@@ -17,7 +20,13 @@ class Links(Extension):
         """Rewrite one docstring."""
         if obj.docstring is not None:
             text = _SEE.sub(_see_also, obj.docstring.value)
+            text = _REFERENCE.sub(r"\1. ", _TOGETHER.sub(_apart, text))
             obj.docstring.value = _ROLE.sub(lambda role: _link(role[2], short=bool(role[1])), text)
+
+
+def _apart(parameters: re.Match[str]) -> str:
+    description = parameters[2].rstrip("\n")
+    return "".join(f"{name}\n{description}\n" for name in parameters[1].split(", "))
 
 
 def _see_also(section: re.Match[str]) -> str:
