@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from bioimage_cpp.segmentation import mutex_watershed as reference_mutex_watershed
@@ -7,7 +9,7 @@ from scipy import ndimage
 
 from napari_grd.config import PartitionConfig
 from napari_grd.errors import ImageError
-from napari_grd.graph import parallel
+from napari_grd.graph import mutex, parallel
 from napari_grd.graph.cosine import affinities_channels_last
 from napari_grd.graph.offsets import default_offsets
 from napari_grd.graph.partition import edge_weights, partition, partition_edges, partition_embedding, warm_up
@@ -81,8 +83,8 @@ def test_perfect_affinities_give_the_labels_back(shape, seed, stride):
 
 
 @few
-@given(shapes, seeds, st.integers(1, 6), st.booleans())
-def test_agrees_with_an_independent_mutex_watershed(shape, seed, stride, masked):
+@given(shapes, seeds, st.integers(1, 6), st.booleans(), st.integers(1, 4))
+def test_agrees_with_an_independent_mutex_watershed_in_any_number_of_threads(shape, seed, stride, masked, threads):
     rng = np.random.default_rng(seed)
     offsets, ndim = default_offsets(len(shape)), len(shape)
     # The two break ties differently: distinct weights, and binary fractions, whose 1 - (1 - w) is exact.
@@ -92,7 +94,9 @@ def test_agrees_with_an_independent_mutex_watershed(shape, seed, stride, masked)
     affinities = np.concatenate([weights[:ndim], 1 - weights[ndim:]])
     foreground = rng.random(shape) < 0.8 if masked else None
     expected = reference_mutex_watershed(weights, offsets, ndim, strides=[stride] * ndim, mask=foreground)
-    assert same_partition(partition(affinities, offsets, foreground, RAW.replace(stride=stride)), expected)
+    with patch.multiple(mutex, thread_count=lambda: threads, _SMALLEST_BAND=1):
+        found = partition(affinities, offsets, foreground, RAW.replace(stride=stride))
+    assert same_partition(found, expected)
 
 
 @few

@@ -14,11 +14,15 @@ The compiled functions stay together in this file because numba's cache does not
 notice a change in another one.
 """
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from napari_grd.compiled import compiled
 from napari_grd.errors import ImageError
+from napari_grd.graph.parallel import in_threads, thread_count
 from napari_grd.graph.volume import Triple
 
 # An edge is (HEAVIEST - bits of its weight) << 34 | pixel << S | offset, S wide enough for
@@ -30,9 +34,13 @@ _ID_MASK = np.uint64((1 << 34) - 1)
 _NO_EDGE = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW = np.uint64(0xFFFFFFFF)
 _SMALLEST_TABLE = 1024
+_SMALLEST_BAND = 1 << 18  # pixels; below, threads gain nothing
+_LATEST = 1 << 12  # pairs of clusters seen last that are kept: those of a few rows
+_LAST_ROUND = 100  # a round that merges a smaller share of the pixels is the last
 
 Pairs = npt.NDArray[np.int64]
 NO_PAIRS: Pairs = np.empty((0, 2), np.int64)
+_NO_PIXELS = np.empty(0, np.int64)
 
 
 def mutex_watershed(
@@ -91,55 +99,97 @@ def mutex_watershed(
             f"A volume of shape {mask.shape} has too many pairs of pixels for one partition.",
             "Segment it block by block.",
         )
-    edges, repulsions = _edges(attractive, repulsive, vectors, mask, strides, np.float32(bias), shift)
     jumps = vectors @ np.array([mask.shape[1] * mask.shape[2], mask.shape[2], 1])
+    near = len(attractive)
+    cannot_link = cannot_link[mask.reshape(-1)[cannot_link].all(axis=1)]
     parents = np.arange(mask.size, dtype=np.int32)
     if len(must_link):
         _link(parents, must_link)
-    edges = _contract(edges, parents, len(attractive), jumps, shift, cannot_link.reshape(-1))
+    bands = _bands(mask) if len(must_link) == len(cannot_link) == 0 else [(0, mask.size // mask.shape[2])]
+    heaviest = np.empty(mask.size, np.uint64)
+
+    def listed(band: tuple[int, int]) -> Any:
+        weight = np.float32(bias)
+        return _edges(attractive, repulsive, vectors, mask, strides, weight, shift, parents, heaviest, *band)
+
+    def contracted(number: int) -> Any:
+        start, stop = (row * mask.shape[2] for row in bands[number])
+        wary = cannot_link.reshape(-1)
+        return _contract(inner[number], crossing, parents, heaviest, start, stop, near, jumps, shift, wary, True)
+
+    inner, outer = zip(*in_threads(listed, bands), strict=True)
+    crossing = np.concatenate(outer)
+    edges = np.concatenate([*in_threads(contracted, range(len(bands))), crossing])
+    if len(bands) > 1:
+        edges = _contract(edges, crossing[:0], parents, heaviest, 0, mask.size, near, jumps, shift, _NO_PIXELS, False)
     edges.sort()
-    _solve(edges, parents, repulsions, len(attractive), jumps, shift, cannot_link)
-    labels: npt.NDArray[np.int32] = _number(parents, mask)
+    numbers, count, *between = _between_clusters(edges, parents, mask, near, jumps, shift, cannot_link)
+    labels: npt.NDArray[np.int32] = _number(parents, numbers, _solve(*between, count), mask)
     return labels
 
 
+def _bands(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Rows of all sections, first and last of each band: one for every thread, if they are large enough."""
+    rows = mask.size // mask.shape[2]
+    count = max(1, min(thread_count(), rows // 2, mask.size // _SMALLEST_BAND))
+    return list(pairwise(rows * number // count for number in range(count + 1)))
+
+
 @compiled()
-def _edges(attractive, repulsive, vectors, mask, strides, bias, shift):  # type: ignore[no-untyped-def]
-    """The edges between pixels of the mask, packed, and the number of repulsive ones."""
+def _edges(  # type: ignore[no-untyped-def]
+    attractive, repulsive, vectors, mask, strides, bias, shift, parents, heaviest, start, stop
+):
+    """The edges from pixels of the mask in rows ``start`` to ``stop``, packed: to pixels in them, and to others.
+
+    Edges inside a cluster are left out. Of the clusters of the rows the heaviest of the former edges is found, too.
+    """
     depth, height, width = mask.shape
     near, count = len(attractive), len(vectors)
-    inside = 0
-    for pixel in mask.flat:
-        inside += pixel
-    edges = np.empty(near * inside + repulsive.size, np.uint64)
-    used = 0
-    repulsions = 0
-    for z in range(depth):
-        for y in range(height):
-            for x in range(width):
-                if not mask[z, y, x]:
+    low, high = start * width, stop * width
+    heaviest[low:high] = _NO_EDGE
+    inside = mask.reshape(-1)
+    size = 0
+    for pixel in range(low, high):
+        size += near * inside[pixel]
+    for row in range(start, stop):
+        if row // height % strides[0] == 0 and row % height % strides[1] == 0:
+            size += (count - near) * ((width + strides[2] - 1) // strides[2])
+    edges = np.empty(size, np.uint64)
+    used, back = 0, size  # edges to pixels of other rows are listed from the end
+    for row in range(start, stop):
+        z, y = divmod(row, height)
+        for x in range(width):
+            pixel = row * width + x
+            if not inside[pixel]:
+                continue
+            on_grid = z % strides[0] == 0 and y % strides[1] == 0 and x % strides[2] == 0
+            for k in range(count if on_grid else near):
+                pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
+                if pz < 0 or py < 0 or px < 0 or pz >= depth or py >= height or px >= width:
                     continue
-                on_grid = z % strides[0] == 0 and y % strides[1] == 0 and x % strides[2] == 0
-                for k in range(count if on_grid else near):
-                    pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
-                    if pz < 0 or py < 0 or px < 0 or pz >= depth or py >= height or px >= width:
-                        continue
-                    if not mask[pz, py, px]:
-                        continue
-                    if k < near:
-                        affinity = attractive[k, z, y, x]
-                    else:
-                        affinity = repulsive[k - near, z // strides[0], y // strides[1], x // strides[2]]
-                    affinity = min(max(affinity, np.float32(0)), np.float32(1))
-                    weight = np.float32(affinity + bias if k < near else np.float32(1) - affinity - bias)
-                    if weight <= 0:
-                        continue
-                    pixel = np.uint64((z * height + y) * width + x)
-                    distance = np.uint64(_HEAVIEST - weight.view(np.uint32))
-                    edges[used] = (distance << _ID_BITS) | (pixel << shift) | np.uint64(k)
+                partner = (pz * height + py) * width + px
+                a, b = parents[pixel], parents[partner]
+                if not inside[partner] or a == b:
+                    continue
+                if k < near:
+                    affinity = attractive[k, z, y, x]
+                else:
+                    affinity = repulsive[k - near, z // strides[0], y // strides[1], x // strides[2]]
+                affinity = min(max(affinity, np.float32(0)), np.float32(1))
+                weight = np.float32(affinity + bias if k < near else np.float32(1) - affinity - bias)
+                if weight <= 0:
+                    continue
+                distance = np.uint64(_HEAVIEST - weight.view(np.uint32))
+                edge = (distance << _ID_BITS) | (np.uint64(pixel) << shift) | np.uint64(k)
+                if low <= partner < high:
+                    edges[used] = edge
                     used += 1
-                    repulsions += k >= near
-    return edges[:used], repulsions
+                    heaviest[a] = min(heaviest[a], edge)
+                    heaviest[b] = min(heaviest[b], edge)
+                else:
+                    back -= 1
+                    edges[back] = edge
+    return edges[:used], edges[back:]
 
 
 @compiled()
@@ -170,56 +220,82 @@ def _link(parents, must_link):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _contract(edges, parents, near, jumps, shift, wary):  # type: ignore[no-untyped-def]
-    """Merge, in ``parents``, what is certain to be joined; the edges that are left, in any order.
-
-    The heaviest edge that leaves a cluster comes before all others that do, so
-    until then no part of the cluster can have been excluded from anything outside,
-    unless it contains a ``wary`` pixel, which has a cannot-link constraint.
-    """
-    heaviest = np.empty(len(parents), np.uint64)
-    while True:
-        heaviest[:] = _NO_EDGE
-        left = 0
-        for edge in edges:
-            pixel, partner, _ = _ends(edge, jumps, shift)
-            a, b = parents[pixel], parents[partner]
-            if a != b:
-                edges[left] = edge
-                left += 1
-                heaviest[a] = min(heaviest[a], edge)
-                heaviest[b] = min(heaviest[b], edge)
-        edges = edges[:left]
-        for pixel in wary:
-            heaviest[parents[pixel]] = _NO_EDGE
-        joined = 0
-        for edge in heaviest:
-            if edge != _NO_EDGE:
-                pixel, partner, offset = _ends(edge, jumps, shift)
-                if offset < near:
-                    a, b = _find(parents, pixel), _find(parents, partner)
-                    if a != b:
-                        parents[max(a, b)] = min(a, b)
-                        joined += 1
-        # Parents come first in the image, so one sweep leads every pixel to its root.
-        for node in range(len(parents)):
-            parents[node] = parents[parents[node]]
-        # Each round costs a sweep over the image, while the last few merges are cheap in _solve.
-        if joined * 50 < len(parents):
-            return edges
-
-
-@compiled()
 def _pair(a, b):  # type: ignore[no-untyped-def]
     # Two different nodes, so never 0, which marks a free slot.
     return (np.uint64(min(a, b)) << np.uint64(32)) | np.uint64(max(a, b))
 
 
 @compiled()
+def _hashed(pair):  # type: ignore[no-untyped-def]
+    return (pair * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+
+
+@compiled()
+def _contract(  # type: ignore[no-untyped-def]
+    edges, crossing, parents, heaviest, low, high, near, jumps, shift, wary, known
+):
+    """Merge, in ``parents``, what is certain to be joined; the edges that are left, in any order.
+
+    The heaviest edge that leaves a cluster comes before all others that do, so
+    until then no part of the cluster can have been excluded from anything outside,
+    unless it contains a ``wary`` pixel, which has a cannot-link constraint.
+    Between two clusters only the heaviest edge matters: it joins them or not, for good. So most others are left out.
+
+    Only pixels ``low`` to ``high`` are merged. All ``edges`` are between them; ``crossing`` edges, which also prevent
+    merging, may lead elsewhere. ``known``: the heaviest edges of clusters have been found already.
+    """
+    pairs, places = np.empty(_LATEST, np.uint64), np.empty(_LATEST, np.int64)
+    while True:
+        if not known:
+            heaviest[low:high] = _NO_EDGE
+            pairs[:] = 0
+            left = 0
+            for edge in edges:
+                pixel, partner, _ = _ends(edge, jumps, shift)
+                a, b = parents[pixel], parents[partner]
+                if a == b:
+                    continue
+                pair = _pair(a, b)
+                slot = _hashed(pair) & np.uint64(_LATEST - 1)
+                if pairs[slot] != pair:
+                    pairs[slot], places[slot] = pair, left
+                    left += 1
+                elif edges[places[slot]] < edge:
+                    continue
+                edges[places[slot]] = edge
+                heaviest[a] = min(heaviest[a], edge)
+                heaviest[b] = min(heaviest[b], edge)
+            edges = edges[:left]
+        known = False
+        for edge in crossing:
+            pixel, partner, _ = _ends(edge, jumps, shift)
+            for end in (pixel, partner):
+                if low <= end < high:
+                    heaviest[parents[end]] = min(heaviest[parents[end]], edge)
+        for pixel in wary:
+            heaviest[parents[pixel]] = _NO_EDGE
+        joined = 0
+        for edge in heaviest[low:high]:
+            if edge != _NO_EDGE:
+                pixel, partner, offset = _ends(edge, jumps, shift)
+                if offset < near and low <= pixel < high and low <= partner < high:
+                    a, b = _find(parents, pixel), _find(parents, partner)
+                    if a != b:
+                        parents[max(a, b)] = min(a, b)
+                        joined += 1
+        # Parents come first in the image, so one sweep leads every pixel to its root.
+        for node in range(low, high):
+            parents[node] = parents[parents[node]]
+        # Each round costs a sweep over the image, while the last few merges are cheap in _solve.
+        if joined * _LAST_ROUND < high - low:
+            return edges
+
+
+@compiled()
 def _slot(table, pair):  # type: ignore[no-untyped-def]
     """The slot of the pair in the table, or the free slot for it."""
     last = np.uint64(len(table) - 1)
-    slot = ((pair * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & last
+    slot = _hashed(pair) & last
     while table[slot] != 0 and table[slot] != pair:
         slot = (slot + np.uint64(1)) & last
     return slot
@@ -245,71 +321,98 @@ def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _solve(edges, parents, repulsions, near, jumps, shift, cannot_link):  # type: ignore[no-untyped-def]
-    """Work through ``cannot_link``, then all edges, heaviest first, in the union-find forest ``parents``."""
-    sizes = np.ones(len(parents), np.int32)
+def _between_clusters(edges, parents, mask, near, jumps, shift, cannot_link):  # type: ignore[no-untyped-def]
+    """Consecutive numbers of the roots, and the edges between them: ``cannot_link``, then the others in their order.
+
+    As the clusters are few, what :func:`_solve` stores of them fits into a cache.
+    """
+    numbers = np.empty(len(parents), np.int32)
+    inside = mask.reshape(-1)
+    count = 0
+    for node in range(len(parents)):
+        if inside[node] and parents[node] == node:
+            numbers[node] = count
+            count += 1
+    given = len(cannot_link)
+    first, second = np.empty(given + len(edges), np.int32), np.empty(given + len(edges), np.int32)
+    repels = np.ones(given + len(edges), np.bool_)
+    for i in range(given):
+        first[i], second[i] = numbers[parents[cannot_link[i, 0]]], numbers[parents[cannot_link[i, 1]]]
+    for i in range(len(edges)):
+        pixel, partner, offset = _ends(edges[i], jumps, shift)
+        first[given + i], second[given + i] = numbers[parents[pixel]], numbers[parents[partner]]
+        repels[given + i] = offset >= near
+    return numbers, count, first, second, repels
+
+
+@compiled()
+def _solve(first, second, repels, count):  # type: ignore[no-untyped-def]
+    """Work through the edges between ``count`` clusters, heaviest first: the root of each."""
+    forest = np.arange(count, dtype=np.int32)
+    sizes = np.ones(count, np.int32)
     # The clusters that a root excludes: the table for lookup of a pair, a linked list for enumeration.
     # Lists may contain absorbed clusters, which are resolved on traversal.
     table, used = np.zeros(_SMALLEST_TABLE, np.uint64), 0
-    first = np.full(len(parents), -1, np.int32)
-    following = np.empty(2 * (repulsions + len(cannot_link)), np.int32)
-    excluded = np.empty(2 * (repulsions + len(cannot_link)), np.int32)
+    link_of = np.full(count, -1, np.int32)
+    repulsions = 0
+    for each in repels:
+        repulsions += each
+    following, excluded = np.empty(2 * repulsions, np.int32), np.empty(2 * repulsions, np.int32)
     links = 0
-    for i in range(-len(cannot_link), len(edges)):
-        if i < 0:
-            pixel, partner, offset = cannot_link[i, 0], cannot_link[i, 1], near
-        else:
-            pixel, partner, offset = _ends(edges[i], jumps, shift)
-        a, b = _find(parents, pixel), _find(parents, partner)
+    for i in range(len(first)):
+        a, b = _find(forest, first[i]), _find(forest, second[i])
         if a == b:
             continue
         pair = _pair(a, b)
-        if offset >= near:
+        if repels[i]:
             slot = _slot(table, pair)
             if table[slot] == pair:
                 continue
             table[slot] = pair
             used += 1
             for root, other in ((a, b), (b, a)):
-                excluded[links], following[links], first[root] = other, first[root], links
+                excluded[links], following[links], link_of[root] = other, link_of[root], links
                 links += 1
         else:
             # Most clusters exclude nothing yet: checking the lists is cheaper than the table.
-            if first[a] >= 0 and first[b] >= 0 and table[_slot(table, pair)] == pair:
+            if link_of[a] >= 0 and link_of[b] >= 0 and table[_slot(table, pair)] == pair:
                 continue
             if sizes[a] < sizes[b]:
                 a, b = b, a
             sizes[a] += sizes[b]
-            parents[b] = a
-            link = first[b]
+            forest[b] = a
+            link = link_of[b]
             while link >= 0:
                 after = following[link]
-                other = _find(parents, excluded[link])
+                other = _find(forest, excluded[link])
                 pair = _pair(a, other)
                 slot = _slot(table, pair)
                 if table[slot] == 0:
                     table[slot] = pair
                     used += 1
-                    excluded[link], following[link], first[a] = other, first[a], link
+                    excluded[link], following[link], link_of[a] = other, link_of[a], link
                     if 2 * used > len(table):
-                        table, used = _rebuilt(table, parents)
+                        table, used = _rebuilt(table, forest)
                 link = after
         if 2 * used > len(table):
-            table, used = _rebuilt(table, parents)
+            table, used = _rebuilt(table, forest)
+    for cluster in range(count):
+        forest[cluster] = _find(forest, cluster)
+    return forest
 
 
 @compiled()
-def _number(parents, mask):  # type: ignore[no-untyped-def]
-    """Labels in raster order from the forest."""
+def _number(parents, numbers, roots, mask):  # type: ignore[no-untyped-def]
+    """Labels in raster order."""
     labels = np.zeros(mask.shape, np.int32)
-    names = np.zeros(len(parents), np.int32)
+    names = np.zeros(len(roots), np.int32)
     flat, inside = labels.reshape(-1), mask.reshape(-1)
     last = 0
     for pixel in range(len(parents)):
         if inside[pixel]:
-            root = _find(parents, pixel)
-            if names[root] == 0:
+            cluster = roots[numbers[parents[pixel]]]
+            if names[cluster] == 0:
                 last += 1
-                names[root] = last
-            flat[pixel] = names[root]
+                names[cluster] = last
+            flat[pixel] = names[cluster]
     return labels

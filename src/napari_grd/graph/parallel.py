@@ -5,12 +5,16 @@ concurrently, as the workers of a GUI do, and OpenMP's idle threads would compet
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from typing import TypeVar
 
 from numba import config
+
+_Piece = TypeVar("_Piece")
+_Result = TypeVar("_Result")
 
 
 def thread_count() -> int:
@@ -50,5 +54,28 @@ def for_slabs(function: Callable[[int, int], object], length: int, *, threads: i
     # More slabs than threads: foreground is unevenly distributed, and the processors are shared.
     count = min(length, 4 * threads)
     edges = [length * i // count for i in range(count + 1)]
-    for future in [_pool(os.getpid()).submit(function, *pair) for pair in pairwise(edges)]:
-        future.result()
+    in_threads(lambda pair: function(*pair), list(pairwise(edges)))
+
+
+def in_threads(function: Callable[[_Piece], _Result], pieces: Sequence[_Piece]) -> list[_Result]:
+    """Call a function on pieces, in threads unless there is only one; it must not call this again.
+
+    Parameters
+    ----------
+    function : callable
+    pieces : sequence
+
+    Returns
+    -------
+    list
+        What was returned, in the order of the pieces.
+
+    Examples
+    --------
+    >>> in_threads(abs, [-1, 2])
+    [1, 2]
+    """
+    if len(pieces) == 1:
+        return [function(pieces[0])]
+    futures = [_pool(os.getpid()).submit(function, piece) for piece in pieces]
+    return [future.result() for future in futures]
