@@ -39,6 +39,18 @@ def origin_of(box: Box) -> tuple[int, int]:
     return cast(tuple[int, int], tuple(span.start for span in box))
 
 
+def common(one: Box, other: Box) -> Box | None:
+    """The part that two boxes have in common; None if there is none.
+
+    Examples
+    --------
+    >>> common((slice(0, 4), slice(0, 9)), (slice(2, 8), slice(3, 5)))
+    (slice(2, 4, None), slice(3, 5, None))
+    """
+    found = _same(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return found if all(span.start < span.stop for span in found) else None
+
+
 def _same(spans: Any) -> Box:
     return cast(Box, tuple(spans))
 

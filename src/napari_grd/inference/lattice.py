@@ -6,7 +6,8 @@ Three coordinate systems meet here::
     grid     pixels the network sees          grid  = shape x scale
     cells    boxes of ``cell`` grid pixels    cells = grid / cell, rounded up
 
-Cells begin at multiples of the network's stride, so a pixel has the same phase in every piece in which it is computed.
+What the network sees begins at multiples of its stride, so a pixel has the same phase in every piece in which it is
+computed.
 """
 
 import math
@@ -22,7 +23,7 @@ from napari_grd.inference.boxes import Box, clipped, size_of
 from napari_grd.inference.rescale import rescale_source
 
 _CELL = 32  # grid pixels; small, so that panning computes little outside the view
-_CELL_Z = 4  # the same along z, if the network's stride is not larger
+_CELL_Z = 4  # the same along z: a slab has few planes
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,15 @@ class Lattice:
     grid : tuple of int
         The same of the network's grid for it.
     cell : tuple of int
-        Sides of a cell in grid pixels, multiples of the network's strides.
+        Sides of a cell in grid pixels, in plane multiples of the network's strides.
+    strides : tuple of int
+        The network's strides.
     """
 
     shape: tuple[int, int]
     grid: tuple[int, int]
     cell: tuple[int, ...]
+    strides: tuple[int, ...]
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -80,9 +84,17 @@ class Lattice:
             spans.append(slice(*edges))
         return cast(Box, tuple(spans))
 
+    def seen(self, cells: Box, halo: Sequence[int]) -> Box:
+        """The grid pixels that the network sees for a box of cells: at least those of a halo around it."""
+        around = zip(clipped(self.grid_of(cells), self.grid, halo), self.grid, self.strides, strict=True)
+        spans = (
+            slice(span.start // step * step, min(-(-span.stop // step) * step, size)) for span, size, step in around
+        )
+        return cast(Box, tuple(spans))
+
     def pixels_seen(self, cells: Box, halo: Sequence[int]) -> Box:
         """The input pixels of the network for a box of cells."""
-        seen = clipped(self.grid_of(cells), self.grid, halo)
+        seen = self.seen(cells, halo)
         return cast(Box, rescale_source(seen, self.shape, self.grid)) if self.rescaled else seen
 
     def blocks_seen(self, cells: Box, halo: Sequence[int]) -> Box:
@@ -93,7 +105,7 @@ class Lattice:
     def surroundings(self, cells: Box, halo: Sequence[int]) -> list[tuple[int, int, int]]:
         """For each axis, grid pixels before, in and after a box of cells, clipped to the plane."""
         inside = self.grid_of(cells)
-        seen = clipped(inside, self.grid, halo)
+        seen = self.seen(cells, halo)
         return [(a.start - b.start, a.stop - a.start, b.stop - a.stop) for a, b in zip(inside, seen, strict=True)]
 
     def cells_in(self, cells: Box) -> list[list[slice]]:
@@ -120,12 +132,15 @@ def lattice_for(shape: tuple[int, int], grid: tuple[int, int], stride: int | Seq
     --------
     >>> lattice_for((100, 70), (100, 70), stride=16).cells
     (4, 3)
-    >>> lattice_for((30, 100, 70), (30, 100, 70), stride=(2, 8, 8)).cell
+    >>> lattice_for((30, 100, 70), (30, 100, 70), stride=8).cell
     (4, 32, 32)
     """
     strides = (stride,) * len(shape) if isinstance(stride, int) else tuple(stride)
     sides = (_CELL_Z, _CELL, _CELL)[-len(shape) :]
-    return Lattice(shape, grid, tuple(-(-side // step) * step for side, step in zip(sides, strides, strict=True)))
+    cell = [-(-side // step) * step for side, step in zip(sides, strides, strict=True)]
+    if len(shape) == 3 and strides[0] % _CELL_Z == 0:
+        cell[0] = _CELL_Z
+    return Lattice(shape, grid, tuple(cell), strides)
 
 
 def cover(missing: NDArray[np.bool_], overhead: int | Sequence[int]) -> list[Box]:

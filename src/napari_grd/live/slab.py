@@ -7,13 +7,13 @@ most of a moved slab is known.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import PartitionConfig, SegmentConfig
-from napari_grd.inference.boxes import Box, origin_of, size_of, within
+from napari_grd.inference.boxes import Box, size_of
 from napari_grd.inference.canvas import Canvas
 from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.volume_source import VolumeSource
@@ -29,7 +29,8 @@ PLANES = 9
 
 _VIEW_VOXELS = 2**23  # maximum number of voxels of the cells of a view; of a larger one the middle is segmented
 _VIEW_PIECE = 2**21  # voxels of a network call for the view: bounds its memory
-_IDLE_PIECE = 2**17  # the same in idle time, with all of the context: the maximum delay of a new view
+_AHEAD_PIECE = 2**19  # the same in idle time: the maximum delay of a new view
+_IDLE_PIECE = 2**17  # the same with all of the context
 _ROWS = 256  # of a plane that is predicted at once
 _UNLIMITED = 2**62
 _STAYS = 4  # a slab stays while the plane is not among the outermost ``planes / _STAYS`` on either side
@@ -39,21 +40,19 @@ _STAYS = 4  # a slab stays while the plane is not among the outermost ``planes /
 class _Slab:
     """A part of a volume that was segmented, and from what."""
 
-    plane: tuple[int, ...]
-    cells: Box
+    excerpt: Excerpt
     box: Box
-    keys: NDArray[Any]
     settings: PartitionConfig
     exact: bool
 
-    def shows(
-        self, plane: tuple[int, ...], cells: Box, box: Box, keys: NDArray[Any], settings: PartitionConfig
-    ) -> bool:
+    def shows(self, excerpt: Excerpt, box: Box, settings: PartitionConfig) -> bool:
         """Whether these voxels, of these contents, have labels by these settings."""
-        spans = zip((*cells, *box), (*self.cells, *self.box), strict=True)
+        spans = zip((*excerpt.cells, *box), (*self.excerpt.cells, *self.box), strict=True)
         inside = all(new.start >= old.start and new.stop <= old.stop for new, old in spans)
-        same = inside and self.plane == plane and self.settings == settings
-        return same and bool((self.keys[within(cells, origin_of(self.cells))] == keys).all())
+        if not inside or self.excerpt.plane != excerpt.plane or self.settings != settings:
+            return False
+        here = self.excerpt.part(excerpt.cells)
+        return bool((here.keys == excerpt.keys).all() and (here.drafts == excerpt.drafts).all())
 
 
 class SlabSegmenter(LiveSegmenter):
@@ -112,10 +111,10 @@ class SlabSegmenter(LiveSegmenter):
         cells, box, cut = found
         settings = partition or self._model.config.partition
         if self._seen is None or self._seen[0] is not look:
-            self._seen = look, self._embedder.excerpt(look.plane, cells)
+            self._seen = look, self._embedder.excerpt(look.plane, cells, draft=True)
         excerpt = self._seen[1]
         yield None
-        if self._slab is not None and self._slab.shows(look.plane, cells, box, excerpt.keys, settings):
+        if self._slab is not None and self._slab.shows(excerpt, box, settings):
             count = int(np.count_nonzero(np.unique(self.canvas.labels[look.plane][box])))
             yield Painted(View(self.level, look.plane, box, look.across), count, idle=False, cut=cut)
             return
@@ -129,7 +128,7 @@ class SlabSegmenter(LiveSegmenter):
         for painted in self._painting(look.plane, excerpt, settings, part=box, cut=cut):
             if painted is not None:
                 painted = replace(painted, view=replace(painted.view, across=look.across))
-                self._slab = _Slab(look.plane, cells, box, excerpt.keys, settings, exact)
+                self._slab = _Slab(excerpt, box, settings, exact)
             yield painted
 
     def fill(self, look: Viewport, partition: PartitionConfig | None = None) -> Iterator[Painted | None]:
@@ -159,7 +158,7 @@ class SlabSegmenter(LiveSegmenter):
         for painted in self._painting(look.plane, excerpt, settings, part=box, idle=True, cut=cut):
             if painted is not None:
                 painted = replace(painted, view=replace(painted.view, across=look.across))
-                self._slab = _Slab(look.plane, cells, box, excerpt.keys, settings, exact=True)
+                self._slab = _Slab(excerpt, box, settings, exact=True)
             yield painted
 
     def prepare(self, look: Viewport) -> Iterator[None]:
@@ -167,9 +166,9 @@ class SlabSegmenter(LiveSegmenter):
         span = self._span_around(look)
         found = None if span is None else self._part(look, span)
         if found is not None:
-            excerpt = self._embedder.excerpt(look.plane, found[0])
+            excerpt = self._embedder.excerpt(look.plane, found[0], draft=True)
             yield
-            for _ in self._embedder.complete(excerpt, self._in_cells(_IDLE_PIECE), draft=True):
+            for _ in self._embedder.complete(excerpt, self._in_cells(_AHEAD_PIECE), draft=True):
                 yield
 
     def predict_rows(
