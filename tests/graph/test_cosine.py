@@ -32,6 +32,21 @@ def test_agrees_with_the_definition(shape, channels):
     np.testing.assert_allclose(result, naive(embedding, offsets), atol=2e-6)
 
 
+def test_parts_of_an_array_are_read_where_they_are():
+    whole = np.random.default_rng(0).normal(size=(8, 9, 12, 6)).astype(np.float32)
+    offsets = default_offsets(3)
+    parts = [
+        whole[1:6, 2:, 3:11, :4],
+        whole[::2, ::-1],
+        np.moveaxis(whole, 0, -1),
+        np.broadcast_to(whole[3], whole.shape),
+    ]
+    for part in parts:
+        expected = affinities_channels_last(part.copy(), offsets)
+        np.testing.assert_array_equal(affinities_channels_last(part, offsets), expected)
+    assert affinities_channels_last(whole[:, :0], offsets).shape == (len(offsets), 8, 0, 12)
+
+
 def test_offsets_may_point_either_way():
     embedding = np.random.default_rng(0).normal(size=(6, 7, 4)).astype(np.float32)
     offsets = ((2, -1), (-1, 2), (0, 3))

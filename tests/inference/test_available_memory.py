@@ -1,5 +1,8 @@
 """How much memory there is, as seen from within containers, jobs of clusters and limits."""
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,30 @@ def test_a_limit_of_address_space_counts(monkeypatch: pytest.MonkeyPatch) -> Non
     more = available_memory()
     assert more is not None
     assert more >= found
+
+
+_FAULTS = """
+import resource
+import numpy as np
+from napari_grd.inference.memory import freed_memory_returned
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(3 * 2**17)  # 3 MiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+outside = faults()
+with freed_memory_returned(), freed_memory_returned():
+    inside = faults()
+print(outside, inside, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="without effect elsewhere")
+def test_freed_memory_is_returned_only_where_that_is_wanted():
+    found = subprocess.run([sys.executable, "-c", _FAULTS], check=True, capture_output=True, text=True).stdout
+    outside, inside, after = map(int, found.split())
+    assert inside > 20 * 500
+    assert max(outside, after) < 1000

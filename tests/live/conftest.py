@@ -43,12 +43,17 @@ class CountingRuntime:
 
     def __init__(self):
         self.calls = []
+        self.channels = 16
+
+    def prepared(self, model, *_):
+        self.channels = model.embedding_channels
+        return self
 
     def __call__(self, image, take):
         self.calls.append(image.shape[1:])
-        output = np.zeros((*image.shape[1:], 17), np.float32)
+        output = np.zeros((*image.shape[1:], self.channels + 1), np.float32)
         output[..., 0], output[..., 1] = np.cos(image[0]), np.sin(image[0])
-        output[..., 16] = 20 * (image[0] - 0.3)
+        output[..., -1] = 20 * (image[0] - 0.3)
         return take(output)
 
 
@@ -65,7 +70,7 @@ def picture():
 @pytest.fixture
 def counting(monkeypatch):
     runtime = CountingRuntime()
-    monkeypatch.setattr("napari_grd.live.segmenter.runtime_for", lambda *_: runtime)
+    monkeypatch.setattr("napari_grd.live.segmenter.runtime_for", runtime.prepared)
     return runtime
 
 

@@ -1,6 +1,6 @@
 """What is done with one block, in this process or in a worker of a cluster."""
 
-import threading
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from napari_grd.blockwise.grid import BlockGrid
 from napari_grd.blockwise.store import Faces, LabelStore
+from napari_grd.blockwise.turns import Turns
+from napari_grd.config import SegmentConfig
 from napari_grd.errors import GrdError
 from napari_grd.inference.boxes import Box, origin_of, within
-from napari_grd.inference.memory import return_freed_memory
+from napari_grd.inference.memory import freed_memory_returned
 from napari_grd.inference.prediction import label_plane
+from napari_grd.inference.runtime import runtime_name
 from napari_grd.inference.source import PlaneSource, read_patch
 from napari_grd.inference.statistics import SourceStatistics
 from napari_grd.inference.task import Task, prepare
@@ -21,7 +24,7 @@ from napari_grd.inference.view import ImageView
 from napari_grd.jobs import drain
 from napari_grd.models.model import Model
 
-_NETWORK = threading.Lock()  # it runs on one block at a time: two would compete for the cores, and for memory
+_turns = Turns()  # of the threads of this process; two networks at a time would also take twice the memory
 _LIGHT = 3_000_000  # parameters of a network that predicts a block at once; others take too much memory
 _AT_ONCE = 1024  # the same for the size of tiles in the settings
 
@@ -58,23 +61,19 @@ class BlockWork:
 
     @cached_property
     def _task(self) -> Task:
-        return_freed_memory()
-        config = self.view.config
-        light = sum(each.numel() for each in self.model.network.parameters()) <= _LIGHT and len(self.grid.shape) == 2
-        at_once = light and config.tile >= _AT_ONCE
-        task = drain(prepare(self.model, self.grid.shape, config, one_size=at_once))
-        # Without tiles a block has a quarter less context to compute, but other runtimes need more memory for it.
-        if at_once and task.runtime.name == "openvino":
-            return replace(task, config=config.replace(tile=max(config.tile, *self.grid.grid)))
-        return task
+        config, at_once = self.view.config, predicts_at_once(self.model, self.grid, self.view.config)
+        task = drain(prepare(self.model, self.grid.shape, config, one_size=at_once, for_labels=True))
+        return replace(task, config=config.replace(tile=max(config.tile, *self.grid.grid))) if at_once else task
 
     def __call__(self, number: int) -> Outcome:
         """Segment a block and store it; an error is returned in words, so that the other blocks are done."""
         import dask
 
         try:
+            # torch allocates memory for each layer: returning all of it would take longer than the network.
+            returned = freed_memory_returned() if self._task.runtime.name == "openvino" else nullcontext()
             # Within a worker, reading a dask array would otherwise wait for the scheduler that runs this task.
-            with dask.config.set(scheduler="synchronous"):
+            with returned, dask.config.set(scheduler="synchronous"):
                 self._segment(number)
         except (GrdError, OSError, ValueError, RuntimeError, MemoryError) as error:
             problem = error.problem if isinstance(error, GrdError) else f"{type(error).__name__}: {error}"
@@ -86,14 +85,13 @@ class BlockWork:
         plane, _ = self.grid.place(number)
         patch = read_patch(self.source, 0, plane, block.read, self.model.config.in_channels)
         settings = self.view.config.partition or self.model.config.partition
-        # The network uses all processors and most of the memory; meanwhile another thread reads, divides and writes.
-        with _NETWORK:
+        with _turns.alone():
             statistics = self.statistics.of(plane)
             prediction, weights = drain(self._task.weigh_block(patch.pixels, block, statistics, settings))
-        labels = label_plane(prediction, settings, weights)
-        self.store.write_block(
-            number, plane, block.core, labels[block.inner], self._faces(number, block.pixels, labels)
-        )
+        with _turns.beside():
+            labels = label_plane(prediction, settings, weights)
+            faces = self._faces(number, block.pixels, labels)
+            self.store.write_block(number, plane, block.core, labels[block.inner], faces)
 
     def _faces(self, number: int, pixels: Box, labels: NDArray[np.uint32]) -> Faces:
         """The bands that this block shares with its neighbors."""
@@ -102,6 +100,15 @@ class BlockWork:
             band = shared(pixels, self.grid.block(neighbor).pixels)
             faces[side] = labels[within(band, origin_of(pixels))]
         return faces
+
+
+def predicts_at_once(model: Model, grid: BlockGrid, config: SegmentConfig) -> bool:
+    """Whether the network sees a block as a whole: without tiles there is a quarter less context to compute.
+
+    Only OpenVINO does, of a small network, because others take too much memory.
+    """
+    light = sum(each.numel() for each in model.network.parameters()) <= _LIGHT and len(grid.shape) == 2
+    return light and config.tile >= _AT_ONCE and runtime_name(model, config) == "openvino"
 
 
 def shared(first: Box, second: Box) -> Box:

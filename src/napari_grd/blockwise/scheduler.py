@@ -21,8 +21,7 @@ _CONNECT = 10  # seconds until a scheduler has to answer
 def run_here(work: Work, numbers: Sequence[int], threads: int = 2) -> Generator[Outcome | None, None, None]:
     """Work on blocks with dask's threaded scheduler; None now and then while there is no outcome.
 
-    Without a socket or other processes. While the network, which uses all processors, runs on a block, another thread
-    does what comes before and after it.
+    Without a socket or other processes. Two threads, so that what uses one processor is done for two blocks at a time.
     """
     import dask
 

@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 import napari_grd
-from napari_grd.blockwise.block_work import BlockWork
+from napari_grd.blockwise.block_work import BlockWork, predicts_at_once
 from napari_grd.blockwise.grid import BlockGrid, block_grid
 from napari_grd.blockwise.join import iter_offsets, iter_table
 from napari_grd.blockwise.overview import Overview
@@ -22,7 +22,7 @@ from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.errors import DataError, ImageError, NothingStandsOut, OutputError
 from napari_grd.inference.background import in_background
 from napari_grd.inference.boxes import Box, size_of
-from napari_grd.inference.memory import check_memory, segment_bytes
+from napari_grd.inference.memory import at_once_bytes, check_memory, segment_bytes
 from napari_grd.inference.rescale import depth_factor, grid_shape
 from napari_grd.inference.sampling import sample_planes
 from napari_grd.inference.source import PlaneSource
@@ -35,6 +35,7 @@ from napari_grd.io.names import image_stem
 from napari_grd.io.ome_zarr_labels import add_pyramid, create_level, label_attributes
 from napari_grd.io.remote import address_of
 from napari_grd.jobs import FileSaved, Job, Notice, Progress, Stopwatch
+from napari_grd.models.compact import compact
 from napari_grd.models.model import Model
 
 _FAILURES = 20  # failed blocks after which the others are not tried
@@ -99,7 +100,7 @@ def iter_segment_source(
         what = "plane" if model.config.ndim == 2 else "volume"
         yield Notice(f"The objects of each {what} are numbered separately: {what}s are not linked block by block.")
     if scheduler is None and client is None:
-        yield from _check_block_memory(model, grid, view.config.tile, max(1, workers))
+        yield from _check_block_memory(model, grid, view.config, max(1, workers))
     path = Path(target)
     if address := address_of(path):
         raise OutputError(f"{address!r} is not on this computer.", "Name a folder: only the image may be an address.")
@@ -141,10 +142,13 @@ def _halo(model: Model, config: SegmentConfig) -> tuple[int, ...]:
     return tuple(max(min(most, halo), margin) for most, halo, margin in zip(reach, given, model.margin, strict=True))
 
 
-def _check_block_memory(model: Model, grid: BlockGrid, tile: int, processes: int) -> Job[None]:
+def _check_block_memory(model: Model, grid: BlockGrid, config: SegmentConfig, processes: int) -> Job[None]:
     inner = [min(count - 1, 1) for count in grid.counts]  # with surroundings on most sides
     largest = grid.block(int(np.ravel_multi_index(inner, grid.counts)))
-    _, needed = segment_bytes(model, (), grid.shape, [largest], tile)
+    if predicts_at_once(model, grid, config):
+        needed = at_once_bytes(math.prod(size_of(largest.seen)))
+    else:
+        _, needed = segment_bytes(compact(model), (), grid.shape, [largest], config.tile)
     several = "" if processes == 1 else f" in each of {processes} processes"
     what = f"a block of {' x '.join(map(str, size_of(largest.seen)))} pixels{several}"
     yield from check_memory(processes * needed, what, "Start fewer workers, or close other programs.")

@@ -7,7 +7,6 @@ grid of ``stride`` pixels only: of the many long-range edges across an object bo
 connect foreground pixels, so the connected components of the foreground are independent.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +25,6 @@ from napari_grd.graph.mutex import NO_PAIRS, mutex_watershed
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.graph.regions import partition_regions
 from napari_grd.graph.volume import as_triple, as_vectors, as_volume
-
-_SLAB = 4 * 2**20  # values of an embedding that are copied at once
 
 LabelArray = npt.NDArray[np.uint32]
 """Objects of a plane, volume or series by number; 0 is background."""
@@ -259,30 +256,11 @@ def _edge_weights(
     embedding: npt.NDArray[np.float32], offsets: Sequence[Offset], mask: npt.NDArray[np.bool_], stride: int
 ) -> EdgeWeights:
     ndim = mask.ndim
-    near, far = offsets[:ndim], offsets[ndim:]
-    attractive = np.empty((ndim, *mask.shape), np.float32)
-    repulsive = np.empty((len(far), *(-(-size // stride) for size in mask.shape)), np.float32)
-    # Rows beyond a slab to which its pairs extend, in multiples of the stride.
-    before, after = (-(-max(0, *(sign * offset[0] for offset in offsets)) // stride) * stride for sign in (-1, 1))
-    for start, stop in _slabs(embedding, stride):
-        first, last = max(0, start - before), min(len(mask), stop + after)
-        part, inside = np.ascontiguousarray(embedding[first:last]), mask[first:last]
-        attractive[:, start:stop] = affinities_channels_last(part, near, mask=inside)[:, start - first : stop - first]
-        on_grid = affinities_channels_last(part, far, mask=inside, stride=stride)
-        rows = slice(start // stride, -(-stop // stride))
-        repulsive[:, rows] = on_grid[:, rows.start - first // stride : rows.stop - first // stride]
+    attractive = affinities_channels_last(embedding, offsets[:ndim], mask=mask)
+    repulsive = affinities_channels_last(embedding, offsets[ndim:], mask=mask, stride=stride)
     _check_finite(attractive, "embedding's affinities")
     _check_finite(repulsive, "embedding's affinities")
     return EdgeWeights(attractive, repulsive, mask)
-
-
-def _slabs(embedding: npt.NDArray[np.float32], stride: int) -> list[tuple[int, int]]:
-    """All rows at once, or few enough to be copied, because only contiguous ones are fast."""
-    length, *others = embedding.shape
-    step = length
-    if not embedding.flags.c_contiguous:
-        step = max(1, round(_SLAB / (stride * math.prod(others)))) * stride
-    return [(start, min(start + step, length)) for start in range(0, length, step)]
 
 
 def _mask(

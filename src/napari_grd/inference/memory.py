@@ -4,7 +4,9 @@ import ctypes
 import math
 import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from napari_grd.errors import OutOfMemory
@@ -16,6 +18,9 @@ from napari_grd.models.model import Model
 
 _PER_VALUE = 12  # bytes per value of a block's output: up to three float32 copies
 _PER_TILE_PIXEL = 800  # bytes of a network per pixel of a tile
+_RETURNED = 2**20  # bytes of an array that is returned to the system when it is freed, see `freed_memory_returned`
+_KEPT = 32 * 2**20  # the same otherwise: where glibc gets by itself in a process with large arrays
+_AT_ONCE, _PER_PIXEL_AT_ONCE = 200 * 10**6, 240  # bytes of the runtime, and per pixel of a block: 1824² took 1.0e9
 _PER_VOLUME_VALUE = 10  # bytes per value of a volume's output, at the peak: 64 x 512 x 512 voxels took 8.7
 
 
@@ -35,6 +40,14 @@ def segment_bytes(
     read = max((math.prod(size_of(block.read)) for block in blocks), default=0)
     work = _PER_VALUE * values * seen + 12 * model.config.in_channels * read
     return labels, work + _PER_TILE_PIXEL * min(seen, (tile + 192) ** 2)
+
+
+def at_once_bytes(seen: int) -> int:
+    """The memory of segmenting blocks that the network sees as a whole, ``seen`` pixels, one after the other.
+
+    As measured with the built-in students; of any number of blocks.
+    """
+    return _AT_ONCE + _PER_PIXEL_AT_ONCE * seen
 
 
 def check_segment_memory(
@@ -121,15 +134,42 @@ def check_memory(needed: int, what: str, remedy: str) -> Job[None]:
     yield Notice(f"{begin} will take about {gib(needed)} of the {gib(available)} of memory that are available.")
 
 
-def return_freed_memory() -> None:
+class _Returning:
+    """Counts who wants freed memory to be returned."""
+
+    def __init__(self) -> None:
+        self.count, self.lock = 0, threading.Lock()
+
+    def add(self, change: int) -> None:
+        with self.lock:
+            self.count += change
+            if (self.count, change) in ((1, 1), (0, -1)):
+                _set_mmap_threshold(_RETURNED if self.count else _KEPT)
+
+
+_returning = _Returning()
+
+
+@contextmanager
+def freed_memory_returned() -> Iterator[None]:
     """Let the C library return freed arrays of a megabyte and more to the system; some keep those of up to 32 MiB.
 
-    For jobs in which many arrays of changing sizes follow each other. Without effect where it is not glibc.
+    For jobs in which many arrays of changing sizes follow each other. Without effect where it is not glibc. It affects
+    all threads of the process, until the last one that wants it has left.
     """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(-3, 2**20)  # M_MMAP_THRESHOLD
+    _returning.add(1)
+    try:
+        yield
+    finally:
+        _returning.add(-1)
+
+
+def _set_mmap_threshold(size: int) -> None:
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is not None and hasattr(library, "mallopt"):
+        library.mallopt(-3, size)  # M_MMAP_THRESHOLD
+        library.mallopt(-1, 2 * size)  # M_TRIM_THRESHOLD, twice as large as glibc has it
+        library.malloc_trim(0)
 
 
 def available_memory() -> int | None:

@@ -1,6 +1,10 @@
 """The OpenVINO runtime: two to three times faster than torch on a CPU."""
 
+import contextlib
 import copy
+import math
+import mmap
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.inference.openvino_graph import convert, core
+from napari_grd.inference.openvino_graph import convert, core, openvino
 from napari_grd.inference.openvino_layout import channels_last, transposed
 from napari_grd.inference.padding import Context, pad_to_legal
 from napari_grd.inference.quantize import quantized
@@ -32,7 +36,7 @@ class OpenVINORuntime:
         CPU threads, 0 for all.
     one_size : bool, default False
         Compile for the size of the image, again for each other size. That takes about 0.1 s; each image then takes a
-        fifth less time and a third less memory.
+        fifth less time and a third less memory, and the output, a fifth of that, none after it was taken.
     """
 
     name = "openvino"
@@ -57,6 +61,7 @@ class OpenVINORuntime:
             self._settings["INFERENCE_NUM_THREADS"] = threads
         self._graph = transposed(graph) if one_size else None
         self._size: tuple[int, ...] = ()
+        self._room: mmap.mmap | None = None
         self._request: Any = None if one_size else self._compiled(channels_last(graph))
 
     def _compiled(self, graph: Any) -> Any:
@@ -64,9 +69,11 @@ class OpenVINORuntime:
 
     def _request_for(self, size: tuple[int, ...]) -> Any:
         if self._graph is not None and size != self._size:
-            self._request, self._size = None, ()  # before the next one takes memory
+            self._request, self._room, self._size = None, None, ()  # before the next one takes memory
             self._graph.reshape([1, *size])
             self._request, self._size = self._compiled(self._graph), size
+            if sys.platform == "linux":
+                self._room = _room_for(self._request)
         return self._request
 
     def __call__(
@@ -82,4 +89,18 @@ class OpenVINORuntime:
             request = self._request_for(padded.shape)
             output = request.infer([padded[None]], share_inputs=True, share_outputs=True)[0]
             result: NDArray[np.float32] = output[0][inside]
-            return result.copy() if take is None else take(result)
+            try:
+                return result.copy() if take is None else take(result)
+            finally:
+                if self._room is not None:
+                    self._room.madvise(mmap.MADV_DONTNEED)
+
+
+def _room_for(request: Any) -> mmap.mmap:
+    """Memory for the output of a request, which can be given back to the system until it is written to again."""
+    shape = tuple(request.get_compiled_model().output(0).shape)
+    room = mmap.mmap(-1, 4 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without huge pages; with small ones, writing takes longer
+        room.madvise(mmap.MADV_HUGEPAGE)
+    request.set_output_tensor(openvino().Tensor(np.frombuffer(room, np.float32).reshape(shape), shared_memory=True))
+    return room

@@ -94,7 +94,7 @@ def iter_segment_planes(
     config = view.config
     level = choose_level([source.downsample(at) for at in range(source.levels)], view.scale)
     shape = source.shape(level)
-    task = yield from prepare(model, shape, config, downsample=source.downsample(level))
+    task = yield from prepare(model, shape, config, downsample=source.downsample(level), for_labels=on_plane is None)
     statistics = SourceStatistics(source, level, model.config, view)
     inside = None if region is None else at_level(region, shape)
     blocks = task.blocks(None if inside is None else bounds(inside))

@@ -21,7 +21,7 @@ from napari_grd.inference import openvino_runtime
 from napari_grd.inference.int8_calibration import calibration_images
 from napari_grd.inference.padding import Context
 from napari_grd.inference.torch_runtime import TorchRuntime, has_bf16, resolve_device
-from napari_grd.models.model import Model
+from napari_grd.models.model import Model, weights_version
 
 
 class Runtime(Protocol):
@@ -128,7 +128,7 @@ def runtime_for(model: Model, config: SegmentConfig | None = None, *, one_size: 
     choice = _choose(model, config or SegmentConfig())
     if choice.name == "openvino":
         choice = choice._replace(one_size=one_size)
-    weights = _weights_version(model.network)
+    weights = weights_version(model.network)
     with _lock:
         kept = _kept.get(model.network)
         if kept is None or kept.weights != weights:
@@ -136,6 +136,11 @@ def runtime_for(model: Model, config: SegmentConfig | None = None, *, one_size: 
         if choice not in kept.runtimes:
             kept.runtimes[choice] = _prepare(model, choice)
         return kept.runtimes[choice]
+
+
+def runtime_name(model: Model, config: SegmentConfig) -> str:
+    """Name of the runtime that :func:`runtime_for` would prepare."""
+    return _choose(model, config).name
 
 
 def _choose(model: Model, config: SegmentConfig) -> _Choice:
@@ -180,9 +185,3 @@ def _prepare(model: Model, choice: _Choice) -> Runtime:
 
 def _openvino_installed() -> bool:
     return importlib.util.find_spec("openvino") is not None
-
-
-def _weights_version(network: nn.Module) -> tuple[tuple[int, int], ...]:
-    # torch counts the in-place changes of a tensor; tensors made in inference mode cannot change.
-    tensors = [*network.parameters(), *network.buffers()]
-    return tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)

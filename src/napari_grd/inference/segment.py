@@ -128,7 +128,7 @@ def _iter_segment_volumes(
     yield from (Notice(note, category=None) for note in view.notes)
     config = view.config
     statistics = SourceStatistics(cast(PlaneSource, source), 0, model.config, view)
-    task = yield from prepare(model, source.shape(0), config)
+    task = yield from prepare(model, source.shape(0), config, for_labels=True)
     yield from check_volume_memory(model, math.prod(source.plane_shape), task.grid)
     steps = len(task.tiles) + 1  # the partition counts as one more
     watch = Stopwatch("Segmenting", math.prod(source.plane_shape) * steps)

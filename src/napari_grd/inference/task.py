@@ -20,6 +20,7 @@ from napari_grd.inference.rescale import depth_factor, grid_shape, rescale_image
 from napari_grd.inference.runtime import Runtime, runtime_for
 from napari_grd.inference.tiling import Take, Tile, plan_tiles, run_tiles
 from napari_grd.jobs import Job, Notice, Progress, Stopwatch
+from napari_grd.models.compact import compact
 from napari_grd.models.model import Model
 
 
@@ -81,11 +82,13 @@ class Task:
     def weigh_block(
         self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, config: PartitionConfig
     ) -> Job[tuple[Prediction, EdgeWeights]]:
-        """The same for a partition with these settings: the edge weights, and a prediction whose embedding is NaN."""
+        """The edge weights for a partition with these settings, and a prediction that is NaN, without its memory."""
 
         def weigh(prediction: Prediction) -> tuple[Prediction, EdgeWeights]:
-            nothing = np.broadcast_to(np.float32(np.nan), prediction.embedding.shape)  # takes no memory
-            return replace(prediction, embedding=nothing), prediction.edge_weights(config)
+            # Memory of one value.
+            embedding = np.broadcast_to(np.float32(np.nan), prediction.embedding.shape)
+            foreground = None if prediction.foreground is None else embedding[0]
+            return replace(prediction, embedding=embedding, foreground=foreground), prediction.edge_weights(config)
 
         found: tuple[Prediction, EdgeWeights] = yield from self._on_plane(
             pixels, block, statistics, Stopwatch("", self.steps(block)), 0, weigh
@@ -159,7 +162,13 @@ class Task:
 
 
 def prepare(
-    model: Model, shape: tuple[int, ...], config: SegmentConfig, *, downsample: float = 1.0, one_size: bool = False
+    model: Model,
+    shape: tuple[int, ...],
+    config: SegmentConfig,
+    *,
+    downsample: float = 1.0,
+    one_size: bool = False,
+    for_labels: bool = False,
 ) -> Job[Task]:
     """Check settings against a model, and prepare its runtime.
 
@@ -173,6 +182,8 @@ def prepare(
         Pixels of the finest level, to which sizes in the settings refer, per pixel of that level.
     one_size : bool
         For many blocks of few sizes, see :func:`~napari_grd.inference.runtime.runtime_for`.
+    for_labels : bool
+        Predictions are partitioned, nothing else: see :func:`~napari_grd.models.compact.compact`.
 
     Yields
     ------
@@ -184,6 +195,7 @@ def prepare(
     ConfigError
         If the device is not available, or the image cannot be rescaled as requested.
     """
+    model = compact(model) if for_labels else model
     scale = scale_factor(model.config, config, downsample)
     grid = grid_shape(shape, scale, depth_factor(model.config, config))
     axes = zip("zyx"[-len(grid) :], grid, model.margin, strict=True)

@@ -24,6 +24,7 @@ from napari_grd.live.cache import CellCache
 from napari_grd.live.segmenter import LiveSegmenter, Painted
 from napari_grd.live.slab import PLANES, SlabSegmenter
 from napari_grd.live.viewport import View, Viewport
+from napari_grd.models.compact import compact
 from napari_grd.models.model import Model
 
 PREPARING, SEGMENTING, FILLING = "Preparing", "Segmenting", "Filling in"
@@ -230,6 +231,7 @@ class LiveSession:
             warm_up()
             before = self._segmenter
             canvas = before.canvas if before is not None and before.key == source.key else None
+            model = compact(model)
             if model.config.ndim == 3:
                 self._segmenter = SlabSegmenter(
                     source, model, request.config, self._cache, canvas, planes=request.planes

@@ -170,3 +170,10 @@ class Model:
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def weights_version(network: nn.Module) -> tuple[tuple[int, int], ...]:
+    """Changes whenever weights of a network do."""
+    # torch counts the in-place changes of a tensor; tensors made in inference mode cannot change.
+    tensors = [*network.parameters(), *network.buffers()]
+    return tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)
