@@ -4,6 +4,7 @@ import queue
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from napari_grd.blockwise.block_work import Outcome
@@ -13,7 +14,7 @@ Work = Callable[[int], Outcome]
 
 _BEAT = 0.25  # seconds after which a caller gets control
 _WINDOW = 64  # tasks that are in a graph at the same time
-_AHEAD = 4  # tasks for each thread of a cluster
+_AHEAD = 32  # tasks for each thread of a cluster
 _RETRIES = 2
 _CONNECT = 10  # seconds until a scheduler has to answer
 
@@ -58,7 +59,8 @@ def run_here(work: Work, numbers: Sequence[int], threads: int = 2) -> Generator[
 def run_on_cluster(work: Work, numbers: Sequence[int], client: Any) -> Generator[Outcome | None, None, None]:
     """The same in the workers of a ``dask.distributed.Client``.
 
-    Tasks are submitted as others end, so that the scheduler knows few of them. A task whose worker ends is repeated.
+    Tasks are submitted as others end, so that the scheduler knows few of them, and many at a time, as their results
+    are fetched: that takes most of the time of a task without work. A task whose worker ends is repeated.
     """
     import distributed
 
@@ -69,8 +71,10 @@ def run_on_cluster(work: Work, numbers: Sequence[int], client: Any) -> Generator
     try:
         while True:
             limit = _AHEAD * max(1, sum(client.nthreads().values()))
-            while len(waiting) < limit and (number := next(remaining, None)) is not None:
-                waiting[client.submit(_apply, sent, number, pure=False, retries=_RETRIES)] = number
+            if len(waiting) <= limit // 2:
+                following = list(islice(remaining, limit - len(waiting)))
+                futures = client.map(_apply, following, work=sent, pure=False, retries=_RETRIES) if following else []
+                waiting.update(zip(futures, following, strict=True))
             if not waiting:
                 return
             try:
@@ -78,17 +82,17 @@ def run_on_cluster(work: Work, numbers: Sequence[int], client: Any) -> Generator
             except TimeoutError:
                 yield None
                 continue
+            finished = {future for future in done if future.status == "finished"}
+            yield from client.gather(list(finished))
             for future in done:
                 number = waiting.pop(future)
-                if future.status == "finished":
-                    yield future.result()
-                else:
+                if future not in finished:
                     yield number, f"{type(future.exception()).__name__}: {future.exception()}"
     finally:
         client.cancel(list(waiting))
 
 
-def _apply(work: Work, number: int) -> Outcome:
+def _apply(number: int, work: Work) -> Outcome:
     return work(number)
 
 
