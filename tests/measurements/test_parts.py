@@ -1,5 +1,6 @@
 """Objects of large planes and volumes, measured part by part."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import napari_grd.measurements.parts as parts
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import ImageError
 from napari_grd.measurements.objects import measure
+from napari_grd.measurements.shape import regions
 
 
 class Lazy:
@@ -81,3 +83,12 @@ def test_a_broken_image_is_named() -> None:
     image = np.full((100, 100), np.nan)
     with pytest.raises(ImageError, match="'a' has pixels in objects that are NaN"):
         measure(labels, {"a": image})
+
+
+def test_what_was_computed_of_an_object_is_not_kept():
+    found = regions(np.arange(10)[:, None] * np.ones((1, 3), np.int64))
+    first = next(found)
+    assert first.area == 3
+    first = weakref.ref(first)
+    next(found)
+    assert first() is None

@@ -1,6 +1,6 @@
 """The objects of one plane or volume."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -84,6 +84,11 @@ def measure_frame(
     if source is not None:
         columns |= yield from _relations(numbered, len(ids), frame, source, watch, done + STEPS // 2)
     return columns, anchors
+
+
+def joined(tables: Sequence[Columns]) -> Columns:
+    """Tables below each other; their columns are removed from them, so that memory holds one of the two."""
+    return {name: np.concatenate([table.pop(name) for table in tables]) for name in list(tables[0])}
 
 
 def _intensities(images: Mapping[str, Any], frame: Frame, numbered: NDArray[np.int64]) -> Columns:

@@ -8,7 +8,7 @@ import numpy as np
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.inference.prediction import Prediction
 from napari_grd.jobs import Event, Job, Stopwatch, drain
-from napari_grd.measurements.frame import STEPS, PredictionSource, measure_frame
+from napari_grd.measurements.frame import STEPS, PredictionSource, joined, measure_frame
 from napari_grd.measurements.geometry import Frame, resolve_geometry
 from napari_grd.measurements.parts import is_large, measure_parts
 from napari_grd.measurements.shape import units_of_shape
@@ -83,8 +83,8 @@ def iter_measure(
             job = measure_frame(labels, images, geometry, frame, source, watch, number * STEPS)
         tables.append((yield from job))
     yield watch.progress(watch.total)
-    columns = {name: np.concatenate([table[name] for table, _ in tables]) for name in tables[0][0]}
     anchors = np.concatenate([places for _, places in tables])
+    columns = joined([table for table, _ in tables])
     return ObjectTable(columns, anchors, geometry.frame_axes, units_of_shape(geometry))
 
 

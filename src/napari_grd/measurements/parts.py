@@ -18,7 +18,7 @@ from scipy import ndimage
 from napari_grd.data.inputs import as_labels
 from napari_grd.inference.background import in_background
 from napari_grd.jobs import Job, Stopwatch, relay
-from napari_grd.measurements.frame import STEPS, Columns, measure_frame
+from napari_grd.measurements.frame import STEPS, Columns, joined, measure_frame
 from napari_grd.measurements.geometry import Frame, Geometry
 from napari_grd.measurements.shape import number_objects, touches_border
 
@@ -67,10 +67,12 @@ def measure_parts(
             )
             tables.append((yield from _measure_window(labels, images, geometry, frame, window, ids[own], watch, now)))
         yield watch.progress(now)
-    columns = {name: np.concatenate([table[name] for table, _ in tables]) for name in tables[0][0]}
-    order = np.argsort(columns["label"], kind="stable")
+    order = np.argsort(np.concatenate([table["label"] for table, _ in tables]), kind="stable")
     anchors = np.concatenate([places for _, places in tables])[order]
-    return {name: column[order] for name, column in columns.items()}, anchors
+    columns = joined([table for table, _ in tables])
+    for name in columns:
+        columns[name] = columns[name][order]
+    return columns, anchors
 
 
 def _parts(shape: tuple[int, ...], side: int) -> Iterator[Window]:

@@ -1,7 +1,7 @@
 """Size, place and shape of one object, in calibrated units."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,15 @@ def number_objects(labels: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDAr
     return ids[1:].astype(np.int64), numbered
 
 
-def regions(numbered: NDArray[np.int64], scale: Sequence[float] | None = None) -> list[Any]:
-    """Objects as skimage's regions, in the order of their labels; properties are computed on access."""
+def regions(numbered: NDArray[np.int64], scale: Sequence[float] | None = None) -> Iterator[Any]:
+    """Objects as skimage's regions, in the order of their labels; properties are computed on access.
+
+    A region keeps what was computed, so none is kept here: for many objects that would be the most of the memory.
+    """
     found: list[Any] = regionprops(numbered, spacing=scale)  # type: ignore[no-untyped-call]
-    return found
+    found.reverse()
+    while found:
+        yield found.pop()
 
 
 def describe(region: Any, geometry: Geometry) -> dict[str, float]:
