@@ -21,7 +21,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -86,12 +88,29 @@ def _segment(source: Path, target: Path, workers: int, results: Any) -> None:
             now = time.perf_counter()
             stages.setdefault(event.stage, [now, now])[1] = now
 
+    watched = _Children()
     start = time.perf_counter()
     grd.segment_zarr("nuclei", source, target, workers=workers, on_event=on_event)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    workers_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    results.put((seconds, peak, workers_peak, {stage: last - first for stage, (first, last) in stages.items()}))
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    spent = sum(each.ru_utime + each.ru_stime for each in (own, others))
+    memory = own.ru_maxrss / 2**20, others.ru_maxrss / 2**20, watched.most / 2**30
+    results.put((seconds, spent, memory, {stage: last - first for stage, (first, last) in stages.items()}))
+
+
+class _Children:
+    """The largest memory of a child process that it shares with no other, sampled twice a second."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    self.most = max(self.most, child.memory_full_info().uss)
+            time.sleep(0.5)
 
 
 def speed(args: argparse.Namespace, folder: Path) -> None:
@@ -103,12 +122,13 @@ def speed(args: argparse.Namespace, folder: Path) -> None:
         results = context.Queue()
         process = context.Process(target=_segment, args=(source, target, args.workers, results))
         process.start()
-        seconds, peak, workers_peak, stages = results.get()
+        seconds, spent, (peak, workers_peak, added), stages = results.get()
         process.join()
         finishing = sum(spent for stage, spent in stages.items() if stage in _FINISHING)
         print(
             f"{side} x {side}, {args.workers} further processes: {seconds:.0f} s, {side**2 / seconds / 1e6:.2f} Mpx/s,"
-            f" peak {peak:.2f} GiB, of a worker {workers_peak:.2f} GiB;"
+            f" {1e6 * spent / side**2:.2f} processor s a megapixel, peak {peak:.2f} GiB,"
+            f" of a worker {workers_peak:.2f} GiB, {added:.2f} GiB not shared with others;"
             f" joining and relabeling {100 * finishing / seconds:.1f} %",
             flush=True,
         )
@@ -233,15 +253,22 @@ def measure(args: argparse.Namespace, folder: Path) -> None:
         numbers = row * across + np.arange(1, across + 1, dtype=np.uint32)
         array[8 * row : 8 * (row + 1)] = np.kron(numbers[None], square)
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.perf_counter()
+    spent = time.process_time()
     table = grd.measure(array)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    whole = grd.measure(np.asarray(array))
-    same = all(np.allclose(table.columns[key], whole.columns[key], equal_nan=True) for key in whole.columns)
+    spent = time.process_time() - spent
+    same: bool | str = "not compared"
+    if len(table) <= _COMPARED:
+        whole = grd.measure(np.asarray(array))
+        same = all(np.allclose(table.columns[key], whole.columns[key], equal_nan=True) for key in whole.columns)
     print(
-        f"{len(table)} objects of {side} x {side}: {seconds:.0f} s, peak {peak:.2f} GiB ({before:.2f} before),"
-        f" equal to the table in memory: {same}"
+        f"{len(table)} objects of {side} x {side}: {seconds:.0f} s, {spent:.0f} processor s, peak {peak:.2f} GiB"
+        f" ({before:.2f} before), equal to the table in memory: {same}"
     )
+
+
+_COMPARED = 200_000  # objects
 
 
 def _resident() -> float:

@@ -46,6 +46,8 @@ class BlockWork:
     grid : BlockGrid
     store : LabelStore
         Where the labels are written.
+    threads : int
+        Of the network in each process, unless the settings say it; 0 for all processors.
     """
 
     model: Model
@@ -53,6 +55,7 @@ class BlockWork:
     view: ImageView
     grid: BlockGrid
     store: LabelStore
+    threads: int = 0
 
     @cached_property
     def statistics(self) -> SourceStatistics:
@@ -62,6 +65,7 @@ class BlockWork:
     @cached_property
     def _task(self) -> Task:
         config, at_once = self.view.config, predicts_at_once(self.model, self.grid, self.view.config)
+        config = config.replace(threads=config.threads or self.threads)
         task = drain(prepare(self.model, self.grid.shape, config, one_size=at_once, for_labels=True))
         return replace(task, config=config.replace(tile=max(config.tile, *self.grid.grid))) if at_once else task
 

@@ -123,7 +123,7 @@ def iter_segment_source(
         yield from check_disk(_existing(path), round(_COMPRESSED * labels_bytes), "The labels")
         store.open(identity, overwrite=overwrite)
         stack.enter_context(Lock(store.work / "lock", f"The label image {str(path)!r}", "Wait for the other program."))
-        work = BlockWork(model, source, view, grid, store)
+        work = BlockWork(model, source, view, grid, store, threads=min(workers, 1))  # of our own workers
         if client is None and (workers or scheduler):
             client = stack.enter_context(cluster(workers, scheduler))
         yield from _iter_blocks(work, client, previews=previews)
