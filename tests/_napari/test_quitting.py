@@ -30,13 +30,20 @@ def watched(*arguments, **keywords):
 builtins.__build_class__ = watched
 viewer = napari.Viewer()
 viewer.add_image(np.random.default_rng(0).random((64, 64)))
-for name in ("Live", "Distill", "Inspect", "Correct", "Measure", "Evaluate"):
-    viewer.window.add_plugin_dock_widget("napari-grd", name)
+for name in ("Live", "Distill", "Inspect", "Measure", "Evaluate", "Correct"):
+    _, correct = viewer.window.add_plugin_dock_widget("napari-grd", name)
 """
 WORKED = "QTest.qWait(5000)\n"  # workers have loaded torch and the plots
+TOOLS = """
+viewer.add_labels(np.ones((64, 64), int))
+correct.start.click()
+while correct.toolbox.session is None:
+    QTest.qWait(50)
+"""
 ENDS = {
     "by closing the window": WORKED + "QTimer.singleShot(100, viewer.close)\nnapari.run()",
     "as a script": WORKED + "viewer.close()",
+    "while labels are corrected": TOOLS,
     "while workers load": "QTest.qWait(300)\nviewer.close()",
 }
 

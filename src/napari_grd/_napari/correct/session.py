@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.outputs import made_by
@@ -30,6 +30,8 @@ class Session:
     ----------
     viewer : ViewerModel
     context : CorrectionContext
+    parent : QObject
+        Owns a timer, which must be there until :meth:`close`.
     on_painted : callable
         Called with the corrections equivalent to a stroke of napari's brush; the stroke itself is reverted.
     fills : callable
@@ -47,6 +49,7 @@ class Session:
         self,
         viewer: Any,
         context: CorrectionContext,
+        parent: QObject,
         on_painted: "Callable[[list[Correction]], object]",
         fills: "Callable[[], bool]",
     ) -> None:
@@ -67,7 +70,7 @@ class Session:
         else:
             self.layer.data = data
         self._touched: set[Plane] = set()
-        self._later = QTimer(singleShot=True, interval=0)
+        self._later = QTimer(parent, singleShot=True, interval=0)
         self._later.timeout.connect(self.take_painted)
         self.layer.events.paint.connect(self._painted)
 
@@ -132,6 +135,7 @@ class Session:
         """Fold the journal into its file, and leave the layer as it is."""
         self.layer.events.paint.disconnect(self._painted)
         self._later.stop()
+        self._later.deleteLater()
         self.layer.data = self.layer.data  # what napari could undo is not what there is
         with self.context.journal as journal:
             if journal.entries:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
@@ -39,6 +39,8 @@ class ToolController:
     session : Session
     keys : mapping
         What further keys do while the labels are the selected layer.
+    parent : QObject
+        Owns the timers, which must be there until :meth:`stop`.
     on_correction : callable
         Called with every correction that is made with the mouse.
     on_message : callable
@@ -52,6 +54,7 @@ class ToolController:
         viewer: Any,
         session: Session,
         keys: Mapping[str, Callable[[], object]],
+        parent: QObject,
         *,
         on_correction: Callable[[Correction], object],
         on_message: Callable[[str], object],
@@ -78,7 +81,8 @@ class ToolController:
         self._given: Literal["no", "once", "kept"] = "no"  # whether strokes take the selected number
         self._selected = 1  # what was selected before the background
         self.preview = PreviewLayer(viewer, session.target)
-        self._later, self._away = QTimer(singleShot=True, interval=_PAUSE), QTimer(singleShot=True, interval=0)
+        self._later = QTimer(parent, singleShot=True, interval=_PAUSE)
+        self._away = QTimer(parent, singleShot=True, interval=0)
         self._later.timeout.connect(self._show)
         self._away.timeout.connect(self._put_away)
         self._keys: dict[str, Callable[[], object]] = {
@@ -201,6 +205,8 @@ class ToolController:
                 callbacks.remove(callback)
         for key in (*self._keys, "Space"):
             self._layer.bind_key(key, None)
+        self._later.deleteLater()
+        self._away.deleteLater()
 
     def _use(self, tool: CorrectionTool | None) -> None:
         """Take up a tool for the mouse; None: the mouse moves the camera again."""

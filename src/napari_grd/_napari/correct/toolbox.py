@@ -215,13 +215,14 @@ class Toolbox(QWidget):
 
     def open(self, context: CorrectionContext) -> None:
         """Begin with labels."""
-        self.session = Session(self._viewer, context, self.apply, self.fill.isChecked)
+        self.session = Session(self._viewer, context, self, self.apply, self.fill.isChecked)
         self._layer = CorrectionsLayer(self._viewer, self.session.target)
         self._viewer.layers.selection.active = self.session.layer
         self.controller = ToolController(
             self._viewer,
             self.session,
             {UNDO_KEY: self.undo, REDO_KEY: self.redo, NEXT_KEY: self.review.go_on},
+            self,
             on_correction=lambda correction: self.apply([correction]),
             on_message=self._show_message,
             on_tool_changed=self._tool_changed,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 from napari_grd._napari.inspect.image_region import ImageRegion
 from napari_grd._napari.inspect.layers import put_layer
@@ -31,6 +31,8 @@ class Hover:
         Name of the layer.
     made_by : dict
         Provenance for the layer's metadata.
+    parent : QObject
+        Owns a timer, which must be there until :meth:`stop`.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Hover:
         maps: Sequence[SimilarityMap],
         name: str,
         made_by: dict[str, Any],
+        parent: QObject,
     ) -> None:
         self._viewer = viewer
         self.frame = frame
@@ -50,7 +53,7 @@ class Hover:
             look |= {"colormap": DIFFERENCE, "contrast_limits": DIFFERENCE_LIMITS}
         options = frame.options(made_by | {"view": "similarity"}, step=maps[0].step)
         self.layer: Image = put_layer(viewer, Image, name, frame.lift(self._answer()), options, look)
-        self._timer = QTimer()
+        self._timer = QTimer(parent)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE)
         self._timer.timeout.connect(self._show)
@@ -59,6 +62,7 @@ class Hover:
     def stop(self, *, keep: Image | None = None) -> None:
         """Stop following the pointer and remove the layer, unless it is ``keep``."""
         self._timer.stop()
+        self._timer.deleteLater()
         if self._moved in self._viewer.mouse_move_callbacks:
             self._viewer.mouse_move_callbacks.remove(self._moved)
         if self.layer is not keep and self.layer in self._viewer.layers:

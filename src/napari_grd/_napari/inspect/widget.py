@@ -155,7 +155,7 @@ class InspectWidget(Panel):
             show_layer(self.viewer, inside.frame, f"{picture.view} of {image} [{who}]", picture, made_by)
         if inside.maps and self.hover.isChecked():
             name = f"similarity of {image} [{who}]"
-            self._following.replace(Hover(self.viewer, inside.frame, inside.maps, name, made_by), key)
+            self._following.replace(Hover(self.viewer, inside.frame, inside.maps, name, made_by, self), key)
         self._describe()
         self._report(inside)
 
