@@ -100,12 +100,13 @@ class PlaneLabels:
 
 
 def _boxes(labels: Labels) -> dict[int, BBox]:
-    return {int(label): (int(b[0]), int(b[1]), int(b[2]), int(b[3])) for label, b in _find(labels).items()}
+    found, boxes = _find(labels)
+    return {label: (y0, x0, y1, x1) for label, (y0, x0, y1, x1) in zip(found.tolist(), boxes.tolist(), strict=True)}
 
 
 @compiled()
 def _find(labels):  # type: ignore[no-untyped-def]
-    """The box of each label but 0."""
+    """All labels but 0, and their boxes: as arrays, since reading a dict of numba is compiled in each process."""
     boxes = Dict.empty(types.int64, types.int64[::1])
     for y in range(labels.shape[0]):
         x = 0
@@ -121,7 +122,10 @@ def _find(labels):  # type: ignore[no-untyped-def]
                 box = boxes[key]
                 box[1], box[2], box[3] = min(box[1], x), y + 1, max(box[3], end)
             x = end
-    return boxes
+    found, arrays = np.empty(len(boxes), np.int64), np.empty((len(boxes), 4), np.int64)
+    for row, label in enumerate(boxes):
+        found[row], arrays[row] = label, boxes[label]
+    return found, arrays
 
 
 Mask = NDArray[np.bool_]
