@@ -17,6 +17,7 @@ import re
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ import typer
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton, QWidget
 
 from napari_grd._napari.correct import storage
 from napari_grd._napari.correct.tool_texts import TEXTS
@@ -362,7 +363,7 @@ class RandomSession:
         elif what == 2:
             self._pick(distill.teacher.models)
         else:
-            self._click(distill.form.advanced)
+            self._click(distill.form.advanced.findChild(QPushButton))
 
     def do_row(self) -> None:
         table = next(
@@ -498,13 +499,14 @@ def main(
             viewer = napari.Viewer()
             with log.open("a") as names:
                 names.write(f"seed {seed}\n")
-                problems = play(viewer, seed, models, Path(folder), actions, names)
+                try:
+                    problems = play(viewer, seed, models, Path(folder), actions, names)
+                except Exception as error:  # of one of the calls of a session
+                    problems = ["".join(traceback.format_exception(error))]
             with suppress(RuntimeError):
                 viewer.close()
             QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         for kind, error, trace in errors:
-            import traceback
-
             problems.append("".join(traceback.format_exception(kind, error, trace)))
         errors.clear()
         failed += bool(problems)
