@@ -1,15 +1,15 @@
 """Does the student keep up with somebody who looks around, and does napari stay smooth?
 
-    GRD_DATA=... python tests/with_display.py python benchmarks/live.py [--minutes 30]
+    [GRD_DATA=...] python tests/with_display.py python benchmarks/live.py [--minutes 30]
     GRD_DATA=... python tests/with_display.py python benchmarks/live.py --slab 9 [--model neurites.grd.safetensors]
 
-Drives a real napari window: a stack of mosaics of bbbc039_nuclei, a canvas of
+Drives a real napari window: a stack of mosaics of bbbc039_nuclei (without GRD_DATA of simulated nuclei), a canvas of
 about 512 x 512 screen pixels at one screen pixel an image pixel, Live on. What
 is timed ends when the labels have been drawn, not when they were computed.
 
 While it runs a timer of 5 ms measures how much too late the event loop gets to
 it. With ``--minutes`` it goes on panning, scrolling, toggling and opening
-widgets, and compares widgets, threads and memory before and after.
+widgets, compares widgets, threads and memory before and after, and fails if some are left behind.
 
 With ``--slab`` the image is a volume (fib25_em3d, mirrored to 128 x 1400 x 1400) and the model one for volumes, by
 default with random weights. The time of a network does not depend on its weights, that of a partition does somewhat.
@@ -24,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from qtpy.QtWidgets import QApplication
 
 import napari_grd as grd
 from napari_grd.config import NetworkConfig
+from napari_grd.data.simulate import nuclei_2d
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.io.images import read_image
 from napari_grd.io.listing import read_pairs
@@ -166,10 +167,10 @@ def random_model(network: str) -> grd.Model:
 
 
 def mosaics() -> np.ndarray:
-    """PLANES different mosaics of real nuclei."""
+    """PLANES different mosaics of real nuclei; of simulated ones without GRD_DATA."""
     root = os.environ.get("GRD_DATA")
     if not root:
-        sys.exit("Set GRD_DATA to the folder of real images, e.g. GRD_DATA=/data/grd.")
+        return np.stack([nuclei_2d(np.random.default_rng(number), (SIZE, SIZE))[0] for number in range(PLANES)])
     images = [read_image(pair.image).pixels for pair in read_pairs(Path(root) / "bbbc039_nuclei")]
     planes = []
     for number in range(PLANES):
@@ -300,6 +301,19 @@ def soak(driver: Driver, minutes: float) -> list[list[object]]:
     return [*rows, ["end", *_census(driver)]]
 
 
+def left_behind(rows: Sequence[Sequence[Any]]) -> list[str]:
+    """What grew from the first to the last census: widgets, threads, and memory by 5 % in the second half."""
+    problems = [
+        f"{rows[-1][column] - rows[0][column]} {name} were left behind."
+        for column, name in ((1, "widgets"), (2, "threads"))
+        if rows[-1][column] > rows[0][column]
+    ]
+    middle = rows[len(rows) // 2][3]
+    if rows[-1][3] > 1.05 * middle:
+        problems.append(f"Memory grew from {middle:.0f} to {rows[-1][3]:.0f} MiB in the second half.")
+    return problems
+
+
 def _census(driver: Driver) -> list[object]:
     driver.rest(2.0)
     gc.collect()
@@ -335,7 +349,7 @@ def main() -> None:
     first = driver.time(lambda: driver.live.live.setChecked(True), limit=60)
     print(f"Canvas {driver.canvas_size}; from ticking Live to the first labels: {first / 1000:.1f} s\n", flush=True)
     watch.during = "looking around, Live on"
-    rows = views(driver, args.repeats)
+    rows, problems = views(driver, args.repeats), []
     watch.during = "sliders"
     rows.append(sliders(driver, 4 * args.repeats))
     if args.distill:
@@ -343,11 +357,15 @@ def main() -> None:
     print(table(["change", "times", "median ms", "p95 ms", "max ms"], rows), "\n", flush=True)
     if args.minutes:
         watch.during = "for long"
-        print(table(["after", "widgets", "threads", "MiB"], soak(driver, args.minutes)), "\n", flush=True)
+        rows = soak(driver, args.minutes)
+        print(table(["after", "widgets", "threads", "MiB"], rows), "\n", flush=True)
+        problems = left_behind(rows)
     delays = [[name, len(values), *_summary(values)] for name, values in watch.delays.items()]
     print(table(["event loop late, while", "ticks", "median ms", "p95 ms", "max ms"], delays, digits=1))
     driver.live.live.setChecked(False)
     driver.viewer.close()
+    if problems:
+        sys.exit("\n".join(problems))
 
 
 if __name__ == "__main__":

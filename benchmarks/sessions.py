@@ -512,6 +512,8 @@ def main(
         failed += bool(problems)
         print(f"seed {seed}: {time.monotonic() - start:.0f} s", *(problems or ["nothing"]), sep="\n  ", flush=True)
     print(f"\n{seeds} sessions of {actions} actions, {failed} with problems.")
+    if failed:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

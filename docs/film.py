@@ -40,12 +40,12 @@ def correcting(viewer: Any, field: Field) -> Iterator[str]:
     viewer.scene.camera.zoom = NEAR
     yield "The student took two nuclei for one."
 
-    press(widget, "SplitLine  C")
+    press(widget, "Split  C")
     preview = toolbox.controller.preview
     for share in (0.35, 0.7, 1.0):
         end = tuple(np.asarray(line[0]) + share * np.subtract(line[1], line[0]))
         preview.show(ToolPreview(line=(line[0], end)), (), KINDS["cut"].color)
-        yield "SplitLine: drag along the border."
+        yield "Split: drag along the border."
     preview.clear()
     toolbox.apply([SplitLine([line[0], line[1]])])
     yield "Two nuclei. All others are as they were."
