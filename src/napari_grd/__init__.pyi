@@ -53,6 +53,9 @@ from .api import (
     Merge as Merge,
 )
 from .api import (
+    MergeVolume as MergeVolume,
+)
+from .api import (
     Model as Model,
 )
 from .api import (
@@ -105,6 +108,12 @@ from .api import (
 )
 from .api import (
     SplitLine as SplitLine,
+)
+from .api import (
+    SplitLineVolume as SplitLineVolume,
+)
+from .api import (
+    SplitVolume as SplitVolume,
 )
 from .api import (
     StepMetrics as StepMetrics,

@@ -122,6 +122,8 @@ class Correction:
     """The GeoJSON geometry that it is written as; "LineString" has a ``stroke``, "Polygon" a ``region``."""
     between_planes: ClassVar[bool] = False
     """Whether it is about the ids of objects in two planes, not about their pixels."""
+    in_volume: ClassVar[bool] = False
+    """Whether its objects are merged or split in all planes of their stack."""
     links: ClassVar[bool] = False
     """Whether the two objects are one; otherwise they are two."""
     clears: ClassVar[bool] = False

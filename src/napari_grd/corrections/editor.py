@@ -14,6 +14,7 @@ from napari_grd.corrections.plane import PlaneLabels, grown, part_like, picked
 from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.region import Region
 from napari_grd.corrections.solve import Labels, Solved, solve
+from napari_grd.corrections.through_planes import through_planes
 from napari_grd.errors import CorrectionError, LabelError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.io.label_values import stored_type
@@ -32,7 +33,7 @@ class Change:
     ids : tuple of int
         Objects that gained or lost pixels there, sorted.
     elsewhere : tuple of Change
-        The same for other planes; only links change any.
+        The same for other planes, of links and of corrections of volumes.
     """
 
     plane: Plane
@@ -296,6 +297,11 @@ class Editor:
         else:
             plane, prediction = self._plane(correction.plane), self._predictions.of(correction.plane)
             parts = (solve(plane, correction, prediction, self._largest),)
+            if correction.in_volume:
+                *series, z = correction.plane
+                stack = [self._plane((*series, index)) for index in range(self.labels.shape[-3])]
+                largest = max(self._largest, int(parts[0].after.max(initial=0)))
+                parts += tuple(through_planes(parts[0], stack, z, largest))
         self._largest = max(self._largest, *(int(part.after.max(initial=0)) for part in parts))
         for part in parts:
             part.plane.accepted = None

@@ -136,6 +136,11 @@ class ImageRef:
                     f"The correction {name!r} is of plane {plane}, which {self} does not have.",
                     f"Give the index along {', '.join(self.axes[:-2])}." if sizes else "Leave the plane out.",
                 )
+        if correction.in_volume and "z" not in self.axes:
+            raise CorrectionError(
+                f"The correction {name!r} is of all planes of a stack, and {self} is none.",
+                "Merge or split in the plane, or give the image's axes as zyx or tzyx.",
+            )
         ends = [(y + 1, x + 1) for _, (y, x) in correction.places]
         if correction.area is not None:
             ends.append(correction.area.box[2:])

@@ -167,6 +167,33 @@ class Split(Correction):
 
 
 @dataclass(frozen=True)
+class MergeVolume(Merge, kind="join-volume"):
+    """The objects under this stroke are one, in all planes of the stack.
+
+    Examples
+    --------
+    >>> MergeVolume([(1, 1), (1, 3)], plane=(4,)).in_volume
+    True
+    """
+
+    in_volume: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class SplitLineVolume(SplitLine, kind="cut-volume"):
+    """Along this stroke runs a border between objects, which goes on in the other planes of the stack."""
+
+    in_volume: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class SplitVolume(Split, kind="split-volume"):
+    """Two pixels lie in two different objects, in all planes of the stack."""
+
+    in_volume: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class _Painted(Correction):
     """Pixels from a brush; ``pixel`` lies in the object that was painted on, None: in none."""
 
@@ -252,7 +279,11 @@ class Unlink(BetweenPlanes):
 
 
 KINDS: dict[str, type[Correction]] = {
-    kind.kind: kind for kind in (Pick, Add, Remove, Accept, Merge, SplitLine, Split, Draw, Erase, Link, Unlink)
+    kind.kind: kind
+    for kind in (
+        *(Pick, Add, Remove, Accept, Merge, SplitLine, Split, Draw, Erase, Link, Unlink),
+        *(MergeVolume, SplitLineVolume, SplitVolume),
+    )
 }
 """Every kind by its name in files, which is older than the class names."""
 

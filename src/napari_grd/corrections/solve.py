@@ -207,7 +207,26 @@ def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePredictio
         pixels = (box_of(np.array([pixel])) for pixel in correction.pixels)
         box = _around_objects(plane, around([correction.area.box, *pixels]))
         solved.write(box, paint(plane.cut_out(box), correction, above + 1, box[:2]))
-        touched = _violated(plane.labels, plane.history.near(box))
+        touched = violated(plane.labels, plane.history.near(box))
+    settle(solved, touched, prediction, above)
+    return solved.finish()
+
+
+def settle(
+    solved: Solved, touched: NDArray[np.int64], prediction: PlanePrediction | None = None, above: int = 0
+) -> None:
+    """Change a plane until its constraints at these pixels hold.
+
+    Parameters
+    ----------
+    solved : Solved
+        Of the plane.
+    touched : (N, 2) int64
+        Pixels.
+    prediction, above
+        As for :func:`solve`.
+    """
+    plane = solved.plane
     for _ in range(_ROUNDS):
         if not len(touched):
             break
@@ -216,13 +235,12 @@ def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePredictio
         above = max(above, int(before.max()))
         local, here = given.cropped(box[:2], box[2:]), touched - np.array(box[:2])
         solved.write(box, resolve(before, _embedding(prediction, box), local, here, above=above))
-        touched = _violated(plane.labels, given)
-    return solved.finish()
+        touched = violated(plane.labels, given)
 
 
 def _is_so(plane: PlaneLabels, correction: Correction, constraints: Constraints) -> bool:
     """Whether the labels already agree with the correction."""
-    if len(_violated(plane.labels, constraints)):
+    if len(violated(plane.labels, constraints)):
         return False
     return correction.whole is None or plane.label_of(correction.whole) > 0
 
@@ -263,7 +281,7 @@ def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[BBox, Constr
             return box, given
 
 
-def _violated(labels: Labels, given: Constraints) -> NDArray[np.int64]:
+def violated(labels: Labels, given: Constraints) -> NDArray[np.int64]:
     """Pixels of constraints that do not hold."""
 
     def labels_at(pixels: NDArray[np.int64]) -> Labels:

@@ -5,7 +5,7 @@ to the user. Nothing here depends on napari or Qt.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -109,11 +109,22 @@ class CorrectionTool:
 
 
 class _StrokeTool(CorrectionTool):
-    """A stroke, or two clicks."""
+    """A stroke, or two clicks.
+
+    Parameters
+    ----------
+    edited : Editor
+    in_volume : callable
+        Returns whether objects are merged and split in all planes of the stack.
+    """
 
     draws = True
     second = ""
     """Asks for the second click."""
+
+    def __init__(self, edited: Editor, in_volume: Callable[[], bool] = lambda: False) -> None:
+        super().__init__(edited)
+        self.in_volume = in_volume
 
     def of_points(self, points: tuple[Point, ...], plane: Plane) -> Correction | str:
         """What a stroke means."""
@@ -151,7 +162,8 @@ class MergeTool(_StrokeTool):
     second = "Now click the other piece."
 
     def of_points(self, points: tuple[Point, ...], plane: Plane) -> Correction | str:
-        merge, labels = kinds.Merge(points, plane=plane), self.edited.labels[plane]
+        kind = kinds.MergeVolume if self.in_volume() else kinds.Merge
+        merge, labels = kind(points, plane=plane), self.edited.labels[plane]
         numbers = np.unique(labels[tuple(merge.passed(labels.shape).T)])
         if len(numbers) > 1:
             return merge
@@ -166,10 +178,12 @@ class SplitTool(_StrokeTool):
     second = "Now click the other object."
 
     def of_points(self, points: tuple[Point, ...], plane: Plane) -> Correction | str:
-        return kinds.SplitLine(points, plane=plane)
+        kind = kinds.SplitLineVolume if self.in_volume() else kinds.SplitLine
+        return kind(points, plane=plane)
 
     def of_clicks(self, first: Position, second: Position) -> Correction | str:
-        return kinds.Split(first.pixel, second.pixel, plane=second.plane)
+        kind = kinds.SplitVolume if self.in_volume() else kinds.Split
+        return kind(first.pixel, second.pixel, plane=second.plane)
 
 
 class AcceptTool(CorrectionTool):

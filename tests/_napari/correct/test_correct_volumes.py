@@ -1,10 +1,11 @@
-"""Labels of a model for volumes are corrected plane by plane, with its embedding."""
+"""Labels of volumes are corrected plane by plane, with the embedding of a model for volumes, or in all planes."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from qtpy.QtCore import Qt
 
 import napari_grd.api as grd
 from napari_grd._napari.outputs import provenance
@@ -14,6 +15,8 @@ from napari_grd.corrections.region import Region
 from napari_grd.data.simulate import nuclei_3d
 from napari_grd.graph.offsets import OFFSETS_3D
 from napari_grd.models.model import Model, ModelConfig
+
+CTRL = Qt.KeyboardModifier.ControlModifier
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +63,33 @@ def test_a_live_slab_becomes_the_whole_volume_and_is_corrected(
     session.editor.undo()
     session.editor.undo()
     np.testing.assert_array_equal(session.editor.labels, before)
+
+
+def test_merge_and_split_in_all_planes_with_the_mouse(
+    correct: Any, viewer: Any, mouse: Any, picture: Any, blocks: Any
+) -> None:
+    labels = np.stack([blocks, blocks, blocks])
+    viewer.add_image(np.stack([picture] * 3), name="stack", axis_labels=("z", "y", "x"))
+    layer = viewer.add_labels(labels.copy(), name="stack instances", axis_labels=("z", "y", "x"))
+    viewer.dims.set_current_step(0, 1)
+    widget = correct(model=False)
+    hand, volume = mouse(layer), widget.toolbox.volume
+    assert not volume.isVisible()
+    hand.key(Qt.Key.Key_J)
+    assert volume.isVisible()
+    volume.click()
+    hand.drag([(1, 20, 20), (1, 22, 45)])
+    assert (layer.data[:, 20, 20] == layer.data[:, 20, 45]).all()
+    hand.key(Qt.Key.Key_C)
+    hand.drag([(1, 58, 30), (1, 70, 30), (1, 82, 30)])
+    assert (layer.data[:, 70, 25] != layer.data[:, 70, 35]).all()
+    assert len(np.unique(layer.data[:, 70, 25])) == len(np.unique(layer.data[:, 70, 35])) == 1
+    assert [made.kind for made in widget.toolbox.session.corrections] == ["join-volume", "cut-volume"]
+    assert "in all planes" in widget.toolbox.steps.undo.toolTip()
+    hand.key(Qt.Key.Key_Z, CTRL)
+    hand.key(Qt.Key.Key_Z, CTRL)
+    np.testing.assert_array_equal(layer.data, labels)
+    volume.click()
+    hand.key(Qt.Key.Key_J)
+    hand.drag([(1, 20, 20), (1, 22, 45)])
+    np.testing.assert_array_equal(layer.data[[0, 2]], labels[[0, 2]])

@@ -47,6 +47,8 @@ class ToolController:
         Called with a message, which may be empty, after each click or stroke.
     on_tool_changed : callable
         Called with the active tool whenever it changes.
+    in_volume : callable
+        Returns whether objects are merged and split in all planes of the stack.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ToolController:
         on_correction: Callable[[Correction], object],
         on_message: Callable[[str], object],
         on_tool_changed: Callable[[Tool], object],
+        in_volume: Callable[[], bool],
     ) -> None:
         self._viewer = viewer
         self._session = session
@@ -70,8 +73,8 @@ class ToolController:
         self._pick = PickTool(session.editor)
         self._tools: dict[Tool, CorrectionTool] = {
             Tool.PICK: self._pick,
-            Tool.MERGE: MergeTool(session.editor),
-            Tool.SPLIT: SplitTool(session.editor),
+            Tool.MERGE: MergeTool(session.editor, in_volume),
+            Tool.SPLIT: SplitTool(session.editor, in_volume),
             Tool.ACCEPT: AcceptTool(session.editor),
             Tool.LINK: LinkTool(session.editor),
         }

@@ -201,14 +201,19 @@ class Toolbox(QWidget):
         self.fill.setToolTip("A stroke of the brush that returns to its beginning makes an object of what lies inside.")
         self.fill.setChecked(True)
         self.fill.hide()
+        self.volume = QCheckBox("In all planes")
+        self.volume.setToolTip(
+            "Merge and split objects in all planes of the stack at once: a split goes on by the object's shape in 3D."
+        )
+        self.volume.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys go on to the canvas
+        self.volume.hide()
         self.steps = HistoryRow(self.undo, self.redo)
         self.review = ReviewPanel(panel)
         self.files = FilesRow(self._save, self.load)
         self.learn = LearningPanel(panel, on_model_kept)
         learn, corrections = heading("Learn"), heading("Corrections")
-        stack(
-            self, self.tools, self.hint, self.fill, self.steps, self.review, learn, self.learn, corrections, self.files
-        )
+        tools = (self.tools, self.hint, self.fill, self.volume, self.steps, self.review)
+        stack(self, *tools, learn, self.learn, corrections, self.files)
         # What was clicked is to be seen first.
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self.describe)
@@ -226,6 +231,7 @@ class Toolbox(QWidget):
             on_correction=lambda correction: self.apply([correction]),
             on_message=self._show_message,
             on_tool_changed=self._tool_changed,
+            in_volume=lambda: self._in_stack and self.volume.isChecked(),
         )
         paintable = not self.session.layer.multiscale
         for tool in (Tool.DRAW, Tool.ERASE, Tool.BACKGROUND):
@@ -251,6 +257,11 @@ class Toolbox(QWidget):
         controller.stop()
         layer.remove()
         session.close()
+
+    @property
+    def _in_stack(self) -> bool:
+        """Whether there are planes along z."""
+        return self.session is not None and "z" in self.session.target.axes
 
     @property
     def _opened(self) -> Session:
@@ -328,6 +339,7 @@ class Toolbox(QWidget):
         self.tools.buttons[tool].setChecked(True)
         self.hint.setText(TEXTS[tool].hint)
         self.fill.setVisible(tool is Tool.DRAW)
+        self.volume.setVisible(self._in_stack and tool in (Tool.MERGE, Tool.SPLIT))
 
     def _show_message(self, text: str) -> None:
         tool = Tool.NAVIGATE if self.controller is None else self.controller.tool

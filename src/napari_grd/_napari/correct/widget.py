@@ -212,7 +212,8 @@ class CorrectWidget(Panel):
         self.about.setText(f"{target.layer.name} · {model}{drawn}{planes}")
         tip = f"Of the image {target.source.layer.name}. The diameter follows the objects you draw."
         if planes:
-            tip += "\nA correction changes the plane that is shown; Link joins and separates objects across planes."
+            tip += "\nA correction changes the plane that is shown. If it is ticked, Merge and Split change all planes;"
+            tip += " Link joins and separates objects across planes."
         self.about.setToolTip(tip)
         self.form.hide()
         self.about.show()
