@@ -8,8 +8,11 @@ import pytest
 
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.errors import ImageError
-from napari_grd.live.session import FILLING, PREPARING, SEGMENTING, LiveSession
+from napari_grd.graph.offsets import OFFSETS_3D
+from napari_grd.live import session as live_session
+from napari_grd.live.session import FILLING, PREPARING, SEGMENTING, LiveSession, prepare
 from napari_grd.live.viewport import Viewport
+from napari_grd.models.model import Model, ModelConfig
 
 from .conftest import ArraySource
 
@@ -195,3 +198,13 @@ def test_scrolling_prepares_the_next_plane(session, listener, nuclei, picture, c
     session.look_at(look(plane=(2,)))
     listener.until(lambda: any(update.view.plane == (2,) for update in listener.updates))
     assert len(counting.calls) == calls
+
+
+def test_the_network_of_a_model_for_volumes_is_prepared_when_it_is_loaded(nuclei, monkeypatch):
+    prepared = []
+    monkeypatch.setattr(live_session, "runtime_for", prepared.append)
+    network = {"name": "subpixel_unet3d", "widths": (4, 6, 8)}
+    volumes = Model.create(ModelConfig(ndim=3, network=network, offsets=OFFSETS_3D))
+    prepare(nuclei)
+    prepare(volumes)
+    assert prepared == [volumes]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.graph.partition import warm_up
+from napari_grd.inference.runtime import runtime_for
 from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.view import ImageView
 from napari_grd.live.cache import CellCache
@@ -263,6 +264,16 @@ class LiveSession:
         if what != self._busy:
             self._busy = what
             self._on_busy(what)
+
+
+def prepare(model: Model) -> None:
+    """Do now what the first labels of a volume would otherwise wait for: load compiled code, compile the network.
+
+    Of a model for planes that takes a fraction of a second, and is left for when it is needed.
+    """
+    if model.config.ndim == 3:
+        warm_up()
+        runtime_for(model)
 
 
 _open: "weakref.WeakSet[LiveSession]" = weakref.WeakSet()

@@ -71,12 +71,15 @@ class ModelLoader:
         judge, chosen = self._judge(), state.chosen
 
         def load() -> _Loaded:
-            import napari_grd.live.session  # noqa: F401  the engine imports torch: not in the GUI thread
+            # The engine imports torch: not in the GUI thread.
+            from napari_grd.live.session import prepare
 
             ranked = judge()
             best = None if chosen else best_fit(ranked, name)
             fitting = best.name if best is not None and best.name in state.names else name
-            return _Loaded(fitting, state.get(fitting), ranked, {} if state.descriptions else describe_builtin())
+            model = state.get(fitting)
+            prepare(model)
+            return _Loaded(fitting, model, ranked, {} if state.descriptions else describe_builtin())
 
         for running in (self._loading, self._ranking):
             if running is not None:
