@@ -30,7 +30,7 @@ from scipy.ndimage import distance_transform_edt, find_objects, maximum_position
 from tifffile import imwrite
 
 import napari_grd as grd
-from napari_grd._napari.correct.tool_texts import Tool
+from napari_grd._napari.correct.tool_descriptions import Tool
 from reporting import hardware, table
 from segment import mosaic
 

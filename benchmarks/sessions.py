@@ -34,7 +34,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton, QWidget
 
 from napari_grd._napari.correct import storage
-from napari_grd._napari.correct.tool_texts import TEXTS
+from napari_grd._napari.correct.tool_descriptions import Tool
 from napari_grd._napari.correct.widget import CorrectWidget
 from napari_grd._napari.distill.widget import DistillWidget
 from napari_grd._napari.evaluate.widget import EvaluateWidget
@@ -282,7 +282,7 @@ class RandomSession:
             tools.learn.best.setChecked(False)
             self._click(self._some([tools.learn.start, tools.learn.bar.stop]))
         else:
-            tool = self._some(TEXTS)
+            tool = self._some(Tool)
             if tools.tools.buttons[tool].isEnabled():
                 self._click(tools.tools.buttons[tool])
 

@@ -18,7 +18,7 @@ from qtpy.QtTest import QTest
 from scipy import ndimage
 from screenshots import Field, measured, press, read_field, to_correct, wait_until, window
 
-from napari_grd._napari.correct.tool_texts import KINDS
+from napari_grd._napari.correct.tool_descriptions import KINDS
 from napari_grd._napari.worker import stop_all
 from napari_grd.corrections.kinds import SplitLine
 from napari_grd.corrections.tools import ToolPreview

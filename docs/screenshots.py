@@ -30,7 +30,7 @@ from qtpy.QtWidgets import QAbstractButton, QDockWidget, QScrollArea, QWidget
 from tifffile import imwrite
 
 import napari_grd as grd
-from napari_grd._napari.correct.tool_texts import KINDS
+from napari_grd._napari.correct.tool_descriptions import KINDS
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.worker import stop_all
 from napari_grd.corrections.kinds import Accept, SplitLine

@@ -56,6 +56,11 @@ def extent(mask: NDArray[np.bool_]) -> BBox:
     return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else (0, 0, 0, 0)
 
 
+def window(box: BBox) -> tuple[slice, slice]:
+    """The rows and columns of a box."""
+    return slice(box[0], box[2]), slice(box[1], box[3])
+
+
 @dataclass(frozen=True)
 class Region:
     """Pixels of one plane, at least one.
@@ -98,10 +103,10 @@ class Region:
         mask = np.asarray(mask, bool)
         if mask.ndim != 2:
             raise CorrectionError(f"A mask has shape {mask.shape}.", "Pass the mask of one plane, (height, width).")
-        y0, x0, y1, x1 = extent(mask)
-        steps = np.diff(np.pad(mask[y0:y1, x0:x1], ((0, 0), (1, 1))).view(np.int8), axis=1)
+        box = extent(mask)
+        steps = np.diff(np.pad(mask[window(box)], ((0, 0), (1, 1))).view(np.int8), axis=1)
         starts, ends = np.argwhere(steps == 1), np.argwhere(steps == -1)
-        first = np.add(origin, (y0, x0))
+        first = np.add(origin, box[:2])
         return cls(np.column_stack([starts + first, ends[:, 1] - starts[:, 1]]).tolist())
 
     @classmethod
@@ -129,9 +134,8 @@ class Region:
     @property
     def box_mask(self) -> NDArray[np.bool_]:
         """The region as a mask of its :attr:`box`."""
-        y0, x0, y1, x1 = self.box
-        mask = np.zeros((y1 - y0, x1 - x0), bool)
-        self.paint(mask, True, (y0, x0))
+        mask = np.zeros(np.subtract(self.box[2:], self.box[:2]).tolist(), bool)
+        self.paint(mask, True, self.box[:2])
         return mask
 
     @property
@@ -243,15 +247,10 @@ _MAX_CROSSINGS = 2 * MAX_RUNS  # a run lies between two: what a region is writte
 
 
 def polygons(region: Region) -> list[list[Ring]]:
-    """The outlines of a region.
+    """The outlines of a region, a polygon for each part that is connected along edges.
 
-    Returns
-    -------
-    list of polygons
-        One for each part that is connected along edges. A polygon is its outer
-        ring and then its holes; a ring is a list of [x, y] whose last is its
-        first. Outer rings have a positive area in x, y, holes a negative one,
-        as GeoJSON asks for (RFC 7946, 3.1.6).
+    A polygon is its outer ring and then its holes; a ring is a list of [x, y] whose last is its first. Outer rings have
+    a positive area in x, y, holes a negative one, as GeoJSON asks for (RFC 7946, 3.1.6).
 
     Examples
     --------
@@ -262,20 +261,10 @@ def polygons(region: Region) -> list[list[Ring]]:
 
 
 def fill(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> list[tuple[int, int, int]]:
-    """The pixels whose centers lie inside a polygon, as runs (y, x, length).
+    """The pixels whose centers lie inside a polygon, as runs (y, x, length); what lies outside ``shape`` is cut off.
 
-    Parameters
-    ----------
-    rings : sequence of float arrays, shape (N, 2)
-        x, y; closed or not. A point is inside if a line from it crosses an odd
-        number of edges, so holes may run in any direction.
-    shape : (int, int)
-        Height and width of the plane; what lies outside is cut off.
-
-    Raises
-    ------
-    CorrectionError
-        If the polygon is so complex that it was not drawn by anybody.
+    Rings are x, y, closed or not. A point is inside if a line from it crosses an odd number of edges, so holes may run
+    in any direction. Raises a `CorrectionError` if the polygon is so complex that it was not drawn by anybody.
 
     Examples
     --------

@@ -5,33 +5,22 @@ to the user. Nothing here depends on napari or Qt.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_grd.corrections import kinds
 from napari_grd.corrections.correction import Correction, Pixel, Plane, Point
 from napari_grd.corrections.editor import Editor
-from napari_grd.corrections.region import Region, extent
+from napari_grd.corrections.region import Region
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where the pointer is.
-
-    Attributes
-    ----------
-    plane : tuple of int
-    point : (float, float)
-        y, x in pixels.
-    shift, alt : bool
-        Keys that are held.
-    """
+    """Where the pointer is, y, x in pixels of a plane, and which keys are held."""
 
     plane: Plane
     point: Point
@@ -61,12 +50,14 @@ class CorrectionTool:
         Whether a drag is a stroke. Otherwise it moves the camera.
     first : Position or None
         The first of two clicks.
+    in_volume : callable
+        Returns whether objects are merged and split in all planes of the stack.
     """
 
     draws = False
 
-    def __init__(self, edited: Editor) -> None:
-        self.edited = edited
+    def __init__(self, edited: Editor, in_volume: Callable[[], bool] = lambda: False) -> None:
+        self.edited, self.in_volume = edited, in_volume
         self.first: Position | None = None
 
     @property
@@ -108,27 +99,16 @@ class CorrectionTool:
         return self.edited.region_at(position.pixel, position.plane) if self.inside(position.pixel) else None
 
 
-class _StrokeTool(CorrectionTool):
-    """A stroke, or two clicks.
-
-    Parameters
-    ----------
-    edited : Editor
-    in_volume : callable
-        Returns whether objects are merged and split in all planes of the stack.
-    """
+class _StrokeTool(CorrectionTool, ABC):
+    """A stroke, or two clicks."""
 
     draws = True
-    second = ""
+    second: str
     """Asks for the second click."""
 
-    def __init__(self, edited: Editor, in_volume: Callable[[], bool] = lambda: False) -> None:
-        super().__init__(edited)
-        self.in_volume = in_volume
-
+    @abstractmethod
     def of_points(self, points: tuple[Point, ...], plane: Plane) -> Correction | str:
         """What a stroke means."""
-        raise NotImplementedError
 
     def of_clicks(self, first: Position, second: Position) -> Correction | str:
         """What two clicks mean."""
@@ -228,8 +208,8 @@ _MOST_GROWTH = 12  # notches of the wheel
 class PickTool(CorrectionTool):
     """Take what the embedding gives at a pixel, add to it, remove parts from it."""
 
-    def __init__(self, edited: Editor) -> None:
-        super().__init__(edited)
+    def __init__(self, edited: Editor, in_volume: Callable[[], bool] = lambda: False) -> None:
+        super().__init__(edited, in_volume)
         self.growth = 0.0
         self.picked: tuple[Plane, Pixel] | None = None
 
@@ -326,92 +306,3 @@ class LinkTool(CorrectionTool):
             return f"These are already {'one object' if same else 'two objects'}."
         kind = kinds.Unlink if position.alt else kinds.Link
         return kind(first.pixel, position.pixel, position.plane, plane=first.plane)
-
-
-BACKGROUND_NUMBER = 2**32 - 1
-"""The number that a brush paints background with: painting 0 where there is no object changes nothing."""
-
-
-def painted_corrections(before: NDArray[np.uint32], after: NDArray[Any], plane: Plane) -> list[Correction]:
-    """Corrections equivalent to what was painted into a plane.
-
-    Parameters
-    ----------
-    before : uint32 array, shape (H, W)
-        The plane as it was.
-    after : integer array, shape (H, W)
-        As it was painted; :data:`BACKGROUND_NUMBER` where it was painted as background.
-    plane : tuple of int
-        Which plane.
-
-    Returns
-    -------
-    list of Correction
-        A Draw for each number that was painted with, an Erase for each object that lost pixels to the background, and
-        one for pixels without an object that were painted as background: there is nothing here.
-
-    Examples
-    --------
-    >>> before = np.array([[1, 1, 0, 0]], np.uint32)
-    >>> painted_corrections(before, np.array([[1, 1, 1, 0]]), ())[0].pixel
-    (0, 0)
-    """
-    changed = before != after
-    y0, x0, y1, x1 = extent(changed)
-    changed, old, new = (each[y0:y1, x0:x1] for each in (changed, before, after))
-    corrections: list[Correction] = []
-    empty = changed & (new == BACKGROUND_NUMBER) & (old == 0)
-    if empty.any():
-        corrections.append(kinds.Erase(Region.from_mask(empty, (y0, x0)), plane=plane))
-        changed = changed & ~empty
-    new = np.where(new == BACKGROUND_NUMBER, 0, new)
-    after = np.where(after == BACKGROUND_NUMBER, 0, after)
-    for kind, numbers, painted in (
-        (kinds.Erase, old, changed & (new == 0)),
-        (kinds.Draw, new, changed & (new != 0)),
-    ):
-        for number in np.unique(numbers[painted]).tolist():
-            region = Region.from_mask(painted & (numbers == number), (y0, x0))
-            corrections.append(kind(region, _pixel_of(before, after, number), plane=plane))
-    return corrections
-
-
-def fill_encircled(before: NDArray[np.uint32], after: NDArray[Any]) -> NDArray[Any]:
-    """What was painted into a plane, with the background that strokes enclose.
-
-    Parameters
-    ----------
-    before : uint32 array, shape (H, W)
-        The plane as it was.
-    after : integer array, shape (H, W)
-        As it was painted.
-
-    Returns
-    -------
-    integer array, shape (H, W)
-        ``after``, in which every object that was painted with also has the background that it newly encloses. Holes
-        that it had before, and other objects in it, stay.
-
-    Examples
-    --------
-    >>> ring = np.array([[5, 5, 5], [5, 0, 5], [5, 5, 5]])
-    >>> fill_encircled(np.zeros((3, 3), np.uint32), ring).tolist()
-    [[5, 5, 5], [5, 5, 5], [5, 5, 5]]
-    """
-    numbers = np.unique(after[before != after])
-    filled = after
-    for number in numbers[(numbers != 0) & (numbers != BACKGROUND_NUMBER)].tolist():
-        y0, x0, y1, x1 = extent(after == number)
-        window = np.s_[y0:y1, x0:x1]
-        now, was = after[window] == number, before[window] == number
-        enclosed = ndimage.binary_fill_holes(now) & ~ndimage.binary_fill_holes(was) & (after[window] == 0)
-        if enclosed.any():
-            filled = after.copy() if filled is after else filled
-            filled[window][enclosed] = number
-    return filled
-
-
-def _pixel_of(before: NDArray[np.uint32], after: NDArray[Any], number: int) -> Pixel | None:
-    """A pixel that the object has before and after."""
-    y, x = np.nonzero((before == number) & (after == number))
-    return (int(y[0]), int(x[0])) if len(y) else None

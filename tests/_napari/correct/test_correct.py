@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_grd._napari.correct import jobs
-from napari_grd._napari.correct.tool_texts import Tool
+from napari_grd._napari.correct.tool_descriptions import Tool
 from napari_grd._napari.state import state_of
 from napari_grd.corrections.loading import load_corrections
 from napari_grd.teaching.confidence import VIEWS, transformed
@@ -257,7 +257,7 @@ def test_it_says_what_is_missing(correct: Any, viewer: Any, picture: Any, blocks
     assert "shape" in widget.message.text()
 
 
-def test_the_next_doubtful_object_is_shown_and_said_why(correct: Any, layer: Any, mouse: Any, qtbot: Any) -> None:
+def test_the_next_review_object_is_shown_and_said_why(correct: Any, layer: Any, mouse: Any, qtbot: Any) -> None:
     widget = correct()
     hand = mouse(layer)
     seen = []
@@ -323,12 +323,12 @@ def test_counts_are_of_objects_and_what_changes_nothing_is_no_correction(
     assert "verified" not in steps.legend.text()
 
 
-def test_views_and_another_model_tell_what_is_doubtful(
+def test_views_and_another_model_tell_what_is_review(
     correct: Any, layer: Any, viewer: Any, tiny: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model finds nothing of object 3 in the turned plane, and another one nothing of object 2."""
     widget = correct()
-    doubtful = widget.toolbox.review
+    review = widget.toolbox.review
     looked: list[Any] = []
 
     def found(prediction: Any, _config: Any) -> Any:
@@ -338,17 +338,17 @@ def test_views_and_another_model_tell_what_is_doubtful(
         return transformed(labels, *[*VIEWS, (0, False)][len(looked) - 1])
 
     monkeypatch.setattr(jobs, "partition_prediction", found)
-    doubtful.augmented.setChecked(True)
-    doubtful.next.click()
-    qtbot.waitUntil(lambda: doubtful._running is None, timeout=60_000)
-    assert "Object 3: it differs under test-time augmentation" in doubtful.reason.text()
+    review.augmented.setChecked(True)
+    review.next.click()
+    qtbot.waitUntil(lambda: review._running is None, timeout=60_000)
+    assert "Object 3: it differs under test-time augmentation" in review.reason.text()
     assert looked == [(96, 112), (112, 96), (96, 112)]
-    doubtful.augmented.setChecked(False)
-    doubtful.other.set_name(state_of(viewer).add(tiny, "its teacher"))
-    assert not doubtful.reason.text(), "the walk begins anew"
-    doubtful.next.click()
-    qtbot.waitUntil(lambda: doubtful._running is None, timeout=60_000)
-    assert "Object 2: the other model segments it differently" in doubtful.reason.text()
+    review.augmented.setChecked(False)
+    review.other.set_name(state_of(viewer).add(tiny, "its teacher"))
+    assert not review.reason.text(), "the walk begins anew"
+    review.next.click()
+    qtbot.waitUntil(lambda: review._running is None, timeout=60_000)
+    assert "Object 2: the other model segments it differently" in review.reason.text()
     assert looked[3:] == [(96, 112)]
 
 

@@ -8,8 +8,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
-from napari_grd._napari.correct.tool_texts import Tool
-from napari_grd.corrections.tools import BACKGROUND_NUMBER, fill_encircled
+from napari_grd._napari.correct.tool_descriptions import Tool
+from napari_grd.corrections.painting import BACKGROUND_NUMBER, fill_encircled
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 RING = [(30, 70), (30, 90), (50, 90), (50, 70), (30, 70)]

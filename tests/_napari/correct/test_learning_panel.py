@@ -18,6 +18,7 @@ from napari_grd.corrections.kinds import Accept
 from napari_grd.corrections.region import Region
 from napari_grd.finetuning import choice, fine_tune, learning
 from napari_grd.hub import load_model
+from napari_grd.jobs import PreviewImages
 from napari_grd.models.model import Model, ModelConfig
 
 QUICK = FineTuneConfig(steps=2, seconds=None, patch=64)
@@ -145,6 +146,18 @@ def test_improved_labels_appear_and_stop_keeps_the_best_so_far(
     assert len(dock.toolbox.session.corrections) == 3
 
 
+def test_improved_labels_stay_on_their_plane(correct: Any, viewer: Any, picture: Any, blocks: Any) -> None:
+    viewer.add_image(np.stack([picture] * 3), name="cells")
+    viewer.add_labels(np.stack([blocks] * 3), name="blocks")
+    viewer.dims.set_current_step(0, 2)
+    widget = correct(model=False)
+    part = widget.toolbox.learn
+    visible = part._request(widget.toolbox.session).visible
+    viewer.dims.set_current_step(0, 0)
+    part._show_event(visible, PreviewImages(0, {learning_jobs.SHOWN: blocks}))
+    assert viewer.layers["learning of blocks"].data_to_world((0, 0, 0))[0] == 2
+
+
 def test_it_starts_from_the_built_in_model_that_fits_best(dock: Any, blocks: Any, viewer: Any, qtbot: Any) -> None:
     """Real nuclei: the untrained model is not the one that goes on, even if nothing is gained by learning."""
     accept(dock, blocks, 3)
@@ -157,8 +170,8 @@ def test_it_starts_from_the_built_in_model_that_fits_best(dock: Any, blocks: Any
 
 def test_what_a_model_knows_is_kept_by_that_model(nuclei: Any) -> None:
     def starts(mode: str) -> list[Any]:
-        request = SimpleNamespace(best_start=True, model="nuclei", config=FineTuneConfig(mode=mode))
-        return learning_jobs._starts(request, nuclei, 1, load_model)  # type: ignore[arg-type]
+        request = SimpleNamespace(request=SimpleNamespace(model="nuclei", get_model=load_model), best_start=True)
+        return learning_jobs._starts(request, FineTuneConfig(mode=mode), nuclei, 1)  # type: ignore[arg-type]
 
     assert starts("keep") == [nuclei]
     assert [model.card.name for model in starts("these_images")][:2] == ["cells", nuclei.card.name]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_grd._napari.correct.tool_texts import Tool
+from napari_grd._napari.correct.tool_descriptions import Tool
 
 ALT = Qt.KeyboardModifier.AltModifier
 

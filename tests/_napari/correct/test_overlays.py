@@ -10,12 +10,12 @@ from qtpy.QtGui import QColor
 from napari_grd._napari.colors import GRAPHICS, contrast
 from napari_grd._napari.correct.overlays import RIM, CorrectionsLayer, PreviewLayer, _outline
 from napari_grd._napari.correct.target import CorrectionTarget
-from napari_grd._napari.correct.tool_texts import KINDS, TEXTS
+from napari_grd._napari.correct.tool_descriptions import KINDS, Tool
 from napari_grd.corrections.kinds import Accept, Merge
 from napari_grd.corrections.region import Region
 from napari_grd.corrections.tools import ToolPreview
 
-COLORS = sorted({text.color for text in (*KINDS.values(), *TEXTS.values())})
+COLORS = sorted({text.color for text in (*KINDS.values(), *Tool)})
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_grd._napari.correct.tool_texts import Tool
+from napari_grd._napari.correct.tool_descriptions import Tool
 from napari_grd.corrections.kinds import Draw, Erase
-from napari_grd.corrections.tools import BACKGROUND_NUMBER
+from napari_grd.corrections.painting import BACKGROUND_NUMBER
 from napari_grd.corrections.training_labels import training_labels
 
 CTRL = Qt.KeyboardModifier.ControlModifier

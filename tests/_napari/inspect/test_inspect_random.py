@@ -31,7 +31,7 @@ def models() -> list[Model]:
     return made
 
 
-class Hands:
+class RandomUser:
     """Does one thing after another to the widget and its viewer."""
 
     def __init__(self, viewer: Any, widget: InspectWidget, seed: int) -> None:
@@ -118,11 +118,11 @@ def test_inspect_stands_any_order_of_clicks(viewer: Any, models: list[Model], qt
     viewer.window.add_dock_widget(widget, name="Inspect")
     widget.form.teacher.set_name("teacher")
     viewer.add_image(nuclei_2d(np.random.default_rng(9), SHAPE)[0])
-    hands, before = Hands(viewer, widget, seed), len(viewer.mouse_move_callbacks)
+    user, before = RandomUser(viewer, widget, seed), len(viewer.mouse_move_callbacks)
     done: list[str] = []
     with qtbot.captureExceptions() as errors:
         for _ in range(ACTIONS):
-            done.append(hands.act())
+            done.append(user.act())
             assert not errors, (done[-10:], errors)
         qtbot.waitUntil(lambda: widget._running is None, timeout=60_000)
         if widget.hover.isChecked():

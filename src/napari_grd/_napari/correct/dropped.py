@@ -23,12 +23,6 @@ def correct_with(viewer: Any, path: Path) -> None:
     """Open the Correct widget on the labels that a file is about, with its corrections added.
 
     Says what to do where no labels of the viewer belong to it.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-    path : Path
-        The file.
     """
     targets = _targets(viewer)
     run_call(partial(_belonging, path, targets), on_done=partial(_open, viewer, path), on_error=notify_error)

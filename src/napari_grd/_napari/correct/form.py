@@ -17,13 +17,7 @@ _NO_MODEL = "none (strokes and painting only)"
 
 
 class CorrectForm(QWidget):
-    """Labels, their image, and a model.
-
-    Parameters
-    ----------
-    panel : Panel
-        Whose viewer and models these are.
-    """
+    """Labels, their image, and a model."""
 
     changed = Signal()
 
@@ -50,13 +44,7 @@ class CorrectForm(QWidget):
         self._labels_changed()
 
     def target(self) -> CorrectionTarget:
-        """What was chosen.
-
-        Raises
-        ------
-        GrdError
-            If something is missing, or labels and image do not fit each other.
-        """
+        """What was chosen; a `GrdError` if something is missing, or labels and image do not fit each other."""
         labels, image = self.labels.layer(), self.image.layer()
         if labels is None:
             raise LabelError("There are no labels to correct.", "Segment an image with Live, or open its labels.")

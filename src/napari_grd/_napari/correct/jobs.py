@@ -10,7 +10,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_grd._napari.correct.storage import corrections_file, reference
-from napari_grd._napari.correct.target import CorrectionTarget
+from napari_grd._napari.correct.target import CorrectionTarget, ImagePlane
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.source import volume_axes
@@ -51,6 +51,8 @@ class CorrectionRequest:
         Name of the model whose embedding is used; None: none.
     config : SegmentConfig
         Settings of the prediction.
+    get_model : callable
+        Gives the model of a name.
     drawn : float or None
         Diameter in pixels of the objects that were drawn on an image without labels.
     """
@@ -58,6 +60,7 @@ class CorrectionRequest:
     target: CorrectionTarget
     model: str | None
     config: SegmentConfig
+    get_model: "Callable[[str], Model]"
     drawn: float | None = None
 
     def config_of(self, model: "Model") -> SegmentConfig:
@@ -91,24 +94,8 @@ class CorrectionContext:
     why_elsewhere: str
 
 
-def iter_open(
-    request: CorrectionRequest, get_model: "Callable[[str], Model]", added: Path | None = None
-) -> Job[CorrectionContext]:
-    """Read the labels, open the corrections, and make those that there are.
-
-    Parameters
-    ----------
-    request : CorrectionRequest
-    get_model : callable
-        Gives the model of a name.
-    added : Path, optional
-        A file of corrections to add to those of the image.
-
-    Raises
-    ------
-    GrdError
-        If the labels cannot be read, or the corrections are another image's.
-    """
+def iter_open(request: CorrectionRequest, added: Path | None = None) -> Job[CorrectionContext]:
+    """Read the labels, open the corrections, add those of a file, and make all that there are."""
     yield Progress("Reading labels and image", 0, 1)
     target = request.target
     labels = target.labels()
@@ -120,7 +107,7 @@ def iter_open(
             journal.merge(load_corrections(added, ref))
         predictions = Predictions(limit=_MOST)
         for plane in journal.planes:
-            predictions.update((yield from iter_predict_plane(request, plane, get_model)))
+            predictions.update((yield from iter_predict_plane(request, plane)))
         editor = Editor(labels, journal, predictions)
     except BaseException:
         journal.close()
@@ -128,64 +115,42 @@ def iter_open(
     return CorrectionContext(request, labels, journal, editor, predictions, why_elsewhere)
 
 
-def iter_predict_plane(
-    request: CorrectionRequest, plane: Plane, get_model: "Callable[[str], Model]"
-) -> Job[Predictions]:
+def iter_predict_plane(request: CorrectionRequest, plane: Plane) -> Job[Predictions]:
     """Ask the network about a plane; no answer without a model.
 
     Who asks takes the answer, or does not: another model may have been chosen meanwhile.
-
-    Raises
-    ------
-    GrdError
-        If the image cannot be read by the model.
     """
-    predictions = Predictions()
+    predictions, target = Predictions(), request.target
     if request.model is None:
         return predictions
     yield Progress(f"Loading {request.model}", 0, 1)
-    model = get_model(request.model)
+    model = request.get_model(request.model)
+    config = request.config_of(model)
     yield Progress("Reading the image", 0, 1)
     if model.config.ndim == 3:
-        volume_axes(request.target.source)
-        if request.target.level:
+        volume_axes(target.source)
+        if target.level:
             raise ConfigError(
-                f"The labels {request.target.layer.name!r} are of a coarser level than the model of volumes reads.",
+                f"The labels {target.layer.name!r} are of a coarser level than the model of volumes reads.",
                 "Correct labels of the finest level, or choose a model for planes.",
             )
-        source, config = request.target.source, request.config_of(model)
-        predicted = yield from iter_predict_volume_plane(source, model, config, plane)
+        predicted = yield from iter_predict_volume_plane(target.source, model, config, plane)
         predictions.put_plane(plane, PlanePrediction(*predicted))
         return predictions
-    pixels, statistics, config = seen_by(model, request.target, plane, request.config_of(model))
+    pixels, statistics, config = seen_by(model, target.image_plane(plane), config)
     predictions.put(plane, (yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)))
     return predictions
 
 
-def iter_permanent(
-    request: CorrectionRequest, made_by: Mapping[str, Any], get_model: "Callable[[str], Model]"
-) -> Job[Labels]:
-    """Everything that Live would show, as Live is set now.
-
-    Parameters
-    ----------
-    request : CorrectionRequest
-        Image, model and device.
-    made_by : mapping
-        Of the live layer.
-
-    Raises
-    ------
-    GrdError
-        If there is no model, or the image cannot be read by it.
-    """
+def iter_permanent(request: CorrectionRequest, made_by: Mapping[str, Any]) -> Job[Labels]:
+    """Everything that Live would show, as Live is set now; ``made_by`` is that of its layer."""
     if request.model is None:
         raise ConfigError("A live segmentation has a model, and none is chosen.", "Choose the model of Live.")
     yield Progress("Making the live segmentation permanent", 0, 1)
     recorded = made_by.get("config")
     config = SegmentConfig.model_validate(recorded) if isinstance(recorded, Mapping) else request.config
     config = config.replace(device=request.config.device, threads=request.config.threads)
-    source, model = request.target.source, get_model(request.model)
+    source, model = request.target.source, request.get_model(request.model)
     if model.config.ndim == 3:
         labels, level = (yield from iter_segment_volumes(source, model, config)), 0
     else:
@@ -196,88 +161,16 @@ def iter_permanent(
 
 
 def seen_by(
-    model: "Model", target: CorrectionTarget, plane: Plane, config: SegmentConfig
+    model: "Model", image: ImagePlane, config: SegmentConfig
 ) -> tuple[NDArray[Any], PlaneStatistics, SegmentConfig]:
-    """The image under a plane, ``(C, H, W)``, its intensities, and the settings with nothing left to decide.
-
-    Raises
-    ------
-    ConfigError
-        If the model is none for planes.
-    """
+    """A plane ``(C, H, W)``, its intensities, and the settings with nothing left to decide."""
     if model.config.ndim != 2:
         raise ConfigError(
             f"The model {model.card.name!r} takes volumes, and planes are segmented here.", "Choose a model for planes."
         )
-    view = resolve_view(target.source, model.config, config)
-    statistics = SourceStatistics(target.source, target.level, model.config, view)
-    return read_plane(target, plane), statistics.of(plane), view.config
-
-
-def read_plane(target: CorrectionTarget, plane: Plane) -> NDArray[Any]:
-    """The image under a plane of labels, ``(C, H, W)``."""
-    return np.asarray(target.source.read(target.level, plane))
-
-
-@dataclass(frozen=True, eq=False)
-class UncertaintyRequest:
-    """The input of a search, fixed when the button is pressed.
-
-    Attributes
-    ----------
-    request : CorrectionRequest
-        Labels, image and model.
-    plane : tuple of int
-    labels : (H, W) uint32
-        Of the plane.
-    predictions : PlanePrediction
-        Its prediction by the model.
-    augmented : bool
-        Whether to use test-time augmentation.
-    other : str or None
-        Name of a model whose objects are compared.
-    """
-
-    request: CorrectionRequest
-    plane: Plane
-    labels: NDArray[np.uint32]
-    predictions: PlanePrediction
-    augmented: bool
-    other: str | None
-
-
-def iter_uncertain_objects(
-    uncertainty: UncertaintyRequest, get_model: "Callable[[str], Model]"
-) -> Job[list[UncertainObject]]:
-    """All objects of a plane, the most uncertain first.
-
-    Parameters
-    ----------
-    uncertainty : UncertaintyRequest
-    get_model : callable
-        Gives the model of a name.
-
-    Raises
-    ------
-    GrdError
-        If a model cannot read the image.
-    """
-    request, views, other = uncertainty.request, [], None
-    if uncertainty.augmented and request.model is not None:
-        model = get_model(request.model)
-        pixels, statistics, config = seen_by(model, request.target, uncertainty.plane, request.config_of(model))
-        for number, view in enumerate(VIEWS):
-            yield Progress("Test-time augmentation", number, len(VIEWS))
-            labels = yield from iter_segment_pixels(model, transformed(pixels, *view), statistics, config)
-            views.append(transformed_back(labels, *view))
-    if uncertainty.other is not None:
-        yield Progress(f"Segmenting with {uncertainty.other}", 0, 1)
-        model = get_model(uncertainty.other)
-        seen = seen_by(model, request.target, uncertainty.plane, request.config_of(model))
-        other = yield from iter_segment_pixels(model, *seen)
-    return uncertain_objects(
-        uncertainty.labels, Predictions({(): uncertainty.predictions}), teacher_labels=other, augmented_labels=views
-    )
+    view = resolve_view(image.source, model.config, config)
+    statistics = SourceStatistics(image.source, image.level, model.config, view)
+    return image.read(), statistics.of(image.plane), view.config
 
 
 def iter_segment_pixels(
@@ -286,3 +179,31 @@ def iter_segment_pixels(
     """Segment what :func:`seen_by` returns, or the same rotated."""
     prediction = yield from iter_predict(model, pixels, config, axes="cyx", intensity_range=statistics)
     return partition_prediction(prediction, config)
+
+
+def iter_uncertain_objects(
+    request: CorrectionRequest,
+    plane: Plane,
+    labels: NDArray[np.uint32],
+    prediction: PlanePrediction,
+    *,
+    augmented: bool,
+    other: str | None,
+) -> Job[list[UncertainObject]]:
+    """All objects of a plane, the most uncertain first.
+
+    Compared are labels of the model under test-time augmentation, if ``augmented``, and those of the model ``other``.
+    """
+    image, views, others = request.target.image_plane(plane), [], None
+    if augmented and request.model is not None:
+        model = request.get_model(request.model)
+        pixels, statistics, config = seen_by(model, image, request.config_of(model))
+        for number, view in enumerate(VIEWS):
+            yield Progress("Test-time augmentation", number, len(VIEWS))
+            turned = yield from iter_segment_pixels(model, transformed(pixels, *view), statistics, config)
+            views.append(transformed_back(turned, *view))
+    if other is not None:
+        yield Progress(f"Segmenting with {other}", 0, 1)
+        model = request.get_model(other)
+        others = yield from iter_segment_pixels(model, *seen_by(model, image, request.config_of(model)))
+    return uncertain_objects(labels, Predictions({(): prediction}), teacher_labels=others, augmented_labels=views)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd._napari.correct.jobs import iter_segment_pixels, read_plane, seen_by
-from napari_grd._napari.correct.target import CorrectionTarget
-from napari_grd._napari.source import ImageSource
+from napari_grd._napari.correct.jobs import CorrectionRequest, iter_segment_pixels, seen_by
+from napari_grd._napari.correct.session import Session
+from napari_grd._napari.correct.target import CorrectionTarget, ImagePlane
 from napari_grd._napari.threads import leaving_room
 from napari_grd.config import FineTuneConfig, SegmentConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
@@ -20,11 +20,9 @@ from napari_grd.graph.parallel import thread_count
 from napari_grd.hub import ONE_OBJECT, TEACHER, builtin_paths
 from napari_grd.inference.prediction import partition_prediction
 from napari_grd.inference.segment import iter_segment, predict
-from napari_grd.inference.view import resolve_view
-from napari_grd.jobs import Event, Job, Notice, PreviewImages, Stopwatch, relay
+from napari_grd.jobs import Job, Notice, PreviewImages, Stopwatch, relay
 
 if TYPE_CHECKING:
-    from napari_grd.corrections.teach import Taught
     from napari_grd.models.model import Model
 
 SHOWN = "labels"
@@ -35,20 +33,17 @@ _LEAST_PATCH = 32  # pixels
 
 @dataclass(frozen=True, eq=False)
 class CorrectedLayer:
-    """The corrections of a layer, frozen.
-
-    Attributes
-    ----------
-    target : CorrectionTarget
-        Labels and image.
-    corrections : sequence of Correction
-    labels : dict of plane to (H, W) uint32
-        Of every corrected plane, with the corrections in it.
-    """
+    """The corrections of a layer, and the labels of every corrected plane with the corrections in them, frozen."""
 
     target: CorrectionTarget
     corrections: Sequence[Correction]
     labels: Mapping[Plane, NDArray[np.uint32]]
+
+    @classmethod
+    def of(cls, session: Session) -> "CorrectedLayer":
+        """What can be learned from a session, as it is now."""
+        labels = {plane: session.editor.labels[plane].copy() for plane in session.corrections.planes}
+        return cls(session.target, list(session.corrections), labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,48 +52,34 @@ class LearningRequest:
 
     Attributes
     ----------
+    request : CorrectionRequest
+        Of the layer under correction: its model, and how that segments.
     corrected : sequence of CorrectedLayer
         The layer under correction first, then those that were corrected before.
-    plane : tuple of int
+    visible : ImagePlane
         The visible plane of the first, on which before and after are shown.
-    model : str or None
-        Name of the model; None: none.
+    config : FineTuneConfig or TeachConfig
+        The latter: teach a teacher instead, and distill a student from it.
     best_start : bool
         Whether to start from whichever model, this one or a built-in one, suits the corrections best.
-    view : SegmentConfig
-        How the model segments.
-    config : FineTuneConfig
-    untouched : sequence of (ImageSource, Plane)
+    untouched : sequence of ImagePlane
         Open images without corrections; before and after are also shown on the first.
-    teach : TeachConfig, optional
-        Teach a teacher instead, and distill a student from it.
-    more : sequence of callables
-        Read planes without corrections, ``(C, H, W)``, on which the student is distilled.
+    more : sequence of ImagePlane
+        Planes without corrections on which the student is distilled.
     """
 
+    request: CorrectionRequest
     corrected: Sequence[CorrectedLayer]
-    plane: Plane
-    model: str | None
+    visible: ImagePlane
+    config: FineTuneConfig | TeachConfig
     best_start: bool
-    view: SegmentConfig
-    config: FineTuneConfig
-    untouched: Sequence[tuple[ImageSource, Plane]] = ()
-    teach: TeachConfig | None = None
-    more: Sequence[Callable[[], NDArray[Any]]] = ()
+    untouched: Sequence[ImagePlane] = ()
+    more: Sequence[ImagePlane] = ()
 
-
-@dataclass(frozen=True, eq=False)
-class BeforeAfterLabels:
-    """A plane as the model before and the model after segment it.
-
-    Attributes
-    ----------
-    before, after : (H, W) uint32
-        ``before`` is empty without a model.
-    """
-
-    before: NDArray[np.uint32]
-    after: NDArray[np.uint32]
+    @property
+    def compared(self) -> Sequence[ImagePlane]:
+        """Where before and after are shown."""
+        return [self.visible, *self.untouched[:1]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,20 +90,15 @@ class LearningResult:
     ----------
     model : Model
         The result.
-    changed : bool
-        Whether it is another than the model before.
-    shown : BeforeAfterLabels
-        The visible plane.
-    untouched : BeforeAfterLabels or None
-        The first untouched image, if there is one.
+    before, after : list of (H, W) uint32
+        Labels of the planes that are compared; those before are empty without a model.
     teacher : Model or None
         The tuned teacher of the model.
     """
 
     model: "Model"
-    changed: bool
-    shown: BeforeAfterLabels
-    untouched: BeforeAfterLabels | None
+    before: list[NDArray[np.uint32]]
+    after: list[NDArray[np.uint32]]
     teacher: "Model | None" = None
 
 
@@ -136,84 +112,57 @@ class _Planes:
 
 
 def iter_learn(
-    learning: LearningRequest,
-    get_model: "Callable[[str], Model]",
-    finish: Flag,
-    threads: Callable[[], int] = thread_count,
-) -> Job[LearningResult]:
-    """Fine-tune a copy of a model, or distill one from a teacher that learned; segment the visible plane with both.
+    learning: LearningRequest, finish: Flag, threads: Callable[[], int] = thread_count
+) -> Job[LearningResult | None]:
+    """Fine-tune a copy of a model, or distill one from a teacher that learned; segment what is compared with both.
 
-    Yields improved labels of the visible plane every few seconds, as a preview.
-
-    Parameters
-    ----------
-    learning : LearningRequest
-    get_model : callable
-        Gives the model of a name.
-    finish : threading.Event
-        Once set, the best model so far is the result.
-    threads : callable, optional
-        How many threads a distillation may use now.
-
-    Raises
-    ------
-    GrdError
-        If there is nothing to learn from, or the image cannot be read by the model.
+    Yields improved labels of the visible plane every few seconds, as a preview. Once ``finish`` is set, the best model
+    so far is the result; None, if nothing was gained. ``threads`` tells how many a distillation may use now.
     """
-    from napari_grd.corrections.fine_tune import iter_fine_tune  # imports what trains
-
-    target, view = learning.corrected[0].target, learning.view
-    shown = read_plane(target, learning.plane)
-    chosen = None if learning.model is None else get_model(learning.model)
-    starts = [] if learning.teach is not None else _starts(learning, chosen, len(shown), get_model)
+    request, config = learning.request, learning.config
+    view = request.config
+    shown = learning.visible.read()
+    chosen = None if request.model is None else request.get_model(request.model)
     planes = yield from _iter_read(learning.corrected, len(shown))
-    others = [np.asarray(source.read(0, plane)) for source, plane in learning.untouched]
     diameter: float | Literal["auto"] = "auto" if view.object_diameter is None else view.object_diameter
+    keeps = isinstance(config, FineTuneConfig) and config.mode == "keep"
     # Compiling for another runtime takes longer than it saves. A model for these images carries their size.
     plain = SegmentConfig(
-        runtime="torch",
-        device=view.device,
-        threads=view.threads,
-        object_diameter=diameter if learning.config.mode == "keep" else "auto",
+        runtime="torch", device=view.device, threads=view.threads, object_diameter=diameter if keeps else "auto"
     )
-
-    def improved(model: "Model") -> dict[str, NDArray[np.uint32]]:
-        return {SHOWN: partition_prediction(predict(model, shown, plain, axes="cyx"))}
-
     teacher = None
-    if learning.teach is not None:
-        teach = learning.teach.replace(fine_tune=learning.teach.fine_tune.replace(object_diameter=diameter))
-        begun = chosen if chosen is not None and chosen.card.kind == "teacher" else get_model(TEACHER)
-        job = _iter_teach(begun, planes, teach, learning.more, finish)
-        taught = yield from relay(leaving_room(job, threads), _without_previews)
-        # Stopped before there was a student, the best so far is the teacher.
-        tuned, changed = taught.student or taught.teacher, taught.tuned
-        teacher = taught.teacher if taught.student is not None else None
+    if isinstance(config, TeachConfig):
+        begun = chosen if chosen is not None and chosen.card.kind == "teacher" else request.get_model(TEACHER)
+        config = config.replace(fine_tune=config.fine_tune.replace(object_diameter=diameter))
+        tuned, teacher = yield from _iter_teach(begun, planes, config, learning.more, finish, threads)
     else:
+        from napari_grd.corrections.fine_tune import iter_fine_tune  # imports what trains
+
+        def improved(model: "Model") -> dict[str, NDArray[np.uint32]]:
+            return {SHOWN: partition_prediction(predict(model, shown, plain, axes="cyx"))}
+
         tuned = yield from iter_fine_tune(
-            starts,
+            _starts(learning, config, chosen, len(shown)),
             planes.images,
             planes.corrections,
             planes.labels,
-            learning.config.replace(object_diameter=diameter),
+            config.replace(object_diameter=diameter),
             axes="cyx",
-            others=others,
+            others=[image.read() for image in learning.untouched],
             improved=improved,
             finish=finish.is_set,
         )
-        changed = tuned is not chosen
-    before: NDArray[np.uint32] = np.zeros(shown.shape[1:], np.uint32)
-    if chosen is not None:
-        before = yield from iter_segment_pixels(chosen, *seen_by(chosen, target, learning.plane, view))
-    after = (yield from iter_segment(tuned, shown, plain, axes="cyx")) if changed else before
-    untouched = None
-    if others and changed:
-        old = np.zeros(others[0].shape[1:], np.uint32)
+    if tuned is None or tuned is chosen:
+        return None
+    before, after = [], []
+    for image, settings in zip(learning.compared, (view, plain), strict=False):
+        pixels = image.read()
+        old = np.zeros(pixels.shape[1:], np.uint32)
         if chosen is not None:
-            resolved = resolve_view(learning.untouched[0][0], chosen.config, plain).config
-            old = yield from iter_segment(chosen, others[0], resolved, axes="cyx")
-        untouched = BeforeAfterLabels(old, (yield from iter_segment(tuned, others[0], plain, axes="cyx")))
-    return LearningResult(tuned, changed, BeforeAfterLabels(before, after), untouched, teacher)
+            old = yield from iter_segment_pixels(chosen, *seen_by(chosen, image, settings))
+        before.append(old)
+        after.append((yield from iter_segment(tuned, pixels, plain, axes="cyx")))
+    return LearningResult(tuned, before, after, teacher)
 
 
 def _iter_read(corrected: Sequence[CorrectedLayer], channels: int) -> Job[_Planes]:
@@ -223,7 +172,7 @@ def _iter_read(corrected: Sequence[CorrectedLayer], channels: int) -> Job[_Plane
     for layer in corrected:
         for plane, labels in layer.labels.items():
             yield watch.progress(len(planes.images))
-            image = read_plane(layer.target, plane)
+            image = layer.target.image_plane(plane).read()
             if len(image) != channels:
                 note = f"{layer.target.layer.name!r} has {len(image)} channels instead of {channels} and is left out."
                 yield Notice(note, category=None)
@@ -236,9 +185,17 @@ def _iter_read(corrected: Sequence[CorrectedLayer], channels: int) -> Job[_Plane
 
 
 def _iter_teach(
-    teacher: "Model", planes: _Planes, config: TeachConfig, more: Sequence[Callable[[], NDArray[Any]]], finish: Flag
-) -> "Job[Taught]":
-    """Teach a teacher and distill a student, also on the planes that ``more`` reads, but for empty ones."""
+    teacher: "Model",
+    planes: _Planes,
+    config: TeachConfig,
+    more: Sequence[ImagePlane],
+    finish: Flag,
+    threads: Callable[[], int],
+) -> "Job[tuple[Model | None, Model | None]]":
+    """The student of a teacher that learned, also distilled on ``more`` but for empty planes, and that teacher.
+
+    Stopped before there was a student, the best so far is the teacher. Two times None if that learned nothing.
+    """
     from napari_grd.corrections.teach import iter_teach  # imports what trains
     from napari_grd.finetuning.channels import widened
     from napari_grd.models.networks import entry
@@ -248,41 +205,40 @@ def _iter_teach(
         teacher = widened(teacher, channels)
     others: list[NDArray[Any]] = []
     watch = Stopwatch("Reading images", len(more))
-    for number, read in enumerate(more):
+    for number, plane in enumerate(more):
         yield watch.progress(number)
-        image = np.asarray(read())
+        image = plane.read()
         if np.ptp(image) > 0:
             others.append(image)
     stride = entry(config.distill.network.name).stride
     smallest = min(min(image.shape[1:]) for image in [*planes.images, *others]) // stride * stride
     patch = max(_LEAST_PATCH, min(config.distill.patch, smallest))
-    return (
-        yield from iter_teach(
-            teacher,
-            planes.images,
-            planes.corrections,
-            planes.labels,
-            config.replace(distill=config.distill.replace(patch=patch)),
-            axes="cyx",
-            others=others,
-            finish=finish.is_set,
-        )
+    job = iter_teach(
+        teacher,
+        planes.images,
+        planes.corrections,
+        planes.labels,
+        config.replace(distill=config.distill.replace(patch=patch)),
+        axes="cyx",
+        others=others,
+        finish=finish.is_set,
     )
+    # Its previews are of validation images, not of the visible plane.
+    taught = yield from relay(
+        leaving_room(job, threads), lambda event: None if isinstance(event, PreviewImages) else event
+    )
+    if not taught.tuned:
+        return None, None
+    return (taught.teacher, None) if taught.student is None else (taught.student, taught.teacher)
 
 
-def _without_previews(event: Event) -> Event | None:
-    return None if isinstance(event, PreviewImages) else event  # of validation images, not of the visible plane
-
-
-def _starts(
-    learning: LearningRequest, chosen: "Model | None", channels: int, get_model: "Callable[[str], Model]"
-) -> "list[Model]":
+def _starts(learning: LearningRequest, config: FineTuneConfig, chosen: "Model | None", channels: int) -> "list[Model]":
     # What the chosen model knows can be kept by that model only.
-    if chosen is not None and (not learning.best_start or learning.config.mode == "keep"):
+    if chosen is not None and (not learning.best_start or config.mode == "keep"):
         return [chosen]
     from napari_grd.corrections.starts import fitting_starts, generalist_first  # imports what trains
 
-    fit = fitting_starts(
-        [get_model(name) for name in builtin_paths() if name not in (learning.model, *ONE_OBJECT)], channels
-    )
+    request = learning.request
+    names = [name for name in builtin_paths() if name not in (request.model, *ONE_OBJECT)]
+    fit = fitting_starts([request.get_model(name) for name in names], channels)
     return generalist_first(fit if chosen is None else [chosen, *fit])

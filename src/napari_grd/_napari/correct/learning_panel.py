@@ -1,12 +1,12 @@
 """Learn: fine-tune a model on corrected objects, show improved labels meanwhile, keep or revert."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Labels
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QWidget
 
 from napari_grd._napari.correct.learning_jobs import (
@@ -16,30 +16,25 @@ from napari_grd._napari.correct.learning_jobs import (
     LearningResult,
     iter_learn,
 )
-from napari_grd._napari.correct.open_images import planes_without_corrections, untouched_images
+from napari_grd._napari.correct.open_images import middle_plane, planes_without_corrections, untouched_images
 from napari_grd._napari.correct.session import Session
+from napari_grd._napari.correct.target import ImagePlane
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import add_unselected, output_options, provenance
 from napari_grd._napari.panel import Panel, button, row, stack, wrapped
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
-from napari_grd._napari.source import ImageSource
 from napari_grd._napari.threads import threads_beside
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.config import FineTuneConfig, TeachConfig
-from napari_grd.corrections.correction import Plane
 from napari_grd.jobs import Event, PreviewImages, StepMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from numpy.typing import NDArray
 
 LEAST = 3
 """Fewest corrected objects for fine-tuning."""
 
-_ZERO = np.zeros(2)
 _SIDES = ("before", "after")
 _TIP = (
     "Fine-tune the model on the verified and corrected objects of all open images, in the background, in about a"
@@ -67,36 +62,25 @@ _MOST_UNTOUCHED = 3  # open images without corrections whose segmentation is reh
 class LearningPanel(QWidget):
     """The Learn button, scores before and after, and Keep or Revert.
 
-    Parameters
-    ----------
-    panel : Panel
-        Shows messages; the fine-tuned model is added to its models.
-    on_model_kept : callable
-        Called with the name of the model if it is kept.
-    config : FineTuneConfig, optional
-        Settings of the fine-tuning.
+    A model that is kept is added to the models of ``panel``, and ``on_model_kept`` is called with its name.
     """
 
-    def __init__(
-        self, panel: Panel, on_model_kept: Callable[[str], object], config: FineTuneConfig | None = None
-    ) -> None:
+    def __init__(self, panel: Panel, on_model_kept: Callable[[str], object]) -> None:
         super().__init__()
         self._panel = panel
+        self._layers = panel.viewer.layers
         self._on_model_kept = on_model_kept
-        self.config = config or FineTuneConfig()
-        self.teach_config = TeachConfig()
+        self.config, self.teach_config = FineTuneConfig(), TeachConfig()
         self._session: Session | None = None
-        self._running: Running[LearningResult] | None = None
+        self._running: Running[LearningResult | None] | None = None
         self._learned: LearningResult | None = None
-        self._layers: dict[str, list[Labels]] = {}
+        self._outlines: dict[str, list[Labels]] = {name: [] for name in _SIDES}
         self._earlier: dict[Labels, CorrectedLayer] = {}
-        self._compared: list[tuple[ImageSource, Plane]] = []
         self._scores: Mapping[str, float] = {}  # on held-out objects; empty if none could be held out
         self._preview: Labels | None = None
         self.mode = QComboBox()
         self.mode.addItems([*_MODES, _TEACH])
         self.mode.setToolTip(_MODE_TIP)
-        self.mode.setCurrentIndex(list(_MODES.values()).index(self.config.mode))
         self.best = QCheckBox("Best start")
         self.best.setToolTip(_BEST_TIP)
         self.best.setChecked(True)
@@ -114,24 +98,15 @@ class LearningPanel(QWidget):
         }
         group = QButtonGroup(self)
         self.keep = button("Keep", "Use the fine-tuned model from now on, here and in Live.", self._keep)
-        self.revert = button("Revert", "Continue with the model as it was.", self._revert)
+        self.revert = button("Revert", "Continue with the model as it was.", self._forget)
         for view in self._views.values():
             view.setCheckable(True)
             group.addButton(view)
         self.choice = QWidget()
-        stack(
-            self.choice,
-            self.scores,
-            row(*self._views.values(), stretch=(0, 0)),
-            row(self.keep, self.revert, stretch=(0, 0)),
-        )
-        stack(
-            self,
-            row(self.mode, self.best, stretch=(1, 0)),
-            row(self.start, self.save, stretch=(1, 0)),
-            self.bar,
-            self.choice,
-        )
+        views, choices = row(*self._views.values(), stretch=(0, 0)), row(self.keep, self.revert, stretch=(0, 0))
+        stack(self.choice, self.scores, views, choices)
+        first, second = row(self.mode, self.best, stretch=(1, 0)), row(self.start, self.save, stretch=(1, 0))
+        stack(self, first, second, self.bar, self.choice)
         self.choice.hide()
         self.save.hide()
 
@@ -141,13 +116,12 @@ class LearningPanel(QWidget):
             self._running.drop()
             self._running = None
         self.bar.finish()
-        self._forget()
         if self._session is not None and self._session is not session and self._session.teaches:
-            self._earlier[self._session.layer] = _frozen(self._session)
+            self._earlier[self._session.layer] = CorrectedLayer.of(self._session)
         self._session = session
         if session is not None:
             self._earlier.pop(session.layer, None)
-        self.describe()
+        self._forget()
 
     def describe(self) -> None:
         """Enable Learn, or show why it is disabled."""
@@ -175,41 +149,43 @@ class LearningPanel(QWidget):
 
     def _others(self) -> list[CorrectedLayer]:
         """What was corrected before and is still open."""
-        layers = self._panel.viewer.layers
-        return [made for layer, made in self._earlier.items() if layer in layers and made.target.source.layer in layers]
+        both = [(layer, made.target.source.layer, made) for layer, made in self._earlier.items()]
+        return [made for layer, image, made in both if layer in self._layers and image in self._layers]
+
+    def _request(self, session: Session) -> LearningRequest:
+        request, viewer = session.context.request, self._panel.viewer
+        corrected = [CorrectedLayer.of(session), *self._others()]
+        untouched = untouched_images(viewer, corrected)
+        device, threads = settings().device, request.config.threads
+        config: FineTuneConfig | TeachConfig
+        if self._teaching:
+            config = self.teach_config.replace(
+                fine_tune=self.teach_config.fine_tune.replace(device=device, threads=threads),
+                distill=self.teach_config.distill.replace(device=device),
+            )
+        else:
+            config = self.config.replace(mode=_MODES[self.mode.currentText()], device=device, threads=threads)
+        return LearningRequest(
+            request,
+            corrected,
+            session.target.image_plane(session.target.current_plane(viewer)),
+            config,
+            self.best.isChecked(),
+            [middle_plane(source) for source in untouched[:_MOST_UNTOUCHED]],
+            planes_without_corrections(corrected, untouched) if self._teaching else (),
+        )
 
     def _start(self) -> None:
         if self._session is None:
             return
-        session, chosen = self._session, settings()
-        request = session.context.request
         self._panel.say("")
-        corrected = [_frozen(session), *self._others()]
-        untouched = untouched_images(self._panel.viewer, corrected)
-        self._compared = [(source, tuple(size // 2 for size in source.plane_shape)) for source in untouched]
-        self._compared = self._compared[:_MOST_UNTOUCHED]
-        limits = {"device": chosen.device, "threads": request.config.threads}
-        teach = self.teach_config.replace(
-            fine_tune=self.teach_config.fine_tune.replace(**limits),
-            distill=self.teach_config.distill.replace(device=chosen.device),
-        )
-        learning = LearningRequest(
-            corrected,
-            session.target.current_plane(self._panel.viewer),
-            request.model,
-            self.best.isChecked(),
-            request.config,
-            self.config.replace(mode=_MODES.get(self.mode.currentText(), "these_images"), **limits),
-            self._compared,
-            teach if self._teaching else None,
-            planes_without_corrections(corrected, untouched) if self._teaching else (),
-        )
+        learning, finish, state = self._request(self._session), _Finish(), self._panel.state
+        most = learning.request.config.threads
         self._scores = {}
-        state, finish = self._panel.state, _Finish()
         self._running = run_job(
-            lambda: iter_learn(learning, state.get, finish, lambda: threads_beside(state.live, request.config.threads)),
-            on_event=self._show_event,
-            on_done=self._done,
+            lambda: iter_learn(learning, finish, lambda: threads_beside(state.live, most)),
+            on_event=partial(self._show_event, learning.visible),
+            on_done=partial(self._done, learning),
             on_error=self._failed,
             on_stopped=self._end,
         )
@@ -217,14 +193,14 @@ class LearningPanel(QWidget):
         self.bar.start(finish)
         self.describe()
 
-    def _show_event(self, event: "Event") -> None:
+    def _show_event(self, visible: ImagePlane, event: Event) -> None:
         self.bar.show_event(event)
         if isinstance(event, StepMetrics) and event.kind == "held-out":
             self._scores = event.values
-        if isinstance(event, PreviewImages) and SHOWN in event.images and self._session is not None:
+        if isinstance(event, PreviewImages) and SHOWN in event.images:
             labels = event.images[SHOWN]
-            if self._preview is None or self._preview not in self._panel.viewer.layers:
-                self._preview = self._outline("learning", self._session.layer, labels)
+            if self._preview is None or self._preview not in self._layers:
+                self._preview = self._outline("learning", visible, labels)
             else:
                 self._preview.data = labels.reshape(self._preview.data.shape)
 
@@ -239,46 +215,44 @@ class LearningPanel(QWidget):
         self._end()
         self._panel.show_error(error)
 
-    def _done(self, learned: LearningResult) -> None:
+    def _done(self, learning: LearningRequest, learned: LearningResult | None) -> None:
         self._end()
         self._panel.say(" ".join(self.bar.notices))
-        if self._session is None or not learned.changed:
+        if learned is None:
             return
         self._learned = learned
         self.scores.setText(_table(self._scores, "The teacher, on" if learned.teacher is not None else "On"))
         made_by = provenance(learned.model)
         for name in _SIDES:
-            labels = getattr(learned.shown, name)
-            self._layers[name] = [self._outline(f"{name} learning", self._session.layer, labels, made_by)]
-            if learned.untouched is not None:
-                layer, labels = self._compared[0][0].layer, getattr(learned.untouched, name)
-                self._layers[name].append(self._outline(f"{name} learning", layer, labels, made_by))
+            self._outlines[name] = [
+                self._outline(f"{name} learning", image, labels, made_by)
+                for image, labels in zip(learning.compared, getattr(learned, name), strict=True)
+            ]
         self._views["after"].setChecked(True)
         self._toggle("after")
         self.choice.show()
         self.describe()
 
     def _outline(
-        self, what: str, over: Layer, labels: "NDArray[np.uint32]", made_by: "Mapping[str, Any] | None" = None
+        self, what: str, image: ImagePlane, labels: "NDArray[np.uint32]", made_by: "Mapping[str, Any] | None" = None
     ) -> Labels:
-        """Add outlines over the visible plane of the corrected labels, or over the image that is compared."""
+        """Add outlines over a plane of the corrected labels, or over that of another image."""
         assert self._session is not None
-        if over is self._session.layer:
-            target = self._session.target
-            axes: Sequence[int] = range(over.ndim)
-            start: Sequence[float] = target.lift(_ZERO, target.current_plane(self._panel.viewer)).tolist()
+        target, source = self._session.target, image.source
+        if source is target.source:
+            over, axes = target.layer, tuple(range(target.layer.ndim))
+            start: Sequence[float] = target.lift(np.zeros(2), image.plane).tolist()
         else:
-            source, plane = self._compared[0]
-            axes, start = (*source.plane_axes, *source.spatial_axes), (*plane, 0, 0)
+            over, axes, start = source.layer, (*source.plane_axes, *source.spatial_axes), (*image.plane, 0, 0)
         options = output_options(over, axes=axes, start=start, made_by=made_by)
         data = labels.reshape((1,) * (len(start) - 2) + labels.shape)
         layer = Labels(data, name=f"{what} of {over.name}", **options)
         layer.contour = 2
-        add_unselected(self._panel.viewer.layers, layer)
+        add_unselected(self._layers, layer)
         return layer
 
     def _toggle(self, shown: str) -> None:
-        for name, layers in self._layers.items():
+        for name, layers in self._outlines.items():
             for layer in layers:
                 layer.visible = name == shown
 
@@ -296,20 +270,18 @@ class LearningPanel(QWidget):
         self._on_model_kept(name)
         self.describe()
 
-    def _revert(self) -> None:
-        self._forget()
-        self.describe()
-
     def _forget(self) -> None:
+        """Drop what was learned."""
         self._learned = None
         self.choice.hide()
-        while self._layers:
-            for layer in self._layers.popitem()[1]:
-                self._remove(layer)
+        for layers in self._outlines.values():
+            while layers:
+                self._remove(layers.pop())
+        self.describe()
 
     def _remove(self, layer: Labels | None) -> None:
-        if layer is not None and layer in self._panel.viewer.layers:
-            self._panel.viewer.layers.remove(layer)
+        if layer is not None and layer in self._layers:
+            self._layers.remove(layer)
 
 
 class _Finish(Flag):
@@ -318,13 +290,7 @@ class _Finish(Flag):
     stop = Flag.set
 
 
-def _frozen(session: Session) -> CorrectedLayer:
-    """What can be learned from a session, as it is now."""
-    labels = {plane: session.editor.labels[plane].copy() for plane in session.corrections.planes}
-    return CorrectedLayer(session.target, list(session.corrections), labels)
-
-
-def _table(scores: "Mapping[str, float]", where: str) -> str:
+def _table(scores: Mapping[str, float], where: str) -> str:
     """Scores on held-out objects, as rich text."""
     if not scores:
         return "No object could be held out, so that nothing is known about new ones."

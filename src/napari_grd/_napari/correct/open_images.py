@@ -1,17 +1,15 @@
 """Open images beside the corrected ones: what is rehearsed, and what a student is distilled on."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image
-from numpy.typing import NDArray
 
 from napari_grd._napari.best_channel import channel_group, default_channels
-from napari_grd._napari.correct.jobs import read_plane
 from napari_grd._napari.correct.learning_jobs import CorrectedLayer
+from napari_grd._napari.correct.target import ImagePlane
 from napari_grd._napari.source import Channel, ImageSource, channel_axis, channel_choices, image_layers
 from napari_grd.corrections.correction import Plane
 
@@ -20,25 +18,19 @@ if TYPE_CHECKING:
 
 _MOST_PLANES, _MOST_IMAGES = 8, 32  # planes of a layer, and layers without corrections
 
-ReadPlane: TypeAlias = Callable[[], NDArray[Any]]
-"""Reads a plane ``(C, H, W)``."""
-
 
 def untouched_images(viewer: "napari.viewer.Viewer", corrected: Sequence[CorrectedLayer]) -> list[ImageSource]:
     """Open images without corrections that have as many channels as the first corrected one."""
     first = corrected[0].target.source
     used = {channel.layer for channel in first.channels} | {layer.target.source.layer for layer in corrected}
-    sources: list[ImageSource] = []
     # Other stains of a corrected image are not images of the same kind.
     for layer in corrected:
         used.update(channel_group(viewer, layer.target.source.layer))
-    for layer in image_layers(viewer):
-        if layer in used or layer.ndim < 2:
-            continue
-        chosen = _like(first, viewer, layer)
-        if chosen is None or layer.rgb != first.layer.rgb:
-            continue
-        sources.append(ImageSource(layer, chosen))
+    sources: list[ImageSource] = []
+    for image in image_layers(viewer):
+        if image not in used and image.ndim >= 2 and image.rgb == first.layer.rgb:
+            chosen = _like(first, viewer, image)
+            sources += [] if chosen is None else [ImageSource(image, chosen)]
     return sources
 
 
@@ -51,18 +43,24 @@ def _like(first: ImageSource, viewer: "napari.viewer.Viewer", layer: Image) -> t
     return same if len(same) == len(first.channels) else None
 
 
+def middle_plane(source: ImageSource) -> ImagePlane:
+    """The plane in the middle of a stack or series."""
+    return ImagePlane(source, 0, tuple(size // 2 for size in source.plane_shape))
+
+
 def planes_without_corrections(
     corrected: Sequence[CorrectedLayer], untouched: Sequence[ImageSource]
-) -> list[ReadPlane]:
+) -> list[ImagePlane]:
     """Planes of all these images, a few of each, evenly spaced."""
-    reads: list[ReadPlane] = []
-    for layer in corrected:
-        target = layer.target
-        planes = (plane for plane in _spread(target.shape[:-2]) if plane not in layer.labels)
-        reads += [partial(read_plane, target, plane) for plane in planes]
-    for source in untouched[:_MOST_IMAGES]:
-        reads += [partial(source.read, 0, plane) for plane in _spread(source.plane_shape)]
-    return reads
+    planes = [
+        layer.target.image_plane(plane)
+        for layer in corrected
+        for plane in _spread(layer.target.shape[:-2])
+        if plane not in layer.labels
+    ]
+    return planes + [
+        ImagePlane(source, 0, plane) for source in untouched[:_MOST_IMAGES] for plane in _spread(source.plane_shape)
+    ]
 
 
 def _spread(shape: Sequence[int]) -> Iterator[Plane]:

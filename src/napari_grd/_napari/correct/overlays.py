@@ -9,7 +9,7 @@ from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
 from napari_grd._napari.correct.target import CorrectionTarget
-from napari_grd._napari.correct.tool_texts import KINDS
+from napari_grd._napari.correct.tool_descriptions import KINDS
 from napari_grd._napari.outputs import add_unselected, output_options
 from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.region import Region, polygons
@@ -25,13 +25,7 @@ _SMOOTH = 0.7  # pixels that a drawn outline may leave the pixels' edges
 
 
 class _Overlay:
-    """A layer that is added when there is something to show.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-    target : CorrectionTarget
-    """
+    """A layer that is added when there is something to show."""
 
     def __init__(self, viewer: Any, target: CorrectionTarget) -> None:
         self._viewer = viewer
@@ -54,13 +48,6 @@ class PreviewLayer(_Overlay):
     """A layer of lines above all others, present while a tool is active.
 
     Lines as Vectors: new ones every few milliseconds are too much for Shapes.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-    target : CorrectionTarget
-    name : str
-        Of the layer.
     """
 
     def __init__(self, viewer: Any, target: CorrectionTarget, name: str = "correcting") -> None:

@@ -7,10 +7,9 @@ import numpy as np
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from napari_grd._napari.correct import jobs
-from napari_grd._napari.correct.jobs import UncertaintyRequest
 from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
-from napari_grd._napari.correct.tool_texts import NEXT_KEY
+from napari_grd._napari.correct.tool_descriptions import NEXT_KEY
 from napari_grd._napari.panel import Panel, button, stack, wrapped
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import Running, run_job
@@ -40,11 +39,6 @@ class ReviewPanel(QWidget):
 
     Objects are ranked at the first press on a plane; those that were verified, picked or drawn, or have changed since
     are skipped. The object that is shown is outlined.
-
-    Parameters
-    ----------
-    panel : Panel
-        Shows messages.
     """
 
     def __init__(self, panel: Panel) -> None:
@@ -98,12 +92,18 @@ class ReviewPanel(QWidget):
         if self._of == (plane, predictions):
             self._show_next()
             return
-        labels, augmented, other = session.editor.labels[plane].copy(), self.augmented.isChecked(), self.other.name()
-        request = UncertaintyRequest(session.context.request, plane, labels, predictions, augmented, other)
         self._of = (plane, predictions)
         self.next.setEnabled(False)
         self._running = run_job(
-            partial(jobs.iter_uncertain_objects, request, self._panel.state.get),
+            partial(
+                jobs.iter_uncertain_objects,
+                session.context.request,
+                plane,
+                session.editor.labels[plane].copy(),
+                predictions,
+                augmented=self.augmented.isChecked(),
+                other=self.other.name(),
+            ),
             on_event=self._say_stage,
             on_done=self._answered,
             on_error=self._failed,
@@ -113,10 +113,8 @@ class ReviewPanel(QWidget):
     def describe(self) -> None:
         """Corrections were made: take the outline away if its object is done."""
         session = self._session
-        if session is not None and self._marked is not None:
-            plane, uncertain = self._marked
-            if self._is_done(session, plane, uncertain):
-                self._unmark()
+        if session is not None and self._marked is not None and self._is_done(session, *self._marked):
+            self._unmark()
 
     def _is_done(self, session: Session, plane: "Plane", uncertain: "UncertainObject") -> bool:
         """Whether an object was verified or drawn, or is another one by now."""

@@ -11,7 +11,7 @@ from napari_grd._napari.correct.jobs import CorrectionContext
 from napari_grd._napari.outputs import made_by
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.correction import Plane
-from napari_grd.corrections.tools import fill_encircled, painted_corrections
+from napari_grd.corrections.painting import fill_encircled, painted_corrections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,7 @@ class Session:
 
     Parameters
     ----------
-    viewer : ViewerModel
-    context : CorrectionContext
+    viewer, context
     parent : QObject
         Owns a timer, which must be there until :meth:`close`.
     on_painted : callable
@@ -119,13 +118,7 @@ class Session:
         )
 
     def merge(self, other: Corrections) -> Corrections:
-        """Take in another's corrections, and make all of them again in the order of their times.
-
-        Raises
-        ------
-        GrdError
-            If they are of another image, or cannot be written down.
-        """
+        """Take in another's corrections, and make all of them again in the order of their times."""
         self.context.journal.merge(other)
         self.editor.rebuild(self.context.labels)
         self.show_all()

@@ -42,12 +42,7 @@ def corrections_file(image: Image, ref: ImageRef) -> tuple[Path, str]:
 def reference(image: Image, shape: tuple[int, ...], axes: str) -> ImageRef:
     """What identifies an image: a hash of all its pixels, or, beyond a gigabyte, name and shape.
 
-    Parameters
-    ----------
-    image : Image
-        Its finest level is looked at.
-    shape, axes
-        Of the labels.
+    Shape and axes are those of its labels.
     """
     data = image.data[0] if image.multiscale else image.data
     path = file_of(image)

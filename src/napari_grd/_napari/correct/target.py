@@ -20,6 +20,19 @@ _REMEDY = "Choose the labels and the image they were made of."
 
 
 @dataclass(frozen=True, eq=False)
+class ImagePlane:
+    """A plane of an image, at a level of its pyramid."""
+
+    source: ImageSource
+    level: int
+    plane: Plane
+
+    def read(self) -> NDArray[Any]:
+        """Its pixels, ``(C, H, W)``."""
+        return np.asarray(self.source.read(self.level, self.plane))
+
+
+@dataclass(frozen=True, eq=False)
 class CorrectionTarget:
     """A Labels layer as planes of rows and columns.
 
@@ -51,13 +64,7 @@ class CorrectionTarget:
 
     @classmethod
     def of(cls, layer: Labels, image: Image, channels: tuple[Channel, ...] | None = None) -> "CorrectionTarget":
-        """Bring labels and image together.
-
-        Raises
-        ------
-        LabelError
-            If they are not of one shape, or have axes that cannot be corrected.
-        """
+        """Bring labels and image together, unless they are not of one shape, or have axes that cannot be corrected."""
         sizes = finest(layer).shape
         names = layer_calibration({"axis_labels": layer.axis_labels}, layer.ndim).axes
         planes = tuple(axis for axis in range(layer.ndim - 2) if not (names[axis] == "c" and sizes[axis] == 1))
@@ -87,14 +94,12 @@ class CorrectionTarget:
                 targets += [cls.of(layer, image)] if isinstance(image, Image) else []
         return targets
 
-    def labels(self) -> NDArray[np.uint32]:
-        """All labels in memory, a copy of shape ``shape``.
+    def image_plane(self, plane: Plane) -> ImagePlane:
+        """The image under a plane of the labels."""
+        return ImagePlane(self.source, self.level, plane)
 
-        Raises
-        ------
-        LabelError
-            If a number is negative, or too large.
-        """
+    def labels(self) -> NDArray[np.uint32]:
+        """All labels in memory, a copy of shape ``shape``, unless a number is negative or too large."""
         data = np.asarray(finest(self.layer))
         if data.size and (data.min() < 0 or data.max() > np.iinfo(np.uint32).max):
             raise LabelError(
@@ -142,13 +147,7 @@ class CorrectionTarget:
 
 
 def empty_labels(image: Image, channels: tuple[Channel, ...] | None = None) -> Labels:
-    """A layer without objects over an image, with a position for each of its planes.
-
-    Raises
-    ------
-    LabelError
-        If the memory does not suffice.
-    """
+    """A layer without objects over an image, with a position for each of its planes."""
     source = ImageSource(image, channels)
     shape = (*source.plane_shape, *source.shape())
     try:

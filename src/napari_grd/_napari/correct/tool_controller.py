@@ -9,20 +9,11 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
-from napari_grd._napari.correct.tool_texts import TEXTS, Tool
+from napari_grd._napari.correct.tool_descriptions import Tool
 from napari_grd._napari.viewport import displayed_axes
 from napari_grd.corrections.correction import Correction
-from napari_grd.corrections.tools import (
-    BACKGROUND_NUMBER,
-    AcceptTool,
-    CorrectionTool,
-    LinkTool,
-    MergeTool,
-    PickTool,
-    Position,
-    SplitTool,
-    ToolPreview,
-)
+from napari_grd.corrections.painting import BACKGROUND_NUMBER
+from napari_grd.corrections.tools import CorrectionTool, PickTool, Position, ToolPreview
 
 _OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon": Tool.DRAW}
 _BEGINS = ("paint", "polygon")
@@ -35,8 +26,7 @@ class ToolController:
 
     Parameters
     ----------
-    viewer : ViewerModel
-    session : Session
+    viewer, session
     keys : mapping
         What further keys do while the labels are the selected layer.
     parent : QObject
@@ -70,13 +60,8 @@ class ToolController:
         self._on_message = on_message
         self._on_tool_changed = on_tool_changed
         self.tool = Tool.NAVIGATE
-        self._pick = PickTool(session.editor)
         self._tools: dict[Tool, CorrectionTool] = {
-            Tool.PICK: self._pick,
-            Tool.MERGE: MergeTool(session.editor, in_volume),
-            Tool.SPLIT: SplitTool(session.editor, in_volume),
-            Tool.ACCEPT: AcceptTool(session.editor),
-            Tool.LINK: LinkTool(session.editor),
+            tool: tool.mouse(session.editor, in_volume) for tool in Tool if tool.mouse is not None
         }
         self._active: CorrectionTool | None = None
         self._at: Position | None = None
@@ -88,9 +73,7 @@ class ToolController:
         self._away = QTimer(parent, singleShot=True, interval=0)
         self._later.timeout.connect(self._show)
         self._away.timeout.connect(self._put_away)
-        self._keys: dict[str, Callable[[], object]] = {
-            text.key: partial(self.take, tool) for tool, text in TEXTS.items()
-        }
+        self._keys: dict[str, Callable[[], object]] = {tool.key: partial(self.take, tool) for tool in Tool}
         self._keys |= {"Escape": self.forget, **keys}
         for key, call in self._keys.items():
             self._layer.bind_key(key, lambda _layer, call=call: call() and None, overwrite=True)
@@ -113,11 +96,13 @@ class ToolController:
         self.tool = tool
         if tool is not Tool.NAVIGATE:
             self._viewer.layers.selection.active = self._layer
-        self._set("mode", TEXTS[tool].mode)
+        self._set("mode", tool.mode)
         self._use(self._tools.get(tool))
         self._given = "no"
         if tool is Tool.DRAW:  # go on with the picked object, or begin a new one
-            picked = self._pick.picked_object(self._session.target.current_plane(self._viewer))
+            pick = self._tools[Tool.PICK]
+            assert isinstance(pick, PickTool)
+            picked = pick.picked_object(self._session.target.current_plane(self._viewer))
             self._select(picked or self._next_number())
             self._given = "once" if picked else "no"
         elif tool is Tool.BACKGROUND:
@@ -226,7 +211,7 @@ class ToolController:
     def _hold(self, _layer: Any) -> Iterator[None]:
         """While the key is held, the mouse moves the camera with any tool."""
         for held in (True, False):
-            self._set("mode", "pan_zoom" if held else TEXTS[self.tool].mode)
+            self._set("mode", "pan_zoom" if held else self.tool.mode)
             self._held = held
             self._hold_camera()
             if held:
@@ -286,7 +271,7 @@ class ToolController:
 
     def _show(self) -> None:
         if self._active is not None and self._at is not None and self._is_on():
-            self.preview.show(self._active.hover(self._at), self._at.plane, TEXTS[self.tool].color)
+            self.preview.show(self._active.hover(self._at), self._at.plane, self.tool.color)
 
     def _scrolled(self, _viewer: Any, event: Any) -> None:
         if self._active is None or event.modifiers or not self._is_on():
@@ -307,7 +292,7 @@ class ToolController:
             if tool.draws and not self._held:
                 places.append(self._place(event))
                 line = tuple(place.point for place in places)
-                self.preview.show(ToolPreview(line=line), places[0].plane, TEXTS[self.tool].color)
+                self.preview.show(ToolPreview(line=line), places[0].plane, self.tool.color)
             yield
         if tool is not self._active or (
             dragged and not tool.draws

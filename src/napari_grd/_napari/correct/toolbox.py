@@ -26,9 +26,9 @@ from napari_grd._napari.correct.overlays import CorrectionsLayer
 from napari_grd._napari.correct.review import ReviewPanel
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_controller import ToolController
-from napari_grd._napari.correct.tool_texts import KINDS, NEXT_KEY, REDO_KEY, TEXTS, UNDO_KEY, Tool
+from napari_grd._napari.correct.tool_descriptions import KINDS, NEXT_KEY, REDO_KEY, UNDO_KEY, Tool
 from napari_grd._napari.panel import Panel, button, heading, row, stack, wrapped
-from napari_grd.corrections.correction import Correction
+from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, save_corrections
 from napari_grd.corrections.journal import Journal
 from napari_grd.corrections.loading import load_corrections
@@ -43,13 +43,7 @@ _COLUMNS = 3
 
 
 class ToolButtons(QWidget):
-    """Buttons of the tools; that of the active tool is checked.
-
-    Parameters
-    ----------
-    choose : callable
-        Called with the tool that is clicked.
-    """
+    """Buttons of the tools; that of the active tool is checked. ``choose`` is called with the one that is clicked."""
 
     def __init__(self, choose: Callable[[Tool], object]) -> None:
         super().__init__()
@@ -58,8 +52,8 @@ class ToolButtons(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(3)
-        for number, (tool, text) in enumerate(TEXTS.items()):
-            made = button(f"{text.label}  {text.key}", "", partial(choose, tool))
+        for number, tool in enumerate(Tool):
+            made = button(f"{tool.label}  {tool.key}", "", partial(choose, tool))
             made.setCheckable(True)
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys go on to the canvas
             made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -72,17 +66,11 @@ class ToolButtons(QWidget):
     def allow(self, tool: Tool, problem: str = "") -> None:
         """Enable a tool, or show why it cannot be used."""
         self.buttons[tool].setEnabled(not problem)
-        self.buttons[tool].setToolTip(problem or f"{TEXTS[tool].hint}  (key {TEXTS[tool].key})")
+        self.buttons[tool].setToolTip(problem or f"{tool.hint}  (key {tool.key})")
 
 
 class HistoryRow(QWidget):
-    """Buttons to go back and forth, how many objects are verified, and the legend.
-
-    Parameters
-    ----------
-    undo, redo : callable
-        What the buttons do.
-    """
+    """Buttons to go back and forth, how many objects are verified, and the legend."""
 
     def __init__(self, undo: Callable[[], object], redo: Callable[[], object]) -> None:
         super().__init__()
@@ -91,17 +79,10 @@ class HistoryRow(QWidget):
         self.verified, self.legend = QLabel(), ColoredLabel()
         stack(self, row(self.undo, self.redo, self.verified), self.legend)
 
-    def show_state(self, session: Session, verified: int, objects: int) -> None:
-        """Say what would be undone and redone, and how far one is.
-
-        Parameters
-        ----------
-        session : Session
-            The image under correction.
-        verified, objects : int
-            Of the plane that is seen.
-        """
+    def show_state(self, session: Session, plane: Plane) -> None:
+        """Say what would be undone and redone, and how far one is in a plane."""
         corrections = session.corrections
+        verified, objects = len(session.accepted(plane)), np.count_nonzero(np.unique(session.editor.labels[plane]))
         for step, correction, word, keys in (
             (self.undo, corrections.undoable, "Undo", "Ctrl+Z"),
             (self.redo, corrections.redoable, "Redo", "Ctrl+Shift+Z"),
@@ -109,8 +90,7 @@ class HistoryRow(QWidget):
             step.setEnabled(correction is not None)
             tip = f"There is nothing to {word.lower()}."
             if correction is not None:
-                plane = ", ".join(map(str, correction.plane))
-                where = f" in plane {plane}" if plane else ""
+                where = f" in plane {', '.join(map(str, correction.plane))}" if correction.plane else ""
                 tip = f"{word} {KINDS[correction.kind].noun}{where}  ({keys})"
             step.setToolTip(tip)
         where = " in this plane" if len(session.target.shape) > 2 else ""
@@ -134,13 +114,7 @@ _WITH_JOURNALS = f"Corrections (*{SUFFIX} *{JOURNAL_SUFFIX})"
 
 
 class FilesRow(QWidget):
-    """Shows where corrections are written, and opens other files.
-
-    Parameters
-    ----------
-    save, load : callable
-        Called with the file that was chosen.
-    """
+    """Shows where corrections are written; ``save`` and ``load`` are called with a file that was chosen."""
 
     def __init__(self, save: Callable[[Path], object], load: Callable[[Path], object]) -> None:
         super().__init__()
@@ -177,8 +151,7 @@ class Toolbox(QWidget):
 
     Parameters
     ----------
-    panel : Panel
-        Shows messages.
+    panel
     on_model_kept : callable
         Called with the name of a model that has learned, if it is kept.
     on_corrected : callable
@@ -319,9 +292,7 @@ class Toolbox(QWidget):
         if session is None or self._layer is None:
             return
         session.mark()
-        plane = session.target.current_plane(self._viewer)
-        objects = int(np.count_nonzero(np.unique(session.editor.labels[plane])))
-        self.steps.show_state(session, len(session.accepted(plane)), objects)
+        self.steps.show_state(session, session.target.current_plane(self._viewer))
         self._layer.show(filter(session.stands, session.corrections))
         self.learn.describe()
         self.review.describe()
@@ -337,13 +308,13 @@ class Toolbox(QWidget):
 
     def _tool_changed(self, tool: Tool) -> None:
         self.tools.buttons[tool].setChecked(True)
-        self.hint.setText(TEXTS[tool].hint)
+        self.hint.setText(tool.hint)
         self.fill.setVisible(tool is Tool.DRAW)
         self.volume.setVisible(self._in_stack and tool in (Tool.MERGE, Tool.SPLIT))
 
     def _show_message(self, text: str) -> None:
         tool = Tool.NAVIGATE if self.controller is None else self.controller.tool
-        self.hint.setText(text or TEXTS[tool].hint)
+        self.hint.setText(text or tool.hint)
 
     def _changed(self) -> None:
         if self.controller is not None:

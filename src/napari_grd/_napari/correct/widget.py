@@ -11,7 +11,7 @@ from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.form import CorrectForm
 from napari_grd._napari.correct.jobs import CorrectionContext, CorrectionRequest
 from napari_grd._napari.correct.target import empty_labels
-from napari_grd._napari.correct.tool_texts import Tool
+from napari_grd._napari.correct.tool_descriptions import Tool
 from napari_grd._napari.correct.toolbox import Toolbox
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import made_by, view_settings
@@ -38,12 +38,7 @@ _OTHER_SIZE = 1.25  # factor by which drawn objects differ from those that the i
 
 
 class CorrectWidget(Panel):
-    """Correct a segmentation, and let the model learn from it.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-    """
+    """Correct a segmentation, and let the model learn from it."""
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer)
@@ -109,15 +104,7 @@ class CorrectWidget(Panel):
             self._free()
 
     def add_file(self, path: "Path", target: "CorrectionTarget") -> None:
-        """Add the corrections of a file to the labels that they are of; opens the tools for these.
-
-        Parameters
-        ----------
-        path : Path
-            The file.
-        target : CorrectionTarget
-            Labels and image.
-        """
+        """Add the corrections of a file to the labels that they are of; opens the tools for these."""
         session = self.toolbox.session
         if self.opening or (session is not None and session.layer is not target.layer):
             self.say(f"Press {_DONE} first, then drop {path.name!r} again: it is of {target.layer.name!r}.", "warning")
@@ -140,11 +127,11 @@ class CorrectWidget(Panel):
         self.form.setEnabled(False)
         origin = made_by(self.form.labels.layer())
         if origin.get("live"):
-            make: Callable[[], Job[Any]] = partial(jobs.iter_permanent, request, origin, self.state.get)
+            make: Callable[[], Job[Any]] = partial(jobs.iter_permanent, request, origin)
             self._run(make, partial(self._made_permanent, added), self._allow_start)
         else:
             opened = self._on_opened if new is None else self._on_opened_new
-            self._run(partial(jobs.iter_open, request, self.state.get, added), opened, self._allow_start)
+            self._run(partial(jobs.iter_open, request, added), opened, self._allow_start)
 
     @property
     def _from_nothing(self) -> bool:
@@ -182,7 +169,7 @@ class CorrectWidget(Panel):
         config = view_settings(made_by(self.form.labels.layer())).replace(
             device=chosen.device, threads=1 if self.state.live else chosen.threads
         )
-        return CorrectionRequest(self.form.target(), self.form.model.name(), config)
+        return CorrectionRequest(self.form.target(), self.form.model.name(), config, self.state.get)
 
     def _on_opened(self, context: CorrectionContext) -> None:
         if context.request.target.layer not in self.viewer.layers:
@@ -251,7 +238,7 @@ class CorrectWidget(Panel):
         if context.request.model is None or plane in self._requested or context.predictions.of(plane) is not None:
             return
         self._requested.add(plane)
-        make = partial(jobs.iter_predict_plane, context.request, plane, self.state.get)
+        make = partial(jobs.iter_predict_plane, context.request, plane)
         self._run(make, self._answered, self._predict_plane)
 
     def _predict_anew(self, context: CorrectionContext, request: CorrectionRequest) -> None:

@@ -1,21 +1,9 @@
-"""Tools and kinds of corrections as users see them: names, keys, hints, colors."""
+"""Tools and kinds of corrections as users see them: names, keys, hints, colors, modes of the layer."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-
-class Tool(Enum):
-    """The tools of the window."""
-
-    NAVIGATE = "navigate"
-    PICK = "pick"
-    MERGE = "merge"
-    SPLIT = "split"
-    DRAW = "draw"
-    ERASE = "erase"
-    BACKGROUND = "background"
-    ACCEPT = "accept"
-    LINK = "link"
+from napari_grd.corrections.tools import AcceptTool, CorrectionTool, LinkTool, MergeTool, PickTool, SplitTool
 
 
 @dataclass(frozen=True)
@@ -56,9 +44,9 @@ KINDS = {
 """Every kind by its name in files, in the order of the legend."""
 
 
-@dataclass(frozen=True)
-class ToolText:
-    """A tool in words.
+@dataclass(frozen=True, eq=False)
+class _Description:
+    """What buttons, keys, tooltips, preview and mouse of a tool follow from.
 
     Attributes
     ----------
@@ -68,71 +56,91 @@ class ToolText:
         Shortcut while the labels are the selected layer.
     hint : str
         How to use it: the tooltip, and the line below the buttons while the tool is active.
-    color : str
-        Of the preview.
+    kind : str or None
+        The correction that it makes, which decides the color of the preview.
     mode : str
         Of the layer, while the tool is active.
+    mouse : type of CorrectionTool, or None
+        What follows the mouse; None: napari itself.
     """
 
     label: str
     key: str
     hint: str
-    color: str = "white"
+    kind: str | None = None
     mode: str = "pan_zoom"
+    mouse: type[CorrectionTool] | None = None
+
+    @property
+    def color(self) -> str:
+        """Of the preview."""
+        return "white" if self.kind is None else KINDS[self.kind].color
 
 
-TEXTS = {
-    Tool.NAVIGATE: ToolText("Navigate", "Z", "Drag to move, scroll to zoom. Hold Space to navigate with any tool."),
-    Tool.PICK: ToolText(
+class Tool(_Description, Enum):
+    """The tools of the window, in the order of the buttons."""
+
+    NAVIGATE = "Navigate", "Z", "Drag to move, scroll to zoom. Hold Space to navigate with any tool."
+    PICK = (
         "Pick",
         "K",
         "Click to make the outlined region an object. Shift-click adds it to the picked object, Alt- or Ctrl-click"
         " removes it. Scroll to grow or shrink the outline.",
-        KINDS["pick"].color,
-    ),
-    Tool.MERGE: ToolText(
+        "pick",
+        "pan_zoom",
+        PickTool,
+    )
+    MERGE = (
         "Merge",
         "J",
         "Drag across the pieces of one object, or click one piece and then another.",
-        KINDS["join"].color,
-    ),
-    Tool.SPLIT: ToolText(
+        "join",
+        "pan_zoom",
+        MergeTool,
+    )
+    SPLIT = (
         "Split",
         "C",
         "Split along a line: drag along the boundary of two objects. Split at two points: click one, then the other.",
-        KINDS["cut"].color,
-    ),
-    Tool.DRAW: ToolText(
+        "cut",
+        "pan_zoom",
+        SplitTool,
+    )
+    DRAW = (
         "Draw",
         "D",
         "Paint a cell with napari's brush, or encircle it; the next stroke makes the next object. Begin on an object to"
         " extend it. L: pick the object to paint, [ and ]: brush size.",
-        mode="paint",
-    ),
-    Tool.ERASE: ToolText("Erase", "E", "Remove from objects with napari's brush. [ and ]: brush size.", mode="erase"),
-    Tool.BACKGROUND: ToolText(
+        None,
+        "paint",
+    )
+    ERASE = "Erase", "E", "Remove from objects with napari's brush. [ and ]: brush size.", None, "erase"
+    BACKGROUND = (
         "Background",
         "B",
         "Paint where there is nothing with napari's brush, and the model learns that it is background."
         " [ and ]: brush size.",
-        KINDS["erase"].color,
-        mode="paint",
-    ),
-    Tool.ACCEPT: ToolText(
+        "erase",
+        "paint",
+    )
+    ACCEPT = (
         "Accept",
         "A",
         "Click objects that are correct. They count as verified, and the model is fine-tuned on them.",
-        KINDS["accept"].color,
-    ),
-    Tool.LINK: ToolText(
+        "accept",
+        "pan_zoom",
+        AcceptTool,
+    )
+    LINK = (
         "Link",
         "T",
         "Click an object, go to another plane, and click there to link both from that plane on."
         " An Alt- or Ctrl-click unlinks them.",
-        KINDS["link"].color,
-    ),
-}
-"""Every tool in words, in the order of the buttons."""
+        "link",
+        "pan_zoom",
+        LinkTool,
+    )
+
 
 NEXT_KEY = "N"
 UNDO_KEY, REDO_KEY = "Control-Z", "Control-Shift-Z"
