@@ -70,7 +70,7 @@ def editor_of_stack() -> Editor:
 
 
 def assert_steps(made: list[Correction]) -> None:
-    """Whatever is said holds, nothing else changes, and it is undone, redone and replayed exactly."""
+    """Whatever is said holds, nothing else changes, and it is undone, redone and applied again exactly."""
     edited = editor_of_stack()
     states = [edited.labels.copy()]
     for correction in made:

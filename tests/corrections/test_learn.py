@@ -10,11 +10,12 @@ import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
 from napari_grd.corrections.before_after import _on_labeled
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.corrected_planes import corrected_planes
+from napari_grd.corrections.corrected_planes import CorrectedPlane, corrected_images
+from napari_grd.corrections.corrected_planes import corrected_planes as planes_of
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Accept, Draw, Erase, Link
 from napari_grd.corrections.region import Region
-from napari_grd.corrections.starts import starts_of
+from napari_grd.corrections.starts import starts_of as starts_for
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import Cancelled, ConfigError, CorrectionError, LabelError
 from napari_grd.models.model import Model, ModelConfig
@@ -29,6 +30,14 @@ def model() -> Model:
     return Model.create(ModelConfig(network=NetworkConfig(widths=(2, 4, 4, 4, 4), embedding=8)))
 
 
+def corrected_planes(model: Model, images: Any, corrections: Any, labels: Any) -> list[CorrectedPlane]:
+    return planes_of(model, corrected_images(images, corrections, labels))
+
+
+def starts_of(model: Any, images: Any, corrections: Any) -> list[Model]:
+    return starts_for(model, corrected_images(images, corrections))
+
+
 def accepted(image: Any = IMAGE, axes: str | None = None, plane: tuple[int, ...] = ()) -> Corrections:
     pixel = tuple(int(at) for at in np.argwhere(RIGHT)[0])
     return Corrections(ImageRef.of(image, axes), [Accept(pixel, Region.from_mask(RIGHT), plane=plane)])
@@ -37,25 +46,25 @@ def accepted(image: Any = IMAGE, axes: str | None = None, plane: tuple[int, ...]
 def test_a_plane_of_a_series_with_channels(model: Model) -> None:
     series = np.stack([IMAGE, IMAGE + 1])[:, None]
     labels = np.stack([LABELS, LABELS])
-    (lesson,) = corrected_planes(model, series, accepted(series, "tcyx", (1,)), labels)
-    assert lesson.image.shape == (1, 96, 96)
-    assert (lesson.image[0] == IMAGE + 1).all()
-    assert lesson.objects == 1
-    assert ((lesson.labels == 1) == RIGHT).all()
+    (plane,) = corrected_planes(model, series, accepted(series, "tcyx", (1,)), labels)
+    assert plane.image.shape == (1, 96, 96)
+    assert (plane.image[0] == IMAGE + 1).all()
+    assert plane.objects == 1
+    assert ((plane.labels == 1) == RIGHT).all()
 
 
-def test_planes_with_nothing_but_links_are_no_lesson(model: Model) -> None:
+def test_planes_with_nothing_but_links_are_nothing_to_learn(model: Model) -> None:
     stack, labels = np.stack([IMAGE, IMAGE + 1]), np.stack([LABELS, LABELS])
     made = accepted(stack, "zyx", (1,))
     made.add(Link((0, 0), (0, 0), (1,), plane=(0,)))
-    (lesson,) = corrected_planes(model, stack, made, labels)
-    assert (lesson.image == IMAGE + 1).all()
+    (plane,) = corrected_planes(model, stack, made, labels)
+    assert (plane.image == IMAGE + 1).all()
 
 
-def test_without_labels_corrections_are_replayed_on_a_segmentation(model: Model) -> None:
+def test_without_labels_corrections_are_applied_to_a_segmentation(model: Model) -> None:
     drawn = Corrections(ImageRef.of(IMAGE), [Draw(Region.from_mask(RIGHT)), Draw(Region.from_mask(LABELS == 2))])
-    (lesson,) = corrected_planes(model, IMAGE, drawn, None)
-    assert lesson.objects == 2
+    (plane,) = corrected_planes(model, IMAGE, drawn, None)
+    assert plane.objects == 2
 
 
 def test_corrections_of_another_image_are_refused(model: Model) -> None:

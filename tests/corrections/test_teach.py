@@ -10,6 +10,7 @@ import pytest
 import napari_grd.api as grd
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.corrected_planes import corrected_images
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Draw
 from napari_grd.corrections.region import Region
@@ -157,12 +158,12 @@ def test_only_a_model_can_be_tuned() -> None:
 def test_planes_of_a_stack(teacher: Model) -> None:
     stack = np.stack([np.zeros_like(IMAGE), *([IMAGE] * 98), np.zeros_like(IMAGE)])
     made = drawn(stack, (41,))
-    found = dict(_planes(teacher, [stack], [made], [OTHER], None))
+    found = dict(_planes(teacher, corrected_images(stack, made), [OTHER], None))
     assert "image 0, plane 41" in found
     assert "image 0, plane 0" not in found  # empty
     assert 30 <= len(found) <= 34
     assert found["other image 0"].shape == (1, 128, 160)
     channels_last = np.moveaxis(stack[None], 0, -1)
-    assert {image.shape for image in dict(_planes(teacher, [channels_last], [made], [], None)).values()} == {
-        (1, 128, 128)
-    }
+    assert {
+        image.shape for image in dict(_planes(teacher, corrected_images(channels_last, made), [], None)).values()
+    } == {(1, 128, 128)}

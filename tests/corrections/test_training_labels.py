@@ -1,4 +1,4 @@
-"""Only what a person vouches for is taught."""
+"""Only what was corrected or accepted is learned."""
 
 import numpy as np
 import pytest

@@ -26,7 +26,7 @@ def test_a_border_that_the_embedding_does_not_show_is_doubtful() -> None:
     seen = np.where(three() == 2, 1, three())  # 1 and 2 look like one
     embedding = np.eye(4, dtype=np.float32)[seen]
     found = uncertain_objects(three(), Known(embedding))
-    assert [doubt.id for doubt in found] == [1, 2, 3]
+    assert [uncertain.id for uncertain in found] == [1, 2, 3]
     assert found[0].score == pytest.approx(0.25)
     assert found[0].reason == "weak boundary"
     assert found[0].pixel == (5, 5)
@@ -39,7 +39,7 @@ def test_what_teacher_or_turned_images_do_not_find_again_comes_first() -> None:
     teacher[1][three() == 3] = 0
     turned[0, 2:9, 2:5] = 0
     found = uncertain_objects(labels, Predictions(), teacher_labels=teacher, augmented_labels=[turned, labels])
-    assert [(doubt.plane, doubt.id) for doubt in found[:2]] == [((1,), 3), ((0,), 1)]
+    assert [(uncertain.plane, uncertain.id) for uncertain in found[:2]] == [((1,), 3), ((0,), 1)]
     assert found[0].score == 1
     assert found[0].reason.startswith("the other model")
     assert found[1].score == pytest.approx(1.5 / 7)

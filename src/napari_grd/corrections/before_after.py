@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
-from napari_grd.corrections.corrected_planes import CorrectedPlane, corrected_planes
+from napari_grd.corrections.corrected_planes import CorrectedPlane, corrected_images, corrected_planes
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.inference.segment import iter_segment
 from napari_grd.jobs import drain
@@ -84,14 +84,14 @@ def before_after(
     >>> from napari_grd.corrections.region import Region
     >>> from napari_grd.data.simulate import nuclei_2d
     >>> image, labels = nuclei_2d(np.random.default_rng(0), (128, 128))
-    >>> one = labels == labels.max()
-    >>> accepted = Accept(tuple(int(i) for i in np.argwhere(one)[0]), Region.from_mask(one))
+    >>> largest = labels == labels.max()
+    >>> accepted = Accept(tuple(int(i) for i in np.argwhere(largest)[0]), Region.from_mask(largest))
     >>> corrections = Corrections(ImageRef.of(image), [accepted])
     >>> before_after("nuclei", "nuclei", image, corrections, labels).objects
     1
     """
     before, after = as_model(before), as_model(after)
-    planes = corrected_planes(before, images, corrections, labels, axes, config)
+    planes = corrected_planes(before, corrected_images(images, corrections, labels, axes), config)
     objects = sum(plane.objects for plane in planes)
     return BeforeAfter(_score(before, planes, config), _score(after, planes, config), objects)
 

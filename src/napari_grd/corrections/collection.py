@@ -85,17 +85,13 @@ class Corrections:
     def __init__(self, image: ImageRef, corrections: Iterable[Correction] = ()) -> None:
         self.image = image
         self._entries: dict[str, Entry] = {}
-        self._ordered: tuple[Correction, ...] | None = None
+        self._ordered: tuple[Entry, ...] | None = None
         self._latest = _START
         for correction in corrections:
             self.add(correction)
 
     def __iter__(self) -> Iterator[Correction]:
-        if self._ordered is None:
-            counting = [entry for entry in self._entries.values() if entry.counts]
-            counting.sort(key=lambda entry: (entry.time, entry.correction.id))
-            self._ordered = tuple(entry.correction for entry in counting)
-        return iter(self._ordered)
+        return (entry.correction for entry in self.entries if entry.counts)
 
     def __len__(self) -> int:
         return sum(entry.counts for entry in self._entries.values())
@@ -113,7 +109,9 @@ class Corrections:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The last word on every correction ever made, undone ones too, oldest first."""
-        return tuple(sorted(self._entries.values(), key=lambda entry: (entry.time, entry.correction.id)))
+        if self._ordered is None:
+            self._ordered = tuple(sorted(self._entries.values(), key=lambda entry: (entry.time, entry.correction.id)))
+        return self._ordered
 
     @property
     def planes(self) -> tuple[tuple[int, ...], ...]:
@@ -127,7 +125,7 @@ class Corrections:
     @property
     def undoable(self) -> Correction | None:
         """What the next undo would take back."""
-        return next(reversed(tuple(self)), None)
+        return next((entry.correction for entry in reversed(self.entries) if entry.counts), None)
 
     @property
     def redoable(self) -> Correction | None:

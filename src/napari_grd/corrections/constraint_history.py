@@ -255,8 +255,8 @@ def constraints_of(
     >>> from napari_grd.corrections.image import ImageRef
     >>> from napari_grd.corrections.kinds import Merge, Split
     >>> made = Corrections(ImageRef((9, 9)), [Merge([(1, 1), (1, 3)]), Split((1, 1), (5, 5))])
-    >>> found = constraints_of(made)
-    >>> len(found.must_link), len(found.cannot_link)
+    >>> constraints = constraints_of(made)
+    >>> len(constraints.must_link), len(constraints.cannot_link)
     (2, 1)
     """
     history = ConstraintHistory()

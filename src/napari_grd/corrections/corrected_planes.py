@@ -1,5 +1,6 @@
 """Corrected planes of images, with their training labels."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,13 +46,95 @@ class CorrectedPlane:
         return len(np.unique(self.labels[self.labels > 0]))
 
 
+@dataclass(frozen=True)
+class CorrectedImage:
+    """An image and its corrections.
+
+    Attributes
+    ----------
+    image : array
+        With the axes of its corrections, and channels first or last if it has one more, or all ``axes``.
+    corrections : Corrections
+    labels : array or None
+        Its segmentation with the corrections in it.
+    axes : str or None
+        A letter an axis, ``c`` for channels.
+
+    Raises
+    ------
+    CorrectionError
+        If these are no corrections.
+    """
+
+    image: Any
+    corrections: Corrections
+    labels: Any = None
+    axes: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.corrections, Corrections):
+            kind = type(self.corrections).__name__
+            raise CorrectionError(f"A {kind} is no set of corrections.", "Give Corrections, one an image.")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels, from the shape that its corrections are of."""
+        size = math.prod(np.shape(self.image)) / math.prod(self.corrections.image.shape)
+        return max(1, int(size)) if np.ndim(self.image) == len(self.corrections.image.axes) + 1 else 1
+
+    def reader(self, channels: int, *, hashed: bool = True) -> Callable[[tuple[int, ...]], NDArray[Any]]:
+        """A function that reads planes, channels first.
+
+        ``hashed``: whether the content of the image is compared, too, if the corrections have a hash of it. Raises a
+        `CorrectionError` if they are of another image.
+        """
+        image = self.image if hasattr(self.image, "ndim") else np.asarray(self.image)
+        ref, axes = self.corrections.image, self.axes
+        if axes is None:
+            axes = ref.axes
+            if image.ndim == len(axes) + 1:
+                axes = f"{axes}c" if image.shape[-1] == channels else f"{axes[:-2]}c{axes[-2:]}"
+        ref.merged(ImageRef.of(image, axes, hashed=hashed and ref.key is not None))
+        planes = np.moveaxis(image, axes.find("c"), -3) if "c" in axes else image
+        return lambda plane: as_image(planes[plane], "cyx" if "c" in axes else "yx", in_channels=channels)
+
+    def planes(self, model: Model, config: SegmentConfig | None) -> list[CorrectedPlane]:
+        """The corrected planes; without labels, the model segments them and the corrections are applied."""
+        made, labels = self.corrections, self.labels
+        read = self.reader(model.config.in_channels)
+        if labels is not None and np.shape(labels) != made.image.shape:
+            raise LabelError(
+                f"The labels have shape {np.shape(labels)}, the corrections are of {made.image}.",
+                "Give the labels of this image.",
+            )
+        indices = sorted({correction.plane for correction in made if not correction.between_planes})
+        planes = {plane: read(plane) for plane in indices}
+        labels = _segmented(model, planes, made, config) if labels is None else labels
+        for plane in planes:
+            _check_erased(made, np.asarray(labels[plane]), plane)
+        return [CorrectedPlane(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]
+
+
+def corrected_images(
+    images: Any, corrections: Any, labels: Any = None, axes: str | None = None
+) -> list[CorrectedImage]:
+    """Images with their corrections, and labels or None for each; a bare one is one of them."""
+    images, corrections = as_list(images), as_list(corrections)
+    labels = [None] * len(images) if labels is None else as_list(labels)
+    if not len(images) == len(corrections) == len(labels):
+        raise CorrectionError(
+            f"There are {len(images)} images, {len(corrections)} sets of corrections and {len(labels)} label images.",
+            "Give one of each for every image.",
+        )
+    corrected = []
+    for number, (image, made, segmented) in enumerate(zip(images, corrections, labels, strict=True)):
+        with naming(f"Image {number}"):
+            corrected.append(CorrectedImage(image, made, segmented, axes))
+    return corrected
+
+
 def corrected_planes(
-    model: Model,
-    images: Any,
-    corrections: Any,
-    labels: Any,
-    axes: str | None = None,
-    config: SegmentConfig | None = None,
+    model: Model, images: Sequence[CorrectedImage], config: SegmentConfig | None = None
 ) -> list[CorrectedPlane]:
     """The corrected planes of images, with their training labels.
 
@@ -59,22 +142,9 @@ def corrected_planes(
     ----------
     model : Model
         The model to fine-tune.
-    images : array or sequence of arrays
-        One bare array is one image, which can be a stack or a series.
-    corrections : Corrections or sequence of Corrections
-        One for each image.
-    labels : array, sequence of (array or None), or None
-        For each image its segmentation with the corrections in it. None: it is
-        segmented here and the corrections are applied to it.
-    axes : str, optional
-        Axes of every image, a letter an axis, ``c`` for channels. Default: those
-        of its corrections, and channels first or last if there is one more.
+    images : sequence of CorrectedImage
     config : SegmentConfig, optional
         How images without labels are segmented.
-
-    Returns
-    -------
-    list of CorrectedPlane
 
     Raises
     ------
@@ -83,13 +153,10 @@ def corrected_planes(
     ImageError, LabelError
         If an image does not fit the model, or labels do not fit an image.
     """
-    images, corrections = as_list(images), as_list(corrections)
-    labels = [None] * len(images) if labels is None else as_list(labels)
-    check_counts(images, corrections, labels)
     planes = []
-    for number, (image, made, segmented) in enumerate(zip(images, corrections, labels, strict=True)):
+    for number, image in enumerate(images):
         with naming(f"Image {number}"):
-            planes += _planes(model, image, made, segmented, axes, config)
+            planes += image.planes(model, config)
     _check_same_images(planes)
     if not any(plane.objects for plane in planes):
         raise CorrectionError(
@@ -97,32 +164,6 @@ def corrected_planes(
             "Accept, draw or correct some objects first; undone corrections do not count.",
         )
     return planes
-
-
-def check_counts(images: Sequence[Any], corrections: Sequence[Any], labels: Sequence[Any]) -> None:
-    """Raise a `CorrectionError` unless there are corrections and labels of every image."""
-    if not len(images) == len(corrections) == len(labels):
-        raise CorrectionError(
-            f"There are {len(images)} images, {len(corrections)} sets of corrections and {len(labels)} label images.",
-            "Give one of each for every image.",
-        )
-
-
-def _planes(
-    model: Model, image: Any, made: Corrections, segmented: Any, axes: str | None, config: SegmentConfig | None
-) -> list[CorrectedPlane]:
-    read = plane_reader(image, made, axes, model.config.in_channels)
-    if segmented is not None and np.shape(segmented) != made.image.shape:
-        raise LabelError(
-            f"The labels have shape {np.shape(segmented)}, the corrections are of {made.image}.",
-            "Give the labels of this image.",
-        )
-    indices = sorted({correction.plane for correction in made if not correction.between_planes})
-    planes = {plane: read(plane) for plane in indices}
-    labels = _segmented(model, planes, made, config) if segmented is None else segmented
-    for plane in planes:
-        _check_erased(made, np.asarray(labels[plane]), plane)
-    return [CorrectedPlane(shown, training_labels(made, labels[plane], plane)) for plane, shown in planes.items()]
 
 
 def _check_same_images(planes: Sequence[CorrectedPlane]) -> None:
@@ -177,38 +218,3 @@ def _segmented(
 def as_list(values: Any) -> list[Any]:
     """Several images, labels or sets of corrections; a bare one is one of them."""
     return [values] if hasattr(values, "ndim") or isinstance(values, Corrections) else list(values)
-
-
-def plane_reader(
-    image: Any, corrections: Corrections, axes: str | None, channels: int, *, hashed: bool = True
-) -> Callable[[tuple[int, ...]], NDArray[Any]]:
-    """A function that reads planes of an image, channels first.
-
-    Parameters
-    ----------
-    image : array
-        The image that the corrections are of.
-    corrections : Corrections
-        Their axes are the image's, with channels first or last if that has one more.
-    axes : str or None
-        All axes of the image, if they are given.
-    channels : int
-        How many are needed.
-    hashed : bool
-        Whether the content of the image is compared, too, if the corrections have a hash of it.
-
-    Raises
-    ------
-    CorrectionError
-        If these are no corrections, or of another image.
-    """
-    if not isinstance(corrections, Corrections):
-        kind = type(corrections).__name__
-        raise CorrectionError(f"A {kind} is no set of corrections.", "Give Corrections, one an image.")
-    if axes is None:
-        axes = corrections.image.axes
-        if np.ndim(image) == len(axes) + 1:
-            axes = f"{axes}c" if np.shape(image)[-1] == channels else f"{axes[:-2]}c{axes[-2:]}"
-    corrections.image.merged(ImageRef.of(image, axes, hashed=hashed and corrections.image.key is not None))
-    planes = np.moveaxis(image, axes.find("c"), -3) if "c" in axes else image
-    return lambda plane: as_image(planes[plane], "cyx" if "c" in axes else "yx", in_channels=channels)

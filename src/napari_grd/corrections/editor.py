@@ -12,7 +12,7 @@ from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.links import new_ids, rename
 from napari_grd.corrections.plane import PlaneLabels, grown, part_like, picked
 from napari_grd.corrections.predictions import Predictions
-from napari_grd.corrections.region import Region
+from napari_grd.corrections.region import Region, window
 from napari_grd.corrections.solve import Labels, Solved, solve
 from napari_grd.corrections.through_planes import through_planes
 from napari_grd.errors import CorrectionError, LabelError
@@ -46,11 +46,13 @@ class Change:
         """What a correction changed, plane by plane."""
         changes: list[Change] = []
         for part in parts:
-            y0, x0, y1, x1 = part.box
             differ = part.before != part.after
             ids = np.union1d(part.before[differ], part.after[differ])
-            changes.append(cls(part.plane.index, (slice(y0, y1), slice(x0, x1)), tuple(ids[ids > 0].tolist())))
+            changes.append(cls(part.plane.index, window(part.box), tuple(ids[ids > 0].tolist())))
         return replace(changes[0], elsewhere=tuple(changes[1:]))
+
+
+_Steps = list[tuple[str, tuple[Solved, ...]]]
 
 
 class Editor:
@@ -121,8 +123,7 @@ class Editor:
         self._largest = int(self.labels.max())
         self._planes: dict[Plane, PlaneLabels] = {}
         # What each correction did, with all that it takes to undo it.
-        self._done: list[tuple[str, tuple[Solved, ...]]] = []
-        self._undone: list[tuple[str, tuple[Solved, ...]]] = []
+        self._done, self._undone = _Steps(), _Steps()
         for correction in self.corrections:
             self._make(correction)
 
@@ -291,7 +292,6 @@ class Editor:
         return self._plane(plane).region(label) if label else None
 
     def _make(self, correction: Correction) -> Change:
-        parts: tuple[Solved, ...]
         if correction.between_planes:
             parts = self._renamed(correction)
         else:
@@ -303,8 +303,6 @@ class Editor:
                 largest = max(self._largest, int(parts[0].after.max(initial=0)))
                 parts += tuple(through_planes(parts[0], stack, z, largest))
         self._largest = max(self._largest, *(int(part.after.max(initial=0)) for part in parts))
-        for part in parts:
-            part.plane.accepted = None
         self._done.append((correction.id, parts))
         return Change.of(parts)
 

@@ -44,9 +44,9 @@ def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
     --------
     >>> from datetime import UTC, datetime
     >>> from napari_grd.corrections.kinds import SplitLine
-    >>> at = datetime(2026, 1, 1, tzinfo=UTC)
-    >>> cut = SplitLine([(1, 2), (3, 2)], time=at)
-    >>> to_feature(Entry(cut, True, at), ImageRef((8, 8)))["geometry"]
+    >>> time = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> cut = SplitLine([(1, 2), (3, 2)], time=time)
+    >>> to_feature(Entry(cut, True, time), ImageRef((8, 8)))["geometry"]
     {'type': 'LineString', 'coordinates': [[2.5, 1.5], [2.5, 3.5]]}
     """
     correction = entry.correction
@@ -72,23 +72,10 @@ def to_feature(entry: Entry, image: ImageRef) -> dict[str, Any]:
 
 
 def from_feature(feature: Any, image: ImageRef, *, counts: bool = True, order: int = 0) -> Entry:
-    """The correction that a GeoJSON feature describes.
+    """The correction that a GeoJSON feature, parsed JSON whatever it is, describes; else a `CorrectionError` says why.
 
-    Parameters
-    ----------
-    feature : object
-        Parsed JSON, whatever it is.
-    image : ImageRef
-        The image; polygons are cut off at its edges.
-    counts : bool
-        Whether the correction counts, or was undone.
-    order : int
-        Which feature it is. One without a time was made so many microseconds into 1970: in the order of the file.
-
-    Raises
-    ------
-    CorrectionError
-        If it describes none, saying why.
+    Polygons are cut off at the edges of the image. ``order`` is the number of the feature: one without a time was made
+    so many microseconds into 1970, in the order of the file.
     """
     properties, geometry = (_of_type(dict, _of_type(dict, feature, "it").get(name), repr(name)) for name in _PARTS)
     name = properties.get("kind")
@@ -116,13 +103,7 @@ def from_feature(feature: Any, image: ImageRef, *, counts: bool = True, order: i
 
 
 def parse_time(content: dict[str, Any], name: str, default: datetime | None = None) -> datetime:
-    """A time in ISO 8601 among parsed JSON; without a zone it is UTC.
-
-    Raises
-    ------
-    CorrectionError
-        If it is none.
-    """
+    """A time in ISO 8601 among parsed JSON; without a zone it is UTC."""
     if default is not None and name not in content:
         return default
     try:
@@ -242,13 +223,7 @@ def save_corrections(corrections: Corrections, path: str | Path) -> Path:
 
 
 def read_limited(path: Path, suffix: str) -> bytes:
-    """The content of a file of corrections.
-
-    Raises
-    ------
-    CorrectionError
-        If it cannot be read or is too large.
-    """
+    """The content of a file of corrections, unless it is too large."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
@@ -261,13 +236,6 @@ def read_limited(path: Path, suffix: str) -> bytes:
     return text
 
 
-def read_geojson(path: Path, image: ImageRef | None) -> Corrections:
-    """The corrections of a GeoJSON file, see :func:`~napari_grd.corrections.loading.load_corrections`."""
-    text = read_limited(path, SUFFIX)
-    with naming(repr(str(path))):
-        return _corrections(parse_json(text), image)
-
-
 def header(image: ImageRef) -> dict[str, Any]:
     """Format and image as recorded in a file or journal, readable by :func:`read_header`."""
     identity = {"axes": image.axes, "shape": list(image.shape), "name": image.name, "key": image.key}
@@ -275,13 +243,7 @@ def header(image: ImageRef) -> dict[str, Any]:
 
 
 def read_header(content: dict[str, Any]) -> ImageRef:
-    """The image that parsed JSON describes.
-
-    Raises
-    ------
-    CorrectionError
-        If it describes none, or is of another format.
-    """
+    """The image that parsed JSON describes, in the format of today."""
     if content.get("format") != FORMAT:
         problem = f"its format is {content.get('format')!r:.80}, this version reads {FORMAT}."
         raise CorrectionError(problem, "Update napari-grd.")
@@ -297,13 +259,7 @@ def to_json(content: Any) -> bytes:
 
 
 def parse_json(text: bytes) -> Any:
-    """JSON from a stranger.
-
-    Raises
-    ------
-    CorrectionError
-        If it is none, or nested too deeply.
-    """
+    """JSON from a stranger; a `CorrectionError` if it is none, or nested too deeply."""
     try:
         return json.loads(text.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -314,17 +270,21 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def _corrections(content: Any, image: ImageRef | None) -> Corrections:
-    ours = content.get("napari_grd") if isinstance(content, dict) else None
-    if not isinstance(ours, dict):
-        raise CorrectionError("it is not a file of corrections.", f"Pass a file that ends in {SUFFIX}.")
-    own = read_header(ours)
-    corrections = Corrections(own if image is None else own.merged(image))
-    lists = [(True, "features", content.get("features")), (False, "undone", ours.get("undone", []))]
-    for counts, name, features in lists:
-        if not isinstance(features, list) or len(features) > MAX_CORRECTIONS:
-            raise CorrectionError(f"its {name!r} is not a list of at most {MAX_CORRECTIONS}.", _REMEDY)
-        for index, feature in enumerate(features):
-            with naming(f"{name} {index}"):
-                corrections.put(from_feature(feature, corrections.image, counts=counts, order=index))
+def read_geojson(path: Path, image: ImageRef | None) -> Corrections:
+    """The corrections of a GeoJSON file, see :func:`~napari_grd.corrections.loading.load_corrections`."""
+    text = read_limited(path, SUFFIX)
+    with naming(repr(str(path))):
+        content = parse_json(text)
+        ours = content.get("napari_grd") if isinstance(content, dict) else None
+        if not isinstance(ours, dict):
+            raise CorrectionError("it is not a file of corrections.", f"Pass a file that ends in {SUFFIX}.")
+        own = read_header(ours)
+        corrections = Corrections(own if image is None else own.merged(image))
+        lists = [(True, "features", content.get("features")), (False, "undone", ours.get("undone", []))]
+        for counts, name, features in lists:
+            if not isinstance(features, list) or len(features) > MAX_CORRECTIONS:
+                raise CorrectionError(f"its {name!r} is not a list of at most {MAX_CORRECTIONS}.", _REMEDY)
+            for index, feature in enumerate(features):
+                with naming(f"{name} {index}"):
+                    corrections.put(from_feature(feature, corrections.image, counts=counts, order=index))
     return corrections

@@ -6,7 +6,7 @@ from typing import Any
 
 from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.corrected_planes import as_list, corrected_planes
+from napari_grd.corrections.corrected_planes import as_list, corrected_images, corrected_planes
 from napari_grd.corrections.starts import StartLike, starts_of
 from napari_grd.data.inputs import as_image
 from napari_grd.finetuning.candidate import Improved
@@ -65,11 +65,11 @@ def iter_fine_tune(
         ...
     napari_grd.errors.CorrectionError: The corrections of 0 images leave no object to learn from. ...
     """
-    images, corrections, others = as_list(images), as_list(corrections), as_list(others)
     config = config or FineTuneConfig()
-    starts = starts_of(model, images, corrections)
+    corrected = corrected_images(images, corrections, labels, axes)
+    starts = starts_of(model, corrected)
     view = SegmentConfig(object_diameter=config.object_diameter, threads=config.threads)
-    planes = corrected_planes(starts[0], images, corrections, labels, axes, view)
+    planes = corrected_planes(starts[0], corrected, view)
     return (
         yield from iter_fit_known(
             starts,
@@ -79,7 +79,7 @@ def iter_fine_tune(
             teacher=None if teacher is None else as_teacher(teacher),
             rehearsal=rehearsal,
             rehearsal_axes=axes,
-            others=[as_image(image, axes, in_channels=starts[0].config.in_channels) for image in others],
+            others=[as_image(image, axes, in_channels=starts[0].config.in_channels) for image in as_list(others)],
             out_dir=out_dir,
             improved=improved,
             finish=finish,

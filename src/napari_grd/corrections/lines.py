@@ -9,27 +9,10 @@ from napari_grd.io.lock import Lock
 
 
 class LineFile:
-    """Lines of bytes; each is on the disk, whole, before :meth:`append` returns.
+    """Lines of bytes; each is on the disk, whole, before :meth:`append` returns. The file is made if there is none.
 
-    The file is locked for as long as it is open (:mod:`napari_grd.io.lock`), so
-    that no other program appends what this one then empties.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it is made if there is none.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    size : int
-        Bytes of all whole lines.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written, or another program has it open.
+    It is locked for as long as it is open (:mod:`napari_grd.io.lock`), so that no other program appends what this one
+    then empties. What cannot be read or written raises an `OutputError`. ``size`` counts the bytes of all whole lines.
 
     Examples
     --------
@@ -59,13 +42,7 @@ class LineFile:
             raise self._failed(error) from error
 
     def read(self, limit: int) -> tuple[list[bytes], bool]:
-        """All whole lines, and whether a cut one followed, which is removed.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be read, or has more than ``limit`` bytes.
-        """
+        """All whole lines, and whether a cut one followed, which is removed; an error beyond ``limit`` bytes."""
         size = os.fstat(self._opened()).st_size
         if size > limit:
             raise OutputError(f"{str(self.path)!r} has {size} bytes, more than {limit}.", "Move it away.")
@@ -80,14 +57,7 @@ class LineFile:
         return whole.split(b"\n") if newline else [], bool(torn)
 
     def append(self, line: bytes) -> None:
-        """Add a line.
-
-        Raises
-        ------
-        OutputError
-            If it could not be written. It is then not in the file. If even that
-            is unsure, the file is closed.
-        """
+        """Add a line. One that could not be written is not in the file; if even that is unsure, the file is closed."""
         file = self._opened()
         try:
             rest = memoryview(line + b"\n")
@@ -100,13 +70,7 @@ class LineFile:
         self.size += len(line) + 1
 
     def restart(self, line: bytes) -> None:
-        """Empty the file and write its first line.
-
-        Raises
-        ------
-        OutputError
-            If that fails; the file is then closed, as it may lack that line.
-        """
+        """Empty the file and write its first line; if that fails the file is closed, as it may lack that line."""
         self._truncate(0)
         try:
             self.append(line)

@@ -18,29 +18,12 @@ from napari_grd.corrections.solve import Solved
 def new_ids(
     correction: Correction, labels: NDArray[np.integer[Any]], holds: Callable[[Plane, int], bool], fresh: int
 ) -> dict[Plane, dict[int, int]]:
-    """Which objects get another id, plane by plane.
+    """The new id for each old one that changes by a link or unlink, plane by plane.
 
-    Parameters
-    ----------
-    correction : Correction
-        A link or unlink that fits the labels.
-    labels : integer array, shape (*planes, H, W)
-        0 is background.
-    holds : callable
-        Whether a plane has an object of an id.
-    fresh : int
-        An id that is free.
-
-    Returns
-    -------
-    dict of plane to dict of int
-        The new id for each old one that changes; empty if nothing has to change, or a pixel is background.
-
-    Notes
-    -----
-    A link gives the second object the first one's id: from its plane onward, away from the first plane, and
-    in planes between the two that have only the second. Where another object has this id there, that one gets the fresh
-    id, from that plane onward. An unlink gives the object the fresh id, from the second plane onward.
+    A link gives the second object the first one's id: from its plane onward, away from the first plane, and in planes
+    between the two that have only the second. Where another object has this id there, that one gets the ``fresh`` id,
+    which is free, from that plane onward. An unlink gives the object the fresh id, from the second plane onward.
+    Nothing changes if a pixel is background. ``holds`` tells whether a plane has an object of an id.
 
     Examples
     --------

@@ -65,13 +65,7 @@ def load_corrections(path: str | Path, image: ImageRef | None = None) -> Correct
 
 
 def recovered(journal: Path, lines: list[bytes], path: Path, image: ImageRef | None) -> Corrections:
-    """The corrections of a GeoJSON file, if it exists, and of the lines of its journal.
-
-    Raises
-    ------
-    CorrectionError
-        If one of the two is damaged, or of another image.
-    """
+    """The corrections of a GeoJSON file, if it exists, and of the lines of its journal."""
     if lines:
         with naming(f"Line 1 of {str(journal)!r}"):
             own = read_header(_as_object(lines[0]))

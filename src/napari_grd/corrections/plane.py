@@ -12,21 +12,14 @@ from napari_grd.compiled import compiled
 from napari_grd.corrections.constraint_history import ConstraintHistory
 from napari_grd.corrections.correction import Plane
 from napari_grd.corrections.predictions import PlanePrediction
-from napari_grd.corrections.region import BBox, Region, around
+from napari_grd.corrections.region import BBox, Region, around, window
 from napari_grd.graph.region_growing import instance_at
 
 Labels = NDArray[np.uint32]
 
 
 class PlaneLabels:
-    """Labels of a plane, changed in place, with a box around each object.
-
-    Parameters
-    ----------
-    labels : uint32 array, shape (H, W)
-        Change them through :meth:`write`.
-    index : tuple of int
-        Which plane of the image it is.
+    """Labels of a plane (H, W), changed in place through :meth:`write`, with a box around each object.
 
     Attributes
     ----------
@@ -63,15 +56,14 @@ class PlaneLabels:
 
     def cut_out(self, box: BBox) -> Labels:
         """A copy of a part."""
-        y0, x0, y1, x1 = box
-        return self.labels[y0:y1, x0:x1].copy()
+        return self.labels[window(box)].copy()
 
     def write(self, box: BBox, labels: Labels) -> None:
         """Change a part."""
-        y0, x0, y1, x1 = box
+        y0, x0 = box[:2]
         self.accepted = None
-        gone = np.setdiff1d(self.labels[y0:y1, x0:x1], labels)
-        self.labels[y0:y1, x0:x1] = labels
+        gone = np.setdiff1d(self.labels[window(box)], labels)
+        self.labels[window(box)] = labels
         for label in gone.tolist():
             before = self._boxes.get(label)
             if before is not None and around([before, box]) == box:
@@ -84,11 +76,8 @@ class PlaneLabels:
 
     def label_of(self, region: Region) -> int:
         """The object that has exactly these pixels, 0 if there is none."""
-        y, x, _ = region.runs[0]
-        box = self.box(int(self.labels[y, x]))
-        if box is None:
-            return 0
-        return region.label_in(self.labels[box[0] : box[2], box[1] : box[3]], box[:2])
+        box = self.box(int(self.labels[region.runs[0][:2]]))
+        return 0 if box is None else region.label_in(self.labels[window(box)], box[:2])
 
     def region(self, label: int) -> Region | None:
         """The pixels of an object; None if there are none."""
@@ -143,11 +132,11 @@ def picked(
     if prediction is None:
         return None
     start = tuple(max(0, middle - _LIMIT - 2) for middle in pixel)
-    window = tuple(slice(first, middle + _LIMIT + 3) for first, middle in zip(start, pixel, strict=True))
+    near = tuple(slice(first, middle + _LIMIT + 3) for first, middle in zip(start, pixel, strict=True))
     center = (pixel[0] - start[0], pixel[1] - start[1])
-    foreground = None if prediction.foreground is None else prediction.foreground[window]
-    mask = instance_at(prediction.embedding[window], foreground, center, _THRESHOLD, growth=growth, limit=_LIMIT)
-    return _region(mask & (plane.labels[window] == 0), center, (start[0], start[1]))
+    foreground = None if prediction.foreground is None else prediction.foreground[near]
+    mask = instance_at(prediction.embedding[near], foreground, center, _THRESHOLD, growth=growth, limit=_LIMIT)
+    return _region(mask & (plane.labels[near] == 0), center, (start[0], start[1]))
 
 
 def part_like(plane: PlaneLabels, prediction: PlanePrediction, pixel: tuple[int, int], growth: float) -> Region | None:
@@ -172,8 +161,8 @@ def grown(
         return plane.region(label)
     rim = int(np.ceil(abs(growth))) + 1
     y0, x0 = max(box[0] - rim, 0), max(box[1] - rim, 0)
-    window = np.s_[y0 : box[2] + rim, x0 : box[3] + rim]
-    here = plane.labels[window]
+    wide = np.s_[y0 : box[2] + rim, x0 : box[3] + rim]
+    here = plane.labels[wide]
     mask = here == label
     if growth < 0:
         # Beyond the image's edge the object goes on.
@@ -181,15 +170,15 @@ def grown(
         changed: Mask = depth > -growth
     else:
         near = ndimage.distance_transform_edt(~mask) <= growth
-        changed = mask | (near & (here == 0) & _like(prediction, window, mask, growth))
+        changed = mask | (near & (here == 0) & _like(prediction, wide, mask, growth))
     return _region(changed, (pixel[0] - y0, pixel[1] - x0), (y0, x0))
 
 
-def _like(prediction: PlanePrediction | None, window: tuple[slice, slice], mask: Mask, growth: float) -> Mask:
+def _like(prediction: PlanePrediction | None, where: tuple[slice, slice], mask: Mask, growth: float) -> Mask:
     """Where the embedding is like that of the object."""
     if prediction is None:
         return np.ones(mask.shape, bool)
-    vectors = prediction.embedding[window]
+    vectors = prediction.embedding[where]
     direction = vectors[mask].mean(axis=0)
     lengths = np.linalg.norm(vectors, axis=-1) * np.linalg.norm(direction)
     alike: Mask = vectors @ direction > (1 - (1 - _THRESHOLD) * _STEP**growth) * np.maximum(lengths, _EPS)

@@ -77,23 +77,17 @@ class Predictions:
     def put(self, plane: tuple[int, ...], prediction: Prediction) -> None:
         """Take in a prediction of this plane, or of the stack whose planes begin with this index."""
         for index, each in zip(np.ndindex(prediction.plane_shape), prediction.planes(), strict=True):
-            self._planes[(*plane, *index)] = PlanePrediction.of(each)
-        self._limit()
-
-    def put_plane(self, plane: tuple[int, ...], prediction: PlanePrediction) -> None:
-        """Take in the prediction of one plane, e.g. of a volume."""
-        self._planes[tuple(plane)] = prediction
-        self._limit()
+            self.put_plane((*plane, *index), PlanePrediction.of(each))
 
     def update(self, other: "Predictions") -> None:
-        """Take in the planes of another one, as the most recently used ones."""
+        """Take in the planes of another one."""
         for plane, prediction in other._planes.items():
-            self._planes.pop(plane, None)
-            self._planes[plane] = prediction
-        self._limit()
+            self.put_plane(plane, prediction)
 
-    def _limit(self) -> None:
-        """Drop what was used least recently, as far as there is too much."""
+    def put_plane(self, plane: tuple[int, ...], prediction: PlanePrediction) -> None:
+        """Take in the prediction of one plane as the most recently used one; drops those that are too much."""
+        self._planes.pop(tuple(plane), None)
+        self._planes[tuple(plane)] = prediction
         size = sum(each.embedding.nbytes for each in list(self._planes.values()))  # another thread may be reading
         while self.limit is not None and size > self.limit and len(self._planes) > 1:
             size -= self._planes.pop(next(iter(self._planes))).embedding.nbytes

@@ -10,7 +10,7 @@ from scipy import ndimage
 from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.plane import PlaneLabels
 from napari_grd.corrections.predictions import PlanePrediction
-from napari_grd.corrections.region import BBox, around, box_of, extent
+from napari_grd.corrections.region import BBox, around, box_of, extent, window
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.resolve import reach, resolve
 
@@ -21,24 +21,11 @@ _SPECK = 16  # pixels: what an outline that is a little smaller than the object 
 
 
 def paint(labels: Labels, correction: Correction, fresh: int, origin: tuple[int, int] = (0, 0)) -> Labels:
-    """Labels after a correction that names pixels.
+    """A copy of labels after a correction that has an ``area``; ``fresh`` is the first id that is free.
 
-    Parameters
-    ----------
-    labels : uint32 array, shape (H, W)
-        A part of the plane that holds all objects the correction touches.
-    correction : Correction
-        One with an ``area``.
-    fresh : int
-        The first id that is free.
-    origin : (int, int)
-        Where in the plane the part begins.
-
-    Returns
-    -------
-    uint32 array, shape (H, W)
-        A copy. What the correction cuts off of an object becomes one of its own, specks under
-        16 pixels that a pick, an acceptance or a brush leave become background.
+    The labels are the part of the plane from ``origin`` on that holds all objects the correction touches. What it cuts
+    off of an object becomes one of its own, specks under 16 pixels that a pick, an acceptance or a brush leave become
+    background.
 
     Examples
     --------
@@ -130,18 +117,8 @@ _ROUNDS = 3
 class Solved:
     """What a correction changes in a plane, with all that it takes to undo it.
 
-    Parameters
-    ----------
-    plane : PlaneLabels
-        Changed through :meth:`write` only, until :meth:`finish`.
-
-    Attributes
-    ----------
-    plane : PlaneLabels
-    box : tuple of int
-        y0, x0, y1, x1: where labels differ; empty if they do not.
-    before, after : uint32 array
-        Labels of the box.
+    The plane is changed through :meth:`write` only, until :meth:`finish`; then ``before`` and ``after`` are the labels
+    of the box in which they differ, which is empty if they do not.
     """
 
     def __init__(self, plane: PlaneLabels) -> None:
@@ -162,10 +139,10 @@ class Solved:
     def finish(self) -> "Solved":
         """Keep the smallest box of all changes, and the constraints that hold now."""
         after, (y, x) = self.plane.cut_out(self.box), self.box[:2]
-        y0, x0, y1, x1 = extent(self.before != after)
+        y0, x0, y1, x1 = differ = extent(self.before != after)
         self.box = (y + y0, x + x0, y + y1, x + x1)
-        self.before, self.after = (each[y0:y1, x0:x1].copy() for each in (self.before, after))
-        self._history = self.plane.history
+        self.before, self.after = (each[window(differ)].copy() for each in (self.before, after))
+        self._history, self.plane.accepted = self.plane.history, None
         return self
 
     def undo(self) -> None:
@@ -180,22 +157,9 @@ class Solved:
 
 
 def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePrediction | None, above: int) -> Solved:
-    """Make a correction in a plane.
+    """Make a correction in a plane, which is changed in place; new ids are larger than ``above``.
 
-    Parameters
-    ----------
-    plane : PlaneLabels
-        Changed in place.
-    correction : Correction
-        It fits the image.
-    prediction : PlanePrediction, optional
-        Without it, boundaries run half-way between the objects that are separated.
-    above : int
-        New ids are larger.
-
-    Returns
-    -------
-    Solved
+    Without a prediction, boundaries run half-way between the objects that are separated.
     """
     gesture = _constraints(plane, correction)
     solved = Solved(plane)
@@ -215,17 +179,7 @@ def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePredictio
 def settle(
     solved: Solved, touched: NDArray[np.int64], prediction: PlanePrediction | None = None, above: int = 0
 ) -> None:
-    """Change a plane until its constraints at these pixels hold.
-
-    Parameters
-    ----------
-    solved : Solved
-        Of the plane.
-    touched : (N, 2) int64
-        Pixels.
-    prediction, above
-        As for :func:`solve`.
-    """
+    """Change a plane until its constraints at these pixels hold; prediction and above are as for :func:`solve`."""
     plane = solved.plane
     for _ in range(_ROUNDS):
         if not len(touched):
@@ -234,7 +188,8 @@ def settle(
         before = plane.cut_out(box)
         above = max(above, int(before.max()))
         local, here = given.cropped(box[:2], box[2:]), touched - np.array(box[:2])
-        solved.write(box, resolve(before, _embedding(prediction, box), local, here, above=above))
+        embedding = np.ones((*before.shape, 1), np.float32) if prediction is None else prediction.embedding[window(box)]
+        solved.write(box, resolve(before, embedding, local, here, above=above))
         touched = violated(plane.labels, given)
 
 
@@ -262,8 +217,7 @@ def _constraints(plane: PlaneLabels, correction: Correction) -> Constraints:
 
 
 def _around_objects(plane: PlaneLabels, box: BBox) -> BBox:
-    y0, x0, y1, x1 = box
-    return plane.box_around(np.unique(plane.labels[y0:y1, x0:x1]).tolist(), box)
+    return plane.box_around(np.unique(plane.labels[window(box)]).tolist(), box)
 
 
 def _scope(plane: PlaneLabels, touched: NDArray[np.int64]) -> tuple[BBox, Constraints]:
@@ -299,10 +253,3 @@ def violated(labels: Labels, given: Constraints) -> NDArray[np.int64]:
             given.background[labels_at(given.background) > 0],
         ]
     )
-
-
-def _embedding(prediction: PlanePrediction | None, box: BBox) -> NDArray[np.float32]:
-    y0, x0, y1, x1 = box
-    if prediction is None:
-        return np.ones((y1 - y0, x1 - x0, 1), np.float32)
-    return prediction.embedding[y0:y1, x0:x1]

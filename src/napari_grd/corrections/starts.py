@@ -1,11 +1,9 @@
 """Models from which learning from corrections can start."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
-import numpy as np
-
-from napari_grd.corrections.collection import Corrections
+from napari_grd.corrections.corrected_planes import CorrectedImage
 from napari_grd.errors import ConfigError
 from napari_grd.finetuning.channels import widened
 from napari_grd.hub import GENERALIST, ONE_OBJECT, ModelLike, as_model, builtin_paths, load_model
@@ -18,10 +16,16 @@ StartLike: TypeAlias = ModelLike | Sequence[ModelLike]
 """A model to fine-tune, its name or file; several of them; or :data:`AUTO`."""
 
 
-def starts_of(model: StartLike, images: Sequence[Any], corrections: Sequence[Corrections]) -> list[Model]:
+def starts_of(model: StartLike, images: Sequence[CorrectedImage]) -> list[Model]:
     """The models among which the start of the fine-tuning is chosen."""
     if isinstance(model, str) and model == AUTO:
-        return builtin_starts([_channels(image, made) for image, made in zip(images, corrections, strict=False)])
+        channels = sorted({image.channels for image in images}) or [1]
+        if len(channels) > 1:
+            raise ConfigError(
+                f"The images have different numbers of channels: {channels}.",
+                "Learn from images of one number of channels at a time.",
+            )
+        return fitting_starts([load_model(name) for name in builtin_paths() if name not in ONE_OBJECT], channels[0])
     several: list[ModelLike] = list(model) if isinstance(model, list | tuple) else [cast(ModelLike, model)]
     if not several:
         raise ConfigError("The list of models to start from is empty.", f"Give a model, or {AUTO!r}.")
@@ -30,48 +34,6 @@ def starts_of(model: StartLike, images: Sequence[Any], corrections: Sequence[Cor
         counts = ", ".join(f"{each.card.name} {each.config.in_channels}" for each in models)
         raise ConfigError(f"The models take different numbers of channels: {counts}.", "Give models of one number.")
     return models
-
-
-def _channels(image: Any, made: Any) -> int:
-    """Number of channels of an image, from the shape that its corrections are of."""
-    if isinstance(made, Corrections) and np.ndim(image) == len(made.image.axes) + 1:
-        extra = list(np.shape(image))
-        for size in made.image.shape:
-            extra.remove(size)
-        return int(extra[0])
-    return 1
-
-
-def builtin_starts(channels: Sequence[int]) -> list[Model]:
-    """The built-in students that images of these numbers of channels can be fine-tuned from.
-
-    Parameters
-    ----------
-    channels : sequence of int
-        Of each image.
-
-    Returns
-    -------
-    list of Model
-        Students of one channel are widened for images of several.
-
-    Raises
-    ------
-    ConfigError
-        If the images differ.
-
-    Examples
-    --------
-    >>> {model.config.in_channels for model in builtin_starts([3])}
-    {3}
-    """
-    if len(set(channels)) > 1:
-        raise ConfigError(
-            f"The images have different numbers of channels: {sorted(set(channels))}.",
-            "Learn from images of one number of channels at a time.",
-        )
-    wanted = channels[0] if channels else 1
-    return fitting_starts([load_model(name) for name in builtin_paths() if name not in ONE_OBJECT], wanted)
 
 
 def fitting_starts(models: Sequence[Model], channels: int) -> list[Model]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_grd.config import DistillConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
-from napari_grd.corrections.corrected_planes import as_list, check_counts, plane_reader
+from napari_grd.corrections.corrected_planes import CorrectedImage, as_list, corrected_images
 from napari_grd.corrections.fine_tune import iter_fine_tune
 from napari_grd.data.dataset import TeacherLayout
 from napari_grd.data.inputs import as_image
@@ -109,14 +109,12 @@ def iter_teach(
     config = config or TeachConfig()
     taught_by = as_teacher(teacher)
     model, config = _tunable(taught_by, config)
-    images, corrections, others = as_list(images), as_list(corrections), as_list(others)
-    labels = None if labels is None else as_list(labels)
-    check_counts(images, corrections, images if labels is None else labels)
+    corrected, others = corrected_images(images, corrections, labels, axes), as_list(others)
     begun = None if start is None else as_model(start)
     recipe = config.distill
     if begun is not None:
         recipe = recipe.replace(network=begun.config.network, normalization=begun.config.normalization)
-    shown = dict(_planes(model, images, corrections, others, axes))
+    shown = dict(_planes(model, corrected, others, axes))
     # Before minutes are spent on the teacher.
     check_images(shown, None, recipe, "cyx")
     check_channels(TeacherLayout(embedding=model.embedding_channels), recipe)
@@ -206,32 +204,26 @@ def _tunable(teacher: Teacher, config: TeachConfig) -> tuple[Model, TeachConfig]
 
 
 def _planes(
-    model: Model, images: Sequence[Any], corrections: Sequence[Corrections], others: Sequence[Any], axes: str | None
+    model: Model, corrected: Sequence[CorrectedImage], others: Sequence[Any], axes: str | None
 ) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Every image on which the student is distilled, channels first, with its name in messages."""
+    """Every image on which the student is distilled, channels first, with its name in messages.
+
+    Of a corrected image the corrected planes and some others, evenly spaced.
+    """
     channels = model.config.in_channels
-    for number, (image, made) in enumerate(zip(images, corrections, strict=True)):
+    for number, image in enumerate(corrected):
         with naming(f"Image {number}"):
-            for plane, pixels in _planes_of(image, made, axes, channels):
-                yield f"image {number}" + (f", plane {', '.join(map(str, plane))}" if plane else ""), pixels
-    for number, image in enumerate(others):
+            read = image.reader(channels, hashed=False)
+            planes = list(np.ndindex(image.corrections.image.shape[:-2]))
+            chosen = {planes[index] for index in np.linspace(0, len(planes) - 1, min(_PLANES, len(planes))).astype(int)}
+            made = {correction.plane for correction in image.corrections}
+            for plane in sorted(chosen | made):
+                pixels = read(plane)
+                if plane in made or np.ptp(pixels) > 0:  # a stack often begins and ends with empty planes
+                    yield f"image {number}" + (f", plane {', '.join(map(str, plane))}" if plane else ""), pixels
+    for number, other in enumerate(others):
         with naming(f"Other image {number}"):
-            yield f"other image {number}", as_image(image, axes, in_channels=channels)
-
-
-def _planes_of(
-    image: Any, made: Corrections, axes: str | None, channels: int
-) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
-    """The corrected planes of an image and some others, evenly spaced."""
-    image = image if hasattr(image, "ndim") else np.asarray(image)
-    read = plane_reader(image, made, axes, channels, hashed=False)
-    planes = list(np.ndindex(made.image.shape[:-2]))
-    chosen = {planes[index] for index in np.linspace(0, len(planes) - 1, min(_PLANES, len(planes))).astype(int)}
-    corrected = {correction.plane for correction in made}
-    for plane in sorted(chosen | corrected):
-        pixels = read(plane)
-        if plane in corrected or np.ptp(pixels) > 0:  # a stack often begins and ends with empty planes
-            yield plane, pixels
+            yield f"other image {number}", as_image(other, axes, in_channels=channels)
 
 
 class _Stages:

@@ -18,26 +18,8 @@ from napari_grd.graph.flood import divide, narrowness
 
 
 def through_planes(solved: Solved, stack: Sequence[PlaneLabels], z: int, above: int) -> list[Solved]:
-    """Let the other planes follow what a correction changed in one.
+    """Let all other planes of a stack follow what a correction changed in plane ``z``; new ids are larger than ``above``.
 
-    Parameters
-    ----------
-    solved : Solved
-        What it changed.
-    stack : sequence of PlaneLabels
-        All planes of the stack; changed in place.
-    z : int
-        Which of them is that of ``solved``.
-    above : int
-        New ids are larger.
-
-    Returns
-    -------
-    list of Solved
-        What it changed in other planes.
-
-    Notes
-    -----
     Planes get constraints of their own: links and cannot-links of the deepest pixels of the objects. So later
     corrections keep to them, and earlier ones of these planes that contradict them no longer count.
     """

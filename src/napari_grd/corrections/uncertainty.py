@@ -1,6 +1,6 @@
 """Rank objects by uncertainty, for review."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from napari_grd.teaching.confidence import agreement
 Values = NDArray[np.float64]
 
 _BEFORE = ((-1, 0), (0, -1))
+_TEACHER, _AUGMENTED = "the other model segments it differently", "it differs under test-time augmentation"
 
 
 @dataclass(frozen=True)
@@ -88,38 +89,35 @@ def uncertain_objects(
     UncertainObject(plane=(), id=2, pixel=(0, 3), score=1.0, reason='the other model segments it differently')
     """
     given = np.asarray(labels)
-    others = [np.asarray(other) for other in (*([] if teacher_labels is None else [teacher_labels]), *augmented_labels)]
-    for each in (given, *others):
+    teacher = [] if teacher_labels is None else [np.asarray(teacher_labels)]
+    augmented = [np.asarray(each) for each in augmented_labels]
+    for each in (given, *teacher, *augmented):
         stored_type(each)
         if each.shape != given.shape:
             raise LabelError(f"Labels have the shapes {given.shape} and {each.shape}.", "Pass those of one image.")
     objects: list[UncertainObject] = []
     for plane in np.ndindex(given.shape[:-2]):
-        teacher = None if teacher_labels is None else others[0][plane]
-        views = [other[plane] for other in others[len(others) - len(augmented_labels) :]]
-        objects += _of_plane(plane, given[plane], predictions.of(plane), teacher, views)
+        others = {_TEACHER: [each[plane] for each in teacher], _AUGMENTED: [each[plane] for each in augmented]}
+        objects += _of_plane(plane, given[plane], predictions.of(plane), others)
     return sorted(objects, key=lambda item: (-item.score, item.plane, item.id))
 
 
 def _of_plane(
-    plane: Plane,
-    labels: Labels,
-    prediction: PlanePrediction | None,
-    teacher: Labels | None,
-    views: Sequence[Labels],
+    plane: Plane, labels: Labels, prediction: PlanePrediction | None, others: Mapping[str, Sequence[Labels]]
 ) -> Iterator[UncertainObject]:
     ids, flat = np.unique(labels, return_inverse=True)
     index = flat.reshape(labels.shape)
     parts = {}
     if prediction is not None:
         parts["weak boundary"] = _across(index, len(ids), prediction.embedding)
-    if teacher is not None:
-        parts["the other model segments it differently"] = _missed(labels, index, [teacher])
-    if views:
-        parts["it differs under test-time augmentation"] = _missed(labels, index, views)
+    for reason, compared in others.items():
+        if compared:
+            missed = parts[reason] = np.zeros(len(ids))
+            missed[index] = 1 - agreement(labels, compared)
     values = np.stack([np.zeros(len(ids)), *parts.values()])
     scores = 1 - np.prod(1 - values, axis=0)
-    depth = ndimage.distance_transform_edt(_inside(index))
+    # Depths count from every border, of touching objects too.
+    depth = ndimage.distance_transform_edt(ndimage.minimum_filter(index, 3) == ndimage.maximum_filter(index, 3))
     deepest = ndimage.maximum_position(depth, index, range(len(ids)))
     reasons = ["no sign of an error", *parts]
     for label, (row, column), score, signs in zip(ids.tolist(), deepest, scores, values.T, strict=True):
@@ -140,16 +138,3 @@ def _across(index: NDArray[np.int64], count: int, embedding: NDArray[np.float32]
             pairs += np.bincount(side, minlength=count)
     mean: Values = total / np.maximum(pairs, 1)
     return mean
-
-
-def _missed(labels: Labels, index: NDArray[np.int64], others: Sequence[Labels]) -> Values:
-    """1 minus how well each label is found again."""
-    result: Values = np.zeros(int(index.max()) + 1)
-    result[index] = 1 - agreement(labels, others)
-    return result
-
-
-def _inside(index: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Pixels whose neighbors are all of the same label, so that depths count from every border."""
-    inside: NDArray[np.bool_] = ndimage.minimum_filter(index, 3) == ndimage.maximum_filter(index, 3)
-    return inside
