@@ -22,19 +22,9 @@ from napari_grd.corrections.correction import Correction
 from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import Journal, open_journal
+from napari_grd.corrections.painting import BACKGROUND_NUMBER, fill_encircled, painted_corrections
 from napari_grd.corrections.predictions import PlanePrediction
-from napari_grd.corrections.tools import (
-    BACKGROUND_NUMBER,
-    AcceptTool,
-    CorrectionTool,
-    LinkTool,
-    MergeTool,
-    PickTool,
-    Position,
-    SplitTool,
-    fill_encircled,
-    painted_corrections,
-)
+from napari_grd.corrections.tools import AcceptTool, CorrectionTool, LinkTool, MergeTool, PickTool, Position, SplitTool
 
 TOOLS: list[type[CorrectionTool]] = [MergeTool, SplitTool, AcceptTool, PickTool, LinkTool]
 PLANES, HEIGHT, WIDTH = 2, 24, 32

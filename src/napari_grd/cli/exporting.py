@@ -1,4 +1,4 @@
-"""The commands that prepare a model for other programs or int8: export, calibrate."""
+"""The commands that prepare a model for other programs or int8: export, calibrate-int8."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

@@ -31,19 +31,8 @@ Improved = Callable[[Model], Mapping[str, Any]]
 class Candidate:
     """A model, the corrected images on its grid, and their division into folds.
 
-    Parameters
-    ----------
-    model : Model
-    images : sequence of (C, H, W) arrays
-        Raw intensities.
-    labels : sequence of (H, W) int64
-        Objects; 0 is labeled background, :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
-    config : FineTuneConfig
-
-    Raises
-    ------
-    ConfigError
-        If the model does not work in 2D, or is not of this scale.
+    Images are raw intensities ``(C, H, W)``, in labels ``(H, W)`` 0 is labeled background and
+    :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
     """
 
     def __init__(
@@ -121,4 +110,4 @@ class Candidate:
             return score_regions(self.model, network, images, owned, regions)
 
     def _on(self, images: Sequence[GridImage]) -> list[NDArray[np.int64]]:
-        return [nearest(one, image.labels.shape) for one, image in zip(self._owners, images, strict=True)]
+        return [nearest(owner, image.labels.shape) for owner, image in zip(self._owners, images, strict=True)]

@@ -6,18 +6,9 @@ from napari_grd.models.model import Model
 
 
 def widened(model: Model, channels: int) -> Model:
-    """A model for several channels that predicts what a model of one channel predicts of their mean.
+    """A new model for several channels that predicts what a model of one channel predicts of their mean.
 
-    Parameters
-    ----------
-    model : Model
-        Of one channel.
-    channels : int
-
-    Returns
-    -------
-    Model
-        A new one; weights that read the image are repeated and divided by the number of channels.
+    Weights that read the image are repeated and divided by the number of channels.
 
     Examples
     --------

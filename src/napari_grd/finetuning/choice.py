@@ -55,7 +55,7 @@ def is_clear_gain(before: Sequence[RegionScore], after: Sequence[RegionScore]) -
 
 
 def _exceeds(before: Sequence[RegionScore], after: Sequence[RegionScore], least: float, errors: float) -> bool:
-    gains = np.array([two.quality - one.quality for one, two in zip(before, after, strict=True)])
+    gains = np.array([new.quality - old.quality for old, new in zip(before, after, strict=True)])
     if not len(gains):
         return False
     error = float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
@@ -63,13 +63,6 @@ def _exceeds(before: Sequence[RegionScore], after: Sequence[RegionScore], least:
 
 
 def farthest_gain(before: Sequence[RegionScore], tried: Mapping[Distance, Sequence[RegionScore]]) -> Distance | None:
-    """The distance with the best scores, if it is a gain over the model before; None: not at all.
-
-    Parameters
-    ----------
-    before : sequence of RegionScore
-    tried : mapping of Distance to sequence of RegionScore
-        Of the same regions.
-    """
+    """The distance with the best scores of these regions, if it is a gain over the model before; None: not at all."""
     best = max(tried, key=lambda distance: mean_quality(tried[distance]), default=None)
     return best if best is not None and is_gain(before, tried[best]) else None

@@ -13,13 +13,7 @@ _THOUSAND = 1000  # units of the bar: a time limit has no number of steps
 
 
 class Clock:
-    """Counts the steps and seconds of all trainings of one fine-tuning.
-
-    Parameters
-    ----------
-    config : FineTuneConfig
-        Limits of steps and seconds.
-    """
+    """Counts the steps and seconds of all trainings of one fine-tuning."""
 
     def __init__(self, config: FineTuneConfig) -> None:
         self.step = 0
@@ -40,13 +34,7 @@ class Clock:
         return min(1.0, done if self._seconds is None else max(done, self.elapsed / self._seconds))
 
     def steps_within(self, most: int, share: float) -> Iterator[int]:
-        """Count up to ``most`` steps, at least one, for at most a share of the time limit.
-
-        Yields
-        ------
-        int
-            The number of the step, from 1, before it is made.
-        """
+        """Count up to ``most`` steps, at least one, for at most a share of the time limit, each before it is made."""
         started = time.monotonic()
         for number in range(1, most + 1):
             begun = time.monotonic()

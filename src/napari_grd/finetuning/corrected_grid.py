@@ -49,16 +49,6 @@ class GridImage:
 def corrected_diameter(labels: Sequence[NDArray[np.int64]]) -> float | None:
     """Median diameter of the labeled objects in pixels; those that touch the image's border count if all do.
 
-    Parameters
-    ----------
-    labels : sequence of (H, W) int64
-        0 and below is no object.
-
-    Returns
-    -------
-    float or None
-        None without an object.
-
     Examples
     --------
     >>> labels = np.full((40, 40), -1)
@@ -83,23 +73,10 @@ def on_grid(
     settings: SegmentConfig | None = None,
     diameter: float | None = None,
 ) -> list[GridImage]:
-    """Images and labels as a model sees them.
+    """Images ``(C, H, W)``, as they were read, and their labels as a model sees them with these settings.
 
-    Parameters
-    ----------
-    model : Model
-    images : sequence of (C, H, W) arrays
-        Raw intensities.
-    labels : sequence of (H, W) int64
-    settings : SegmentConfig, optional
-        How the model views the images.
-    diameter : float, optional
-        Typical diameter of the objects in pixels. An image is viewed at that scale unless it is within a factor of 1.6
-        of it.
-
-    Returns
-    -------
-    list of GridImage
+    With the diameter of the objects in pixels, an image is viewed at that scale unless it is within a factor of 1.6 of
+    it.
     """
     channels, grid = model.config.in_channels, model.config.grid_diameter
     sources = [cast(PlaneSource, ArraySource(image, "cyx", ndim=2, in_channels=channels)) for image in images]

@@ -21,13 +21,7 @@ _BYTES = 1 << 30  # of all features that are kept
 
 
 class FeatureCache:
-    """Features of patches, by their content.
-
-    Parameters
-    ----------
-    limit : int
-        Bytes. Features beyond it are computed whenever they are needed.
-    """
+    """Features of patches, by their content; beyond ``limit`` bytes they are computed whenever they are needed."""
 
     def __init__(self, limit: int = _BYTES) -> None:
         self._limit = limit
@@ -57,13 +51,7 @@ class FeatureCache:
 
 
 def learns_in_decoder(model: Model, config: FineTuneConfig) -> bool:
-    """Whether only the last layers are trained.
-
-    Raises
-    ------
-    ConfigError
-        If the network cannot be split.
-    """
+    """Whether only the last layers are trained."""
     split = isinstance(model.network, SplitNetwork)
     if config.train == "decoder" and not split:
         raise ConfigError(

@@ -39,16 +39,8 @@ class LabeledRegion:
 def owners(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Assign every labeled pixel to an object, or to a piece of background without one.
 
-    Parameters
-    ----------
-    labels : (H, W) int64
-        0 is labeled background, :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
-
-    Returns
-    -------
-    (H, W) int64
-        Labels of objects, also for the background that is connected with and nearest to them; negative numbers for
-        other pieces of background; 0 is unlabeled.
+    Background that is connected with and nearest to an object has its label, other pieces of background have negative
+    numbers; 0 is unlabeled.
 
     Examples
     --------
@@ -68,24 +60,14 @@ def owners(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def labeled_regions(owned: Sequence[NDArray[np.int64]]) -> list[LabeledRegion]:
     """All regions of images, from the owners of their pixels."""
-    return [LabeledRegion(number, int(one)) for number, owner in enumerate(owned) for one in np.unique(owner) if one]
+    return [LabeledRegion(image, int(owner)) for image, each in enumerate(owned) for owner in np.unique(each) if owner]
 
 
 def divide(regions: Sequence[LabeledRegion], seed: int) -> list[list[LabeledRegion]]:
     """Divide regions into two parts with objects in each.
 
-    By images, if there are several with objects, because new images are what a model is for; else by objects.
-
-    Parameters
-    ----------
-    regions : sequence of LabeledRegion
-    seed : int
-        Of the order in which regions are dealt out.
-
-    Returns
-    -------
-    list of list of LabeledRegion
-        Two parts; empty with fewer than two objects.
+    By images, if there are several with objects, because new images are what a model is for; else by objects. With
+    fewer than two objects there are no parts.
 
     Examples
     --------

@@ -126,23 +126,9 @@ def score_regions(
     owned: Sequence[NDArray[np.int64]],
     regions: Sequence[LabeledRegion],
 ) -> list[RegionScore]:
-    """Segment a window around each region and compare.
+    """Segment a window around each region with a network in evaluation mode, and compare.
 
-    Parameters
-    ----------
-    model : Model
-        Its settings.
-    network : nn.Module
-        In evaluation mode.
-    images : sequence of GridImage
-    owned : sequence of (h, w) int64
-        Owners of the pixels of each image, see :func:`~napari_grd.finetuning.folds.owners`.
-    regions : sequence of LabeledRegion
-
-    Returns
-    -------
-    list of RegionScore
-        In the order of the regions.
+    ``owned`` are the owners of the pixels of each image, see :func:`~napari_grd.finetuning.folds.owners`.
     """
     scores = []
     for region in regions:
@@ -159,20 +145,7 @@ def score_regions(
 
 @torch.no_grad()
 def predict_window(model: Model, network: nn.Module, image: NDArray[np.float32]) -> TeacherPrediction:
-    """Embedding, foreground and instances of a normalized window at the scale of the network.
-
-    Parameters
-    ----------
-    model : Model
-        Its settings.
-    network : nn.Module
-        In evaluation mode.
-    image : (C, h, w) float32
-
-    Returns
-    -------
-    TeacherPrediction
-    """
+    """Embedding, foreground and instances of a normalized window ``(C, h, w)`` at the scale of the network."""
     height, width = image.shape[1:]
     device, settings = next(network.parameters()).device, model.config.partition
     output = network(torch.from_numpy(_padded(image, model.stride))[None].to(device))

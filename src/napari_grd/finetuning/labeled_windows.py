@@ -15,24 +15,8 @@ def labeled_windows(name: str, image: NDArray[np.float32], labels: NDArray[np.in
     """Cut a window around each object, and around each piece of labeled background without one.
 
     Twenty objects are a small part of an image: random patches would mostly miss them, and patches around random
-    labeled pixels would mostly show the largest.
-
-    Parameters
-    ----------
-    name : str
-        Name of the image, for messages.
-    image : (C, H, W) float32
-        Normalized intensities.
-    labels : (H, W) int64
-        0 is labeled background, :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
-    patch : int
-        Side of the patches that will be drawn from the windows, in pixels. Windows allow them to vary in position, but
-        not to miss the object.
-
-    Returns
-    -------
-    list of Example
-        Views of image and labels; empty if nothing is labeled.
+    labeled pixels would mostly show the largest. Patches of side ``patch``, which will be drawn from the windows, vary
+    in position, but do not miss the object.
 
     Examples
     --------
@@ -62,5 +46,5 @@ def _widened(side: slice, size: int, patch: int) -> slice:
     """Region of patches whose center is on the object, or within a quarter of a patch of its center."""
     middle = (side.start + side.stop) // 2
     ends = min(side.start, middle - patch // 4), max(side.stop, middle + patch // 4)
-    first, last = (min(max(0, at - patch // 2), max(0, size - patch)) for at in ends)
+    first, last = (min(max(0, end - patch // 2), max(0, size - patch)) for end in ends)
     return slice(first, min(size, last + patch))

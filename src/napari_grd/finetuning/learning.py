@@ -77,8 +77,8 @@ class Learning:
                 learned.append(
                     (yield from self._after_few_steps(candidates[number], _CANDIDATE_SECONDS / len(compared)))
                 )
-            clear = [at for at, scores in enumerate(learned) if at == 0 or is_clear_gain(learned[0], scores)]
-            chosen = compared[max(clear, key=lambda at: mean_quality(learned[at]))]
+            clear = [index for index, scores in enumerate(learned) if index == 0 or is_clear_gain(learned[0], scores)]
+            chosen = compared[max(clear, key=lambda index: mean_quality(learned[index]))]
         table = ", ".join(
             f"{candidate.model.card.name} {value:.2f}" for candidate, value in zip(candidates, qualities, strict=True)
         )
@@ -153,10 +153,10 @@ class Learning:
             if self.stopped:
                 break
         before, rescaled = ([scores[region] for region in scored] for scores in (baseline.before, candidate.rescaled))
-        tried = {at: scores for at, scores in tried.items() if len(scores) == len(scored)}
+        tried = {distance: scores for distance, scores in tried.items() if len(scores) == len(scored)}
         tried[Distance(0, 0.0)] = rescaled
         best = farthest_gain(before, tried)
-        last = max(tried, key=lambda at: (at.steps, at.blend))
+        last = max(tried, key=lambda distance: (distance.steps, distance.blend))
         # A model that is of no use has nothing to lose on the way, so that the end of the trial decides.
         if mean_quality(rescaled) < USEFUL and is_gain(before, tried[last]):
             best = last
@@ -199,15 +199,15 @@ class Learning:
         """Train without a fold and score it on the way: adds scores and weights at each distance."""
         run = candidate.run(rehearsal, held)
         most = max(1, round(_TRIAL * self.config.steps))
-        for at in sorted({max(1, round(_PART * most)), most}):
+        for steps in sorted({max(1, round(_PART * most)), most}):
             if self.stopped and run.steps:
                 return
-            part = at - run.steps
+            part = steps - run.steps
             yield from self._train(run, part, _TRIAL * part / most, 0.0, candidate)
             weights = run.averaged_weights()
-            passed.setdefault(at, []).append(weights)
+            passed.setdefault(steps, []).append(weights)
             for blend in blends:
-                tried.setdefault(Distance(at, blend), []).extend(candidate.score(weights, blend, held))
+                tried.setdefault(Distance(steps, blend), []).extend(candidate.score(weights, blend, held))
 
     def _train(
         self,

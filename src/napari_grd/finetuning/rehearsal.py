@@ -107,23 +107,7 @@ def windows_of(rng: np.random.Generator, images: Sequence[NDArray[Any]], count: 
 def iter_rehearsal(
     teacher: Teacher, images: Sequence[NDArray[Any]], config: NormalizationConfig, stage: str
 ) -> Job[Rehearsal]:
-    """Predict images with the teacher, once.
-
-    Parameters
-    ----------
-    teacher : Teacher
-        The teacher.
-    images : sequence of (C, H, W) arrays
-        Raw intensities.
-    config : NormalizationConfig
-        Normalization of the model to fine-tune.
-    stage : str
-        Name of the stage in progress events.
-
-    Returns
-    -------
-    Rehearsal
-    """
+    """Predict images with the teacher, once; they are normalized for the model to fine-tune."""
     watch = Stopwatch(stage, len(images))
     examples, layout = [], None
     for done, image in enumerate(images):
@@ -145,25 +129,7 @@ def iter_own_images(
     seed: int,
     predictions: Sequence[TeacherPrediction] | None = None,
 ) -> Job[Rehearsal]:
-    """What a model, or a teacher, predicts on the corrected images, away from the corrections.
-
-    Parameters
-    ----------
-    model : Model
-        The model before fine-tuning.
-    images : sequence of GridImage
-        Labeled pixels are not rehearsed.
-    stage : str
-        Name of the stage in progress events.
-    seed : int
-        Decides which windows of the images are used.
-    predictions : sequence of TeacherPrediction, optional
-        A teacher's predictions of the images; default: the model's.
-
-    Returns
-    -------
-    Rehearsal
-    """
+    """What the model before fine-tuning, or a teacher, predicts on the corrected images, away from the corrections."""
     rng = np.random.default_rng(seed)
     count = max(_OWN_WINDOWS, len(images))
     watch = Stopwatch(stage, count)

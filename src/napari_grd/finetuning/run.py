@@ -22,21 +22,9 @@ _EMA = 0.98  # averages over the last 50 steps; there are a few hundred
 
 
 class FineTuningRun:
-    """Train a copy of a network.
+    """Train a copy of a network, from the model's weights or those of ``start``.
 
-    Parameters
-    ----------
-    model : Model
-        It is not changed.
-    windows : sequence of Example
-        Windows around labeled pixels.
-    rehearsal : Rehearsal or None
-        What is rehearsed.
-    config : FineTuneConfig
-    start : mapping of str to Tensor, optional
-        Weights to start from, instead of the model's.
-    features : FeatureCache, optional
-        Train only what follows the encoder, from these features. Default: train the whole network.
+    With ``features``, only what follows the encoder is trained, from these.
     """
 
     def __init__(
@@ -77,16 +65,7 @@ def blended(before: nn.Module, after: Weights, share: float) -> nn.Module:
     """A network whose weights are interpolated, in evaluation mode on the CPU.
 
     Most of the gain comes with the first half of the way, most forgetting with the second: Wortsman et al., "Robust
-    fine-tuning of zero-shot models", CVPR 2022.
-
-    Parameters
-    ----------
-    before : nn.Module
-        The original network.
-    after : mapping of str to Tensor
-        Fine-tuned weights.
-    share : float
-        0 for the original, 1 for the fine-tuned weights.
+    fine-tuning of zero-shot models", CVPR 2022. A share of 0 is the network before, 1 are the weights after.
     """
     network = copy.deepcopy(before).to("cpu").eval()
     old = {name: value.clone() for name, value in network.named_parameters()}

@@ -19,12 +19,6 @@ class SparseObjective(Objective):
     it touching objects merge. All other pairs have at most 1.5 in a patch with few labeled pixels, where the rim of
     objects is the only background, and approach the weight of ordinary training as more of the patch is labeled. In a
     patch that is labeled as a whole all weights are those of ordinary training.
-
-    Parameters
-    ----------
-    config : TrainConfig
-    offsets : tuple of Offset
-        As for :class:`~napari_grd.distillation.objective.Objective`.
     """
 
     def __init__(self, config: TrainConfig, offsets: tuple[Offset, ...]) -> None:

@@ -27,21 +27,9 @@ _PARTS = 1000  # units of the schedule
 
 
 class FineTuningStep:
-    """Steps of one fine-tuning.
+    """Steps of one fine-tuning: the network of the model is trained in place, in evaluation mode.
 
-    Parameters
-    ----------
-    model : Model
-        Its network is trained in place, in evaluation mode.
-    windows : list of Example
-        Windows around labeled pixels, see :func:`~napari_grd.finetuning.labeled_windows.labeled_windows`.
-    rehearsal : Rehearsal or None
-        The rehearsal patches.
-    config : FineTuneConfig
-        The recipe.
-    features : FeatureCache, optional
-        Features that the network's encoder, which is frozen, computes from patches. With it the patches are drawn from
-        a fixed set.
+    With ``features``, which the frozen encoder of the network computes from patches, these are drawn from a fixed set.
     """
 
     def __init__(
@@ -84,24 +72,10 @@ class FineTuningStep:
             self._keep = _objective(model, rehearsal, settings)
 
     def __call__(self, number: int, share: float) -> dict[str, float]:
-        """Make a step.
+        """Make a step, and return the terms of the loss; those of rehearsal patches begin with "rehearsal ".
 
-        Parameters
-        ----------
-        number : int
-            Counted from 0; decides which patches are drawn.
-        share : float
-            Overall progress, 0 to 1; determines the learning rate.
-
-        Returns
-        -------
-        dict of str to float
-            The terms of the loss, those of rehearsal patches beginning with "rehearsal ".
-
-        Raises
-        ------
-        ConfigError
-            If the loss is no longer finite.
+        The number of the step, from 0, decides which patches are drawn, ``share``, the overall progress from 0 to 1,
+        the learning rate. A loss that is no longer finite raises a `ConfigError`.
         """
         rate = learning_rate(round(share * _PARTS), _PARTS, self._schedule)
         for group in self._optimizer.param_groups:

@@ -9,20 +9,8 @@ from napari_grd.inference.openvino_graph import openvino
 
 
 def channels_last(graph: Any) -> Any:
-    """Move the channels of an OpenVINO model's only output to the end.
+    """Move the channels of an OpenVINO model's only output, ``(1, C, *S)``, to the end; the graph is changed.
 
-    Parameters
-    ----------
-    graph : openvino.Model
-        Output ``(1, C, *S)``. It is changed.
-
-    Returns
-    -------
-    openvino.Model
-        Output ``(1, *S, C)``.
-
-    Notes
-    -----
     A transposition takes a fifth of the time of a small network, because OpenVINO copies the output twice. If the last
     layer is a convolution of 1 x 1 pixels, it is therefore written as a matrix product, ``(S, C_in) @ (C_in, C)``,
     which writes its result in the desired order. A sub-pixel convolution becomes two such products for each row of its
@@ -34,18 +22,7 @@ def channels_last(graph: Any) -> Any:
 
 
 def transposed(graph: Any) -> Any:
-    """The same by a transposition, which is the faster way for a graph of one size.
-
-    Parameters
-    ----------
-    graph : openvino.Model
-        Output ``(1, C, *S)``. It is changed.
-
-    Returns
-    -------
-    openvino.Model
-        Output ``(1, *S, C)``.
-    """
+    """The same as :func:`channels_last` by a transposition, which is the faster way for a graph of one size."""
     return _ending_in(graph, _transposed(openvino().opset13, graph.get_results()[0].input_value(0)))
 
 
