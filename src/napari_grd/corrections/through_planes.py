@@ -18,7 +18,7 @@ from napari_grd.graph.flood import divide, narrowness
 
 
 def through_planes(solved: Solved, stack: Sequence[PlaneLabels], z: int, above: int) -> list[Solved]:
-    """Let all other planes of a stack follow what a correction changed in plane ``z``; new ids are larger than ``above``.
+    """Let the other planes of a stack follow what a correction changed in plane ``z``; new ids are above ``above``.
 
     Planes get constraints of their own: links and cannot-links of the deepest pixels of the objects. So later
     corrections keep to them, and earlier ones of these planes that contradict them no longer count.
