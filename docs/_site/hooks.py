@@ -13,6 +13,7 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security-policy.md",
 }
+_MARK = re.compile(r"^ *<!-- only parsed: .* -->\n", re.MULTILINE)  # for tests/test_code_blocks.py
 _LINK = re.compile(r"\]\(([^)\s#]+)([^)\s]*)\)")
 
 
@@ -25,8 +26,8 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Let links to the root of the repository lead to the pages made of it."""
-    return _LINK.sub(_from_docs, markdown)
+    """Let links to the root of the repository lead to the pages made of it, and leave out marks of code blocks."""
+    return _LINK.sub(_from_docs, _MARK.sub("", markdown))
 
 
 def _from_root(link: re.Match[str]) -> str:
