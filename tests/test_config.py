@@ -7,7 +7,6 @@ import pytest
 
 from napari_grd.config import (
     AugmentConfig,
-    Config,
     DistillConfig,
     FineTuneConfig,
     NetworkConfig,
@@ -15,6 +14,7 @@ from napari_grd.config import (
     SegmentConfig,
     TrainConfig,
 )
+from napari_grd.config_base import Config
 from napari_grd.errors import ConfigError
 
 ALL = [AugmentConfig, DistillConfig, NetworkConfig, PartitionConfig, SegmentConfig, TrainConfig]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_grd import __version__
-from napari_grd.config import Config, SegmentConfig
+from napari_grd.config import SegmentConfig
+from napari_grd.config_base import Config
 from napari_grd.errors import ConfigError
 
 if TYPE_CHECKING:

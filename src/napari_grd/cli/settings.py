@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from rich.markup import escape
 
 from napari_grd import plain_yaml
-from napari_grd.config import Config
+from napari_grd.config_base import Config
 from napari_grd.errors import ConfigError
 
 C = TypeVar("C", bound=Config)

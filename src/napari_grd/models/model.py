@@ -6,7 +6,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
-from napari_grd.config import Config, NetworkConfig, NormalizationConfig, PartitionConfig
+from napari_grd.config import NetworkConfig, NormalizationConfig, PartitionConfig
+from napari_grd.config_base import Config
 from napari_grd.errors import ConfigError
 from napari_grd.graph.offsets import OFFSETS_2D, Offset
 from napari_grd.models import networks

@@ -12,7 +12,7 @@ from napari_grd._napari.colors import ColoredLabel
 from napari_grd._napari.distill.form_fields import FieldEditor, make_editor
 from napari_grd._napari.folded import Folded
 from napari_grd._napari.panel import MESSAGES, stack
-from napari_grd.config import Config
+from napari_grd.config_base import Config
 from napari_grd.errors import ConfigError
 
 C = TypeVar("C", bound=Config)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy.special import expit
 
-from napari_grd.config import Config
+from napari_grd.config_base import Config
 from napari_grd.errors import GrdError, LabelError
 from napari_grd.graph.offsets import Offset
 
