@@ -46,6 +46,7 @@ REASONS = {
     "needs a stack",
     "needs a model of the zoo",
     "needs the exported file",
+    "ends the process",
 }
 BLOCK = re.compile(r"(?:^ *<!-- only parsed: ([^\n]*) -->\n)?^( *)```(\w*)\n(.*?)^\2```", re.MULTILINE | re.DOTALL)
 
