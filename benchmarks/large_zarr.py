@@ -175,7 +175,8 @@ def kill(args: argparse.Namespace, folder: Path) -> None:
     """Kill the command, one of its workers or both at random times, and repeat it until it ends."""
     source = simulated(folder / f"image-kill-{args.side[0]}.zarr", args.side[0])
     wanted = folder / "labels-whole.zarr"
-    command = [sys.executable, "-m", "napari_grd", "segment", "--workers", str(args.workers), str(source)]
+    program = "from napari_grd.cli.app import main; main()"
+    command = [sys.executable, "-c", program, "segment", "--workers", str(args.workers), str(source)]
     start = time.perf_counter()
     subprocess.run([*command, str(wanted), "--force"], check=True, capture_output=True)
     usual = time.perf_counter() - start
