@@ -15,8 +15,7 @@ cellpose    network of Cellpose-SAM (``CPSAM``), tiles of 256² with the default
 stardist    ``predict`` of ``StarDist2D`` in the configuration of *2D_versatile_fluo*
 instanseg   ``InstanSeg_UNet`` with the layers of its training script, one pass
 micro-sam   image encoder of ``vit_b``, one pass for each tile of 1024²; prompts or a decoder come on top
-convpaint   features of the first layer of VGG16 (its default) or ``gaussian_features``, and its classifier, after
-            training on two strokes
+convpaint   ``gaussian_features`` and its classifier, after training on two strokes; its default, VGG16, needs weights
 ==========  =============================================================================================
 """
 
@@ -128,13 +127,9 @@ def micro_sam() -> Timed:
 def convpaint() -> Timed:
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     torchvision()
-    from torchvision import models
-
-    vgg16 = models.vgg16
-    models.vgg16 = lambda *_, **__: vgg16(weights=None)
     from napari_convpaint.convpaint_model import ConvpaintModel
 
-    model = ConvpaintModel(fe_name="gaussian_features") if "gaussian" in sys.argv else ConvpaintModel()
+    model = ConvpaintModel(fe_name="gaussian_features")
     pixels = image(256)
     strokes = np.zeros(pixels.shape, int)
     strokes[28:36, 20:44], strokes[60:68, 20:44] = 1, 2
