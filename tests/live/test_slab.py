@@ -64,7 +64,7 @@ def test_a_slab_around_the_plane_is_labeled_and_no_more(volume, model, counting)
     outside = live.canvas.labels.copy()
     outside[painted.view.region] = 0
     assert not outside.any()
-    assert counting.calls == [(32, 96, 112)], "of three cells of four planes, with their context"
+    assert counting.calls == [(32, 96, 112)], "of two cells of eight planes, with their context"
 
 
 @pytest.mark.filterwarnings("ignore:The image is smaller than the field of view")
@@ -122,7 +122,7 @@ def test_the_slab_follows_and_objects_keep_their_numbers(volume, model, counting
     np.testing.assert_array_equal(live.canvas.labels[16:19], before[16:19])
     assert (before[both] == live.canvas.labels[both]).mean() > 0.97
     run(live.view(look(30)))
-    assert counting.calls[2:] == [(24, 96, 96)], "planes 32 to 39"
+    assert counting.calls[2:] == [(16, 96, 96)], "planes 32 to 39"
 
 
 def test_at_the_end_of_the_volume_the_slab_ends(volume, model, counting):

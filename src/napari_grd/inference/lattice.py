@@ -6,8 +6,7 @@ Three coordinate systems meet here::
     grid     pixels the network sees          grid  = shape x scale
     cells    boxes of ``cell`` grid pixels    cells = grid / cell, rounded up
 
-What the network sees begins at multiples of its stride, so a pixel has the same phase in every piece in which it is
-computed.
+Cells begin at multiples of the network's stride, so a pixel has the same phase in every piece in which it is computed.
 """
 
 import math
@@ -23,7 +22,7 @@ from napari_grd.inference.boxes import Box, clipped, size_of
 from napari_grd.inference.rescale import rescale_source
 
 _CELL = 32  # grid pixels; small, so that panning computes little outside the view
-_CELL_Z = 4  # the same along z: a slab has few planes
+_CELL_Z = 4  # the same along z, if the network's stride is not larger
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Lattice:
     grid : tuple of int
         The same of the network's grid for it.
     cell : tuple of int
-        Sides of a cell in grid pixels, in plane multiples of the network's strides.
+        Sides of a cell in grid pixels, multiples of the network's strides.
     strides : tuple of int
         The network's strides.
     """
@@ -132,15 +131,13 @@ def lattice_for(shape: tuple[int, int], grid: tuple[int, int], stride: int | Seq
     --------
     >>> lattice_for((100, 70), (100, 70), stride=16).cells
     (4, 3)
-    >>> lattice_for((30, 100, 70), (30, 100, 70), stride=8).cell
+    >>> lattice_for((30, 100, 70), (30, 100, 70), stride=(2, 8, 8)).cell
     (4, 32, 32)
     """
     strides = (stride,) * len(shape) if isinstance(stride, int) else tuple(stride)
     sides = (_CELL_Z, _CELL, _CELL)[-len(shape) :]
-    cell = [-(-side // step) * step for side, step in zip(sides, strides, strict=True)]
-    if len(shape) == 3 and strides[0] % _CELL_Z == 0:
-        cell[0] = _CELL_Z
-    return Lattice(shape, grid, tuple(cell), strides)
+    cell = tuple(-(-side // step) * step for side, step in zip(sides, strides, strict=True))
+    return Lattice(shape, grid, cell, strides)
 
 
 def cover(missing: NDArray[np.bool_], overhead: int | Sequence[int]) -> list[Box]:

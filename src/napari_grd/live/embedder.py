@@ -26,7 +26,7 @@ from napari_grd.models.model import Model
 from napari_grd.models.registry import NetworkEntry
 
 _DRAFT_HALO = 32  # grid pixels
-_DRAFT_HALO_Z = 8  # the same along z: with 4, neurites were split that are whole with all context
+_DRAFT_HALO_Z = 8  # the same along z: with 4, neurites are split that are whole with all context
 _REMEMBERED = 64  # number of planes whose digests are stored, and of parts with all of their context
 
 

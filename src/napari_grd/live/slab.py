@@ -28,7 +28,7 @@ PLANES = 9
 """Planes of a slab, unless another number is asked for."""
 
 _VIEW_VOXELS = 2**23  # maximum number of voxels of the cells of a view; of a larger one the middle is segmented
-_VIEW_PIECE = 2**21  # voxels of a network call for the view: bounds its memory
+_VIEW_PIECE = 5 * 2**19  # voxels of a network call for the view: bounds its memory
 _AHEAD_PIECE = 2**19  # the same in idle time: the maximum delay of a new view
 _IDLE_PIECE = 2**17  # the same with all of the context
 _ROWS = 256  # of a plane that is predicted at once
