@@ -35,6 +35,20 @@ def test_only_what_differs_as_its_kind_does_stays(contrast, expected):
     assert kept(*field({1: 100, 2: -100}), contrast) == expected
 
 
+def test_a_large_object_may_be_fainter_than_a_small_one():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:256, :256]
+    image = rng.normal(1000, 10, (1, 256, 256))
+    labels = np.zeros((256, 256), np.uint32)
+    for label, (radius, strength) in {1: (12, 45), 2: (6, 45), 3: (12, 200)}.items():
+        inside = np.hypot(y - PLACES[label][0], x - PLACES[label][1]) < radius
+        image[0] += strength * inside
+        labels[inside] = label
+    statistics = measure_intensity(image, NormalizationConfig(), 27)
+    assert statistics.stands_out
+    assert kept(labels, image, statistics, "bright") == {1, 3}
+
+
 def test_of_an_inverted_image_what_is_dark_counts_as_bright():
     labels, image, statistics = field({1: 100, 2: -100})
     inverted = replace(statistics, range=statistics.range[:, ::-1])

@@ -18,6 +18,8 @@ from napari_grd.models.model import Contrast, ModelConfig
 
 _SIDE = 0.75  # share of the surroundings that an object must exceed,
 _CLEAR = 4.5  # by so many deviations of single pixels (noise alone takes 0.7 between this share and half)
+_CLEAR_LARGE = 3.0  # the same of an object of many cells, which noise hardly raises as a whole (at most by 2.3)
+_LARGE = 32  # cells
 _CLEAR_ALONE = 10.0  # in a field with hardly any signal: the rest is specks
 _EDGE = 8.0  # deviations of cell means between the 10th and 90th percentile in and around an object
 _DIFFERENT = 0.05  # of the range: minimum difference of bright or dark objects
@@ -69,7 +71,10 @@ def remove_faint(
         return labels
     boxes = _boxes(labels, count)
     kept = np.zeros(count + 1, np.bool_)
-    clear = _CLEAR if statistics.stands_out else _CLEAR_ALONE
+    clear = np.full(count + 1, _CLEAR_ALONE)
+    if statistics.stands_out:
+        large = np.bincount(labels.reshape(-1), minlength=count + 1) >= _LARGE * statistics.cell**2
+        clear = np.where(large, _CLEAR_LARGE, _CLEAR)
     for plane, noise, texture in zip(image, statistics.noise, statistics.texture, strict=True):
         # Exact, and compiled for two types at most: each takes seconds.
         values = np.ascontiguousarray(plane, np.result_type(plane.dtype, np.float32))
