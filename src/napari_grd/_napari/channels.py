@@ -5,8 +5,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
 from napari_grd._napari.best_channel import channel_group, default_channels, note_on
-from napari_grd._napari.panel import Panel, stack, wrapped
+from napari_grd._napari.panel import Panel, stack
 from napari_grd._napari.source import Channel, channel_axis, channel_choices
+from napari_grd._napari.wrapped_label import WrappedLabel
 
 _CHOOSE = "choose…"
 
@@ -32,7 +33,7 @@ class ChannelPickers(QWidget):
         self._rows = QWidget()
         self._form = QFormLayout(self._rows)
         self._form.setContentsMargins(0, 0, 0, 0)
-        self.note = wrapped()
+        self.note = WrappedLabel()
         self.note.setToolTip(
             "In the middle of the image: the range of intensities, in standard deviations of the noise."
         )

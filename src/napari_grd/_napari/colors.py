@@ -5,7 +5,9 @@ from html import escape
 
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtWidgets import QWidget
+
+from napari_grd._napari.wrapped_label import WrappedLabel
 
 TEXT, GRAPHICS = 4.5, 3.0
 """Least contrast of text, and of graphics, by WCAG 2."""
@@ -49,12 +51,11 @@ def background_of(widget: QWidget) -> QColor:
     return widget.palette().color(widget.backgroundRole())
 
 
-class ColoredLabel(QLabel):
+class ColoredLabel(WrappedLabel):
     """A label of as many lines as its text needs, whose colors follow the theme."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setWordWrap(True)
         self._color = ""
         self._parts: Sequence[tuple[str, str, str]] | None = None
 

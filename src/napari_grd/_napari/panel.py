@@ -120,13 +120,6 @@ def heading(text: str) -> QLabel:
     return label
 
 
-def wrapped() -> QLabel:
-    """A label of as many lines as its text needs."""
-    label = QLabel()
-    label.setWordWrap(True)
-    return label
-
-
 def row(*parts: QWidget, stretch: Sequence[int] | None = None) -> QHBoxLayout:
     """Widgets side by side, as wide as they want to be; labels, or those with a stretch factor, take the rest."""
     layout = QHBoxLayout()

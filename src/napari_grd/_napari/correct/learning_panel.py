@@ -21,11 +21,12 @@ from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.target import ImagePlane
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import add_unselected, output_options, provenance
-from napari_grd._napari.panel import Panel, button, row, stack, wrapped
+from napari_grd._napari.panel import Panel, button, row, stack
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
 from napari_grd._napari.threads import threads_beside
 from napari_grd._napari.worker import Running, run_job
+from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.config import FineTuneConfig, TeachConfig
 from napari_grd.jobs import Event, PreviewImages, StepMetrics
 
@@ -88,7 +89,7 @@ class LearningPanel(QWidget):
         self.start = button("Learn", _TIP, self._start)
         self.mode.currentTextChanged.connect(lambda _text: self.describe())
         self.bar = JobBar("Stop; the best model so far is shown.")
-        self.scores = wrapped()
+        self.scores = WrappedLabel()
         self.scores.setToolTip(
             "On corrected objects, each segmented by a model that has not learned from it, before and after."
         )

@@ -10,9 +10,10 @@ from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_descriptions import NEXT_KEY
-from napari_grd._napari.panel import Panel, button, stack, wrapped
+from napari_grd._napari.panel import Panel, button, stack
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import Running, run_job
+from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.corrections.tools import ToolPreview
 from napari_grd.jobs import Event, Progress
 
@@ -57,7 +58,7 @@ class ReviewPanel(QWidget):
         self.augmented.toggled.connect(self._restart)
         self.other = ModelCombo(panel, _OTHER, none="no other model")
         self.other.changed.connect(self._restart)
-        self.reason = wrapped()
+        self.reason = WrappedLabel()
         self.reason.hide()
         form = QFormLayout()
         form.addRow("Compare with", self.other)

@@ -27,7 +27,8 @@ from napari_grd._napari.correct.review import ReviewPanel
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_controller import ToolController
 from napari_grd._napari.correct.tool_descriptions import KINDS, NEXT_KEY, REDO_KEY, UNDO_KEY, Tool
-from napari_grd._napari.panel import Panel, button, heading, row, stack, wrapped
+from napari_grd._napari.panel import Panel, button, heading, row, stack
+from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, save_corrections
 from napari_grd.corrections.journal import Journal
@@ -119,7 +120,7 @@ class FilesRow(QWidget):
     def __init__(self, save: Callable[[Path], object], load: Callable[[Path], object]) -> None:
         super().__init__()
         self._save, self._load = save, load
-        self.where = wrapped()
+        self.where = WrappedLabel()
         self.save = button(
             "Save corrections as…", "Write all corrections into a file of their own, for a colleague.", self._ask_save
         )
@@ -169,7 +170,7 @@ class Toolbox(QWidget):
         self.controller: ToolController | None = None
         self._layer: CorrectionsLayer | None = None
         self.tools = ToolButtons(self._choose)
-        self.hint = wrapped()
+        self.hint = WrappedLabel()
         self.fill = QCheckBox("Fill what is encircled")
         self.fill.setToolTip("A stroke of the brush that returns to its beginning makes an object of what lies inside.")
         self.fill.setChecked(True)

@@ -15,9 +15,10 @@ from napari_grd._napari.correct.tool_descriptions import Tool
 from napari_grd._napari.correct.toolbox import Toolbox
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import made_by, view_settings
-from napari_grd._napari.panel import Panel, button, wrapped
+from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.settings import settings
 from napari_grd._napari.worker import Running, run_job
+from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.errors import GrdError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class CorrectWidget(Panel):
         self.toolbox = Toolbox(self, self._model_kept, self._follow_size)
         self._running: Running[Any] | None = None
         self._requested: set[Plane] = set()
-        self.about = wrapped()  # in place of the form, of which nothing can be changed meanwhile
+        self.about = WrappedLabel()  # in place of the form, of which nothing can be changed meanwhile
         self.about.hide()
         parts: tuple[QWidget, ...] = (self.form, self.about, self.start, self.bar, self.toolbox)
         for part in parts:

@@ -9,10 +9,11 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QS
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.files.calibrated import layer_calibration
 from napari_grd._napari.live.controls import PartitionControls
-from napari_grd._napari.panel import Panel, wrapped
+from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.settings import settings
 from napari_grd._napari.source import Channel, ImageSource
+from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.config import SegmentConfig
 from napari_grd.errors import ImageError
 
@@ -60,7 +61,7 @@ class LiveForm(QWidget):
         self.image = LayerCombo(panel, (Image,), "The image to segment.")
         self.model = ModelCombo(panel, "The model that segments. Distilled and dropped models are listed here.")
         self.model.set_name(panel.state.student)
-        self.fit = wrapped()
+        self.fit = WrappedLabel()
         self.fit.setToolTip("Judged by histogram and colors of the image. The list of models says what each is for.")
         self.fit.hide()
         self.channels = ChannelPickers(panel)

@@ -23,8 +23,9 @@ from napari_grd._napari.object_table.saving import (
     save_table,
 )
 from napari_grd._napari.object_table.scatter import ScatterPlot
-from napari_grd._napari.panel import Panel, button, dock_of, stack, wrapped
+from napari_grd._napari.panel import Panel, button, dock_of, stack
 from napari_grd._napari.state import unwrap
+from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.jobs import Job
 from napari_grd.measurements.table import ObjectTable
 
@@ -99,7 +100,7 @@ class ResultTable(Panel):
         self.view.verticalHeader().hide()
         self.view.setMinimumHeight(_LEAST)
         self.view.selectionModel().currentRowChanged.connect(self._on_row)
-        self.summary = wrapped()
+        self.summary = WrappedLabel()
         self.summary.setToolTip("Of the column whose heading was clicked last.")
         self.histogram = Histogram(self._go_to)
         self.scatter = ScatterPlot(self._go_to)
