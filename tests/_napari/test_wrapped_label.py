@@ -8,7 +8,9 @@ from napari_grd._napari.wrapped_label import WrappedLabel
 def test_a_long_path_does_not_widen_a_label(qtbot):
     label = WrappedLabel()
     qtbot.addWidget(label)
-    path = "/home/somebody/experiments/2026_plate_three/well_A01_field_07_channel_2_projection.corrections.geojson.journal"
+    path = (
+        "/home/somebody/experiments/2026_plate_three/well_A01_field_07_channel_2_projection.corrections.geojson.journal"
+    )
     label.setText(f"Every correction is saved at once in {path}.")
     assert label.text() == f"Every correction is saved at once in {path}."
     plain = QLabel(label.text())
