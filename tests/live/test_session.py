@@ -8,8 +8,7 @@ import pytest
 
 from napari_grd.config import PartitionConfig, SegmentConfig
 from napari_grd.errors import ImageError
-from napari_grd.graph.offsets import OFFSETS_3D
-from napari_grd.live import session as live_session
+from napari_grd.inference import runtime
 from napari_grd.live.session import FILLING, PREPARING, SEGMENTING, LiveSession, prepare
 from napari_grd.live.viewport import Viewport
 from napari_grd.models.model import Model, ModelConfig
@@ -200,11 +199,18 @@ def test_scrolling_prepares_the_next_plane(session, listener, nuclei, picture, c
     assert len(counting.calls) == calls
 
 
-def test_the_network_of_a_model_for_volumes_is_prepared_when_it_is_loaded(nuclei, monkeypatch):
-    prepared = []
-    monkeypatch.setattr(live_session, "runtime_for", prepared.append)
-    network = {"name": "subpixel_unet3d", "widths": (4, 6, 8)}
-    volumes = Model.create(ModelConfig(ndim=3, network=network, offsets=OFFSETS_3D))
-    prepare(nuclei)
-    prepare(volumes)
-    assert prepared == [volumes]
+def test_live_finds_the_network_prepared_that_was_prepared_when_the_model_was_loaded(listener, picture, monkeypatch):
+    model = Model.create(ModelConfig(network={"widths": (2, 2, 2, 2, 2)}))
+    compiled = []
+    compile_network = runtime._prepare
+    monkeypatch.setattr(runtime, "_prepare", lambda *args: compiled.append(args) or compile_network(*args))
+    prepare(model)
+    assert len(compiled) == 1
+    session = LiveSession(on_update=listener.update, on_error=listener.error, on_busy=listener.busy.append)
+    session.set_source(ArraySource([picture[None]]))
+    session.set_model(model)
+    session.look_at(look())
+    listener.until(lambda: listener.updates)
+    session.close()
+    assert session.wait(20)
+    assert len(compiled) == 1

@@ -147,6 +147,7 @@ def segment(
     import napari_grd.api as grd
     from napari_grd.inference.rescale import scale_factor
     from napari_grd.inference.runtime import runtime_for
+    from napari_grd.models.compact import compact
 
     if form not in ("tiff", "ome-zarr"):
         raise ConfigError(f"--format is {form!r}.", "Choose tiff or ome-zarr.")
@@ -199,7 +200,7 @@ def segment(
         raise DataError(f"--corrections applies to one image, but there are {len(files)}.", "Segment only that image.")
     corrected = None if corrections is None else grd.load_corrections(corrections)
     scale_factor(loaded.config, config.as_known())  # fails before the first image is read if no image could change it
-    runtime_for(loaded, config)
+    runtime_for(compact(loaded), config)
     options = _Options(
         config=config,
         axes=axes,
@@ -366,8 +367,9 @@ def _provenance(
 ) -> dict[str, Any]:
     import napari_grd
     from napari_grd.inference.runtime import runtime_for
+    from napari_grd.models.compact import compact
 
-    runtime = runtime_for(model, config)
+    runtime = runtime_for(compact(model), config)  # the one that is at hand
     return {
         "program": f"napari-grd {napari_grd.__version__}",
         "model": model.card.name,

@@ -267,13 +267,9 @@ class LiveSession:
 
 
 def prepare(model: Model) -> None:
-    """Do now what the first labels of a volume would otherwise wait for: load compiled code, compile the network.
-
-    Of a model for planes that takes a fraction of a second, and is left for when it is needed.
-    """
-    if model.config.ndim == 3:
-        warm_up()
-        runtime_for(model)
+    """Do now what the first labels would otherwise wait for: load compiled code, compile the network."""
+    warm_up()
+    runtime_for(compact(model))
 
 
 _open: "weakref.WeakSet[LiveSession]" = weakref.WeakSet()
