@@ -86,7 +86,7 @@ def window(viewer: Any) -> Any:
     return viewer
 
 
-def opened(window: Any, kind: Any) -> Any:
+def opened(window: Any, kind: Any, qtbot: Any) -> Any:
     """A widget in a dock, when what it finds out by itself is shown."""
     panel = kind(window)
     window.window.add_dock_widget(panel, area="right")
@@ -94,18 +94,26 @@ def opened(window: Any, kind: Any) -> Any:
         panel._estimate._ask = lambda: None  # the time is another one on every machine
         panel.runs.setText("runs")
         panel.cost.setText("About a minute on this computer")
+        qtbot.waitUntil(lambda: panel.teacher.config and panel.teacher.options.editors, timeout=20_000)
     if kind is LiveWidget:
         panel._loader._loading.silence()
         panel.form.show_fit("")
     window.window._qt_window.resizeDocks([dock_of(panel)], [WIDTH], Qt.Orientation.Horizontal)
-    QTest.qWait(150)
+    seen = [picture(panel)]
+
+    def settled() -> bool:
+        QTest.qWait(300)
+        seen.append(picture(panel))
+        return len(seen) > 5 and all(np.array_equal(seen[-1], before) for before in seen[-5:-1])
+
+    qtbot.waitUntil(settled, timeout=20_000)
     return panel
 
 
-def test_docks_look_as_in_their_pictures(window: Any, request: pytest.FixtureRequest) -> None:
+def test_docks_look_as_in_their_pictures(window: Any, request: pytest.FixtureRequest, qtbot: Any) -> None:
     new, found = request.config.getoption("--new-pictures"), {}
     for kind in WIDGETS:
-        panel = opened(window, kind)
+        panel = opened(window, kind, qtbot)
         drawn, path = picture(panel), PICTURES / f"{kind.__name__.removesuffix('Widget').lower()}.png"
         if new:
             PICTURES.mkdir(exist_ok=True)

@@ -25,4 +25,5 @@ class WrappedLabel(QLabel):
 
     def text(self) -> str:
         """The text, as it was given."""
-        return super().text().replace(_BREAK, "")
+        shown: str = super().text()
+        return shown.replace(_BREAK, "")
