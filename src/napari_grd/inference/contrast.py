@@ -33,6 +33,8 @@ def remove_faint(
     image: NDArray[np.generic],
     statistics: PlaneStatistics,
     contrast: Contrast | None = None,
+    *,
+    clear_large: float = _CLEAR_LARGE,
 ) -> NDArray[np.uint32]:
     """Remove objects that do not exceed the noise of their field, and pixels that were not scanned.
 
@@ -46,6 +48,8 @@ def remove_faint(
         Statistics of the whole field. Without a noise estimate, all objects are kept.
     contrast : {"bright", "dark", "edges"}, optional
         How objects of this kind differ from their surroundings. Default: in any of these ways.
+    clear_large : float
+        Deviations of the noise that a bright or dark object of many cells must exceed its surroundings by.
 
     Returns
     -------
@@ -71,10 +75,9 @@ def remove_faint(
         return labels
     boxes = _boxes(labels, count)
     kept = np.zeros(count + 1, np.bool_)
-    clear = np.full(count + 1, _CLEAR_ALONE)
-    if statistics.stands_out:
-        large = np.bincount(labels.reshape(-1), minlength=count + 1) >= _LARGE * statistics.cell**2
-        clear = np.where(large, _CLEAR_LARGE, _CLEAR)
+    clear = np.full(count + 1, _CLEAR if statistics.stands_out else _CLEAR_ALONE)
+    if statistics.stands_out and contrast in ("bright", "dark"):
+        clear[np.bincount(labels.reshape(-1), minlength=count + 1) >= _LARGE * statistics.cell**2] = clear_large
     for plane, noise, texture in zip(image, statistics.noise, statistics.texture, strict=True):
         # Exact, and compiled for two types at most: each takes seconds.
         values = np.ascontiguousarray(plane, np.result_type(plane.dtype, np.float32))
@@ -138,7 +141,8 @@ def remove_faint_3d(
         return labels
     kept = np.zeros(count + 1, np.bool_)
     for place, plane in enumerate(labels):
-        kept[remove_faint(plane, smooth[:, place], measured, config.contrast)] = True
+        # One of many planes may exceed the noise by chance, so large sections are treated as small ones.
+        kept[remove_faint(plane, smooth[:, place], measured, config.contrast, clear_large=_CLEAR)] = True
     if kept[1:].all():
         return labels
     return np.where(kept, np.arange(count + 1, dtype=np.uint32), np.uint32(0))[labels]
