@@ -51,12 +51,10 @@ def image(size: int) -> Any:
 
 def torchvision() -> None:
     """Import torchvision without its compiled part, which is not built for every torch; no forward needs it."""
-    import torch
+    from torch import library
 
-    library = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    torchvision.kept = library  # type: ignore[attr-defined]
+        library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     importlib.import_module("torchvision")
 
 
