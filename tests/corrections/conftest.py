@@ -24,9 +24,22 @@ from napari_grd.corrections.kinds import (
     SplitLine,
     Unlink,
 )
+from napari_grd.corrections.predictions import PlanePrediction
 from napari_grd.corrections.region import Region
 
 IMAGE = ImageRef((3, 24, 32), "zyx", "stack.tif")
+
+
+class Known:
+    """Predictions in which each object has a direction of its own."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        rng = np.random.default_rng(0)
+        directions = rng.standard_normal((int(labels.max()) + 1, 8)).astype(np.float32)
+        self.embedding = directions[labels] + 0.1 * rng.standard_normal((*labels.shape, 8)).astype(np.float32)
+
+    def of(self, plane: tuple[int, ...]) -> PlanePrediction:
+        return PlanePrediction(self.embedding[plane])
 
 
 @st.composite

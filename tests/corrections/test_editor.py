@@ -18,25 +18,15 @@ from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import open_journal
 from napari_grd.corrections.kinds import Accept, Add, Correction, Draw, Erase, Merge, Pick, Remove, Split, SplitLine
-from napari_grd.corrections.predictions import PlanePrediction, Predictions
+from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.region import Region
 from napari_grd.errors import CorrectionError, LabelError
 from napari_grd.graph.constraints import Constraints
 
+from .conftest import Known
+
 SHAPE = (24, 32)
 IMAGE = ImageRef((3, *SHAPE), "zyx", "stack.tif")
-
-
-class Known:
-    """Predictions made up for every plane."""
-
-    def __init__(self, labels: np.ndarray) -> None:
-        rng = np.random.default_rng(0)
-        directions = rng.standard_normal((int(labels.max()) + 1, 8)).astype(np.float32)
-        self.embedding = directions[labels] + 0.1 * rng.standard_normal((*labels.shape, 8)).astype(np.float32)
-
-    def of(self, plane: tuple[int, ...]) -> PlanePrediction:
-        return PlanePrediction(self.embedding[plane])
 
 
 def tiles() -> np.ndarray:

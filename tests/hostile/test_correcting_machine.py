@@ -23,8 +23,9 @@ from napari_grd.corrections.editor import Editor
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.journal import Journal, open_journal
 from napari_grd.corrections.painting import BACKGROUND_NUMBER, fill_encircled, painted_corrections
-from napari_grd.corrections.predictions import PlanePrediction
 from napari_grd.corrections.tools import AcceptTool, CorrectionTool, LinkTool, MergeTool, PickTool, Position, SplitTool
+
+from ..corrections.conftest import Known
 
 TOOLS: list[type[CorrectionTool]] = [MergeTool, SplitTool, AcceptTool, PickTool, LinkTool]
 PLANES, HEIGHT, WIDTH = 2, 24, 32
@@ -49,18 +50,6 @@ def drawn() -> np.ndarray:
     return labels
 
 
-class Made:
-    """Predictions in which each object has a direction of its own."""
-
-    def __init__(self, labels: np.ndarray) -> None:
-        rng = np.random.default_rng(0)
-        directions = rng.standard_normal((int(labels.max()) + 1, 8)).astype(np.float32)
-        self.embedding = directions[labels] + 0.1 * rng.standard_normal((*labels.shape, 8)).astype(np.float32)
-
-    def of(self, plane: tuple[int, ...]) -> PlanePrediction:
-        return PlanePrediction(self.embedding[plane])
-
-
 def objects(labels: np.ndarray) -> np.ndarray:
     """The labels with numbers in the order of their first pixels: equal for equal objects."""
     numbers, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
@@ -74,7 +63,7 @@ class Correcting(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
-        self.given, self.predictions = drawn(), Made(drawn())
+        self.given, self.predictions = drawn(), Known(drawn())
         self.states = [objects(self.given)]  # after each correction
         self.steps: list[int] = []  # how many corrections each step has, done or undone
         self.at = 0  # steps that are done
