@@ -216,6 +216,22 @@ def test_in_3d_it_says_what_to_do(correct: Any, layer: Any, viewer: Any) -> None
     assert not widget.message.text()
 
 
+@pytest.mark.parametrize("how", ["key", "napari's button"])
+def test_nothing_is_painted_in_3d(correct: Any, layer: Any, viewer: Any, mouse: Any, qtbot: Any, how: str) -> None:
+    widget = correct()
+    viewer.layers.selection.active = layer
+    viewer.dims.ndisplay = 3
+    controls = viewer.window._qt_viewer.controls.widgets[layer]
+    if how == "key":
+        mouse(layer).key(getattr(Qt.Key, f"Key_{Tool.DRAW.key}"))
+    else:
+        controls._MODE_BUTTONS["paint"].click()
+    qtbot.waitUntil(lambda: str(layer.mode) == "pan_zoom", timeout=60_000)
+    assert widget.toolbox.controller.tool is Tool.NAVIGATE
+    assert "2D" in widget.toolbox.hint.text()
+    assert controls._MODE_BUTTONS["pan_zoom"].isChecked()
+
+
 def test_planes_are_corrected_one_by_one(
     correct: Any, viewer: Any, mouse: Any, picture: Any, blocks: Any, qtbot: Any
 ) -> None:

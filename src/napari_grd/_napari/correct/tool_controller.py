@@ -19,6 +19,7 @@ _OF_MODE = {"erase": Tool.ERASE, "paint": Tool.DRAW, "fill": Tool.DRAW, "polygon
 _BEGINS = ("paint", "polygon")
 _PAUSE = 15  # milliseconds between two previews: as often as a screen can show them
 _STILL = 4.0  # points of the screen that a click may move
+ONLY_IN_2D = "Corrections are made in 2D. Switch the display back to 2D to go on."
 
 
 class ToolController:
@@ -91,8 +92,10 @@ class ToolController:
         viewer.layers.selection.events.active.connect(self._active_changed)
 
     def take(self, tool: Tool) -> None:
-        """Take up a tool, and select the layer that it works on."""
+        """Take up a tool, and select the layer that it works on. In the 3D view, only the camera can be moved."""
         self._session.take_painted()
+        if refused := self._viewer.dims.ndisplay == 3 and tool is not Tool.NAVIGATE:
+            tool = Tool.NAVIGATE
         self.tool = tool
         if tool is not Tool.NAVIGATE:
             self._viewer.layers.selection.active = self._layer
@@ -110,6 +113,8 @@ class ToolController:
         else:
             self._put_background_away()
         self._on_tool_changed(tool)
+        if refused:
+            self._on_message(ONLY_IN_2D)
 
     def _select(self, number: int) -> None:
         """Paint with a number from now on."""
@@ -237,6 +242,8 @@ class ToolController:
             self._put_background_away()
         self._use(None)
         self._on_tool_changed(tool)
+        if self._viewer.dims.ndisplay == 3:  # napari's brush fails there on labels of one plane
+            self._away.start()  # when napari's buttons have followed
 
     def _active_changed(self, _event: Any) -> None:
         # Whoever adds a layer and selects the one before again means nothing by it.
@@ -244,7 +251,9 @@ class ToolController:
             self._away.start()
 
     def _put_away(self) -> None:
-        if self._viewer.layers.selection.active is not self._layer:
+        if self._viewer.dims.ndisplay == 3:
+            self.take(self.tool)  # refused, with a word
+        elif self._viewer.layers.selection.active is not self._layer:
             self.take(Tool.NAVIGATE)
 
     def _is_on(self) -> bool:

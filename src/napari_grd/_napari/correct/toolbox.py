@@ -299,13 +299,8 @@ class Toolbox(QWidget):
         self.review.describe()
 
     def _choose(self, tool: Tool) -> None:
-        if self.controller is None:
-            return
-        if self._viewer.dims.ndisplay == 3 and tool is not Tool.NAVIGATE:
-            self.tools.buttons[Tool.NAVIGATE].setChecked(True)
-            self._panel.say("Corrections are made in 2D. Switch the display back to 2D.", "warning")
-            return
-        self.controller.take(tool)
+        if self.controller is not None:
+            self.controller.take(tool)
 
     def _tool_changed(self, tool: Tool) -> None:
         self.tools.buttons[tool].setChecked(True)

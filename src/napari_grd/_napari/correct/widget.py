@@ -11,6 +11,7 @@ from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.form import CorrectForm
 from napari_grd._napari.correct.jobs import CorrectionContext, CorrectionRequest
 from napari_grd._napari.correct.target import empty_labels
+from napari_grd._napari.correct.tool_controller import ONLY_IN_2D
 from napari_grd._napari.correct.tool_descriptions import Tool
 from napari_grd._napari.correct.toolbox import Toolbox
 from napari_grd._napari.job_bar import JobBar
@@ -275,7 +276,7 @@ class CorrectWidget(Panel):
     def _display_changed(self, _event: Any = None) -> None:
         if self.toolbox.controller is not None and self.viewer.dims.ndisplay == 3:
             self.toolbox.controller.take(Tool.NAVIGATE)
-            self.say("Corrections are made in 2D. Switch the display back to 2D to go on.", "warning")
+            self.say(ONLY_IN_2D, "warning")
         elif self.toolbox.session is not None:
             self.say("")
 
