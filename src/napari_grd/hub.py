@@ -52,8 +52,8 @@ def builtin_paths() -> dict[str, Path]:
     True
     """
     folder = Path(str(resources.files("napari_grd"))) / "builtin"
-    found = {path.name.removesuffix(MODEL_SUFFIX): path for path in folder.glob(f"*{MODEL_SUFFIX}")}
-    return dict(sorted(found.items(), key=lambda item: (item[0] != STUDENT, item[0])))
+    paths = {path.name.removesuffix(MODEL_SUFFIX): path for path in folder.glob(f"*{MODEL_SUFFIX}")}
+    return dict(sorted(paths.items(), key=lambda item: (item[0] != STUDENT, item[0])))
 
 
 @dataclass(frozen=True)
@@ -120,16 +120,16 @@ def remote_models() -> dict[str, RemoteModel]:
         return {}
     except (OSError, ValueError) as error:
         raise ModelFileError(f"The list of models {str(path)!r} cannot be read ({error}).", _LINE) from error
-    found: dict[str, RemoteModel] = {}
+    models: dict[str, RemoteModel] = {}
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.lstrip().startswith("#"):
             model = _parsed(line, f"line {number} of {str(path)!r}")
-            if model.name in found or model.name in builtin_paths():
+            if model.name in models or model.name in builtin_paths():
                 raise ModelFileError(
                     f"The name {model.name!r} in line {number} of {str(path)!r} is taken.", "Choose another name."
                 )
-            found[model.name] = model
-    return found
+            models[model.name] = model
+    return models
 
 
 def fetch_model(name: str, progress: Any = False) -> Path:

@@ -90,15 +90,15 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Rejects duplicate keys; "<<" is an ordinary key."""
-        found: dict[Hashable, Any] = {}
+        mapping: dict[Hashable, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise YamlProblem(f"has a key that is not a text{_line(key_node.start_mark)}")
             key = self.construct_object(key_node, deep=True)
-            if key in found:
+            if key in mapping:
                 raise YamlProblem(f"names {str(key)[:40]!r} twice{_line(key_node.start_mark)}")
-            found[key] = self.construct_object(value_node, deep=deep)
-        return found
+            mapping[key] = self.construct_object(value_node, deep=deep)
+        return mapping
 
 
 _Loader.yaml_implicit_resolvers = {}

@@ -32,8 +32,8 @@ def provenance(model: "Model | None" = None, config: Config | None = None, **mor
 
 def made_by(layer: "Layer | None") -> dict[str, Any]:
     """What is known of how a layer was made, as far as it was made here."""
-    found = None if layer is None else layer.metadata.get("napari_grd")
-    return found if isinstance(found, dict) else {}
+    provenance = None if layer is None else layer.metadata.get("napari_grd")
+    return provenance if isinstance(provenance, dict) else {}
 
 
 def view_settings(made_by: Mapping[str, Any]) -> SegmentConfig:

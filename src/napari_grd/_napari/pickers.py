@@ -66,8 +66,8 @@ class LayerCombo(QComboBox):
 
     def layer(self) -> Layer | None:
         """The picked layer."""
-        found = self.currentData()
-        return found if found in self._layers else None
+        chosen = self.currentData()
+        return chosen if chosen in self._layers else None
 
     def set_layer(self, layer: Layer | None) -> None:
         """Pick a layer; None picks the entry ``none``, if there is one."""
@@ -101,17 +101,17 @@ class LayerCombo(QComboBox):
 
     def _refresh(self, _event: Any = None) -> None:
         before = self.currentData()
-        found = [layer for layer in reversed(self._layers) if isinstance(layer, self._kinds)]
-        self.chosen &= before in found
+        offered = [layer for layer in reversed(self._layers) if isinstance(layer, self._kinds)]
+        self.chosen &= before in offered
         self.blockSignals(True)
         self.clear()
         if self._none is not None:
             self.addItem(self._none, None)
-        for layer in found:
+        for layer in offered:
             self.addItem(layer.name, layer)
         if not self.count():
             self.addItem(f"no {self._kinds[0].__name__.lower()} layer yet", None)
-        if before not in found and self._none is None and Image in self._kinds:
+        if before not in offered and self._none is None and Image in self._kinds:
             self.suggest(preferred_image(self._viewer))
         else:
             self.suggest(before)
@@ -151,8 +151,8 @@ class ModelCombo(QComboBox):
 
     def name(self) -> str | None:
         """Name of the picked model, for ``State.get``."""
-        found: str | None = self.currentData()
-        return None if found is None or found == _OPEN or found.startswith(_DOWNLOAD) else found
+        chosen: str | None = self.currentData()
+        return None if chosen is None or chosen == _OPEN or chosen.startswith(_DOWNLOAD) else chosen
 
     def set_name(self, name: str | None) -> None:
         """Pick a model by name."""

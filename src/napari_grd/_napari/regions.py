@@ -28,16 +28,16 @@ def outlines(shapes: Shapes, source: ImageSource) -> list[Outline]:
     ImageError
         If there is no area.
     """
-    found = []
+    polygons = []
     for kind, corners in zip(shapes.shape_type, shapes.data, strict=True):
         if kind in ("line", "path"):
             continue
         around = _ellipse(corners) if kind == "ellipse" else corners
         points = [source.layer.world_to_data(shapes.data_to_world(corner)) for corner in around]
-        found.append(np.array(points, np.float64)[:, list(source.spatial_axes)])
-    if not found:
+        polygons.append(np.array(points, np.float64)[:, list(source.spatial_axes)])
+    if not polygons:
         raise ImageError(f"The layer {shapes.name!r} has no areas.", "Draw one around the objects you mean.")
-    return found
+    return polygons
 
 
 def mask_of(areas: Sequence[Outline], shape: tuple[int, int]) -> NDArray[np.bool_]:

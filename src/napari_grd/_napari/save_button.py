@@ -68,7 +68,7 @@ class SaveButton(QPushButton):
         if form != "model":  # which is written instantly
             self._panel.say("Exporting, and checking the exported model…")
         done = run_call(
-            write, on_done=lambda found: self._panel.say(f"Saved as {found}"), on_error=self._panel.show_error
+            write, on_done=lambda path: self._panel.say(f"Saved as {path}"), on_error=self._panel.show_error
         )
         self._panel.track(done)
 

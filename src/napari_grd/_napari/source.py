@@ -216,9 +216,9 @@ def volume_axes(source: ImageSource) -> str:
     name = source.layer.name
     labels = [str(source.layer.axis_labels[axis]).lower() for axis in source.plane_axes]
     if len(labels) not in (1, 2) or labels[-1] in ("t", "time"):
-        found = ", ".join([*labels, "y", "x"])
+        letters = ", ".join([*labels, "y", "x"])
         raise ImageError(
-            f"The model takes volumes, and {name!r} has the axes {found}.",
+            f"The model takes volumes, and {name!r} has the axes {letters}.",
             "Open a stack of planes along z, or choose a model for planes.",
         )
     return "tzcyx"[-3 - len(labels) :]

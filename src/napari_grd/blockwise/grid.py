@@ -115,16 +115,16 @@ class BlockGrid:
     def neighbors(self, number: int) -> dict[str, int]:
         """The adjacent blocks in the plane or volume, as far as there are, by the names of the shared :data:`FACES`."""
         _, place = self.place(number)
-        found = {}
+        neighbors = {}
         step = 1
         for axis in reversed(range(len(place))):
             before, after = FACES[axis - len(place)]
             if place[axis]:
-                found[before] = number - step
+                neighbors[before] = number - step
             if place[axis] + 1 < self.counts[axis]:
-                found[after] = number + step
+                neighbors[after] = number + step
             step *= self.counts[axis]
-        return found
+        return neighbors
 
     def describe(self, number: int) -> str:
         """A block in words, for messages."""

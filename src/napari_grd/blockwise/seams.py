@@ -36,22 +36,22 @@ def same_objects(first: NDArray[np.integer], second: NDArray[np.integer]) -> Ids
     >>> same_objects(np.array([[1, 1, 2, 0]]), np.array([[5, 5, 5, 0]]))
     array([[1, 5]])
     """
-    found = contingency(labels=first, reference=second)
-    if not len(found.overlap):
+    table = contingency(labels=first, reference=second)
+    if not len(table.overlap):
         return np.zeros((0, 2), np.int64)
     pairs = sparse.coo_array(
-        (found.overlap, (found.label_index, found.reference_index)),
-        shape=(len(found.label_ids), len(found.reference_ids)),
+        (table.overlap, (table.label_index, table.reference_index)),
+        shape=(len(table.label_ids), len(table.reference_ids)),
     ).tocsr()
     best_reference, best_label = pairs.argmax(axis=1), pairs.argmax(axis=0)
-    smaller = np.minimum(found.label_sizes[found.label_index], found.reference_sizes[found.reference_index])
+    smaller = np.minimum(table.label_sizes[table.label_index], table.reference_sizes[table.reference_index])
     kept = (
-        (best_reference[found.label_index] == found.reference_index)
-        & (best_label[found.reference_index] == found.label_index)
-        & (found.overlap >= _SHARED * smaller)
+        (best_reference[table.label_index] == table.reference_index)
+        & (best_label[table.reference_index] == table.label_index)
+        & (table.overlap >= _SHARED * smaller)
     )
     return np.stack(
-        [found.label_ids[found.label_index[kept]], found.reference_ids[found.reference_index[kept]]], axis=1
+        [table.label_ids[table.label_index[kept]], table.reference_ids[table.reference_index[kept]]], axis=1
     )
 
 
@@ -65,7 +65,7 @@ class Joined:
     """
 
     def __init__(self, pairs: Iterable[Ids]) -> None:
-        listed = [found for found in pairs if len(found)]
+        listed = [array for array in pairs if len(array)]
         edges = np.concatenate(listed) if listed else np.zeros((0, 2), np.int64)
         self._ids, places = np.unique(edges, return_inverse=True)
         places = places.reshape(-1, 2)

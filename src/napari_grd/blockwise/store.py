@@ -137,8 +137,8 @@ class LabelStore:
     def _recorded(self, number: int, name: str) -> NDArray[Any]:
         path = self.work / "blocks" / f"{number}.npz"
         try:
-            with np.load(path) as found:
-                return np.asarray(found[name])
+            with np.load(path) as arrays:
+                return np.asarray(arrays[name])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"The record {str(path)!r} of a finished block is damaged ({error}).",

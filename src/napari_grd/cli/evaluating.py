@@ -44,13 +44,13 @@ def _pairs(labels: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
         )
     if not folders[0]:
         return {image_stem(labels): (labels, reference)}
-    found, true = find_labels(labels), find_labels(reference)
-    if missing := sorted(true.keys() ^ found.keys()):
+    segmented, true = find_labels(labels), find_labels(reference)
+    if missing := sorted(true.keys() ^ segmented.keys()):
         raise DataError(
             f"{len(missing)} of the label images are in only one folder, the first: {missing[0]!r}.",
             "Remove them, or add the missing ones: an image without a counterpart has no score.",
         )
-    return {name: (found[name], true[name]) for name in sorted(true)}
+    return {name: (segmented[name], true[name]) for name in sorted(true)}
 
 
 def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[dict[str, dict[str, float]]]:
@@ -67,10 +67,10 @@ def _iter_evaluate(pairs: dict[str, tuple[Path, Path]], min_size: int) -> Job[di
         for path in dict.fromkeys(files):
             read.append(read_labels(path))
             yield from notes.tell(read[-1].notes, path)
-        found, true_labels = read[0].pixels, read[-1].pixels
+        segmented, true_labels = read[0].pixels, read[-1].pixels
         with naming(repr(str(files[0]))):
-            scores[name] = score(reference=true_labels, labels=found, min_size=min_size).as_dict()
-        segmentations.append(found)
+            scores[name] = score(reference=true_labels, labels=segmented, min_size=min_size).as_dict()
+        segmentations.append(segmented)
         references.append(true_labels)
     yield watch.progress(len(pairs))
     yield from notes.rest()

@@ -80,8 +80,8 @@ def _iter_calibrate(model: "Model", folder: Path, axes: str | None) -> Job["Mode
     from napari_grd.inference.int8_calibration import PATCHES, calibrate_int8
     from napari_grd.io.folders import iter_read
 
-    found = yield from iter_read(folder, axes, most=max(PATCHES.values()))
-    return calibrate_int8(model, found.images, axes=found.axes)
+    dataset = yield from iter_read(folder, axes, most=max(PATCHES.values()))
+    return calibrate_int8(model, dataset.images, axes=dataset.axes)
 
 
 def _check_free(path: Path, force: bool) -> None:

@@ -61,20 +61,24 @@ def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile]
     beside = _beside(labels) if inside == labels and images in (None, labels) else []
     if beside:
         return beside, [], True
-    found = find_labels(inside)
+    inside_labels = find_labels(inside)
     if images is None:
-        return [LabelFile(name, path, None) for name, path in found.items()], [], True
+        return [LabelFile(name, path, None) for name, path in inside_labels.items()], [], True
     listing = list_images(images)
     known = {image_stem(path): path for path in listing.images}
-    if not known.keys() & found.keys():
+    if not known.keys() & inside_labels.keys():
         raise DataError(
             f"No image in {str(images)!r} has the name of a label image in {str(inside)!r}.",
             "Give image and labels the same name.",
         )
     notes = list(listing.notes)
-    if bare := known.keys() - found.keys():
+    if bare := known.keys() - inside_labels.keys():
         notes.append(f"{len(bare)} image(s) have no labels and were skipped, the first: {min(bare)!r}.")
-    return [LabelFile(name, path, known.get(name), name not in known) for name, path in found.items()], notes, True
+    return (
+        [LabelFile(name, path, known.get(name), name not in known) for name, path in inside_labels.items()],
+        notes,
+        True,
+    )
 
 
 def read_label_file(

@@ -76,10 +76,10 @@ def teachers(name: Annotated[str | None, typer.Argument(help="List the options o
     rows = [
         [
             name,
-            found.summary,
-            f"{found.license}. {found.restrictions}" if found.restrictions else found.license,
-            "yes" if found.available else f"no: {found.reason}",
+            info.summary,
+            f"{info.license}. {info.restrictions}" if info.restrictions else info.license,
+            "yes" if info.available else f"no: {info.reason}",
         ]
-        for name, found in known().items()
+        for name, info in known().items()
     ]
     print_table("Teachers", ["name", "summary", "license", "available"], rows, left=4)

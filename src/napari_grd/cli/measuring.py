@@ -169,8 +169,8 @@ def _summarize(columns: dict[str, Any], images: int, left_out: int) -> None:
         if name != "image" and not name.startswith(_PLACES) and count:
             numbers = values.astype(float)
             if np.isfinite(numbers).any():
-                found = (np.nanmedian(numbers), np.nanmin(numbers), np.nanmax(numbers))
-                rows.append([name, *(f"{value:.4g}" for value in found)])
+                statistics = (np.nanmedian(numbers), np.nanmin(numbers), np.nanmax(numbers))
+                rows.append([name, *(f"{value:.4g}" for value in statistics)])
     title = f"{count:,} object{'s' * (count != 1)} in {images:,} image{'s' * (images != 1)}"
     without = f"{left_out:,} excluded at the border or by size" if left_out else ""
     print_table(title, ["", "median", "least", "most"], rows, caption=without)

@@ -68,10 +68,10 @@ def _stop_signals(console: Console, finish: threading.Event | None) -> Iterator[
     stop = _Stop()
     # After a hang-up printing may fail, which must not prevent the job from saving.
     numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    found = {number: signal.getsignal(number) for number in numbers}
+    handlers = {number: signal.getsignal(number) for number in numbers}
     previous = {
         number: handler
-        for number, handler in found.items()
+        for number, handler in handlers.items()
         if number in _ALWAYS or handler not in (signal.SIG_IGN, None)
     }
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers

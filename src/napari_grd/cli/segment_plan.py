@@ -95,11 +95,11 @@ def find_files(
             root = path / "images" if (path / "images").is_dir() else path
             notes += listing.notes
             asked = results == root.resolve() or results in root.resolve().parents  # for files in --out itself
-            for found in listing.images:
-                if not asked and results in found.resolve().parents:
-                    leftovers.append(found)
+            for image in listing.images:
+                if not asked and results in image.resolve().parents:
+                    leftovers.append(image)
                 else:
-                    files.append(ImageFile(found, found.parent.relative_to(root)))
+                    files.append(ImageFile(image, image.parent.relative_to(root)))
         elif not path.exists():
             failures.add(path, DataError(f"There is no image {str(path)!r}.", "Check the path."))
         elif several and is_leftover(path):
@@ -140,12 +140,12 @@ def iter_plan(
     from napari_grd.io.names import image_name, image_stem, suffix_of
 
     watch = Stopwatch("Looking into files", len(files))
-    found: list[tuple[ImageFile, int, tuple[str, ...]]] = []
+    images: list[tuple[ImageFile, int, tuple[str, ...]]] = []
     for done, file in enumerate(files):
         yield watch.progress(done)
         try:
             names = list_series(file.path)
-            found += [(file, number, names) for number in _chosen(file.path, names, wanted)]
+            images += [(file, number, names) for number in _chosen(file.path, names, wanted)]
         except GrdError as error:
             failures.add(file.path, error)
     yield watch.progress(len(files))
@@ -153,16 +153,16 @@ def iter_plan(
 
     def works(places: Sequence[ImageFile]) -> list[Work]:
         plan = []
-        for place, (file, number, names) in zip(places, found, strict=True):
+        for place, (file, number, names) in zip(places, images, strict=True):
             name = image_name(file.path, number, names)
             plan.append(Work(file.path, number, len(names) > 1, name, out / place.below / f"{name}{suffix}"))
         return plan
 
-    plan = works([file for file, _, _ in found])
-    if len(_twice(plan)) and len({file.path.parent for file, _, _ in found}) > 1:
+    plan = works([file for file, _, _ in images])
+    if len(_twice(plan)) and len({file.path.parent for file, _, _ in images}) > 1:
         # Folders with files of the same names: each keeps its path relative to their common parent.
-        common = Path(os.path.commonpath([file.path.resolve().parent for file, _, _ in found]))
-        places = [replace(file, below=file.path.resolve().parent.relative_to(common)) for file, _, _ in found]
+        common = Path(os.path.commonpath([file.path.resolve().parent for file, _, _ in images]))
+        places = [replace(file, below=file.path.resolve().parent.relative_to(common)) for file, _, _ in images]
         plan = works(places)
         yield Notice(f"Images of different folders have the same names: their labels go into subfolders of {out}.")
     twice = _twice(plan)
@@ -220,12 +220,12 @@ def outline_paths(target: Path) -> tuple[Path, Path]:
 
 def _expanded(inputs: Sequence[Path]) -> list[Path]:
     """Inputs with patterns that the shell has not expanded (on Windows, or quoted)."""
-    found: list[Path] = []
+    expanded: list[Path] = []
     for path in inputs:
         magic = not path.exists() and glob.has_magic(str(path))
         matches = sorted(glob.glob(str(path))) if magic else []  # noqa: PTH207  # from anywhere, not below one folder
-        found += [Path(match) for match in matches] or [path]
-    return found
+        expanded += [Path(match) for match in matches] or [path]
+    return expanded
 
 
 def _is_known(path: Path) -> bool:

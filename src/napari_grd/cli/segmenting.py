@@ -414,8 +414,8 @@ def _write_outlines(target: Path, fitted: "FittedImage", labels: NDArray[Any]) -
     order = [sorted(leading).index(axis) for axis in leading]  # t before z
     planes = labels.transpose(*order, -2, -1).reshape(-1, *labels.shape[-2:])
     pictures = (
-        np.round(255 * overlay(as_image(plane, rest), found, fill=False)).astype(np.uint8)
-        for (plane, rest), found in zip(split_planes(fitted.pixels, fitted.axes), planes, strict=True)
+        np.round(255 * overlay(as_image(plane, rest), segmented, fill=False)).astype(np.uint8)
+        for (plane, rest), segmented in zip(split_planes(fitted.pixels, fitted.axes), planes, strict=True)
     )
     flat, stacked = outline_paths(target)
     path = flat if len(planes) == 1 else stacked

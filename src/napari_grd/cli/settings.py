@@ -109,8 +109,8 @@ def takes_settings(defaults: Config, flags: Mapping[str, str]) -> Callable[[Call
         @functools.wraps(command)
         def run(**given: Any) -> None:
             file, assignments = given.pop("config_file"), given.pop("assignments")
-            found = {field: given.pop(name) for name, field in names.items()}
-            chosen = {field: _split(value) for field, value in found.items() if value is not None}
+            values = {field: given.pop(name) for name, field in names.items()}
+            chosen = {field: _split(value) for field, value in values.items() if value is not None}
             command(**given, settings=Settings(type(defaults), file, assignments or (), chosen))
 
         kept = [parameter for name, parameter in own.parameters.items() if name != "settings"]

@@ -161,7 +161,7 @@ def distill(
 
     from napari_grd.demo.run import ExperimentImages, iter_experiment
 
-    found = load_named(teacher, teacher_option or ()) if teacher else None
+    loaded = load_named(teacher, teacher_option or ()) if teacher else None
     experiment_images = ExperimentImages(
         training.images,
         training.labels,
@@ -172,7 +172,7 @@ def distill(
         test_names=held.names,
     )
     experiment = run(
-        iter_experiment(experiment_images, config, out, teacher=found, baseline=baseline), resume=_resume(out)
+        iter_experiment(experiment_images, config, out, teacher=loaded, baseline=baseline), resume=_resume(out)
     )
     _report(experiment, source.name)
 

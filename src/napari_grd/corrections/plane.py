@@ -89,8 +89,10 @@ class PlaneLabels:
 
 
 def _boxes(labels: Labels) -> dict[int, BBox]:
-    found, boxes = _find(labels)
-    return {label: (y0, x0, y1, x1) for label, (y0, x0, y1, x1) in zip(found.tolist(), boxes.tolist(), strict=True)}
+    labels_present, boxes = _find(labels)
+    return {
+        label: (y0, x0, y1, x1) for label, (y0, x0, y1, x1) in zip(labels_present.tolist(), boxes.tolist(), strict=True)
+    }
 
 
 @compiled()
@@ -111,10 +113,10 @@ def _find(labels):  # type: ignore[no-untyped-def]
                 box = boxes[key]
                 box[1], box[2], box[3] = min(box[1], x), y + 1, max(box[3], end)
             x = end
-    found, arrays = np.empty(len(boxes), np.int64), np.empty((len(boxes), 4), np.int64)
+    numbers, arrays = np.empty(len(boxes), np.int64), np.empty((len(boxes), 4), np.int64)
     for row, label in enumerate(boxes):
-        found[row], arrays[row] = label, boxes[label]
-    return found, arrays
+        numbers[row], arrays[row] = label, boxes[label]
+    return numbers, arrays
 
 
 Mask = NDArray[np.bool_]

@@ -76,10 +76,10 @@ def _divided(label: int, parts: list[int], stack: Sequence[PlaneLabels], z: int,
     cells = divide(np.zeros((3, *groups.shape), np.float32), groups, seeds, 1.0, narrowness(groups))
     changes = []
     for index, plane in enumerate(stack):
-        found = np.where(cells[index] <= len(parts), cells[index], 0)
+        nearest = np.where(cells[index] <= len(parts), cells[index], 0)
         after = labels[index].copy()
         for number, part in enumerate(parts, 1):
-            after[found == number] = part
+            after[nearest == number] = part
         if index == z or (after == labels[index]).all():
             continue
         deepest = [_deepest(after == part) for part in parts if (after == part).any()]

@@ -35,8 +35,8 @@ class _Cells:
 
     def each(self, values: NDArray[np.float64], background: float = 0.0) -> Float32:
         """One value for each object, at its pixels."""
-        found: Float32 = np.concatenate([[background], values]).astype(np.float32)[self.labels]
-        return found
+        image: Float32 = np.concatenate([[background], values]).astype(np.float32)[self.labels]
+        return image
 
 
 def random_contrast(rng: np.random.Generator, layout: Layout, diameter: float) -> Float32:

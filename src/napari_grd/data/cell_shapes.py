@@ -184,8 +184,8 @@ def _centers(rng: np.random.Generator, shape: tuple[int, int], diameter: float, 
     visible = ((points >= 0) & (points < shape)).all(axis=1)
     if not (kept & visible).any():
         kept[np.argmin(((points - rng.uniform(0, shape)) ** 2).sum(axis=1))] = True
-    found: Float32 = points[kept].astype(np.float32)
-    return found
+    centers: Float32 = points[kept].astype(np.float32)
+    return centers
 
 
 def _objects(rng: np.random.Generator, kind: str, centers: Float32, diameter: float) -> _Objects:

@@ -160,7 +160,7 @@ def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> N
     array([[0, 7],
            [7, 7]])
     """
-    found, dtype = _shape_and_dtype(array, LabelError)
+    label_shape, dtype = _shape_and_dtype(array, LabelError)
     if dtype.kind == "b":
         raise LabelError(
             "The labels are a mask (bool), which does not distinguish instances.",
@@ -171,9 +171,9 @@ def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> N
             f"The labels have values of type {dtype}.",
             "Pass integers, one number an instance; whole numbers stored as another type: labels.astype(int).",
         )
-    if found != tuple(shape):
+    if label_shape != tuple(shape):
         raise LabelError(
-            f"The labels have shape {found}, their image has {tuple(shape)}.",
+            f"The labels have shape {label_shape}, their image has {tuple(shape)}.",
             "Pass one label for each pixel, without a channel axis.",
         )
     values = np.asarray(array)

@@ -97,11 +97,11 @@ class PlaneStatistics:
 
     def is_padding(self, image: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Pixels of ``(C, *S)`` that were not scanned, ``(*S)``; None if there are none."""
-        found = not_finite(image)
+        padding = not_finite(image)
         if self.padding is not None:
             outside = (image == self.padding).all(axis=0)
-            found = outside if found is None else found | outside
-        return found if found is not None and found.any() else None
+            padding = outside if padding is None else padding | outside
+        return padding if padding is not None and padding.any() else None
 
 
 def measure_intensity(
@@ -164,12 +164,12 @@ def measure_intensity(
     bounds = percentiles[:, [0, 2]].copy()
     patches = [_without_broken(patch, bounds) for patch in patches]
     diameter = diameter or _DIAMETER
-    found = [background_noise([patch[c] for patch in patches], masks, diameter) for c in range(len(scanned))]
+    noises = [background_noise([patch[c] for patch in patches], masks, diameter) for c in range(len(scanned))]
     cell = cell_size(diameter)
-    if any(noise is None for noise in found):
+    if any(noise is None for noise in noises):
         return replace(empty, range=bounds[:, ::-1] if invert else bounds, cell=cell)
-    noise = np.array([each[0] for each in found if each is not None])
-    texture = np.array([each[1] for each in found if each is not None])
+    noise = np.array([each[0] for each in noises if each is not None])
+    texture = np.array([each[1] for each in noises if each is not None])
     stands_out = False
     for c, (low, middle, _) in enumerate(percentiles):
         dark, bright = _standing_out(patches, masks, c, middle, noise[c], config, diameter)
@@ -187,8 +187,8 @@ def measure_intensity(
 
 def percentile_range(image: NDArray[Any], config: NormalizationConfig) -> NDArray[np.float64]:
     """The two percentiles of each channel ``(C, *S)``, ``(C, 2)``, without noise estimation, as in other programs."""
-    found: NDArray[np.float64] = np.percentile(image.reshape(len(image), -1), [config.low, config.high], axis=1).T
-    return found
+    bounds: NDArray[np.float64] = np.percentile(image.reshape(len(image), -1), [config.low, config.high], axis=1).T
+    return bounds
 
 
 def normalized(image: NDArray[Any], config: NormalizationConfig, diameter: float | None = None) -> NDArray[np.float32]:

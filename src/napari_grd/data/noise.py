@@ -146,7 +146,7 @@ def _deviations(
 
 def _blocks(patches: Patches, masks: Masks, side: int) -> NDArray[np.float32]:
     """Blocks ``(N, side, side)`` without masked pixels, each minus its mean; of a large field an evenly spaced part."""
-    found = []
+    residuals = []
     for patch, mask in zip(patches, masks, strict=True):
         blocks = blocks_of(patch, side)
         blocks = blocks.reshape(-1, side, side) if mask is None else blocks[~blocks_of(mask, side).any(axis=(2, 3))]
@@ -154,8 +154,8 @@ def _blocks(patches: Patches, masks: Masks, side: int) -> NDArray[np.float32]:
         if blocks.size:
             # Single precision is insufficient for large numbers.
             exact = blocks.astype(np.float64) if blocks.dtype.itemsize >= 4 else blocks.astype(np.float32)
-            found.append((exact - exact.mean(axis=(1, 2), keepdims=True)).astype(np.float32))
-    return np.concatenate(found) if found else np.zeros((0, side, side), np.float32)
+            residuals.append((exact - exact.mean(axis=(1, 2), keepdims=True)).astype(np.float32))
+    return np.concatenate(residuals) if residuals else np.zeros((0, side, side), np.float32)
 
 
 def _detrended(blocks: NDArray[np.float32]) -> NDArray[np.float32]:

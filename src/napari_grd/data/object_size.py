@@ -59,10 +59,10 @@ def estimate_diameter(planes: Sequence[NDArray[np.float32]], *, dark: bool = Fal
     >>> 16 < estimate_diameter([disks]) < 24
     True
     """
-    found = [answer for plane in planes for answer in answers(plane, dark=dark, noise=noise)]
-    if len(found) < _ENOUGH:
+    peaks = [answer for plane in planes for answer in answers(plane, dark=dark, noise=noise)]
+    if len(peaks) < _ENOUGH:
         return None
-    strength, sigma = np.array(found).T
+    strength, sigma = np.array(peaks).T
     clear = strength > _SHARE * np.percentile(strength, 95)
     strength, sigma = strength[clear], sigma[clear]
     if len(sigma) < _ENOUGH:
@@ -78,17 +78,17 @@ def answers(plane: NDArray[np.float32], *, dark: bool = False, noise: float = 0.
     image = plane[0]
     # Intensities beyond those of background and objects are not informative for the size.
     image = np.clip(1 - image if dark else image, -0.2, 1.2)
-    found: list[tuple[float, float]] = []
+    peaks: list[tuple[float, float]] = []
     factor = 1
     while min(image.shape) >= 4 * _FIRST:
         if factor > 1 or image.size < _LARGE:
             for window in _windows(image):
-                found += _octave(window, factor, noise)
+                peaks += _octave(window, factor, noise)
         rows, columns = (size // 2 * 2 for size in image.shape)
         image = image[:rows, :columns]
         image = (image[::2, ::2] + image[1::2, ::2] + image[::2, 1::2] + image[1::2, 1::2]) / 4
         factor *= 2
-    return found
+    return peaks
 
 
 def _windows(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -112,13 +112,13 @@ def _octave(image: NDArray[np.float32], factor: int, noise: float) -> list[tuple
     inner = response[1:-1]
     highest = _highest(_highest(_highest(response, 0, 1)[1:-1], 1, 2), 2, 2)
     peaks = (inner == highest) & (inner > _WEAK)
-    found = []
+    responses = []
     for level, y, x in np.argwhere(peaks):
         sigma = sigmas[level + 1] * math.sqrt(_STEP)
         strength = float(response[level + 1, y, x])
         if strength > noise * max(_NOISE / (sigma * factor), _FAINT):
-            found.append((strength, sigma * factor))
-    return found
+            responses.append((strength, sigma * factor))
+    return responses
 
 
 def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:

@@ -128,7 +128,7 @@ def iter_compare(
     watch = Stopwatch("Comparing", len(models) * (len(every) + 1))
     first = next(iter(models.values())).config
     size = as_image(images[0], axes, ndim=first.ndim, in_channels=first.in_channels).shape[1:]
-    rows, found = [], {}
+    rows, labels_by_name = [], {}
     for number, (name, model) in enumerate(models.items()):
         done = number * (len(every) + 1)
         # The first run prepares the runtime and is not timed.
@@ -138,7 +138,7 @@ def iter_compare(
             start = time.perf_counter()
             labels.append((yield from _silent(grd.iter_segment(model, image, config, axes=axes), watch, done + 1 + i)))
             times.append(1000 * (time.perf_counter() - start))
-        found[name] = labels
+        labels_by_name[name] = labels
         rows.append(
             Row(
                 name,
@@ -148,12 +148,12 @@ def iter_compare(
                 None
                 if references is None
                 else grd.evaluate(reference=list(references), labels=labels[: len(images)], min_size=min_size),
-                sum(_count(found) for found in labels[len(images) :]) if empty else None,
+                sum(_count(segmented) for segmented in labels[len(images) :]) if empty else None,
             )
         )
     yield watch.progress(watch.total)
     dense = first.ndim == 3 and not first.foreground
-    return Comparison(tuple(rows), found, size, len(images), len(empty), dense)
+    return Comparison(tuple(rows), labels_by_name, size, len(images), len(empty), dense)
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:

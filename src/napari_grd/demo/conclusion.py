@@ -84,12 +84,12 @@ def _alone(comparison: Comparison, student: Row, baseline: Row, teacher: Row | N
 
 def _nothing(comparison: Comparison) -> str:
     field = "an empty field of view" if comparison.empty == 1 else f"{comparison.empty} empty fields of view"
-    found = [
+    failures = [
         f"{row.name}{'' if row.name == TEACHER else ' student'} ({row.in_empty})"
         for row in comparison.rows
         if row.in_empty
     ]
-    if not found:
+    if not failures:
         return f"In {field}, no model finds an object."
-    last = f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else found[0]
+    last = f"{', '.join(failures[:-1])} and {failures[-1]}" if len(failures) > 1 else failures[0]
     return f"In {field}, objects are found by the {last}."

@@ -75,9 +75,9 @@ def make_examples(
         if reference is not None:
             row["reference"] = Panel(overlay(seen, reference[crop]), _count(reference[crop]))
         for role in models:
-            found = labels[role][i][crop]
-            shown = found if reference is None else renumbered_to_match(found, reference[crop])
-            row[role] = Panel(overlay(seen, shown), _count(found))
+            instances = labels[role][i][crop]
+            shown = instances if reference is None else renumbered_to_match(instances, reference[crop])
+            row[role] = Panel(overlay(seen, shown), _count(instances))
         for role in inside:
             row |= _inside(role, models[role], image, axes, config, crop)
         rows.append(row)

@@ -211,17 +211,17 @@ def _write(
             temporary.write_text(text, encoding="utf-8")
     shown = min(_SHOWN, len(data.test_images))
     empty = data.empty_images[:1]
-    found = {
+    predictions = {
         role: labels[:shown] + labels[comparison.images : comparison.images + len(empty)]
         for role, labels in comparison.labels.items()
     }
     references = None
     if data.test_labels is not None:
-        references = [*data.test_labels[:shown], *(np.zeros_like(found[STUDENT][shown]) for _ in empty)]
+        references = [*data.test_labels[:shown], *(np.zeros_like(predictions[STUDENT][shown]) for _ in empty)]
     examples = make_examples(
         models,
         [*data.test_images[:shown], *empty],
-        found,
+        predictions,
         references,
         inside=[role for role in (TEACHER, STUDENT) if role in models],
         axes=data.axes,

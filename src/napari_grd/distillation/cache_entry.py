@@ -69,19 +69,19 @@ class CheckedStore(LocalStore):
                 return None
             raise self._damaged(f"{key} is not listed")
         try:
-            found = await super().get(key, prototype, byte_range)
+            chunk = await super().get(key, prototype, byte_range)
         except FileNotFoundError:  # the whole entry
-            found = None
-        if found is None:
+            chunk = None
+        if chunk is None:
             raise self._damaged(f"{key} is missing")
         size, checksum = self.files[key]
         if byte_range is None and key not in self.checked:
-            content = found.to_bytes()
+            content = chunk.to_bytes()
             if len(content) != size or (checksum is not None and zlib.crc32(content) != checksum):
                 self._forget(key)
                 raise self._damaged(f"{key} has changed")
             self.checked.add(key)
-        return found
+        return chunk
 
     def _forget(self, key: str) -> None:
         """Remove a damaged file, so that the entry is recognized as incomplete."""
@@ -286,12 +286,12 @@ def _files_of_older(entry: Path) -> Files:
 
 def _chunks(arrays: Mapping[str, Any]) -> dict[str, int]:
     """The files of all chunks, and their sizes."""
-    found = {}
+    sizes = {}
     for name, array in arrays.items():
         size = math.prod(array.chunks) * array.dtype.itemsize
         grid = [math.ceil(side / step) for side, step in zip(array.shape, array.chunks, strict=True)]
         if math.prod(grid) > _MOST_CHUNKS:
             raise ValueError(f"{math.prod(grid)} chunks")
         for at in np.ndindex(*grid):
-            found[f"{name}/{array.metadata.encode_chunk_key(at)}"] = size
-    return found
+            sizes[f"{name}/{array.metadata.encode_chunk_key(at)}"] = size
+    return sizes

@@ -60,14 +60,14 @@ def _color_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
 
     Of objects only: the many background pixels would dominate the first component.
     """
-    found = []
+    embeddings = []
     with torch.no_grad():
         for step in range(first, first + _PCA_BATCHES):
             batch = sampler.batch(step)
             embedding, _ = model.split(model.network(batch.image))
             unit = unit_vectors(embedding, dim=1).movedim(1, -1)
-            found.append(unit[batch.targets_within(embedding.shape[2:]).labels > 0])
-    pixels = torch.cat(found)
+            embeddings.append(unit[batch.targets_within(embedding.shape[2:]).labels > 0])
+    pixels = torch.cat(embeddings)
     if len(pixels) < model.embedding_channels:  # no objects were drawn: use any basis
         pixels = unit.flatten(0, -2)
     mean = pixels.mean(0)

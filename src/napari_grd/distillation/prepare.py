@@ -98,14 +98,14 @@ class ImageSet:
     def examples(self, config: TrainConfig, teacher: Sequence[Any] | None = None) -> list[Example]:
         """Normalized training examples; every image must be labeled."""
         outputs = teacher if teacher is not None else [None] * len(self)
-        found = []
+        examples = []
         for i, (image, labels, output) in enumerate(zip(self.images, self.labels, outputs, strict=True)):
             if labels is None:
                 raise LabelError(f"Image {i} has no labels.", "Give labels, or distill from a teacher.")
             weight = 1.0 if self.weights is None else self.weights[i]
             pixels = normalized(image, config.normalization)
-            found.append(Example(f"image {i}", pixels, targets(labels, config), output, weight))
-        return found
+            examples.append(Example(f"image {i}", pixels, targets(labels, config), output, weight))
+        return examples
 
 
 def ndim_of(config: TrainConfig) -> int:
@@ -275,7 +275,7 @@ def object_diameter(labels: Sequence[NDArray[Any] | None], anisotropy: float | N
     sizes = _areas(labels)
     if not len(sizes):
         return None
-    if next(found for found in labels if found is not None).ndim == 3:
+    if next(image_labels for image_labels in labels if image_labels is not None).ndim == 3:
         return float(np.cbrt(6 / np.pi * np.median(sizes) * (anisotropy or 1.0)))
     return float(np.sqrt(4 / np.pi * np.median(sizes)))
 
@@ -296,7 +296,9 @@ def smallest_object(labels: Sequence[NDArray[Any] | None]) -> int:
 
 def _areas(labels: Sequence[NDArray[Any] | None]) -> NDArray[np.int64]:
     # Not a lookup table by label: a label may be three billion.
-    areas = [np.unique_counts(found[found > 0]).counts for found in labels if found is not None]
+    areas = [
+        np.unique_counts(image_labels[image_labels > 0]).counts for image_labels in labels if image_labels is not None
+    ]
     return np.concatenate([np.empty(0, np.int64), *areas])
 
 

@@ -285,6 +285,6 @@ def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, sta
     digest.update(f"{settings}{teacher.fingerprint if teacher else ''}".encode())
     if start is not None:
         digest.update(model_fingerprint(start).encode())
-    for array in (*data.images, *(found for found in data.labels if found is not None)):
+    for array in (*data.images, *(image_labels for image_labels in data.labels if image_labels is not None)):
         digest.update(image_key(array).encode())
     return digest.hexdigest()

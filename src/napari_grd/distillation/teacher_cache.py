@@ -167,8 +167,8 @@ class TeacherCache:
         if _is_default(self._root.parent):
             adopt(older)
         for entry in (*self._entries(key), older):
-            found = open_entry(entry, image.shape[1:])
-            kept = None if found is None else _prediction(*found)
+            opened = open_entry(entry, image.shape[1:])
+            kept = None if opened is None else _prediction(*opened)
             if kept is not None:
                 touch(entry)
                 return kept
@@ -244,15 +244,15 @@ def prune(folder: Path, limit: int) -> list[str]:
     """
     entries, kept_for, is_default = [], [], _is_default(folder)
     for root in _folders(folder):
-        found = users(root)
-        kept_for += [f"{str(root)!r} is not pruned: it is in use by {user}." for user in found if user.silent > _LONG]
+        active = users(root)
+        kept_for += [f"{str(root)!r} is not pruned: it is in use by {user}." for user in active if user.silent > _LONG]
         for entry in _folders(root):
             if is_default:
                 adopt(entry)
             files = read_manifest(entry)
             if files is not None:
                 size = sum(size for size, _ in files.values())
-                entries.append((_last_use(entry), size, entry, bool(found)))
+                entries.append((_last_use(entry), size, entry, bool(active)))
     total = 0
     for _, size, entry, is_used in sorted(entries, reverse=True, key=lambda each: each[0]):
         total += size

@@ -29,8 +29,8 @@ class Validator:
 
     def __init__(self, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any]], *, min_size: int = 0) -> None:
         self._images = list(images)
-        self._labels = [np.maximum(found, 0) for found in labels]
-        self._known = [found >= 0 for found in labels]
+        self._labels = [np.maximum(annotation, 0) for annotation in labels]
+        self._known = [annotation >= 0 for annotation in labels]
         self._min_size = min_size
 
     def __call__(self, model: Model) -> Job[Verdict]:
@@ -45,16 +45,16 @@ class Validator:
         for done, (image, known) in enumerate(zip(self._images, self._known, strict=True)):
             yield watch.progress(done)
             axes = "c" + "zyx"[-model.config.ndim :]
-            found = yield from without_notices(iter_segment(model, image, config, axes=axes))
-            predictions.append(found * known)
+            predicted = yield from without_notices(iter_segment(model, image, config, axes=axes))
+            predictions.append(predicted * known)
         scores = evaluate(reference=self._labels, labels=predictions, min_size=self._min_size)
         dense = model.config.ndim == 3 and not model.config.foreground
         score = 1 - scores.arand if dense else (scores.ap50 + scores.aji) / 2
-        image, found, reference = self._images[0], predictions[0], self._labels[0]
+        image, predicted, reference = self._images[0], predictions[0], self._labels[0]
         if model.config.ndim == 3:  # the middle plane
-            middle = len(found) // 2
-            image, found, reference = image[:, middle], found[middle], reference[middle]
-        return Verdict(score, scores.as_dict(), {"image": image, "labels": found, "reference": reference})
+            middle = len(predicted) // 2
+            image, predicted, reference = image[:, middle], predicted[middle], reference[middle]
+        return Verdict(score, scores.as_dict(), {"image": image, "labels": predicted, "reference": reference})
 
 
 def _device(model: Model) -> str:

@@ -118,8 +118,8 @@ def check_agreement(model: Model, run: Run, engine: str, *, batches: bool = True
     for image in images:
         with torch.no_grad():
             expected = network(image)
-        found = run(image.numpy())
-        for name, right, value in zip(output_names(model), expected, found, strict=True):
+        outputs = run(image.numpy())
+        for name, right, value in zip(output_names(model), expected, outputs, strict=True):
             same_shape = tuple(right.shape) == value.shape
             difference = float(np.abs(right.numpy() - value).max()) if same_shape else np.inf
             if not difference <= TOLERANCE:  # NaN is not either

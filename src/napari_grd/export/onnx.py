@@ -70,8 +70,8 @@ def onnx_bytes(model: Model) -> bytes:
     session = _session(content)
 
     def run(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        found: list[NDArray[np.float32]] = session.run(list(output_names(model)), {INPUT: image})
-        return found
+        outputs: list[NDArray[np.float32]] = session.run(list(output_names(model)), {INPUT: image})
+        return outputs
 
     check_agreement(model, run, "ONNX Runtime")
     return content

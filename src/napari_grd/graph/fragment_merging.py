@@ -76,10 +76,10 @@ def _belong(small: _Ids, large: _Ids, affinities: npt.NDArray[np.float32], outli
     contacts, index, shared = np.unique(small << 32 | large, return_inverse=True, return_counts=True)
     small, large = contacts >> 32, contacts & 0xFFFFFFFF
     alike = np.bincount(index, affinities, len(contacts)) >= _ALIKE * shared
-    found = alike & (shared >= _SHARED * outline[small])
-    order = np.lexsort((large[found], -shared[found], small[found]))
-    names, at = np.unique(small[found][order], return_index=True)
-    return names, large[found][order][at]
+    mergeable = alike & (shared >= _SHARED * outline[small])
+    order = np.lexsort((large[mergeable], -shared[mergeable], small[mergeable]))
+    names, at = np.unique(small[mergeable][order], return_index=True)
+    return names, large[mergeable][order][at]
 
 
 @compiled()

@@ -54,15 +54,15 @@ def instance_nodes(embedding: Tensor, labels: Tensor) -> list[Tensor]:
         labels = labels + int(names[0] > 0)
         span = len(names) + 1
     keys = labels + span * torch.arange(batch, device=labels.device)[:, None]
-    found, slots, sizes = torch.unique(keys, return_inverse=True, return_counts=True)
+    unique_keys, slots, sizes = torch.unique(keys, return_inverse=True, return_counts=True)
     with full_precision(embedding):
         pixels = promote(embedding).flatten(2).movedim(1, 2).reshape(-1, channels)
         # Partial sums: one long float32 sum drifts by 1e-5, and on a GPU atomic additions would serialize.
         lanes = slots.flatten() * _LANES + torch.arange(slots.numel(), device=slots.device) % _LANES
-        sums = pixels.new_zeros(len(found) * _LANES, channels).index_add(0, lanes, pixels)
-        means = sums.reshape(len(found), _LANES, channels).sum(1) / sizes[:, None]
-    instance = found % span != 0
-    per_image = torch.bincount(found[instance] // span, minlength=batch)
+        sums = pixels.new_zeros(len(unique_keys) * _LANES, channels).index_add(0, lanes, pixels)
+        means = sums.reshape(len(unique_keys), _LANES, channels).sum(1) / sizes[:, None]
+    instance = unique_keys % span != 0
+    per_image = torch.bincount(unique_keys[instance] // span, minlength=batch)
     return list(torch.split(means[instance], per_image.tolist()))
 
 
@@ -158,9 +158,9 @@ def _nearest(centroids: NDArray[np.float64], count: int, max_distance: float | N
         return np.empty((0, 2), np.int64)
     # The nearest is the instance itself, or one with exactly the same centroid.
     limit = np.inf if max_distance is None else np.nextafter(max_distance, np.inf)
-    _, found = cKDTree(centroids).query(centroids, k=range(1, count + 2), distance_upper_bound=limit)
-    own = np.broadcast_to(np.arange(len(centroids))[:, None], found.shape)
-    real = (found < len(centroids)) & (found != own)
-    pairs = np.stack([own[real], found[real]], axis=1).astype(np.int64)
+    _, neighbors = cKDTree(centroids).query(centroids, k=range(1, count + 2), distance_upper_bound=limit)
+    own = np.broadcast_to(np.arange(len(centroids))[:, None], neighbors.shape)
+    real = (neighbors < len(centroids)) & (neighbors != own)
+    pairs = np.stack([own[real], neighbors[real]], axis=1).astype(np.int64)
     edges: NDArray[np.int64] = np.unique(np.sort(pairs, axis=1), axis=0)
     return edges

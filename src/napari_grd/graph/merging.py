@@ -128,12 +128,12 @@ def condensed(parts: Sequence[Constraints]) -> Constraints:
 
 def _all(parts: Sequence[Constraints], name: str) -> tuple[Ids, Ids]:
     """The pixels of all parts as numbers, and which part each is of: one array is faster than hundreds."""
-    found = [getattr(part, name) for part in parts]
-    counts = np.array([len(each) for each in found], np.int64)
+    arrays = [getattr(part, name) for part in parts]
+    counts = np.array([len(each) for each in arrays], np.int64)
     row = 2 if name in ("must_link", "cannot_link") else 1
     if not counts.any():
         return np.empty((0, 2) if row == 2 else 0, np.int64), np.empty(0, np.int64)
-    return keys(np.concatenate(found)), np.repeat(np.arange(len(parts)), counts)
+    return keys(np.concatenate(arrays)), np.repeat(np.arange(len(parts)), counts)
 
 
 def _split(gone: NDArray[np.bool_], of: Ids, count: int) -> dict[int, NDArray[np.bool_]]:
@@ -157,7 +157,7 @@ def _whole(apart: Ids, undone: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _isin_pairs(pairs: Ids, others: Ids) -> NDArray[np.bool_]:
     """Which of the pairs are among the others, in either order."""
-    found: NDArray[np.bool_] = np.logical_and(*np.isin(pairs, others).T)
-    known = unordered(others) if found.any() else set()
-    found[found] = [tuple(sorted(pair)) in known for pair in pairs[found].tolist()]
-    return found
+    candidates: NDArray[np.bool_] = np.logical_and(*np.isin(pairs, others).T)
+    known = unordered(others) if candidates.any() else set()
+    candidates[candidates] = [tuple(sorted(pair)) in known for pair in pairs[candidates].tolist()]
+    return candidates

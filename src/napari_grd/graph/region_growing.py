@@ -61,9 +61,9 @@ def instance_at(
     """
     shape = embedding.shape[:-1]
     if len(shape) != 2 or (foreground is not None and foreground.shape != shape):
-        found = None if foreground is None else foreground.shape
+        foreground_shape = None if foreground is None else foreground.shape
         raise ImageError(
-            f"The embedding has shape {embedding.shape}, the foreground {found}.",
+            f"The embedding has shape {embedding.shape}, the foreground {foreground_shape}.",
             "Pass a plane (y, x, channel) and its foreground (y, x).",
         )
     if not all(0 <= at < size for at, size in zip(pixel, shape, strict=True)):

@@ -202,7 +202,7 @@ def _scope(labels: Labels, given: GridConstraints, places: Ids) -> _Scope:
 def _bounds(labels, ids):
     """The box around objects with these ids (sorted), and the largest label of all."""
     start, stop = np.full(3, labels.size, np.int64), np.zeros(3, np.int64)
-    largest, last, found = np.uint32(0), np.uint32(0), False
+    largest, last, present = np.uint32(0), np.uint32(0), False
     for z in range(labels.shape[0]):
         for y in range(labels.shape[1]):
             for x in range(labels.shape[2]):
@@ -210,8 +210,8 @@ def _bounds(labels, ids):
                 if label != last:
                     last, largest = label, max(label, largest)
                     at = np.searchsorted(ids, np.int64(label))
-                    found = at < len(ids) and ids[at] == label
-                if found:
+                    present = at < len(ids) and ids[at] == label
+                if present:
                     start[0], start[1], start[2] = min(start[0], z), min(start[1], y), min(start[2], x)
                     stop[0], stop[1], stop[2] = max(stop[0], z + 1), max(stop[1], y + 1), max(stop[2], x + 1)
     return start, stop, largest

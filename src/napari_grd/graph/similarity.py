@@ -56,5 +56,5 @@ class SimilarityMap:
             In [-1, 1].
         """
         vector = np.moveaxis(self._plane, 0, -1)[pixel].astype(np.float32)
-        found: NDArray[np.float32] = self._units @ (vector / max(float(np.linalg.norm(vector)), _SMALLEST_NORM))
-        return found.reshape(self.shape)
+        cosines: NDArray[np.float32] = self._units @ (vector / max(float(np.linalg.norm(vector)), _SMALLEST_NORM))
+        return cosines.reshape(self.shape)

@@ -47,8 +47,8 @@ def common(one: Box, other: Box) -> Box | None:
     >>> common((slice(0, 4), slice(0, 9)), (slice(2, 8), slice(3, 5)))
     (slice(2, 4, None), slice(3, 5, None))
     """
-    found = _same(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
-    return found if all(span.start < span.stop for span in found) else None
+    overlap = _same(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return overlap if all(span.start < span.stop for span in overlap) else None
 
 
 def _same(spans: Any) -> Box:

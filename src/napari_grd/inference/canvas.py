@@ -83,15 +83,15 @@ class Canvas:
         seen = np.zeros(len(ids), bool)
         seen[(labels if core is None else labels[core]).ravel()] = True
         seen[0] = False
-        found = ids[seen].astype(np.int64)
+        new_ids = ids[seen].astype(np.int64)
         if core is None:
             target[...] = painted
         else:
             written = seen[labels]
             written[core] = True
             np.copyto(target, painted, where=written)
-        self._planes[plane] = np.union1d(taken, found)
-        return len(found)
+        self._planes[plane] = np.union1d(taken, new_ids)
+        return len(new_ids)
 
     def _nearest(self, plane: _Plane) -> tuple[list[_Plane], list[_Plane]]:
         """The nearest written planes, and those one further; of equally near ones, the latest first."""

@@ -172,12 +172,12 @@ def contrast_of(images: Sequence[NDArray[Any]], labels: Sequence[NDArray[Any] | 
     'bright'
     """
     shares = []
-    for image, found in zip(images, labels, strict=True):
-        if found is None or found.ndim != 2 or found.max(initial=0) <= 0:
+    for image, segmented in zip(images, labels, strict=True):
+        if segmented is None or segmented.ndim != 2 or segmented.max(initial=0) <= 0:
             continue
         # Labels may have any values; background, if present, is the lowest.
-        ids, index = np.unique(np.maximum(found, 0), return_inverse=True)
-        numbered = (index.reshape(found.shape) + int(ids[0] > 0)).astype(np.uint32)
+        ids, index = np.unique(np.maximum(segmented, 0), return_inverse=True)
+        numbered = (index.reshape(segmented.shape) + int(ids[0] > 0)).astype(np.uint32)
         plane = np.ascontiguousarray(image[0], np.float32)
         low, high = np.nanpercentile(plane, [1, 99.8])
         boxes = _boxes(numbered, int(numbered.max()))

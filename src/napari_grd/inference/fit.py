@@ -138,14 +138,14 @@ def choose_channels(model: Model, pixels: NDArray[Any]) -> tuple[int, ...]:
 
 
 def _channel(text: str, have: int, names: Sequence[str]) -> int:
-    found = [place for place, name in enumerate(names) if name and name.casefold() == text.casefold()]
-    if len(found) == 1:
-        return found[0]
+    matching = [place for place, name in enumerate(names) if name and name.casefold() == text.casefold()]
+    if len(matching) == 1:
+        return matching[0]
     if text.isdecimal() and len(text) < 10 and int(text) < have:
         return int(text)
     known = [f"{place} ({name})" if name else str(place) for place, name in enumerate(names or [""] * have)]
     raise ImageError(
-        f"There is no channel {text!r}." if not found else f"{len(found)} channels are named {text!r}.",
+        f"There is no channel {text!r}." if not matching else f"{len(matching)} channels are named {text!r}.",
         f"Choose from {', '.join(known)}.",
     )
 

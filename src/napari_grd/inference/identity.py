@@ -115,11 +115,11 @@ class Identities:
             if ids[1:].all():
                 break
             least = LEAST_SHARED if number >= len(previous) - others else 0.0
-            found = match(labels, earlier, LEAST_SHARED_ACROSS if number >= len(previous) - across else least)
-            usable = (ids == 0) & (found > 0) & ~np.isin(found, ids)
+            inherited = match(labels, earlier, LEAST_SHARED_ACROSS if number >= len(previous) - across else least)
+            usable = (ids == 0) & (inherited > 0) & ~np.isin(inherited, ids)
             if number:
-                usable &= ~np.isin(found, barred)
-            ids[usable] = found[usable]
+                usable &= ~np.isin(inherited, barred)
+            ids[usable] = inherited[usable]
         fresh = np.flatnonzero(ids[1:] == 0) + 1
         ids[fresh] = self._next + np.arange(len(fresh))
         self._next += len(fresh)

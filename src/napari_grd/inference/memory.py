@@ -178,8 +178,8 @@ def available_memory() -> int | None:
     The minimum of the memory available in the system, in the control groups of this process (of a container, or of a
     job on a cluster), and in its own limit of address space (``ulimit -v``).
     """
-    found = [value for value in (_of_system(), _of_groups(), _of_process()) if value is not None]
-    return min(found, default=None)
+    limits = [value for value in (_of_system(), _of_groups(), _of_process()) if value is not None]
+    return min(limits, default=None)
 
 
 def _of_system() -> int | None:
@@ -213,7 +213,7 @@ def _of_windows() -> int | None:
 
 def _of_groups(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int | None:
     """Memory left in the control groups, from that of this process up to the outermost."""
-    found = []
+    limits = []
     try:
         lines = membership.read_text().splitlines()
     except OSError:
@@ -230,8 +230,8 @@ def _of_groups(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/pr
                 left = int((folder / limit).read_text()) - int((folder / used).read_text())
             except (OSError, ValueError):  # no such file; "max"
                 continue
-            found.append(max(0, left + _reclaimable(folder)))
-    return min(found, default=None)
+            limits.append(max(0, left + _reclaimable(folder)))
+    return min(limits, default=None)
 
 
 def _reclaimable(folder: Path) -> int:

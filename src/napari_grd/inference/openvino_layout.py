@@ -60,10 +60,10 @@ def _product(op: Any, last: Any) -> Any | None:
 
 def _subpixel_product(op: Any, last: Any) -> Any | None:
     """A bias and a sub-pixel convolution as matrix products; None for anything else."""
-    found = _subpixel_convolution(last.get_node())
-    if found is None:
+    subpixel = _subpixel_convolution(last.get_node())
+    if subpixel is None:
         return None
-    convolution, factors = found
+    convolution, factors = subpixel
     weights, bias = convolution.input_value(1).get_node().get_data(), last.get_node().input_value(1).get_node()
     features = convolution.input_value(0)
     ndim, channels_in = len(factors), weights.shape[1]

@@ -149,14 +149,14 @@ def _join_stacks(labels: NDArray[np.uint32], z_axis: int, spacing: float | None,
     identities = Identities()
     notes = set()
     for index in np.ndindex(stacks.shape[:-3]):
-        found = None
+        joined = None
         if not asked and not is_continuous(stacks[index]):
             notes.add(_APART)
-        elif (found := join_planes(stacks[index], spacing, largest)) is None:
+        elif (joined := join_planes(stacks[index], spacing, largest)) is None:
             notes.add(_TOO_LARGE)
         before = [stacks[(*index[:axis], at - 1, *index[axis + 1 :])] for axis, at in enumerate(index) if at]
-        ids = identities.assign(stacks[index] if found is None else found, *before, others=len(before))
-        stacks[index] = ids[stacks[index] if found is None else found]
+        ids = identities.assign(stacks[index] if joined is None else joined, *before, others=len(before))
+        stacks[index] = ids[stacks[index] if joined is None else joined]
     return notes
 
 

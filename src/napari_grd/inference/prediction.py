@@ -128,9 +128,9 @@ def partition_prediction(
         return labels[0]
     count = 0
     for plane in labels:
-        found = int(plane.max())
+        largest = int(plane.max())
         plane[plane > 0] += np.uint32(count)
-        count += found
+        count += largest
     return np.stack(labels).reshape(prediction.shape)
 
 

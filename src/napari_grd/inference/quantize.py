@@ -68,11 +68,11 @@ def quantize(graph: Any, model: Model) -> Any:
 def quantized(graph: Any, model: Model) -> Any:
     """:func:`quantize`, with the user's cache."""
     stored = user_cache_path("napari-grd") / "int8" / _key(graph, model)
-    found = _read(stored.with_suffix(".zip"))
-    if found is None:
-        found = quantize(graph, model)
-        _write(to_bytes(found), stored.with_suffix(".zip"))
-    return found
+    quantized_network = _read(stored.with_suffix(".zip"))
+    if quantized_network is None:
+        quantized_network = quantize(graph, model)
+        _write(to_bytes(quantized_network), stored.with_suffix(".zip"))
+    return quantized_network
 
 
 def _left_alone(graph: Any) -> set[str]:

@@ -144,10 +144,10 @@ def _iter_segment_volumes(
             continue
         prediction = yield from task.predict(pixels, measured, watch, done)
         beat = partial(watch.progress, done + steps - 1)
-        found = yield from in_background(partial(label_plane, prediction, settings), beat)
-        found[found > 0] += np.uint32(count)
-        count = max(count, int(found.max()))
-        labels[index] = found
+        volume = yield from in_background(partial(label_plane, prediction, settings), beat)
+        volume[volume > 0] += np.uint32(count)
+        count = max(count, int(volume.max()))
+        labels[index] = volume
         yield watch.progress(done + steps)
     return labels
 

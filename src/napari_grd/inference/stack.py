@@ -145,10 +145,10 @@ def _without_contacts(labels: LabelArray) -> Mask:
     """Foreground without the pixels at which two objects of a plane touch."""
     result = labels > 0
     for axis in (1, 2):
-        rows, found = np.moveaxis(labels, axis, 0), np.moveaxis(result, axis, 0)
+        rows, kept = np.moveaxis(labels, axis, 0), np.moveaxis(result, axis, 0)
         touching = (rows[1:] != rows[:-1]) & (rows[1:] > 0) & (rows[:-1] > 0)
-        found[1:][touching] = False
-        found[:-1][touching] = False
+        kept[1:][touching] = False
+        kept[:-1][touching] = False
     return result
 
 
@@ -204,9 +204,9 @@ def _rejoined(parts: NDArray[np.int32], sections: LabelArray) -> NDArray[np.int3
     count = int(parts.max())
     if count < 2:
         return parts
-    found = np.nonzero(sections)
-    own = (found[0].astype(np.int64) << 32) | sections[found]
-    pairs, sizes = np.unique(np.stack([own, parts[found]]), axis=1, return_counts=True)
+    places = np.nonzero(sections)
+    own = (places[0].astype(np.int64) << 32) | sections[places]
+    pairs, sizes = np.unique(np.stack([own, parts[places]]), axis=1, return_counts=True)
     volumes = np.bincount(parts.ravel(), minlength=count + 1)
     together: dict[tuple[int, int], int] = {}
     for begin, end in itertools.pairwise([*np.flatnonzero(np.diff(pairs[0], prepend=-1)).tolist(), len(sizes)]):

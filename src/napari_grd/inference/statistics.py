@@ -107,18 +107,18 @@ class SourceStatistics:
         return self._keep(plane)
 
     def _keep(self, plane: tuple[int, ...]) -> PlaneStatistics:
-        found = self._measure(plane)
+        statistics = self._measure(plane)
         if self._is_stack:
-            found = self._in_stack(found)
+            statistics = self._in_stack(statistics)
         if math.prod(self._source.plane_shape) > 1 and not (self._stack is not None and self._stack[0]):
             if self._noise is None:
                 self._noise = self._typical()
-            found = found.with_noise_of(self._noise)
+            statistics = statistics.with_noise_of(self._noise)
         self._planes.pop(plane, None)
         if len(self._planes) >= _REMEMBERED:
             self._planes.pop(next(iter(self._planes)))
-        self._planes[plane] = found
-        return found
+        self._planes[plane] = statistics
+        return statistics
 
     @property
     def nothing_scanned(self) -> bool:
@@ -141,7 +141,7 @@ class SourceStatistics:
             self._samples = [self._measure(plane) for plane in planes]
         return self._samples
 
-    def _in_stack(self, found: PlaneStatistics) -> PlaneStatistics:
+    def _in_stack(self, statistics: PlaneStatistics) -> PlaneStatistics:
         """The statistics of a plane with what the whole z-stack tells about them."""
         if self._stack is None:
             sampled = [each for each in self._sampled() if each.scanned]
@@ -151,21 +151,25 @@ class SourceStatistics:
             # Not the largest: one plane may be an exception.
             self._stack = is_dense, spans[-min(2, len(spans))] if len(spans) else np.zeros(self._model.in_channels)
         is_dense, span = self._stack
-        if is_dense and found.noise is not None:
+        if is_dense and statistics.noise is not None:
             # What is between dense, blurred objects is no background, and its variation no noise.
-            found = replace(found, noise=None, texture=None, stands_out=True)
+            statistics = replace(statistics, noise=None, texture=None, stands_out=True)
             if self._view.config.intensity_range is None:
-                found = found.with_span(np.clip(np.abs(np.diff(found.range)[:, 0]), _LEAST_SPAN * span, span))
+                statistics = statistics.with_span(
+                    np.clip(np.abs(np.diff(statistics.range)[:, 0]), _LEAST_SPAN * span, span)
+                )
         if self._view.config.intensity_range is not None:
-            return found
-        return found.with_span(np.maximum(np.abs(np.diff(found.range)[:, 0]), _LEAST_SPAN * span))
+            return statistics
+        return statistics.with_span(np.maximum(np.abs(np.diff(statistics.range)[:, 0]), _LEAST_SPAN * span))
 
     def _typical(self) -> PlaneStatistics:
         """The typical noise of evenly spaced planes of the stack or series."""
-        measured = [found for found in self._sampled() if found.noise is not None]
+        measured = [statistics for statistics in self._sampled() if statistics.noise is not None]
         if not measured:
             return PlaneStatistics(np.zeros((self._model.in_channels, 2)))
-        order = sorted(measured, key=lambda found: 0.0 if found.noise is None else float(found.noise.sum()))
+        order = sorted(
+            measured, key=lambda statistics: 0.0 if statistics.noise is None else float(statistics.noise.sum())
+        )
         return order[(len(order) - 1) // 2]
 
 

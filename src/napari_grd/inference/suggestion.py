@@ -99,25 +99,25 @@ def rank_models(plane: NDArray[Any]) -> tuple[Suggestion, ...]:
     tuple of Suggestion
         The best one first.
     """
-    found = image_kind(plane)
-    ranked = [_suggestion(name, model, found, len(plane)) for name, model in _built_in().items()]
+    kind = image_kind(plane)
+    ranked = [_suggestion(name, model, kind, len(plane)) for name, model in _built_in().items()]
     return tuple(sorted(ranked, key=lambda each: (-each.score, each.name)))
 
 
-def mismatch(model: ModelConfig, found: ImageKind) -> str | None:
+def mismatch(model: ModelConfig, image: ImageKind) -> str | None:
     """Why an image is not of the kind of a model's training images, and which model fits; None if it may be."""
     known = None if model.contrast is None else _KNOWN[model.contrast]
-    if known is None or found.kind in (known, "dense texture") or (found.kind, known) == (_DARK, "fluorescence"):
+    if known is None or image.kind in (known, "dense texture") or (image.kind, known) == (_DARK, "fluorescence"):
         return None
-    if found.kind == _DARK and model.in_channels == 3:
+    if image.kind == _DARK and model.in_channels == 3:
         return None
     better = [
         name
         for name, other in _built_in().items()
-        if name not in ONE_OBJECT and other.contrast and _KNOWN[other.contrast] == found.kind
+        if name not in ONE_OBJECT and other.contrast and _KNOWN[other.contrast] == image.kind
     ]
     remedy = f" Try the built-in model {better[0]!r}." if better else ""
-    return f"The image looks like {found.kind} ({found.reason}), but the model was trained on {known}.{remedy}"
+    return f"The image looks like {image.kind} ({image.reason}), but the model was trained on {known}.{remedy}"
 
 
 @functools.cache
@@ -127,20 +127,20 @@ def _built_in() -> dict[str, ModelConfig]:
     return {name: model for name, model in known.items() if model.ndim == 2}
 
 
-def _suggestion(name: str, model: ModelConfig, found: ImageKind, channels: int) -> Suggestion:
+def _suggestion(name: str, model: ModelConfig, image: ImageKind, channels: int) -> Suggestion:
     known = None if model.contrast is None else _KNOWN[model.contrast]
     if model.in_channels > channels and channels != 1:
         return Suggestion(name, 0.0, f"It takes {model.in_channels} channels, but the image has {channels}.")
     if name in ONE_OBJECT:
         return Suggestion(
-            name, _NARROW if found.kind == known else _OTHER, f"It was trained on {ONE_OBJECT[name]} alone."
+            name, _NARROW if image.kind == known else _OTHER, f"It was trained on {ONE_OBJECT[name]} alone."
         )
-    if found.kind == known:
-        return Suggestion(name, _FIT, f"The image looks like {found.kind}: {found.reason}.")
-    if found.kind == _DARK and known == "fluorescence":
-        return Suggestion(name, _INVERTED, f"The image is {found.kind} ({found.reason}) and is inverted.")
+    if image.kind == known:
+        return Suggestion(name, _FIT, f"The image looks like {image.kind}: {image.reason}.")
+    if image.kind == _DARK and known == "fluorescence":
+        return Suggestion(name, _INVERTED, f"The image is {image.kind} ({image.reason}) and is inverted.")
     if known is None:
         return Suggestion(name, _MANY, "It was trained on many kinds of images, whose objects were of one size.")
     return Suggestion(
-        name, _OTHER, f"The image looks like {found.kind} ({found.reason}), but the model was trained on {known}."
+        name, _OTHER, f"The image looks like {image.kind} ({image.reason}), but the model was trained on {known}."
     )

@@ -69,15 +69,15 @@ class Task:
         self, pixels: NDArray[Any], statistics: PlaneStatistics, watch: Stopwatch, done: int
     ) -> Job[Prediction]:
         """Normalize, rescale and predict a whole plane ``(C, *S)``; ``done`` units of the watch are finished."""
-        found: Prediction = yield from self._on_plane(pixels, None, statistics, watch, done)
-        return found
+        prediction: Prediction = yield from self._on_plane(pixels, None, statistics, watch, done)
+        return prediction
 
     def predict_block(
         self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, watch: Stopwatch, done: int
     ) -> Job[Prediction]:
         """The same of a block, from the pixels ``(C, h, w)`` of its ``read``; the prediction is of its ``pixels``."""
-        found: Prediction = yield from self._on_plane(pixels, block, statistics, watch, done)
-        return found
+        prediction: Prediction = yield from self._on_plane(pixels, block, statistics, watch, done)
+        return prediction
 
     def weigh_block(
         self, pixels: NDArray[Any], block: Block, statistics: PlaneStatistics, config: PartitionConfig
@@ -90,10 +90,10 @@ class Task:
             foreground = None if prediction.foreground is None else embedding[0]
             return replace(prediction, embedding=embedding, foreground=foreground), prediction.edge_weights(config)
 
-        found: tuple[Prediction, EdgeWeights] = yield from self._on_plane(
+        weighed: tuple[Prediction, EdgeWeights] = yield from self._on_plane(
             pixels, block, statistics, Stopwatch("", self.steps(block)), 0, weigh
         )
-        return found
+        return weighed
 
     def _on_plane(
         self,

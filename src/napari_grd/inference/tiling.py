@@ -156,9 +156,9 @@ def run_tiles(
         result = take or _copied
         part = image[(slice(None), *(span.read for span in tiles[0]))]
         run = _running(runtime, part, _context(tiles[0], entry), lambda output: result(*_split(output[kept], channels)))
-        found = yield from in_background(run, partial(watch.progress, done))
+        whole = yield from in_background(run, partial(watch.progress, done))
         yield watch.progress(done + 1)
-        return found
+        return whole
     embedding = logit = np.empty(0, np.float32)
     for number, tile in enumerate(tiles):
         part = image[(slice(None), *(span.read for span in tile))]

@@ -198,11 +198,11 @@ def measured_as(
 ) -> PlaneStatistics:
     """The statistics of a plane with the settings' inversion and intensity range."""
     inverted = config.invert is True
-    found = measure_intensity(pixels, model.normalization, diameter, invert=inverted)
+    measured = measure_intensity(pixels, model.normalization, diameter, invert=inverted)
     if config.intensity_range is None:
-        return found
+        return measured
     bounds = np.array(config.intensity_range, np.float64)
-    return replace(found, range=bounds[:, ::-1] if inverted else bounds)
+    return replace(measured, range=bounds[:, ::-1] if inverted else bounds)
 
 
 def _on_depth(model: ModelConfig, config: SegmentConfig) -> list[str]:
@@ -247,10 +247,10 @@ def _estimate(
     windows: list[NDArray[np.generic]], statistics: list[PlaneStatistics], model: ModelConfig
 ) -> float | None:
     planes, noise = _normalized(windows, statistics)
-    found = estimate_diameter(planes, dark=model.contrast == "dark", noise=noise)
-    if found is None or model.object_diameter is None:
+    diameter = estimate_diameter(planes, dark=model.contrast == "dark", noise=noise)
+    if diameter is None or model.object_diameter is None:
         return None
-    return found if 1 / _LARGEST <= found / model.object_diameter <= _LARGEST else None
+    return diameter if 1 / _LARGEST <= diameter / model.object_diameter <= _LARGEST else None
 
 
 def _is_dark_on_bright(

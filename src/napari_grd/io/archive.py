@@ -77,12 +77,12 @@ class Archive:
             If a file is not the declared one.
         """
         for name, declared in expected.items():
-            found = self.hashes.get(name)
-            if found is not None and found != declared.lower():
+            actual = self.hashes.get(name)
+            if actual is not None and actual != declared.lower():
                 raise refusal(
                     self.path,
                     name,
-                    f"is not the file that is described: its sha256 begins with {found[:12]}, declared is"
+                    f"is not the file that is described: its sha256 begins with {actual[:12]}, declared is"
                     f" {declared[:12]!r}",
                     "It was changed or damaged: download the model again.",
                 )
@@ -198,13 +198,13 @@ def _hash_zip(packed: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, 
 
 
 def _hash_entry(packed: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> str:
-    digest, found = hashlib.sha256(), 0
+    digest, size = hashlib.sha256(), 0
     with packed.open(info) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-            found += len(block)
-    if found != info.file_size:
-        raise refusal(path, info.filename, f"unpacks to {found} bytes, declared are {info.file_size}", ANOTHER)
+            size += len(block)
+    if size != info.file_size:
+        raise refusal(path, info.filename, f"unpacks to {size} bytes, declared are {info.file_size}", ANOTHER)
     return digest.hexdigest()
 
 

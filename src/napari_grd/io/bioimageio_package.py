@@ -24,9 +24,9 @@ def find_description(archive: Archive) -> str | None:
     It may be in a folder with all other files.
     """
     for wanted in NAMES:
-        found = [name for name in archive.hashes if name.split("/")[-1] in (wanted, f"{wanted[:-5]}.bioimageio.yaml")]
-        if found:
-            return min(found, key=lambda name: (name.count("/"), name))
+        names = [name for name in archive.hashes if name.split("/")[-1] in (wanted, f"{wanted[:-5]}.bioimageio.yaml")]
+        if names:
+            return min(names, key=lambda name: (name.count("/"), name))
     return None
 
 

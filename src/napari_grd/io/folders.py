@@ -119,23 +119,23 @@ class ImageFolder:
         places = list(range(len(self.images)))
         candidates = [i for i in places if self.labels[i] is not None] or places
         groups = [_group(self.sources[i], group) for i in places]
-        found = list(dict.fromkeys(groups[i] for i in candidates))
-        others = [i for i in places if i not in candidates and groups[i] not in found]
-        if len(found) == 1 and others:  # a single labeled image is more useful for evaluation
+        held_groups = list(dict.fromkeys(groups[i] for i in candidates))
+        others = [i for i in places if i not in candidates and groups[i] not in held_groups]
+        if len(held_groups) == 1 and others:  # a single labeled image is more useful for evaluation
             return self.take(others), self.take(candidates)
-        if len(found) < 2 and group is None and len(candidates) > 1:  # planes of one stack
+        if len(held_groups) < 2 and group is None and len(candidates) > 1:  # planes of one stack
             last = candidates[-max(1, round(fraction * len(candidates))) :]
             return self.take([i for i in places if i not in last]), self.take(last)
         if len(places) == 1 and self.axes is not None and "z" in self.axes:
             return self._split_planes(fraction)
-        if len(found) < 2:
+        if len(held_groups) < 2:
             raise DataError(
-                f"{len(found)} of {len(places)} images can be held out."
+                f"{len(held_groups)} of {len(places)} images can be held out."
                 if group is None
-                else f"All names have {found} where {group!r} looks.",
+                else f"All names have {held_groups} where {group!r} looks.",
                 "Label at least two images (of two groups): one to train on, one to compare on.",
             )
-        held = set(found[:: round(1 / fraction)])
+        held = set(held_groups[:: round(1 / fraction)])
         # Unlabeled images of a held group are not trained on either.
         chosen = [i for i in candidates if groups[i] in held]
         return self.take([i for i in places if groups[i] not in held]), self.take(chosen)
@@ -227,10 +227,10 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None,
     yield from notes.rest()
     if not read:
         raise DataError(f"No image of {str(folder)!r} can be used.", str(failed))
-    found = _joined(read)
-    if most is not None and len(found.images) > most:
-        found = found.take(range(0, len(found.images), -(-len(found.images) // most)))
-    return found
+    dataset = _joined(read)
+    if most is not None and len(dataset.images) > most:
+        dataset = dataset.take(range(0, len(dataset.images), -(-len(dataset.images) // most)))
+    return dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,7 +300,7 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
         places_of = [len(stacked) + left.index(axis) for axis in order]
         pixels = pixels.transpose(*range(len(stacked)), *places_of)
         left = order
-    places, images, found = [], [], []
+    places, images, references = [], [], []
     for index in np.ndindex(*pixels.shape[: len(stacked)]):
         plane = pixels[index]
         truth = None if labels is None else labels.pixels[index]
@@ -310,7 +310,7 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
             continue  # outside the specimen
         places.append("".join(f"_{axis}{number:03d}" for axis, number in zip(stacked, index, strict=True)))
         images.append(np.ascontiguousarray(plane))
-        found.append(truth)
+        references.append(truth)
     if not images:
         raise DataError(f"All planes of {str(pair.image)!r} are constant.", "Exclude it.")
     return _Planes(
@@ -321,7 +321,7 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
         image.is_rgb,
         places,
         images,
-        found,
+        references,
         notes,
         image.calibration.pixel_size,
         image.calibration.anisotropy,

@@ -144,10 +144,10 @@ def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[An
            [0, 7, 0],
            [0, 0, 7]])
     """
-    found = read_labels(path, axes=axes)
-    for note in found.notes:
+    image = read_labels(path, axes=axes)
+    for note in image.notes:
         warnings.warn(note, GrdWarning, stacklevel=2)
-    return found.pixels
+    return image.pixels
 
 
 def _label_part(image: ImageData, path: Path) -> ImageData:
@@ -199,11 +199,11 @@ def _numbered(pixels: NDArray[Any], axes: str, path: Path) -> tuple[NDArray[Any]
         return pixels, ""
     at = axes.find("t")
     planes = [pixels > 0] if at < 0 else list(np.moveaxis(pixels > 0, at, 0))
-    found: list[NDArray[Any]] = [label(plane, connectivity=1) for plane in planes]  # type: ignore[no-untyped-call]
-    count = max(int(part.max()) for part in found)
+    components: list[NDArray[Any]] = [label(plane, connectivity=1) for plane in planes]  # type: ignore[no-untyped-call]
+    count = max(int(part.max()) for part in components)
     if count < 2 and pixels.dtype != bool:
         return pixels, ""  # one object is one object
-    numbers = np.asarray(found[0] if at < 0 else np.moveaxis(np.stack(found), 0, at))
+    numbers = np.asarray(components[0] if at < 0 else np.moveaxis(np.stack(components), 0, at))
     if pixels.dtype.kind == "i":  # unknown pixels stay
         numbers = np.where(pixels < 0, pixels, numbers)
     note = f"{path.name} is a mask: its {count} connected component(s) were labeled, so touching objects are one."

@@ -50,11 +50,11 @@ def channels_by_name(image: ImageData) -> dict[str, Any]:
     if "c" not in image.axes:
         return {image.channels[0].name or "intensity": pixels}
     colors = ("red", "green", "blue") if image.is_rgb else ()
-    found: dict[str, Any] = {}
+    channels: dict[str, Any] = {}
     for number, channel in enumerate(image.channels):
         name = channel.name or (colors[number] if colors else f"channel {number}")
-        found[name if name not in found else f"{name} ({number})"] = pixels[number]
-    return found
+        channels[name if name not in channels else f"{name} ({number})"] = pixels[number]
+    return channels
 
 
 def pick_axes(place: Calibration, order: Sequence[str]) -> Calibration:

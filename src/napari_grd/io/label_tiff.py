@@ -103,9 +103,9 @@ def write_labels(
 
 def _steps(place: Calibration) -> dict[str, float]:
     """Steps that are known, in micrometers and seconds."""
-    found = {}
+    steps = {}
     for axis, step, unit in zip(place.axes, place.scale, place.units, strict=True):
         factor = (SECONDS if axis == "t" else MICROMETERS).get(unit or "")
         if factor is not None and step > 0:
-            found[axis] = step * factor
-    return found
+            steps[axis] = step * factor
+    return steps

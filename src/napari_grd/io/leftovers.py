@@ -68,10 +68,10 @@ def commit(folder: Path, moves: list[Move]) -> None:
 def identity(path: Path) -> tuple[int, ...] | None:
     """Identity of a file or folder, to detect a replacement."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return None
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 def sweep(folder: Path) -> None:
@@ -95,11 +95,11 @@ def sweep_now(folder: Path) -> None:
         names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(".grd-")]
     except OSError:
         return
-    found = [(name, made) for name in names if (made := writer_of(name)) is not None and made[1].gone]
-    for name, (kind, _) in found:
+    abandoned = [(name, made) for name in names if (made := writer_of(name)) is not None and made[1].gone]
+    for name, (kind, _) in abandoned:
         if kind == COMMIT:
             _complete(folder / name)
-    for name, (kind, _) in found:
+    for name, (kind, _) in abandoned:
         if kind in (TEMPORARY, RETIRED, USE):
             discard(folder / name)
 

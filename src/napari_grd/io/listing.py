@@ -165,19 +165,19 @@ def without_doubles(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
         best.setdefault(key, path)
     kept = sorted(best.values())
     sets: dict[Path, str] = {}
-    found: list[Path] = []
+    unique_paths: list[Path] = []
     many = len(kept) > 1
     for path in sorted(kept, key=lambda path: (not _is_companion(path), path)):
         if path in sets:
             continue
-        found.append(path)
+        unique_paths.append(path)
         if many and (_is_companion(path) or (suffix_of(path) in TIFF and image_stem(path) != path.stem)):
             from napari_grd.io.tiff_file import files_of
 
             sets |= {path.with_name(name): path.name for name in files_of(path)}
-    if taken := [path for path in kept if path not in found]:
+    if taken := [path for path in kept if path not in unique_paths]:
         notes.append(f"{len(taken)} file(s) belong to data sets of several files ({named(taken)}) and were combined.")
-    return sorted(found), notes
+    return sorted(unique_paths), notes
 
 
 def find_labels(folder: str | Path, images: Collection[str] = ()) -> dict[str, Path]:
@@ -240,9 +240,9 @@ def list_pairs(folder: str | Path, *, strict: bool = False) -> PairListing:
             f"The folder {str(folder)!r} contains {labels_folder.name!r} but no 'images'.",
             "Put the images in a subfolder 'images'.",
         )
-    found = list_images(root)
-    images = {image_stem(path): path for path in found.images}
-    notes = list(found.notes)
+    listing = list_images(root)
+    images = {image_stem(path): path for path in listing.images}
+    notes = list(listing.notes)
     if labels_folder is not None and any(_files(labels_folder, False)):
         labels = find_labels(labels_folder, images)
     else:
@@ -322,15 +322,15 @@ def _stem_ends(path: Path, ends: tuple[str, ...]) -> bool:
 
 def _labels_by_stem(files: Sequence[Path], images: Collection[str] = ()) -> dict[str, Path]:
     """Label files by the stem of their image; of several for one image the most exact, preferably not a pickle."""
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in sorted(files, key=lambda path: (path.name.lower().endswith(SEG), *_rank(path))):
         stem = image_stem(path)
         for end in _LABEL_ENDS:
             if stem not in images and stem.lower().endswith(end) and len(stem) > len(end):
                 stem = stem[: -len(end)]
                 break
-        found.setdefault(stem, path)
-    return dict(sorted(found.items()))
+        paths.setdefault(stem, path)
+    return dict(sorted(paths.items()))
 
 
 def _is_companion(path: Path) -> bool:

@@ -130,15 +130,15 @@ class Lock:
 
     def _take_away(self) -> None:
         """Remove a lock whose process has ended, or raise an error that names the holder."""
-        found = _read(self.path)
-        if not found:
+        content = _read(self.path)
+        if not content:
             if not self.path.exists():
                 return
             raise OutputError(
                 f"{self._what} is locked by {str(self.path)!r}, which does not name its holder.",
                 f"{self._remedy} If nothing uses it, delete that file.",
             )
-        holder = _holder(found, self.path)
+        holder = _holder(content, self.path)
         if not holder.writer.gone:
             remedy = self._remedy
             if not holder.writer.is_here:
@@ -149,7 +149,7 @@ class Lock:
             self.path.rename(aside)
         except FileNotFoundError:
             return
-        if _read(aside).get("token") != found.get("token"):  # another process took it over in the meantime
+        if _read(aside).get("token") != content.get("token"):  # another process took it over in the meantime
             _link(aside, self.path)
         discard(aside)
 
@@ -192,7 +192,7 @@ def users(folder: Path) -> list[Holder]:
         marks = [Path(entry.path) for entry in os.scandir(folder) if entry.name.startswith(f".grd-{USE}-")]
     except OSError:
         return []
-    found = []
+    holders = []
     for mark in marks:
         made = writer_of(mark.name)
         if made is None:
@@ -200,8 +200,8 @@ def users(folder: Path) -> list[Holder]:
         if made[1].gone:
             discard(mark)
         else:
-            found.append(Holder(made[1], str(_read(mark).get("name")), _silence(mark)))
-    return found
+            holders.append(Holder(made[1], str(_read(mark).get("name")), _silence(mark)))
+    return holders
 
 
 class _Heart:
@@ -246,16 +246,16 @@ def _read(path: Path) -> dict[str, object]:
     """The content of a lock; empty if it is missing or not a lock."""
     try:
         with path.open("rb") as file:
-            found = json.loads(file.read(_LARGEST))
-        Writer(str(found["host"]), int(found["pid"]), int(found["started"]))
+            content = json.loads(file.read(_LARGEST))
+        Writer(str(content["host"]), int(content["pid"]), int(content["started"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _holder(found: dict[str, object], path: Path) -> Holder:
-    writer = Writer(str(found["host"]), int(str(found["pid"])), int(str(found["started"])))
-    return Holder(writer, f"{found.get('name')!s:.80}", _silence(path))
+def _holder(content: dict[str, object], path: Path) -> Holder:
+    writer = Writer(str(content["host"]), int(str(content["pid"])), int(str(content["started"])))
+    return Holder(writer, f"{content.get('name')!s:.80}", _silence(path))
 
 
 def _silence(path: Path) -> float:

@@ -85,10 +85,10 @@ def read_header(file: BinaryIO, path: Path) -> Header:
         )
     content = file.read(length)
     try:
-        found = json.loads(content)
-        metadata = found.pop("__metadata__", None) or {}
-        declared = {name: (tensor["dtype"], tuple(tensor["shape"])) for name, tensor in found.items()}
-        ends = [tensor["data_offsets"][1] for tensor in found.values()]
+        tensors = json.loads(content)
+        metadata = tensors.pop("__metadata__", None) or {}
+        declared = {name: (tensor["dtype"], tuple(tensor["shape"])) for name, tensor in tensors.items()}
+        ends = [tensor["data_offsets"][1] for tensor in tensors.values()]
         texts = [*metadata.items(), *((name, kind) for name, (kind, _) in declared.items())]
         numbers = [*ends, *(number for _, shape in declared.values() for number in shape)]
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
@@ -137,9 +137,9 @@ def check_settings(config: ModelConfig, path: Path) -> None:
     offsets = config.offsets
     unfit = [offset for offset in offsets if len(offset) != config.ndim or max(map(abs, offset)) > MAX_SHIFT]
     if unfit or not config.ndim <= len(offsets) <= MAX_OFFSETS:
-        found = f"the offset {unfit[0][:4]}" if unfit else f"{len(offsets)} offsets"
+        wrong = f"the offset {unfit[0][:4]}" if unfit else f"{len(offsets)} offsets"
         raise ModelFileError(
-            f"The model file {str(path)!r} contains {found}; a {config.ndim}D model has {config.ndim} to {MAX_OFFSETS}"
+            f"The model file {str(path)!r} contains {wrong}; a {config.ndim}D model has {config.ndim} to {MAX_OFFSETS}"
             f" of {config.ndim} numbers up to {MAX_SHIFT}.",
             "Ask its author for the original.",
         )
@@ -220,10 +220,10 @@ def check_tensors(
         )
 
 
-def _check_calibration(found: tuple[str, tuple[int, ...]] | None, config: ModelConfig, path: Path) -> None:
-    if found is None:
+def _check_calibration(calibration: tuple[str, tuple[int, ...]] | None, config: ModelConfig, path: Path) -> None:
+    if calibration is None:
         return
-    dtype, shape = found
+    dtype, shape = calibration
     fits = len(shape) == 2 + config.ndim and 1 <= shape[0] <= MAX_PATCHES and shape[1] == config.in_channels
     if dtype != "U8" or not fits or not all(1 <= side <= MAX_SIDE for side in shape[2:]):
         raise ModelFileError(

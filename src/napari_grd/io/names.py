@@ -81,13 +81,13 @@ def series_names(names: list[str]) -> tuple[str, ...]:
     >>> series_names(["a", "", "a"])
     ('a', '1', 'a 2')
     """
-    found: list[str] = []
+    unique_names: list[str] = []
     for number, name in enumerate(names):
         name = name.strip() or str(number)
-        while file_name(name) in map(file_name, found):
+        while file_name(name) in map(file_name, unique_names):
             name = f"{name} {number}"
-        found.append(name)
-    return tuple(found)
+        unique_names.append(name)
+    return tuple(unique_names)
 
 
 def image_name(path: str | Path, series: int, names: tuple[str, ...]) -> str:

@@ -103,8 +103,8 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     for element in root.iter("CommentAnnotation"):
         if element.get("Namespace") == _NAMESPACE:
             with suppress(ValueError):  # edited by other programs
-                found = json.loads("".join(element.itertext()))
-                return dict(found) if isinstance(found, dict) else {}
+                provenance = json.loads("".join(element.itertext()))
+                return dict(provenance) if isinstance(provenance, dict) else {}
     return {}
 
 

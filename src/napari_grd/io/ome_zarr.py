@@ -141,8 +141,8 @@ class OmeZarr:
 
 def read_ome_zarr(path: str | Path) -> tuple[ZarrImage, ...]:
     """Open all images of an OME-Zarr, see :class:`OmeZarr`."""
-    found = OmeZarr(path)
-    return tuple(found.image(number) for number in range(len(found.names)))
+    group = OmeZarr(path)
+    return tuple(group.image(number) for number in range(len(group.names)))
 
 
 @contextmanager
@@ -186,12 +186,12 @@ def _listed(group: Any, path: Path) -> tuple[list[str], bool, str]:
 
 def _fields(group: Any, path: Path, plate: Mapping[str, Any]) -> list[str]:
     """Fields of all wells, as paths below the plate; a missing well is included."""
-    found: list[str] = []
+    fields: list[str] = []
     for well in plate.get("wells") or ():
         place = str(well["path"])
         images = _attributes(group, path, place).get("well", {}).get("images")
-        found += [f"{place}/{image['path']}" for image in images] if images else [place]
-    return found
+        fields += [f"{place}/{image['path']}" for image in images] if images else [place]
+    return fields
 
 
 def _has(group: Any, path: Path, key: str) -> bool:
@@ -239,11 +239,11 @@ def _labels(group: Any, name: str) -> tuple[tuple[ZarrImage, ...], tuple[str, ..
         children = [str(key) for key in ome_of(dict(group["labels"].attrs)).get("labels", ())]
     except KeyError:
         return (), ()
-    found, lost = [], []
+    images, lost = [], []
     for key in children:
         try:
-            found.append(_image(group["labels"][key], key, is_labels=True))
+            images.append(_image(group["labels"][key], key, is_labels=True))
         except Exception:  # as for the image itself
             lost.append(key)
     notes = (f"{name} lists label images that are missing or damaged: {named(lost)}.",) if lost else ()
-    return tuple(found), notes
+    return tuple(images), notes

@@ -68,20 +68,20 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
     _check_whole(opened, image, path)
     # Given axes determine whether samples are colors: three planes of a stack may be declared as RGB.
     raw = axes is not None and "c" not in axes.lower() and image.series.keyframe.planarconfig == 2
-    found = _Shown(*_stored(path, image.series, lazy)) if raw else _pixels(path, image, lazy, shown)
-    found, notes = _without_missing(found, image.series, opened, path)
+    content = _Shown(*_stored(path, image.series, lazy)) if raw else _pixels(path, image, lazy, shown)
+    content, notes = _without_missing(content, image.series, opened, path)
     if opened.missing and not notes:
         notes = (f"{len(opened.missing)} of the files that {path.name} belongs to are missing, none of this image.",)
     orientation = int(image.series.keyframe.tags.valueof("Orientation", 1) or 1)
-    y, x = found.letters.index("y"), found.letters.index("x")
-    laid = lay_out(turn(found.pixels, orientation, y, x), found.letters, axes, path.name)
+    y, x = content.letters.index("y"), content.letters.index("x")
+    laid = lay_out(turn(content.pixels, orientation, y, x), content.letters, axes, path.name)
     steps = steps_of(opened.file, image.series, image.number)
     count = laid.pixels.shape[laid.axes.index("c")] if "c" in laid.axes else 1
     channels = channels_of(opened.file, image.series, image.number, count)
-    if found.is_rgb:
+    if content.is_rgb:
         channels = (Channel(),) * count
-    elif found.color is not None and count == 1:
-        channels = (Channel(channels[0].name, found.color),)
+    elif content.color is not None and count == 1:
+        channels = (Channel(channels[0].name, content.color),)
     names = series_names([one.name for one in opened.images])
     return ImageData(
         pixels=laid.pixels,
@@ -92,9 +92,9 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
         path=path,
         series=series,
         series_names=names,
-        is_rgb=found.is_rgb and count == 3,
-        axes_known=laid.known and (found.sure or axes is not None),
-        notes=tuple(note for note in (*opened.notes, *found.notes, *notes, *_log(opened, path), laid.note) if note),
+        is_rgb=content.is_rgb and count == 3,
+        axes_known=laid.known and (content.sure or axes is not None),
+        notes=tuple(note for note in (*opened.notes, *content.notes, *notes, *_log(opened, path), laid.note) if note),
     )
 
 
@@ -124,8 +124,8 @@ def _check_segments(path: Path, series: Any) -> None:
 
 def _log(opened: OpenTiff, path: Path) -> list[str]:
     """Problems logged by tifffile that were not reported otherwise."""
-    found = [text for text in opened.log if not (opened.missing and "failed to read" in text)]
-    return [f"{path.name} has problems: {named(found, 2)}."] if found else []
+    problems = [text for text in opened.log if not (opened.missing and "failed to read" in text)]
+    return [f"{path.name} has problems: {named(problems, 2)}."] if problems else []
 
 
 def _stored(path: Path, series: Any, lazy: bool) -> tuple[Any, str]:
@@ -158,9 +158,9 @@ def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
         pixels = ~pixels if pixels.dtype.kind in "bu" else pixels
     if "s" not in letters:
         return _Shown(pixels, letters)
-    found = _shown_samples(pixels, letters, page, kind)
-    if not (found.is_rgb and page.planarconfig == 2 and image.series.kind == "shaped"):
-        return found
+    content = _shown_samples(pixels, letters, page, kind)
+    if not (content.is_rgb and page.planarconfig == 2 and image.series.kind == "shaped"):
+        return content
     if not shown:  # labels have no colors
         return _Shown(pixels, letters.replace("s", "q"))
     note = AxesGuess(
@@ -168,7 +168,7 @@ def _pixels(path: Path, image: TiffImage, lazy: bool, shown: bool) -> _Shown:
         " writes that into stacks of 3 or 4 planes by default: if this is a stack, name its axes,"
         " 'zyx' for example."
     )
-    return replace(found, notes=(*found.notes, note), sure=False)
+    return replace(content, notes=(*content.notes, note), sure=False)
 
 
 def _decodes_to_rgb(page: Any) -> bool:
@@ -215,16 +215,16 @@ def _is_opaque(alpha: NDArray[Any]) -> bool:
     return alpha.dtype.kind == "u" and bool((alpha == np.iinfo(alpha.dtype).max).all())
 
 
-def _without_missing(found: _Shown, series: Any, opened: OpenTiff, path: Path) -> tuple[_Shown, tuple[str, ...]]:
+def _without_missing(content: _Shown, series: Any, opened: OpenTiff, path: Path) -> tuple[_Shown, tuple[str, ...]]:
     """The existing part of a data set with missing files: tifffile returns zeros for the rest."""
     if series.kind not in ("ome", "mmstack", "ndtiff"):
-        return found, ()
+        return content, ()
     pages = list(series.pages)
     absent = np.array([page is None for page in pages])
     if not absent.any():
-        return found, ()
-    leading = [at for at, letter in enumerate(found.letters) if letter not in "yxs"]
-    shape = [found.pixels.shape[at] for at in leading]
+        return content, ()
+    leading = [at for at, letter in enumerate(content.letters) if letter not in "yxs"]
+    shape = [content.pixels.shape[at] for at in leading]
     reason = f"{path.name} names {len(opened.missing)} file(s) that are missing ({named(opened.missing)})"
     if not opened.missing:
         reason = f"{path.name} has {int((~absent).sum())} of the {len(pages)} planes that it declares"
@@ -236,16 +236,16 @@ def _without_missing(found: _Shown, series: Any, opened: OpenTiff, path: Path) -
     ]
     if not there.any() or not there[np.ix_(*kept)].all():
         raise DataError(f"{reason}, so some planes of the image are missing.", "Put the missing files beside it.")
-    pixels = found.pixels
+    pixels = content.pixels
     parts = []
     for axis, indices in zip(leading, kept, strict=True):
         if len(indices) < pixels.shape[axis]:
-            parts.append(f"{len(indices)} of {pixels.shape[axis]} along {found.letters[axis]!r}")
+            parts.append(f"{len(indices)} of {pixels.shape[axis]} along {content.letters[axis]!r}")
             pixels = (
                 pixels.take(indices, axis=axis) if isinstance(pixels, np.ndarray) else _taken(pixels, indices, axis)
             )
     note = f"{reason}: only the existing part was read, {' and '.join(parts)}."
-    return _Shown(pixels, found.letters, found.is_rgb, found.color, found.notes), (note,)
+    return _Shown(pixels, content.letters, content.is_rgb, content.color, content.notes), (note,)
 
 
 def _taken(pixels: Any, indices: NDArray[Any], axis: int) -> Any:

@@ -45,17 +45,17 @@ def read_array(path: Path, *, axes: str | None) -> ImageData:
 
 def read_zarr(path: Path, pick: Pick, *, axes: str | None, level: int = 0) -> ImageData:
     """Read a level of one image of an OME-Zarr, with its label images; the pixels are dask arrays."""
-    found = OmeZarr(path)
-    series = pick(found.names)
-    image = found.image(series, level)
-    name = image_name(found.path, series, found.names)
-    return _data(image, name, found, series, axes)
+    group = OmeZarr(path)
+    series = pick(group.names)
+    image = group.image(series, level)
+    name = image_name(group.path, series, group.names)
+    return _data(image, name, group, series, axes)
 
 
-def _data(image: ZarrImage, name: str, found: OmeZarr, series: int, axes: str | None) -> ImageData:
+def _data(image: ZarrImage, name: str, group: OmeZarr, series: int, axes: str | None) -> ImageData:
     named = image.calibration.axes
     letters = [_ALIASES.get(axis.lower(), axis.lower()) for axis in named]
-    laid = lay_out(lazy_array(image.levels[0], found.path, _plane(letters)), letters, axes, name)
+    laid = lay_out(lazy_array(image.levels[0], group.path, _plane(letters)), letters, axes, name)
     calibration = image.calibration
     known: dict[str, dict[str, Any]] = {"scale": {}, "units": {}, "translate": {}}
     for place, letter in enumerate(letters):
@@ -68,12 +68,12 @@ def _data(image: ZarrImage, name: str, found: OmeZarr, series: int, axes: str | 
         calibration=Steps(**known).calibration(laid.axes),
         channels=image.channels,
         name=name,
-        path=found.path,
+        path=group.path,
         series=series,
-        series_names=found.names,
+        series_names=group.names,
         axes_known=laid.known,
-        notes=tuple(note for note in (*found.notes, *image.notes, laid.note) if note),
-        labels=tuple(_data(child, child.name, found, series, None) for child in image.labels),
+        notes=tuple(note for note in (*group.notes, *image.notes, laid.note) if note),
+        labels=tuple(_data(child, child.name, group, series, None) for child in image.labels),
     )
 
 

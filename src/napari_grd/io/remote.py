@@ -24,5 +24,5 @@ def address_of(path: str | Path) -> str | None:
     ('s3://bucket/slide.ome.zarr', 'https://example.org/a.zarr')
     >>> address_of("C:/a.zarr")
     """
-    found = _ADDRESS.fullmatch(str(path).replace("\\", "/"))
-    return None if found is None or Path(path).exists() else f"{found[1]}://{found[2]}"
+    match = _ADDRESS.fullmatch(str(path).replace("\\", "/"))
+    return None if match is None or Path(path).exists() else f"{match[1]}://{match[2]}"

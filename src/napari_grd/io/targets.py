@@ -88,8 +88,8 @@ class Target:
                 os.set_blocking(number, True)
             return number
 
-    def _check(self, found: os.stat_result) -> None:
-        name, mode = repr(str(self.path)), found.st_mode
+    def _check(self, status: os.stat_result) -> None:
+        name, mode = repr(str(self.path)), status.st_mode
         if self.is_stream:
             return
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -144,8 +144,8 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _is_stream(found: os.stat_result | None) -> bool:
-    return found is not None and (stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode))
+def _is_stream(status: os.stat_result | None) -> bool:
+    return status is not None and (stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode))
 
 
 def _descriptor(path: Path) -> int | None:
@@ -154,8 +154,8 @@ def _descriptor(path: Path) -> int | None:
     for _ in range(_MOST_LINKS):
         if at in _STANDARD:
             return _STANDARD[at]
-        if found := _OPENED.fullmatch(at):
-            return int(found[1] or found[2])
+        if match := _OPENED.fullmatch(at):
+            return int(match[1] or match[2])
         if not os.path.islink(at):  # noqa: PTH114 - joined below as the system does
             return None
         at = os.path.normpath(os.path.join(os.path.dirname(at), os.readlink(at)))  # noqa: PTH115, PTH118, PTH120

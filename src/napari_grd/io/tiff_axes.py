@@ -55,9 +55,9 @@ def _stored(path: Path, _changed: int, _size: int) -> StoredChannels | None:
         if file.is_ome and file.ome_metadata:
             sizes, names = _ome_sizes(file.ome_metadata)
         elif file.is_imagej and file.imagej_metadata:
-            found = file.imagej_metadata
-            sizes = {axis: int(found.get(key, 1)) for axis, key in zip("TZC", _IMAGEJ, strict=True)}
-            labels = found.get("Labels") or []
+            metadata = file.imagej_metadata
+            sizes = {axis: int(metadata.get(key, 1)) for axis, key in zip("TZC", _IMAGEJ, strict=True)}
+            labels = metadata.get("Labels") or []
             alone = sizes["T"] == sizes["Z"] == 1 and len(labels) == sizes["C"]
             names = tuple(str(label).splitlines()[0] if label else "" for label in labels) if alone else ()
         else:

@@ -46,13 +46,13 @@ def steps_of(file: Any, series: Any, image: int) -> Steps:
 
 def channels_of(file: Any, series: Any, image: int, count: int) -> tuple[Channel, ...]:
     """Names and colors of ``count`` channels, as far as known."""
-    found: list[Channel] = []
+    channels: list[Channel] = []
     if series.kind == "ome" and file.ome_metadata:
         described = _ome_image(file.ome_metadata, image, series.name or "")
-        found = [_ome_channel(channel) for channel in described.iter("Channel")]
+        channels = [_ome_channel(channel) for channel in described.iter("Channel")]
     elif file.is_imagej and file.imagej_metadata:
-        found = _imagej_channels(file.imagej_metadata, count)
-    return tuple(found) if len(found) == count else (Channel(),) * count
+        channels = _imagej_channels(file.imagej_metadata, count)
+    return tuple(channels) if len(channels) == count else (Channel(),) * count
 
 
 def ome_root(text: str) -> ElementTree.Element:

@@ -39,9 +39,9 @@ def secure_torchscript(path: Path) -> None:
             # torch ignores case when it looks for its source.
             if "/code/" not in f"/{name.lower()}" or name.lower().endswith(".debug_pkl"):
                 continue
-            if found := _OUTSIDE.search(archive.read(name, limit=_MAX_SOURCE)):
+            if match := _OUTSIDE.search(archive.read(name, limit=_MAX_SOURCE)):
                 raise ModelFileError(
-                    f"The TorchScript weights {path.name!r} call {found[0].decode()!r} (in {name!r}), which can read or"
+                    f"The TorchScript weights {path.name!r} call {match[0].decode()!r} (in {name!r}), which can read or"
                     " write files; a network does not need that, and it was not run.",
                     "Use other weights of the model (weights='onnx'), or ask its authors. If you trust them, pass"
                     " trust_code=True.",

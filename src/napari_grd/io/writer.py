@@ -114,5 +114,5 @@ def writer_of(name: str) -> tuple[str, Writer] | None:
     >>> writer_of(".grd-tmp-notes.txt") is None
     True
     """
-    found = _NAME.fullmatch(name)
-    return None if found is None else (found[1], Writer(found[2], int(found[3]), int(found[4])))
+    match = _NAME.fullmatch(name)
+    return None if match is None else (match[1], Writer(match[2], int(match[3]), int(match[4])))

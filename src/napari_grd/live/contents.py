@@ -47,8 +47,8 @@ def block_digests(pixels: NDArray[Any], block: Sequence[int]) -> Digests:
     axes = range(1, 2 * len(shape), 2)
     apart = pixels.reshape(len(pixels), *sides).transpose(*axes, 0, *(axis + 1 for axis in axes))
     rows = np.ascontiguousarray(apart).reshape(*shape, -1).view(np.uint8)
-    found = [hashlib.blake2b(rows[index].data, digest_size=DIGEST.itemsize).digest() for index in np.ndindex(shape)]
-    return np.frombuffer(b"".join(found), DIGEST).reshape(shape)
+    digests = [hashlib.blake2b(rows[index].data, digest_size=DIGEST.itemsize).digest() for index in np.ndindex(shape)]
+    return np.frombuffer(b"".join(digests), DIGEST).reshape(shape)
 
 
 def cell_keys(

@@ -207,8 +207,8 @@ class Embedder:
             self._exact.append((excerpt.plane, excerpt.cells))
         at = origin_of(excerpt.cells)
         halo = self._draft_halo if draft else self._halo
-        found = cover(missing, [-(-2 * more // side) for more, side in zip(halo, self._lattice.cell, strict=True)])
-        parts = [within(part, [-start for start in at]) for box in found for part in pieces(box, limit)]
+        boxes = cover(missing, [-(-2 * more // side) for more, side in zip(halo, self._lattice.cell, strict=True)])
+        parts = [within(part, [-start for start in at]) for box in boxes for part in pieces(box, limit)]
         for cells in by_distance(parts, first or excerpt.cells):
             part = excerpt.part(cells)
             self._run(part, part.drafts if draft else part.keys, halo)
@@ -278,12 +278,12 @@ class Embedder:
         self._runtime(shown, keep, **context)
 
     def _remember(self, plane: tuple[int, ...]) -> _Plane:
-        found = self._statistics.again(plane)
+        statistics = self._statistics.again(plane)
         self._planes.pop(plane, None)
         if len(self._planes) >= _REMEMBERED:
             self._planes.pop(next(iter(self._planes)))
         blocks = [-(-size // side) for size, side in zip(self._lattice.shape, self._lattice.cell, strict=True)]
-        self._planes[plane] = _Plane(found, np.zeros(blocks, DIGEST))
+        self._planes[plane] = _Plane(statistics, np.zeros(blocks, DIGEST))
         return self._planes[plane]
 
 

@@ -153,10 +153,10 @@ class LiveSegmenter:
             None where work may be abandoned. A large view is written piece by piece from its middle, and finally as a
             whole.
         """
-        found = self._cells(look)
-        if found is None:
+        visible = self._cells(look)
+        if visible is None:
             return
-        cells, cut = found
+        cells, cut = visible
         settings = partition or self._model.config.partition
         if self._seen is None or self._seen[0] is not look:
             self._seen = look, self._embedder.excerpt(look.plane, cells)
@@ -189,24 +189,24 @@ class LiveSegmenter:
             None after each network call; Painted after each large block, which is partitioned at once with its
             surroundings.
         """
-        found = self._cells(look)
-        if found is None:
+        visible = self._cells(look)
+        if visible is None:
             return
         # Half of the cache is reserved for other views.
         budget = self._cache.capacity // 2 // self._embedder.cell_bytes
-        for block in by_distance(pieces(self._lattice.whole, self._in_cells(_BLOCK)), found[0]):
+        for block in by_distance(pieces(self._lattice.whole, self._in_cells(_BLOCK)), visible[0]):
             around = self._with_context(block)
             budget -= math.prod(size_of(around))
             if budget < 0:
                 return
-            yield from self._block(look.plane, block, partition, _IDLE_PIECE, near=found[0])
+            yield from self._block(look.plane, block, partition, _IDLE_PIECE, near=visible[0])
 
     def prepare(self, look: Viewport) -> Iterator[None]:
         """Run the network on a view in advance, without writing labels; yields after each call."""
         exists = all(0 <= at < size for at, size in zip(look.plane, self.source.plane_shape, strict=True))
-        found = self._cells(look) if exists else None
-        if found is not None:
-            excerpt = self._embedder.excerpt(look.plane, found[0])
+        visible = self._cells(look) if exists else None
+        if visible is not None:
+            excerpt = self._embedder.excerpt(look.plane, visible[0])
             yield
             for _ in self._embedder.complete(excerpt, self._in_cells(_IDLE_PIECE), draft=True):
                 yield

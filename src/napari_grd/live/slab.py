@@ -105,10 +105,10 @@ class SlabSegmenter(LiveSegmenter):
         Painted or None
             None where work may be abandoned.
         """
-        found = self._part(look, self._settled_span(look))
-        if found is None:
+        visible = self._part(look, self._settled_span(look))
+        if visible is None:
             return
-        cells, box, cut = found
+        cells, box, cut = visible
         settings = partition or self._model.config.partition
         if self._seen is None or self._seen[0] is not look:
             self._seen = look, self._embedder.excerpt(look.plane, cells, draft=True)
@@ -144,10 +144,10 @@ class SlabSegmenter(LiveSegmenter):
         Painted or None
             None after each network call; Painted once, if anything was missing.
         """
-        found = self._part(look, self._settled_span(look))
-        if found is None or (self._slab is not None and self._slab.exact):
+        visible = self._part(look, self._settled_span(look))
+        if visible is None or (self._slab is not None and self._slab.exact):
             return
-        cells, box, cut = found
+        cells, box, cut = visible
         settings = partition or self._model.config.partition
         excerpt = self._embedder.excerpt(look.plane, cells)
         yield None
@@ -164,9 +164,9 @@ class SlabSegmenter(LiveSegmenter):
     def prepare(self, look: Viewport) -> Iterator[None]:
         """Run the network on the slab around a plane in advance; yields after each call."""
         span = self._span_around(look)
-        found = None if span is None else self._part(look, span)
-        if found is not None:
-            excerpt = self._embedder.excerpt(look.plane, found[0], draft=True)
+        visible = None if span is None else self._part(look, span)
+        if visible is not None:
+            excerpt = self._embedder.excerpt(look.plane, visible[0], draft=True)
             yield
             for _ in self._embedder.complete(excerpt, self._in_cells(_AHEAD_PIECE), draft=True):
                 yield
@@ -179,13 +179,13 @@ class SlabSegmenter(LiveSegmenter):
         excerpt = self._embedder.excerpt(plane, self._lattice.cells_of(box))
         for _ in self._embedder.complete(excerpt, self._in_cells(_VIEW_PIECE), draft=True):
             yield Progress("Predicting", 0, 1)
-        found = self._prediction(excerpt, box)
-        assert found is not None, "the cache is unlimited"
+        prediction = self._prediction(excerpt, box)
+        assert prediction is not None, "the cache is unlimited"
         self._embedder.clear()
-        depth, *here = found.places or tuple(np.arange(size) for size in found.shape)
+        depth, *here = prediction.places or tuple(np.arange(size) for size in prediction.shape)
         at_pixels = (depth[0], *np.ix_(*here))
-        foreground = None if found.foreground is None else found.foreground[at_pixels]
-        return np.moveaxis(found.embedding, 0, -1)[at_pixels], foreground
+        foreground = None if prediction.foreground is None else prediction.foreground[at_pixels]
+        return np.moveaxis(prediction.embedding, 0, -1)[at_pixels], foreground
 
     def _settled_span(self, look: Viewport) -> slice | None:
         """The planes of the slab: the current ones, if the viewed one is well inside them."""
@@ -198,10 +198,10 @@ class SlabSegmenter(LiveSegmenter):
             last = span.stop - outer if span.stop < size else size
             if first <= at < last:
                 return span
-        found = self._span_around(look)
-        if found is not None:
-            self._span = axis, found
-        return found
+        planes = self._span_around(look)
+        if planes is not None:
+            self._span = axis, planes
+        return planes
 
     def _span_around(self, look: Viewport) -> slice | None:
         at, size = round(look.low[look.across]), self._lattice.shape[look.across]

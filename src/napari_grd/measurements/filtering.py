@@ -154,12 +154,12 @@ class FilteredLabels:
             axis in border and at in (0, length - 1) for axis, at, length in zip(inner, index, lengths, strict=True)
         ):
             return [plane.ravel()]
-        found = []
+        faces = []
         if self.geometry.axes[-2] in border:
-            found += [plane[0], plane[-1]]
+            faces += [plane[0], plane[-1]]
         if self.geometry.axes[-1] in border:
-            found += [plane[:, 0], plane[:, -1]]
-        return found
+            faces += [plane[:, 0], plane[:, -1]]
+        return faces
 
 
 def _sizes(plane: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

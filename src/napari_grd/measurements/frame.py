@@ -103,9 +103,9 @@ def _intensities(images: Mapping[str, Any], frame: Frame, numbered: NDArray[np.i
                 f"{name!r} has pixels in objects that are NaN or infinite.",
                 "Remove the objects there, or replace these pixels, e.g. with numpy.nan_to_num.",
             )
-        found = regionprops_table(numbered, values, properties=_INTENSITIES)  # type: ignore[no-untyped-call]
-        found[_TOTAL] = np.bincount(numbered.ravel(), values.ravel(), minlength=numbered.max() + 1)[1:]
-        columns |= {f"{key}-{name}": found[key].astype(np.float64) for key in (*_INTENSITIES, _TOTAL)}
+        properties = regionprops_table(numbered, values, properties=_INTENSITIES)  # type: ignore[no-untyped-call]
+        properties[_TOTAL] = np.bincount(numbered.ravel(), values.ravel(), minlength=numbered.max() + 1)[1:]
+        columns |= {f"{key}-{name}": properties[key].astype(np.float64) for key in (*_INTENSITIES, _TOTAL)}
     return columns
 
 

@@ -84,7 +84,7 @@ def _boxes(labels: Any, frame: Frame, part: Window) -> tuple[Ids, Ids, Ids]:
     """Labels in a part, and the first and last-plus-one position of each along every axis."""
     pixels = np.asarray(labels[(*frame, *part)])
     ids, numbered = number_objects(as_labels(pixels, pixels.shape))
-    spans = [found for found in ndimage.find_objects(numbered) if found is not None]
+    spans = [box for box in ndimage.find_objects(numbered) if box is not None]
     bounds = np.array([[(span.start, span.stop) for span in spans_of] for spans_of in spans], np.int64)
     bounds = bounds.reshape(len(ids), len(part), 2) + np.array([span.start for span in part])[None, :, None]
     return ids, bounds[..., 0], bounds[..., 1]
@@ -92,10 +92,10 @@ def _boxes(labels: Any, frame: Frame, part: Window) -> tuple[Ids, Ids, Ids]:
 
 def _merged(boxes: list[tuple[Ids, Ids, Ids]], ndim: int) -> tuple[Ids, Ids, Ids]:
     """The boxes of objects that are in several parts."""
-    ids, places = np.unique(np.concatenate([found[0] for found in boxes]), return_inverse=True)
+    ids, places = np.unique(np.concatenate([part[0] for part in boxes]), return_inverse=True)
     first, last = np.full((len(ids), ndim), 2**62, np.int64), np.zeros((len(ids), ndim), np.int64)
-    np.minimum.at(first, places, np.concatenate([found[1] for found in boxes]))
-    np.maximum.at(last, places, np.concatenate([found[2] for found in boxes]))
+    np.minimum.at(first, places, np.concatenate([part[1] for part in boxes]))
+    np.maximum.at(last, places, np.concatenate([part[2] for part in boxes]))
     return ids, first, last
 
 

@@ -31,10 +31,10 @@ def regions(numbered: NDArray[np.int64], scale: Sequence[float] | None = None) -
 
     A region keeps what was computed, so none is kept here: for many objects that would be the most of the memory.
     """
-    found: list[Any] = regionprops(numbered, spacing=scale)  # type: ignore[no-untyped-call]
-    found.reverse()
-    while found:
-        yield found.pop()
+    properties: list[Any] = regionprops(numbered, spacing=scale)  # type: ignore[no-untyped-call]
+    properties.reverse()
+    while properties:
+        yield properties.pop()
 
 
 def describe(region: Any, geometry: Geometry) -> dict[str, float]:

@@ -103,8 +103,8 @@ class ObjectTable:
         >>> table.row_of(8), table.row_of(5)
         (1, None)
         """
-        found = self.columns["label"] == label
+        matches = self.columns["label"] == label
         for name, index in zip(self.frame_axes, frame, strict=True):
-            found = found & (self.columns[name] == index)
-        rows = np.flatnonzero(found)
+            matches = matches & (self.columns[name] == index)
+        rows = np.flatnonzero(matches)
         return int(rows[0]) if len(rows) else None

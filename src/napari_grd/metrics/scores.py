@@ -128,9 +128,9 @@ def evaluate(reference: ArrayLike, labels: ArrayLike, *, min_size: int = 0) -> S
         for one, other in _image_pairs(reference, labels)
     ]
     objects = sum(len(table.label_ids) + len(table.reference_ids) for table in tables)
-    found = {iou: [matched_pairs(table, iou) for table in tables] for iou in IOU_THRESHOLDS}
-    hits = {iou: sum(map(len, pairs)) for iou, pairs in found.items()}
-    quality = sum(float(table.iou[pairs].sum()) for table, pairs in zip(tables, found[0.5], strict=True))
+    pairs_by_iou = {iou: [matched_pairs(table, iou) for table in tables] for iou in IOU_THRESHOLDS}
+    hits = {iou: sum(map(len, pairs)) for iou, pairs in pairs_by_iou.items()}
+    quality = sum(float(table.iou[pairs].sum()) for table, pairs in zip(tables, pairs_by_iou[0.5], strict=True))
     voi = [variation_of_information(table) for table in tables]
     return Scores(
         sbd=fmean(map(symmetric_best_dice, tables)),

@@ -58,7 +58,7 @@ def entry(name: str) -> NetworkEntry:
 def names(ndim: int | None = None) -> list[str]:
     """Names of all networks that can be built (for images of ``ndim`` axes), including those of other packages."""
     _load_plugins()
-    return sorted(name for name, found in registry.registered.items() if ndim in (None, found.ndim))
+    return sorted(name for name, registered in registry.registered.items() if ndim in (None, registered.ndim))
 
 
 @cache
@@ -105,12 +105,12 @@ def build(name: str, *, in_channels: int, embedding: int = 16, foreground: bool 
     --------
     >>> net = build("resunet", in_channels=1, widths=(4, 8, 16, 32, 64))
     """
-    found = entry(name)
+    network = entry(name)
     for label, value in (("in_channels", in_channels), ("embedding", embedding)):
         if value < 1:
             raise ConfigError(f"{label} is {value}.", "It has to be at least 1.")
     try:
-        return found.builder(in_channels, embedding + int(foreground), **widths)
+        return network.builder(in_channels, embedding + int(foreground), **widths)
     except ConfigError:
         raise
     except (TypeError, ValueError) as error:

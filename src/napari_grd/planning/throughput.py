@@ -90,11 +90,11 @@ def _view_seconds(network: NetworkConfig, in_channels: int, _threads: int, _mome
         with torch.no_grad():
             return _typical(lambda _: net(image)) * VIEW / side**2
 
-    found = seconds(_PATCH)
+    measured = seconds(_PATCH)
     # A small network is measured on a larger image: its fixed costs matter less there.
-    if found < 1.6:
-        found = seconds(2 * _PATCH)
-    return found * (OPENVINO if importlib.util.find_spec("openvino") else 1.0)
+    if measured < 1.6:
+        measured = seconds(2 * _PATCH)
+    return measured * (OPENVINO if importlib.util.find_spec("openvino") else 1.0)
 
 
 def training_throughput(network: NetworkConfig, in_channels: int = 1, device: str = "auto") -> TrainingThroughput:

@@ -73,14 +73,14 @@ def agreement(labels: NDArray[np.integer[Any]], others: Sequence[NDArray[np.inte
     array([[0.75, 0.75, 1.  , 0.  ]], dtype=float32)
     """
     ids, position = np.unique(labels, return_inverse=True)
-    found = np.zeros(len(ids))
+    shares = np.zeros(len(ids))
     for other in others:
         table = contingency(reference=other, labels=labels)
         best = np.zeros(len(table.label_ids))
         np.maximum.at(best, table.label_index, table.iou)
-        found[np.searchsorted(ids, table.label_ids)] += best / len(others)
-    found[ids == 0] = 1
-    result: NDArray[np.float32] = found.astype(np.float32)[position.reshape(labels.shape)]
+        shares[np.searchsorted(ids, table.label_ids)] += best / len(others)
+    shares[ids == 0] = 1
+    result: NDArray[np.float32] = shares.astype(np.float32)[position.reshape(labels.shape)]
     return result
 
 

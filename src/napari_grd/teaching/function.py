@@ -154,8 +154,8 @@ def load(function: Callable[..., Any] | str, axes: str | None = None, version: s
     >>> load("skimage.measure:label").name
     'label'
     """
-    found = _find(function) if isinstance(function, str) else function
-    return FunctionTeacher(found, axes=axes, version=version)
+    loaded = _find(function) if isinstance(function, str) else function
+    return FunctionTeacher(loaded, axes=axes, version=version)
 
 
 def is_reference(source: str) -> bool:

@@ -28,8 +28,10 @@ def restrictions_of(license: str) -> str:
     """
     if not license:
         return "No license is given, so only the authors may distribute it or derived works."
-    found = [text.removesuffix(" ({}).") for pattern, text in _RULES if re.search(pattern, license, re.IGNORECASE)]
-    if not found:
+    restrictions = [
+        text.removesuffix(" ({}).") for pattern, text in _RULES if re.search(pattern, license, re.IGNORECASE)
+    ]
+    if not restrictions:
         return ""
-    rest = "".join(f", and {text[0].lower()}{text[1:]}" for text in found[1:])
-    return f"{found[0]}{rest} ({license})."
+    rest = "".join(f", and {text[0].lower()}{text[1:]}" for text in restrictions[1:])
+    return f"{restrictions[0]}{rest} ({license})."

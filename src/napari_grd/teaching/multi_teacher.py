@@ -62,8 +62,8 @@ class MultiTeacher:
     @property
     def restrictions(self) -> str:
         """Restrictions of all their licenses."""
-        found = (str(getattr(teacher, "restrictions", "")) for teacher in self.teachers.values())
-        return " ".join(dict.fromkeys(filter(None, found)))
+        texts = (str(getattr(teacher, "restrictions", "")) for teacher in self.teachers.values())
+        return " ".join(dict.fromkeys(filter(None, texts)))
 
     @property
     def fingerprint(self) -> str:
@@ -143,7 +143,7 @@ class MultiTeacher:
                 f"None of the teachers {', '.join(self.teachers)} has labels for this image of shape {image.shape}.",
                 "Give its labels to one of them, or add a teacher that can predict new images.",
             )
-        return max(looking, key=lambda found: _certainty(found[1]))
+        return max(looking, key=lambda answer: _certainty(answer[1]))
 
 
 def _certainty(prediction: TeacherPrediction) -> float:

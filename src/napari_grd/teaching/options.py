@@ -52,14 +52,14 @@ def teacher_options(source: TeacherSource) -> tuple[TeacherOption, ...]:
     """
     described = source.info().options
     empty = inspect.Parameter.empty
-    found = []
+    options = []
     for name, parameter in inspect.signature(source.load, eval_str=True).parameters.items():
         if name in described:
             annotation = str if parameter.annotation is empty else parameter.annotation
             required = parameter.default is empty
             default = None if required else parameter.default
-            found.append(TeacherOption(name, described[name], annotation, default, required))
-    return tuple(found)
+            options.append(TeacherOption(name, described[name], annotation, default, required))
+    return tuple(options)
 
 
 def parse_options(name: str, options: tuple[TeacherOption, ...], texts: Mapping[str, str]) -> dict[str, Any]:

@@ -88,9 +88,9 @@ def check_plausible(labels: Sequence[NDArray[Any]]) -> None:
     if not labels:
         return
     images = "the image" if len(labels) == 1 else f"any of the {len(labels)} images"
-    if not any(found.any() for found in labels):
+    if not any(instances.any() for instances in labels):
         raise DataError(f"The teacher found no instance in {images}.", _REMEDY)
-    shares = [largest_share(found) for found in labels]
+    shares = [largest_share(instances) for instances in labels]
     if min(shares) > GIANT:
         images = "the image" if len(labels) == 1 else f"each of the {len(labels)} images"
         raise DataError(f"The teacher took {min(shares):.0%} or more of {images} for one instance.", _REMEDY)

@@ -183,10 +183,10 @@ def as_teacher(source: TeacherLike | Mapping[str, TeacherLike]) -> Teacher:
 
 def _entry_points() -> dict[str, EntryPoint]:
     """Entry points by name. The first of duplicates counts; built-in teachers come first."""
-    found = {name: EntryPoint(name, value, GROUP) for name, value in _BUILTIN.items()}
+    points = {name: EntryPoint(name, value, GROUP) for name, value in _BUILTIN.items()}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        found.setdefault(point.name, point)
-    return found
+        points.setdefault(point.name, point)
+    return points
 
 
 def _probe(name: str, point: EntryPoint) -> tuple[TeacherInfo, TeacherSource | None]:

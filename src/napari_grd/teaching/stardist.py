@@ -103,7 +103,7 @@ class StarDistTeacher:
         """
         x = self._prepare(image)
         prob_threshold, nms_threshold = self._thresholds
-        (labels, found), (probability, distances, *_) = self.model.predict_instances(
+        (labels, details), (probability, distances, *_) = self.model.predict_instances(
             x,
             axes="YXC",
             prob_thresh=prob_threshold,
@@ -112,7 +112,7 @@ class StarDistTeacher:
             sparse=False,  # the sparse prediction has no distances
         )
         shape = labels.shape
-        scores = np.concatenate([[0], found["prob"]]).astype(np.float32)
+        scores = np.concatenate([[0], details["prob"]]).astype(np.float32)
         own = upsample(probability, self.model.config.grid, shape)
         foreground = centered(np.where(labels > 0, scores[labels], own).clip(0, 1), prob_threshold)
         rays = np.moveaxis(upsample(distances, self.model.config.grid, shape), -1, 0)

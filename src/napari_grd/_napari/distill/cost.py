@@ -140,14 +140,14 @@ def answer(request: CostRequest) -> Answer:
         channels=request.channels,
     )
     network = request.config.network
-    found = estimate(request.config, size, request.teacher)
-    text = f"{roughly(found.seconds)} on this {found.device}, {found.memory / 1e9:.1f} GB of memory"
-    if found.disk > 1e8:
-        text += f", {found.disk / 1e9:.1f} GB on disk during training"
+    estimated = estimate(request.config, size, request.teacher)
+    text = f"{roughly(estimated.seconds)} on this {estimated.device}, {estimated.memory / 1e9:.1f} GB of memory"
+    if estimated.disk > 1e8:
+        text += f", {estimated.disk / 1e9:.1f} GB on disk during training"
     return Answer(
         config_parameters(network, request.channels),
         view_seconds(network, request.channels),
-        found,
+        estimated,
         text[0].upper() + text[1:],
     )
 

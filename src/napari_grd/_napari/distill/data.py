@@ -125,13 +125,13 @@ class DataPicker(QWidget):
                 "No image is chosen.",
                 "Tick one, or choose a folder." if self._rows else "Drop an image on the window, or choose a folder.",
             )
-        found = []
+        samples = []
         for row in ticked:
             source = ImageSource(row.layer, self._channels_of(row.layer))
             shapes = self.region.layer()
             regions = [] if shapes is None else boxes(shapes, source)
-            found += pieces_of(source, row.truth.currentData(), regions, patch=patch)
-        return found
+            samples += pieces_of(source, row.truth.currentData(), regions, patch=patch)
+        return samples
 
     def require_channels(self, count: int | None) -> None:
         """How many channels the teacher takes; None leaves it to the user."""
@@ -182,8 +182,8 @@ class DataPicker(QWidget):
             combo = narrow(QComboBox())
             combo.setToolTip("Ground-truth labels of this image, if available")
             combo.addItem("none", None)
-            for found in labels:
-                combo.addItem(found.name, found)
+            for candidate in labels:
+                combo.addItem(candidate.name, candidate)
             combo.setCurrentIndex(_find(combo, truth))
             combo.currentIndexChanged.connect(self._on_change)
             self.table.addTopLevelItem(item)

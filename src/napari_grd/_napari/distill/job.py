@@ -162,13 +162,13 @@ def _read_folder(path: Path, channels: int) -> Job[tuple[Images, LabelImages, Im
     from napari_grd.data.inputs import as_image
     from napari_grd.io.folders import iter_read
 
-    found = yield from iter_read(path)
-    train, held = found.hold_out(0.2) if len(found.images) > 1 else (found, found.take([]))
+    dataset = yield from iter_read(path)
+    train, held = dataset.hold_out(0.2) if len(dataset.images) > 1 else (dataset, dataset.take([]))
 
     def channels_first(image: NDArray[Any]) -> NDArray[Any]:
-        if channels == 1 and found.axes == "yxc":  # a gray image stored as RGB
+        if channels == 1 and dataset.axes == "yxc":  # a gray image stored as RGB
             return as_image(image.mean(-1), "yx")
-        return as_image(image, found.axes, in_channels=channels)
+        return as_image(image, dataset.axes, in_channels=channels)
 
     return (
         [channels_first(image) for image in train.images],
@@ -188,7 +188,7 @@ def _without_empty(images: Images, labels: LabelImages) -> tuple[Images, LabelIm
 
 def _all_or_none(labels: LabelImages) -> LabelImages | None:
     """Ground truth for validation. If some is missing, the teacher's instances are used for all images."""
-    return None if any(found is None for found in labels) else labels
+    return None if any(array is None for array in labels) else labels
 
 
 def _teacher(request: DistillRequest, model: "Model | None", pairs: list[tuple[Any, Any]], state: State) -> "Teacher":

@@ -88,8 +88,8 @@ def pieces_of(
             f"The labels {labels.name!r} have shape {_finest(labels).shape}, which does not fit {source.layer.name!r}.",
             "Choose labels of this image.",
         )
-    found = list(regions) or _windows(source.shape())
-    for region in found:
+    windows = list(regions) or _windows(source.shape())
+    for region in windows:
         piece = Piece(source, (), region)
         if min(piece.shape) < patch:
             what = "A region of" if regions else "A plane of"
@@ -101,12 +101,12 @@ def pieces_of(
                 else "Leave this image out, or set a smaller patch in the advanced settings (32 at least).",
             )
     sizes = plane_sizes(source)
-    count = int(np.prod(sizes, dtype=int)) * len(found)
+    count = int(np.prod(sizes, dtype=int)) * len(windows)
     chosen = []
     for i in _spread(count):
-        position, which = divmod(i, len(found))
+        position, which = divmod(i, len(windows))
         plane = tuple(int(index) for index in np.unravel_index(position, sizes)) if sizes else ()
-        chosen.append(Piece(source, plane, found[which], labels))
+        chosen.append(Piece(source, plane, windows[which], labels))
     return chosen
 
 
@@ -141,7 +141,7 @@ def boxes(shapes: Shapes, source: ImageSource) -> list[Region]:
     ImageError
         If no area is drawn, or one is outside the image.
     """
-    found: list[Region] = []
+    regions: list[Region] = []
     for number, area in enumerate(outlines(shapes, source)):
         low, high = (np.floor(corner + 0.5).astype(int) for corner in (area.min(0), area.max(0)))
         rows, columns = (
@@ -152,8 +152,8 @@ def boxes(shapes: Shapes, source: ImageSource) -> list[Region]:
                 f"Shape {number + 1} of {shapes.name!r} is outside {source.layer.name!r}.",
                 "Move it onto the image, or delete it.",
             )
-        found.append((rows, columns))
-    return found
+        regions.append((rows, columns))
+    return regions
 
 
 def labels_fit(source: ImageSource, labels: Labels) -> bool:

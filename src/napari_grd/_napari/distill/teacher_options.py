@@ -42,12 +42,12 @@ class TeacherOptions(QWidget):
 
     def texts(self) -> tuple[tuple[str, str], ...]:
         """Name and text of each option that was entered; parsed when the teacher is loaded."""
-        found = []
+        lines = []
         for name, editor in self.editors.items():
             text = editor.text() if isinstance(editor, QLineEdit) else str(editor.isChecked()).lower()
             if text.strip():
-                found.append((name, text.strip()))
-        return tuple(found)
+                lines.append((name, text.strip()))
+        return tuple(lines)
 
     def _row(self, option: "TeacherOption") -> QWidget:
         kinds = get_args(option.annotation) or (option.annotation,)

@@ -143,10 +143,10 @@ class TeacherPicker(QWidget):
         now = self.choice()
         return now is not None and (now.kind, now.name) == (choice.kind, choice.name)
 
-    def _offer(self, found: "dict[str, Installed]") -> None:
+    def _offer(self, installed: "dict[str, Installed]") -> None:
         """Add the teachers of other programs; unavailable ones name the package to install."""
-        self._known_options = {name: options for name, (_, options) in found.items()}
-        for name, (info, _) in found.items():
+        self._known_options = {name: options for name, (_, options) in installed.items()}
+        for name, (info, _) in installed.items():
             if name in _NOT_PLUGINS:
                 continue
             self.kind.addItem(name if info.available else f"{name} (not installed)", name)
@@ -185,7 +185,7 @@ _FACTS_ROLE = 257  # Qt.UserRole + 1; the role itself holds the name
 def _installed() -> "dict[str, Installed]":
     from napari_grd.teaching.registry import options_of, teachers  # imports torch
 
-    found = {name: (info, options_of(name)) for name, info in teachers().items()}
-    model, options = found["model"]
+    installed = {name: (info, options_of(name)) for name, info in teachers().items()}
+    model, options = installed["model"]
     diameter = tuple(option for option in options if option.name == _DIAMETER)
-    return {"model": (model, diameter)} | {name: both for name, both in found.items() if name not in _NOT_PLUGINS}
+    return {"model": (model, diameter)} | {name: both for name, both in installed.items() if name not in _NOT_PLUGINS}

@@ -98,10 +98,10 @@ class EvaluateWidget(JobPanel):
         """Judge a model's result by labels that were made by hand, until the user chooses otherwise."""
         picked, chosen = self.labels.layer(), self.labels.chosen or self.reference.chosen
         layers = sorted(label_layers(self.viewer), key=lambda layer: layer is not picked)
-        found = None if chosen else judged_and_reference(layers)
-        if found is not None:
-            self.labels.suggest(found[0])
-            self.reference.suggest(found[1])
+        pair = None if chosen else judged_and_reference(layers)
+        if pair is not None:
+            self.labels.suggest(pair[0])
+            self.reference.suggest(pair[1])
         self._part()
 
     def _labels_changed(self) -> None:
@@ -141,10 +141,10 @@ class EvaluateWidget(JobPanel):
 
             return iter_evaluate(reference=truth, labels=labels, **options)
 
-        self.run(make, lambda found: self._show(found, layer, reference, made_by), [layer, reference])
+        self.run(make, lambda evaluation: self._show(evaluation, layer, reference, made_by), [layer, reference])
 
-    def _show(self, found: "Evaluation", layer: Labels, reference: Labels, made_by: dict[str, Any]) -> str:
-        words, scores = score_descriptions(), found.scores.as_dict()
+    def _show(self, evaluation: "Evaluation", layer: Labels, reference: Labels, made_by: dict[str, Any]) -> str:
+        words, scores = score_descriptions(), evaluation.scores.as_dict()
         self._made_by = made_by
         self._scores = {
             "score": np.array([name for name, _ in words.values()]),
@@ -152,11 +152,11 @@ class EvaluateWidget(JobPanel):
         }
         self.model.fill(self._scores, [tip for _, tip in words.values()])
         self.save.setEnabled(True)
-        self.legend.show_counts(found.counts)
-        set_features(layer, found.objects)
-        result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, found.objects, made_by)
-        show_errors(self.viewer, layer, reference, found.picture, made_by)
-        return f"Errors in {layer.name!r}, by {reference.name!r}: {sum(found.counts.values()):,}."
+        self.legend.show_counts(evaluation.counts)
+        set_features(layer, evaluation.objects)
+        result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, evaluation.objects, made_by)
+        show_errors(self.viewer, layer, reference, evaluation.picture, made_by)
+        return f"Errors in {layer.name!r}, by {reference.name!r}: {sum(evaluation.counts.values()):,}."
 
     def write(self, path: str | Path) -> None:
         """Write the scores to a file, in a worker."""

@@ -39,13 +39,13 @@ def open_zarr(path: str | Path) -> tuple[list[LayerData], list[str]]:
     DataError
         If it contains no image that can be opened.
     """
-    found = OmeZarr(path)
-    notes = list(found.notes)
-    images = [found.image(number) for number in range(min(len(found.names), MOST_IMAGES))]
-    if len(found.names) > MOST_IMAGES:
+    group = OmeZarr(path)
+    notes = list(group.notes)
+    images = [group.image(number) for number in range(min(len(group.names), MOST_IMAGES))]
+    if len(group.names) > MOST_IMAGES:
         notes.append(
-            f"{found.path.name} holds {len(found.names)} images; the first {MOST_IMAGES} were opened."
-            f" Open the folder of one of them, for example {found.names[-1]!r} in it, to see others."
+            f"{group.path.name} holds {len(group.names)} images; the first {MOST_IMAGES} were opened."
+            f" Open the folder of one of them, for example {group.names[-1]!r} in it, to see others."
         )
     notes += [note for image in images for note in image.notes]
     return zarr_layers(images), notes

@@ -192,10 +192,10 @@ class ImageRegion:
     def pixel(self, world: Sequence[float]) -> tuple[int, ...] | None:
         """The pixel of the region at a point of the world; None outside the region, or on another plane."""
         place = np.round(np.asarray(self.source.layer.world_to_data(world)) - self.start).astype(int)
-        found = tuple(int(place[axis]) for axis in self.spatial_axes)
+        pixel = tuple(int(place[axis]) for axis in self.spatial_axes)
         on_plane = not place[list(self.plane_axes)].any()
-        inside = all(0 <= at < size for at, size in zip(found, self.shape, strict=True))
-        return found if on_plane and inside else None
+        inside = all(0 <= at < size for at, size in zip(pixel, self.shape, strict=True))
+        return pixel if on_plane and inside else None
 
     def labels(self, layer: Labels) -> NDArray[np.int64]:
         """The label under each pixel, in world coordinates.
@@ -234,8 +234,8 @@ class ImageRegion:
         box = tuple(slice(int(np.min(place)), int(np.max(place)) + 1) for place in index)
         block = np.squeeze(np.asarray(data[box]), axis=tuple(still))
         block = block.transpose(np.argsort(np.argsort(moving)))
-        found = block[np.ix_(*(index[axis] - box[axis].start for axis in moving))]
-        return np.where(reduce(np.logical_and.outer, covered), found, 0).astype(np.int64)
+        labels = block[np.ix_(*(index[axis] - box[axis].start for axis in moving))]
+        return np.where(reduce(np.logical_and.outer, covered), labels, 0).astype(np.int64)
 
     def _in(self, layer: Labels, offset: NDArray[np.float64]) -> NDArray[np.float64]:
         """Data coordinates, in another layer, of a pixel that is ``offset`` from the region's first."""

@@ -40,5 +40,5 @@ def covering(viewer: Any, image: Image, model: str) -> Labels | None:
 def _place(layer: Image | Labels) -> list[list[float]]:
     """First and last pixel of the displayed plane in the world, in whole numbers of a hundredth of a pixel."""
     step = np.abs(np.asarray(layer.scale)[-2:]) / 100
-    found: list[list[float]] = np.rint(layer.extent.world[:, -2:] / step).tolist()
-    return found
+    corners: list[list[float]] = np.rint(layer.extent.world[:, -2:] / step).tolist()
+    return corners

@@ -176,16 +176,16 @@ def _segment_one(request: FolderRequest, image: _Image, result: FolderResult) ->
     fitted = fit_channels(model, read.pixels, read.axes, names=names, is_rgb=read.is_rgb)
     config = with_pixel_size(request.config, model.config, read.calibration.pixel_size)
     labels = yield from iter_segment(model, fitted.pixels, config, axes=fitted.axes)
-    found = segmented_pixels(labels, read)
+    segmented = segmented_pixels(labels, read)
     made_by: dict[str, Any] = provenance(model, config, image=image.path.name)
     if request.tables:
-        ndim = 3 if "z" in found.axes else 2
-        options, _ = measuring_units(found.calibration, ndim)
-        table = yield from iter_measure(found.labels, found.channels, axes=found.axes, ndim=ndim, **options)
+        ndim = 3 if "z" in segmented.axes else 2
+        options, _ = measuring_units(segmented.calibration, ndim)
+        table = yield from iter_measure(segmented.labels, segmented.channels, axes=segmented.axes, ndim=ndim, **options)
         table.save(image.target.with_suffix(".csv"), made_by=made_by)
-    write_labels(image.target, found.labels, made_by, calibration=found.calibration)
+    write_labels(image.target, segmented.labels, made_by, calibration=segmented.calibration)
     result.labels.append(image.target)
-    result.objects += int(np.count_nonzero(np.unique(found.labels)))
+    result.objects += int(np.count_nonzero(np.unique(segmented.labels)))
 
 
 def _shown(whole: Event, event: Event) -> Event:

@@ -74,9 +74,9 @@ def iter_segment_on_disk(source: ImageSource, model: "Model", config: SegmentCon
     job = iter_segment_source(
         model, source, path, config, calibration=_calibration(source), name=source.layer.name, previews=True
     )
-    found = OmeZarr((yield from job)).image(0)
-    levels = [da.from_zarr(level) for level in found.levels]
-    resolved = SegmentConfig.model_validate(found.provenance["config"])  # with the values that were estimated
+    written = OmeZarr((yield from job)).image(0)
+    levels = [da.from_zarr(level) for level in written.levels]
+    resolved = SegmentConfig.model_validate(written.provenance["config"])  # with the values that were estimated
     return labels_layer(
         source, 0, levels, name=f"instances of {source.layer.name}", made_by=provenance(model, resolved)
     )

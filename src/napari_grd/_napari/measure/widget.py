@@ -172,12 +172,12 @@ class MeasureWidget(JobPanel):
 
         export = _exporter(layer)
 
-        def done(found: Measured) -> str:
-            table = found.table
+        def done(measured: Measured) -> str:
+            table = measured.table
             set_features(layer, table)
             shown = result_table(self.viewer, TABLE, _COLUMN_TIPS)
-            shown.set_table(layer, table, found.made_by, partial(export, found.labels))
-            without = f" {found.left_out:,} excluded at the border or by size." if found.left_out else ""
+            shown.set_table(layer, table, measured.made_by, partial(export, measured.labels))
+            without = f" {measured.left_out:,} excluded at the border or by size." if measured.left_out else ""
             return (f"{len(table):,} rows measured." if len(table) else f"No objects in {layer.name!r}.") + without
 
         self.run(lambda: measure_job(request, self.state), done, [layer])

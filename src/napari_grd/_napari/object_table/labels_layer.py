@@ -84,7 +84,7 @@ class ChannelPixels:
 
 def channels_under(viewer: Any, layer: Labels) -> dict[str, ChannelPixels]:
     """All channels of all images that have the shape of the labels, by name."""
-    found: dict[str, ChannelPixels] = {}
+    channels: dict[str, ChannelPixels] = {}
     for image in reversed(image_layers(viewer)):  # in the order they were added
         for channel in _own_channels(viewer, image):
             source = ImageSource(image, (channel,))
@@ -92,8 +92,8 @@ def channels_under(viewer: Any, layer: Labels) -> dict[str, ChannelPixels]:
             shape = tuple(int(sizes[axis]) for axis in (*source.plane_axes, *source.spatial_axes))
             if shape == tuple(finest(layer).shape):
                 name = image.name if channel.label == image.name else f"{image.name} {channel.label}"
-                found[_unused(name, found)] = ChannelPixels(source, shape)
-    return found
+                channels[_unused(name, channels)] = ChannelPixels(source, shape)
+    return channels
 
 
 def set_features(layer: Labels, table: ObjectTable) -> None:

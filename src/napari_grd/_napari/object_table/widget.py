@@ -41,13 +41,13 @@ _LEAST = 50  # pixels: headings and a row
 def result_table(viewer: Any, title: str, tips: Mapping[str, str]) -> "ResultTable":
     """The table docked under this title below the canvas; created if there is none."""
     window = unwrap(viewer).window
-    found = window.dock_widgets.get(title)
-    if not isinstance(found, ResultTable):
-        found = ResultTable(viewer, title, tips)
-        window.add_dock_widget(found, name=title, area="bottom")
+    table = window.dock_widgets.get(title)
+    if not isinstance(table, ResultTable):
+        table = ResultTable(viewer, title, tips)
+        window.add_dock_widget(table, name=title, area="bottom")
         high = round(_SHARE * window._qt_window.height())
-        window._qt_window.resizeDocks([dock_of(found)], [high], Qt.Orientation.Vertical)
-    return found
+        window._qt_window.resizeDocks([dock_of(table)], [high], Qt.Orientation.Vertical)
+    return table
 
 
 def _rest() -> QVBoxLayout:

@@ -40,17 +40,17 @@ def sample_image(model: Model, image: Any = None, axes: str | None = None) -> ND
         draw: Any = nuclei_2d if config.ndim == 2 else nuclei_3d
         drawn, _ = draw(np.random.default_rng(0), smallest)
         return np.repeat(drawn[None], config.in_channels, axis=0).astype(np.float32)
-    found = as_image(image, axes, ndim=config.ndim, in_channels=config.in_channels).astype(np.float32)
-    missing = [max(0, least - size) for least, size in zip(smallest, found.shape[1:], strict=True)]
-    found = np.pad(found, [(0, 0), *((0, width) for width in missing)], mode="reflect")
+    pixels = as_image(image, axes, ndim=config.ndim, in_channels=config.in_channels).astype(np.float32)
+    missing = [max(0, least - size) for least, size in zip(smallest, pixels.shape[1:], strict=True)]
+    pixels = np.pad(pixels, [(0, 0), *((0, width) for width in missing)], mode="reflect")
     largest = (_LARGEST,) * 2 if config.ndim == 2 else smallest
     sides = [
         least + (min(most, size) - least) // stride * stride
-        for least, most, size, stride in zip(smallest, largest, found.shape[1:], model.strides, strict=True)
+        for least, most, size, stride in zip(smallest, largest, pixels.shape[1:], model.strides, strict=True)
     ]
-    starts = [(size - side) // 2 for size, side in zip(found.shape[1:], sides, strict=True)]
+    starts = [(size - side) // 2 for size, side in zip(pixels.shape[1:], sides, strict=True)]
     window = (slice(None), *(slice(start, start + side) for start, side in zip(starts, sides, strict=True)))
-    return np.ascontiguousarray(found[window])
+    return np.ascontiguousarray(pixels[window])
 
 
 def cover(model: Model, image: NDArray[np.float32]) -> bytes:

@@ -160,9 +160,9 @@ def _check(core: Any, package: Path) -> None:
         summary = core.test_description(package)
     if summary.status == "passed":
         return
-    found = [error for detail in summary.details for error in detail.errors]
-    listed = "; ".join(f"{'.'.join(map(str, error.loc))}: {error.msg}" for error in found)[:1000]
-    if any("authors" in error.loc or "cite" in error.loc for error in found):
+    errors = [error for detail in summary.details for error in detail.errors]
+    listed = "; ".join(f"{'.'.join(map(str, error.loc))}: {error.msg}" for error in errors)[:1000]
+    if any("authors" in error.loc or "cite" in error.loc for error in errors):
         raise ConfigError(
             f"The package's description is not valid ({listed}).",
             "An author has a name without a slash, a citation a text and a doi or url.",

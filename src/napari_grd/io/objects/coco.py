@@ -52,15 +52,15 @@ class CocoDataset:
             yield watch.progress(done)
             number = len(self.images) + len(images) + 1
             images.append({"id": number, "file_name": source.image, "width": width, "height": height} | plane)
-            for found in source.objects(plane):
-                name = class_of(found.label) or "object"
+            for segmented in source.objects(plane):
+                name = class_of(segmented.label) or "object"
                 category = self._categories.setdefault(name, len(self._categories) + 1)
                 annotation = {
                     "id": len(self._annotations) + len(annotations) + 1,
                     "image_id": number,
                     "category_id": category,
-                    **_shape(found, height, width),
-                    "label": found.label,
+                    **_shape(segmented, height, width),
+                    "label": segmented.label,
                 }
                 annotations.append(json.dumps(annotation))
         self.images += images
@@ -96,21 +96,21 @@ def iter_write_coco(path: str | Path, source: LabelSource, class_of: Callable[[i
     return dataset.write(path)
 
 
-def _shape(found: PlaneObject, height: int, width: int) -> dict[str, Any]:
-    y, x = found.origin
-    rows, columns = found.mask.shape
+def _shape(segmented: PlaneObject, height: int, width: int) -> dict[str, Any]:
+    y, x = segmented.origin
+    rows, columns = segmented.mask.shape
     segmentation: Any = (
-        {"size": [height, width], "counts": _run_lengths(found, height, width)}
-        if found.has_holes
-        else [outer[:-1].ravel().tolist() for (outer,) in found.polygons]
+        {"size": [height, width], "counts": _run_lengths(segmented, height, width)}
+        if segmented.has_holes
+        else [outer[:-1].ravel().tolist() for (outer,) in segmented.polygons]
     )
-    return {"segmentation": segmentation, "area": found.area, "bbox": [x, y, columns, rows], "iscrowd": 0}
+    return {"segmentation": segmentation, "area": segmented.area, "bbox": [x, y, columns, rows], "iscrowd": 0}
 
 
-def _run_lengths(found: PlaneObject, height: int, width: int) -> list[int]:
+def _run_lengths(segmented: PlaneObject, height: int, width: int) -> list[int]:
     """Alternating lengths of background and foreground runs, in column-major order."""
-    y, x = found.origin
-    columns, rows = np.nonzero(found.mask.T)
+    y, x = segmented.origin
+    columns, rows = np.nonzero(segmented.mask.T)
     places = (columns + x) * height + rows + y
     breaks = np.flatnonzero(np.diff(places) > 1)
     starts = places[np.concatenate([[0], breaks + 1])]

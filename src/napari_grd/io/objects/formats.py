@@ -40,13 +40,13 @@ def object_format(path: str | Path, given: str | None = None) -> ObjectFormat:
             if given == name:
                 return name
         raise ConfigError(f"There is no format {given!r} for objects.", f"Choose one of: {', '.join(names)}.")
-    found = _BY_SUFFIX.get(Path(path).suffix.lower())
-    if found is None:
+    matching = _BY_SUFFIX.get(Path(path).suffix.lower())
+    if matching is None:
         raise ConfigError(
             f"The name {Path(path).name!r} has no known suffix of an object format.",
             f"Use the suffix {', '.join(_BY_SUFFIX)}, or give the format: {', '.join(names)}.",
         )
-    return found
+    return matching
 
 
 def class_function(class_name: ClassName) -> Callable[[int], str]:

@@ -54,8 +54,8 @@ def _features(
 ) -> Iterator[dict[str, Any]]:
     # QuPath's -1 is "all channels".
     place = {"c": plane.get("c", -1), "z": plane.get("z", 0), "t": plane.get("t", 0)}
-    for found in source.objects(plane):
-        polygons = [[ring.tolist() for ring in polygon] for polygon in found.polygons]
+    for segmented in source.objects(plane):
+        polygons = [[ring.tolist() for ring in polygon] for polygon in segmented.polygons]
         geometry: dict[str, Any] = (
             {"type": "Polygon", "coordinates": polygons[0]}
             if len(polygons) == 1
@@ -63,14 +63,14 @@ def _features(
         )
         if plane:
             geometry["plane"] = place
-        properties: dict[str, Any] = {"objectType": "detection", "name": str(found.label)}
-        if name := class_of(found.label):
+        properties: dict[str, Any] = {"objectType": "detection", "name": str(segmented.label)}
+        if name := class_of(segmented.label):
             properties["classification"] = {"name": name}
-        properties["measurements"] = {"Area px^2": found.area}
+        properties["measurements"] = {"Area px^2": segmented.area}
         if source.micrometers is not None:
             height, width = source.micrometers
-            properties["measurements"]["Area µm^2"] = found.area * height * width
-        key = f"napari-grd:{source.image}:{found.label}:{place['c']}:{place['z']}:{place['t']}"
+            properties["measurements"]["Area µm^2"] = segmented.area * height * width
+        key = f"napari-grd:{source.image}:{segmented.label}:{place['c']}:{place['z']}:{place['t']}"
         yield {
             "type": "Feature",
             "id": str(uuid5(NAMESPACE_URL, key)),

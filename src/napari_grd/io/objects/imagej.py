@@ -58,21 +58,21 @@ def _rois(source: LabelSource, plane: Mapping[str, int]) -> Iterator[ImagejRoi]:
     lengths = {axis: length for axis, length in source.lengths.items() if length > 1}
     places = {axis: plane[axis] + 1 for axis in lengths}
     where = "".join(f"-{axis}{place:0{len(str(lengths[axis]))}}" for axis, place in places.items())
-    for found in source.objects(plane):
-        roi = _roi(found)
-        roi.name = f"{found.label:0{_DIGITS}}{where}"
+    for segmented in source.objects(plane):
+        roi = _roi(segmented)
+        roi.name = f"{segmented.label:0{_DIGITS}}{where}"
         # A stack with one axis may not be a hyperstack, and then only has a plane index.
         roi.position = next(iter(places.values())) if len(places) == 1 else 0
         roi.c_position, roi.z_position, roi.t_position = (places.get(axis, 0) for axis in "czt")
         yield roi
 
 
-def _roi(found: PlaneObject) -> ImagejRoi:
+def _roi(segmented: PlaneObject) -> ImagejRoi:
     roi = ImagejRoi()
-    roi.top, roi.left = found.origin
-    roi.bottom, roi.right = roi.top + found.mask.shape[0], roi.left + found.mask.shape[1]
-    polygons = found.polygons
-    if len(polygons) > 1 or found.has_holes:
+    roi.top, roi.left = segmented.origin
+    roi.bottom, roi.right = roi.top + segmented.mask.shape[0], roi.left + segmented.mask.shape[1]
+    polygons = segmented.polygons
+    if len(polygons) > 1 or segmented.has_holes:
         roi.roitype = ROI_TYPE.RECT
         roi.multi_coordinates = _path(polygons)
         roi.shape_roi_size = len(roi.multi_coordinates)

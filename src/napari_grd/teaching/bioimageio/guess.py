@@ -66,22 +66,22 @@ def guess_recipe(description: Any) -> ZooRecipe:
 
 def _kinds(output: Any, names: list[str]) -> tuple[Kind, ...]:
     about = f"{output.id} {output.description}"
-    found = [_word(name) for name in names]
+    kinds = [_word(name) for name in names]
     count = len(names)
-    if None in found or len(set(names)) < count:
+    if None in kinds or len(set(names)) < count:
         whole = [kind for kind, pattern in _WORDS if re.search(pattern, about, re.IGNORECASE)]
         if count == 1:
-            found = [found[0] or (whole[0] if whole else "foreground")]
+            kinds = [kinds[0] or (whole[0] if whole else "foreground")]
         elif whole and whole[0] in ("embedding", "affinity"):
-            found = [whole[0]] * count
+            kinds = [whole[0]] * count
         elif count == 2 and {"foreground", "boundary"} <= set(whole):
-            found = ["foreground", "boundary"]
+            kinds = ["foreground", "boundary"]
         elif count == 3 and "flow" in whole:  # Cellpose's order
-            found = ["flow", "flow", "foreground"]
+            kinds = ["flow", "flow", "foreground"]
         else:
             return ()
     logit = _is_logit(output, about)
-    return tuple(f"{kind}_logit" if logit and kind in ("foreground", "boundary") else kind for kind in found)  # type: ignore[misc]
+    return tuple(f"{kind}_logit" if logit and kind in ("foreground", "boundary") else kind for kind in kinds)  # type: ignore[misc]
 
 
 def _word(name: str) -> str | None:

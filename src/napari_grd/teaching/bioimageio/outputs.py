@@ -50,7 +50,7 @@ def sort_channels(outputs: Mapping[str, NDArray[Any]], recipe: ZooRecipe, name: 
     ConfigError
         If outputs and recipe do not fit each other.
     """
-    found: dict[str, list[NDArray[np.float32]]] = {}
+    by_kind: dict[str, list[NDArray[np.float32]]] = {}
     for output, kinds in recipe.channels.items():
         planes = outputs.get(output)
         if planes is None:
@@ -67,17 +67,17 @@ def sort_channels(outputs: Mapping[str, NDArray[Any]], recipe: ZooRecipe, name: 
         for kind, plane in zip(each, planes, strict=True):
             if kind != "ignore":
                 meaning, values = read_channel(kind, plane, output)
-                found.setdefault(meaning, []).append(values)
+                by_kind.setdefault(meaning, []).append(values)
     for kind in ("foreground", "boundary", "label"):
-        if len(found.get(kind, ())) > 1:
+        if len(by_kind.get(kind, ())) > 1:
             raise ConfigError(
-                f"The recipe assigns {kind} to {len(found[kind])} channels of {name!r}.",
+                f"The recipe assigns {kind} to {len(by_kind[kind])} channels of {name!r}.",
                 "Keep one of them, and assign 'ignore' to the others.",
             )
-    return {kind: np.stack(planes) for kind, planes in found.items()}
+    return {kind: np.stack(planes) for kind, planes in by_kind.items()}
 
 
-def instances_of(found: Outputs, recipe: ZooRecipe) -> NDArray[np.uint32]:
+def instances_of(outputs: Outputs, recipe: ZooRecipe) -> NDArray[np.uint32]:
     """Instances, by the recipe's method.
 
     Parameters
@@ -93,31 +93,31 @@ def instances_of(found: Outputs, recipe: ZooRecipe) -> NDArray[np.uint32]:
     """
     method = recipe.method
     threshold, min_size = recipe.foreground_threshold, recipe.min_size
-    foreground = found["foreground"][0] if "foreground" in found else None
+    foreground = outputs["foreground"][0] if "foreground" in outputs else None
     if method == "labels":
-        labels: NDArray[np.uint32] = found["label"][0].astype(np.uint32)
+        labels: NDArray[np.uint32] = outputs["label"][0].astype(np.uint32)
         return labels
     if method == "mutex":
         return split_by_affinities(
-            found["affinity"], recipe.offsets, foreground, threshold=threshold, min_size=min_size
+            outputs["affinity"], recipe.offsets, foreground, threshold=threshold, min_size=min_size
         )
     if method == "embedding":
         config = PartitionConfig(foreground_threshold=threshold, min_size=min_size)
-        embedding = np.ascontiguousarray(np.moveaxis(found["embedding"], 0, -1))
+        embedding = np.ascontiguousarray(np.moveaxis(outputs["embedding"], 0, -1))
         return partition_embedding(embedding, OFFSETS_2D, foreground, config)
     assert foreground is not None  # all other methods need it, as the recipe has checked
     if method == "flow":
-        return follow_flows(found["flow"], foreground, threshold=threshold, min_size=min_size)
+        return follow_flows(outputs["flow"], foreground, threshold=threshold, min_size=min_size)
     if method == "components":
         return components(foreground, threshold=threshold, min_size=min_size)
-    if "boundary" in found:
-        boundary, edge = found["boundary"][0], recipe.boundary_threshold
+    if "boundary" in outputs:
+        boundary, edge = outputs["boundary"][0], recipe.boundary_threshold
         return split_by_boundary(foreground, boundary, threshold=threshold, boundary_threshold=edge, min_size=min_size)
     return split_by_shape(foreground, threshold=threshold, depth=recipe.depth, min_size=min_size)
 
 
 def soft_affinities_of(
-    found: Outputs, recipe: ZooRecipe, labels: NDArray[np.uint32], foreground: NDArray[np.float32] | None
+    outputs: Outputs, recipe: ZooRecipe, labels: NDArray[np.uint32], foreground: NDArray[np.float32] | None
 ) -> NDArray[np.float32] | None:
     """Soft affinities at the standard offsets: its own, or from flows or foreground; None if there is none of these.
 
@@ -136,12 +136,12 @@ def soft_affinities_of(
     -------
     (K, Y, X) float32 or None
     """
-    if "affinity" in found:
-        own = at_standard_offsets(found["affinity"], recipe.offsets, foreground)
+    if "affinity" in outputs:
+        own = at_standard_offsets(outputs["affinity"], recipe.offsets, foreground)
         if own is not None:
             return own
     if foreground is None:
         return None
-    if "flow" in found:
-        return affinities_from_flows(labels, found["flow"], foreground)
+    if "flow" in outputs:
+        return affinities_from_flows(labels, outputs["flow"], foreground)
     return affinities_from_probability(labels, foreground)

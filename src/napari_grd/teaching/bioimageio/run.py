@@ -127,11 +127,11 @@ class ZooRunner:
         pipeline = self._model.pipeline
         pipeline.apply_preprocessing(sample)
         ready = sample.members[self._input.id].transpose(names).to_numpy()
-        found = self._through_windows(ready, names)
+        outputs = self._through_windows(ready, names)
         members = {
-            tensor.id: Tensor.from_numpy(found[str(tensor.id)], dims=self._outputs[str(tensor.id)])
+            tensor.id: Tensor.from_numpy(outputs[str(tensor.id)], dims=self._outputs[str(tensor.id)])
             for tensor in self._model.description.outputs
-            if str(tensor.id) in found
+            if str(tensor.id) in outputs
         }
         result = Sample(members=members, stat=sample.stat, id=None)
         pipeline.apply_postprocessing(result)
@@ -150,7 +150,7 @@ class ZooRunner:
         missing = [(0, max(0, window - size)) for window, size in zip(sizes, shape, strict=True)]
         padded = np.pad(ready, [(0, 0)] * (ready.ndim - 2) + missing, mode="symmetric")
         plans = [list(plan_windows(padded.shape[axis - 2], sizes[axis], self._halo)) for axis in range(2)]
-        found: dict[str, NDArray[Any]] = {}
+        outputs: dict[str, NDArray[Any]] = {}
         for spans in product(*plans):
             rows, columns = (slice(start, start + size) for (start, _), size in zip(spans, sizes, strict=True))
             part = np.ascontiguousarray(padded[..., rows, columns])
@@ -159,11 +159,11 @@ class ZooRunner:
                 axes = self._outputs[str(name)]
                 if tensor is None or not {"y", "x"} <= set(axes):
                     continue
-                _place(found, str(name), tensor.to_numpy(), axes, spans, part.shape[-2:], padded.shape[-2:])
+                _place(outputs, str(name), tensor.to_numpy(), axes, spans, part.shape[-2:], padded.shape[-2:])
         inside = {"y": slice(0, shape[0]), "x": slice(0, shape[1])}
         return {
             name: array[tuple(inside.get(axis, slice(None)) for axis in self._outputs[name])]
-            for name, array in found.items()
+            for name, array in outputs.items()
         }
 
 
@@ -200,7 +200,7 @@ def plan_windows(size: int, window: int, halo: int) -> Iterator[tuple[int, slice
 
 
 def _place(
-    found: dict[str, NDArray[Any]],
+    outputs: dict[str, NDArray[Any]],
     name: str,
     part: NDArray[Any],
     axes: list[str],
@@ -214,16 +214,16 @@ def _place(
             f"The output {name!r} has size {(part.shape[y], part.shape[x])} for an image of {window}.",
             "Choose a model whose outputs have the size of its input.",
         )
-    if name not in found:
+    if name not in outputs:
         shape = list(part.shape)
         shape[y], shape[x] = whole
-        found[name] = np.empty(shape, part.dtype)
+        outputs[name] = np.empty(shape, part.dtype)
     target: list[Any] = [slice(None)] * part.ndim
     source: list[Any] = [slice(None)] * part.ndim
     for axis, (start, keep) in zip((y, x), spans, strict=True):
         target[axis] = keep
         source[axis] = slice(keep.start - start, keep.stop - start)
-    found[name][tuple(target)] = part[tuple(source)]
+    outputs[name][tuple(target)] = part[tuple(source)]
 
 
 def _as_planes(tensor: Any, shape: tuple[int, ...]) -> NDArray[Any] | None:

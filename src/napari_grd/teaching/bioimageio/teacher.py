@@ -115,13 +115,13 @@ class BioimageioTeacher:
         GrdError
             If the image does not fit the model, or an output does not fit the recipe.
         """
-        found = self._seen(image)
-        labels = instances_of(found, self.recipe)
+        outputs = self._seen(image)
+        labels = instances_of(outputs, self.recipe)
         foreground = None
-        if "foreground" in found:
-            foreground = centered(found["foreground"][0], self.recipe.foreground_threshold)
+        if "foreground" in outputs:
+            foreground = centered(outputs["foreground"][0], self.recipe.foreground_threshold)
         return TeacherPrediction(
-            labels, foreground, found.get("embedding"), soft_affinities_of(found, self.recipe, labels, foreground)
+            labels, foreground, outputs.get("embedding"), soft_affinities_of(outputs, self.recipe, labels, foreground)
         )
 
     def _seen(self, image: NDArray[Any]) -> Outputs:
@@ -133,11 +133,11 @@ class BioimageioTeacher:
         each = []
         for scale in self.recipe.scales:
             shown = image if scale == 1 else rescale_image(image.astype(np.float32), grid_shape(shape, scale))
-            found = sort_channels(self._run(shown), self.recipe, self.name)
-            each.append({kind: rescale_image(planes, shape) for kind, planes in found.items()})
+            outputs = sort_channels(self._run(shown), self.recipe, self.name)
+            each.append({kind: rescale_image(planes, shape) for kind, planes in outputs.items()})
         if len(each) == 1:
             return each[0]
-        return {kind: np.mean([found[kind] for found in each], axis=0, dtype=np.float32) for kind in each[0]}
+        return {kind: np.mean([outputs[kind] for outputs in each], axis=0, dtype=np.float32) for kind in each[0]}
 
 
 def info() -> TeacherInfo:
