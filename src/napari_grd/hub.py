@@ -163,11 +163,11 @@ def fetch_model(name: str, progress: Any = False) -> Path:
         ...
     napari_grd.errors.ModelFileError: '...models.txt' has no model named 'not listed'. ...
     """
-    known = remote_models()
-    if name not in known:
-        listed = f"It lists: {', '.join(known)}." if known else _LINE
+    models = remote_models()
+    if name not in models:
+        listed = f"It lists: {', '.join(models)}." if models else _LINE
         raise ModelFileError(f"{str(list_path())!r} has no model named {name!r}.", listed)
-    model = known[name]
+    model = models[name]
     if model.here:
         return model.path
     import pooch  # slow, and rarely needed

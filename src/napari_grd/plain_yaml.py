@@ -115,19 +115,19 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^({_pattern})\Z"), _first)
 
 
-def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+def _expanded(node: yaml.Node, counts: dict[int, int]) -> int:
     """Number of nodes below a node with aliases expanded; depth was bounded before."""
-    if id(node) not in known:
-        known[id(node)] = MAX_NODES  # the count for an alias to an enclosing node
+    if id(node) not in counts:
+        counts[id(node)] = MAX_NODES  # the count for an alias to an enclosing node
         children: list[yaml.Node] = []
         if isinstance(node, yaml.SequenceNode):
             children = node.value
         elif isinstance(node, yaml.MappingNode):
             children = [child for pair in node.value for child in pair]
-        known[id(node)] = 1 + sum(_expanded(child, known) for child in children)
-    if known[id(node)] > MAX_NODES:
+        counts[id(node)] = 1 + sum(_expanded(child, counts) for child in children)
+    if counts[id(node)] > MAX_NODES:
         raise YamlProblem(f"expands to more than {MAX_NODES} values")
-    return known[id(node)]
+    return counts[id(node)]
 
 
 def _line(mark: Any) -> str:

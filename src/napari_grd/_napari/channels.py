@@ -67,7 +67,7 @@ class ChannelPickers(QWidget):
         chosen = self.channels()
         text = ""
         if layer is not None and count == 1 and chosen and not layer.rgb:
-            group = [Channel(one, None, one.name) for one in channel_group(self._viewer, layer)]
+            group = [Channel(image, None, image.name) for image in channel_group(self._viewer, layer)]
             text = note_on(chosen[0], group if channel_axis(layer) is None else self._choices)
         self.note.setText(text)
         self.note.setVisible(bool(text))
@@ -92,8 +92,8 @@ class ChannelPickers(QWidget):
         self._form.addRow("Channel" if self._shown[1] == 1 else f"Channel {number + 1}", picker)
 
 
-def _same(one: list[Channel], other: list[Channel]) -> bool:
+def _same(first: list[Channel], other: list[Channel]) -> bool:
     def keys(channels: list[Channel]) -> list[tuple[Image, int | None, str]]:
         return [(channel.layer, channel.index, channel.label) for channel in channels]
 
-    return keys(one) == keys(other)
+    return keys(first) == keys(other)

@@ -15,7 +15,7 @@ TEXT, GRAPHICS = 4.5, 3.0
 _STEPS = 40  # from a color to black or white
 
 
-def contrast(one: QColor, other: QColor) -> float:
+def contrast(first: QColor, other: QColor) -> float:
     """The contrast of two colors, from 1 to 21, as WCAG 2 defines it.
 
     Examples
@@ -23,7 +23,7 @@ def contrast(one: QColor, other: QColor) -> float:
     >>> contrast(QColor("white"), QColor("black"))
     21.0
     """
-    dark, light = sorted((_luminance(one), _luminance(other)))
+    dark, light = sorted((_luminance(first), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 

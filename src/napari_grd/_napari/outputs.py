@@ -42,14 +42,14 @@ def view_settings(made_by: Mapping[str, Any]) -> SegmentConfig:
     Missing or invalid values are estimated from the image; labels of earlier versions, which recorded none, were made
     at the image's own size.
     """
-    known = made_by.get("config")
-    if not isinstance(known, Mapping):
+    config = made_by.get("config")
+    if not isinstance(config, Mapping):
         return SegmentConfig()
     settings = SegmentConfig(object_diameter=None)
     for name in _VIEW:
-        if name in known:
+        if name in config:
             with suppress(ConfigError):
-                settings = settings.replace(**{name: known[name]})
+                settings = settings.replace(**{name: config[name]})
     return settings
 
 

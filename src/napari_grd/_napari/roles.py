@@ -49,11 +49,11 @@ def judged_and_reference(layers: Sequence[Labels]) -> tuple[Labels, Labels] | No
     (Labels, Labels) or None
         None if there are not two. A reference has the shape of what is judged, if one has.
     """
-    known = {layer: role for layer in layers if (role := role_of(layer)) is not None}
-    if len(known) < 2:
+    roles = {layer: role for layer in layers if (role := role_of(layer)) is not None}
+    if len(roles) < 2:
         return None
-    judged = max(known, key=lambda layer: known[layer])
+    judged = max(roles, key=lambda layer: roles[layer])
     shape = judged.extent.data.shape, judged.extent.data.tolist()
-    others = [layer for layer in known if layer is not judged]
+    others = [layer for layer in roles if layer is not judged]
     fitting = [layer for layer in others if (layer.extent.data.shape, layer.extent.data.tolist()) == shape]
-    return judged, min(fitting or others, key=lambda layer: known[layer])
+    return judged, min(fitting or others, key=lambda layer: roles[layer])

@@ -101,8 +101,8 @@ class ImageSource:
         axes = (self.plane_axes[axis], *self.spatial_axes)
         depth, height, width = (float(self.layer.scale[each]) for each in axes)
         units = {str(self.layer.units[each]) for each in axes}
-        known = len(units) == 1 and height == width and (units != {"pixel"} or depth != width)
-        return depth / width if known else None
+        comparable = len(units) == 1 and height == width and (units != {"pixel"} or depth != width)
+        return depth / width if comparable else None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -197,7 +197,7 @@ class ImageSource:
         sizes = (height, width) if self.spatial_axes[0] < self.spatial_axes[1] else (width, height)
         wanted = tuple(len(range(*part.indices(size))) for part, size in zip(parts, sizes, strict=True))
         if pixels.shape[:2] != wanted:
-            number = ", ".join(str(at + 1) for at in plane)
+            number = ", ".join(str(coordinate + 1) for coordinate in plane)
             raise ImageError(
                 f"Plane {number} of {self.layer.name!r} is not of {height} x {width} pixels, as the first is.",
                 "Open images of different sizes one by one, not as a stack, or segment their folder with"

@@ -55,7 +55,7 @@ def _corners(viewer: Any, layer: Image, axes: list[int]) -> tuple[tuple[float, .
     corners = []
     for signs in product((-1, 1), repeat=2):
         place = np.array(viewer.dims.point, float)
-        place[displayed] = [at + sign * reach for at, sign, reach in zip(middle, signs, half, strict=True)]
+        place[displayed] = [center + sign * reach for center, sign, reach in zip(middle, signs, half, strict=True)]
         # All four corners, as the layer may be rotated.
         corners.append(np.asarray(layer.world_to_data(place), float)[axes])
     return tuple(np.min(corners, axis=0).tolist()), tuple(np.max(corners, axis=0).tolist())

@@ -58,14 +58,16 @@ class BlockGrid:
 
     def place(self, number: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The plane of a block, and its place in it along each axis."""
-        index = tuple(int(at) for at in np.unravel_index(number, (*self.plane_shape, *self.counts)))
+        index = tuple(int(position) for position in np.unravel_index(number, (*self.plane_shape, *self.counts)))
         return index[: len(self.plane_shape)], index[len(self.plane_shape) :]
 
     def core(self, number: int) -> Box:
         """The pixels of a block, without its surroundings."""
         _, place = self.place(number)
         axes = zip(place, self.sides, self.shape, strict=True)
-        return cast(Box, tuple(slice(at * side, min((at + 1) * side, size)) for at, side, size in axes))
+        return cast(
+            Box, tuple(slice(position * side, min((position + 1) * side, size)) for position, side, size in axes)
+        )
 
     def block(self, number: int) -> Block:
         """A block with its surroundings."""
@@ -108,9 +110,9 @@ class BlockGrid:
         sizes = []
         for axis, place in enumerate(places[len(self.plane_shape) :]):
             step = math.prod(self.counts[axis + 1 :])  # from a block to the next one along the axis
-            along = [size_of(self.block(at * step).seen)[axis] for at in range(self.counts[axis])]
+            along = [size_of(self.block(step_index * step).seen)[axis] for step_index in range(self.counts[axis])]
             sizes.append(-np.array(along)[place])
-        return [numbers[at] for at in np.lexsort(sizes)]
+        return [numbers[order] for order in np.lexsort(sizes)]
 
     def neighbors(self, number: int) -> dict[str, int]:
         """The adjacent blocks in the plane or volume, as far as there are, by the names of the shared :data:`FACES`."""

@@ -52,9 +52,11 @@ class Overview:
         box = self._grid.core(number)
         slices, core = box[:-2], box[-2:]  # slices of a volume are all shown
         first = [math.ceil(part.start / self.spacing) for part in core]
-        thinned = tuple(slice(at * self.spacing, part.stop, self.spacing) for at, part in zip(first, core, strict=True))
+        thinned = tuple(
+            slice(start * self.spacing, part.stop, self.spacing) for start, part in zip(first, core, strict=True)
+        )
         labels = np.asarray(self._store.raw[(*plane, *slices, *thinned)])
-        rows, columns = (slice(at, at + size) for at, size in zip(first, labels.shape[-2:], strict=True))
+        rows, columns = (slice(start, start + size) for start, size in zip(first, labels.shape[-2:], strict=True))
         place: Any = (*plane, *slices, rows, columns)
         self.labels[place] = np.where(labels, labels + np.uint32(_APART * number), 0)
         return PreviewImages(number, {"labels": self.labels, "spacing": self.spacing})

@@ -219,7 +219,7 @@ def _iter_finish(work: BlockWork, calibration: Calibration, made_by: Mapping[str
 def _sampled_key(source: PlaneSource, grid: BlockGrid) -> list[str]:
     """Keys of corners of a few blocks: a job does not go on with another image of the same name and shape."""
     keys = []
-    for number in sorted({round(at) for at in np.linspace(0, len(grid) - 1, _SAMPLED)}):
+    for number in sorted({round(value) for value in np.linspace(0, len(grid) - 1, _SAMPLED)}):
         plane, _ = grid.place(number)
         corner = tuple(slice(span.start, min(span.stop, span.start + _CORNER)) for span in grid.core(number))
         keys.append(image_key(source.read(0, plane, cast(Box, corner))))
@@ -252,8 +252,8 @@ def _list_beside(path: Path) -> None:
 
 
 def _with(listed: Any, name: str) -> list[str]:
-    known = [str(each) for each in listed] if isinstance(listed, list) else []
-    return known if name in known else [*known, name]
+    names = [str(each) for each in listed] if isinstance(listed, list) else []
+    return names if name in names else [*names, name]
 
 
 def _existing(path: Path) -> Path:

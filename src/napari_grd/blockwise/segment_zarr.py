@@ -103,13 +103,16 @@ def iter_segment_zarr(
     )
 
 
-def _calibration(known: Calibration | None, letters: Sequence[str]) -> Calibration:
-    if known is None:
+def _calibration(calibration: Calibration | None, letters: Sequence[str]) -> Calibration:
+    if calibration is None:
         return Calibration.of(letters)
-    places = [known.axes.index(letter) for letter in letters]
+    places = [calibration.axes.index(letter) for letter in letters]
     return Calibration(
         tuple(letters),
-        *(tuple(values[at] for at in places) for values in (known.scale, known.translate, known.units)),  # type: ignore[arg-type]
+        *(
+            tuple(values[axis] for axis in places)
+            for values in (calibration.scale, calibration.translate, calibration.units)
+        ),  # type: ignore[arg-type]
     )
 
 

@@ -65,17 +65,20 @@ def find_label_files(labels: Path, images: Path | None) -> tuple[list[LabelFile]
     if images is None:
         return [LabelFile(name, path, None) for name, path in inside_labels.items()], [], True
     listing = list_images(images)
-    known = {image_stem(path): path for path in listing.images}
-    if not known.keys() & inside_labels.keys():
+    images_by_stem = {image_stem(path): path for path in listing.images}
+    if not images_by_stem.keys() & inside_labels.keys():
         raise DataError(
             f"No image in {str(images)!r} has the name of a label image in {str(inside)!r}.",
             "Give image and labels the same name.",
         )
     notes = list(listing.notes)
-    if bare := known.keys() - inside_labels.keys():
+    if bare := images_by_stem.keys() - inside_labels.keys():
         notes.append(f"{len(bare)} image(s) have no labels and were skipped, the first: {min(bare)!r}.")
     return (
-        [LabelFile(name, path, known.get(name), name not in known) for name, path in inside_labels.items()],
+        [
+            LabelFile(name, path, images_by_stem.get(name), name not in images_by_stem)
+            for name, path in inside_labels.items()
+        ],
         notes,
         True,
     )

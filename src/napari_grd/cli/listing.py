@@ -37,7 +37,7 @@ def models() -> None:
 
     rows = [[card.name, card.summary, card.license, f"{card.parameters:,}"] for card in builtin_models()]
     print_table("Built-in models", ["name", "summary", "license", "parameters"], rows, left=3)
-    listed = [[one.name, one.url, "yes" if one.here else "no"] for one in remote_models().values()]
+    listed = [[model.name, model.url, "yes" if model.here else "no"] for model in remote_models().values()]
     if listed:
         print_table(f"Models of {list_path()}", ["name", "address", "fetched"], listed, left=3)
 
@@ -53,9 +53,9 @@ def fetch(
     """
     from napari_grd.hub import fetch_model, remote_models
 
-    known = remote_models().get(name)
-    if known is not None and not known.here and not yes:
-        typer.confirm(f"Download {name} from {known.url}?", abort=True)
+    remote = remote_models().get(name)
+    if remote is not None and not remote.here and not yes:
+        typer.confirm(f"Download {name} from {remote.url}?", abort=True)
     Console(soft_wrap=True).print(f"{name} is at {fetch_model(name)}", markup=False, highlight=False)
 
 

@@ -81,7 +81,7 @@ def measure(
         columns = _joined(measured, many)
         made_by = table_provenance(labels, images, objects, measured, per_plane=per_plane, failures=failures)
         path = write_table(out, columns, made_by=made_by)
-        _summarize(columns, len(measured), sum(one.left_out for one in measured))
+        _summarize(columns, len(measured), sum(image.left_out for image in measured))
         print_files([path])
     failures.finish(len(files))
 
@@ -120,18 +120,20 @@ def _joined(measured: Sequence[Measured], many: bool) -> dict[str, Any]:
     """One table of all images; columns that an image lacks are empty."""
     import numpy as np
 
-    tables = [one.table.by_heading() for one in measured]
-    frames = [axis for one in measured for axis in one.table.frame_axes]
+    tables = [image.table.by_heading() for image in measured]
+    frames = [axis for image in measured for axis in image.table.frame_axes]
     rest = [name for table in tables for name in table]
     names = list(dict.fromkeys(["label", *sorted(frames), *rest]))
     columns: dict[str, Any] = {}
     if many:
-        columns["image"] = np.repeat([one.name for one in measured], [len(one.table) for one in measured])
+        columns["image"] = np.repeat([image.name for image in measured], [len(image.table) for image in measured])
     for name in names:
         everywhere = all(name in table for table in tables)
         parts = [
-            np.asarray(table[name], None if everywhere else object) if name in table else np.full(len(one.table), None)
-            for one, table in zip(measured, tables, strict=True)
+            np.asarray(table[name], None if everywhere else object)
+            if name in table
+            else np.full(len(image.table), None)
+            for image, table in zip(measured, tables, strict=True)
         ]
         columns[name] = np.concatenate(parts)
     return columns
@@ -155,7 +157,7 @@ def table_provenance(
         "images": None if images is None else str(images),
         "objects": asdict(objects),
         "per_plane": per_plane,
-        "calibration": {one.name: asdict(one.calibration) for one in measured},
+        "calibration": {image.name: asdict(image.calibration) for image in measured},
         "failed": {} if failures is None else {str(path): text for path, text in failures.messages.items()},
     }
 

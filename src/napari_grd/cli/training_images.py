@@ -57,13 +57,13 @@ def iter_training_images(
         If the folder cannot be used, or there is nothing to hold out.
     """
     data = yield from iter_read(source, axes, ndim=ndim)
-    known = data.labeled()
-    if labeled and not known.images:
+    annotated = data.labeled()
+    if labeled and not annotated.images:
         raise DataError(
             f"No image in {str(source)!r} has labels.", "Put labels of the same names in its subfolder 'labels'."
         )
-    training, held = (known if labeled else data).hold_out(hold_out, group)
-    return TrainingImages(training, held, bool(known.images))
+    training, held = (annotated if labeled else data).hold_out(hold_out, group)
+    return TrainingImages(training, held, bool(annotated.images))
 
 
 def iter_fit(data: ImageFolder, config: C, *, patch_given: bool) -> Job[tuple[ImageFolder, C]]:

@@ -120,8 +120,8 @@ def random_patch(
     moved = None if extra is None else _nearest(extra, rows, cols)
     affinities = None
     if moved is not None and pairs is not None:
-        known = exact and min(image.shape[1:]) >= patch  # mirrored pairs have the wrong direction
-        affinities = moved[pairs] if known else np.full_like(moved[pairs], np.nan)
+        is_valid = exact and min(image.shape[1:]) >= patch  # mirrored pairs have the wrong direction
+        affinities = moved[pairs] if is_valid else np.full_like(moved[pairs], np.nan)
 
     def turned(array: NDArray[Any], dtype: type) -> NDArray[Any]:
         array = np.rot90(array, turns, axes=(-2, -1))

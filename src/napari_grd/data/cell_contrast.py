@@ -177,9 +177,9 @@ def _brightness(rng: np.random.Generator, cells: _Cells) -> NDArray[np.float64]:
     return values
 
 
-def _ridge(cells: _Cells, at: float, width: float) -> Float32:
+def _ridge(cells: _Cells, position: float, width: float) -> Float32:
     """A line at a distance from the border, negative outside."""
-    ridge: Float32 = np.exp(-(((cells.distance - np.float32(at)) / np.float32(width)) ** 2))
+    ridge: Float32 = np.exp(-(((cells.distance - np.float32(position)) / np.float32(width)) ** 2))
     return ridge
 
 

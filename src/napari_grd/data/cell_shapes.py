@@ -152,8 +152,8 @@ def depth(labels: NDArray[np.integer[Any]]) -> Float32:
     inside = labels > 0
     core = inside.copy()
     for axis in range(labels.ndim):
-        at, before = np.moveaxis(labels, axis, 0), np.moveaxis(core, axis, 0)
-        differs = at[1:] != at[:-1]
+        labels_along, before = np.moveaxis(labels, axis, 0), np.moveaxis(core, axis, 0)
+        differs = labels_along[1:] != labels_along[:-1]
         before[1:] &= ~differs
         before[:-1] &= ~differs
     if core.all():  # one object, without a border to be far from
@@ -177,8 +177,8 @@ def _centers(rng: np.random.Generator, shape: tuple[int, int], diameter: float, 
     elif crowd < (0.3 if packed else 0.7):  # colonies
         scale = math.exp(rng.uniform(math.log(1.0), math.log(5.0))) * diameter
         field = fast_noise(rng, shape, scale)
-        at = np.clip(np.rint(points).astype(int), 0, np.array(shape) - 1)
-        kept = field[at[:, 0], at[:, 1]] > rng.uniform(-0.8, 1.0)
+        pixels = np.clip(np.rint(points).astype(int), 0, np.array(shape) - 1)
+        kept = field[pixels[:, 0], pixels[:, 1]] > rng.uniform(-0.8, 1.0)
     else:  # confluent
         kept = rng.random(len(points)) < rng.uniform(0.85, 1.0)
     visible = ((points >= 0) & (points < shape)).all(axis=1)
@@ -230,8 +230,8 @@ def _outlines(rng: np.random.Generator, n: int, rough: float, *, spikes: bool) -
     if spikes:
         longest = rng.uniform(0.4, 1.8)
         for _ in range(3):
-            at, height = rng.uniform(0, 2 * math.pi, (n, 1)), rng.uniform(-0.5, longest, (n, 1))
-            away = np.abs((theta - at + math.pi) % (2 * math.pi) - math.pi)
+            angle, height = rng.uniform(0, 2 * math.pi, (n, 1)), rng.uniform(-0.5, longest, (n, 1))
+            away = np.abs((theta - angle + math.pi) % (2 * math.pi) - math.pi)
             outline += np.maximum(height, 0) * np.exp(-((away / rng.uniform(0.15, 0.45, (n, 1))) ** 2))
     outline /= np.sqrt((outline**2).mean(axis=1, keepdims=True))
     curves: Float32 = outline.astype(np.float32)

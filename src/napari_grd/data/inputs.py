@@ -120,7 +120,7 @@ def plane_axes(axes: str, ndim: int) -> str:
     return "".join(axis for axis in axes if axis not in ("cyx" if ndim == 2 else "czyx"))
 
 
-def plane_index(axes: str, at: Mapping[str, Any]) -> tuple[Any, ...]:
+def plane_index(axes: str, index: Mapping[str, Any]) -> tuple[Any, ...]:
     """An index of an array: whole axes, except those that are named.
 
     Examples
@@ -128,7 +128,7 @@ def plane_index(axes: str, at: Mapping[str, Any]) -> tuple[Any, ...]:
     >>> plane_index("tcyx", {"t": 3})
     (3, slice(None, None, None), slice(None, None, None), slice(None, None, None))
     """
-    return tuple(at.get(axis, slice(None)) for axis in axes)
+    return tuple(index.get(axis, slice(None)) for axis in axes)
 
 
 def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> NDArray[np.int64]:
@@ -198,8 +198,8 @@ def array_and_shape(array: Any) -> tuple[Any, tuple[int, ...]]:
     shape, dtype = _shape_and_dtype(array, ImageError)
     if dtype.kind not in "buif":
         raise ImageError(f"The image has values of type {dtype}.", "Pass real numbers, e.g. uint8, uint16 or float32.")
-    known = hasattr(array, "shape") and hasattr(array, "dtype") and not isinstance(array, np.ndarray)
-    return (array if known else np.asarray(array)), shape  # a matrix would stay 2D when it is indexed
+    is_lazy = hasattr(array, "shape") and hasattr(array, "dtype") and not isinstance(array, np.ndarray)
+    return (array if is_lazy else np.asarray(array)), shape  # a matrix would stay 2D when it is indexed
 
 
 def wrong_channels(shape: tuple[int, ...], axes: str, channels: int, in_channels: int) -> ImageError:

@@ -249,13 +249,13 @@ def _standing_out(
         plane = patch[channel]
         for top in range(0, plane.shape[0], side):
             for left in range(0, plane.shape[1], side):
-                at = slice(top, top + side), slice(left, left + side)
+                window = slice(top, top + side), slice(left, left + side)
                 # Every other pixel is sufficient: a tile has many.
-                tile = plane[at][::2, ::2].ravel() if mask is None else plane[at][~mask[at]]
+                tile = plane[window][::2, ::2].ravel() if mask is None else plane[window][~mask[window]]
                 if tile.size < side:
                     continue
                 low, center, high = np.percentile(tile, [config.low, 50, config.high])
-                slack = _CLEAR * noise + (_trend(plane[at]) if mask is None else 0)
+                slack = _CLEAR * noise + (_trend(plane[window]) if mask is None else 0)
                 if high - center > slack:
                     bright.append(high)
                 if center - low > slack:

@@ -19,7 +19,7 @@ def place(
         direction = rng.normal(size=len(shape))
         direction /= np.linalg.norm(direction)
         near = centers[rng.integers(len(centers))] + rng.uniform(0.8, 1.2) * reach * direction
-        if all(0 <= at < size for at, size in zip(near, shape, strict=True)):
+        if all(0 <= coordinate < size for coordinate, size in zip(near, shape, strict=True)):
             return near
     return rng.uniform(0, shape)
 

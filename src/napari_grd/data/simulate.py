@@ -201,8 +201,8 @@ def _nuclei(
         # The longest half axis, bent outwards, must fit.
         reach = size * max(2.0, 1.35 * math.sqrt(kind.elongation))
         box = tuple(
-            slice(max(0, math.floor(at - reach / step)), max(0, math.ceil(at + reach / step)))
-            for at, step in zip(center, stretch, strict=True)
+            slice(max(0, math.floor(middle - reach / step)), max(0, math.ceil(middle + reach / step)))
+            for middle, step in zip(center, stretch, strict=True)
         )
         depth = 1 - radii(rng, box, labels[box].shape, center, size, stretch, kind.elongation) - bend[box]
         inside = largest_piece(depth > 0)

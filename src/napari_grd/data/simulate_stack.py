@@ -96,8 +96,8 @@ def _specimen(
         center = place(rng, shape, centers, 2 * kind.radius / np.asarray(stretch), kind.clumped)
         reach = 1.5 * size * math.sqrt(kind.elongation)
         box = tuple(
-            slice(max(0, math.floor(at - reach / step)), max(0, math.ceil(at + reach / step)))
-            for at, step in zip(center, stretch, strict=True)
+            slice(max(0, math.floor(middle - reach / step)), max(0, math.ceil(middle + reach / step)))
+            for middle, step in zip(center, stretch, strict=True)
         )
         depth = 1 - radii(rng, box, labels[box].shape, center, size, stretch, kind.elongation) - bend[box]
         inside = largest_piece(depth > 0)

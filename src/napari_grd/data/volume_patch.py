@@ -119,14 +119,14 @@ def random_volume_patch(
         shifts = _section_shifts(rng, shape[0])
         displacement = shifts if displacement is None else displacement + shifts
     exact = displacement is None
-    at = _coordinates(origin, shape, displacement)
-    at = tuple(mirrored(along, size) for along, size in zip(at, image.shape[1:], strict=True))
+    coordinates = _coordinates(origin, shape, displacement)
+    coordinates = tuple(mirrored(along, size) for along, size in zip(coordinates, image.shape[1:], strict=True))
 
-    pixels = _nearest(image, at) if exact else _linear(image, at)
+    pixels = _nearest(image, coordinates) if exact else _linear(image, coordinates)
     if defects:
         pixels = _with_defects(rng, pixels)
-    known = None if labels is None else _nearest(labels[None], at)[0]
-    moved = None if extra is None else _nearest(extra, at)
+    label_patch = None if labels is None else _nearest(labels[None], coordinates)[0]
+    moved = None if extra is None else _nearest(extra, coordinates)
     around = None if moved is None else move(moved, np.float32)
     if around is not None and moved is not None and pairs is not None:
         fits = exact and move.order[0] == 0 and all(a >= b for a, b in zip(image.shape[1:], shape, strict=True))
@@ -134,7 +134,7 @@ def random_volume_patch(
         around[pairs] = transform_affinities(known_pairs, OFFSETS_3D, move.order, move.flips) if fits else np.nan
     return Patch(
         image=change_intensity(rng, config, move(pixels, np.float32), anisotropy),
-        labels=None if known is None else move(known, np.int64),
+        labels=None if label_patch is None else move(label_patch, np.int64),
         extra=around,
     )
 
@@ -219,14 +219,14 @@ def _coordinates(origin: Sequence[int], shape: Sequence[int], displacement: NDAr
     return tuple(np.broadcast_to(grid + moved, shape) for grid, moved in zip(grids, displacement, strict=True))
 
 
-def _nearest(array: ArrayLike, at: Coordinates) -> NDArray[Any]:
-    window, first = window_of(array, *at)
-    index = [np.rint(along).astype(np.intp) - low for along, low in zip(at, first, strict=True)]
+def _nearest(array: ArrayLike, coordinates: Coordinates) -> NDArray[Any]:
+    window, first = window_of(array, *coordinates)
+    index = [np.rint(along).astype(np.intp) - low for along, low in zip(coordinates, first, strict=True)]
     values: NDArray[Any] = window[:, *index]
     return values
 
 
-def _linear(array: Float32, at: Coordinates) -> Float32:
-    window, first = window_of(array, *at)
-    coordinates = np.stack([along - low for along, low in zip(at, first, strict=True)])
+def _linear(array: Float32, where: Coordinates) -> Float32:
+    window, first = window_of(array, *where)
+    coordinates = np.stack([along - low for along, low in zip(where, first, strict=True)])
     return np.stack([ndimage.map_coordinates(channel, coordinates, order=1, mode="mirror") for channel in window])

@@ -96,11 +96,11 @@ def iter_simulate(seed: int, size: DemoSize) -> Job[ExperimentImages]:
             yield watch.progress(sum(len(pairs) for pairs in drawn))
             drawn[-1].append(nuclei_2d(rng, sides, kind=kind))
     yield watch.progress(watch.total)
-    known, unknown, shown = drawn
+    annotated, unknown, shown = drawn
     empty, _ = nuclei_2d(np.random.default_rng((seed, len(drawn))), shape, 0, kind=CULTURE)
     return ExperimentImages(
-        [image for image, _ in known + unknown],
-        [labels for _, labels in known] + [None] * len(unknown),
+        [image for image, _ in annotated + unknown],
+        [labels for _, labels in annotated] + [None] * len(unknown),
         [image for image, _ in shown],
         [labels for _, labels in shown],
         validation=0.0,

@@ -63,10 +63,10 @@ def make_examples(
     config : SegmentConfig, optional
         Settings of the prediction.
     """
-    known = next(iter(models.values())).config
+    model_config = next(iter(models.values())).config
     rows: Examples = []
     for i, image in enumerate(images):
-        array = as_image(image, axes, ndim=known.ndim, in_channels=known.in_channels)
+        array = as_image(image, axes, ndim=model_config.ndim, in_channels=model_config.in_channels)
         crop = _center(array.shape[1:])
         seen = array[:, *crop]
         reference = None if references is None else np.asarray(references[i])

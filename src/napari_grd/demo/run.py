@@ -65,11 +65,11 @@ class ExperimentImages:
 
     def labeled(self) -> tuple[dict[str, Any] | list[Any], list[Any]]:
         """Training images that have labels, by name if they have names, and the labels."""
-        known = [i for i, labels in enumerate(self.labels) if labels is not None]
-        labels = [self.labels[i] for i in known]
+        annotated = [i for i, labels in enumerate(self.labels) if labels is not None]
+        labels = [self.labels[i] for i in annotated]
         if self.names:
-            return {self.names[i]: self.images[i] for i in known}, labels
-        return [self.images[i] for i in known], labels
+            return {self.names[i]: self.images[i] for i in annotated}, labels
+        return [self.images[i] for i in annotated], labels
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ def iter_experiment(
         min_size=config.min_size,
         config=segment,
     )
-    known = len(labeled[0])
-    conclusion = conclude(comparison, labeled=known, unlabeled=len(data.images) - known)
+    annotated = len(labeled[0])
+    conclusion = conclude(comparison, labeled=annotated, unlabeled=len(data.images) - annotated)
     drawing = Stopwatch("Drawing the figure", 1)
     yield drawing.progress(0)
     files += _write(models, comparison, conclusion, data, segment, out)

@@ -250,12 +250,12 @@ def _is_older(entry: Path) -> bool:
     """Whether it has the structure of an entry of an older version, without other files."""
     try:
         names = {path.name for path in entry.iterdir()}
-        known = json.loads((entry / "zarr.json").read_bytes())
+        metadata = json.loads((entry / "zarr.json").read_bytes())
         return (
             not entry.is_symlink()
             and _is_digest(entry.name)
             and {"zarr.json", "labels"} <= names <= {"zarr.json", *ARRAYS}
-            and "embedding_channels" in known["attributes"]
+            and "embedding_channels" in metadata["attributes"]
             and not any(path.is_symlink() or _is_strange(path.relative_to(entry)) for path in entry.rglob("*"))
         )
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -292,6 +292,6 @@ def _chunks(arrays: Mapping[str, Any]) -> dict[str, int]:
         grid = [math.ceil(side / step) for side, step in zip(array.shape, array.chunks, strict=True)]
         if math.prod(grid) > _MOST_CHUNKS:
             raise ValueError(f"{math.prod(grid)} chunks")
-        for at in np.ndindex(*grid):
-            sizes[f"{name}/{array.metadata.encode_chunk_key(at)}"] = size
+        for index in np.ndindex(*grid):
+            sizes[f"{name}/{array.metadata.encode_chunk_key(index)}"] = size
     return sizes

@@ -36,7 +36,7 @@ class _Step:
     affinities: Tensor  # (B, K, *S) float32, of the embedding
     valid: Tensor  # (B, K, *S) bool, pairs within the patch of which no end is ignored
     logit: Tensor | None  # (B, *S)
-    known: tuple[Tensor, Tensor, Tensor]  # of the labels: affinities, validity, and balancing weights
+    label_pairs: tuple[Tensor, Tensor, Tensor]  # of the labels: affinities, validity, and balancing weights
 
 
 class Objective:
@@ -86,14 +86,14 @@ class Objective:
         embedding = embedding.float()
         affinities = affinities_from_embedding(embedding, self.offsets)
         valid = self._both(batch.labels >= 0)
-        known = self._pairs(batch.labels, valid)
-        terms = self._terms(_Step(step, batch, embedding, affinities, valid, logit, known))
+        label_pairs = self._pairs(batch.labels, valid)
+        terms = self._terms(_Step(step, batch, embedding, affinities, valid, logit, label_pairs))
         terms["loss"] = torch.stack([self._weights[name] * value for name, value in terms.items()]).sum()
         return terms
 
     def _terms(self, step: _Step) -> dict[str, Tensor]:
         """The unweighted terms by name."""
-        wanted, valid, balance = step.known
+        wanted, valid, balance = step.label_pairs
         terms = {"affinity": losses.affinity_loss(step.affinities, wanted, balance, valid, self._normalize)}
         if step.logit is not None:
             labels = step.batch.labels
@@ -184,7 +184,7 @@ class DistillationObjective(Objective):
             return losses.affinity_distillation(
                 step.affinities, wanted, valid, "valid" if self._is_volume else "pixels"
             )
-        _, _, balance = step.known
+        _, _, balance = step.label_pairs
         return losses.affinity_loss(step.affinities, wanted, balance, valid)
 
     def _relations(self, step: _Step, teacher: Tensor) -> dict[str, Tensor]:

@@ -65,11 +65,11 @@ class ImageSet:
         >>> ImageSet((np.zeros((1, 8, 8)),) * 3, labels).favoring_labeled(0.5).weights
         (0.5, 0.25, 0.25)
         """
-        known = sum(labels is not None for labels in self.labels)
-        unknown = len(self) - known
-        if not known or known >= share * len(self):
+        annotated = sum(labels is not None for labels in self.labels)
+        unknown = len(self) - annotated
+        if not annotated or annotated >= share * len(self):
             return self
-        each = {True: share / known, False: (1 - share) / unknown}
+        each = {True: share / annotated, False: (1 - share) / unknown}
         return replace(self, weights=tuple(each[labels is not None] for labels in self.labels))
 
     def with_labels(self, labels: Sequence[NDArray[Any]]) -> "ImageSet":

@@ -121,11 +121,11 @@ def distillation_progress(data: ImageSet, teacher: Teacher, config: DistillConfi
     def forward(network: NetworkConfig) -> float:
         return _PIXEL + _MULTIPLICATION * config_macs(network, data.in_channels)
 
-    known = teacher.model.config.network if isinstance(teacher, EmbeddingTeacher) else None
-    asking = pixels * (_FOREIGN if known is None else forward(known))
+    teacher_network = teacher.model.config.network if isinstance(teacher, EmbeddingTeacher) else None
+    asking = pixels * (_FOREIGN if teacher_network is None else forward(teacher_network))
     costs = {TEACHER_PREDICTIONS: asking * (1 + len(VIEWS) if config.confidence else 1)}
     if not teacher.gives_embeddings and config.assistant.use:
         assistant = forward(config.assistant.network)
         costs |= {FIT: config.assistant.steps * batch * assistant, ASSISTANT_PREDICTIONS: pixels * assistant}
     costs[DISTILL] = config.steps * batch * forward(config.network)
-    return StageProgress(costs, strange=(TEACHER_PREDICTIONS,) if known is None else ())
+    return StageProgress(costs, strange=(TEACHER_PREDICTIONS,) if teacher_network is None else ())

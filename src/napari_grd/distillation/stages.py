@@ -119,8 +119,8 @@ def iter_teacher_predictions(
         unlabeled = validation
     images = training.images if unlabeled is None else training.images + unlabeled.images
     predictions = yield from TeacherCache(folder, teacher).fill(images, stage)
-    known = training.labels if unlabeled is None else training.labels + unlabeled.labels
-    used = [p.labels for p, labels in zip(predictions, known, strict=True) if labels is None]
+    annotations = training.labels if unlabeled is None else training.labels + unlabeled.labels
+    used = [p.labels for p, labels in zip(predictions, annotations, strict=True) if labels is None]
     check_plausible(used)
     if unlabeled is not None:
         validation = unlabeled.with_labels([prediction.labels for prediction in predictions[len(training) :]])

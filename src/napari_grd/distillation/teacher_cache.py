@@ -113,12 +113,12 @@ class TeacherCache:
             If the folder cannot be written, or another file has an entry's name.
         """
         keys = [image_key(image) for image in images]
-        known = {key: self._read(key, image) for key, image in dict(zip(keys, images, strict=True)).items()}
-        missing = {key: image for key, image in zip(keys, images, strict=True) if known[key] is None}
+        predictions = {key: self._read(key, image) for key, image in dict(zip(keys, images, strict=True)).items()}
+        missing = {key: image for key, image in zip(keys, images, strict=True) if predictions[key] is None}
         watch = Stopwatch(stage, len(missing))
         for done, (key, image) in enumerate(missing.items()):
             yield watch.progress(done)
-            known[key] = self._write(key, image)
+            predictions[key] = self._write(key, image)
             if done == 0:  # the first prediction gives the size of the others
                 pixels = sum(each[0].size for each in missing.values()) - image[0].size
                 taken = sum(map(size_on_disk, self._entries(key)))
@@ -127,7 +127,7 @@ class TeacherCache:
                     self._root, needed, f"The teacher's predictions of {len(missing) - 1} more images"
                 )
         yield watch.progress(len(missing))
-        return [kept for key in keys if (kept := known[key]) is not None]
+        return [kept for key in keys if (kept := predictions[key]) is not None]
 
     def _write(self, key: str, image: NDArray[Any]) -> CachedPrediction:
         # An entry without a manifest is never replaced, even if its manifest was damaged.

@@ -42,11 +42,11 @@ class Validator:
         config = SegmentConfig(runtime="torch", precision="f32", device=_device(model)).as_known()
         watch = Stopwatch("Validating", len(self._images))
         predictions: list[NDArray[np.uint32]] = []
-        for done, (image, known) in enumerate(zip(self._images, self._known, strict=True)):
+        for done, (image, annotated) in enumerate(zip(self._images, self._known, strict=True)):
             yield watch.progress(done)
             axes = "c" + "zyx"[-model.config.ndim :]
             predicted = yield from without_notices(iter_segment(model, image, config, axes=axes))
-            predictions.append(predicted * known)
+            predictions.append(predicted * annotated)
         scores = evaluate(reference=self._labels, labels=predictions, min_size=self._min_size)
         dense = model.config.ndim == 3 and not model.config.foreground
         score = 1 - scores.arand if dense else (scores.ap50 + scores.aji) / 2

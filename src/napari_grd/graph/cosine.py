@@ -115,10 +115,10 @@ def _scales(values, places, channels, inside, scale, start, stop):  # type: igno
         z, y = divmod(row, height)
         for x in range(width):
             if inside[z, y, x]:
-                at = np.uint64(z * places[0] + y * places[1] + x * places[2])
+                pixel = np.uint64(z * places[0] + y * places[1] + x * places[2])
                 total = np.float32(0)
                 for c in range(channels):
-                    total += values[at + c] * values[at + c]
+                    total += values[pixel + c] * values[pixel + c]
                 length = np.sqrt(total)
                 scale[z, y, x] = np.float32(1) / (_EPS if length < _EPS else length)
 
@@ -140,8 +140,8 @@ def _cosines(values, places, channels, scale, inside, vectors, steps, result, st
                 px = x + vectors[k, 2]
                 if px < 0 or px >= width or not inside[z, y, x] or not inside[pz, py, px]:
                     continue
-                at = z * places[0] + y * places[1] + x * places[2]
-                a, b = np.uint64(at), np.uint64(at + away)
+                pixel = z * places[0] + y * places[1] + x * places[2]
+                a, b = np.uint64(pixel), np.uint64(pixel + away)
                 dot = np.float32(0)
                 for c in range(channels):
                     dot += values[a + c] * values[b + c]

@@ -175,7 +175,7 @@ def _divide(changes, groups, seeds, typical, narrow):
                     last = max(last, seeds[z, y, x])
                     distance[z, y, x] = 0
                     heapq.heappush(queue, (np.float32(0), z, y, x))
-    at = 0
+    first = 0
     while True:
         while queue:
             reached, z, y, x = heapq.heappop(queue)
@@ -195,12 +195,12 @@ def _divide(changes, groups, seeds, typical, narrow):
                         cells[nz, ny, nx] = cells[z, y, x]
                         heapq.heappush(queue, (farther, nz, ny, nx))
         # The rest is unreachable from all seeds: each component becomes a separate cell.
-        while at < groups.size and (groups.flat[at] == 0 or cells.flat[at] != 0):
-            at += 1
-        if at == groups.size:
+        while first < groups.size and (groups.flat[first] == 0 or cells.flat[first] != 0):
+            first += 1
+        if first == groups.size:
             return cells
         last += 1
-        z, rest = divmod(at, height * width)
+        z, rest = divmod(first, height * width)
         y, x = divmod(rest, width)
         cells[z, y, x] = last
         distance[z, y, x] = 0

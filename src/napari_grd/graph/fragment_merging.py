@@ -78,8 +78,8 @@ def _belong(small: _Ids, large: _Ids, affinities: npt.NDArray[np.float32], outli
     alike = np.bincount(index, affinities, len(contacts)) >= _ALIKE * shared
     mergeable = alike & (shared >= _SHARED * outline[small])
     order = np.lexsort((large[mergeable], -shared[mergeable], small[mergeable]))
-    names, at = np.unique(small[mergeable][order], return_index=True)
-    return names, large[mergeable][order][at]
+    names, first = np.unique(small[mergeable][order], return_index=True)
+    return names, large[mergeable][order][first]
 
 
 @compiled()

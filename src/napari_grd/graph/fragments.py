@@ -261,8 +261,8 @@ def _sorted_edges(attractive, used, vectors, mask, weak_level):  # type: ignore[
                 for x in range(width):
                     if not mask[z, y, x]:
                         continue
-                    for at in range(len(used)):
-                        k = used[at]
+                    for channel in range(len(used)):
+                        k = used[channel]
                         pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
                         if pz < 0 or py < 0 or px < 0 or pz >= depth or py >= height or px >= width:
                             continue
@@ -272,7 +272,7 @@ def _sorted_edges(attractive, used, vectors, mask, weak_level):  # type: ignore[
                         if sweep == 0:
                             starts[level + 1] += 1
                         else:
-                            edges[starts[level]] = ((z * height + y) * width + x) * len(used) + at
+                            edges[starts[level]] = ((z * height + y) * width + x) * len(used) + channel
                             starts[level] += 1
         if sweep == 0:
             starts = np.cumsum(starts)

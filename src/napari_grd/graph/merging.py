@@ -158,6 +158,6 @@ def _whole(apart: Ids, undone: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _isin_pairs(pairs: Ids, others: Ids) -> NDArray[np.bool_]:
     """Which of the pairs are among the others, in either order."""
     candidates: NDArray[np.bool_] = np.logical_and(*np.isin(pairs, others).T)
-    known = unordered(others) if candidates.any() else set()
-    candidates[candidates] = [tuple(sorted(pair)) in known for pair in pairs[candidates].tolist()]
+    unordered_pairs = unordered(others) if candidates.any() else set()
+    candidates[candidates] = [tuple(sorted(pair)) in unordered_pairs for pair in pairs[candidates].tolist()]
     return candidates

@@ -232,7 +232,7 @@ def _hashed(pair):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _contract(  # type: ignore[no-untyped-def]
-    edges, crossing, parents, heaviest, low, high, near, jumps, shift, wary, known
+    edges, crossing, parents, heaviest, low, high, near, jumps, shift, wary, listed
 ):
     """Merge, in ``parents``, what is certain to be joined; the edges that are left, in any order.
 
@@ -242,11 +242,11 @@ def _contract(  # type: ignore[no-untyped-def]
     Between two clusters only the heaviest edge matters: it joins them or not, for good. So most others are left out.
 
     Only pixels ``low`` to ``high`` are merged. All ``edges`` are between them; ``crossing`` edges, which also prevent
-    merging, may lead elsewhere. ``known``: the heaviest edges of clusters have been found already.
+    merging, may lead elsewhere. ``listed``: the heaviest edges of clusters have been found already.
     """
     pairs, places = np.empty(_LATEST, np.uint64), np.empty(_LATEST, np.int64)
     while True:
-        if not known:
+        if not listed:
             heaviest[low:high] = _NO_EDGE
             pairs[:] = 0
             left = 0
@@ -266,7 +266,7 @@ def _contract(  # type: ignore[no-untyped-def]
                 heaviest[a] = min(heaviest[a], edge)
                 heaviest[b] = min(heaviest[b], edge)
             edges = edges[:left]
-        known = False
+        listed = False
         for edge in crossing:
             pixel, partner, _ = _ends(edge, jumps, shift)
             for end in (pixel, partner):

@@ -102,8 +102,8 @@ class Groups:
         """The group of each number, -1 for numbers without a link."""
         if not len(self._members):
             return np.full(numbers.shape, -1)
-        at = np.minimum(np.searchsorted(self._members, numbers), len(self._members) - 1)
-        return np.where(self._members[at] == numbers, self._group[at], -1)
+        index = np.minimum(np.searchsorted(self._members, numbers), len(self._members) - 1)
+        return np.where(self._members[index] == numbers, self._group[index], -1)
 
     def join(self, pairs: Ids) -> NDArray[np.bool_]:
         """Whether both numbers of each pair ``(N, 2)`` are in one group."""
@@ -117,8 +117,8 @@ class Groups:
 def _joined(links, size):
     """For each of the numbers below ``size`` the smallest in its group, and the links of the spanning forest."""
     group, needed = np.arange(size), np.zeros(len(links), np.bool_)
-    for at in range(len(links)):
-        a, b = links[at]
+    for link in range(len(links)):
+        a, b = links[link]
         while group[a] != a:
             group[a] = group[group[a]]
             a = group[a]
@@ -126,7 +126,7 @@ def _joined(links, size):
             group[b] = group[group[b]]
             b = group[b]
         group[max(a, b)] = min(a, b)
-        needed[at] = a != b
+        needed[link] = a != b
     for number in range(size):  # its parent is smaller, and final
         group[number] = group[group[number]]
     return group, needed

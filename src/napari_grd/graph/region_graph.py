@@ -184,11 +184,11 @@ def _accumulated(fragments, attractive, repulsive, vectors, strides, weight):  #
                             old, old_sums, old_sizes = table, sums, sizes
                             table = np.zeros(2 * len(old), np.uint64)
                             sums, sizes = np.zeros(len(table), np.float64), np.zeros(len(table), np.float64)
-                            for at in range(len(old)):
-                                if old[at] != 0:
-                                    place = _slot(table, old[at])
-                                    table[place] = old[at]
-                                    sums[place], sizes[place] = old_sums[at], old_sizes[at]
+                            for row in range(len(old)):
+                                if old[row] != 0:
+                                    place = _slot(table, old[row])
+                                    table[place] = old[row]
+                                    sums[place], sizes[place] = old_sums[row], old_sizes[row]
                             slot = _slot(table, pair)
                         table[slot] = pair
                         used += 1

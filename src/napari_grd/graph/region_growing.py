@@ -66,11 +66,11 @@ def instance_at(
             f"The embedding has shape {embedding.shape}, the foreground {foreground_shape}.",
             "Pass a plane (y, x, channel) and its foreground (y, x).",
         )
-    if not all(0 <= at < size for at, size in zip(pixel, shape, strict=True)):
+    if not all(0 <= coordinate < size for coordinate, size in zip(pixel, shape, strict=True)):
         raise ImageError(f"The pixel {tuple(pixel)} is outside an image of shape {shape}.", "Pick inside the image.")
-    start = [max(0, at - limit) for at in pixel]
-    window = tuple(slice(first, at + limit + 1) for first, at in zip(start, pixel, strict=True))
-    row, column = (at - first for at, first in zip(pixel, start, strict=True))
+    start = [max(0, coordinate - limit) for coordinate in pixel]
+    window = tuple(slice(first, coordinate + limit + 1) for first, coordinate in zip(start, pixel, strict=True))
+    row, column = (coordinate - first for coordinate, first in zip(pixel, start, strict=True))
 
     around = embedding[max(0, pixel[0] - 1) : pixel[0] + 2, max(0, pixel[1] - 1) : pixel[1] + 2]
     chosen = _most(_cosine(embedding[window], _units(around).mean(axis=(0, 1))) > 1 - (1 - threshold) * _STEP**growth)

@@ -209,8 +209,8 @@ def _bounds(labels, ids):
                 label = labels[z, y, x]
                 if label != last:
                     last, largest = label, max(label, largest)
-                    at = np.searchsorted(ids, np.int64(label))
-                    present = at < len(ids) and ids[at] == label
+                    index = np.searchsorted(ids, np.int64(label))
+                    present = index < len(ids) and ids[index] == label
                 if present:
                     start[0], start[1], start[2] = min(start[0], z), min(start[1], y), min(start[2], x)
                     stop[0], stop[1], stop[2] = max(stop[0], z + 1), max(stop[1], y + 1), max(stop[2], x + 1)
@@ -221,8 +221,8 @@ def _groups(old: Labels, scope: _Scope, pixels: Ids, off: Ids) -> Cells:
     """The name of what each pixel of the window belongs to; 0 for what is left alone."""
     groups = np.zeros(old.shape, np.int32)
     if len(scope.ids):
-        at = np.minimum(np.searchsorted(scope.ids, old), len(scope.ids) - 1)
-        groups = np.where(scope.ids[at] == old, scope.names[at], 0).astype(np.int32)
+        index = np.minimum(np.searchsorted(scope.ids, old), len(scope.ids) - 1)
+        groups = np.where(scope.ids[index] == old, scope.names[index], 0).astype(np.int32)
     groups.flat[pixels] = scope.pixel_names
     groups.flat[off] = 0
     return groups

@@ -90,8 +90,8 @@ class ArraySource:
         last = self._last  # another thread may replace it
         if last is not None and last[:2] == (plane, region):
             return last[2]
-        at = {**dict(zip(self._along, plane, strict=True)), **dict(zip(self._spatial, region, strict=True))}
-        part = self._array[plane_index(self.axes, at)]
+        index = {**dict(zip(self._along, plane, strict=True)), **dict(zip(self._spatial, region, strict=True))}
+        part = self._array[plane_index(self.axes, index)]
         pixels = np.asarray(part)
         left = [axis for axis in self.axes if axis not in self._along]
         pixels = pixels.transpose([left.index(axis) for axis in (*(["c"] if "c" in left else []), *self._spatial)])

@@ -31,7 +31,7 @@ def size_of(box: Box) -> tuple[int, int]:
 
 def within(box: Box, origin: Sequence[int]) -> Box:
     """A box in coordinates relative to an origin."""
-    return _same(slice(span.start - at, span.stop - at) for span, at in zip(box, origin, strict=True))
+    return _same(slice(span.start - start, span.stop - start) for span, start in zip(box, origin, strict=True))
 
 
 def origin_of(box: Box) -> tuple[int, int]:
@@ -39,7 +39,7 @@ def origin_of(box: Box) -> tuple[int, int]:
     return cast(tuple[int, int], tuple(span.start for span in box))
 
 
-def common(one: Box, other: Box) -> Box | None:
+def common(first: Box, other: Box) -> Box | None:
     """The part that two boxes have in common; None if there is none.
 
     Examples
@@ -47,7 +47,7 @@ def common(one: Box, other: Box) -> Box | None:
     >>> common((slice(0, 4), slice(0, 9)), (slice(2, 8), slice(3, 5)))
     (slice(2, 4, None), slice(3, 5, None))
     """
-    overlap = _same(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    overlap = _same(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(first, other, strict=True))
     return overlap if all(span.start < span.stop for span in overlap) else None
 
 

@@ -100,6 +100,7 @@ class Canvas:
         away = {other: sum(abs(a - b) for a, b in zip(plane, other, strict=True)) for other in reversed(self._planes)}
         least = min(away.values())
         near, across = (
-            [other for other, distance in away.items() if distance == at][: 2 * len(plane)] for at in (least, least + 1)
+            [other for other, distance in away.items() if distance == limit][: 2 * len(plane)]
+            for limit in (least, least + 1)
         )
         return near, across

@@ -143,10 +143,10 @@ def _channel(text: str, have: int, names: Sequence[str]) -> int:
         return matching[0]
     if text.isdecimal() and len(text) < 10 and int(text) < have:
         return int(text)
-    known = [f"{place} ({name})" if name else str(place) for place, name in enumerate(names or [""] * have)]
+    choices = [f"{place} ({name})" if name else str(place) for place, name in enumerate(names or [""] * have)]
     raise ImageError(
         f"There is no channel {text!r}." if not matching else f"{len(matching)} channels are named {text!r}.",
-        f"Choose from {', '.join(known)}.",
+        f"Choose from {', '.join(choices)}.",
     )
 
 
@@ -156,8 +156,8 @@ def _taken(pixels: Any, axes: str, chosen: Sequence[int], count: int) -> FittedI
         return FittedImage(*_several(pixels, axes, count))
     before = (slice(None),) * place
     if len(chosen) == 1:
-        one = pixels[(*before, chosen[0])]
-        return FittedImage(*_several(one, axes.replace("c", ""), count))
+        channel = pixels[(*before, chosen[0])]
+        return FittedImage(*_several(channel, axes.replace("c", ""), count))
     return FittedImage(pixels[(*before, list(chosen))], axes)
 
 
@@ -165,15 +165,15 @@ def _several(pixels: Any, axes: str, count: int) -> tuple[Any, str]:
     """Repeat one channel without copying."""
     if count == 1:
         return pixels, axes
-    one = pixels if "c" in axes else pixels[None]
+    channels_first = pixels if "c" in axes else pixels[None]
     place = axes.find("c") if "c" in axes else 0
-    shape = (*one.shape[:place], count, *one.shape[place + 1 :])
-    if isinstance(one, np.ndarray):
-        repeated: Any = np.broadcast_to(one, shape)
+    shape = (*channels_first.shape[:place], count, *channels_first.shape[place + 1 :])
+    if isinstance(channels_first, np.ndarray):
+        repeated: Any = np.broadcast_to(channels_first, shape)
     else:
         import dask.array as da
 
-        repeated = da.broadcast_to(one, shape)
+        repeated = da.broadcast_to(channels_first, shape)
     return repeated, axes if "c" in axes else f"c{axes}"
 
 
@@ -187,17 +187,17 @@ def _luminance(pixels: Any, place: int) -> Any:
 
 def _sample(pixels: Any, axes: str) -> NDArray[Any]:
     """The middle of the middle plane, ``(C, h, w)``."""
-    at: list[Any] = []
+    index: list[Any] = []
     for axis, size in zip(axes, pixels.shape, strict=True):
         if axis == "c":
-            at.append(slice(None))
+            index.append(slice(None))
         elif axis in "yx":
             start = max(0, (size - _CROP) // 2)
-            at.append(slice(start, start + _CROP))
+            index.append(slice(start, start + _CROP))
         else:
-            at.append(size // 2)
+            index.append(size // 2)
     left = [axis for axis in axes if axis in "cyx"]
-    return np.asarray(pixels[tuple(at)]).transpose([left.index(axis) for axis in "cyx"])
+    return np.asarray(pixels[tuple(index)]).transpose([left.index(axis) for axis in "cyx"])
 
 
 def _called(chosen: Sequence[int], names: Sequence[str]) -> str:

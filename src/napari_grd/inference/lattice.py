@@ -110,7 +110,10 @@ class Lattice:
     def cells_in(self, cells: Box) -> list[list[slice]]:
         """The rows and columns of :meth:`grid_of` that each row and column of cells has, counted from its corner."""
         return [
-            [slice(at, min(at + side, span.stop - span.start)) for at in range(0, span.stop - span.start, side)]
+            [
+                slice(start, min(start + side, span.stop - span.start))
+                for start in range(0, span.stop - span.start, side)
+            ]
             for span, side in zip(self.grid_of(cells), self.cell, strict=True)
         ]
 
@@ -166,7 +169,7 @@ def cover(missing: NDArray[np.bool_], overhead: int | Sequence[int]) -> list[Box
     if not missing.any():
         return []
     more = (overhead,) * missing.ndim if isinstance(overhead, int) else overhead
-    around = tuple(slice(int(at.min()), int(at.max()) + 1) for at in missing.nonzero())
+    around = tuple(slice(int(indices.min()), int(indices.max()) + 1) for indices in missing.nonzero())
     candidates = [[around]]
     for order in permutations(range(missing.ndim)):
         back = np.argsort(order)
@@ -184,7 +187,7 @@ def by_distance(boxes: list[Box], center: Box) -> list[Box]:
 
     def distance(box: Box) -> float:
         return math.hypot(
-            *((span.start + span.stop - at.start - at.stop) / 2 for span, at in zip(box, center, strict=True))
+            *((span.start + span.stop - other.start - other.stop) / 2 for span, other in zip(box, center, strict=True))
         )
 
     return sorted(boxes, key=distance)

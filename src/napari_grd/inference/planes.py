@@ -36,7 +36,7 @@ def iter_segment_planes(
     config: SegmentConfig | None = None,
     *,
     region: NDArray[np.bool_] | None = None,
-    known: PlaneStatistics | None = None,
+    measured: PlaneStatistics | None = None,
     on_plane: OnPlane | None = None,
     wanted: Callable[[PlaneIndex], bool] = lambda _plane: True,
 ) -> Job[tuple[NDArray[np.uint32], int]]:
@@ -52,7 +52,7 @@ def iter_segment_planes(
         ``link`` sets whether an object keeps its label across planes, ``stack`` how those of a z-stack are linked.
     region : (H, W) bool, optional
         At the finest level: only objects with at least half of their pixels in it are kept, in every plane.
-    known : PlaneStatistics, optional
+    measured : PlaneStatistics, optional
         Statistics of every plane; default: each is measured.
     on_plane : callable, optional
         Called with the index and the prediction of each whole plane that is wanted.
@@ -88,11 +88,11 @@ def iter_segment_planes(
         raise ConfigError(f"The model {model.card.name!r} takes volumes.", "Choose a model for planes.")
     settings = config
     view = yield from in_background(
-        lambda: resolve_view(source, model.config, settings, known), lambda: Progress("Analyzing the image", 0, 1)
+        lambda: resolve_view(source, model.config, settings, measured), lambda: Progress("Analyzing the image", 0, 1)
     )
     yield from (Notice(note, category=None) for note in view.notes)
     config = view.config
-    level = choose_level([source.downsample(at) for at in range(source.levels)], view.scale)
+    level = choose_level([source.downsample(number) for number in range(source.levels)], view.scale)
     shape = source.shape(level)
     task = yield from prepare(model, shape, config, downsample=source.downsample(level), for_labels=on_plane is None)
     statistics = SourceStatistics(source, level, model.config, view)
@@ -154,7 +154,9 @@ def _join_stacks(labels: NDArray[np.uint32], z_axis: int, spacing: float | None,
             notes.add(_APART)
         elif (joined := join_planes(stacks[index], spacing, largest)) is None:
             notes.add(_TOO_LARGE)
-        before = [stacks[(*index[:axis], at - 1, *index[axis + 1 :])] for axis, at in enumerate(index) if at]
+        before = [
+            stacks[(*index[:axis], position - 1, *index[axis + 1 :])] for axis, position in enumerate(index) if position
+        ]
         ids = identities.assign(stacks[index] if joined is None else joined, *before, others=len(before))
         stacks[index] = ids[stacks[index] if joined is None else joined]
     return notes

@@ -53,11 +53,11 @@ def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 
             "Give one of them: either sets the scale.",
         )
     if config.object_diameter is not None:
-        name, given, known = "object_diameter", config.object_diameter, model.grid_diameter
-        factor = known / given if known else None
+        name, given, trained = "object_diameter", config.object_diameter, model.grid_diameter
+        factor = trained / given if trained else None
     elif config.pixel_size is not None:
-        name, given, known = "pixel_size", config.pixel_size, model.pixel_size
-        factor = given / known * (model.scale or 1.0) if known else None
+        name, given, trained = "pixel_size", config.pixel_size, model.pixel_size
+        factor = given / trained * (model.scale or 1.0) if trained else None
     else:
         return _unless_close(downsample * (model.scale or 1.0))
     if factor is None:
@@ -67,7 +67,7 @@ def scale_factor(model: ModelConfig, config: SegmentConfig, downsample: float = 
         )
     if not _LIMITS[0] <= factor <= _LIMITS[1]:
         raise ConfigError(
-            f"{name} is {given} and the model's is {known}: the image would be rescaled by {factor:.3g}.",
+            f"{name} is {given} and the model's is {trained}: the image would be rescaled by {factor:.3g}.",
             f"Check {name}; factors from {_LIMITS[0]:g} to {_LIMITS[1]:g} are possible.",
         )
     return _unless_close(factor * downsample)
@@ -209,13 +209,13 @@ def rescale_region(
         Equal to the same part of the rescaled image, except for rounding.
     """
     if shape == grid:
-        inside = (slice(at.start - b.start, at.stop - b.start) for at, b in zip(region, box, strict=True))
+        inside = (slice(span.start - b.start, span.stop - b.start) for span, b in zip(region, box, strict=True))
         return pixels[(slice(None), *inside)]
     sizes = list(zip(shape, grid, strict=True))
     steps = [old / new for old, new in sizes]
-    offsets = [(at.start + 0.5) * step - 0.5 - b.start for at, b, step in zip(region, box, steps, strict=True)]
+    offsets = [(span.start + 0.5) * step - 0.5 - b.start for span, b, step in zip(region, box, steps, strict=True)]
     smoothed = ndimage.gaussian_filter(pixels, [0, *(_smoothing(*size) for size in sizes)], mode="mirror")
-    target = tuple(at.stop - at.start for at in region)
+    target = tuple(span.stop - span.start for span in region)
     planes = [ndimage.affine_transform(channel, steps, offsets, target, order=1, mode="mirror") for channel in smoothed]
     return np.stack(planes)
 

@@ -64,17 +64,17 @@ def iter_predict(
     """
     model = as_model(model)
     settings, given = with_range(config or SegmentConfig(), intensity_range)
-    known = model.config
-    source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
+    model_config = model.config
+    source = ArraySource(image, axes, ndim=model_config.ndim, in_channels=model_config.in_channels)
     view = yield from in_background(
-        lambda: resolve_view(cast(PlaneSource, source), known, settings, given),
+        lambda: resolve_view(cast(PlaneSource, source), model_config, settings, given),
         lambda: Progress("Analyzing the image", 0, 1),
     )
     yield from (Notice(note, category=None) for note in view.notes)
     config = view.config
-    statistics = SourceStatistics(cast(PlaneSource, source), 0, known, view)
+    statistics = SourceStatistics(cast(PlaneSource, source), 0, model_config, view)
     planes = np.ndindex(source.plane_shape)
-    first = _read_whole(source, next(planes), known.in_channels)  # an invalid image is rejected before loading
+    first = _read_whole(source, next(planes), model_config.in_channels)  # an invalid image is rejected before loading
     task = yield from prepare(model, source.shape(0), config)
     steps = len(task.tiles)
     watch = Stopwatch("Predicting", math.prod(source.plane_shape) * steps)
@@ -84,7 +84,7 @@ def iter_predict(
         pixels = first
         if number:
             pixels = yield from in_background(
-                partial(_read_whole, source, plane, known.in_channels), partial(watch.progress, done)
+                partial(_read_whole, source, plane, model_config.in_channels), partial(watch.progress, done)
             )
         measured = yield from in_background(partial(statistics.of, plane), partial(watch.progress, done))
         predictions.append((yield from task.predict(pixels, measured, watch, done)))
@@ -108,11 +108,11 @@ def iter_segment(
     """
     model = as_model(model)
     config, statistics = with_range(config or SegmentConfig(), intensity_range)
-    known = model.config
-    source = ArraySource(image, axes, ndim=known.ndim, in_channels=known.in_channels)
-    if known.ndim == 2:
+    model_config = model.config
+    source = ArraySource(image, axes, ndim=model_config.ndim, in_channels=model_config.in_channels)
+    if model_config.ndim == 2:
         job = iter_segment_planes(
-            cast(PlaneSource, source), model, config, known=statistics, on_plane=on_plane, wanted=wanted
+            cast(PlaneSource, source), model, config, measured=statistics, on_plane=on_plane, wanted=wanted
         )
         labels, _ = yield from job
     else:

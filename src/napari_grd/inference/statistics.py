@@ -131,8 +131,8 @@ class SourceStatistics:
         return bool(self._planes) and not any(each.stands_out for each in self._planes.values())
 
     def _measure(self, plane: tuple[int, ...]) -> PlaneStatistics:
-        known = self._known.get(plane)
-        return known or measure_plane(self._source, self._level, plane, self._model, self._view)
+        measured = self._known.get(plane)
+        return measured or measure_plane(self._source, self._level, plane, self._model, self._view)
 
     def _sampled(self) -> list[PlaneStatistics]:
         """Those of evenly spaced planes by themselves, measured once."""
@@ -180,6 +180,7 @@ def _samples(shape: Sequence[int], *, whole: bool) -> list[Box]:
     count = round(_READ ** (1 / len(shape))) // side
     starts = [np.linspace(0, max(size - side, 0), min(count, -(-size // side))).astype(int) for size in shape]
     spans = [
-        [slice(int(at), min(int(at) + side, size)) for at in begin] for begin, size in zip(starts, shape, strict=True)
+        [slice(int(start), min(int(start) + side, size)) for start in begin]
+        for begin, size in zip(starts, shape, strict=True)
     ]
     return [cast(Box, box) for box in product(*spans)]

@@ -106,8 +106,12 @@ def rank_models(plane: NDArray[Any]) -> tuple[Suggestion, ...]:
 
 def mismatch(model: ModelConfig, image: ImageKind) -> str | None:
     """Why an image is not of the kind of a model's training images, and which model fits; None if it may be."""
-    known = None if model.contrast is None else _KNOWN[model.contrast]
-    if known is None or image.kind in (known, "dense texture") or (image.kind, known) == (_DARK, "fluorescence"):
+    trained_kind = None if model.contrast is None else _KNOWN[model.contrast]
+    if (
+        trained_kind is None
+        or image.kind in (trained_kind, "dense texture")
+        or (image.kind, trained_kind) == (_DARK, "fluorescence")
+    ):
         return None
     if image.kind == _DARK and model.in_channels == 3:
         return None
@@ -117,30 +121,32 @@ def mismatch(model: ModelConfig, image: ImageKind) -> str | None:
         if name not in ONE_OBJECT and other.contrast and _KNOWN[other.contrast] == image.kind
     ]
     remedy = f" Try the built-in model {better[0]!r}." if better else ""
-    return f"The image looks like {image.kind} ({image.reason}), but the model was trained on {known}.{remedy}"
+    return f"The image looks like {image.kind} ({image.reason}), but the model was trained on {trained_kind}.{remedy}"
 
 
 @functools.cache
 def _built_in() -> dict[str, ModelConfig]:
     """Built-in students of planes: name to the kind of their training images."""
-    known = {name: read_card(path)[0] for name, path in builtin_paths().items() if name != TEACHER}
-    return {name: model for name, model in known.items() if model.ndim == 2}
+    configs = {name: read_card(path)[0] for name, path in builtin_paths().items() if name != TEACHER}
+    return {name: model for name, model in configs.items() if model.ndim == 2}
 
 
 def _suggestion(name: str, model: ModelConfig, image: ImageKind, channels: int) -> Suggestion:
-    known = None if model.contrast is None else _KNOWN[model.contrast]
+    trained_kind = None if model.contrast is None else _KNOWN[model.contrast]
     if model.in_channels > channels and channels != 1:
         return Suggestion(name, 0.0, f"It takes {model.in_channels} channels, but the image has {channels}.")
     if name in ONE_OBJECT:
         return Suggestion(
-            name, _NARROW if image.kind == known else _OTHER, f"It was trained on {ONE_OBJECT[name]} alone."
+            name, _NARROW if image.kind == trained_kind else _OTHER, f"It was trained on {ONE_OBJECT[name]} alone."
         )
-    if image.kind == known:
+    if image.kind == trained_kind:
         return Suggestion(name, _FIT, f"The image looks like {image.kind}: {image.reason}.")
-    if image.kind == _DARK and known == "fluorescence":
+    if image.kind == _DARK and trained_kind == "fluorescence":
         return Suggestion(name, _INVERTED, f"The image is {image.kind} ({image.reason}) and is inverted.")
-    if known is None:
+    if trained_kind is None:
         return Suggestion(name, _MANY, "It was trained on many kinds of images, whose objects were of one size.")
     return Suggestion(
-        name, _OTHER, f"The image looks like {image.kind} ({image.reason}), but the model was trained on {known}."
+        name,
+        _OTHER,
+        f"The image looks like {image.kind} ({image.reason}), but the model was trained on {trained_kind}.",
     )

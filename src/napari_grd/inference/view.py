@@ -111,14 +111,14 @@ def resolve_view(
     if knows and (size_open or invert_open):
         planes = sample_planes(source.plane_shape, _PLANES)
         windows = [_window(source, plane, model) for plane in planes]
-        known = config.replace(invert=changes.get("invert", config.invert))
-        statistics = [measured_as(known, [window], model, model.object_diameter) for window in windows]
+        adapted = config.replace(invert=changes.get("invert", config.invert))
+        statistics = [measured_as(adapted, [window], model, model.object_diameter) for window in windows]
         if given is None and (problem := mismatch(model, image_kind(windows[len(windows) // 2]))) is not None:
             notes.append(problem)
         if invert_open and sizes and _is_dark_on_bright(windows, statistics, model):
             changes["invert"] = True
-            known = known.replace(invert=True)
-            statistics = [measured_as(known, [window], model, model.object_diameter) for window in windows]
+            adapted = adapted.replace(invert=True)
+            statistics = [measured_as(adapted, [window], model, model.object_diameter) for window in windows]
             notes.append("The image is dark on bright and is inverted for this model; disable that if it is wrong.")
         if size_open and sizes and model.object_diameter is not None:
             diameter = _estimate(windows, statistics, model)
@@ -147,7 +147,7 @@ def resolve_view(
     return ImageView(resolved, scale, diameter, tuple(notes), given, measured if scale == 1 else {})
 
 
-def with_pixel_size(config: SegmentConfig, model: ModelConfig, known: float | None) -> SegmentConfig:
+def with_pixel_size(config: SegmentConfig, model: ModelConfig, pixel_size: float | None) -> SegmentConfig:
     """Settings with the pixel size from the image's file, if usable; a given object diameter takes precedence.
 
     Parameters
@@ -158,20 +158,25 @@ def with_pixel_size(config: SegmentConfig, model: ModelConfig, known: float | No
     known : float or None
         In micrometers.
     """
-    if known is None or model.pixel_size is None or config.object_diameter != "auto" or config.pixel_size is not None:
+    if (
+        pixel_size is None
+        or model.pixel_size is None
+        or config.object_diameter != "auto"
+        or config.pixel_size is not None
+    ):
         return config
     # Implausible pixel sizes are frequent in files: then the size is estimated from the image.
-    possible = 1 / _LARGEST <= known / model.pixel_size <= _LARGEST
-    return config.replace(pixel_size=known) if possible else config
+    possible = 1 / _LARGEST <= pixel_size / model.pixel_size <= _LARGEST
+    return config.replace(pixel_size=pixel_size) if possible else config
 
 
-def with_anisotropy(config: SegmentConfig, known: float | None) -> SegmentConfig:
+def with_anisotropy(config: SegmentConfig, anisotropy: float | None) -> SegmentConfig:
     """Settings with the anisotropy from the image's file; a given one takes precedence."""
-    return config if known is None or config.anisotropy is not None else config.replace(anisotropy=known)
+    return config if anisotropy is None or config.anisotropy is not None else config.replace(anisotropy=anisotropy)
 
 
 def with_range(
-    config: SegmentConfig, known: Range | PlaneStatistics | None
+    config: SegmentConfig, measured: Range | PlaneStatistics | None
 ) -> tuple[SegmentConfig, PlaneStatistics | None]:
     """Settings with given intensities: a range becomes a setting, statistics are used directly.
 
@@ -180,9 +185,9 @@ def with_range(
     ImageError
         If a range does not have low and high for each channel, with all or none of them reversed.
     """
-    if known is None or isinstance(known, PlaneStatistics):
-        return config, known
-    values = np.asarray(known, np.float64)
+    if measured is None or isinstance(measured, PlaneStatistics):
+        return config, measured
+    values = np.asarray(measured, np.float64)
     turned = values.ndim == 2 and values.shape[1] == 2 and bool((values[:, 0] > values[:, 1]).all())
     ordered = values[:, ::-1] if turned else values
     try:

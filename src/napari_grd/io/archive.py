@@ -110,7 +110,7 @@ class Archive:
         """
         with tempfile.TemporaryDirectory(prefix="napari-grd-") as folder:
             for name in self.hashes if names is None else names:
-                known = self.hashes[name]
+                expected = self.hashes[name]
                 target = Path(folder, *PurePosixPath(name).parts)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 digest = hashlib.sha256()
@@ -118,7 +118,7 @@ class Archive:
                     while block := source.read(_BLOCK):
                         digest.update(block)
                         file.write(block)
-                if digest.hexdigest() != known:
+                if digest.hexdigest() != expected:
                     raise refusal(self.path, name, "changed while it was read", "Try again.")
             yield Path(folder)
 

@@ -139,10 +139,10 @@ def check_names(names: list[tuple[str, bool]], path: Path, limits: Limits) -> No
         # Names that are equal on Windows and macOS.
         key = [unicodedata.normalize("NFC", part).casefold() for part in parts]
         whole, parents = "/".join(key), {"/".join(key[:depth]) for depth in range(1, len(key))}
-        known = folders if is_folder else files
+        seen = folders if is_folder else files
         if whole in files or (whole in folders and not is_folder) or parents & files:
             raise refusal(path, name, "has the name of another entry, upper and lower case aside", ANOTHER)
-        known.add(whole)
+        seen.add(whole)
         folders |= parents
 
 

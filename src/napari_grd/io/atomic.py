@@ -93,16 +93,16 @@ def atomic_paths(*paths: str | Path, opened: bool = False) -> Iterator[tuple[Pat
             raise OutputError(f"{str(target.path)!r} is a folder.", "Choose a file name.")
     files = [target for target in targets if not target.is_stream]
     temporaries: list[Path] = []
-    at = targets[0].path
+    current = targets[0].path
     with ExitStack() as stack:
         try:
             for target in targets:
-                at = target.path
+                current = target.path
                 temporaries.append(_temporary(target, stack))
-            at = targets[0].path
+            current = targets[0].path
             yield tuple(temporaries)
             for target, temporary in zip(targets, temporaries, strict=True):
-                at = target.path
+                current = target.path
                 if target.is_stream:
                     target.stream(temporary)
                 else:
@@ -111,7 +111,7 @@ def atomic_paths(*paths: str | Path, opened: bool = False) -> Iterator[tuple[Pat
             made = [temporary for temporary, target in zip(temporaries, targets, strict=True) if not target.is_stream]
             _take_names(files, made, opened)
         except OSError as error:
-            raise output_error(at, error) from error
+            raise output_error(current, error) from error
 
 
 @contextmanager

@@ -84,16 +84,16 @@ class Calibration:
         width = (self.micrometers or (0.0, 0.0))[1]
         if not width or "z" not in self.axes:
             return None
-        at = self.axes.index("z")
-        depth = abs(self.scale[at]) * MICROMETERS.get(self.units[at] or "", 0)
+        z = self.axes.index("z")
+        depth = abs(self.scale[z]) * MICROMETERS.get(self.units[z] or "", 0)
         return depth / width or None
 
     def without(self, axis: int) -> "Calibration":
         """The calibration without an axis."""
-        keep = [at for at in range(len(self.axes)) if at != axis]
+        keep = [i for i in range(len(self.axes)) if i != axis]
         return Calibration(
-            tuple(self.axes[at] for at in keep),
-            tuple(self.scale[at] for at in keep),
-            tuple(self.translate[at] for at in keep),
-            tuple(self.units[at] for at in keep),
+            tuple(self.axes[i] for i in keep),
+            tuple(self.scale[i] for i in keep),
+            tuple(self.translate[i] for i in keep),
+            tuple(self.units[i] for i in keep),
         )

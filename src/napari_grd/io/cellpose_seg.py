@@ -56,8 +56,8 @@ def read_seg(path: Path) -> NDArray[Any]:
 
 class _Arrays(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        known = module.startswith(_MODULES) and (module.rpartition(".")[2], name) in _ARRAYS
-        if known or (module, name) in _OTHERS or (module == "numpy.dtypes" and name.isidentifier()):
+        is_array = module.startswith(_MODULES) and (module.rpartition(".")[2], name) in _ARRAYS
+        if is_array or (module, name) in _OTHERS or (module == "numpy.dtypes" and name.isidentifier()):
             return super().find_class(module, name)
         return _Nothing
 

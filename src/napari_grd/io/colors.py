@@ -39,7 +39,7 @@ def shown_palette(indices: Any, palette: NDArray[Any], *, ramp: bool) -> tuple[A
     used = used[used < colors.shape[1]]
     if _is_gray(colors[:, used]):
         return _looked_up(indices, colors[0]), False, None
-    return _stacked([_looked_up(indices, one) for one in colors]), True, None
+    return _stacked([_looked_up(indices, color) for color in colors]), True, None
 
 
 def without_alpha(pixels: Any, alpha: Any) -> tuple[Any, str]:

@@ -158,10 +158,10 @@ class ImageFolder:
 
 def _common(values: list[float | None]) -> float | None:
     """The median of values that are nearly equal, and all known."""
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values) or max(known) > _ALIKE * min(known):
+    present = [value for value in values if value is not None]
+    if not present or len(present) < len(values) or max(present) > _ALIKE * min(present):
         return None
-    return float(np.median(known))
+    return float(np.median(present))
 
 
 def _group(name: str, pattern: str | None) -> str:

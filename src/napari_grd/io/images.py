@@ -270,6 +270,6 @@ def _plain(
         name=image_stem(path),
         path=path,
         is_rgb=is_rgb and count == 3,
-        axes_known=laid.known,
+        axes_known=laid.axes_known,
         notes=tuple(note for note in (*notes, laid.note) if note),
     )

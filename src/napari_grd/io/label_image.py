@@ -72,7 +72,9 @@ def read_labels(path: str | Path, *, series: int | str | None = None, axes: str 
     if path.name.lower().endswith(SEG):
         stored = read_seg(path)
         laid = lay_out(stored, "q" * (stored.ndim - 2) + "yx", axes, path.name)
-        image = ImageData(laid.pixels, laid.axes, Calibration.of(laid.axes), (), path.name, path, axes_known=laid.known)
+        image = ImageData(
+            laid.pixels, laid.axes, Calibration.of(laid.axes), (), path.name, path, axes_known=laid.axes_known
+        )
     else:
         image = read_stored(path, series=series, axes=axes)
     return labels_of(image)
@@ -197,13 +199,13 @@ def _numbered(pixels: NDArray[Any], axes: str, path: Path) -> tuple[NDArray[Any]
     objects = pixels[pixels > 0]
     if pixels.dtype != bool and (not objects.size or objects.min() != objects.max() or objects.flat[0] not in _TRUE):
         return pixels, ""
-    at = axes.find("t")
-    planes = [pixels > 0] if at < 0 else list(np.moveaxis(pixels > 0, at, 0))
+    time_axis = axes.find("t")
+    planes = [pixels > 0] if time_axis < 0 else list(np.moveaxis(pixels > 0, time_axis, 0))
     components: list[NDArray[Any]] = [label(plane, connectivity=1) for plane in planes]  # type: ignore[no-untyped-call]
     count = max(int(part.max()) for part in components)
     if count < 2 and pixels.dtype != bool:
         return pixels, ""  # one object is one object
-    numbers = np.asarray(components[0] if at < 0 else np.moveaxis(np.stack(components), 0, at))
+    numbers = np.asarray(components[0] if time_axis < 0 else np.moveaxis(np.stack(components), 0, time_axis))
     if pixels.dtype.kind == "i":  # unknown pixels stay
         numbers = np.where(pixels < 0, pixels, numbers)
     note = f"{path.name} is a mask: its {count} connected component(s) were labeled, so touching objects are one."

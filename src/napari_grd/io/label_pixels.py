@@ -59,11 +59,11 @@ def channels_by_name(image: ImageData) -> dict[str, Any]:
 
 def pick_axes(place: Calibration, order: Sequence[str]) -> Calibration:
     """The calibration of these axes, in this order."""
-    at = [place.axes.index(letter) for letter in order]
+    places = [place.axes.index(letter) for letter in order]
     return replace(
         place,
         axes=tuple(order),
-        scale=tuple(place.scale[i] for i in at),
-        translate=tuple(place.translate[i] for i in at),
-        units=tuple(place.units[i] for i in at),
+        scale=tuple(place.scale[i] for i in places),
+        translate=tuple(place.translate[i] for i in places),
+        units=tuple(place.units[i] for i in places),
     )

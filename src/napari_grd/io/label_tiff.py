@@ -79,9 +79,9 @@ def write_labels(
         return write_ome(path, stored, place, provenance)
     metadata: dict[str, Any] = {"axes": "".join(place.axes).upper(), "max": float(stored.max(initial=0)), "min": 0.0}
     steps = _steps(place)
-    known = "x" in steps and "y" in steps
-    if known or "z" in steps:
-        metadata |= {"unit": "um" if known else "pixel", "zunit": "um"}
+    calibrated = "x" in steps and "y" in steps
+    if calibrated or "z" in steps:
+        metadata |= {"unit": "um" if calibrated else "pixel", "zunit": "um"}
     if "z" in steps:
         metadata["spacing"] = steps["z"]
     if "t" in steps:
@@ -95,7 +95,7 @@ def write_labels(
             imagej=True,
             compression="zlib",
             photometric="minisblack",
-            resolution=(1 / steps["x"], 1 / steps["y"]) if known else None,
+            resolution=(1 / steps["x"], 1 / steps["y"]) if calibrated else None,
             metadata=metadata,
         )
     return path

@@ -28,7 +28,7 @@ class Layout:
         Without axes of length 1, except y and x.
     axes : str
         One letter per dimension.
-    known : bool
+    axes_known : bool
         Whether all are named by the file or the user.
     note : str
         Message about guessed axes; empty if none were.
@@ -36,7 +36,7 @@ class Layout:
 
     pixels: Any
     axes: str
-    known: bool = True
+    axes_known: bool = True
     note: str = ""
 
 
@@ -79,17 +79,17 @@ def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -
     pixels, letters = _squeezed(pixels, letters)
     pixels, letters = _one_channel_axis(pixels, letters)
     guessed: list[str] = []
-    for at in range(len(letters) - 1, -1, -1):  # the axis next to the image plane is most likely z
-        if letters[at] == _UNKNOWN:
+    for axis in range(len(letters) - 1, -1, -1):  # the axis next to the image plane is most likely z
+        if letters[axis] == _UNKNOWN:
             free = [letter for letter in "ztc" if letter not in letters]
             if not free:
                 raise DataError(
                     f"The axes of {where}, of shape {tuple(pixels.shape)}, are ambiguous.",
                     "Name them: axes='tzyx' for example, one letter of 'tczyx' per dimension.",
                 )
-            letters[at] = free[0]
+            letters[axis] = free[0]
             guessed.append(free[0])
-            count = pixels.shape[at]
+            count = pixels.shape[axis]
     if len(set(letters)) < len(letters) or not {"y", "x"} <= set(letters):
         raise DataError(
             f"The axes of {where}, {''.join(letters)!r}, do not name y and x once each.", "Name them: axes="
@@ -102,7 +102,7 @@ def lay_out(pixels: Any, letters: Sequence[str], axes: str | None, where: str) -
         f"{where} does not say what its {count} pages are: they are taken for {_GUESSED[guessed[-1]]} (axes {named!r})."
         f" If they are something else, name the axes, {other!r} for example."
     )
-    return Layout(pixels, named, known=False, note=note)
+    return Layout(pixels, named, axes_known=False, note=note)
 
 
 def _told(pixels: Any, letters: Sequence[str], axes: str, where: str) -> Layout:
@@ -126,9 +126,9 @@ def _told(pixels: Any, letters: Sequence[str], axes: str, where: str) -> Layout:
 
 
 def _squeezed(pixels: Any, letters: list[str]) -> tuple[Any, list[str]]:
-    drop = [at for at, letter in enumerate(letters) if letter not in "yx" and pixels.shape[at] == 1]
-    index = tuple(0 if at in drop else slice(None) for at in range(len(letters)))
-    return pixels[index] if drop else pixels, [letter for at, letter in enumerate(letters) if at not in drop]
+    drop = [axis for axis, letter in enumerate(letters) if letter not in "yx" and pixels.shape[axis] == 1]
+    index = tuple(0 if axis in drop else slice(None) for axis in range(len(letters)))
+    return pixels[index] if drop else pixels, [letter for axis, letter in enumerate(letters) if axis not in drop]
 
 
 def _one_channel_axis(pixels: Any, letters: list[str]) -> tuple[Any, list[str]]:
@@ -136,8 +136,8 @@ def _one_channel_axis(pixels: Any, letters: list[str]) -> tuple[Any, list[str]]:
     if letters.count("c") < 2:
         return pixels, letters
     first, last = letters.index("c"), len(letters) - 1 - letters[::-1].index("c")
-    order = [at for at in range(len(letters)) if at != last]
+    order = [axis for axis in range(len(letters)) if axis != last]
     order.insert(order.index(first) + 1, last)
     moved = pixels.transpose(order)
     shape = [*moved.shape[:first], moved.shape[first] * moved.shape[first + 1], *moved.shape[first + 2 :]]
-    return moved.reshape(shape), [letter for at, letter in enumerate(letters) if at != last]
+    return moved.reshape(shape), [letter for axis, letter in enumerate(letters) if axis != last]

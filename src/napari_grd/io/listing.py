@@ -281,8 +281,8 @@ def _files(root: Path, recursive: bool) -> Iterator[Path]:
         zarrs = [name for name in folders if name.lower().endswith(".zarr")]
         for name in (*names, *zarrs):
             path = here / name
-            known = suffix_of(path) in SUFFIXES or _is_companion(path)
-            ours = known and not name.startswith(".") and name not in METADATA_FILES
+            readable = suffix_of(path) in SUFFIXES or _is_companion(path)
+            ours = readable and not name.startswith(".") and name not in METADATA_FILES
             if ours and (name in zarrs or path.is_file() or path.is_symlink()):
                 yield path
         folders[:] = sorted(

@@ -198,9 +198,9 @@ def _described(header: Header, path: Path) -> tuple[ModelConfig, ModelCard]:
     metadata = header.metadata
     _check_version(metadata, path)
     settings, facts = parse_object(metadata, "config", path), parse_object(metadata, "card", path)
-    known = {name: value for name, value in facts.items() if name in _CARD}
+    described = {name: value for name, value in facts.items() if name in _CARD}
     try:
-        config, card = ModelConfig(**settings), ModelCard(**known)
+        config, card = ModelConfig(**settings), ModelCard(**described)
     except ConfigError as error:
         raise ModelFileError(
             f"The model file {str(path)!r} contains settings that are not valid here: {error.problem[:1000]}",

@@ -148,9 +148,9 @@ def _letters(axes: tuple[str, ...]) -> str:
     """Axis letters for OME: the axis' own name if valid, else an unused letter."""
     if len(axes) > len(_LEADING) + 2:
         raise LabelError(f"The labels have {len(axes)} axes.", "OME-TIFF supports at most five: save a part of them.")
-    known = [name.upper() if name.upper() in _LEADING else None for name in axes[:-2]]
-    free = iter([letter for letter in "ZTC" if letter not in known])
-    return "".join(letter or next(free) for letter in known) + "YX"
+    named = [name.upper() if name.upper() in _LEADING else None for name in axes[:-2]]
+    free = iter([letter for letter in "ZTC" if letter not in named])
+    return "".join(letter or next(free) for letter in named) + "YX"
 
 
 def _sizes(axes: str, calibration: Calibration) -> dict[str, Any]:
@@ -169,9 +169,9 @@ def _positions(axes: str, calibration: Calibration, shape: tuple[int, ...]) -> d
         return {}
     planes: dict[str, list[Any]] = {}
     for index in np.ndindex(*shape[:-2]):
-        at = (*index, 0, 0)
+        position = (*index, 0, 0)
         for letter, step, start, unit, number in zip(
-            axes, calibration.scale, calibration.translate, calibration.units, at, strict=True
+            axes, calibration.scale, calibration.translate, calibration.units, position, strict=True
         ):
             if letter in _SPATIAL:
                 planes.setdefault(f"Position{letter}", []).append(start + number * step)

@@ -144,5 +144,5 @@ def turn(pixels: Any, orientation: int, y: int = 0, x: int = 1) -> Any:
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(y, x)
     flipped = {2: (x,), 3: (y, x), 4: (y,), 6: (x,), 7: (y, x), 8: (y,)}.get(orientation, ())
-    index = tuple(slice(None, None, -1) if at in flipped else slice(None) for at in range(pixels.ndim))
+    index = tuple(slice(None, None, -1) if axis in flipped else slice(None) for axis in range(pixels.ndim))
     return pixels[index] if flipped else pixels

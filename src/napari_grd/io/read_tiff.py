@@ -82,7 +82,7 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
         channels = (Channel(),) * count
     elif content.color is not None and count == 1:
         channels = (Channel(channels[0].name, content.color),)
-    names = series_names([one.name for one in opened.images])
+    names = series_names([series_image.name for series_image in opened.images])
     return ImageData(
         pixels=laid.pixels,
         axes=laid.axes,
@@ -93,7 +93,7 @@ def _read(path: Path, series: int, opened: OpenTiff, axes: str | None, *, lazy: 
         series=series,
         series_names=names,
         is_rgb=content.is_rgb and count == 3,
-        axes_known=laid.known and (content.sure or axes is not None),
+        axes_known=laid.axes_known and (content.sure or axes is not None),
         notes=tuple(note for note in (*opened.notes, *content.notes, *notes, *_log(opened, path), laid.note) if note),
     )
 
@@ -176,8 +176,8 @@ def _decodes_to_rgb(page: Any) -> bool:
 
 
 def _shown_samples(pixels: Any, letters: str, page: Any, kind: str) -> _Shown:
-    at = letters.index("s")
-    order = [axis for axis in range(pixels.ndim) if axis != at] + [at]
+    samples = letters.index("s")
+    order = [axis for axis in range(pixels.ndim) if axis != samples] + [samples]
     last = pixels.transpose(order)
     count = last.shape[-1]
     alpha = [count - len(page.extrasamples) + n for n, extra in enumerate(page.extrasamples) if int(extra) in _ALPHA]
@@ -197,7 +197,7 @@ def _shown_samples(pixels: Any, letters: str, page: Any, kind: str) -> _Shown:
     if kind == "SEPARATED" and count == 4 and last.dtype.kind == "u":
         last, count, colors = from_cmyk(last), 3, 3
     # Planar samples stay planar.
-    back = [*range(at), last.ndim - 1, *range(at, last.ndim - 1)]
+    back = [*range(samples), last.ndim - 1, *range(samples, last.ndim - 1)]
     if count != 3 or colors != 3:  # more channels than colors: separate channels
         return _Shown(last.transpose(back), letters, notes=notes)
     last, is_rgb = without_equal_colors(last)
@@ -223,8 +223,8 @@ def _without_missing(content: _Shown, series: Any, opened: OpenTiff, path: Path)
     absent = np.array([page is None for page in pages])
     if not absent.any():
         return content, ()
-    leading = [at for at, letter in enumerate(content.letters) if letter not in "yxs"]
-    shape = [content.pixels.shape[at] for at in leading]
+    leading = [leading_axis for leading_axis, letter in enumerate(content.letters) if letter not in "yxs"]
+    shape = [content.pixels.shape[leading_axis] for leading_axis in leading]
     reason = f"{path.name} names {len(opened.missing)} file(s) that are missing ({named(opened.missing)})"
     if not opened.missing:
         reason = f"{path.name} has {int((~absent).sum())} of the {len(pages)} planes that it declares"

@@ -38,7 +38,7 @@ def read_array(path: Path, *, axes: str | None) -> ImageData:
         channels=(Channel(),) * count,
         name=name,
         path=path,
-        axes_known=laid.known,
+        axes_known=laid.axes_known,
         notes=(laid.note,) if laid.note else (),
     )
 
@@ -57,21 +57,21 @@ def _data(image: ZarrImage, name: str, group: OmeZarr, series: int, axes: str | 
     letters = [_ALIASES.get(axis.lower(), axis.lower()) for axis in named]
     laid = lay_out(lazy_array(image.levels[0], group.path, _plane(letters)), letters, axes, name)
     calibration = image.calibration
-    known: dict[str, dict[str, Any]] = {"scale": {}, "units": {}, "translate": {}}
+    calibrated: dict[str, dict[str, Any]] = {"scale": {}, "units": {}, "translate": {}}
     for place, letter in enumerate(letters):
-        known["scale"][letter] = calibration.scale[place]
-        known["translate"][letter] = calibration.translate[place]
-        known["units"][letter] = calibration.units[place]
+        calibrated["scale"][letter] = calibration.scale[place]
+        calibrated["translate"][letter] = calibration.translate[place]
+        calibrated["units"][letter] = calibration.units[place]
     return ImageData(
         pixels=laid.pixels,
         axes=laid.axes,
-        calibration=Steps(**known).calibration(laid.axes),
+        calibration=Steps(**calibrated).calibration(laid.axes),
         channels=image.channels,
         name=name,
         path=group.path,
         series=series,
         series_names=group.names,
-        axes_known=laid.known,
+        axes_known=laid.axes_known,
         notes=tuple(note for note in (*group.notes, *image.notes, laid.note) if note),
         labels=tuple(_data(child, child.name, group, series, None) for child in image.labels),
     )

@@ -150,13 +150,13 @@ def _is_stream(status: os.stat_result | None) -> bool:
 
 def _descriptor(path: Path) -> int | None:
     """The file descriptor that a shell opened for this program, if the name refers to one: it is never replaced."""
-    at = str(path.absolute())
+    address = str(path.absolute())
     for _ in range(_MOST_LINKS):
-        if at in _STANDARD:
-            return _STANDARD[at]
-        if match := _OPENED.fullmatch(at):
+        if address in _STANDARD:
+            return _STANDARD[address]
+        if match := _OPENED.fullmatch(address):
             return int(match[1] or match[2])
-        if not os.path.islink(at):  # noqa: PTH114 - joined below as the system does
+        if not os.path.islink(address):  # noqa: PTH114 - joined below as the system does
             return None
-        at = os.path.normpath(os.path.join(os.path.dirname(at), os.readlink(at)))  # noqa: PTH115, PTH118, PTH120
+        address = os.path.normpath(os.path.join(os.path.dirname(address), os.readlink(address)))  # noqa: PTH115, PTH118, PTH120
     return None

@@ -171,13 +171,13 @@ def _opened(file: Any, path: Path, missing: tuple[str, ...], expected: int, log:
 
 def _without_copies(series: list[Any], *, is_ome: bool) -> list[int]:
     """The series that are images, not thumbnails or levels of a pyramid."""
-    areas = [one.keyframe.imagelength * one.keyframe.imagewidth for one in series]
+    areas = [entry.keyframe.imagelength * entry.keyframe.imagewidth for entry in series]
     largest = series[areas.index(max(areas))].keyframe
     kept = []
-    for number, one in enumerate(series):
-        page = one.keyframe
+    for number, entry in enumerate(series):
+        page = entry.keyframe
         small = 2 * page.imagelength <= largest.imagelength + 1 and 2 * page.imagewidth <= largest.imagewidth + 1
-        named = str(one.name or "").strip().lower() in _SMALL
+        named = str(entry.name or "").strip().lower() in _SMALL
         # In OME-TIFF every series is an image; otherwise a smaller one of the same shape is a copy, and a tiny one a
         # thumbnail.
         height = page.imagewidth * largest.imagelength / largest.imagewidth

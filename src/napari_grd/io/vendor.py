@@ -57,8 +57,8 @@ def scene_calibration(image: Any, axes: str) -> Calibration:
         "x": (sizes.X, _MICROMETER),
         "t": (seconds, "second"),
     }
-    known = [steps[axis] if steps.get(axis, (None,))[0] else (1.0, None) for axis in axes]
-    return Calibration.of(axes, [step for step, _ in known], units=[unit for _, unit in known])
+    calibrated = [steps[axis] if steps.get(axis, (None,))[0] else (1.0, None) for axis in axes]
+    return Calibration.of(axes, [step for step, _ in calibrated], units=[unit for _, unit in calibrated])
 
 
 def list_vendor(path: Path) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def read_vendor(path: Path, pick: Pick, *, axes: str | None, lazy_bytes: int) ->
             series=series,
             series_names=names,
             is_rgb=is_rgb,
-            axes_known=laid.known,
+            axes_known=laid.axes_known,
             notes=(laid.note,) if laid.note else (),
         )
     except DataError:

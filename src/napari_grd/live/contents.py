@@ -52,7 +52,7 @@ def block_digests(pixels: NDArray[Any], block: Sequence[int]) -> Digests:
 
 
 def cell_keys(
-    digests: Digests, known: Box, lattice: Lattice, cells: Box, halo: Sequence[int], base: bytes
+    digests: Digests, known_cells: Box, lattice: Lattice, cells: Box, halo: Sequence[int], base: bytes
 ) -> NDArray[Any]:
     """The key of each cell's network output.
 
@@ -76,25 +76,27 @@ def cell_keys(
     (rows, columns) array of bytes objects
     """
     sights = [
-        [_sight(lattice, cells, axis, at, halo, known) for at in range(span.start, span.stop)]
+        [_sight(lattice, cells, axis, cell_index, halo, known_cells) for cell_index in range(span.start, span.stop)]
         for axis, span in enumerate(cells)
     ]
     keys = np.empty([len(along) for along in sights], object)
     for index in np.ndindex(keys.shape):
-        blocks, places = zip(*(along[at] for along, at in zip(sights, index, strict=True)), strict=True)
+        blocks, places = zip(*(along[position] for along, position in zip(sights, index, strict=True)), strict=True)
         digest = hashlib.blake2b(base + b"".join(places), digest_size=16)
         digest.update(digests[blocks].tobytes())
         keys[index] = digest.digest()
     return keys
 
 
-def _sight(lattice: Lattice, cells: Box, axis: int, at: int, halo: Sequence[int], known: Box) -> tuple[slice, bytes]:
+def _sight(
+    lattice: Lattice, cells: Box, axis: int, cell_index: int, halo: Sequence[int], known_cells: Box
+) -> tuple[slice, bytes]:
     """Along one axis: the blocks that a cell depends on, and its position among them."""
-    one = slice(at, at + 1)
-    cell = cast(Box, (*cells[:axis], one, *cells[axis + 1 :]))
-    blocks = within(lattice.blocks_seen(cell, halo), origin_of(known))[axis]
+    step = slice(cell_index, cell_index + 1)
+    cell = cast(Box, (*cells[:axis], step, *cells[axis + 1 :]))
+    blocks = within(lattice.blocks_seen(cell, halo), origin_of(known_cells))[axis]
     # The extent of its surroundings distinguishes a cell at the end of a plane from the same pixels elsewhere.
     place = [*lattice.surroundings(cell, halo)[axis]]
     if lattice.rescaled:  # the sampling phase depends on the position
-        place.append(at)
+        place.append(cell_index)
     return blocks, repr(place).encode()

@@ -151,16 +151,16 @@ class Embedder:
             self._source, self._level, plane, clipped(blocks, lattice.shape, unit=lattice.cell), config.in_channels
         )
         digests = self._digests(plane, blocks, patch.pixels)
-        known = self._planes.get(plane)
-        if known is None or _changed(known.digests[blocks], digests):
-            known = self._remember(plane)
-        known.digests[blocks] = digests
-        base = self._base + repr(patch.pixels.dtype.str).encode() + known.statistics.key
+        remembered = self._planes.get(plane)
+        if remembered is None or _changed(remembered.digests[blocks], digests):
+            remembered = self._remember(plane)
+        remembered.digests[blocks] = digests
+        base = self._base + repr(patch.pixels.dtype.str).encode() + remembered.statistics.key
         drafts = cell_keys(digests, blocks, lattice, cells, self._draft_halo, base + b"\1")
         keys = np.full(drafts.shape, b"", object)
         if not draft:
             keys = cell_keys(digests, blocks, lattice, cells, self._halo, base + b"\0")
-        return Excerpt(plane, patch, known.statistics, cells, keys, drafts)
+        return Excerpt(plane, patch, remembered.statistics, cells, keys, drafts)
 
     def _digests(self, plane: tuple[int, ...], blocks: Box, pixels: NDArray[Any]) -> Digests:
         """Those of blocks of pixels. Voxels read last time that have not changed are compared, not hashed."""
@@ -205,10 +205,10 @@ class Embedder:
             missing &= np.vectorize(lambda key: key not in self._cache, otypes=[bool])(excerpt.drafts)
         if not draft:
             self._exact.append((excerpt.plane, excerpt.cells))
-        at = origin_of(excerpt.cells)
+        origin = origin_of(excerpt.cells)
         halo = self._draft_halo if draft else self._halo
         boxes = cover(missing, [-(-2 * more // side) for more, side in zip(halo, self._lattice.cell, strict=True)])
-        parts = [within(part, [-start for start in at]) for box in boxes for part in pieces(box, limit)]
+        parts = [within(part, [-start for start in origin]) for box in boxes for part in pieces(box, limit)]
         for cells in by_distance(parts, first or excerpt.cells):
             part = excerpt.part(cells)
             self._run(part, part.drafts if draft else part.keys, halo)
@@ -268,7 +268,7 @@ class Embedder:
         context = {}
         if valid:
             ends = zip(inside, seen, strict=True)
-            context = {"context": [(at.start - all_.start, all_.stop - at.stop) for at, all_ in ends]}
+            context = {"context": [(span.start - all_.start, all_.stop - span.stop) for span, all_ in ends]}
             cut = ()
 
         def keep(output: NDArray[np.float32]) -> None:

@@ -203,7 +203,9 @@ class LiveSegmenter:
 
     def prepare(self, look: Viewport) -> Iterator[None]:
         """Run the network on a view in advance, without writing labels; yields after each call."""
-        exists = all(0 <= at < size for at, size in zip(look.plane, self.source.plane_shape, strict=True))
+        exists = all(
+            0 <= coordinate < size for coordinate, size in zip(look.plane, self.source.plane_shape, strict=True)
+        )
         visible = self._cells(look) if exists else None
         if visible is not None:
             excerpt = self._embedder.excerpt(look.plane, visible[0])
@@ -289,9 +291,9 @@ class LiveSegmenter:
         inner: tuple[slice, ...] = within(box, origin_of(whole))
         places = None
         if self._lattice.rescaled:
-            nearest = [at[span] for at, span in zip(self._lattice.nearest(excerpt.cells), inner, strict=True)]
-            inner = tuple(slice(int(at[0]), int(at[-1]) + 1) for at in nearest)
-            places = tuple(at - at[0] for at in nearest)
+            nearest = [indices[span] for indices, span in zip(self._lattice.nearest(excerpt.cells), inner, strict=True)]
+            inner = tuple(slice(int(indices[0]), int(indices[-1]) + 1) for indices in nearest)
+            places = tuple(indices - indices[0] for indices in nearest)
         return Prediction(
             np.moveaxis(embedding[inner], -1, 0),
             None if foreground is None else foreground[inner],

@@ -297,4 +297,4 @@ def _ahead(before: Viewport, now: Viewport, planes: int) -> Viewport | None:
     steps = [int(np.sign(b - a)) for a, b in zip(before.plane, now.plane, strict=True)]
     if not any(steps):
         return None
-    return replace(now, plane=tuple(at + step for at, step in zip(now.plane, steps, strict=True)))
+    return replace(now, plane=tuple(coordinate + step for coordinate, step in zip(now.plane, steps, strict=True)))

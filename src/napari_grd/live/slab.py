@@ -172,10 +172,10 @@ class SlabSegmenter(LiveSegmenter):
                 yield
 
     def predict_rows(
-        self, plane: tuple[int, ...], at: int, rows: slice
+        self, plane: tuple[int, ...], z: int, rows: slice
     ) -> Job[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
         """Embedding ``(h, W, C)`` and foreground of some rows of one plane of y and x, on the image's pixels."""
-        box = cast(Box, (slice(at, at + 1), rows, slice(0, self.shape[2])))
+        box = cast(Box, (slice(z, z + 1), rows, slice(0, self.shape[2])))
         excerpt = self._embedder.excerpt(plane, self._lattice.cells_of(box))
         for _ in self._embedder.complete(excerpt, self._in_cells(_VIEW_PIECE), draft=True):
             yield Progress("Predicting", 0, 1)
@@ -189,14 +189,14 @@ class SlabSegmenter(LiveSegmenter):
 
     def _settled_span(self, look: Viewport) -> slice | None:
         """The planes of the slab: the current ones, if the viewed one is well inside them."""
-        axis, at = look.across, round(look.low[look.across])
+        axis, z = look.across, round(look.low[look.across])
         size = self._lattice.shape[axis]
         if self._span is not None and self._span[0] == axis:
             span = self._span[1]
             outer = (span.stop - span.start) // _STAYS
             first = span.start + outer if span.start else 0
             last = span.stop - outer if span.stop < size else size
-            if first <= at < last:
+            if first <= z < last:
                 return span
         planes = self._span_around(look)
         if planes is not None:
@@ -204,10 +204,10 @@ class SlabSegmenter(LiveSegmenter):
         return planes
 
     def _span_around(self, look: Viewport) -> slice | None:
-        at, size = round(look.low[look.across]), self._lattice.shape[look.across]
-        if not 0 <= at < size:
+        z, size = round(look.low[look.across]), self._lattice.shape[look.across]
+        if not 0 <= z < size:
             return None
-        start = min(max(0, at - self._count // 2), max(0, size - self._count))
+        start = min(max(0, z - self._count // 2), max(0, size - self._count))
         return slice(start, min(start + self._count, size))
 
     def _part(self, look: Viewport, span: slice | None) -> tuple[Box, Box, bool] | None:
@@ -260,7 +260,7 @@ def iter_predict_volume_plane(
         On the image's pixels.
     foreground : (H, W) float32 or None
     """
-    *rest, at = plane
+    *rest, z = plane
     yield Progress("Analyzing the image", 0, 1)
     live = SlabSegmenter(source, model, config, CellCache(_UNLIMITED), planes=1)
     starts = range(0, live.shape[1], _ROWS)
@@ -269,7 +269,7 @@ def iter_predict_volume_plane(
     for number, start in enumerate(starts):
         yield watch.progress(number)
         rows = slice(start, min(start + _ROWS, live.shape[1]))
-        parts.append((yield from live.predict_rows(tuple(rest), at, rows)))
+        parts.append((yield from live.predict_rows(tuple(rest), z, rows)))
     probabilities = [foreground for _, foreground in parts if foreground is not None]
     embedding = np.concatenate([embedding for embedding, _ in parts])
     return embedding, np.concatenate(probabilities) if probabilities else None

@@ -98,18 +98,18 @@ def iter_evaluate(
         compared.append((yield from in_background(look, partial(watch.progress, done))))
     score = partial(
         evaluate,
-        reference=[one.reference for one in compared],
-        labels=[one.labels for one in compared],
+        reference=[part.reference for part in compared],
+        labels=[part.labels for part in compared],
         min_size=min_size,
     )
     scores = yield from in_background(score, partial(watch.progress, len(frames)))
     yield watch.progress(watch.total)
-    columns = {name: np.concatenate([one.columns[name] for one in compared]) for name in compared[0].columns}
+    columns = {name: np.concatenate([part.columns[name] for part in compared]) for name in compared[0].columns}
     return Evaluation(
         scores,
-        ObjectTable(columns, np.concatenate([one.anchors for one in compared]), geometry.frame_axes),
-        np.stack([one.errors.picture for one in compared]).reshape(geometry.shape),
-        {kind: sum(one.errors.counts[kind] for one in compared) for kind in compared[0].errors.counts},
+        ObjectTable(columns, np.concatenate([part.anchors for part in compared]), geometry.frame_axes),
+        np.stack([part.errors.picture for part in compared]).reshape(geometry.shape),
+        {kind: sum(part.errors.counts[kind] for part in compared) for kind in compared[0].errors.counts},
     )
 
 
@@ -125,14 +125,16 @@ class _Compared:
 
 
 def _compare(labels: Any, reference: Any, geometry: Geometry, frame: Frame, iou: float, min_size: int) -> _Compared:
-    one, other = np.asarray(labels[frame]), np.asarray(reference[frame])
-    errors = find_errors(reference=other, labels=one, iou=iou, min_size=min_size)
-    ids, numbered = number_objects(one)
+    segmented, other = np.asarray(labels[frame]), np.asarray(reference[frame])
+    errors = find_errors(reference=other, labels=segmented, iou=iou, min_size=min_size)
+    ids, numbered = number_objects(segmented)
     places = [(*frame, *anchor(region)) for region in regions(numbered)]
     columns = {"label": ids}
-    columns |= {name: np.full(len(ids), at) for name, at in zip(geometry.frame_axes, frame, strict=True)}
+    columns |= {name: np.full(len(ids), index) for name, index in zip(geometry.frame_axes, frame, strict=True)}
     columns |= _judgments(ids, errors)
-    return _Compared(one, other, errors, columns, np.array(places, np.int64).reshape(len(ids), len(geometry.shape)))
+    return _Compared(
+        segmented, other, errors, columns, np.array(places, np.int64).reshape(len(ids), len(geometry.shape))
+    )
 
 
 def _judgments(ids: NDArray[np.int64], errors: SegmentationErrors) -> dict[str, NDArray[Any]]:

@@ -151,7 +151,8 @@ class FilteredLabels:
         inner = self.geometry.object_axes[:-2]
         lengths = self.shape[len(self.geometry.frame_axes) : -2]
         if any(
-            axis in border and at in (0, length - 1) for axis, at, length in zip(inner, index, lengths, strict=True)
+            axis in border and position in (0, length - 1)
+            for axis, position, length in zip(inner, index, lengths, strict=True)
         ):
             return [plane.ravel()]
         faces = []

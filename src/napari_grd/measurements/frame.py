@@ -70,7 +70,7 @@ def measure_frame(
         partial(watch.progress, done),
     )
     columns: Columns = {"label": ids}
-    columns |= {name: np.full(len(ids), at) for name, at in zip(geometry.frame_axes, frame, strict=True)}
+    columns |= {name: np.full(len(ids), index) for name, index in zip(geometry.frame_axes, frame, strict=True)}
     rows, anchors = [], np.zeros((len(ids), len(geometry.shape)), np.int64)
     for row, region in enumerate(regions(numbered, geometry.scale)):
         rows.append(describe(region, geometry))

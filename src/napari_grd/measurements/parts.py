@@ -134,7 +134,7 @@ def _measure_window(
     columns["touches_border"] = touches_border(columns, geometry)
     columns = (
         {"label": columns.pop("label")}
-        | {name: np.full(len(ids), at) for name, at in zip(geometry.frame_axes, frame, strict=True)}
+        | {name: np.full(len(ids), index) for name, index in zip(geometry.frame_axes, frame, strict=True)}
         | columns
     )
     whole = np.tile(np.array(frame, np.int64), (len(ids), 1))

@@ -80,8 +80,8 @@ class RelationSums:
     def _add_pairs(self, ends: NDArray[np.integer], partners: NDArray[np.integer], joined: NDArray[np.float32]) -> None:
         same = ends == partners
         self._inside += self._sums(ends[same], joined[same])
-        for one in (ends, partners):
-            self._across += self._sums(one[~same], joined[~same])
+        for pixels in (ends, partners):
+            self._across += self._sums(pixels[~same], joined[~same])
 
     def _sums(self, objects: NDArray[np.integer], joined: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.stack(

@@ -169,8 +169,8 @@ class _Side:
         ]
 
 
-def _draw(one: _Side, other: _Side) -> Kinds:
-    kind, size = one.pixels()
+def _draw(side: _Side, other: _Side) -> Kinds:
+    kind, size = side.pixels()
     other_kind, other_size = other.pixels()
     # Otherwise a large object could hide a small one inside it.
     smaller = (other_kind > 0) & ((kind == 0) | (other_size < size))

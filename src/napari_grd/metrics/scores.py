@@ -124,8 +124,8 @@ def evaluate(reference: ArrayLike, labels: ArrayLike, *, min_size: int = 0) -> S
     (0.5, 1.0, 0.667)
     """
     tables = [
-        contingency(reference=one, labels=other).without_small(min_size)
-        for one, other in _image_pairs(reference, labels)
+        contingency(reference=expected, labels=segmented).without_small(min_size)
+        for expected, segmented in _image_pairs(reference, labels)
     ]
     objects = sum(len(table.label_ids) + len(table.reference_ids) for table in tables)
     pairs_by_iou = {iou: [matched_pairs(table, iou) for table in tables] for iou in IOU_THRESHOLDS}

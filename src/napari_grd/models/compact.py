@@ -42,12 +42,12 @@ def compact(model: Model) -> Model:
     (16, 9)
     """
     version = weights_version(model.network)
-    known = _known.get(model.network)
-    if known is None or known[0] != version:
-        known = _known[model.network] = version, _compacted(model)
-    if known[1] is None:
+    stored = _known.get(model.network)
+    if stored is None or stored[0] != version:
+        stored = _known[model.network] = version, _compacted(model)
+    if stored[1] is None:
         return model
-    network, channels = known[1]
+    network, channels = stored[1]
     config = model.config.replace(network=model.config.network.replace(embedding=channels))
     return replace(model, network=network, config=config, pca=None)
 

@@ -123,7 +123,7 @@ def _training_throughput(
     objective = DistillationObjective(config, model.config.offsets, layout=layout)
     optimizer: Any = make_optimizer(net, config.optim)
     example = _example(in_channels, network.embedding)
-    one, several = (
+    single, several = (
         PatchSampler([example], batch=batch, patch=_PATCH, augment=config.augment, seed=0, layout=layout)
         for batch in (1, _SEVERAL)
     )
@@ -133,7 +133,7 @@ def _training_throughput(
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    def step(number: int, sampler: PatchSampler = one) -> None:
+    def step(number: int, sampler: PatchSampler = single) -> None:
         batch = sampler.batch(number).to(place)
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             loss = objective(*model.split(net(batch.image)), batch, number)["loss"]

@@ -231,10 +231,10 @@ def _find_weights(model: str | Path | None, download: bool) -> Path:
     name = str(model or models.MODEL_NAMES[0])
     if Path(name).is_file():
         return Path(name)
-    known = [*models.MODEL_NAMES, *models.get_user_models()]
-    if name not in known:
+    names = [*models.MODEL_NAMES, *models.get_user_models()]
+    if name not in names:
         raise ConfigError(
-            f"There is no file and there are no Cellpose weights named {name!r}.", f"Choose one of: {', '.join(known)}."
+            f"There is no file and there are no Cellpose weights named {name!r}.", f"Choose one of: {', '.join(names)}."
         )
     file = f"{name}torch_0" if name in _installed().suffixed else name
     path = Path(models.MODEL_DIR) / file

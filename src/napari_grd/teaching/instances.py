@@ -182,19 +182,19 @@ def at_standard_offsets(affinities: Float, offsets: Sequence[Offset], foreground
     shape = affinities.shape[1:]
     standard = default_offsets(len(shape))
     result = np.zeros((len(standard), *shape), np.float32)
-    known = {tuple(offset): k for k, offset in enumerate(offsets)}
+    channels = {tuple(offset): k for k, offset in enumerate(offsets)}
     for channel, offset in zip(result, standard, strict=True):
         opposite = tuple(-step for step in offset)
         here, partner = pair_ends(offset, shape)
-        if offset in known:
-            pairs = affinities[known[offset]][here]
-        elif opposite in known:
-            pairs = affinities[known[opposite]][partner]
+        if offset in channels:
+            pairs = affinities[channels[offset]][here]
+        elif opposite in channels:
+            pairs = affinities[channels[opposite]][partner]
         else:
             return None
         if foreground is not None:
-            one, other = foreground[here], foreground[partner]
-            pairs = np.minimum(one, other) * pairs + 1 - np.maximum(one, other)
+            own, other = foreground[here], foreground[partner]
+            pairs = np.minimum(own, other) * pairs + 1 - np.maximum(own, other)
         channel[here] = pairs
     return result
 

@@ -72,10 +72,10 @@ class LabelTeacher:
         """
         teacher = cls((), name=Path(folder).resolve().name)
         # Notices about the files are issued by the code that reads the training images.
-        known = drain(iter_read(Path(folder), axes), warn=False).labeled()
-        for name, image, labels in zip(known.names, known.images, known.labels, strict=True):
+        dataset = drain(iter_read(Path(folder), axes), warn=False).labeled()
+        for name, image, labels in zip(dataset.names, dataset.images, dataset.labels, strict=True):
             try:
-                teacher._add(image, labels, known.axes)
+                teacher._add(image, labels, dataset.axes)
             except (ImageError, LabelError) as error:
                 raise type(error)(f"{name!r} with its labels: {error.problem}", error.remedy) from error
         if not teacher._labels:

@@ -90,11 +90,11 @@ def parse_options(name: str, options: tuple[TeacherOption, ...], texts: Mapping[
     >>> parse_options("cellpose", (diameter,), {"diameter": "30"})
     {'diameter': 30.0}
     """
-    known = {option.name: option for option in options}
-    listed = ", ".join(known) or "none"
-    for unknown in texts.keys() - known.keys():
+    by_name = {option.name: option for option in options}
+    listed = ", ".join(by_name) or "none"
+    for unknown in texts.keys() - by_name.keys():
         raise ConfigError(f"The teacher {name!r} has no option {unknown!r}.", f"It takes: {listed}.")
-    values = {key: _parsed(name, known[key], text.strip()) for key, text in texts.items() if text.strip()}
+    values = {key: _parsed(name, by_name[key], text.strip()) for key, text in texts.items() if text.strip()}
     for option in options:
         if option.required and option.name not in values:
             raise ConfigError(f"The teacher {name!r} needs {option.name}: {option.help}.", "Fill it in.")

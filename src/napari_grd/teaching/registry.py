@@ -87,10 +87,10 @@ def load_teacher(name: str, **options: Any) -> Teacher:
     >>> load_teacher("model", source="nuclei").name
     'nuclei'
     """
-    known = _entry_points()
-    if name not in known:
-        raise ConfigError(f"There is no teacher named {name!r}.", f"Choose one of: {', '.join(known)}.")
-    info, source = _probe(name, known[name])
+    points = _entry_points()
+    if name not in points:
+        raise ConfigError(f"There is no teacher named {name!r}.", f"Choose one of: {', '.join(points)}.")
+    info, source = _probe(name, points[name])
     if source is None or not info.available:
         raise GrdError(
             f"The teacher {name!r} is not available ({info.reason}).", "Resolve that, or choose another teacher."
@@ -118,8 +118,8 @@ def options_of(name: str) -> tuple[TeacherOption, ...]:
     >>> [option.name for option in options_of("labels")]
     ['folder', 'axes']
     """
-    known = _entry_points()
-    source = _probe(name, known[name])[1] if name in known else None
+    points = _entry_points()
+    source = _probe(name, points[name])[1] if name in points else None
     return () if source is None else teacher_options(source)
 
 

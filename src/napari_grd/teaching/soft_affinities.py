@@ -193,8 +193,8 @@ def affinities_from_distances(distances: Float, foreground: Float) -> Float:
 def _soften(foreground: Float, same: Callable[[tuple[int, ...], Index, Index], Any]) -> Float:
     result = np.zeros((len(default_offsets(foreground.ndim)), *foreground.shape), np.float32)
     for affinity, offset, here, partner in _pairs(result):
-        one, other = foreground[here], foreground[partner]
-        affinity[here] = np.minimum(one, other) * same(offset, here, partner) + 1 - np.maximum(one, other)
+        own, other = foreground[here], foreground[partner]
+        affinity[here] = np.minimum(own, other) * same(offset, here, partner) + 1 - np.maximum(own, other)
     return result
 
 
@@ -228,8 +228,8 @@ def _path(values: Float, length: int, axis: int, reduce: Callable[..., Any]) -> 
 
 def _ray(distances: Float, quarters: int) -> Float:
     """Distances in a direction, in quarters of a turn from x towards y."""
-    at = quarters % 4 / 4 * len(distances)
-    before = int(at)
-    share = np.float32(at - before)
+    position = quarters % 4 / 4 * len(distances)
+    before = int(position)
+    share = np.float32(position - before)
     result: Float = (1 - share) * distances[before] + share * distances[(before + 1) % len(distances)]
     return result

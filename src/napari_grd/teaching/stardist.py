@@ -161,9 +161,9 @@ def upsample(values: Float, grid: Sequence[int], shape: Sequence[int]) -> Float:
     [[0.0, 1.0, 2.0, 2.0]]
     """
     for axis, (step, size) in enumerate(zip(grid, shape, strict=True)):
-        at = np.minimum(np.arange(size) / step, values.shape[axis] - 1).astype(np.float32)
-        before = at.astype(int)
-        share = np.expand_dims(at - before, [other for other in range(values.ndim) if other != axis])
+        position = np.minimum(np.arange(size) / step, values.shape[axis] - 1).astype(np.float32)
+        before = position.astype(int)
+        share = np.expand_dims(position - before, [other for other in range(values.ndim) if other != axis])
         after = np.minimum(before + 1, values.shape[axis] - 1)
         values = (1 - share) * values.take(before, axis) + share * values.take(after, axis)
     return values
@@ -231,7 +231,7 @@ def _open(source: str, download: bool) -> Any:
     from stardist.models import StarDist2D
 
     folder = Path(source).resolve()
-    known = get_registered_models(StarDist2D)[0]
+    models = get_registered_models(StarDist2D)[0]
     try:
         if folder.is_dir():
             if not any(folder.glob("*.h5")):
@@ -239,9 +239,9 @@ def _open(source: str, download: bool) -> Any:
                     f"The folder {source!r} contains no StarDist weights (*.h5).", "Point to the folder of one model."
                 )
             return StarDist2D(None, name=folder.name, basedir=str(folder.parent))
-        if source not in known:
+        if source not in models:
             raise ConfigError(
-                f"There is no folder and no StarDist model named {source!r}.", f"Choose one of: {', '.join(known)}."
+                f"There is no folder and no StarDist model named {source!r}.", f"Choose one of: {', '.join(models)}."
             )
         # The path in keras' cache; an existing file is not downloaded again.
         home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))

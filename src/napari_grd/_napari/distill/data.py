@@ -206,7 +206,11 @@ class DataPicker(QWidget):
             if id(layer) not in new and not row.checked:
                 continue
             group = channel_group(self._viewer, layer)
-            best = best_channel([Channel(one, None, one.name) for one in group]).layer if len(group) > 1 else layer
+            best = (
+                best_channel([Channel(channel, None, channel.name) for channel in group]).layer
+                if len(group) > 1
+                else layer
+            )
             kind = _kind(layer) if first is None else _kind(first)
             ticked = layer is best and _kind(layer) == kind and "view" not in made_by(layer) and not self.folder_path()
             first = layer if ticked and first is None else first

@@ -211,10 +211,10 @@ def _teacher(request: DistillRequest, model: "Model | None", pairs: list[tuple[A
             f"The image {missing[0]!r} has no labels to learn from.",
             "Choose its Labels layer under Ground truth, or untick the image.",
         )
-    known = [(image, labels) for image, labels in pairs if labels is not None]
-    if len(known) < len(pairs):
+    labeled = [(image, labels) for image, labels in pairs if labels is not None]
+    if len(labeled) < len(pairs):
         raise LabelError(
-            f"{len(pairs) - len(known)} of {len(pairs)} images of the folder have no labels to learn from.",
+            f"{len(pairs) - len(labeled)} of {len(pairs)} images of the folder have no labels to learn from.",
             "Label them, leave them out, or choose a model as the teacher.",
         )
-    return LabelTeacher(known, axes="cyx", name="labels")
+    return LabelTeacher(labeled, axes="cyx", name="labels")

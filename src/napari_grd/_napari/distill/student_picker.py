@@ -59,8 +59,8 @@ class StudentPicker(QWidget):
     def set_value(self, network: NetworkConfig) -> None:
         """Show a network."""
         self._embedding = network.embedding
-        for row, known in enumerate(_SIZES.values()):
-            if (known.name, known.widths) == (network.name, network.widths):
+        for row, size in enumerate(_SIZES.values()):
+            if (size.name, size.widths) == (network.name, network.widths):
                 self.choice.setCurrentIndex(row)
                 return
         widths = "" if network.widths is None else f": {', '.join(map(str, network.widths))}"

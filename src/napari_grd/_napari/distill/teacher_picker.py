@@ -99,8 +99,10 @@ class TeacherPicker(QWidget):
 
     def _show_known_diameter(self) -> None:
         if self.config is not None and _DIAMETER in self.options.editors:
-            known = self.config.object_diameter
-            self.options.set_placeholder(_DIAMETER, "not known" if known is None else f"{known:.0f}, from training")
+            diameter = self.config.object_diameter
+            self.options.set_placeholder(
+                _DIAMETER, "not known" if diameter is None else f"{diameter:.0f}, from training"
+            )
 
     def _look_up(self, *_: Any) -> None:
         choice = self.choice()

@@ -311,8 +311,8 @@ class DistillWidget(Panel):
 def has_labels(request: DistillRequest) -> bool:
     """Whether the images that a student is validated on have ground truth: all of them, or the teacher's is used."""
     folder = request.folder
-    known = [piece.labels is not None for piece in request.held]
-    return all([*known, *([] if folder is None else [(folder / "labels").is_dir()])]) and bool(known or folder)
+    labeled = [piece.labels is not None for piece in request.held]
+    return all([*labeled, *([] if folder is None else [(folder / "labels").is_dir()])]) and bool(labeled or folder)
 
 
 def score_text(scores: Mapping[str, float], *, by_labels: bool) -> str:

@@ -49,7 +49,9 @@ def show_errors(
         Provenance.
     """
     name = f"errors of {layer.name}"
-    shown = next((one for one in viewer.layers if one.name == name and "judged" in known(one)), None)
+    shown = next(
+        (candidate for candidate in viewer.layers if candidate.name == name and "judged" in known(candidate)), None
+    )
     options = output_options(layer, made_by=made_by)
     if shown is not None and finest(shown).shape == picture.shape:
         shown.data = picture
@@ -59,7 +61,7 @@ def show_errors(
     features = {"index": [int(kind) for kind in _COLORS], "kind": [kind.name.lower() for kind in _COLORS]}
     colormap = DirectLabelColormap(color_dict=colors)
     made = Labels(picture, name=name, colormap=colormap, features=features, opacity=_OPACITY, **options)
-    add_unselected(viewer.layers, made, max(viewer.layers.index(one) for one in (layer, reference)) + 1)
+    add_unselected(viewer.layers, made, max(viewer.layers.index(candidate) for candidate in (layer, reference)) + 1)
     return made
 
 

@@ -114,10 +114,10 @@ class EvaluateWidget(JobPanel):
     def _part(self, _event: Any = None) -> None:
         """Do not offer to compare a layer with itself."""
         layer = self.labels.layer()
-        others = [one for one in label_layers(self.viewer) if one is not layer]
+        others = [candidate for candidate in label_layers(self.viewer) if candidate is not layer]
         if layer is not None and self.reference.layer() is layer and others:
             pair = judged_and_reference([layer, *others])
-            self.reference.suggest(next((one for one in reversed(pair or ()) if one is not layer), others[0]))
+            self.reference.suggest(next((paired for paired in reversed(pair or ()) if paired is not layer), others[0]))
 
     def begin(self) -> None:
         """Start the comparison."""

@@ -73,5 +73,5 @@ def _scene(image: Any, name: str, several: bool, *, visible: bool) -> list[Layer
     return layers
 
 
-def _taken(data: Any, order: str, at: dict[str, int]) -> Any:
-    return data[tuple(at.get(axis, slice(None)) for axis in order)]
+def _taken(data: Any, order: str, index: dict[str, int]) -> Any:
+    return data[tuple(index.get(axis, slice(None)) for axis in order)]

@@ -67,8 +67,8 @@ def write_labels_coco(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
 def _write_objects(path: str, data: Any, meta: dict[str, Any], form: ObjectFormat) -> list[str]:
     finest = data[0] if meta.get("multiscale") or isinstance(data, list | tuple) else data
-    known = (OBJECT_SUFFIXES[form], ".roi") if form == "imagej" else (OBJECT_SUFFIXES[form],)
-    target = path if path.lower().endswith(known) else f"{path}{known[0]}"
+    suffixes = (OBJECT_SUFFIXES[form], ".roi") if form == "imagej" else (OBJECT_SUFFIXES[form],)
+    target = path if path.lower().endswith(suffixes) else f"{path}{suffixes[0]}"
     image = image_name(str(meta.get("name", "")), meta.get("metadata"))
     return [str(export_objects(finest, target, form, image=image, calibration=layer_calibration(meta, finest.ndim)))]
 

@@ -128,8 +128,8 @@ def _label_colors(colors: Mapping[int, tuple[int, int, int, int]]) -> Any:
     """Labels in the colors of the file; labels without a color are gray."""
     from napari.utils import DirectLabelColormap
 
-    known = {value: [part / 255 for part in color] for value, color in colors.items()}
-    return DirectLabelColormap(color_dict={None: _UNNAMED, 0: [0, 0, 0, 0]} | known)
+    named = {value: [part / 255 for part in color] for value, color in colors.items()}
+    return DirectLabelColormap(color_dict={None: _UNNAMED, 0: [0, 0, 0, 0]} | named)
 
 
 def _parts(image: ZarrImage) -> list[tuple[Any, dict[str, Any]]]:

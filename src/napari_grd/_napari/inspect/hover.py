@@ -81,7 +81,7 @@ class Hover:
         self.layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def _answer(self) -> NDArray[np.float32]:
-        answers = [one.to(self._pixel) for one in self._maps]
+        answers = [similarity.to(self._pixel) for similarity in self._maps]
         return answers[0] - answers[1] if len(answers) == 2 else answers[0]
 
 

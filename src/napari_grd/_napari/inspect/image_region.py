@@ -87,11 +87,11 @@ class ImageRegion:
         """
         source = ImageSource(layer)
         volume_axes(source)
-        *plane, at = source.current_plane(viewer)
+        *plane, z = source.current_plane(viewer)
         depth, (height, width) = source.plane_shape[-1], source.shape()
         if whole and depth * height * width <= limit:
             return cls(source, tuple(plane), (slice(0, depth), slice(0, height), slice(0, width)))
-        start = min(max(0, at - _PLANES // 2), max(0, depth - _PLANES))
+        start = min(max(0, z - _PLANES // 2), max(0, depth - _PLANES))
         planes = slice(start, min(start + _PLANES, depth))
         shown = displayed_axes(viewer, layer) == source.spatial_axes
         region = _visible(viewer, source) if shown else (slice(0, height), slice(0, width))
@@ -194,7 +194,7 @@ class ImageRegion:
         place = np.round(np.asarray(self.source.layer.world_to_data(world)) - self.start).astype(int)
         pixel = tuple(int(place[axis]) for axis in self.spatial_axes)
         on_plane = not place[list(self.plane_axes)].any()
-        inside = all(0 <= at < size for at, size in zip(pixel, self.shape, strict=True))
+        inside = all(0 <= coordinate < size for coordinate, size in zip(pixel, self.shape, strict=True))
         return pixel if on_plane and inside else None
 
     def labels(self, layer: Labels) -> NDArray[np.int64]:

@@ -98,7 +98,7 @@ def iter_inspect(request: InspectRequest, get_model: Callable[[str], Model], mem
             problems.append(problem)
         yield Progress("Drawing", number + 1, len(makers))
     pictures.sort(key=lambda picture: _FROM_BELOW.index(picture.view))
-    maps = [SimilarityMap(one.prediction.embedding) for one in seen] if "similarity" in views else []
+    maps = [SimilarityMap(prediction.prediction.embedding) for prediction in seen] if "similarity" in views else []
     return Inside(request, frame, pictures, problems, maps, seen)
 
 
@@ -108,9 +108,9 @@ def _see(request: InspectRequest, name: str, model: Model, memory: PredictionCac
     source = ImageSource(frame.source.layer, channels, frame.source.spatial_axes)
     frame = ImageRegion(source, frame.plane, frame.region)
     key = (id(model), frame.key)
-    known = memory.get(key)
-    if known is not None:
-        return known
+    remembered = memory.get(key)
+    if remembered is not None:
+        return remembered
     yield Progress("Reading the image", 0, 1)
     diameter = None if model.config.scale is None else model.config.grid_diameter  # not rescaled
     config = SegmentConfig(device=request.device, threads=request.threads, object_diameter=diameter)

@@ -155,7 +155,9 @@ class PredictionCache:
 
     def forget(self, layer: Layer) -> None:
         """Drop the predictions of a layer."""
-        self._kept = {key: kept for key, kept in self._kept.items() if all(layer is not one for one, _ in kept.read)}
+        self._kept = {
+            key: kept for key, kept in self._kept.items() if all(layer is not read_layer for read_layer, _ in kept.read)
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,7 @@ def embedding_view(seen: Sequence[ModelPrediction]) -> LayerSpec:
             )
         colors = embedding_colors(first.embedding, basis.numpy(), first.foreground)
         return LayerSpec("embedding", "image", colors, {"rgb": True})
-    own, other = (_units(one.prediction.embedding) for one in seen)
+    own, other = (_units(item.prediction.embedding) for item in seen)
     if len(own) != len(other):
         raise GrdError(
             f"The student's embedding has {len(own)} numbers a pixel, the teacher's {len(other)}:"
@@ -68,7 +68,7 @@ def affinity_views(seen: Sequence[ModelPrediction], *, stack: bool, boundaries: 
     A difference is taken at the student's offsets.
     """
     offsets = seen[0].prediction.config.offsets
-    affinities = [affinities_channels_last(np.moveaxis(one.prediction.embedding, 0, -1), offsets) for one in seen]
+    affinities = [affinities_channels_last(np.moveaxis(item.prediction.embedding, 0, -1), offsets) for item in seen]
     pictures = []
     if stack:
         notes = {"offsets": [list(offset) for offset in offsets], "offset_names": [str(o) for o in offsets]}
@@ -108,7 +108,8 @@ def graph_views(
     if distance is None and choice.nearest is None:
         distance = _neighbor_distance(labels)
     graphs = [
-        instance_graph(labels, one.prediction.embedding, max_distance=distance, nearest=choice.nearest) for one in seen
+        instance_graph(labels, item.prediction.embedding, max_distance=distance, nearest=choice.nearest)
+        for item in seen
     ]
     pictures = []
     nodes = node_options(graphs[0], labels)

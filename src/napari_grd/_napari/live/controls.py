@@ -67,8 +67,8 @@ class PartitionControls(QWidget):
         scale : float
             Pixels of the network's grid per pixel of the image.
         """
-        at = "" if scale == 1 else f" at {scale:.2g} x"
-        self._size_label.setText(f"Smallest object (px{at})")
+        zoom = "" if scale == 1 else f" at {scale:.2g} x"
+        self._size_label.setText(f"Smallest object (px{zoom})")
 
     def set_value(self, config: PartitionConfig, *, foreground: bool = True) -> None:
         """Show settings, usually those stored in a model; a model without foreground has no threshold."""

@@ -116,11 +116,13 @@ class LiveForm(QWidget):
 
     def show_model(self, model: "Model") -> None:
         """Adopt the defaults of another model."""
-        known = model.config.object_diameter
+        trained_diameter = model.config.object_diameter
         self._rows.setRowVisible(self.planes, model.config.ndim == 3)
-        self._knows_size = known is not None
+        self._knows_size = trained_diameter is not None
         self.as_known.setVisible(self._knows_size)
-        self.as_known.setText("As in training" if known is None else f"As in training: {known:.0f} px")
+        self.as_known.setText(
+            "As in training" if trained_diameter is None else f"As in training: {trained_diameter:.0f} px"
+        )
         self.forget_view()
         self.controls.set_value(model.config.partition, foreground=model.config.foreground)
 

@@ -93,5 +93,5 @@ def preview_layer(source: ImageSource, event: PreviewImages) -> Labels:
 def _calibration(source: ImageSource) -> Calibration:
     layer = source.layer
     meta: dict[str, Any] = {name: getattr(layer, name) for name in ("scale", "translate", "units", "axis_labels")}
-    known = layer_calibration(meta, layer.ndim)
-    return known if source.channel_axis is None else known.without(source.channel_axis)
+    calibration = layer_calibration(meta, layer.ndim)
+    return calibration if source.channel_axis is None else calibration.without(source.channel_axis)

@@ -90,7 +90,7 @@ class TableModel(QAbstractTableModel):
         before = self.persistentIndexList()
         rows = [(self.original(index.row()), index.column()) for index in before]
         self.order = np.concatenate([ranks[~missing], ranks[missing]])
-        self.changePersistentIndexList(before, [self.index(self.shown(row), at) for row, at in rows])
+        self.changePersistentIndexList(before, [self.index(self.shown(row), position) for row, position in rows])
         self.layoutChanged.emit()
 
     def shown(self, row: int) -> int:

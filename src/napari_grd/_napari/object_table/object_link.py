@@ -21,17 +21,17 @@ def show_object(viewer: Any, layer: Labels, label: int, place: Sequence[int]) ->
     """
     world = layer.data_to_world(place)
     first = viewer.dims.ndim - layer.ndim  # a layer with fewer axes has the last ones of the viewer
-    at = {first + axis: position for axis, position in enumerate(world)}
-    hidden = [axis for axis in at if axis not in viewer.dims.displayed]
+    points = {first + axis: position for axis, position in enumerate(world)}
+    hidden = [axis for axis in points if axis not in viewer.dims.displayed]
     if hidden:
-        viewer.dims.set_point(hidden, [at[axis] for axis in hidden])
-    viewer.scene.camera.center = tuple(at.get(axis, viewer.dims.point[axis]) for axis in viewer.dims.displayed)
+        viewer.dims.set_point(hidden, [points[axis] for axis in hidden])
+    viewer.scene.camera.center = tuple(points.get(axis, viewer.dims.point[axis]) for axis in viewer.dims.displayed)
     layer.selected_label = label
 
 
 def index_of(layer: Labels, position: Sequence[float]) -> tuple[int, ...]:
     """The pixel of a layer at a world position; it may be outside the layer."""
-    return tuple(round(float(at)) for at in layer.world_to_data(position))
+    return tuple(round(float(coordinate)) for coordinate in layer.world_to_data(position))
 
 
 def on_click(picked: Callable[[Any], None]) -> Callable[[Any, Any], Iterator[None]]:

@@ -194,8 +194,8 @@ class ResultTable(Panel):
     def _show_points(self) -> None:
         """Draw the described column against the chosen one."""
         columns, other = self._table.by_heading(), self.scatter.column.currentText()
-        known = self._described in columns and other in columns
-        self.scatter.points.show_values(*((columns[self._described], columns[other]) if known else _NO_POINTS))
+        both_shown = self._described in columns and other in columns
+        self.scatter.points.show_values(*((columns[self._described], columns[other]) if both_shown else _NO_POINTS))
 
     def _mark(self, row: int | None) -> None:
         self.histogram.choose(row)

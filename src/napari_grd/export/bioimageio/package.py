@@ -100,9 +100,9 @@ def write_package(
 
 
 def _check_license(license: str) -> None:
-    known = require("bioimageio.spec.generic.v0_3", "Export to bioimage.io", "bioimageio").LicenseId
+    license_id = require("bioimageio.spec.generic.v0_3", "Export to bioimage.io", "bioimageio").LicenseId
     try:
-        known(license)
+        license_id(license)
     except ValueError:  # a list of some hundred names is in its message
         raise ConfigError(
             f"The license {license!r} has no SPDX identifier, as packages need.",
