@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from napari_grd.errors import ConfigError, ImageError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.merging import merged as merge
-from napari_grd.graph.pairs import Groups, keys, merge_unless_apart
+from napari_grd.graph.pairs import Groups, keys, merge_unless_forbidden
 
 SHAPE = (24, 24)
 place = st.tuples(st.integers(0, 23), st.integers(0, 23))
@@ -104,6 +104,6 @@ def test_other_axes():
 
 
 def test_merging_keeps_enemies_of_whole_clusters_apart():
-    merged = merge_unless_apart([(0, 1), (2, 3), (1, 2), (3, 4)], [(0, 3)], np.ones(5, np.int64))
+    merged = merge_unless_forbidden([(0, 1), (2, 3), (1, 2), (3, 4)], [(0, 3)], np.ones(5, np.int64))
     assert merged.tolist() == [0, 0, 2, 2, 2]
-    assert merge_unless_apart([(0, 1), (1, 2)], [], np.array([9, 1, 9]), small=5).tolist() == [0, 0, 2]
+    assert merge_unless_forbidden([(0, 1), (1, 2)], [], np.array([9, 1, 9]), small=5).tolist() == [0, 0, 2]

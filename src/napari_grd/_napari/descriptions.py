@@ -15,9 +15,9 @@ def describe(card: "ModelCard") -> str:
     sets: dict[str, list[str]] = {}
     for key, value in card.scores.items():
         where, _, name = key.rpartition("/")
-        name, _, told = name.partition(", ")
+        name, _, detail = name.partition(", ")
         if name in _SCORES and not key.endswith(_ROLES):
-            note = f" ({told})" if told else ""
+            note = f" ({detail})" if detail else ""
             sets.setdefault(where, []).append(f"{name.upper()} {value:.2f}{note}")
     lines += [f"{where or 'validation images'}: {', '.join(values)}" for where, values in sets.items()]
     return "\n".join(lines or ["Nothing is known about this model."])

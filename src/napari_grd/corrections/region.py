@@ -208,8 +208,8 @@ class Region:
     def overlaps(self, other: "Region") -> bool:
         """Whether the two have a pixel in common."""
         (y0, x0, y1, x1), (v0, u0, v1, u1) = self.box, other.box
-        apart = max(y0, v0) >= min(y1, v1) or max(x0, u0) >= min(x1, u1)
-        return not apart and self.without(other) != self
+        disjoint = max(y0, v0) >= min(y1, v1) or max(x0, u0) >= min(x1, u1)
+        return not disjoint and self.without(other) != self
 
 
 def _checked(runs: list[Sequence[int]]) -> NDArray[np.int64]:

@@ -242,9 +242,9 @@ def violated(labels: Labels, given: Constraints) -> NDArray[np.int64]:
         values: Labels = labels[pixels[..., 0], pixels[..., 1]]
         return values
 
-    links, apart = labels_at(given.must_link), labels_at(given.cannot_link)
+    links, cannot_link = labels_at(given.must_link), labels_at(given.cannot_link)
     parted = (links[:, 0] != links[:, 1]) | (links == 0).any(axis=1)
-    joined = (apart[:, 0] == apart[:, 1]) & (apart[:, 0] > 0)
+    joined = (cannot_link[:, 0] == cannot_link[:, 1]) & (cannot_link[:, 0] > 0)
     return np.concatenate(
         [
             given.must_link[parted].reshape(-1, 2),

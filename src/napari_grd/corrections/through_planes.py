@@ -83,8 +83,8 @@ def _divided(label: int, parts: list[int], stack: Sequence[PlaneLabels], z: int,
         if index == z or (after == labels[index]).all():
             continue
         deepest = [_deepest(after == part) for part in parts if (after == part).any()]
-        apart = np.array(list(combinations(deepest, 2)), np.int64).reshape(-1, 2, 2) + np.array([y0, x0])
-        changes.append(_changed(plane, box, after, Constraints(cannot_link=apart), above))
+        cannot_link = np.array(list(combinations(deepest, 2)), np.int64).reshape(-1, 2, 2) + np.array([y0, x0])
+        changes.append(_changed(plane, box, after, Constraints(cannot_link=cannot_link), above))
     return changes
 
 

@@ -41,12 +41,12 @@ def agglomerate(graph: RegionGraph, bias: float) -> npt.NDArray[np.int64]:
     graphs = bioimage_cpp().graph
     weights = graph.affinity + bias - 0.5
     # Of the edges that must not merge, the heaviest come first.
-    weights[graph.apart] = -1e6
+    weights[graph.cannot_link] = -1e6
     policy = graphs.agglomeration.GaspClusterPolicy(num_clusters_stop=1, linkage="mean")
     clusters: npt.NDArray[np.int64] = policy.optimize(
         graphs.UndirectedGraph.from_unique_edges(graph.count, graph.edges),
         weights,
         edge_sizes=np.where(graph.size > 0, graph.size, 1),
-        is_mergeable=~graph.apart,
+        is_mergeable=~graph.cannot_link,
     ).astype(np.int64)
     return clusters

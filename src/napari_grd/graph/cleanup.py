@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_grd.compiled import compiled
-from napari_grd.graph.pairs import merge_unless_apart
+from napari_grd.graph.pairs import merge_unless_forbidden
 
 Int32Labels = npt.NDArray[np.int32]
 _Ids = npt.NDArray[np.int64]
@@ -84,8 +84,8 @@ def merge_fragments(
         small = (sizes < min_size) & (sizes > 0)
         small[0] = False
         first, second = joined[first], joined[second]
-        apart = first != second
-        first, second, affinity, count = first[apart], second[apart], affinity[apart], count[apart]
+        between = first != second
+        first, second, affinity, count = first[between], second[between], affinity[between], count[between]
     groups[small[groups]] = 0
     result: Int32Labels = groups.astype(np.int32)[labels]
     return result
@@ -97,7 +97,7 @@ def merge_slivers(
     vectors: npt.NDArray[np.int64],
     min_size: int,
     slivers: _Ids,
-    apart: _Ids,
+    cannot_link: _Ids,
 ) -> Int32Labels:
     """Merge objects that are small because of constraints into a neighbor without a cannot-link constraint.
 
@@ -107,7 +107,7 @@ def merge_slivers(
         See :func:`merge_fragments`.
     slivers : array of int
         Int32Labels that are merged if they are small; they stay if no neighbor may take them.
-    apart : (N, 2) array of int
+    cannot_link : (N, 2) array of int
         Int32Labels that must not become one.
 
     Returns
@@ -132,7 +132,7 @@ def merge_slivers(
     first, second, total, count = _added_up(pairs >> 32, pairs & _LOW, affinity, np.ones(len(pairs)))
     order = np.argsort(-total / count, kind="stable")
     contacts = zip(first[order].tolist(), second[order].tolist(), strict=True)
-    groups = merge_unless_apart(contacts, apart.tolist(), sizes, small=min_size)
+    groups = merge_unless_forbidden(contacts, cannot_link.tolist(), sizes, small=min_size)
     result: Int32Labels = groups.astype(np.int32)[labels]
     return result
 

@@ -120,11 +120,11 @@ class Constraints:
         >>> Constraints.split_stroke([(0, 1.5), (1, 1.5)], (4, 4)).cannot_link.tolist()
         [[[1, 2], [1, 1]]]
         """
-        apart, facing = pairs_across(points)
-        apart = apart[_inside(apart, shape).all(axis=1)]
+        cannot_link, facing = pairs_across(points)
+        cannot_link = cannot_link[_inside(cannot_link, shape).all(axis=1)]
         if labels is not None:
-            apart = apart[~_poked(apart, facing[_inside(facing, shape).all(axis=1)], labels)]
-        return cls(np.shape(points)[1], cannot_link=apart)
+            cannot_link = cannot_link[~_poked(cannot_link, facing[_inside(facing, shape).all(axis=1)], labels)]
+        return cls(np.shape(points)[1], cannot_link=cannot_link)
 
     @classmethod
     def split_points(cls, a: ArrayLike, b: ArrayLike) -> "Constraints":
@@ -242,7 +242,7 @@ def _inside(pixels: Pixels, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return inside
 
 
-def _poked(apart: Pixels, facing: Pixels, labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+def _poked(cannot_link: Pixels, facing: Pixels, labels: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Which pairs lie in an object that the stroke only pokes into."""
     first, second = (labels[tuple(facing[:, end].T)] for end in (0, 1))
     ids, length = np.unique(first[(first == second) & (first > 0)], return_counts=True)
@@ -251,6 +251,6 @@ def _poked(apart: Pixels, facing: Pixels, labels: NDArray[np.integer]) -> NDArra
         for label, count in zip(ids, length, strict=True)
         if count < length.max() and count < _POKE * np.sqrt(np.count_nonzero(labels == label))
     ]
-    a, b = (labels[tuple(apart[:, end].T)] for end in (0, 1))
+    a, b = (labels[tuple(cannot_link[:, end].T)] for end in (0, 1))
     poked: NDArray[np.bool_] = (a == b) & np.isin(a, pokes)
     return poked

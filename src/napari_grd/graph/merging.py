@@ -71,11 +71,11 @@ def remaining(parts: Sequence[Constraints], later: Constraints) -> list[Constrai
     >>> len(left.cannot_link)
     0
     """
-    off, on, apart = keys(later.background), keys(later.all_foreground), keys(later.cannot_link)
+    off, all_foreground, cannot_link = keys(later.background), keys(later.all_foreground), keys(later.cannot_link)
     links, of_link = _all(parts, "must_link")
-    gone = np.logical_or(*np.isin(links, off).T) | _isin_pairs(links, apart)
+    gone = np.logical_or(*np.isin(links, off).T) | _isin_pairs(links, cannot_link)
     groups = Groups(np.concatenate([links[~gone], keys(later.must_link)]))
-    wrong = groups.of(apart[groups.join(apart)][:, 0])
+    wrong = groups.of(cannot_link[groups.join(cannot_link)][:, 0])
     if len(wrong):
         gone |= np.isin(groups.of(links[:, 0]), wrong)
         groups = Groups(np.concatenate([links[~gone], keys(later.must_link)]))
@@ -90,7 +90,7 @@ def remaining(parts: Sequence[Constraints], later: Constraints) -> list[Constrai
         "must_link": _split(gone, of_link, len(parts)),
         "cannot_link": _split(undone, of_cut, len(parts)),
         "foreground": _split(np.isin(foreground, off), of_foreground, len(parts)),
-        "background": _split(np.isin(background, on), of_background, len(parts)),
+        "background": _split(np.isin(background, all_foreground), of_background, len(parts)),
     }
     return [
         _without(part, **{name: masks[number] for name, masks in lost.items() if number in masks})
@@ -148,9 +148,9 @@ def _without(part: Constraints, **gone: NDArray[np.bool_]) -> Constraints:
     return part.without_check(**{name: getattr(part, name)[~out] for name, out in gone.items()})
 
 
-def _whole(apart: Ids, undone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _whole(cannot_link: Ids, undone: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The pairs of a split of which one is linked now: a merged object would otherwise leave out their pixels."""
-    cuts = Groups(apart).of(apart[:, 0])
+    cuts = Groups(cannot_link).of(cannot_link[:, 0])
     whole: NDArray[np.bool_] = np.isin(cuts, cuts[undone])
     return whole
 

@@ -43,7 +43,7 @@ def multicut(graph: RegionGraph, bias: float) -> npt.NDArray[np.int64]:
     graphs = bioimage_cpp().graph
     affinity = np.clip(graph.affinity + bias, _EPS, 1 - _EPS)
     costs = np.log(affinity / (1 - affinity)) * graph.size
-    costs[graph.apart] = -1 - np.abs(costs).sum()  # more than everything else together
+    costs[graph.cannot_link] = -1 - np.abs(costs).sum()  # more than everything else together
     objective = graphs.multicut.MulticutObjective(
         graphs.UndirectedGraph.from_unique_edges(graph.count, graph.edges), costs
     )

@@ -132,8 +132,8 @@ def _joined(links, size):
     return group, needed
 
 
-def merge_unless_apart(
-    contacts: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]], sizes: Ids, small: int | None = None
+def merge_unless_forbidden(
+    contacts: Iterable[tuple[int, int]], cannot_link: Iterable[tuple[int, int]], sizes: Ids, small: int | None = None
 ) -> Ids:
     """Merge touching items in the given order, except clusters with cannot-link constraints.
 
@@ -141,7 +141,7 @@ def merge_unless_apart(
     ----------
     contacts : iterable of (int, int)
         Pairs to merge, in order of priority.
-    apart : iterable of (int, int)
+    cannot_link : iterable of (int, int)
         Pairs that must not be in one cluster.
     sizes : (N,) int64
         Sizes of the items.
@@ -155,7 +155,7 @@ def merge_unless_apart(
 
     Examples
     --------
-    >>> merge_unless_apart([(0, 1), (1, 2)], [(0, 2)], np.ones(3, np.int64)).tolist()
+    >>> merge_unless_forbidden([(0, 1), (1, 2)], [(0, 2)], np.ones(3, np.int64)).tolist()
     [0, 0, 2]
     """
     cluster, total = list(range(len(sizes))), sizes.tolist()
@@ -167,7 +167,7 @@ def merge_unless_apart(
             thing = cluster[thing]
         return thing
 
-    for a, b in apart:
+    for a, b in cannot_link:
         enemies.setdefault(a, set()).add(b)
         enemies.setdefault(b, set()).add(a)
     for a, b in contacts:

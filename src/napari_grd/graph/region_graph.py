@@ -37,7 +37,7 @@ class RegionGraph:
         Weighted mean affinity of the pixel pairs of each edge, in [0, 1].
     size : (E,) float64
         Sum of the weights of these pixel pairs; 0 for nodes with a cannot-link constraint only.
-    apart : (E,) bool
+    cannot_link : (E,) bool
         Nodes with a cannot-link constraint.
     """
 
@@ -46,7 +46,7 @@ class RegionGraph:
     edges: _Ids
     affinity: npt.NDArray[np.float64]
     size: npt.NDArray[np.float64]
-    apart: npt.NDArray[np.bool_]
+    cannot_link: npt.NDArray[np.bool_]
 
 
 def region_graph(
@@ -103,12 +103,12 @@ def region_graph(
         count, nodes = int(joined), nodes.astype(np.int64)
         barred = nodes[cuts[(cuts > 0).all(axis=1)]]  # one of the two may be background
     edges = np.concatenate([nodes[edges], barred])
-    apart = np.arange(len(edges)) >= len(sums)
+    cannot_link = np.arange(len(edges)) >= len(sums)
     none = np.zeros(len(barred))
     sums, sizes = np.concatenate([sums, none]), np.concatenate([sizes, none])
     kept = edges[:, 0] != edges[:, 1]
     keys, index = np.unique(edges.min(axis=1)[kept] << 32 | edges.max(axis=1)[kept], return_inverse=True)
-    total, size, parted = (np.bincount(index, values[kept], len(keys)) for values in (sums, sizes, apart))
+    total, size, parted = (np.bincount(index, values[kept], len(keys)) for values in (sums, sizes, cannot_link))
     return RegionGraph(
         nodes,
         count,

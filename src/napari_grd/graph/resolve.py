@@ -17,7 +17,7 @@ from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.flood import contacts, divide, narrowness, step_changes
 from napari_grd.graph.grid import GridConstraints
-from napari_grd.graph.pairs import Groups, merge_unless_apart, once
+from napari_grd.graph.pairs import Groups, merge_unless_forbidden, once
 from napari_grd.graph.volume import as_triple, as_volume
 
 Ids = NDArray[np.int64]
@@ -255,17 +255,17 @@ def _solved(groups: Cells, embedding: NDArray[np.float32], old: Labels, given: G
         [cells.flat[firm.reshape(-1)].reshape(-1, 2), touching, _strays(cells, seeds.max(), old, given.background)]
     )
     merges = once(merges[merges[:, 0] != merges[:, 1]])  # a stroke links pixel after pixel of one cell
-    apart = once(cells.flat[live.reshape(-1)].reshape(-1, 2))
-    clusters = merge_unless_apart(merges.tolist(), apart.tolist(), np.bincount(cells.reshape(-1)))
+    cannot_link = once(cells.flat[live.reshape(-1)].reshape(-1, 2))
+    clusters = merge_unless_forbidden(merges.tolist(), cannot_link.tolist(), np.bincount(cells.reshape(-1)))
     return clusters.astype(np.int32)[cells]
 
 
-def _along(apart: Ids, shape: tuple[int, ...]) -> Ids:
+def _along(cannot_link: Ids, shape: tuple[int, ...]) -> Ids:
     """Neighbors with a cannot-link to the same pixel: they are on one side of a split line.
 
     Merged before anything else, so that no part of one side joins the other around the end of the line.
     """
-    pairs = np.concatenate([apart, apart[:, ::-1]])
+    pairs = np.concatenate([cannot_link, cannot_link[:, ::-1]])
     pairs = pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))]
     before, after = pairs[:-1], pairs[1:]
     where = np.stack(np.unravel_index(pairs[:, 0], shape), axis=-1)

@@ -107,7 +107,7 @@ def pairs_across(points: ArrayLike) -> tuple[Pixels, Pixels]:
 
     Returns
     -------
-    apart : (M, 2, ndim) int64
+    cannot_link : (M, 2, ndim) int64
         Each pixel beside the stroke with the one it faces, and with those that face
         its three neighbors before and after along the stroke.
     facing : (K, 2, ndim) int64
@@ -115,8 +115,8 @@ def pairs_across(points: ArrayLike) -> tuple[Pixels, Pixels]:
 
     Examples
     --------
-    >>> apart, facing = pairs_across([(0, 1.5), (2, 1.5)])
-    >>> len(apart), facing.tolist()
+    >>> cannot_link, facing = pairs_across([(0, 1.5), (2, 1.5)])
+    >>> len(cannot_link), facing.tolist()
     (4, [[[1, 2], [1, 1]], [[2, 2], [2, 1]]])
     """
     left, right = sides(points)

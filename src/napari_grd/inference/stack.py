@@ -208,14 +208,14 @@ def _rejoined(parts: NDArray[np.int32], sections: LabelArray) -> NDArray[np.int3
     own = (places[0].astype(np.int64) << 32) | sections[places]
     pairs, sizes = np.unique(np.stack([own, parts[places]]), axis=1, return_counts=True)
     volumes = np.bincount(parts.ravel(), minlength=count + 1)
-    together: dict[tuple[int, int], int] = {}
+    overlaps: dict[tuple[int, int], int] = {}
     for begin, end in itertools.pairwise([*np.flatnonzero(np.diff(pairs[0], prepend=-1)).tolist(), len(sizes)]):
         size = int(sizes[begin:end].sum())
         here = [int(part) for part, n in zip(pairs[1, begin:end], sizes[begin:end], strict=True) if n >= _PART * size]
         for pair in itertools.combinations(here, 2):
-            together[pair] = together.get(pair, 0) + int(sizes[begin:end][np.isin(pairs[1, begin:end], pair)].sum())
+            overlaps[pair] = overlaps.get(pair, 0) + int(sizes[begin:end][np.isin(pairs[1, begin:end], pair)].sum())
     numbers = np.arange(count + 1)
-    for (a, b), size in sorted(together.items()):
+    for (a, b), size in sorted(overlaps.items()):
         if size >= _TOGETHER * (volumes[a] + volumes[b]):
             numbers[numbers == numbers[b]] = numbers[a]
     _, renumbered = np.unique(numbers, return_inverse=True)

@@ -222,8 +222,8 @@ def _take_names(targets: list[Target], temporaries: list[Path], opened: bool) ->
     if not targets:
         return
     folder = targets[0].final.parent
-    apart = any(target.final.parent != folder for target in targets)
-    if len(targets) == 1 or apart:  # links may lead to several folders
+    several_folders = any(target.final.parent != folder for target in targets)
+    if len(targets) == 1 or several_folders:  # links may lead to several folders
         for target, temporary in zip(targets, temporaries, strict=True):
             temporary.replace(target.final)
     else:

@@ -45,8 +45,8 @@ def block_digests(pixels: NDArray[Any], block: Sequence[int]) -> Digests:
     shape = tuple(size // side for size, side in zip(pixels.shape[1:], block, strict=True))
     sides = [length for pair in zip(shape, block, strict=True) for length in pair]
     axes = range(1, 2 * len(shape), 2)
-    apart = pixels.reshape(len(pixels), *sides).transpose(*axes, 0, *(axis + 1 for axis in axes))
-    rows = np.ascontiguousarray(apart).reshape(*shape, -1).view(np.uint8)
+    tiled = pixels.reshape(len(pixels), *sides).transpose(*axes, 0, *(axis + 1 for axis in axes))
+    rows = np.ascontiguousarray(tiled).reshape(*shape, -1).view(np.uint8)
     digests = [hashlib.blake2b(rows[index].data, digest_size=DIGEST.itemsize).digest() for index in np.ndindex(shape)]
     return np.frombuffer(b"".join(digests), DIGEST).reshape(shape)
 

@@ -152,7 +152,7 @@ def outline(mask: NDArray[np.bool_], scale: Sequence[float]) -> float:
     inside = np.pad(mask, 1)
     height, width = scale
     diagonal = math.atan2(height, width)
-    apart = height * width / math.hypot(height, width)  # of two lines along a diagonal
+    distance = height * width / math.hypot(height, width)  # of two lines along a diagonal
     along_rows = np.count_nonzero(inside[:, 1:] != inside[:, :-1])
     along_columns = np.count_nonzero(inside[1:] != inside[:-1])
     falling = np.count_nonzero(inside[1:, 1:] != inside[:-1, :-1])
@@ -160,5 +160,5 @@ def outline(mask: NDArray[np.bool_], scale: Sequence[float]) -> float:
     return 0.5 * (
         diagonal * height * along_rows
         + (math.pi / 2 - diagonal) * width * along_columns
-        + math.pi / 4 * apart * (falling + rising)
+        + math.pi / 4 * distance * (falling + rising)
     )

@@ -26,8 +26,8 @@ def adapted_rand_error(table: Contingency) -> float:
     cells, in_reference, in_label = _cells(table)
     both = cells @ (cells - 1)
     # Each segment's n (n - 1) ordered pairs, spread over its cells.
-    together = cells @ (in_reference - 1) + cells @ (in_label - 1)
-    return float(1 - 2 * both / together) if together else 0.0
+    possible = cells @ (in_reference - 1) + cells @ (in_label - 1)
+    return float(1 - 2 * both / possible) if possible else 0.0
 
 
 def _cells(table: Contingency) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
