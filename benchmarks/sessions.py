@@ -12,6 +12,7 @@ anything that still follows the mouse, or runs, at the end.
 """
 
 import faulthandler
+import gc
 import os
 import re
 import sys
@@ -468,6 +469,8 @@ def play(
     log : file, optional
         For the names of all actions.
     """
+    gc.collect()
+    gc.freeze()  # napari collects garbage whenever a layer goes: without walks through what was imported
     with without_dialogs(folder):
         session = RandomSession(viewer, seed, models, folder)
         session.log = log

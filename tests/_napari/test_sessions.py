@@ -12,8 +12,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_random_session_ends_as_it_began(
-    make_napari_viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     sessions = importlib.import_module("sessions")
-    assert not sessions.play(make_napari_viewer(), seed, sessions.untrained(), tmp_path)
+    assert not sessions.play(viewer, seed, sessions.untrained(), tmp_path)

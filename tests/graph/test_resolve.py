@@ -7,7 +7,7 @@ from scipy import ndimage
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.merging import merged as merge
-from napari_grd.graph.resolve import resolve, warm_up
+from napari_grd.graph.resolve import resolve
 
 SHAPE = (60, 60)
 
@@ -180,4 +180,3 @@ def test_bad_input():
 def test_touching_nothing_changes_nothing():
     _, labels, embedding = scene()
     np.testing.assert_array_equal(resolve(labels, embedding, Constraints(), np.array([[0, 0]])), labels)
-    warm_up()

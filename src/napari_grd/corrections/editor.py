@@ -9,6 +9,7 @@ import numpy as np
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.image import ImageRef
+from napari_grd.corrections.kinds import Split
 from napari_grd.corrections.links import new_ids, rename
 from napari_grd.corrections.plane import PlaneLabels, grown, part_like, picked
 from napari_grd.corrections.predictions import Predictions
@@ -326,6 +327,11 @@ class Editor:
                 f"The labels of shape {shape} have no pixel {tuple(pixel)} in the plane {tuple(plane)}.",
                 "Give y and x in pixels of the image at full resolution.",
             )
+
+
+def warm_up() -> None:
+    """Compile (or load from the cache) what a correction needs, so that the first one does not wait for it."""
+    Editor(np.ones((4, 6), np.uint32), Corrections(ImageRef((4, 6))), Predictions()).apply(Split((1, 1), (1, 4)))
 
 
 def _checked(labels: Any, image: ImageRef) -> Labels:

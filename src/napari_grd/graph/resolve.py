@@ -142,12 +142,6 @@ def reach(labels: Labels, constraints: Constraints, touched: NDArray[np.int64]) 
     return scope.ids, np.stack(np.unravel_index(scope.pixels, labels.shape), axis=-1)
 
 
-def warm_up() -> None:
-    """Compile (or load from the cache) everything here, so that the first correction does not wait."""
-    split = Constraints.split_points((1, 1), (1, 4))
-    resolve(np.ones((4, 6), np.uint32), np.ones((4, 6, 2), np.float32), split, split.pixels)
-
-
 @dataclass(frozen=True, eq=False)
 class _Scope:
     """What is solved again: objects, and pixels that become foreground; equal names: one object if nothing parts it."""

@@ -1,5 +1,6 @@
 """Every tool in a real viewer, with the mouse, from the canvas to the labels."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_merge_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, b
     assert "merge" in widget.toolbox.steps.redo.toolTip()
     hand.key(Qt.Key.Key_Z, CTRL | SHIFT)
     assert number(layer, (15, 15)) == number(layer, (15, 45))
+
+
+def test_what_corrections_need_is_compiled_by_the_worker(correct: Any, layer: Any, monkeypatch: Any) -> None:
+    threads = []
+    monkeypatch.setattr(jobs, "warm_up", lambda: threads.append(threading.current_thread()))
+    correct(model=False)
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
 
 
 def test_split_by_stroke_and_by_two_clicks(correct: Any, mouse: Any, layer: Any) -> None:

@@ -17,7 +17,7 @@ from napari_grd._napari.source import volume_axes
 from napari_grd._napari.volumes import iter_segment_volumes
 from napari_grd.config import SegmentConfig
 from napari_grd.corrections.correction import Plane
-from napari_grd.corrections.editor import Editor
+from napari_grd.corrections.editor import Editor, warm_up
 from napari_grd.corrections.journal import Journal, open_journal
 from napari_grd.corrections.loading import load_corrections
 from napari_grd.corrections.predictions import PlanePrediction, Predictions
@@ -97,6 +97,7 @@ class CorrectionContext:
 def iter_open(request: CorrectionRequest, added: Path | None = None) -> Job[CorrectionContext]:
     """Read the labels, open the corrections, add those of a file, and make all that there are."""
     yield Progress("Reading labels and image", 0, 1)
+    warm_up()
     target = request.target
     labels = target.labels()
     ref = reference(target.source.layer, target.shape, target.axes)
