@@ -207,7 +207,7 @@ def kill(args: argparse.Namespace, folder: Path) -> None:
 def _kill(process: subprocess.Popen[bytes], rng: random.Random) -> str:
     """Kill a worker, the command, or all its processes; returns which."""
     victim = rng.choice(["a worker", "the client", "everything"])
-    workers = [child for child in psutil.Process(process.pid).children(recursive=True) if not child.children()]
+    workers = [child for child in psutil.Process(process.pid).children(recursive=True) if _is_worker(child)]
     if victim == "a worker" and workers:
         rng.choice(workers).kill()  # the command goes on
         return victim
@@ -220,6 +220,13 @@ def _kill(process: subprocess.Popen[bytes], rng: random.Random) -> str:
     return victim
 
 
+def _is_worker(process: psutil.Process) -> bool:
+    """Whether it is not one that only starts others, or counts what they share."""
+    with suppress(psutil.Error):
+        return not process.children() and not any("resource_tracker" in part for part in process.cmdline())
+    return False
+
+
 def _group(pid: int) -> int:
     try:
         return os.getpgid(pid)
@@ -230,7 +237,7 @@ def _group(pid: int) -> int:
 def overhead(args: argparse.Namespace, folder: Path) -> None:
     """Time of the scheduler for blocks without work, and growth of the memory of the client."""
     for name in ("here", "cluster"):
-        before, start = _resident(), time.perf_counter()
+        before, start, used = _resident(), time.perf_counter(), time.process_time()
         if name == "here":
             count = sum(outcome is not None for outcome in run_here(lambda number: (number, ""), range(args.blocks)))
         else:
@@ -238,8 +245,12 @@ def overhead(args: argparse.Namespace, folder: Path) -> None:
                 start = time.perf_counter()
                 outcomes = run_on_cluster(lambda number: (number, ""), range(args.blocks), client)
                 count = sum(outcome is not None for outcome in outcomes)
-        spent = time.perf_counter() - start
-        print(f"{name}: {count} blocks, {1000 * spent / count:.2f} ms each, memory +{_resident() - before:.0f} MiB")
+        spent, used = time.perf_counter() - start, time.process_time() - used
+        print(
+            f"{name}: {count} blocks, {1000 * spent / count:.2f} ms each, of this process {1000 * used / count:.2f}"
+            f" processor ms, memory +{_resident() - before:.0f} MiB",
+            flush=True,
+        )
 
 
 def measure(args: argparse.Namespace, folder: Path) -> None:
