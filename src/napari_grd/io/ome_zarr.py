@@ -86,6 +86,8 @@ class OmeZarr:
         The folder, or the zipped file.
     names : tuple of str
         Names of the images in the folder, ``A/1/0`` on a plate; at least one.
+    is_plate : bool
+        Whether it is a plate, whose images are the fields of its wells.
     notes : tuple of str
         Messages about missing images, in full sentences.
 
@@ -107,6 +109,7 @@ class OmeZarr:
             store = ZipStore(self.path, mode="r") if self.path.is_file() else address or self.path
             self._group = zarr.open_group(store, mode="r")
             listed, self._is_labels, self._prefix = _listed(self._group, self.path)
+            self.is_plate = "plate" in ome_of(dict(self._group.attrs))
             there = [key for key in listed if key == "" or _has(self._group, self.path, key)]
         lost = [key for key in listed if key not in there]
         self.names = tuple(key or image_stem(self.path) for key in there)

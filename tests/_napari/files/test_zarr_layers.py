@@ -33,10 +33,10 @@ def plate(tmp_path: Path) -> Path:
     return tmp_path / "p.zarr"
 
 
-def test_the_fields_of_a_plate_become_layers_of_which_the_first_is_shown(viewer: Any, plate: Path) -> None:
+def test_the_fields_of_a_well_become_layers_of_which_the_first_is_shown(viewer: Any, plate: Path) -> None:
     claim_names()
-    layers = viewer.open(str(plate), plugin=None)
-    assert [layer.name for layer in layers] == ["p A/1/0", "p A/1/1", "p A/1/2"]
+    layers = viewer.open(str(plate / "A" / "1"), plugin=None)
+    assert [layer.name for layer in layers] == ["A/1 0", "A/1 1", "A/1 2"]
     assert [layer.visible for layer in layers] == [True, False, False]
     assert [int(np.asarray(layer.data).max()) for layer in layers] == [0, 1, 2]
     shutil.rmtree(plate / "A" / "1" / "1")

@@ -102,9 +102,17 @@ def _take_in(paths: Paths, take: Callable[[Any, str], None], no_viewer: str) -> 
 
 
 def _read_zarrs(paths: Paths) -> list[Any]:
+    from napari_grd._napari.files.plate_picker import TITLE, PlatePicker
     from napari_grd._napari.files.zarr_layers import open_zarr
+    from napari_grd.io.ome_zarr import OmeZarr
 
     def read(path: str) -> list[Any]:
+        found, viewer = OmeZarr(path), napari.current_viewer()
+        if found.is_plate and not found.path.is_file() and viewer is not None:
+            for note in found.notes:
+                show_warning(note)
+            show_panel(viewer, PlatePicker, TITLE).show_plate(found)
+            return []
         layers, notes = open_zarr(path)
         for note in notes:
             show_warning(note)
