@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtGui import QColor
 
 import napari_grd.api as grd
 from napari_grd._napari.evaluate.score_descriptions import score_descriptions
@@ -61,8 +62,11 @@ def test_one_of_each_error_from_button_to_layer(viewer: Any, widget: EvaluateWid
     assert set(np.unique(errors.data)) == {0, 1, 2, 3, 4}
     for kind, x in ((ErrorKind.MISSED, 25), (ErrorKind.SPURIOUS, 42), (ErrorKind.MERGED, 60), (ErrorKind.SPLIT, 88)):
         assert errors.data[10, x] == kind
-        assert np.any(errors.get_color(int(kind))[:3])
+        patch = widget.legend.layout().itemAtPosition(int(kind) - 1, 0).widget()
+        drawn = QColor.fromRgbF(*errors.get_color(int(kind)))
+        assert drawn.name() in patch.styleSheet(), "its color is that of the legend"
     assert errors.data[10, 8] == 0
+    assert not np.any(errors.colormap.map(np.zeros((1, 1), np.uint8)))
     np.testing.assert_array_equal(errors.scale, layer.scale)
     assert errors.metadata["napari_grd"]["reference"] == "truth"
     kinds = dict(zip(layer.features["index"], layer.features["kind"], strict=True))

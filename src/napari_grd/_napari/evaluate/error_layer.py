@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
@@ -57,9 +58,9 @@ def show_errors(
         shown.data = picture
         shown.metadata = options["metadata"]
         return shown
-    colors = {None: "transparent", 0: "transparent"} | {int(kind): color for kind, color in _COLORS.items()}
     features = {"index": [int(kind) for kind in _COLORS], "kind": [kind.name.lower() for kind in _COLORS]}
-    colormap = DirectLabelColormap(color_dict=colors)
+    # Row n is for kind n. For a colormap by number napari would compile code in the window, for seconds.
+    colormap = CyclicLabelColormap(colors=transform_color(["transparent", *_COLORS.values()]))
     made = Labels(picture, name=name, colormap=colormap, features=features, opacity=_OPACITY, **options)
     add_unselected(viewer.layers, made, max(viewer.layers.index(candidate) for candidate in (layer, reference)) + 1)
     return made
