@@ -29,6 +29,7 @@ import napari
 import numpy as np
 import torch
 import typer
+from napari.layers import Labels
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
@@ -297,6 +298,14 @@ class RandomSession:
         QTest.keyClick(self._canvas, Qt.Key.Key_Z, keys)
 
     def do_stroke(self) -> None:
+        correct, active = self.panel(CorrectWidget), self.viewer.layers.selection.active
+        session = None if correct is None else correct.toolbox.session
+        if (
+            self.viewer.dims.ndisplay == 3
+            and isinstance(active, Labels)
+            and (session is None or session.layer is not active)
+        ):
+            active.mode = "pan_zoom"  # napari's brush fails there on labels of one plane, also without a plugin
         places = self.rng.uniform(
             (0, 0), (self._canvas.width(), self._canvas.height()), (int(self.rng.integers(1, 5)), 2)
         )
