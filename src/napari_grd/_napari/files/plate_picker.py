@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import napari
 
 TITLE = "Plate"
-_CELL = 30  # pixels
+_CELL = 27  # pixels
+_ROWS = 8  # that are seen without scrolling
 _KEPT = ("visible", "contrast_limits", "gamma", "colormap")  # from a field to the next, so that they can be compared
 
 
@@ -63,6 +64,7 @@ class PlatePicker(Panel):
         for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
             header.setMinimumSectionSize(_CELL)
             header.setDefaultSectionSize(_CELL)
+        self.table.setFixedHeight((min(len(rows), _ROWS) + 2) * _CELL)  # with a header and a scroll bar
         self.table.setCurrentCell(*min(self._wells))
         self.table.blockSignals(False)
         self._well_chosen()
