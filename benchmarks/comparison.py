@@ -15,7 +15,8 @@ cellpose    network of Cellpose-SAM (``CPSAM``), tiles of 256² with the default
 stardist    ``predict`` of ``StarDist2D`` in the configuration of *2D_versatile_fluo*
 instanseg   ``InstanSeg_UNet`` with the layers of its training script, one pass
 micro-sam   image encoder of ``vit_b``, one pass for each tile of 1024²; prompts or a decoder come on top
-convpaint   ``gaussian_features`` and its classifier, after training on two strokes; its default, VGG16, needs weights
+convpaint   its default: first layer of VGG16 at three scales (64 channels each) and CatBoost, trained on two strokes
+gaussian    ``gaussian_features`` of Convpaint, which need no weights, and the same classifier
 ==========  =============================================================================================
 """
 
@@ -25,9 +26,11 @@ import json
 import math
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -123,16 +126,38 @@ def micro_sam() -> Timed:
 
 
 def convpaint() -> Timed:
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
     torchvision()
+    from napari_convpaint.feature_extractors import nnlayers
+    from torchvision.models import vgg16
+
+    folder = tempfile.mkdtemp()
+    weights = os.path.join(folder, "vgg16.pth")  # noqa: PTH118
+    torch = importlib.import_module("torch")
+    torch.save(vgg16().state_dict(), weights)
+    nnlayers.guided_model_download = lambda *_: weights
+    answer = pixel_classifier()
+    shutil.rmtree(folder)
+    return answer
+
+
+def gaussian() -> Timed:
+    torchvision()
+    return pixel_classifier(fe_name="gaussian_features")
+
+
+def pixel_classifier(**features: str) -> Timed:
+    """Convpaint after two strokes, for an object and for the background."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
     from napari_convpaint.convpaint_model import ConvpaintModel
 
-    model = ConvpaintModel(fe_name="gaussian_features")
+    model = ConvpaintModel(**features)
     pixels = image(256)
     strokes = np.zeros(pixels.shape, int)
     strokes[28:36, 20:44], strokes[60:68, 20:44] = 1, 2
     model.train(pixels, strokes)
-    return 0, lambda size: ((lambda plane: lambda: model.segment(plane))(image(size)), 1)
+    network = getattr(model.fe_model, "model", None)
+    count = parameters(network.features[0]) if network is not None else 0
+    return count, lambda size: ((lambda plane: lambda: model.segment(plane))(image(size)), 1)
 
 
 PROGRAMS: dict[str, Callable[[], Timed]] = {
@@ -142,6 +167,7 @@ PROGRAMS: dict[str, Callable[[], Timed]] = {
     "instanseg": instanseg,
     "micro-sam": micro_sam,
     "convpaint": convpaint,
+    "gaussian": gaussian,
 }
 
 

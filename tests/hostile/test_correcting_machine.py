@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -197,8 +196,3 @@ def test_any_order_of_gestures(hostile_long: bool) -> None:
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )
-
-
-@pytest.mark.parametrize(("labels", "same"), [([0, 7, 3], [0, 1, 2]), ([5, 5, 2], [1, 1, 2]), ([0, 0, 0], [0, 0, 0])])
-def test_objects_are_numbered_by_their_first_pixels(labels: list[int], same: list[int]) -> None:
-    assert objects(np.array(labels)).tolist() == same

@@ -12,6 +12,7 @@ aji                          no library has the greedy variant of the paper:
 """
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,11 +25,13 @@ from skimage.metrics import adapted_rand_error, variation_of_information
 from napari_grd.metrics.matching import match_objects
 from napari_grd.metrics.scores import IOU_THRESHOLDS, evaluate
 
-stardist = pytest.importorskip("stardist.matching", reason="StarDist has no wheels for Python 3.14")
-matching, matching_dataset = stardist.matching, stardist.matching_dataset
-
 SEEDS = range(6)
 small_labels = arrays(np.int64, (5, 6), elements=st.integers(0, 4))
+
+
+@pytest.fixture
+def stardist() -> Any:
+    return pytest.importorskip("stardist.matching", reason="StarDist is not installed")
 
 
 def segmentation_and_reference(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -44,9 +47,9 @@ def segmentation_and_reference(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("iou", IOU_THRESHOLDS)
-def test_object_scores_pooled_over_images_agree_with_stardist(iou: float) -> None:
+def test_object_scores_pooled_over_images_agree_with_stardist(iou: float, stardist: Any) -> None:
     labels, references = zip(*map(segmentation_and_reference, SEEDS), strict=True)
-    theirs = matching_dataset(references, labels, thresh=iou, show_progress=False)
+    theirs = stardist.matching_dataset(references, labels, thresh=iou, show_progress=False)
     scores = evaluate(reference=references, labels=labels)
     assert theirs.tp > 0
     assert scores.ap[iou] == pytest.approx(theirs.accuracy)
@@ -57,9 +60,9 @@ def test_object_scores_pooled_over_images_agree_with_stardist(iou: float) -> Non
 
 @pytest.mark.parametrize("iou", [0.05, 0.2, 0.5, 0.7])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_matching_agrees_with_stardist_at_any_threshold(seed: int, iou: float) -> None:
+def test_matching_agrees_with_stardist_at_any_threshold(seed: int, iou: float, stardist: Any) -> None:
     labels, reference = segmentation_and_reference(seed)
-    theirs = matching(reference, labels, thresh=iou)
+    theirs = stardist.matching(reference, labels, thresh=iou)
     matches = match_objects(reference=reference, labels=labels, iou=iou)
     assert (len(matches.pairs), len(matches.spurious), len(matches.missed)) == (theirs.tp, theirs.fp, theirs.fn)
     # StarDist works in float32.
