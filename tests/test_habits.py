@@ -79,3 +79,23 @@ def test_pre_commit_checks_with_the_ruff_of_the_tests() -> None:
     revisions = {repository["repo"].rsplit("/", 1)[-1]: repository.get("rev", "") for repository in repositories}
     pinned = re.findall(r"^ruff==(\S+)$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
     assert revisions["ruff-pre-commit"] == f"v{pinned[0]}"
+
+
+CONDA = {"torch": "pytorch", "lightning-fabric": "pytorch-lightning", "dask[array]": "dask-core"}
+"""Packages that conda-forge names otherwise, or has within others."""
+
+
+def test_the_recipe_of_conda_asks_for_what_the_package_asks_for() -> None:
+    recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text("utf-8"))
+    asked = [re.fullmatch(r"([\w\[\]-]+)(.*)", line.split(";")[0].strip()) for line in PROJECT["dependencies"]]
+    run, host = recipe["requirements"]["run"], recipe["requirements"]["host"]
+    assert run == ["python >=${{ python_min }}"] + [f"{CONDA.get(it[1], it[1])} {it[2]}" for it in asked if it]
+    assert [line.replace(" ", "") for line in host[2:]] == PYPROJECT["build-system"]["requires"]
+    assert PROJECT["requires-python"] == f">={recipe['context']['python_min']}"
+    scripts = [f"{name} = {target}" for name, target in PROJECT["scripts"].items()]
+    assert recipe["build"]["python"]["entry_points"] == scripts
+    about = recipe["about"]
+    assert (about["license"], about["license_file"]) == (PROJECT["license"], PROJECT["license-files"])
+    assert about["summary"] == PROJECT["description"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert recipe["context"]["version"] == citation["version"]
