@@ -188,6 +188,17 @@ def test_live_and_correct_share_the_height_of_a_laptop(laptop: Any, live_widget:
     assert button.visibleRegion().boundingRect().height() == button.height()
 
 
+def test_docks_leave_room_for_the_canvas_in_a_small_window(viewer: Any) -> None:
+    panel = Panel(viewer)
+    panel.setMinimumWidth(380)
+    viewer.window.add_dock_widget(panel, area="right")
+    viewer.window._qt_window.show()
+    viewer.window.resize(640, 480)
+    QTest.qWait(50)
+    canvas = viewer.window._qt_viewer.canvas.native
+    assert min(canvas.width(), canvas.height()) >= 50
+
+
 def test_tab_passes_over_folded_settings_and_the_wheel_over_fields(laptop: Any) -> None:
     panel: Any = DistillWidget(laptop)
     laptop.window.add_dock_widget(panel, area="right")

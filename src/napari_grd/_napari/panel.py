@@ -16,6 +16,7 @@ MESSAGES = {"info": "#7fa8d8", "warning": "#d9a441", "error": "#e06c6c"}
 """Colors of messages by their kind; themes of a bright background darken them."""
 
 _ROOM = 0.62  # of the height, for a panel that is worked with
+_CANVAS = 50  # pixels that docks leave to the canvas: vispy divides by its size
 _VERTICAL = Qt.Orientation.Vertical
 
 
@@ -34,6 +35,7 @@ class Panel(QWidget):
         super().__init__()
         self.viewer = unwrap(viewer)
         self.state = state_of(viewer)
+        self.viewer.window._qt_viewer.canvas.native.setMinimumSize(_CANVAS, _CANVAS)
         column = QWidget()
         self.body = QVBoxLayout(column)
         self.body.setAlignment(Qt.AlignmentFlag.AlignTop)

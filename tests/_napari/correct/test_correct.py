@@ -52,10 +52,14 @@ def test_merge_by_stroke_and_undo_by_key(correct: Any, mouse: Any, layer: Any, b
     assert number(layer, (15, 15)) == number(layer, (15, 45))
 
 
-def test_what_corrections_need_is_compiled_by_the_worker(correct: Any, layer: Any, monkeypatch: Any) -> None:
+def test_hidden_labels_are_shown_and_what_corrections_need_is_compiled_by_the_worker(
+    correct: Any, layer: Any, monkeypatch: Any
+) -> None:
     threads = []
     monkeypatch.setattr(jobs, "warm_up", lambda: threads.append(threading.current_thread()))
+    layer.visible = False
     correct(model=False)
+    assert layer.visible
     assert len(threads) == 1
     assert threads[0] is not threading.main_thread()
 

@@ -197,6 +197,7 @@ class Toolbox(QWidget):
         self.session = Session(self._viewer, context, self, self.apply, self.fill.isChecked)
         self._layer = CorrectionsLayer(self._viewer, self.session.target)
         self._viewer.layers.selection.active = self.session.layer
+        self.session.layer.visible = True  # who corrects it wants to see it
         self.controller = ToolController(
             self._viewer,
             self.session,
