@@ -1,6 +1,6 @@
 """Time and memory of other programs beside this one, on one machine in one run.
 
-    python benchmarks/comparison.py --sizes 1024 --repeats 3 \\
+    python benchmarks/comparison.py --sizes 1024 4096 --repeats 3 \\
         --with cellpose=/venvs/cellpose/bin/python --with stardist=/venvs/stardist/bin/python ...
 
 Each program lives in an environment of its own and runs in a process of its own, with as many threads as this one.
@@ -21,6 +21,7 @@ gaussian    ``gaussian_features`` of Convpaint, which need no weights, and the s
 """
 
 import argparse
+import contextlib
 import importlib
 import json
 import math
@@ -38,6 +39,12 @@ from typing import Any
 import numpy as np
 
 TILE, OVERLAP = 256, 0.1  # Cellpose's own defaults
+FIRST = 256  # pixels of the side of the image of each program's first call
+EQUAL_TILES = (
+    "cellpose",
+    "instanseg",
+    "micro-sam",
+)  # their networks alone are timed: tiles of a larger image take the same
 Call = Callable[[], object]
 Timed = tuple[int, Callable[[int], tuple[Call, float]]]
 """Parameters, and what makes of a size a call to time and how many of it an image takes."""
@@ -181,21 +188,24 @@ def threads() -> int:
 
 
 def work(name: str) -> None:
-    """In the environment of a program: time a call for each size that is asked for on the standard input."""
+    """In the environment of a program: time calls, of the sizes that are asked for on the standard input."""
     answers = os.dup(1)
     os.dup2(2, 1)  # what the programs print
+    passes: dict[str, tuple[float, float]] = {}  # by repeat, of programs for which all tiles of an image are equal
     with os.fdopen(answers, "w") as out:
         count, prepare = PROGRAMS[name]()
         out.write(json.dumps({"parameters": count}) + "\n")
         out.flush()
         for line in sys.stdin:
-            call, times = prepare(int(line))
-            wall, processor = time.perf_counter(), time.process_time()
-            call()
+            size, repeat = line.split()
+            call, times = prepare(int(size))
+            if repeat not in passes or name not in EQUAL_TILES:
+                wall, processor = time.perf_counter(), time.process_time()
+                call()
+                passes[repeat] = time.perf_counter() - wall, time.process_time() - processor
             answer = {
-                "seconds": (time.perf_counter() - wall) * times,
-                "processor": (time.process_time() - processor) * times,
-                "calls": times,
+                "seconds": passes[repeat][0] * times,
+                "processor": passes[repeat][1] * times,
                 "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
             }
             out.write(json.dumps(answer) + "\n")
@@ -211,13 +221,14 @@ def start(name: str, python: str, count: int) -> "subprocess.Popen[str]":
     )
 
 
-def ask(process: "subprocess.Popen[str]", size: int | None = None) -> dict[str, float] | None:
-    """An answer; None if the process has ended."""
+def ask(process: "subprocess.Popen[str]", size: int = 0, repeat: int = 0) -> dict[str, float] | None:
+    """An answer; None if the process has ended. Without a size: what it says of itself."""
     assert process.stdin is not None
     assert process.stdout is not None
-    if size is not None:
-        process.stdin.write(f"{size}\n")
-        process.stdin.flush()
+    if size:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(f"{size} {repeat}\n")
+            process.stdin.flush()
     line = process.stdout.readline()
     return json.loads(line) if line else None
 
@@ -226,7 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     parser.add_argument("--with", dest="others", action="append", default=[], metavar="PROGRAM=PYTHON")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1024])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 4096])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -237,38 +248,43 @@ def main() -> None:
 
     print(hardware(), "\n", flush=True)
     pythons = {"napari-grd": sys.executable, **dict(other.split("=", 1) for other in args.others)}
-    rows = []
-    for size in args.sizes:
-        running = {name: start(name, python, args.threads) for name, python in pythons.items()}
-        counts = {name: ask(process) for name, process in running.items()}
-        found: dict[str, list[dict[str, float]]] = {name: [] for name in running}
-        for repeat in range(args.repeats + 1):  # the first does not count
+    running = {name: start(name, python, args.threads) for name, python in pythons.items()}
+    counts = {name: ask(process) for name, process in running.items()}
+    for process in running.values():
+        ask(process, FIRST)  # compiles and allocates, and does not count
+    for size in sorted(args.sizes):  # as the peak of memory is that of all calls so far
+        answers: dict[str, list[dict[str, float]]] = {name: [] for name in running}
+        for repeat in range(1, args.repeats + 1):
             for name, process in running.items():
-                answer = ask(process, size) if counts[name] else None
-                if answer and repeat:
-                    found[name].append(answer)
-        for process in running.values():
-            process.kill()
-            process.wait()
-        ours = [answer["processor"] for answer in found["napari-grd"]]
-        for name, answers in found.items():
-            if not answers:
+                answer = ask(process, size, repeat)
+                answers[name] += [answer] if answer else []
+                print(name, size, answer, file=sys.stderr, flush=True)
+        ours = [answer["processor"] for answer in answers["napari-grd"]]
+        rows = []
+        for name, theirs in answers.items():
+            if not theirs:
                 rows.append([name, f"{size}²", "failed, see its log", "", "", "", ""])
                 continue
-            middle = {key: statistics.median(answer[key] for answer in answers) for key in answers[0]}
-            ratio = statistics.median(a["processor"] / b for a, b in zip(answers, ours, strict=True))
+            ratio = statistics.median(a["processor"] / b for a, b in zip(theirs, ours, strict=True))
             rows.append(
                 [
                     name,
                     f"{size}²",
                     f"{int((counts[name] or {})['parameters']):,}",
-                    f"{middle['seconds']:.1f}",
-                    f"{middle['processor']:.1f}",
+                    f"{statistics.median(a['seconds'] for a in theirs):.1f}",
+                    f"{statistics.median(a['processor'] for a in theirs):.1f}",
                     f"{ratio:.2g}",
-                    f"{max(answer['GiB'] for answer in answers):.1f}",
+                    f"{max(a['GiB'] for a in theirs):.1f}",
                 ]
             )
-    print(table(["program", "image", "parameters", "s", "processor s", "relative", "peak GiB"], rows))
+        print(
+            table(["program", "image", "parameters", "s", "processor s", "relative", "peak GiB"], rows),
+            "\n",
+            flush=True,
+        )
+    for process in running.values():
+        process.kill()
+        process.wait()
 
 
 if __name__ == "__main__":
