@@ -388,7 +388,7 @@ def main(
     for name, found in (("of the model", outcome.segmented), ("corrected, saved, opened again", outcome.reopened)):
         scores = grd.evaluate(truth, found)
         rows.append([name, int(len(np.unique(found)) - 1), scores.ap[0.5], scores.aji])
-    print(table([f"{len(np.unique(truth)) - 1} cells; labels", "objects", "AP50", "AJI"], rows))
+    print(table([f"{len(np.unique(truth)) - 1} cells; labels", "objects", "AP50", "AJI"], rows, digits=3))
     print(f"\nModel: {outcome.model}. {len(outcome.actions)} actions, {outcome.seconds:.0f} s. {outcome.learned}")
     if shown:
         print("\n".join(outcome.actions))

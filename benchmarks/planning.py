@@ -42,7 +42,7 @@ def main(
             grd.distill(teacher, images, config=config, validation=1 / IMAGES)
             taken = time.perf_counter() - start
             rows.append([network, count, foretold, taken, foretold / taken])
-    print(table(["network", "steps", "foretold s", "taken s", "ratio"], rows))
+    print(table(["network", "steps", "foretold s", "taken s", "ratio"], rows, digits=2))
 
 
 if __name__ == "__main__":

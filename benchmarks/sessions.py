@@ -146,7 +146,7 @@ class RandomSession:
             self.log.write(f"{len(self.done)} {name}\n")
             self.log.flush()
         getattr(self, name)()
-        end = time.monotonic() + float(self.rng.choice([0, 0, 0.005, 0.03, 0.1]))
+        end = time.monotonic() + float(self.rng.choice([0, 0, 0.005, 0.02, 0.06]))
         QApplication.processEvents()
         while time.monotonic() < end:
             QApplication.processEvents()
