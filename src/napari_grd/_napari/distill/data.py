@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QSizePolicy,
     QSpinBox,
     QTreeWidget,
     QTreeWidgetItem,
@@ -74,6 +75,7 @@ class DataPicker(QWidget):
         self.table = QTreeWidget()
         self.table.setHeaderLabels(["Image", "Ground truth"])
         self.table.setRootIsDecorated(False)
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # no gaps in a tall dock
         self.table.setToolTip("Tick the training images. Ground truth is optional unless labels are the teacher.")
         self.empty = QLabel("Drop an image on the window, or choose a folder of images.")
         self.number = QSpinBox()
