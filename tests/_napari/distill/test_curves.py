@@ -39,8 +39,8 @@ def test_points_are_kept_and_drawn(curves: Curves) -> None:
     steps, values = curves._lines["train", "agd"].getOriginalDataset()
     np.testing.assert_array_equal(steps, [10, 20])
     np.testing.assert_array_equal(values, [0.5, 0.25])
-    assert "loss 1<" in curves.legends["train"].text()
-    assert "agd 0.25<" in curves.legends["train"].text()
+    assert "Loss 1<" in curves.legends["train"].text()
+    assert "Affinity graph 0.25<" in curves.legends["train"].text()
     assert curves.legends["train"].text().count("color:") == 2
     assert curves.numbers.isHidden()
     curves.clear()
@@ -59,7 +59,9 @@ def test_without_pyqtgraph_the_latest_numbers_are_shown(curves: Curves, monkeypa
     curves.prepare()
     for event in (*TRAIN, SCORES):
         curves.add(event)
-    assert curves.numbers.text() == "Loss at step 20: loss 1, agd 0.25\nScores at step 20: ap50 0.75, aji 0.5"
+    assert (
+        curves.numbers.text() == "Loss at step 20: Loss 1, Affinity graph 0.25\nScores at step 20: AP50 0.75, AJI 0.5"
+    )
 
 
 def test_closed_plots_leave_no_menus_behind(qtbot: Any) -> None:

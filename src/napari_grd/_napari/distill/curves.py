@@ -11,6 +11,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_grd._napari.colors import GRAPHICS, ColoredLabel, background_of, readable
+from napari_grd._napari.distill.form import title
 from napari_grd.jobs import StepMetrics
 
 SCORES = ("ap50", "aji", "sbd", "pq")
@@ -108,7 +109,7 @@ class Curves(QWidget):
                 pen = self._pyqtgraph.mkPen(readable(color, background, GRAPHICS), width=width)
                 self._lines[kind, name] = self._plots[kind].plot(pen=pen, symbol=symbol, symbolSize=5)
             self._lines[kind, name].setData(steps, values)
-            words.append(("", f"{name} {values[-1]:.3g}", color))
+            words.append(("", f"{_word(name)} {values[-1]:.3g}", color))
         # Beside the curves, not on top of them, and with the latest values.
         self.legends[kind].show_parts(words, " · ")
 
@@ -149,9 +150,13 @@ class Curves(QWidget):
         lines = defaultdict(list)
         for (kind, name), (steps, values) in self.points.items():
             lines[f"{'Scores' if kind == 'validation' else 'Loss'} at step {steps[-1]}"].append(
-                f"{name} {values[-1]:.3g}"
+                f"{_word(name)} {values[-1]:.3g}"
             )
         return "\n".join(f"{title}: {', '.join(numbers)}" for title, numbers in lines.items())
+
+
+def _word(name: str) -> str:
+    return name.upper() if name in SCORES else title(name)
 
 
 def _close_all(plots: dict[str, Any]) -> None:

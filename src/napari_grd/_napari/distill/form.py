@@ -118,7 +118,7 @@ class ConfigForm(QWidget, Generic[C]):
         rows = QFormLayout(section)
         rows.setContentsMargins(0, 0, 0, 8)
         if group:
-            heading = QLabel(f"<b>{_title(group)}</b>")
+            heading = QLabel(f"<b>{title(group)}</b>")
             heading.setToolTip(_about(_get(self._kept, group)))
             rows.addRow(heading)
         for path, field in fields.items():
@@ -127,7 +127,7 @@ class ConfigForm(QWidget, Generic[C]):
 
     def _add_row(self, rows: QFormLayout, path: str, field: FieldInfo, own: Mapping[str, FieldEditor]) -> None:
         editor = own.get(path) or make_editor(field)
-        label = QLabel(_title(path))
+        label = QLabel(title(path))
         for widget in (label, editor.widget):
             if not widget.toolTip():
                 widget.setToolTip(_tip(path, field, _get(self._kept, path)))
@@ -181,8 +181,8 @@ _TITLES = {
 """Fields whose name in a file is no word."""
 
 
-def _title(path: str) -> str:
-    """A field's label: "Weight decay" for "optim.weight_decay"."""
+def title(path: str) -> str:
+    """A field's label: "Weight decay" for "optim.weight_decay"; also of a term of the loss."""
     name = path.rpartition(".")[2]
     return _TITLES.get(name, name.replace("_", " ").capitalize())
 
@@ -195,5 +195,5 @@ def _about(config: Config) -> str:
 def _tip(path: str, field: FieldInfo, value: Any) -> str:
     if isinstance(value, Config):
         return _about(value)
-    text = field.description or _title(path)
+    text = field.description or title(path)
     return f"{text[0].upper()}{text[1:]} ({path})"
