@@ -44,7 +44,7 @@ FIELD = "IXMtest_H11_s6_w19DF4.tif"
 WINDOW = (1400, 900)
 LARGEST = 400_000  # bytes of a picture
 PATIENCE = 1500  # seconds that a widget may take
-LESSONS = 100  # steps of the distillation that is shown, so that its curves have a shape
+LESSONS = 160  # steps of the distillation that is shown, so that its curves have a shape
 
 
 @dataclass(frozen=True, eq=False)
