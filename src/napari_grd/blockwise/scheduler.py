@@ -1,8 +1,7 @@
 """Runs work on many blocks with dask: in this process, or in the workers of a cluster."""
 
 import queue
-import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -126,7 +125,6 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         return
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     with (
-        _forked_after_imports(one_thread),
         untyped.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -139,21 +137,3 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         untyped.Client(local) as client,
     ):
         yield client
-
-
-@contextmanager
-def _forked_after_imports(environment: Mapping[str, str]) -> Iterator[None]:
-    """On Linux, fork workers from a process that has imported what they need; elsewhere each imports it.
-
-    The variables are set before that process starts, because libraries read them when they are imported.
-    """
-    import dask
-    from distributed.utils import get_mp_context
-
-    if sys.platform != "linux":
-        yield
-        return
-    before = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in environment.items()}
-    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"} | before):
-        get_mp_context().set_forkserver_preload(["distributed", "napari_grd.blockwise.worker_imports"])  # type: ignore[no-untyped-call]
-        yield
