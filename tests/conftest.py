@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from hypothesis import settings
 from numpy.lib.npyio import NpzFile
+
+# A busy machine is no fault of an example that takes longer than 200 ms.
+settings.register_profile("any speed", deadline=None)
+settings.load_profile("any speed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
