@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import contextlib
 import gc
 import os
 from collections.abc import Callable
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from hypothesis import settings
 from numpy.lib.npyio import NpzFile
 
-# A busy machine is no fault of an example that takes longer than 200 ms.
-settings.register_profile("any speed", deadline=None)
-settings.load_profile("any speed")
+with contextlib.suppress(ImportError):  # the environment of Cellpose 3 has no Hypothesis
+    from hypothesis import settings
+
+    # A busy machine is no fault of an example that takes longer than 200 ms.
+    settings.register_profile("any speed", deadline=None)
+    settings.load_profile("any speed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
