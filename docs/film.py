@@ -12,6 +12,7 @@ drawn as in the reference, a model learns from them, and segments a later frame 
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from PIL import ImageDraw, ImageFont
 from qtpy.QtTest import QTest
 from scipy import ndimage
 from screenshots import Field, dock, idle, measured, press, read_field, to_correct, wait_until, window
+from tifffile import imwrite
 
 import napari_grd as grd
 from napari_grd._napari.correct.tool_descriptions import KINDS
@@ -89,9 +91,11 @@ def correcting(viewer: Any, field: Field) -> Iterator[str]:
 
 def learning(viewer: Any, film: YeastFilm) -> Iterator[str]:
     """One frame a caption: from an image without labels to a model that segments another one live."""
-    layer = viewer.add_image(film.image, name="yeast, first frame", contrast_limits=limits(film.image))
+    folder = tempfile.TemporaryDirectory(prefix="napari-grd-")
+    imwrite(Path(folder.name) / "yeast.tif", film.image)
+    (layer,) = viewer.open(Path(folder.name) / "yeast.tif", plugin="napari")
+    layer.contrast_limits = limits(film.image)
     start = viewer.add_labels(grd.segment(START, film.image), name="cells")
-    start.contour = 2
     viewer.scene.camera.zoom = WIDE
     yield f"An image of a kind that the built-in model {START} was not trained on."
 
@@ -100,7 +104,6 @@ def learning(viewer: Any, film: YeastFilm) -> Iterator[str]:
     widget.form.model.set_name(START)
     press(widget, "Draw objects")
     wait_until(lambda: widget.toolbox.session is not None and idle(widget))
-    widget.toolbox.session.layer.contour = 2
     corrections, _ = drawn(film.image, film.labels, "yx")
     draws = [one for one in corrections if one.draws]
     for count in (1, 5, 15):
@@ -121,6 +124,7 @@ def learning(viewer: Any, film: YeastFilm) -> Iterator[str]:
     wait_until(lambda: idle(widget))
     kept = widget.form.model.name()
     press(widget, "Done")
+    folder.cleanup()
     viewer.layers.clear()
     layer = viewer.add_image(film.later, name="yeast, later frame", contrast_limits=limits(film.later))
     viewer.fit_to_view()
