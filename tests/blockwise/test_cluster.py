@@ -34,7 +34,9 @@ def test_two_processes_and_one_that_is_killed(tmp_path: Path, monkeypatch: pytes
     image = nuclei_2d(np.random.default_rng(1), (600, 1100))[0]
     alone = segment_zarr("nuclei", image, tmp_path / "alone.ome.zarr", CONFIG)
     path = tmp_path / "cluster.ome.zarr"
+    limits = _limits()
     with cluster(2) as client:
+        assert _limits() == limits  # of workers, not of this process and the programs that it starts
         processes: list[int] = list(client.run(os.getpid).values())
         killed = False
         job = iter_segment_zarr("nuclei", image, path, CONFIG, client=client)
@@ -46,6 +48,7 @@ def test_two_processes_and_one_that_is_killed(tmp_path: Path, monkeypatch: pytes
         outcomes = [
             outcome for outcome in run_on_cluster(lambda number: (number, ""), range(50), client) if outcome is not None
         ]
+    assert _limits() == limits
     assert sorted(outcomes) == [(number, "") for number in range(50)]
     assert np.array_equal(_labels(alone), _labels(path))
 
@@ -54,6 +57,10 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(napari_grd.blockwise.scheduler, "_CONNECT", 0.5)
     with pytest.raises(ConfigError, match=r"tcp://127\.0\.0\.1:1' does not answer"):
         segment_zarr("nuclei", np.zeros((64, 64)), tmp_path / "a.zarr", CONFIG, scheduler="tcp://127.0.0.1:1")
+
+
+def _limits() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.endswith("_THREADS") or name.startswith("MALLOC")}
 
 
 def _labels(path: Path) -> np.ndarray[Any, Any]:

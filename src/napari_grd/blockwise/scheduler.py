@@ -1,5 +1,6 @@
 """Runs work on many blocks with dask: in this process, or in the workers of a cluster."""
 
+import os
 import queue
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -125,6 +126,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         return
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     with (
+        _own_environment() as restore,
         untyped.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -136,4 +138,25 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
         ) as local,
         untyped.Client(local) as client,
     ):
+        restore()
         yield client
+
+
+@contextmanager
+def _own_environment() -> Iterator[Callable[[], None]]:
+    """Restore variables that dask sets in this process, not only in workers: programs started later inherit them."""
+    import dask
+
+    names: Any = dask.config.get("distributed.nanny.pre-spawn-environ", {})
+    before = {name: os.environ.get(name) for name in names}
+
+    def restore() -> None:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+    try:
+        yield restore
+    finally:
+        restore()
