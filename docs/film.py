@@ -113,6 +113,7 @@ def learning(viewer: Any, film: YeastFilm) -> Iterator[str]:
     yield "Some strokes with a large brush tell what is background."
 
     learn = widget.toolbox.learn
+    learn.best.setChecked(False)  # from the model of the first picture
     began = time.monotonic()
     press(widget, "Learn")
     wait_until(lambda: learn._preview is not None or learn._running is None)
