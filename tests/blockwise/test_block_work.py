@@ -1,3 +1,4 @@
+import pickle
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +22,16 @@ def test_the_network_has_the_threads_of_its_worker_unless_the_settings_say_more(
     work = BlockWork(as_model("nuclei"), source, view, GRID, cast(Any, None), threads=worker)
     assert work._task.config.threads == threads
     assert work._task.model.embedding_channels == 9
+
+
+def test_a_worker_that_has_begun_can_send_it_to_others():
+    source = cast(Any, ArraySource(np.zeros((64, 64)), "yx", ndim=2, in_channels=1))
+    work = BlockWork(as_model("nuclei"), source, ImageView(CONFIG, 1.0), GRID, cast(Any, None))
+    assert work._task.runtime
+    assert work.statistics
+    sent = pickle.loads(pickle.dumps(work))
+    assert not {"_task", "statistics"} & vars(sent).keys()
+    assert sent.view == work.view
 
 
 def test_only_openvino_with_large_tiles_sees_a_block_at_once():

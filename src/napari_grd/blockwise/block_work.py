@@ -1,9 +1,9 @@
 """What is done with one block, in this process or in a worker of a cluster."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,10 @@ class BlockWork:
     grid: BlockGrid
     store: LabelStore
     threads: int = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers fetch it from one that has begun, too: what is cached there holds locks, and a block would be lost.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def statistics(self) -> SourceStatistics:
