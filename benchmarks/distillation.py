@@ -35,6 +35,7 @@ from series import add_arguments, few_labels, labeled_only, load_sets, prepare, 
 OFF = LossWeights(agd=0, node=0, edge=0, agd_inter=0, igd_inter=0, teacher_foreground=0)
 ABLATION = {
     "none": None,
+    "instances": OFF,  # the teacher's, without any relation term
     "foreground only": OFF.replace(teacher_foreground=1),
     "AGD intra": LossWeights(node=0, edge=0, agd_inter=0, igd_inter=0),
     "IGD intra": LossWeights(agd=0, agd_inter=0, igd_inter=0),
