@@ -58,9 +58,9 @@ class PlatePicker(Panel):
         self.table.setColumnCount(len(columns))
         self.table.setVerticalHeaderLabels(rows)
         self.table.setHorizontalHeaderLabels(columns)
-        for at in range(len(rows)):
-            for beside in range(len(columns)):
-                self.table.setItem(at, beside, self._cell((at, beside)))
+        for y in range(len(rows)):
+            for x in range(len(columns)):
+                self.table.setItem(y, x, self._cell((y, x)))
         for header in (self.table.horizontalHeader(), self.table.verticalHeader()):
             header.setMinimumSectionSize(_CELL)
             header.setDefaultSectionSize(_CELL)

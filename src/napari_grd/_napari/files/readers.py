@@ -107,13 +107,13 @@ def _read_zarrs(paths: Paths) -> list[Any]:
     from napari_grd.io.ome_zarr import OmeZarr
 
     def read(path: str) -> list[Any]:
-        found, viewer = OmeZarr(path), napari.current_viewer()
-        if found.is_plate and not found.path.is_file() and viewer is not None:
-            for note in found.notes:
+        group, viewer = OmeZarr(path), napari.current_viewer()
+        if group.is_plate and not group.path.is_file() and viewer is not None:
+            for note in group.notes:
                 show_warning(note)
-            show_panel(viewer, PlatePicker, TITLE).show_plate(found)
+            show_panel(viewer, PlatePicker, TITLE).show_plate(group)
             return []
-        layers, notes = open_zarr(path)
+        layers, notes = open_zarr(group)
         for note in notes:
             show_warning(note)
         return layers

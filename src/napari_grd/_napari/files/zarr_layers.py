@@ -18,14 +18,14 @@ _UNNAMED = (0.6, 0.6, 0.6, 1.0)
 MOST_IMAGES = 16
 
 
-def open_zarr(path: str | Path) -> tuple[list[LayerData], list[str]]:
+def open_zarr(path: str | Path | OmeZarr) -> tuple[list[LayerData], list[str]]:
     """Open an OME-Zarr lazily.
 
     Parameters
     ----------
-    path : str or Path
-        Path of an image, label images, a collection, a plate or a well. Of several images the first is shown and the
-        others are hidden; at most 16 become layers.
+    path : str, Path or OmeZarr
+        An opened group, or the path of an image, label images, a collection, a plate or a well. Of several images the
+        first is shown and the others are hidden; at most 16 become layers.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def open_zarr(path: str | Path) -> tuple[list[LayerData], list[str]]:
     DataError
         If it contains no image that can be opened.
     """
-    group = OmeZarr(path)
+    group = path if isinstance(path, OmeZarr) else OmeZarr(path)
     notes = list(group.notes)
     images = [group.image(number) for number in range(min(len(group.names), MOST_IMAGES))]
     if len(group.names) > MOST_IMAGES:
