@@ -188,7 +188,7 @@ def test_the_grid_of_a_volume() -> None:
 def test_statistics_of_a_large_volume_come_from_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(napari_grd.inference.statistics, "_READ", 2**15)
     monkeypatch.setattr(napari_grd.inference.statistics, "_SIDE_3D", 8)
-    boxes = napari_grd.inference.statistics._samples((5, 100, 100), whole=False)
+    boxes = napari_grd.inference.statistics.sample_boxes((5, 100, 100))
     assert len(boxes) == 16
     assert {(box[0].start, box[0].stop) for box in boxes} == {(0, 5)}  # type: ignore[misc]
     assert max(box[1].stop for box in boxes) == 100

@@ -20,6 +20,7 @@ from scipy import ndimage
 from napari_grd.config import AugmentConfig
 from napari_grd.data.offset_symmetry import order_and_flips, transform_affinities
 from napari_grd.data.stain import change_stain
+from napari_grd.data.stored_labels import LabelParts
 from napari_grd.errors import ImageError, LabelError
 from napari_grd.graph.offsets import OFFSETS_2D
 
@@ -33,10 +34,12 @@ ELASTIC_SPACING = 32.0  # pixels between the control points of an elastic deform
 
 
 class ArrayLike(Protocol):
-    """An array that can be sliced without being read as a whole: numpy or zarr."""
+    """An array that can be sliced without being read as a whole: numpy, zarr, or one of ours."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
@@ -60,8 +63,8 @@ def random_patch(
     rng: np.random.Generator,
     config: AugmentConfig,
     patch: int,
-    image: Float32,
-    labels: NDArray[np.integer[Any]] | None = None,
+    image: ArrayLike,
+    labels: ArrayLike | None = None,
     extra: ArrayLike | None = None,
     pairs: slice | None = None,
 ) -> Patch:
@@ -80,13 +83,12 @@ def random_patch(
         Probabilities and sizes; :data:`NO_AUGMENTATION` gives plain crops.
     patch : int
         Side p of the patch in pixels.
-    image : (C, H, W) float32
-        Normalized intensities.
-    labels : (H, W) integer, optional
+    image : (C, H, W) float32 array-like
+        Normalized intensities. Only the bounding box of the patch is read of this and the following arrays.
+    labels : (H, W) integer array-like, optional
         Label image, 0 is background; ignored pixels are below.
-    extra : (E, H, W) numpy or zarr array, optional
-        Values that move with the pixels, e.g. a teacher's embedding and
-        foreground; only the bounding box of the patch is read from it.
+    extra : (E, H, W) array-like, optional
+        Values that move with the pixels, e.g. a teacher's embedding and foreground.
     pairs : slice, optional
         Channels of ``extra`` that are affinities at ``OFFSETS_2D``. They follow rotations by right angles and flips.
         Other maps need pairs that were not predicted, so they are NaN in a patch that is not pixel exact.
@@ -108,7 +110,7 @@ def random_patch(
     (1, 64, 64)
     """
     check_aligned(image, labels, extra, ndim=2)
-    check_stain(config, len(image))
+    check_stain(config, image.shape[0])
     origin = random_origin(rng, (patch, patch), image.shape[1:], labels)
     turns = int(rng.integers(4)) if config.rotate90 else 0
     flip = bool(config.flip and rng.random() < 0.5)
@@ -133,7 +135,7 @@ def random_patch(
         around[pairs] = transform_affinities(affinities, OFFSETS_2D, *order_and_flips(turns, flip))
     return Patch(
         image=change_intensity(rng, config, turned(pixels, np.float32)),
-        labels=None if labels is None else turned(_nearest(labels[None], rows, cols)[0], np.int64),
+        labels=None if labels is None else turned(_nearest(labels, rows, cols), np.int64),
         extra=around,
     )
 
@@ -147,7 +149,7 @@ def check_stain(config: AugmentConfig, channels: int) -> None:
         )
 
 
-def check_aligned(image: Float32, labels: NDArray[Any] | None, extra: ArrayLike | None, *, ndim: int) -> None:
+def check_aligned(image: ArrayLike, labels: ArrayLike | None, extra: ArrayLike | None, *, ndim: int) -> None:
     """Check that an image of ``ndim`` spatial axes, its labels and cached values belong together.
 
     Raises
@@ -173,7 +175,7 @@ def check_aligned(image: Float32, labels: NDArray[Any] | None, extra: ArrayLike 
 
 
 def random_origin(
-    rng: np.random.Generator, patch: Sequence[int], shape: Sequence[int], labels: NDArray[Any] | None
+    rng: np.random.Generator, patch: Sequence[int], shape: Sequence[int], labels: ArrayLike | None
 ) -> tuple[int, ...]:
     """First pixel of a patch along each axis, inside the image if it is large enough; negative if it is smaller.
 
@@ -182,8 +184,9 @@ def random_origin(
     center = None
     if labels is not None and rng.random() < 0.5:
         tried = tuple(rng.integers(size, size=_TRIES) for size in shape)
-        hits = np.flatnonzero(labels[tried] > 0)
-        if len(hits):
+        if isinstance(labels, LabelParts):
+            center = labels.first_instance(tried)
+        elif len(hits := np.flatnonzero(labels[tried] > 0)):
             center = [int(positions[hits[0]]) for positions in tried]
     origin = []
     for axis, (side, size) in enumerate(zip(patch, shape, strict=True)):
@@ -242,21 +245,21 @@ def mirrored(coordinates: NDArray[np.float64], size: int) -> NDArray[np.float64]
 
 
 def window_of(array: ArrayLike, *coordinates: NDArray[np.float64]) -> tuple[Any, list[int]]:
-    """The bounding box of coordinates in an array (E, *S), and its first pixel along each axis."""
+    """The bounding box of coordinates in an array (..., *S), and its first pixel along each axis."""
     first = [int(along.min()) for along in coordinates]
     box = tuple(slice(low, math.ceil(along.max()) + 1) for low, along in zip(first, coordinates, strict=True))
-    return np.asarray(array[:, *box]), first
+    return np.asarray(array[(..., *box)]), first
 
 
 def _nearest(array: ArrayLike, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> NDArray[Any]:
     window, (top, left) = window_of(array, rows, cols)
     row, col = np.rint(rows).astype(np.intp) - top, np.rint(cols).astype(np.intp) - left
     # A flat index is several times faster here than a pair of index arrays.
-    values: NDArray[Any] = window.reshape(len(window), -1).take(row * window.shape[2] + col, axis=1)
+    values: NDArray[Any] = window.reshape(*window.shape[:-2], -1).take(row * window.shape[-1] + col, axis=-1)
     return values
 
 
-def _linear(array: Float32, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> Float32:
+def _linear(array: ArrayLike, rows: NDArray[np.float64], cols: NDArray[np.float64]) -> Float32:
     window, (top, left) = window_of(array, rows, cols)
     coordinates = np.stack([rows - top, cols - left])
     return np.stack([ndimage.map_coordinates(channel, coordinates, order=1, mode="mirror") for channel in window])

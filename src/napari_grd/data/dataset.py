@@ -63,21 +63,20 @@ class Example:
     ----------
     name : str
         Name in messages.
-    image : ndarray (C, *S) float32
-        Normalized intensities.
-    labels : ndarray (*S) of int
+    image : array-like (C, *S) float32
+        Normalized intensities. Of this and the following arrays only the parts are read that patches are cut from.
+    labels : array-like (*S) of int
         Instances: ground truth, or the teacher's if there is none; 0 is background,
         :data:`~napari_grd.data.inputs.IGNORED` is unlabeled.
     teacher : array-like (E, *S) or None
-        Cached teacher output, see :class:`TeacherLayout`. Any array that can be
-        sliced. NaN, or None, is ignored.
+        Cached teacher output, see :class:`TeacherLayout`. NaN, or None, is ignored.
     weight : float
         Sampling weight.
     """
 
     name: str
-    image: np.ndarray
-    labels: np.ndarray
+    image: Any
+    labels: Any
     teacher: Any = None
     weight: float = 1.0
 

@@ -57,20 +57,47 @@ def as_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | 
     >>> as_image(np.zeros((20, 30)), "yx").shape
     (1, 20, 30)
     """
+    array, axes = check_image(array, axes, ndim=ndim, in_channels=in_channels)
+    # Last, because this may compute a dask graph or read a file.
+    image = np.asarray(array)
+    image = image.transpose([axes.index(axis) for axis in ("c" if "c" in axes else "") + "zyx"[-ndim:]])
+    image = image if "c" in axes else image[None]
+    image = np.ascontiguousarray(image, dtype=_working_dtype(image.dtype))
+    return image
+
+
+def check_image(array: Any, axes: str | None, *, ndim: int = 2, in_channels: int | None = None) -> tuple[Any, str]:
+    """Check an image without reading a lazy one.
+
+    Parameters
+    ----------
+    array, axes, ndim, in_channels
+        As for :func:`as_image`.
+
+    Returns
+    -------
+    (array, str)
+        An array that can be indexed, lazy if it was, and its axes.
+
+    Raises
+    ------
+    ImageError
+        As :func:`as_image`.
+
+    Examples
+    --------
+    >>> check_image(np.zeros((20, 30, 3)), None, in_channels=3)[1]
+    'yxc'
+    """
     array, shape = array_and_shape(array)
     if 0 in shape:
         raise ImageError(f"The image of shape {shape} is empty.", "Pass an image with at least one pixel.")
     axes = guess_axes(shape, ndim, in_channels) if axes is None else check_axes(axes, shape)
-    spatial = _spatial(axes, ndim)
+    _spatial(axes, ndim)
     channels = shape[axes.index("c")] if "c" in axes else 1
     if in_channels is not None and channels != in_channels:
         raise wrong_channels(shape, axes, channels, in_channels)
-    # Last, because this may compute a dask graph or read a file.
-    image = np.asarray(array)
-    image = image.transpose([axes.index(axis) for axis in ("c" if "c" in axes else "") + spatial])
-    image = image if "c" in axes else image[None]
-    image = np.ascontiguousarray(image, dtype=_working_dtype(image.dtype))
-    return image
+    return array, axes
 
 
 def split_planes(array: Any, axes: str | None, *, ndim: int = 2) -> list[tuple[Any, str | None]]:
@@ -160,6 +187,24 @@ def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> N
     array([[0, 7],
            [7, 7]])
     """
+    check_labels(array, shape)
+    values = np.asarray(array)
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    if low < (IGNORED if ignored else 0):
+        raise LabelError(f"The labels hold the negative number {low}.", "Use 0 for background and count from 1.")
+    if high > np.iinfo(np.int64).max:
+        raise LabelError(f"The labels hold {high}, which int64 cannot.", "Number the instances from 1.")
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def check_labels(array: Any, shape: tuple[int, ...]) -> None:
+    """Check type and shape of a label image without reading a lazy one; see :func:`as_labels`.
+
+    Raises
+    ------
+    LabelError
+        If the type is not an integer one, or the shape is not the image's.
+    """
     label_shape, dtype = _shape_and_dtype(array, LabelError)
     if dtype.kind == "b":
         raise LabelError(
@@ -176,13 +221,6 @@ def as_labels(array: Any, shape: tuple[int, ...], *, ignored: bool = False) -> N
             f"The labels have shape {label_shape}, their image has {tuple(shape)}.",
             "Pass one label for each pixel, without a channel axis.",
         )
-    values = np.asarray(array)
-    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
-    if low < (IGNORED if ignored else 0):
-        raise LabelError(f"The labels hold the negative number {low}.", "Use 0 for background and count from 1.")
-    if high > np.iinfo(np.int64).max:
-        raise LabelError(f"The labels hold {high}, which int64 cannot.", "Number the instances from 1.")
-    return np.ascontiguousarray(values, dtype=np.int64)
 
 
 def array_and_shape(array: Any) -> tuple[Any, tuple[int, ...]]:
@@ -254,15 +292,14 @@ def guess_axes(shape: tuple[int, ...], ndim: int, in_channels: int | None) -> st
     )
 
 
-def _spatial(axes: str, ndim: int) -> str:
-    """The spatial axes in the model's order."""
+def _spatial(axes: str, ndim: int) -> None:
+    """Check the number of spatial axes."""
     spatial = "".join(axis for axis in "tzyx" if axis in axes)
     if spatial != "zyx"[-ndim:]:
         remedy = "Pass one plane at a time." if ndim == 2 else "Pass a z-stack, with 'z' in the axes and without 't'."
         raise ImageError(
             f"The axes {axes!r} name {len(spatial)} axes beside channels, the model works in {ndim}D.", remedy
         )
-    return spatial
 
 
 def _tells(array: Any) -> bool:

@@ -59,8 +59,8 @@ def random_volume_patch(
     rng: np.random.Generator,
     config: AugmentConfig,
     patch: Sequence[int],
-    image: Float32,
-    labels: NDArray[np.integer[Any]] | None = None,
+    image: ArrayLike,
+    labels: ArrayLike | None = None,
     extra: ArrayLike | None = None,
     pairs: slice | None = None,
     *,
@@ -81,12 +81,12 @@ def random_volume_patch(
         volume, else y and x. Free rotations are about z.
     patch : (int, int, int)
         Planes, rows and columns of the patch.
-    image : (C, Z, Y, X) float32
-        Normalized intensities.
-    labels : (Z, Y, X) integer, optional
+    image : (C, Z, Y, X) float32 array-like
+        Normalized intensities. Only the bounding box of the patch is read of this and the following arrays.
+    labels : (Z, Y, X) integer array-like, optional
         0 is background or boundary; ignored voxels are below.
-    extra : (E, Z, Y, X) numpy or zarr array, optional
-        Values that move with the voxels; only the bounding box of the patch is read from it.
+    extra : (E, Z, Y, X) array-like, optional
+        Values that move with the voxels.
     pairs : slice, optional
         Channels of ``extra`` that are affinities at ``OFFSETS_3D``. They follow flips and an exchange of y and x. Other
         maps need pairs that were not predicted, and make them NaN.
@@ -125,7 +125,7 @@ def random_volume_patch(
     pixels = _nearest(image, coordinates) if exact else _linear(image, coordinates)
     if defects:
         pixels = _with_defects(rng, pixels)
-    label_patch = None if labels is None else _nearest(labels[None], coordinates)[0]
+    label_patch = None if labels is None else _nearest(labels, coordinates)
     moved = None if extra is None else _nearest(extra, coordinates)
     around = None if moved is None else move(moved, np.float32)
     if around is not None and moved is not None and pairs is not None:
@@ -222,11 +222,11 @@ def _coordinates(origin: Sequence[int], shape: Sequence[int], displacement: NDAr
 def _nearest(array: ArrayLike, coordinates: Coordinates) -> NDArray[Any]:
     window, first = window_of(array, *coordinates)
     index = [np.rint(along).astype(np.intp) - low for along, low in zip(coordinates, first, strict=True)]
-    values: NDArray[Any] = window[:, *index]
+    values: NDArray[Any] = window[(..., *index)]
     return values
 
 
-def _linear(array: Float32, where: Coordinates) -> Float32:
+def _linear(array: ArrayLike, where: Coordinates) -> Float32:
     window, first = window_of(array, *where)
     coordinates = np.stack([along - low for along, low in zip(where, first, strict=True)])
     return np.stack([ndimage.map_coordinates(channel, coordinates, order=1, mode="mirror") for channel in window])

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,22 @@ from napari_grd.config import DistillConfig, PartitionConfig, TrainConfig
 from napari_grd.data.augment import check_stain
 from napari_grd.data.dataset import Example
 from napari_grd.data.inputs import IGNORED, as_image, as_labels
-from napari_grd.data.intensity import normalized
+from napari_grd.data.normalized_image import NormalizedImage
+from napari_grd.data.stored_image import StoredImage
+from napari_grd.data.stored_labels import ChangedLabels, LabelParts, StoredLabels
 from napari_grd.distillation.parallel import resolve_device
+from napari_grd.distillation.stored import check_values, has_instance, samples_of, validation_part, whole_statistics
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
 from napari_grd.graph.boundaries import widen_borders
 from napari_grd.inference.memory import check_memory
-from napari_grd.jobs import Job
+from napari_grd.jobs import Job, Stopwatch
 from napari_grd.models import networks
 from napari_grd.models.complexity import step_bytes
+
+IN_MEMORY = 2**24
+"""Values of all lazy images together that are read into memory; of more, patches are read."""
+
+_VALIDATED = 16  # stored images that are validated on
 
 
 @dataclass(frozen=True)
@@ -28,16 +37,16 @@ class ImageSet:
 
     Attributes
     ----------
-    images : tuple of ndarray (C, *S)
-        Intensities as given, channels first.
-    labels : tuple of (ndarray (*S) of int64, or None)
+    images : tuple of (ndarray (C, *S), or StoredImage)
+        Intensities as given, channels first; of a stored image, patches are read.
+    labels : tuple of (ndarray (*S) of int64, LabelParts, or None)
         Instances, with :data:`~napari_grd.data.inputs.IGNORED` pixels; None for an unlabeled image.
     weights : tuple of float, or None
         Sampling weight of each image; None: uniform.
     """
 
-    images: tuple[NDArray[Any], ...]
-    labels: tuple[NDArray[np.int64] | None, ...]
+    images: tuple[Any, ...]
+    labels: tuple[Any, ...]
     weights: tuple[float, ...] | None = None
 
     def __len__(self) -> int:
@@ -47,6 +56,32 @@ class ImageSet:
     def in_channels(self) -> int:
         """Number of channels of every image."""
         return int(self.images[0].shape[0])
+
+    def samples(self) -> "ImageSet":
+        """The same set in memory: of stored images parts with labeled objects, from which the others are estimated."""
+        parts = [
+            part for image, labels in zip(self.images, self.labels, strict=True) for part in samples_of(image, labels)
+        ]
+        return ImageSet(tuple(image for image, _ in parts), tuple(labels for _, labels in parts))
+
+    def for_validation(self) -> "ImageSet":
+        """The same set in memory: of a few of the stored images a part each."""
+        stored = [i for i, image in enumerate(self.images) if isinstance(image, StoredImage)]
+        few = stored[:: -(-len(stored) // _VALIDATED)] if stored else []
+        kept = self.take([i for i in range(len(self)) if i in few or i not in stored])
+        parts = [validation_part(*pair) for pair in zip(kept.images, kept.labels, strict=True)]
+        return replace(kept, images=tuple(image for image, _ in parts), labels=tuple(labels for _, labels in parts))
+
+    def iter_measure(self, config: TrainConfig) -> Job[None]:
+        """Measure the intensities of stored images, and check them."""
+        stored = [(i, image) for i, image in enumerate(self.images) if isinstance(image, StoredImage)]
+        watch = Stopwatch("Measuring intensities", len(stored))
+        for done, (i, image) in enumerate(stored):
+            yield watch.progress(done)
+            try:
+                whole_statistics(image, config.normalization)
+            except ImageError as error:
+                raise ImageError(f"Image {i}: {error.problem}", error.remedy) from error
 
     def take(self, indices: Sequence[int]) -> "ImageSet":
         """A subset of the images."""
@@ -72,23 +107,24 @@ class ImageSet:
         each = {True: share / annotated, False: (1 - share) / unknown}
         return replace(self, weights=tuple(each[labels is not None] for labels in self.labels))
 
-    def with_labels(self, labels: Sequence[NDArray[Any]]) -> "ImageSet":
+    def with_labels(self, labels: Sequence[Any]) -> "ImageSet":
         """The same images; unlabeled ones get the given labels."""
         merged = tuple(
-            own if own is not None else np.asarray(other, np.int64)
+            own if own is not None else other if isinstance(other, LabelParts) else np.asarray(other, np.int64)
             for own, other in zip(self.labels, labels, strict=True)
         )
         return replace(self, labels=merged)
 
     def check_memory(self, config: TrainConfig) -> Job[None]:
         """Report if the normalized images and a training step need much of the available memory."""
-        images, patch = sum(4 * image.size for image in self.images), input_patch(config)
+        sizes = [math.prod(image.shape) for image in self.images if not isinstance(image, StoredImage)]
+        images, patch = sum(4 * size for size in sizes), input_patch(config)
         step = 0
         if resolve_device(config)[0] == "cpu":  # otherwise it takes the memory of the device
             step = round(config.devices * step_bytes(config.network, config.batch * math.prod(patch), self.in_channels))
         return check_memory(
             images + step,
-            f"{len(self)} images of together {images / 4e6:.0f} million values and a training step on {config.batch}"
+            f"{len(sizes)} images of together {images / 4e6:.0f} million values and a training step on {config.batch}"
             f" patches of {' x '.join(map(str, patch))} pixels",
             "Train on fewer images, or on crops of them."
             if images > step
@@ -96,14 +132,14 @@ class ImageSet:
         )
 
     def examples(self, config: TrainConfig, teacher: Sequence[Any] | None = None) -> list[Example]:
-        """Normalized training examples; every image must be labeled."""
+        """Training examples, normalized where they are read; every image must be labeled."""
         outputs = teacher if teacher is not None else [None] * len(self)
         examples = []
         for i, (image, labels, output) in enumerate(zip(self.images, self.labels, outputs, strict=True)):
             if labels is None:
                 raise LabelError(f"Image {i} has no labels.", "Give labels, or distill from a teacher.")
             weight = 1.0 if self.weights is None else self.weights[i]
-            pixels = normalized(image, config.normalization)
+            pixels = NormalizedImage(image, whole_statistics(image, config.normalization))
             examples.append(Example(f"image {i}", pixels, targets(labels, config), output, weight))
         return examples
 
@@ -129,13 +165,19 @@ def _patch(config: TrainConfig, ndim: int) -> tuple[int, ...]:
     return (config.patch,) * 2 if ndim == 2 else (config.patch_depth, config.patch, config.patch)
 
 
-def targets(labels: NDArray[np.int64], config: TrainConfig) -> NDArray[np.int64]:
-    """Labels as they are trained on: with borders widened, if that is set.
+def targets(labels: Any, config: TrainConfig) -> Any:
+    """Labels ``(*S)`` as they are trained on: with borders widened, if that is set.
 
     Unlabeled pixels are marked as ignored before, because 0 is boundary afterwards.
     """
     if not config.widen_borders:
         return labels
+    if isinstance(labels, LabelParts):
+        return ChangedLabels(labels, partial(_widened, config=config), reach=1)
+    return _widened(labels, config)
+
+
+def _widened(labels: NDArray[np.int64], config: TrainConfig) -> NDArray[np.int64]:
     if config.background == "ignore":
         labels = np.where(labels == 0, IGNORED, labels)
     return np.asarray(widen_borders(labels), np.int64)
@@ -160,7 +202,8 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
     Parameters
     ----------
     images : array, sequence of arrays, or mapping of names to arrays
-        One bare array is one image. Messages refer to images by name, or else by number.
+        One bare array is one image. Messages refer to images by name, or else by number. Lazy arrays (dask, zarr) of
+        together more than :data:`IN_MEMORY` values stay where they are.
     labels : array, sequence of (array or None), or None
         One per image; pixels labeled -1 are ignored.
     config : TrainConfig
@@ -191,18 +234,31 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
             f"There are {len(images)} images and {len(labels)} label images.",
             "Give one label image, or None, for each image.",
         )
-    checked: list[NDArray[Any]] = []
-    checked_labels: list[NDArray[np.int64] | None] = []
+    is_stored = sum(math.prod(image.shape) for image in images if _is_lazy(image)) > IN_MEMORY
+    checked: list[Any] = []
+    checked_labels: list[Any] = []
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
         try:
-            array = as_image(image, axes, ndim=ndim, in_channels=checked[0].shape[0] if checked else None)
-            _check_trainable(array, config)
-            checked.append(array)
-            checked_labels.append(None if label is None else as_labels(label, array.shape[1:], ignored=True))
+            read = StoredImage if is_stored and _is_lazy(image) else as_image
+            pixels = read(image, axes, ndim=ndim, in_channels=checked[0].shape[0] if checked else None)
+            check_trainable(pixels, config)
+            checked.append(pixels)
+            checked_labels.append(None if label is None else _checked_labels(label, pixels))
         except GrdError as error:
             called = f"{what.capitalize()} {i}" if names is None else repr(names[i])
             raise type(error)(f"{called}: {error.problem}", error.remedy) from error
     return ImageSet(tuple(checked), tuple(checked_labels))
+
+
+def _is_lazy(array: Any) -> bool:
+    return hasattr(array, "shape") and hasattr(array, "dtype") and not isinstance(array, np.ndarray)
+
+
+def _checked_labels(labels: Any, image: Any) -> Any:
+    shape = tuple(image.shape[1:])
+    if isinstance(image, StoredImage) and _is_lazy(labels):
+        return StoredLabels(labels, shape)
+    return as_labels(labels, shape, ignored=True)
 
 
 def check_some_instances(data: ImageSet) -> None:
@@ -213,7 +269,7 @@ def check_some_instances(data: ImageSet) -> None:
     LabelError
         If no label image has an instance.
     """
-    if not any(labels is not None and (labels > 0).any() for labels in data.labels):
+    if not any(labels is not None and has_instance(labels) for labels in data.labels):
         raise LabelError(
             f"None of the {len(data)} label images has an instance.", "Label some objects, or check the files."
         )
@@ -260,11 +316,14 @@ def _split_planes(data: ImageSet, validation: float, least: int) -> tuple[ImageS
     if cut < least:
         return data, None
 
-    def part(chosen: slice) -> ImageSet:
-        labels = data.labels[0]
-        return replace(data, images=(data.images[0][:, chosen],), labels=(None if labels is None else labels[chosen],))
+    def part(start: int, stop: int) -> ImageSet:
+        image, labels = data.images[0], data.labels[0]
+        image = image.planes(start, stop) if isinstance(image, StoredImage) else image[:, start:stop]
+        if labels is not None:
+            labels = labels.planes(start, stop) if isinstance(labels, StoredLabels) else labels[start:stop]
+        return replace(data, images=(image,), labels=(labels,))
 
-    return part(slice(0, cut)), part(slice(cut, planes))
+    return part(0, cut), part(cut, planes)
 
 
 def object_diameter(labels: Sequence[NDArray[Any] | None], anisotropy: float | None = None) -> float | None:
@@ -307,10 +366,9 @@ def _as_list(arrays: Any) -> list[Any]:
     return [arrays] if hasattr(arrays, "ndim") else list(arrays)
 
 
-def _check_trainable(image: NDArray[Any], config: TrainConfig) -> None:
-    if not np.isfinite(image).any():
-        raise ImageError("No pixel has a number: all are NaN or infinite.", "Exclude the image, or write it again.")
-    check_stain(config.augment, len(image))
+def check_trainable(image: Any, config: TrainConfig) -> None:
+    """Raise an `ImageError` if an image ``(C, *S)`` is too small for a patch, constant, or NaN."""
+    check_stain(config.augment, image.shape[0])
     entry = networks.entry(config.network.name)
     patch = _patch(config, entry.ndim)
     if any(side < wanted for side, wanted in zip(image.shape[1:], patch, strict=True)):
@@ -321,5 +379,5 @@ def _check_trainable(image: NDArray[Any], config: TrainConfig) -> None:
         remedy = f"Set {change}." if fitting >= 32 else "Exclude it: it is too small for training."
         sides = patch[0] if entry.ndim == 2 else patch
         raise ImageError(f"its sides are {image.shape[1:]} pixels, but a patch has {sides}.", remedy)
-    if image.min() == image.max():
-        raise ImageError(f"it is constant (every pixel is {image.flat[0]}).", "Exclude it.")
+    if not isinstance(image, StoredImage):  # its intensities are checked when they are measured
+        check_values([image])

@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import TeacherLayout
+from napari_grd.data.stored_image import StoredImage
 from napari_grd.distillation.assistant import iter_assistant
 from napari_grd.distillation.online import online_teacher
 from napari_grd.distillation.prepare import ImageSet, check_assistant, check_images, check_some_instances, split
@@ -78,6 +79,7 @@ def iter_train(
     config = config or TrainConfig()
     data = check_images(images, labels, config, axes)
     yield from data.check_memory(config)
+    yield from data.iter_measure(config)
     split_data = _split(data, validation, config, axes)
     missing = [i for i, labels in enumerate(split_data.training.labels) if labels is None]
     if missing:
@@ -151,6 +153,9 @@ def iter_distill(
         check_assistant(config)
     data = check_images(images, labels, config, axes)
     yield from data.check_memory(config)
+    yield from data.iter_measure(config)
+    if any(isinstance(image, StoredImage) for image in data.images):
+        raise ConfigError("The images are too large to be distilled on.", "Pass parts of them as numpy arrays.")
     if teacher_of is not None:
         taught_by = _assigned(taught_by, data, teacher_of)
     split_data = _split(data, validation, config, axes)
@@ -229,8 +234,10 @@ def _confident(teacher: Teacher, config: DistillConfig) -> Teacher:
 def _split(data: ImageSet, validation: float | tuple[Any, Any], config: TrainConfig, axes: str | None) -> TrainingData:
     if isinstance(validation, tuple):
         # A validation image is segmented whole, so it may be smaller than a patch.
-        return TrainingData(data, check_images(*validation, config.replace(patch=32), axes, what="validation image"))
-    return TrainingData(*split(data, validation, least=config.patch_depth))
+        held: ImageSet | None = check_images(*validation, config.replace(patch=32), axes, what="validation image")
+    else:
+        data, held = split(data, validation, least=config.patch_depth)
+    return TrainingData(data, None if held is None else held.for_validation())
 
 
 def check_channels(layout: TeacherLayout | None, config: DistillConfig) -> None:

@@ -115,7 +115,7 @@ def distillation_progress(data: ImageSet, teacher: Teacher, config: DistillConfi
     config : DistillConfig
         The recipe.
     """
-    pixels = sum(image[0].size for image in data.images)
+    pixels = sum(math.prod(image.shape[1:]) for image in data.images)
     batch = config.batch * math.prod(input_patch(config)) * _BACKWARD
 
     def forward(network: NetworkConfig) -> float:

@@ -9,13 +9,14 @@ import torch
 
 from napari_grd.config import PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
-from napari_grd.data.fingerprint import image_key, model_fingerprint
+from napari_grd.data.fingerprint import model_fingerprint
 from napari_grd.distillation import parallel
 from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.online import OnlineTeacher
 from napari_grd.distillation.prepare import ImageSet, input_patch, ndim_of, object_diameter, smallest_object
 from napari_grd.distillation.resume import best_so_far
 from napari_grd.distillation.stage_progress import TEACHER_PREDICTIONS
+from napari_grd.distillation.stored import stored_key
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, DataError, LabelError
@@ -166,6 +167,7 @@ def iter_fit(
     Model
     """
     training, layout = data.training, data.layout
+    samples = training.samples()
     examples = data.examples(config)
     ndim = ndim_of(config)
     model_config = ModelConfig(
@@ -175,11 +177,11 @@ def iter_fit(
         ndim=ndim,
         offsets=default_offsets(ndim),
         normalization=config.normalization,
-        partition=_partition(config, ndim, smallest_object(training.labels)),
-        object_diameter=object_diameter(training.labels, config.anisotropy),
+        partition=_partition(config, ndim, smallest_object(samples.labels)),
+        object_diameter=object_diameter(samples.labels, config.anisotropy),
         pixel_size=config.pixel_size,
         anisotropy=config.anisotropy if ndim == 3 else None,
-        contrast=contrast_of(training.images, training.labels),
+        contrast=contrast_of(samples.images, samples.labels),
     )
     with torch.random.fork_rng(devices=[]):  # a library must not reseed its caller
         torch.manual_seed(config.seed)
@@ -286,5 +288,5 @@ def _signature(config: TrainConfig, data: ImageSet, teacher: Teacher | None, sta
     if start is not None:
         digest.update(model_fingerprint(start).encode())
     for array in (*data.images, *(image_labels for image_labels in data.labels if image_labels is not None)):
-        digest.update(image_key(array).encode())
+        digest.update(stored_key(array).encode())
     return digest.hexdigest()

@@ -56,7 +56,7 @@ def measure_plane(
         As :func:`~napari_grd.inference.source.read_patch`.
     """
     shape = source.shape(level)
-    boxes = _samples(shape, whole=math.prod(shape) <= _READ)
+    boxes = sample_boxes(shape)
     patches = [read_patch(source, level, plane, box, model.in_channels).pixels for box in boxes]
     diameter = None if model.grid_diameter is None else model.grid_diameter / (view.scale * source.downsample(level))
     return measured_as(view.config, patches, model, diameter)
@@ -173,8 +173,15 @@ class SourceStatistics:
         return order[(len(order) - 1) // 2]
 
 
-def _samples(shape: Sequence[int], *, whole: bool) -> list[Box]:
-    if whole:
+def sample_boxes(shape: Sequence[int]) -> list[Box]:
+    """The parts of a plane, or volume, whose intensities stand for it: all of it, or evenly spaced ones if it is huge.
+
+    Examples
+    --------
+    >>> sample_boxes((4000, 4000)), len(sample_boxes((100_000, 100_000)))
+    ([(slice(0, 4000, None), slice(0, 4000, None))], 64)
+    """
+    if math.prod(shape) <= _READ:
         return [cast(Box, tuple(slice(0, size) for size in shape))]
     side = _SIDE if len(shape) == 2 else _SIDE_3D
     count = round(_READ ** (1 / len(shape))) // side
