@@ -94,7 +94,12 @@ def iter_segment_source(
     scaled = grid_shape(shape, view.scale, depth_factor(model.config, view.config))
     settings = view.config.partition or model.config.partition
     grid = block_grid(
-        source.plane_shape, shape, scaled, halo=_halo(model, view.config), stride=model.strides, spacing=settings.stride
+        source.plane_shape,
+        shape,
+        scaled,
+        halo=network_halo(model, view.config),
+        stride=model.strides,
+        spacing=settings.stride,
     )
     if source.plane_shape and config.link:
         what = "plane" if model.config.ndim == 2 else "volume"
@@ -133,7 +138,7 @@ def iter_segment_source(
     return path
 
 
-def _halo(model: Model, config: SegmentConfig) -> tuple[int, ...]:
+def network_halo(model: Model, config: SegmentConfig) -> tuple[int, ...]:
     """Context of the network along each axis: no more than it sees, and at least what it removes."""
     reach = model.entry.halo if model.config.ndim == 3 else None
     given = (config.halo,) * model.config.ndim

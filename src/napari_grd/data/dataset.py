@@ -4,7 +4,7 @@ Because there is no state between batches, a training that is killed and resumed
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from napari_grd.config import AugmentConfig
 from napari_grd.data.augment import Patch, random_patch
+from napari_grd.data.missing import Missing
 from napari_grd.data.volume_patch import random_volume_patch
 
 
@@ -172,19 +173,47 @@ class PatchSampler:
         # By content: the same image has the same views, whatever examples are beside it.
         self._keys = [] if views is None else [zlib.crc32(e.image.tobytes()) for e in self.examples]
 
+    @property
+    def computes(self) -> bool:
+        """Whether a part of the examples may have to be computed when it is first drawn."""
+        arrays = (array for e in self.examples for array in (e.labels, e.teacher))
+        return any(getattr(array, "computes", False) for array in arrays)
+
     def batch(self, step: int, rank: int = 0) -> Batch:
         """The batch of a step (counted from 0) on a rank."""
+        drawing = self.iter_batch(step, rank)
+        while True:
+            try:
+                next(drawing)
+            except StopIteration as end:
+                batch: Batch = end.value
+                return batch
+
+    def iter_batch(self, step: int, rank: int = 0) -> Generator[None, None, Batch]:
+        """The same as the result of a generator, which yields before a part of an example is computed."""
         rng = np.random.default_rng((self._seed, step, rank))
         n = len(self.examples)
         # Without replacement while there are enough: the bank compares *different* images.
         sources = tuple(int(i) for i in rng.choice(n, size=self._batch, replace=n < self._batch, p=self._odds))
-        patches = [self._cut(self._random(rng, i), self.examples[i]) for i in sources]
+        patches = []
+        for i in sources:
+            patches.append((yield from self._iter_patch(rng, i)))
         return Batch(
             torch.from_numpy(np.stack([p.image for p in patches])),
             torch.from_numpy(np.stack([p.labels for p in patches if p.labels is not None])),
             None if self._layout is None else torch.from_numpy(np.stack([self._teacher_output(p) for p in patches])),
             sources,
         )
+
+    def _iter_patch(self, rng: np.random.Generator, source: int) -> Generator[None, None, Patch]:
+        before = rng.bit_generator.state
+        while True:
+            try:
+                return self._cut(self._random(rng, source), self.examples[source])
+            except Missing as part:
+                rng.bit_generator.state = before  # the same patch again
+                yield
+                part.compute()
 
     def _random(self, rng: np.random.Generator, source: int) -> np.random.Generator:
         """The source of a patch's randomness."""

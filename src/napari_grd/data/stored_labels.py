@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.data.inputs import as_labels, check_labels
+from napari_grd.data.missing import Missing
 from napari_grd.data.plane_range import PlaneRange
 
 Labels = NDArray[np.int64]
@@ -22,23 +23,39 @@ class LabelParts:
     shape : tuple of int
         Spatial shape.
     ndim : int
-    most_windows : int
-        How many of the :meth:`windows` may be looked at for what is typical.
+    computes : bool
+        Whether they may have to be computed when they are read.
+    limit : int or None
+        How many of the :meth:`windows` may be read to find an instance; None: all.
     """
 
-    most_windows = 64
+    computes = False
+    limit: int | None = None
 
     def __init__(self, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
         self.ndim = len(self.shape)
 
     def __getitem__(self, index: Any) -> Labels:
-        """The labels in a box: the last entries of the index are its slices."""
-        spans = index[-self.ndim :] if isinstance(index, tuple) else (index,)
-        return self.read(tuple(slice(*s.indices(n)) for s, n in zip(spans, self.shape, strict=True)))
+        """The labels in a box: the last entries of the index are its slices.
+
+        Raises
+        ------
+        Missing
+            If they have to be computed before.
+        """
+        spans = index[-self.ndim :]
+        return self._read(tuple(slice(*s.indices(n)) for s, n in zip(spans, self.shape, strict=True)))
 
     def read(self, box: tuple[slice, ...]) -> Labels:
-        """The labels in a box with explicit starts and stops."""
+        """The labels in a box, computed if they are missing."""
+        while True:
+            try:
+                return self[box]
+            except Missing as part:
+                part.compute()
+
+    def _read(self, box: tuple[slice, ...]) -> Labels:
         raise NotImplementedError
 
     def windows(self) -> Iterator[tuple[slice, ...]]:
@@ -68,7 +85,7 @@ class LabelParts:
     def first_instance(self, tried: Sequence[NDArray[np.int64]]) -> list[int] | None:
         """The first of several pixels that belongs to an instance; read one by one, because each is elsewhere."""
         for pixel in zip(*self.tries(tried), strict=True):
-            if self.read(tuple(slice(int(at), int(at) + 1) for at in pixel)).item() > 0:
+            if self[tuple(slice(int(at), int(at) + 1) for at in pixel)].item() > 0:
                 return [int(at) for at in pixel]
         return None
 
@@ -100,8 +117,7 @@ class StoredLabels(LabelParts):
         super().__init__(shape)
         self._array = array
 
-    def read(self, box: tuple[slice, ...]) -> Labels:
-        """The labels in a box."""
+    def _read(self, box: tuple[slice, ...]) -> Labels:
         part = np.asarray(self._array[box])
         return as_labels(part, part.shape, ignored=True)
 
@@ -124,13 +140,13 @@ class ChangedLabels(LabelParts):
     def __init__(self, labels: LabelParts, change: Callable[[Labels], Labels], *, reach: int = 0) -> None:
         super().__init__(labels.shape)
         self._labels, self._change, self._reach = labels, change, reach
+        self.computes = labels.computes
 
     def tries(self, tried: Sequence[NDArray[np.int64]]) -> Sequence[NDArray[np.int64]]:
         """As for the labels themselves."""
         return self._labels.tries(tried)
 
-    def read(self, box: tuple[slice, ...]) -> Labels:
-        """The changed labels in a box."""
+    def _read(self, box: tuple[slice, ...]) -> Labels:
         reaches = (0,) * (self.ndim - 2) + (self._reach,) * 2
         around = tuple(
             slice(max(0, s.start - more), min(s.stop + more, size))

@@ -61,6 +61,7 @@ def _color_basis(model: Model, sampler: PatchSampler, first: int) -> Tensor:
     Of objects only: the many background pixels would dominate the first component.
     """
     embeddings = []
+    first = 0 if sampler.computes else first  # what was drawn is computed already
     with torch.no_grad():
         for step in range(first, first + _PCA_BATCHES):
             batch = sampler.batch(step)

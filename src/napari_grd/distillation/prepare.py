@@ -1,7 +1,7 @@
 """Validation of the caller's arrays, and the split into training and validation images."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,15 @@ from napari_grd.data.normalized_image import NormalizedImage
 from napari_grd.data.stored_image import StoredImage
 from napari_grd.data.stored_labels import ChangedLabels, LabelParts, StoredLabels
 from napari_grd.distillation.parallel import resolve_device
-from napari_grd.distillation.stored import check_values, has_instance, samples_of, validation_part, whole_statistics
+from napari_grd.distillation.stored import (
+    SAMPLES,
+    Pair,
+    check_values,
+    has_instance,
+    iter_samples,
+    validation_part,
+    whole_statistics,
+)
 from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
 from napari_grd.graph.boundaries import widen_borders
 from napari_grd.inference.memory import check_memory
@@ -57,16 +65,29 @@ class ImageSet:
         """Number of channels of every image."""
         return int(self.images[0].shape[0])
 
+    @property
+    def stored(self) -> list[int]:
+        """Which of the images are stored."""
+        return [i for i, image in enumerate(self.images) if isinstance(image, StoredImage)]
+
+    @property
+    def wanted_samples(self) -> int:
+        """How many windows with objects are looked for in each of the stored images."""
+        return max(1, SAMPLES // max(1, len(self.stored)))
+
     def samples(self) -> "ImageSet":
         """The same set in memory: of stored images parts with labeled objects, from which the others are estimated."""
-        parts = [
-            part for image, labels in zip(self.images, self.labels, strict=True) for part in samples_of(image, labels)
-        ]
+        parts = [part for part in self.iter_samples() if part is not None]
         return ImageSet(tuple(image for image, _ in parts), tuple(labels for _, labels in parts))
+
+    def iter_samples(self) -> Iterator[Pair | None]:
+        """Images and labels of :meth:`samples`, one by one; None for a window without an object."""
+        for image, labels in zip(self.images, self.labels, strict=True):
+            yield from iter_samples(image, labels, self.wanted_samples)
 
     def for_validation(self) -> "ImageSet":
         """The same set in memory: of a few of the stored images a part each."""
-        stored = [i for i, image in enumerate(self.images) if isinstance(image, StoredImage)]
+        stored = self.stored
         few = stored[:: -(-len(stored) // _VALIDATED)] if stored else []
         kept = self.take([i for i in range(len(self)) if i in few or i not in stored])
         parts = [validation_part(*pair) for pair in zip(kept.images, kept.labels, strict=True)]
@@ -74,12 +95,11 @@ class ImageSet:
 
     def iter_measure(self, config: TrainConfig) -> Job[None]:
         """Measure the intensities of stored images, and check them."""
-        stored = [(i, image) for i, image in enumerate(self.images) if isinstance(image, StoredImage)]
-        watch = Stopwatch("Measuring intensities", len(stored))
-        for done, (i, image) in enumerate(stored):
+        watch = Stopwatch("Measuring intensities", len(self.stored))
+        for done, i in enumerate(self.stored):
             yield watch.progress(done)
             try:
-                whole_statistics(image, config.normalization)
+                whole_statistics(self.images[i], config.normalization)
             except ImageError as error:
                 raise ImageError(f"Image {i}: {error.problem}", error.remedy) from error
 

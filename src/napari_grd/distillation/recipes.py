@@ -9,7 +9,6 @@ from typing import Any
 
 from napari_grd.config import DistillConfig, TrainConfig
 from napari_grd.data.dataset import TeacherLayout
-from napari_grd.data.stored_image import StoredImage
 from napari_grd.distillation.assistant import iter_assistant
 from napari_grd.distillation.online import online_teacher
 from napari_grd.distillation.prepare import ImageSet, check_assistant, check_images, check_some_instances, split
@@ -24,6 +23,7 @@ from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import ConfidentTeacher
 from napari_grd.teaching.multi_teacher import MultiTeacher
+from napari_grd.teaching.part_teacher import PartTeacher
 from napari_grd.teaching.registry import TeacherLike, as_teacher
 
 CACHE = "teacher-cache"
@@ -153,9 +153,13 @@ def iter_distill(
         check_assistant(config)
     data = check_images(images, labels, config, axes)
     yield from data.check_memory(config)
+    if data.stored and not isinstance(taught_by, PartTeacher):
+        raise ConfigError(
+            f"Image {data.stored[0]} is large and read part by part, but the teacher {taught_by.name!r} needs whole"
+            " images.",
+            "Pass parts of it as numpy arrays, or distill from a model of napari-grd.",
+        )
     yield from data.iter_measure(config)
-    if any(isinstance(image, StoredImage) for image in data.images):
-        raise ConfigError("The images are too large to be distilled on.", "Pass parts of them as numpy arrays.")
     if teacher_of is not None:
         taught_by = _assigned(taught_by, data, teacher_of)
     split_data = _split(data, validation, config, axes)
@@ -188,7 +192,10 @@ def _distill(
             online = online_teacher(teacher, config.normalization, data.training.in_channels)
         if online is None or not data.labeled:
             stack.enter_context(in_use(cache, teacher))
-            data = yield from iter_teacher_predictions(teacher, data, cache, confidence=config.confidence)
+            patches = config.steps * config.batch * config.devices
+            data = yield from iter_teacher_predictions(
+                teacher, data, cache, confidence=config.confidence, patches=patches
+            )
         if online is not None:
             data = replace(data, predictions=())  # of which only the instances were needed
         check_some_instances(data.training)

@@ -115,7 +115,7 @@ def distillation_progress(data: ImageSet, teacher: Teacher, config: DistillConfi
     config : DistillConfig
         The recipe.
     """
-    pixels = sum(math.prod(image.shape[1:]) for image in data.images)
+    pixels = sum(math.prod(image.shape[1:]) for i, image in enumerate(data.images) if i not in data.stored)
     batch = config.batch * math.prod(input_patch(config)) * _BACKWARD
 
     def forward(network: NetworkConfig) -> float:

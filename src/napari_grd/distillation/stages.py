@@ -1,7 +1,7 @@
 """The stages of a training: the teacher's predictions, and training the network."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from napari_grd.config import PartitionConfig, TrainConfig
 from napari_grd.data.dataset import Example, PatchSampler, TeacherLayout
 from napari_grd.data.fingerprint import model_fingerprint
+from napari_grd.data.stored_image import StoredImage
 from napari_grd.distillation import parallel
 from napari_grd.distillation.finish import finish, model_path, so_far_path
 from napari_grd.distillation.online import OnlineTeacher
@@ -17,6 +18,7 @@ from napari_grd.distillation.prepare import ImageSet, input_patch, ndim_of, obje
 from napari_grd.distillation.resume import best_so_far
 from napari_grd.distillation.stage_progress import TEACHER_PREDICTIONS
 from napari_grd.distillation.stored import stored_key
+from napari_grd.distillation.taught import TaughtImage
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.distillation.validation import Validator
 from napari_grd.errors import ConfigError, DataError, LabelError
@@ -28,6 +30,7 @@ from napari_grd.jobs import FileSaved, Job
 from napari_grd.models.model import Model, ModelConfig
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import without_uncertain
+from napari_grd.teaching.part_teacher import PartTeacher
 from napari_grd.teaching.prediction_check import check_plausible
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -88,8 +91,11 @@ def iter_teacher_predictions(
     *,
     confidence: float = 0.0,
     stage: str = TEACHER_PREDICTIONS,
+    patches: int = 0,
 ) -> Job[TrainingData]:
     """Predict all images with a teacher; its instances become the labels of unlabeled ones.
+
+    Of stored images a few blocks are predicted, and the others when a patch needs them.
 
     Parameters
     ----------
@@ -103,6 +109,8 @@ def iter_teacher_predictions(
         Training instances with a lower confidence are ignored.
     stage : str
         Name of the stage in progress events.
+    patches : int
+        How many will be drawn, about.
 
     Returns
     -------
@@ -118,18 +126,30 @@ def iter_teacher_predictions(
     unlabeled = None
     if validation is not None and any(labels is None for labels in validation.labels):
         unlabeled = validation
+    cache = TeacherCache(folder, teacher)
     images = training.images if unlabeled is None else training.images + unlabeled.images
-    predictions = yield from TeacherCache(folder, teacher).fill(images, stage)
+    whole = [image for image in images if not isinstance(image, StoredImage)]
+    filled = iter((yield from cache.fill(whole, stage)) if whole else [])
+    predictions = [None if isinstance(image, StoredImage) else next(filled) for image in images]
     annotations = training.labels if unlabeled is None else training.labels + unlabeled.labels
-    used = [p.labels for p, labels in zip(predictions, annotations, strict=True) if labels is None]
-    check_plausible(used)
+    used = [p.labels for p, labels in zip(predictions, annotations, strict=True) if p is not None and labels is None]
     if unlabeled is not None:
-        validation = unlabeled.with_labels([prediction.labels for prediction in predictions[len(training) :]])
-    predictions = predictions[: len(training)]
-    taught = [
-        p.labels if p.confidence is None else without_uncertain(p.labels, p.confidence, confidence) for p in predictions
-    ]
-    return TrainingData(training.with_labels(taught), validation, tuple(predictions))
+        validation = unlabeled.with_labels([p.labels for p in predictions[len(training) :] if p is not None])
+    taught: list[CachedPrediction] = []
+    for i, prediction in enumerate(predictions[: len(training)]):
+        if prediction is None:
+            assert isinstance(teacher, PartTeacher)
+            blocks = TaughtImage(training.images[i], teacher, cache, confidence=confidence)
+            wanted = training.wanted_samples if training.labels[i] is None else 0
+            samples = yield from blocks.iter_begin(wanted, patches // len(training), stage)
+            used += samples
+            prediction = blocks.prediction
+        elif prediction.confidence is not None:
+            labels = without_uncertain(prediction.labels, prediction.confidence, confidence)
+            prediction = replace(prediction, labels=labels)
+        taught.append(prediction)
+    check_plausible(used)
+    return TrainingData(training.with_labels([p.labels for p in taught]), validation, tuple(taught))
 
 
 def iter_fit(

@@ -1,7 +1,7 @@
 """What a training has to know of a whole image, from parts of one that is not read as a whole."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,10 @@ from napari_grd.data.stored_labels import LabelParts, StoredLabels
 from napari_grd.errors import ImageError
 from napari_grd.inference.statistics import sample_boxes
 
-_WANTED = 4  # windows with objects, for their size and contrast
+SAMPLES = 4
+"""Windows with objects, for their size and contrast."""
+
+_READ = 64  # of so many, unless there is none in these
 _PARTS, _CORNER = 5, 128  # corners of parts that identify an image, and their side in pixels
 _VALIDATED = {2: (2048, 2048), 3: (64, 512, 512)}  # sides of the part of an image that is validated on
 
@@ -56,26 +59,35 @@ def check_values(parts: Sequence[NDArray[Any]]) -> None:
 def has_instance(labels: Any) -> bool:
     """Whether an object is labeled in ``(*S)``; stored labels are read until there is one."""
     if isinstance(labels, LabelParts):
-        return any((labels.read(box) > 0).any() for box in labels.windows())
+        return any((labels.read(box) > 0).any() for box in islice(labels.windows(), labels.limit))
     return bool((labels > 0).any())
 
 
-def samples_of(image: Any, labels: Any) -> list[Pair]:
-    """The image with its labels, or if either is stored, a few windows with whole objects of it."""
+def iter_samples(image: Any, labels: Any, wanted: int = SAMPLES) -> Iterator[Pair | None]:
+    """The image with its labels, or if either is stored, a few windows with whole objects of it.
+
+    Yields
+    ------
+    (image, labels) or None
+        None for a window without an object.
+    """
     if not isinstance(image, StoredImage) and not isinstance(labels, LabelParts):
-        return [(image, labels)]
+        yield image, labels
+        return
     if labels is None:
-        return []
+        return
     if not isinstance(labels, LabelParts):
         labels = StoredLabels(labels, labels.shape)
-    found: list[Pair] = []
-    for number, box in enumerate(labels.windows()):
-        if len(found) == _WANTED or (found and number >= labels.most_windows):
-            break
+    found = 0
+    for number, box in enumerate(islice(labels.windows(), labels.limit)):
+        if found == wanted or (found and number >= _READ):
+            return
         part = labels.read(box)
         if (part > 0).any():
-            found.append((np.asarray(image[(slice(None), *box)]), _whole_objects(part, box, labels.shape)))
-    return found
+            found += 1
+            yield np.asarray(image[(slice(None), *box)]), _whole_objects(part, box, labels.shape)
+        else:
+            yield None
 
 
 def validation_part(image: Any, labels: Any) -> Pair:
@@ -92,6 +104,8 @@ def validation_part(image: Any, labels: Any) -> Pair:
 
 def stored_key(array: Any) -> str:
     """Identity of an image or its labels: of all values, or of corners of evenly spaced parts of a stored one."""
+    if getattr(array, "computes", False):
+        return ""  # the teacher's, which are identified by the image and the teacher
     if isinstance(array, StoredImage):
         corners = (array[(slice(None), *_corner(box))] for box in _spaced(sample_boxes(array.shape[1:])))
     elif isinstance(array, LabelParts):

@@ -4,9 +4,10 @@ A teacher step costs about ten times a student step on a CPU. With its outputs
 cached, distillation runs at the student's speed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +48,23 @@ class CachedPrediction:
     Attributes
     ----------
     labels : ndarray (*S) uint32
-        The teacher's own instances.
+        The teacher's own instances; of a block, a zarr array.
     output : zarr.Array (E, *S) float16, or None
         See :class:`TeacherLayout`; None for labels alone.
     layout : TeacherLayout or None
         Layout of the E channels.
     confidence : ndarray (*S) float16, or None
-        Confidence in the instance at each pixel, if it was computed.
+        Confidence in the instance at each pixel, if it was computed; of a block, a zarr array.
 
     Notes
     -----
     Reading from ``output`` raises `DataError` if data on disk were lost.
     """
 
-    labels: NDArray[np.uint32]
+    labels: Any
     output: Any = None
     layout: TeacherLayout | None = None
-    confidence: NDArray[np.float16] | None = None
+    confidence: Any = None
 
 
 class TeacherCache:
@@ -79,9 +80,15 @@ class TeacherCache:
         Created if missing. Several teachers may share it.
     teacher : Teacher
         The teacher whose predictions are cached.
+
+    Attributes
+    ----------
+    folder : Path
+        As given.
     """
 
     def __init__(self, folder: Path, teacher: Teacher) -> None:
+        self.folder = folder
         self._root = folder / teacher.fingerprint
         self._teacher = teacher
 
@@ -113,12 +120,14 @@ class TeacherCache:
             If the folder cannot be written, or another file has an entry's name.
         """
         keys = [image_key(image) for image in images]
-        predictions = {key: self._read(key, image) for key, image in dict(zip(keys, images, strict=True)).items()}
+        predictions = {
+            key: self._read(key, image.shape[1:]) for key, image in dict(zip(keys, images, strict=True)).items()
+        }
         missing = {key: image for key, image in zip(keys, images, strict=True) if predictions[key] is None}
         watch = Stopwatch(stage, len(missing))
         for done, (key, image) in enumerate(missing.items()):
             yield watch.progress(done)
-            predictions[key] = self._write(key, image)
+            predictions[key] = self._write(key, image.shape[1:], partial(self._teacher.predict, image))
             if done == 0:  # the first prediction gives the size of the others
                 pixels = sum(each[0].size for each in missing.values()) - image[0].size
                 taken = sum(map(size_on_disk, self._entries(key)))
@@ -129,7 +138,32 @@ class TeacherCache:
         yield watch.progress(len(missing))
         return [kept for key in keys if (kept := predictions[key]) is not None]
 
-    def _write(self, key: str, image: NDArray[Any]) -> CachedPrediction:
+    def ask(
+        self, key: str, shape: tuple[int, ...], predict: Callable[[], TeacherPrediction], *, is_whole: bool = True
+    ) -> CachedPrediction:
+        """The prediction with a key, predicted unless it is cached.
+
+        Parameters
+        ----------
+        key : str
+            Identifies, together with the teacher, everything that the prediction depends on.
+        shape : tuple of int
+            Its spatial shape.
+        predict : callable
+            Predicts it.
+        is_whole : bool
+            Whether labels and confidence are read into memory.
+
+        Raises
+        ------
+        LabelError, OutputError
+            As :meth:`fill`.
+        """
+        return self._read(key, shape, is_whole=is_whole) or self._write(key, shape, predict, is_whole=is_whole)
+
+    def _write(
+        self, key: str, shape: tuple[int, ...], predict: Callable[[], TeacherPrediction], *, is_whole: bool = True
+    ) -> CachedPrediction:
         # An entry without a manifest is never replaced, even if its manifest was damaged.
         free = [entry for entry in self._entries(key) if not entry.exists() or read_manifest(entry) is not None]
         if not free:
@@ -137,9 +171,9 @@ class TeacherCache:
                 f"{str(self._entries(key)[0])!r} blocks a cache entry, and was not written by this program.",
                 "Move it away, or choose another folder for the cache.",
             )
-        prediction = self._teacher.predict(image)
-        check_prediction(prediction, image.shape[1:])
-        faster = self._read(key, image)
+        prediction = predict()
+        check_prediction(prediction, shape)
+        faster = self._read(key, shape, is_whole=is_whole)
         if faster is not None:  # another process has written the same content
             return faster
         arrays: dict[str, NDArray[Any]] = {"labels": prediction.labels}
@@ -154,21 +188,21 @@ class TeacherCache:
         }
         make_folder(self._root)
         write_entry(free[0], arrays, attributes)
-        written = self._read(key, image)
+        written = self._read(key, shape, is_whole=is_whole)
         if written is None:
             raise OutputError(
                 f"The file {str(free[0])!r} was written, but cannot be read back.", "Choose a folder on another disk."
             )
         return written
 
-    def _read(self, key: str, image: NDArray[Any]) -> CachedPrediction | None:
+    def _read(self, key: str, shape: tuple[int, ...], *, is_whole: bool = True) -> CachedPrediction | None:
         """The verified entry of an image; None if it is missing or incomplete."""
         older = self._root / key
         if _is_default(self._root.parent):
             adopt(older)
         for entry in (*self._entries(key), older):
-            opened = open_entry(entry, image.shape[1:])
-            kept = None if opened is None else _prediction(*opened)
+            opened = open_entry(entry, shape)
+            kept = None if opened is None else _prediction(*opened, is_whole=is_whole)
             if kept is not None:
                 touch(entry)
                 return kept
@@ -178,7 +212,7 @@ class TeacherCache:
         return [self._root / f"{key}{number}{SUFFIX}" for number in _NUMBERS]
 
 
-def _prediction(arrays: dict[str, Any], attributes: dict[str, Any]) -> CachedPrediction | None:
+def _prediction(arrays: dict[str, Any], attributes: dict[str, Any], *, is_whole: bool) -> CachedPrediction | None:
     embedding, affinities = attributes.get(_EMBEDDING), attributes.get(_AFFINITIES)
     if not isinstance(embedding, int) or not isinstance(affinities, int | None):
         return None
@@ -194,6 +228,8 @@ def _prediction(arrays: dict[str, Any], attributes: dict[str, Any]) -> CachedPre
             return None
         layout = TeacherLayout(embedding, affinities, foreground=bool(foreground))
     confidence = arrays.get("confidence")
+    if not is_whole:
+        return CachedPrediction(arrays["labels"], output, layout, confidence)
     try:
         labels = np.asarray(arrays["labels"][...])
         return CachedPrediction(

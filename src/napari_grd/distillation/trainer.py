@@ -146,7 +146,8 @@ def fit(
             raise diverged("weights are no longer numbers", state.step, config, checkpoint)
 
     schedule = Schedule(config, state, fabric, stage)
-    workers = config.workers if on_gpu and can_start_processes() else 0
+    # A teacher that predicts what is drawn does so in this process, with its processors.
+    workers = config.workers if on_gpu and can_start_processes() and not sampler.computes else 0
     batches = draw(sampler, state.step, schedule.last, fabric.global_rank, workers=workers)
     try:
         if checkpoint is not None:
@@ -161,7 +162,11 @@ def fit(
                 yield from _validate(model, ema.module, validate, state, fabric)
             if over or _anyone(fabric, _should_stop(state, config, stop)):
                 break
-            batch = next(batches).to(fabric.device)
+            if workers:
+                batch = next(batches)
+            else:
+                batch = yield from _drawn(sampler, state.step, fabric.global_rank, schedule)
+            batch = batch.to(fabric.device)
             if online is not None:
                 batch = online.predict(batch, bf16=bf16)
             terms = _step(network, model, optimizer, objective, config, batch, state.step, position, fabric)
@@ -183,6 +188,18 @@ def fit(
     model.network.load_state_dict(state.best_weights or ema.module.state_dict())
     model.network.to("cpu").eval()
     return model, state.scores
+
+
+def _drawn(sampler: PatchSampler, step: int, rank: int, schedule: Schedule) -> Job[Batch]:
+    """A batch, with progress before each part of it that takes long."""
+    drawing = sampler.iter_batch(step, rank)
+    while True:
+        try:
+            next(drawing)
+        except StopIteration as end:
+            batch: Batch = end.value
+            return batch
+        yield schedule.progress()
 
 
 def _step(

@@ -11,7 +11,7 @@ References
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.data.inputs import IGNORED
+from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.metrics.contingency import contingency
 from napari_grd.teaching.base import Teacher, TeacherPrediction
 
@@ -158,7 +159,45 @@ class ConfidentTeacher:
             Raw intensities.
         """
         prediction = self._teacher.predict(image)
-        if prediction.confidence is not None:
+        return _with_confidence(prediction, image, self._teacher.predict)
+
+    # The rest is that of a PartTeacher, if the teacher is one.
+
+    @property
+    def model(self) -> Any:
+        """The teacher's."""
+        return self._teacher.model  # type: ignore[attr-defined]
+
+    @property
+    def config(self) -> Any:
+        """The teacher's."""
+        return self._teacher.config  # type: ignore[attr-defined]
+
+    def measure(self, image: Any) -> PlaneStatistics:
+        """As the teacher."""
+        statistics: PlaneStatistics = self._teacher.measure(image)  # type: ignore[attr-defined]
+        return statistics
+
+    def predict_part(
+        self, pixels: NDArray[Any], statistics: PlaneStatistics, inside: tuple[slice, ...]
+    ) -> TeacherPrediction:
+        """Return the teacher's prediction of a part of an image, with a confidence."""
+        predict: Any = self._teacher.predict_part  # type: ignore[attr-defined]
+
+        def whole(view: NDArray[Any]) -> TeacherPrediction:
+            prediction: TeacherPrediction = predict(view, statistics, tuple(slice(0, size) for size in view.shape[1:]))
             return prediction
-        others = [transformed_back(self._teacher.predict(transformed(image, *view)).labels, *view) for view in VIEWS]
-        return replace(prediction, confidence=agreement(prediction.labels, others))
+
+        return _with_confidence(predict(pixels, statistics, inside), pixels, whole, inside)
+
+
+def _with_confidence(
+    prediction: TeacherPrediction,
+    image: NDArray[Any],
+    predict: Callable[[NDArray[Any]], TeacherPrediction],
+    inside: tuple[slice, ...] = (),
+) -> TeacherPrediction:
+    if prediction.confidence is not None:
+        return prediction
+    others = [transformed_back(predict(transformed(image, *view)).labels, *view)[inside] for view in VIEWS]
+    return replace(prediction, confidence=agreement(prediction.labels, others))

@@ -1,19 +1,25 @@
 """A model as the teacher: the full method."""
 
 import hashlib
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import model_fingerprint
+from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.errors import ConfigError
 from napari_grd.hub import load_model, resolve_model
+from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.prediction import partition_prediction
-from napari_grd.inference.rescale import rescale_image
+from napari_grd.inference.rescale import depth_factor, rescale_image
 from napari_grd.inference.segment import predict
+from napari_grd.inference.source import PlaneSource
+from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.view import resolve_view
 from napari_grd.models.model import Model
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
 from napari_grd.teaching.soft_affinities import centered
@@ -85,14 +91,71 @@ class EmbeddingTeacher:
         ConfigError
             If a scale is set, but the model does not state its own.
         """
-        axes = "c" + "zyx"[-(np.ndim(image) - 1) :]
-        prediction = predict(self.model, image, self.config, axes=axes)
+        return self._predict(image)
+
+    def measure(self, image: Any) -> PlaneStatistics:
+        """Intensities of a whole image ``(C, *S)``, array-like, for :meth:`predict_part`.
+
+        Raises
+        ------
+        ImageError
+            If the image does not fit the model.
+        ConfigError
+            If it is rescaled for the model.
+        """
+        axes, model = _axes(image), self.model.config
+        source = cast(PlaneSource, ArraySource(image, axes, ndim=len(axes) - 1, in_channels=model.in_channels))
+        view = resolve_view(source, model, self.config)
+        if view.scale != 1 or depth_factor(model, view.config) != 1:
+            raise ConfigError(
+                f"The teacher {self.name!r} rescales images, so it cannot predict parts of one.",
+                "Rescale the image before, or pass parts of it as numpy arrays.",
+            )
+        return SourceStatistics(source, 0, model, view).of(())
+
+    def predict_part(
+        self, pixels: NDArray[Any], statistics: PlaneStatistics, inside: tuple[slice, ...]
+    ) -> TeacherPrediction:
+        """The prediction of a part of an image, as within the whole.
+
+        Parameters
+        ----------
+        pixels : (C, *S) array
+            Raw intensities of the part and its surroundings, from multiples of the network's stride on.
+        statistics : PlaneStatistics
+            Of the whole image.
+        inside : tuple of slice
+            The part within these.
+        """
+        return self._predict(pixels, statistics, inside)
+
+    def _predict(
+        self,
+        image: NDArray[Any],
+        statistics: PlaneStatistics | None = None,
+        inside: tuple[slice, ...] | None = None,
+    ) -> TeacherPrediction:
+        prediction = predict(self.model, image, self.config, axes=_axes(image), intensity_range=statistics)
+        if inside is not None:
+            assert prediction.pixels is not None
+            pixels = prediction.pixels[:, *inside]
+            prediction = replace(
+                prediction,
+                embedding=prediction.embedding[:, *inside],
+                foreground=None if prediction.foreground is None else prediction.foreground[inside],
+                shape=pixels.shape[1:],
+                pixels=pixels,
+            )
         partition = self.config.partition or self.model.config.partition
         labels = partition_prediction(prediction, partition)
         embedding, foreground = rescale_image(prediction.embedding, labels.shape), prediction.foreground
         if foreground is not None:
             foreground = centered(rescale_image(foreground[None], labels.shape)[0], partition.foreground_threshold)
         return TeacherPrediction(labels, foreground, embedding)
+
+
+def _axes(image: Any) -> str:
+    return "c" + "zyx"[1 - image.ndim :]
 
 
 def info() -> TeacherInfo:
