@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
-from napari_grd.data.simulate import nuclei_3d
+from napari_grd.data.simulate import nuclei_2d, nuclei_3d
+from napari_grd.data.stored_image import StoredImage
 from napari_grd.distillation.checkpoint import load_checkpoint
 from napari_grd.hub import builtin_paths, load_model
 from napari_grd.io.model_file import read_card, save_model
@@ -98,6 +100,27 @@ def test_an_image_that_cannot_be_trained_on_is_named(call, dataset: Path, tmp_pa
         done = call(verb, dataset, "--patch", 96, "--out", tmp_path / "out")
         assert done.code == 2
         assert "Error: '1': its sides are (64, 64) pixels, but a patch has 96." in done.err
+
+
+@pytest.mark.parametrize("verb", ["train", "distill"])
+def test_a_large_image_is_not_read_as_a_whole(call, verb: str, tmp_path: Path, monkeypatch) -> None:
+    for module in ("io.folders", "io.label_image", "distillation.prepare"):
+        monkeypatch.setattr(f"napari_grd.{module}.IN_MEMORY", 100)
+    read, parts = StoredImage.__getitem__, []
+    monkeypatch.setattr(StoredImage, "__getitem__", lambda image, box: parts.append(box) or read(image, box))
+    image, labels = nuclei_2d(np.random.default_rng(0), (200, 160))
+    scales = {"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}
+    for part, array in (("images", image), *([("labels", labels.astype(np.uint16))] if verb == "train" else [])):
+        group = zarr.open_group(tmp_path / "data" / part / "a.zarr", mode="w", zarr_format=3)
+        group.create_array("0", data=array, chunks=(64, 64))
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [scales]}
+    teacher = ("--teacher", "nuclei", "--no-baseline") if verb == "distill" else ()
+    done = call(verb, tmp_path / "data", "--out", tmp_path / "out", "--steps", 2, *teacher, *SMALL)
+    assert done.code == 0, done.err
+    assert len(parts) > 2
+    if verb == "train":
+        assert "1 held out" in done.out  # the last rows
+        assert "AP50" in done.out
 
 
 def test_distill_needs_no_labels(call, dataset: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from napari_grd.data.simulate_stack import nuclei_stack
 from napari_grd.distillation import prepare
 from napari_grd.distillation.prepare import check_images, check_some_instances
 from napari_grd.distillation.recipes import iter_train
-from napari_grd.errors import GrdError, ImageError, LabelError
+from napari_grd.errors import DataError, GrdError, GrdWarning, ImageError, LabelError
 from napari_grd.inference import statistics
 from napari_grd.jobs import drain
 from napari_grd.models.model import Model
@@ -144,3 +144,37 @@ def test_few_labels_are_found(small: Make) -> None:
     assert np.count_nonzero(window) == 400
     (held,) = data.for_validation().labels
     assert held.any()
+
+
+def ome_zarr(path: Path, image: np.ndarray[Any, Any], labels: dict[str, np.ndarray[Any, Any]]) -> Path:
+    parts = {"": image} | {f"labels/{name}": array for name, array in labels.items()}
+    for part, array in parts.items():
+        group = zarr.open_group(path / part, mode="a", zarr_format=3)
+        group.create_array("0", data=array, chunks=(50, 50))
+        datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 1.0]}]}]
+        scales = [{"axes": [{"name": "y"}, {"name": "x"}], "datasets": datasets}]
+        group.attrs["ome"] = {"version": "0.5", "multiscales": scales} | ({"image-label": {}} if part else {})
+    listed = zarr.open_group(path / "labels", mode="a", zarr_format=3)
+    listed.attrs["ome"] = {"version": "0.5", "labels": list(labels)}
+    return path
+
+
+def test_files_are_images_too(small: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_grd.io.label_image.IN_MEMORY", 100)
+    image, labels = nuclei_2d(np.random.default_rng(0), (128, 160))
+    config = small(steps=2)
+    expected = drain(iter_train([image], [labels], config))
+    path = ome_zarr(tmp_path / "a.zarr", image, {"nuclei": labels.astype(np.uint32)})
+    with pytest.warns(GrdWarning, match=r"The labels in a\.zarr are used as ground truth"):
+        assert_same(drain(iter_train(path, None, config)), expected)
+    assert_same(drain(iter_train([str(path)], [path / "labels" / "nuclei"], config)), expected)
+    several = ome_zarr(tmp_path / "b.zarr", image, {"one": labels.astype(np.uint32), "two": labels.astype(np.uint32)})
+    with pytest.raises(DataError, match=r"has 2 label images \(one, two\)"):
+        drain(iter_train(several, None, config))
+    none = ome_zarr(tmp_path / "c.zarr", image, {})
+    with pytest.raises(LabelError, match="Image 0 has no labels"):
+        drain(iter_train(none, None, config))
+    with pytest.raises(DataError, match=r"There is no image file '.*nowhere\.zarr'"):
+        drain(iter_train(tmp_path / "nowhere.zarr", None, config))
+    with pytest.raises(LabelError, match=r"'a\.zarr': The labels have shape \(64, 63\)"):
+        drain(iter_train([path], [np.ones((64, 63), int)], config))

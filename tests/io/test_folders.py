@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image
 
 from napari_grd.errors import DataError, LabelError
@@ -217,3 +219,50 @@ def test_the_last_planes_of_a_single_volume_are_held_out() -> None:
     np.testing.assert_array_equal(held.labels[0], volume[8:])
     with pytest.raises(DataError, match="'a' has 1 plane"):
         ImageFolder(["a"], [volume[:1]], [None], "zyx").hold_out(0.2)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("folders", "label_image"):
+        monkeypatch.setattr(f"napari_grd.io.{module}.IN_MEMORY", 100)
+
+
+def ome_zarr(path: Path, axes: str, image: np.ndarray, labels: np.ndarray) -> Path:
+    for part, array, names in (("", image, axes), ("labels/cells", labels, axes.replace("c", ""))):
+        group = zarr.open_group(path / part, mode="a", zarr_format=3)
+        group.create_array("0", data=array)
+        steps = [{"type": "scale", "scale": [1.0] * array.ndim}]
+        scales = [
+            {"axes": [{"name": n} for n in names], "datasets": [{"path": "0", "coordinateTransformations": steps}]}
+        ]
+        group.attrs["ome"] = {"version": "0.5", "multiscales": scales} | ({"image-label": {}} if part else {})
+    zarr.open_group(path / "labels", mode="a", zarr_format=3).attrs["ome"] = {"version": "0.5", "labels": ["cells"]}
+    return path
+
+
+@pytest.mark.usefixtures("large")
+def test_large_images_stay_where_they_are(folder: Path) -> None:
+    image, labels = RNG.integers(0, 200, (2, 40, 30), dtype=np.uint8), np.repeat(LABELS, 2, axis=0)
+    path = ome_zarr(folder / "a.zarr", "cyx", image, labels)
+    found = drain(iter_read(path, lazy=True))
+    assert isinstance(found.images[0], da.Array)
+    assert isinstance(found.labels[0], da.Array)
+    training, held = found.hold_out(0.25)
+    np.testing.assert_array_equal(training.images[0], image[:, :30])
+    np.testing.assert_array_equal(held.images[0], image[:, 30:])
+    np.testing.assert_array_equal(held.labels[0], labels[30:])
+    assert isinstance(drain(iter_read(path)).images[0], np.ndarray)
+
+
+@pytest.mark.usefixtures("large")
+def test_large_labels_that_mean_something_else(folder: Path) -> None:
+    path = ome_zarr(folder / "a.zarr", "yx", PLANE, (LABELS > 0).astype(np.uint8))
+    with pytest.raises(LabelError, match="looks like a mask: separate objects have the number 1"):
+        drain(iter_read(path, lazy=True))
+    path = ome_zarr(folder / "b.zarr", "yx", PLANE, LABELS.astype(np.float32))
+    with pytest.raises(LabelError, match="values of type float32"):
+        drain(iter_read(path, lazy=True))
+    path = ome_zarr(folder / "c.zarr", "zyx", np.stack([PLANE] * 3), np.stack([LABELS] * 3))
+    with pytest.raises(LabelError, match="large stack"):
+        drain(iter_read(path, lazy=True))
+    assert drain(iter_read(path, lazy=True, ndim=3)).axes == "zyx"

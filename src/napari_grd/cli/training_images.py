@@ -1,12 +1,17 @@
 """Preparation of a folder for training: held-out images and the patch size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from napari_grd.config import TrainConfig
+from napari_grd.data.inputs import plane_index
+from napari_grd.data.stored_labels import StoredLabels
 from napari_grd.errors import DataError
 from napari_grd.io.folders import ImageFolder, iter_read
+from napari_grd.io.lazy import is_lazy
 from napari_grd.jobs import Job, Notice
 
 C = TypeVar("C", bound=TrainConfig)
@@ -36,6 +41,8 @@ def iter_training_images(
 ) -> Job[TrainingImages]:
     """Read a folder and hold images out, as a job.
 
+    Large images stay where they are; of those held out, a part is read.
+
     Parameters
     ----------
     source : Path
@@ -56,14 +63,30 @@ def iter_training_images(
     DataError
         If the folder cannot be used, or there is nothing to hold out.
     """
-    data = yield from iter_read(source, axes, ndim=ndim)
+    data = yield from iter_read(source, axes, ndim=ndim, lazy=True)
     annotated = data.labeled()
     if labeled and not annotated.images:
         raise DataError(
             f"No image in {str(source)!r} has labels.", "Put labels of the same names in its subfolder 'labels'."
         )
     training, held = (annotated if labeled else data).hold_out(hold_out, group)
-    return TrainingImages(training, held, bool(annotated.images))
+    return TrainingImages(training, _in_memory(held), bool(annotated.images))
+
+
+def _in_memory(data: ImageFolder) -> ImageFolder:
+    """The same images; of large ones a part."""
+    from napari_grd.distillation.stored import validation_box
+
+    images, labels = list(data.images), list(data.labels)
+    for i, (image, reference) in enumerate(zip(data.images, data.labels, strict=True)):
+        if is_lazy(image) and data.axes is not None:
+            shape = tuple(image.shape[data.axes.index(axis)] for axis in "zyx" if axis in data.axes)
+            stored = StoredLabels(reference, shape) if is_lazy(reference) else reference
+            spans = iter(validation_box(shape, stored))
+            box = {axis: next(spans) for axis in "zyx" if axis in data.axes}
+            images[i] = np.asarray(image[plane_index(data.axes, box)])
+            labels[i] = None if reference is None else np.asarray(reference[tuple(box.values())])
+    return replace(data, images=images, labels=labels)
 
 
 def iter_fit(data: ImageFolder, config: C, *, patch_given: bool) -> Job[tuple[ImageFolder, C]]:

@@ -1,7 +1,7 @@
 """Validation of the caller's arrays, and the split into training and validation images."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from napari_grd.data.inputs import IGNORED, as_image, as_labels
 from napari_grd.data.normalized_image import NormalizedImage
 from napari_grd.data.stored_image import StoredImage
 from napari_grd.data.stored_labels import ChangedLabels, LabelParts, StoredLabels
+from napari_grd.distillation.open_images import open_images
 from napari_grd.distillation.parallel import resolve_device
 from napari_grd.distillation.stored import (
     SAMPLES,
@@ -26,15 +27,13 @@ from napari_grd.distillation.stored import (
     validation_part,
     whole_statistics,
 )
-from napari_grd.errors import ConfigError, DataError, GrdError, ImageError, LabelError
+from napari_grd.errors import ConfigError, ImageError, LabelError, naming
 from napari_grd.graph.boundaries import widen_borders
 from napari_grd.inference.memory import check_memory
+from napari_grd.io.lazy import IN_MEMORY, is_lazy
 from napari_grd.jobs import Job, Stopwatch
 from napari_grd.models import networks
 from napari_grd.models.complexity import step_bytes
-
-IN_MEMORY = 2**24
-"""Values of all lazy images together that are read into memory; of more, patches are read."""
 
 _VALIDATED = 16  # stored images that are validated on
 
@@ -51,11 +50,14 @@ class ImageSet:
         Instances, with :data:`~napari_grd.data.inputs.IGNORED` pixels; None for an unlabeled image.
     weights : tuple of float, or None
         Sampling weight of each image; None: uniform.
+    notes : tuple of str
+        Messages about files that were opened.
     """
 
     images: tuple[Any, ...]
     labels: tuple[Any, ...]
     weights: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -221,11 +223,11 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
 
     Parameters
     ----------
-    images : array, sequence of arrays, or mapping of names to arrays
-        One bare array is one image. Messages refer to images by name, or else by number. Lazy arrays (dask, zarr) of
-        together more than :data:`IN_MEMORY` values stay where they are.
-    labels : array, sequence of (array or None), or None
-        One per image; pixels labeled -1 are ignored.
+    images : array or path, sequence of these, or mapping of names to these
+        One bare array or path is one image. Messages refer to images by name, or else by number. Lazy arrays of
+        together more than :data:`~napari_grd.io.lazy.IN_MEMORY` values stay where they are.
+    labels : array or path, sequence of these or None, or None
+        One per image; pixels labeled -1 are ignored. Default: those that the files of the images contain.
     config : TrainConfig
         Provides the patch size and the stride of the network.
     axes : str or None
@@ -238,45 +240,29 @@ def check_images(images: Any, labels: Any, config: TrainConfig, axes: str | None
     GrdError
         Names the image and its problem.
     """
-    names = list(images) if isinstance(images, Mapping) else None
-    images = list(images.values()) if isinstance(images, Mapping) else _as_list(images)
-    labels = [None] * len(images) if labels is None else _as_list(labels)
     ndim = ndim_of(config)
     if ndim == 3 and config.anisotropy is None:
         raise ConfigError(
             f"anisotropy is not set, and {config.network.name!r} takes volumes.",
             "Set it to the distance of the planes divided by their pixel size, 1 if these are equal.",
         )
-    if not images:
-        raise DataError("There are no images.", "Give at least one image.")
-    if len(labels) != len(images):
-        raise LabelError(
-            f"There are {len(images)} images and {len(labels)} label images.",
-            "Give one label image, or None, for each image.",
-        )
-    is_stored = sum(math.prod(image.shape) for image in images if _is_lazy(image)) > IN_MEMORY
+    given = open_images(images, labels, axes, what=what)
+    is_stored = sum(math.prod(each.pixels.shape) for each in given if is_lazy(each.pixels)) > IN_MEMORY
     checked: list[Any] = []
     checked_labels: list[Any] = []
-    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
-        try:
-            read = StoredImage if is_stored and _is_lazy(image) else as_image
-            pixels = read(image, axes, ndim=ndim, in_channels=checked[0].shape[0] if checked else None)
+    for each in given:
+        with naming(each.name):
+            read = StoredImage if is_stored and is_lazy(each.pixels) else as_image
+            pixels = read(each.pixels, each.axes, ndim=ndim, in_channels=checked[0].shape[0] if checked else None)
             check_trainable(pixels, config)
             checked.append(pixels)
-            checked_labels.append(None if label is None else _checked_labels(label, pixels))
-        except GrdError as error:
-            called = f"{what.capitalize()} {i}" if names is None else repr(names[i])
-            raise type(error)(f"{called}: {error.problem}", error.remedy) from error
-    return ImageSet(tuple(checked), tuple(checked_labels))
-
-
-def _is_lazy(array: Any) -> bool:
-    return hasattr(array, "shape") and hasattr(array, "dtype") and not isinstance(array, np.ndarray)
+            checked_labels.append(None if each.labels is None else _checked_labels(each.labels, pixels))
+    return ImageSet(tuple(checked), tuple(checked_labels), notes=tuple(note for each in given for note in each.notes))
 
 
 def _checked_labels(labels: Any, image: Any) -> Any:
     shape = tuple(image.shape[1:])
-    if isinstance(image, StoredImage) and _is_lazy(labels):
+    if isinstance(image, StoredImage) and is_lazy(labels):
         return StoredLabels(labels, shape)
     return as_labels(labels, shape, ignored=True)
 
@@ -379,11 +365,6 @@ def _areas(labels: Sequence[NDArray[Any] | None]) -> NDArray[np.int64]:
         np.unique_counts(image_labels[image_labels > 0]).counts for image_labels in labels if image_labels is not None
     ]
     return np.concatenate([np.empty(0, np.int64), *areas])
-
-
-def _as_list(arrays: Any) -> list[Any]:
-    # One bare array is one image: a list of planes must be a list.
-    return [arrays] if hasattr(arrays, "ndim") else list(arrays)
 
 
 def check_trainable(image: Any, config: TrainConfig) -> None:

@@ -18,7 +18,7 @@ from napari_grd.distillation.teacher_cache import in_use
 from napari_grd.errors import ConfigError, LabelError
 from napari_grd.hub import ModelLike, as_model
 from napari_grd.io.atomic import make_folder
-from napari_grd.jobs import Job
+from napari_grd.jobs import Job, Notice
 from napari_grd.models.model import Model
 from napari_grd.teaching.base import Teacher
 from napari_grd.teaching.confidence import ConfidentTeacher
@@ -78,6 +78,7 @@ def iter_train(
     """
     config = config or TrainConfig()
     data = check_images(images, labels, config, axes)
+    yield from (Notice(note) for note in data.notes)
     yield from data.check_memory(config)
     yield from data.iter_measure(config)
     split_data = _split(data, validation, config, axes)
@@ -152,6 +153,7 @@ def iter_distill(
     if not taught_by.gives_embeddings:
         check_assistant(config)
     data = check_images(images, labels, config, axes)
+    yield from (Notice(note) for note in data.notes)
     yield from data.check_memory(config)
     if data.stored and not isinstance(taught_by, PartTeacher):
         raise ConfigError(

@@ -94,12 +94,18 @@ def validation_part(image: Any, labels: Any) -> Pair:
     """An image to validate on, in memory: of a stored one its center, or a labeled window if there is no object."""
     if not isinstance(image, StoredImage):
         return image, labels
-    sides = _VALIDATED[image.ndim - 1]
-    starts = [max(0, (size - side) // 2) for size, side in zip(image.shape[1:], sides, strict=True)]
-    box = tuple(slice(a, min(a + side, n)) for a, side, n in zip(starts, sides, image.shape[1:], strict=True))
+    box = validation_box(image.shape[1:], labels)
+    return image[(slice(None), *box)], None if labels is None else labels[box]
+
+
+def validation_box(shape: Sequence[int], labels: Any) -> tuple[slice, ...]:
+    """The part of a stored image that is validated on; see :func:`validation_part`."""
+    sides = _VALIDATED[len(shape)]
+    starts = [max(0, (size - side) // 2) for size, side in zip(shape, sides, strict=True)]
+    box = tuple(slice(a, min(a + side, n)) for a, side, n in zip(starts, sides, shape, strict=True))
     if isinstance(labels, LabelParts) and not (labels.read(box) > 0).any():
         box = next((window for window in labels.windows() if (labels.read(window) > 0).any()), box)
-    return image[(slice(None), *box)], None if labels is None else labels[box]
+    return box
 
 
 def stored_key(array: Any) -> str:

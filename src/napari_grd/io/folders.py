@@ -1,5 +1,6 @@
-"""Folders of images and labels, read into memory for training, as planes or as volumes."""
+"""Folders of images and labels, read for training, as planes or as volumes."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,10 @@ from skimage.measure import label
 
 from napari_grd.errors import DataError, GrdError, LabelError
 from napari_grd.io.image_data import ImageData
-from napari_grd.io.images import list_series, read_image
-from napari_grd.io.label_image import LabelImage, labels_of, read_labels
+from napari_grd.io.images import list_series, read_image, read_stored
+from napari_grd.io.label_image import LabelImage, labels_of, open_large_labels, read_labels
 from napari_grd.io.layout import AxesGuess
+from napari_grd.io.lazy import IN_MEMORY, is_lazy
 from napari_grd.io.listing import ImagePair, list_pairs
 from napari_grd.io.names import file_name
 from napari_grd.io.notes import Notes
@@ -25,16 +27,16 @@ _ALIKE = 1.05  # maximum ratio of pixel sizes considered equal
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Planes, or volumes, of the images of a folder, in memory.
+    """Planes, or volumes, of the images of a folder.
 
     Attributes
     ----------
     names : list of str
         Stems, sorted; for planes of a stack, with their position.
     images : list of arrays
-        In their stored type.
+        In their stored type; in memory, or dask arrays if they were read as such.
     labels : list of (array or None)
-        None if an image has no labels.
+        None if an image has no labels; the same.
     axes : str
         Axes of every image: ``yx``, ``yxc`` or ``cyx``; of volumes ``zyx``, ``zyxc`` or ``czyx``.
     sources : list of str
@@ -97,8 +99,8 @@ class ImageFolder:
 
         Of the labeled images (of all, if none is labeled), sorted by name, the first and
         every ``1 / fraction``-th after it are held out; or of their groups. All planes
-        of a stack are held out together; of a single stack or volume, the last planes. A single labeled
-        image among others is held out.
+        of a stack are held out together; of a single stack or volume, the last planes, of a single image that is not
+        in memory, the last rows. A single labeled image among others is held out.
 
         Parameters
         ----------
@@ -127,7 +129,9 @@ class ImageFolder:
             last = candidates[-max(1, round(fraction * len(candidates))) :]
             return self.take([i for i in places if i not in last]), self.take(last)
         if len(places) == 1 and self.axes is not None and "z" in self.axes:
-            return self._split_planes(fraction)
+            return self._split_along("z", fraction)
+        if len(places) == 1 and self.axes is not None and is_lazy(self.images[0]):
+            return self._split_along("y", fraction)
         if len(held_groups) < 2:
             raise DataError(
                 f"{len(held_groups)} of {len(places)} images can be held out."
@@ -140,20 +144,20 @@ class ImageFolder:
         chosen = [i for i in candidates if groups[i] in held]
         return self.take([i for i in places if groups[i] not in held]), self.take(chosen)
 
-    def _split_planes(self, fraction: float) -> tuple["ImageFolder", "ImageFolder"]:
-        """The first and the last planes of the only volume."""
-        along = (self.axes or "").index("z")
-        planes = self.images[0].shape[along]
-        cut = min(planes - 1, round((1 - fraction) * planes))
+    def _split_along(self, axis: str, fraction: float) -> tuple["ImageFolder", "ImageFolder"]:
+        """The first and the last planes of the only volume, or rows of the only plane."""
+        along = (self.axes or "").index(axis)
+        size = self.images[0].shape[along]
+        cut = min(size - 1, round((1 - fraction) * size))
         if cut < 1:
-            raise DataError(f"The volume {self.names[0]!r} has {planes} plane(s).", "Give two volumes or more.")
+            raise DataError(f"The volume {self.names[0]!r} has {size} plane(s).", "Give two volumes or more.")
 
         def part(start: int, stop: int) -> "ImageFolder":
-            image = self.images[0].take(range(start, stop), axis=along)
+            image = self.images[0][(slice(None),) * along + (slice(start, stop),)]
             labels = self.labels[0]
             return replace(self, images=[image], labels=[None if labels is None else labels[start:stop]])
 
-        return part(0, cut), part(cut, planes)
+        return part(0, cut), part(cut, size)
 
 
 def _common(values: list[float | None]) -> float | None:
@@ -177,7 +181,9 @@ def _group(name: str, pattern: str | None) -> str:
         ) from None
 
 
-def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None, ndim: int = 2) -> Job[ImageFolder]:
+def iter_read(
+    folder: Path, axes: str | None = None, *, most: int | None = None, ndim: int = 2, lazy: bool = False
+) -> Job[ImageFolder]:
     """Read a folder's images and labels plane by plane, or volume by volume, as a job.
 
     Stacks and time series are split into planes, series of volumes into volumes. A gray image among RGB ones gets
@@ -194,6 +200,8 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None,
         Maximum number of images, evenly spaced; labels are then not read.
     ndim : {2, 3}
         Whether to read planes or volumes. A single plane is no volume, and is excluded then.
+    lazy : bool
+        Whether images of more than :data:`~napari_grd.io.lazy.IN_MEMORY` values, and their labels, stay where they are.
 
     Raises
     ------
@@ -215,7 +223,7 @@ def iter_read(folder: Path, axes: str | None = None, *, most: int | None = None,
     for done, pair in enumerate(pairs):
         yield watch.progress(done)
         try:
-            for planes in _images(pair, axes, most, ndim):
+            for planes in _images(pair, axes, most, ndim, lazy=lazy):
                 yield from notes.tell(planes.notes, pair.image, pair.labels)
                 read.append(planes)
         except LabelError:
@@ -254,7 +262,7 @@ class _Planes:
         return self.images[0].shape[self.axes.index("c")] if "c" in self.axes else 1
 
 
-def _images(pair: ImagePair, axes: str | None, most: int | None, ndim: int) -> Iterator[_Planes]:
+def _images(pair: ImagePair, axes: str | None, most: int | None, ndim: int, *, lazy: bool) -> Iterator[_Planes]:
     """Every image of a file, with its labels."""
     names = list_series(pair.image)
     chosen = range(len(names)) if most is None else range(0, len(names), -(-len(names) // most))
@@ -265,9 +273,16 @@ def _images(pair: ImagePair, axes: str | None, most: int | None, ndim: int) -> I
         )
     for series in chosen:
         image = read_image(pair.image, series=series, axes=axes)
-        labels = labels_of(image) if len(image.labels) == 1 else None
+        if not (lazy and is_lazy(image.pixels) and math.prod(image.shape) > IN_MEMORY):
+            image = replace(image, pixels=np.asarray(image.pixels))
+        open_labels = open_large_labels if is_lazy(image.pixels) else labels_of
+        labels = open_labels(image) if len(image.labels) == 1 else None
         if pair.labels is not None:
-            labels = read_labels(pair.labels, series=series if len(names) > 1 else None)
+            own = series if len(names) > 1 else None
+            if is_lazy(image.pixels) and not pair.labels.name.endswith(".npy"):
+                labels = open_large_labels(read_stored(pair.labels, series=own))
+            else:
+                labels = read_labels(pair.labels, series=own)
         yield _planes(image, labels, pair, axes, "zyx"[-ndim:])
 
 
@@ -293,7 +308,7 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
     if labels is not None:
         labels = _fitting(labels, image, pair)
         notes = (*notes, *labels.notes)
-    pixels = np.moveaxis(np.asarray(image.pixels), [image.axes.index(axis) for axis in stacked], range(len(stacked)))
+    pixels = np.moveaxis(image.pixels, [image.axes.index(axis) for axis in stacked], range(len(stacked)))
     left = "".join(axis for axis in image.axes if axis not in stacked)
     if left not in (spatial, f"{spatial}c", f"c{spatial}"):  # x before y, as in some programs
         order = f"c{spatial}" if "c" in left else spatial
@@ -305,11 +320,18 @@ def _planes(image: ImageData, labels: LabelImage | None, pair: ImagePair, axes: 
         plane = pixels[index]
         truth = None if labels is None else labels.pixels[index]
         if truth is not None and "z" in stacked:
+            if is_lazy(truth):
+                raise LabelError(
+                    f"{pair.image.name} is a large stack, whose objects may be in several pieces in a plane.",
+                    "Train a network that takes volumes, or save its planes, or parts of it, as images.",
+                )
             truth = _pieces(truth)
-        if stacked and plane.min() == plane.max() and (truth is None or not truth.any()):
-            continue  # outside the specimen
+        if not is_lazy(plane):
+            if stacked and plane.min() == plane.max() and (truth is None or not truth.any()):
+                continue  # outside the specimen
+            plane = np.ascontiguousarray(plane)
         places.append("".join(f"_{axis}{number:03d}" for axis, number in zip(stacked, index, strict=True)))
-        images.append(np.ascontiguousarray(plane))
+        images.append(plane)
         references.append(truth)
     if not images:
         raise DataError(f"All planes of {str(pair.image)!r} are constant.", "Exclude it.")
@@ -386,4 +408,5 @@ def _laid_out(image: NDArray[Any], axes: str, wanted: str, channels: int) -> NDA
         return image
     if "c" not in axes:
         return np.stack([image] * channels, axis=wanted.index("c"))
-    return np.ascontiguousarray(np.moveaxis(image, axes.index("c"), wanted.index("c")))
+    moved = np.moveaxis(image, axes.index("c"), wanted.index("c"))
+    return moved if is_lazy(image) else np.ascontiguousarray(moved)

@@ -1,7 +1,9 @@
 """Reading label images and masks as integers."""
 
+import math
 import warnings
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from napari_grd.io.cellpose_seg import read_seg
 from napari_grd.io.image_data import ImageData
 from napari_grd.io.images import read_stored
 from napari_grd.io.layout import AxesGuess, lay_out
+from napari_grd.io.lazy import IN_MEMORY
 
 _TRUE = (1, 255, 65535)  # foreground values of masks
+_PART, _PARTS = 512, 4  # side of the parts of large labels that are looked at, and their number along each axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +29,7 @@ class LabelImage:
 
     Attributes
     ----------
-    pixels : ndarray
+    pixels : ndarray, or dask array
         Integers; 0 is background, and -1 an unlabeled (ignored) pixel.
     axes : str
         One letter of ``tzyx`` per dimension.
@@ -105,6 +109,47 @@ def labels_of(image: ImageData) -> LabelImage:
     place = replace(image.calibration, axes=tuple(image.axes))
     notes = tuple(note for note in (*notes, *what, labeled) if note)
     return LabelImage(numbers, image.axes, place, image.axes_known, notes)
+
+
+def open_large_labels(image: ImageData) -> LabelImage:
+    """As :func:`labels_of`; labels that are too large to be read as a whole are a dask array.
+
+    Raises
+    ------
+    DataError, LabelError
+        As :func:`labels_of`. Large labels have to be integers, and no mask.
+    """
+    part = _label_part(image, image.path)
+    if isinstance(part.pixels, np.ndarray) or math.prod(part.shape) <= IN_MEMORY:
+        return labels_of(image)
+    path = part.path
+    if "c" in part.axes or part.pixels.dtype.kind not in "iu":
+        raise LabelError(
+            f"The large label image {part.name!r} of {str(path)!r} has axes {part.axes!r} and values of type"
+            f" {part.pixels.dtype}.",
+            "Save integers, one number per object, without a channel axis.",
+        )
+    _check_no_mask(part)
+    place = replace(part.calibration, axes=tuple(part.axes))
+    return LabelImage(part.pixels, part.axes, place, part.axes_known, part.notes)
+
+
+def _check_no_mask(image: ImageData) -> None:
+    """Look at a few parts of a large label image for objects with different numbers."""
+    from skimage.measure import label
+
+    starts = [np.linspace(0, max(0, size - _PART), min(_PARTS, -(-size // _PART))).astype(int) for size in image.shape]
+    for corner in product(*starts):
+        part = np.asarray(image.pixels[tuple(slice(start, start + _PART) for start in corner)])
+        numbers = np.unique(part[part > 0])
+        if len(numbers) > 1 or (len(numbers) == 1 and numbers[0] not in _TRUE):
+            return
+        if len(numbers) and label(part > 0, connectivity=1).max() > 1:  # type: ignore[no-untyped-call]
+            raise LabelError(
+                f"The label image {image.name!r} of {str(image.path)!r} looks like a mask: separate objects have the"
+                f" number {numbers[0]}.",
+                "Number the objects, e.g. with skimage.measure.label.",
+            )
 
 
 def read_label_image(path: str | Path, *, axes: str | None = None) -> NDArray[Any]:

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from napari_grd.errors import DataError, GrdError
 
+IN_MEMORY = 2**24
+"""Values of lazy images up to which a training reads them as a whole."""
+
 _SIDE = 1024  # side of chunks in pixels: strips of a few rows would result in millions of them
+
+
+def is_lazy(array: Any) -> bool:
+    """Whether an array is read when it is indexed."""
+    return hasattr(array, "shape") and hasattr(array, "dtype") and not isinstance(array, np.ndarray)
 
 
 @contextmanager
