@@ -35,6 +35,7 @@ import zarr
 import napari_grd as grd
 from napari_grd.blockwise.grid import block_grid
 from napari_grd.blockwise.scheduler import cluster, run_here, run_on_cluster
+from napari_grd.blockwise.store import WORK
 from napari_grd.data.simulate import nuclei_2d
 from reporting import hardware
 
@@ -182,18 +183,23 @@ def kill(args: argparse.Namespace, folder: Path) -> None:
     usual = time.perf_counter() - start
     rng = random.Random(args.seed)
     for number in range(args.times):
-        target, kills = folder / f"labels-kill-{number}.zarr", list[str]()
+        target, messages = folder / f"labels-kill-{number}.zarr", folder / f"messages-{number}.txt"
+        kills = list[str]()
         shutil.rmtree(target, ignore_errors=True)
-        while True:
-            process = subprocess.Popen(
-                [*command, str(target)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-            )
-            try:
-                process.wait(rng.uniform(0.1, 1.0) * usual if len(kills) < 3 else None)
-                break
-            except subprocess.TimeoutExpired:
-                kills.append(_kill(process, rng))
-        same = process.returncode == 0 and np.array_equal(
+        process = None
+        while process is None or process.poll() is not None:
+            with messages.open("wb") as file:
+                process = subprocess.Popen([*command, str(target)], stdout=file, stderr=file, start_new_session=True)
+            while process.poll() is None:
+                try:
+                    process.wait(rng.uniform(0.1, 1.0) * usual if len(kills) < 3 else None)
+                except subprocess.TimeoutExpired:
+                    kills.append(_kill(process, rng))
+            if (target / "zarr.json").exists() and not (target / WORK).exists():
+                break  # finished, though it may have been killed on its way out
+            if process.returncode > 0:
+                break  # an error of its own
+        same = (target / "0").exists() and np.array_equal(
             np.asarray(zarr.open_array(target / "0")), np.asarray(zarr.open_array(wanted / "0"))
         )
         left = [path.name for path in target.iterdir() if path.name.startswith(".")]
@@ -201,7 +207,10 @@ def kill(args: argparse.Namespace, folder: Path) -> None:
         left += [f"process {each.pid}" for each in psutil.process_iter() if _group(each.pid) == process.pid]
         killed = ", ".join(kills) or "nothing"
         print(f"{number}: killed {killed}; same labels: {same}, left over: {left or 'nothing'}", flush=True)
-        shutil.rmtree(target)
+        if same:
+            shutil.rmtree(target)
+        else:  # kept to be looked at
+            print(f"{target}, exit status {process.returncode}:\n{messages.read_text()[-2000:]}", flush=True)
 
 
 def _kill(process: subprocess.Popen[bytes], rng: random.Random) -> str:

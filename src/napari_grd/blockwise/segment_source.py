@@ -128,11 +128,13 @@ def iter_segment_source(
         yield from check_disk(_existing(path), round(_COMPRESSED * labels_bytes), "The labels")
         store.open(identity, overwrite=overwrite)
         stack.enter_context(Lock(store.work / "lock", f"The label image {str(path)!r}", "Wait for the other program."))
-        work = BlockWork(model, source, view, grid, store, threads=min(workers, 1))  # of our own workers
-        if client is None and (workers or scheduler):
-            client = stack.enter_context(cluster(workers, scheduler))
-        yield from _iter_blocks(work, client, previews=previews)
-        yield from _iter_finish(work, calibration, made_by)
+        if not store.is_written:  # else a process was killed right before its end
+            work = BlockWork(model, source, view, grid, store, threads=min(workers, 1))  # of our own workers
+            if client is None and (workers or scheduler):
+                client = stack.enter_context(cluster(workers, scheduler))
+            yield from _iter_blocks(work, client, previews=previews)
+            yield from _iter_finish(work, calibration, made_by)
+        _list_beside(path)
     store.close()
     yield FileSaved(path, kind="labels")
     return path
@@ -218,7 +220,6 @@ def _iter_finish(work: BlockWork, calibration: Calibration, made_by: Mapping[str
         lambda: add_pyramid(group, finest, calibration.axes), lambda: Progress("Writing the pyramid", 0, 1)
     )
     group.attrs.update(label_attributes(image_stem(store.path), calibration, [finest, *levels], made_by))
-    _list_beside(store.path)
 
 
 def _sampled_key(source: PlaneSource, grid: BlockGrid) -> list[str]:

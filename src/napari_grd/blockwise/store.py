@@ -1,7 +1,7 @@
 """The label image while it is written: labels of the blocks, a record of those that are finished, and the result.
 
 While the job runs, or after it was interrupted, the group has no OME metadata, so that no program takes it for a
-complete image::
+complete image. A process can be killed between any two writes: ``plan.json`` is written last and removed last::
 
     labels.ome.zarr/
       .grd-work/plan.json       settings, image and model: only the same job goes on
@@ -14,7 +14,7 @@ complete image::
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +35,9 @@ Faces = dict[str, NDArray[np.uint32]]
 """Labels of the bands that a block shares with its neighbors, by the names of its faces (:data:`~.grid.FACES`)."""
 
 WORK = ".grd-work"
+_PLAN = "plan.json"
+_INCOMPLETE = {"incomplete": True}
+_UNFINISHED = "*.partial"  # files of zarr until they are complete
 
 
 @dataclass(frozen=True)
@@ -75,33 +78,33 @@ class LabelStore:
         OutputError
             If the folder holds anything else, and may not be replaced.
         """
-        begun = self._plan()
+        begun, names = self._plan(), self._names()
         if begun == plan:
             return
-        if self.path.exists() and any(self.path.iterdir()):
-            ours = begun is not None or PROVENANCE in attributes_of(self.path)
-            if not ours:
-                raise OutputError(
-                    f"{str(self.path)!r} exists already and was not written by napari-grd.", "Choose another name."
-                )
-            if not overwrite:
-                what = (
-                    "holds a finished label image"
-                    if begun is None
-                    else "belongs to a job with other settings or another image"
-                )
-                raise OutputError(f"{str(self.path)!r} {what}.", "Choose another name, or allow to overwrite it.")
-            self._clear()
+        if begun is None and not names <= {WORK} and self._mark is None:
+            raise OutputError(
+                f"{str(self.path)!r} exists already and was not written by napari-grd.", "Choose another name."
+            )
+        if begun is None and self.is_written:
+            self._remove_work()  # a process was killed while it did
+        # A job that was killed before it had a plan has computed nothing.
+        if not overwrite and (begun is not None or self.is_written):
+            what = (
+                "holds a finished label image"
+                if begun is None
+                else "belongs to a job with other settings or another image"
+            )
+            raise OutputError(f"{str(self.path)!r} {what}.", "Choose another name, or allow to overwrite it.")
+        self._clear()
         make_folder(self.work / "blocks")
-        group = zarr.open_group(self.path, mode="a", zarr_format=3)
-        group.attrs[PROVENANCE] = {"incomplete": True}
+        zarr.create_group(self.path, zarr_format=3, attributes={PROVENANCE: _INCOMPLETE})
         planes = len(self.shape) - len(self.sides)
         sides = zip(self.sides, self.shape[planes:], strict=True)
         chunks = (*(1,) * planes, *(min(side, size) for side, size in sides))
         zarr.create_array(
             self.work / "raw", shape=self.shape, chunks=chunks, dtype=np.uint32, zarr_format=3, overwrite=True
         )
-        with atomic_path(self.work / "plan.json") as temporary:  # last: from now on the job can be resumed
+        with atomic_path(self.work / _PLAN) as temporary:  # last: from now on the job can be resumed
             temporary.write_text(json.dumps(plan), encoding="utf-8")
 
     def finished(self) -> set[int]:
@@ -160,27 +163,45 @@ class LabelStore:
         result: NDArray[np.uint32] = numbers[labels]
         return result
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the label image is complete."""
+        return self._mark is not None and self._mark != _INCOMPLETE
+
     def close(self) -> None:
         """Remove what was needed only until the end."""
-        shutil.rmtree(self.work)
+        self._remove_work()
+
+    @property
+    def _mark(self) -> Any:
+        return attributes_of(self.path).get(PROVENANCE)
+
+    def _names(self) -> set[str]:
+        """Of what is in the folder, except files that zarr did not complete."""
+        children = self.path.iterdir() if self.path.exists() else ()
+        return {child.name for child in children if not child.match(_UNFINISHED)}
+
+    def _remove_work(self) -> None:
+        for child in [*self.work.glob("*"), *self.path.glob(_UNFINISHED)]:
+            if child.is_dir():
+                shutil.rmtree(child)
+            elif child.name != _PLAN:
+                child.unlink(missing_ok=True)
+        (self.work / _PLAN).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            self.work.rmdir()
 
     def _plan(self) -> Any:
         try:
-            return json.loads((self.work / "plan.json").read_text(encoding="utf-8"))
+            return json.loads((self.work / _PLAN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
     def _clear(self) -> None:
         """Remove our arrays and metadata; anything else in the folder stays."""
-        for child in self._own():
-            if child.is_dir():
-                shutil.rmtree(child)
-            else:
-                with suppress(FileNotFoundError):
-                    child.unlink()
-
-    def _own(self) -> Iterator[Path]:
-        yield self.path / "zarr.json"  # first: half of it is no image
-        yield from (child for child in self.path.iterdir() if child.name.isdecimal() and (child / "zarr.json").exists())
-        if self.work.exists():
-            yield self.work
+        (self.path / "zarr.json").unlink(missing_ok=True)  # first: half of it is no image
+        if self.path.exists():
+            for child in self.path.iterdir():
+                if child.name.isdecimal() and (child / "zarr.json").exists():
+                    shutil.rmtree(child)
+        self._remove_work()
