@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import dask
+import dask  # noqa: F401 - once, not in every fork
 import numpy as np
 
 import napari_grd.blockwise.grid
