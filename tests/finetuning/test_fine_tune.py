@@ -15,8 +15,10 @@ from napari_grd.data.dataset import Batch
 from napari_grd.data.simulate import cells_2d, nuclei_2d
 from napari_grd.errors import ConfigError, GrdWarning, LabelError
 from napari_grd.finetuning import choice, fine_tune, learning
+from napari_grd.finetuning.candidate import Candidate
 from napari_grd.finetuning.clock import LEARN
 from napari_grd.finetuning.fine_tune import iter_fit_known
+from napari_grd.finetuning.result import tuned_config
 from napari_grd.finetuning.sparse_objective import SparseObjective
 from napari_grd.graph.offsets import OFFSETS_2D
 from napari_grd.hub import builtin_paths, load_model
@@ -157,6 +159,22 @@ def test_a_scale_that_helps_is_learned_without_a_step() -> None:
     assert resolve_view(source, tuned.config, SegmentConfig().as_known()).scale == tuned.config.scale
     found = predict(tuned, -image)
     assert found.scale == tuned.config.scale
+
+
+def test_a_given_size_is_relative_to_the_objects_that_were_learned(model: Model) -> None:
+    """They are 40 % smaller than the model's, so that the image is not rescaled: given their size, it is not either."""
+    image, labels = nuclei_2d(np.random.default_rng(2), (128, 128))
+    known = np.where(np.isin(labels, np.unique(labels)[1:7]), labels.astype(np.int64), -1)
+    start = Model(model.network, model.config.replace(object_diameter=36), model.card)
+    config = QUICK.replace(object_diameter=25)
+    candidate = Candidate(start, [image[None]], [known], config)
+    assert candidate.scale == 1
+    learned_config = tuned_config(candidate)
+    source = ArraySource(image[None], "cyx", ndim=2, in_channels=1)
+    scales = [resolve_view(source, learned_config, SegmentConfig(object_diameter=size)).scale for size in (25, 50)]
+    assert scales == [1, 0.5]
+    kept = tuned_config(Candidate(start, [image[None]], [known], config.replace(mode="keep")))
+    assert kept == start.config
 
 
 def test_the_best_of_several_starts_is_chosen(model: Model) -> None:

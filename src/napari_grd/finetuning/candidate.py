@@ -13,7 +13,7 @@ from torch import nn
 from napari_grd.config import FineTuneConfig, SegmentConfig
 from napari_grd.data.dataset import Example
 from napari_grd.errors import ConfigError
-from napari_grd.finetuning.corrected_grid import GridImage, corrected_diameter, on_grid
+from napari_grd.finetuning.corrected_grid import GridImage, at_diameter, corrected_diameter, on_grid
 from napari_grd.finetuning.features import FeatureCache, learns_in_decoder
 from napari_grd.finetuning.folds import LabeledRegion, divide, labeled_regions, owners, without
 from napari_grd.finetuning.held_out import RegionScore, score_regions
@@ -48,7 +48,8 @@ class Candidate:
         diameter = config.object_diameter
         self.diameter = corrected_diameter(labels) if diameter == "auto" else diameter
         settings = SegmentConfig(object_diameter="auto" if diameter == "auto" else None)
-        self.images = on_grid(model, images, labels, settings, self.diameter)
+        learned = config.mode == "these_images"
+        self.sized, self.images = at_diameter(model, images, labels, settings, self.diameter, learned=learned)
         self._owners = [owners(each) for each in labels]
         self.owned = self._on(self.images)
         self.regions = labeled_regions(self._owners)
@@ -81,9 +82,7 @@ class Candidate:
 
     def see(self, images: Sequence[NDArray[Any]], labels: Sequence[NDArray[np.int64]]) -> list[GridImage]:
         """Other images, at the same scale."""
-        grid = self.model.config.grid_diameter
-        settings = SegmentConfig() if grid is None else SegmentConfig(object_diameter=grid / self.scale)
-        return on_grid(self.model, images, labels, settings)
+        return on_grid(replace(self.model, config=self.sized), images, labels)
 
     def score(self, weights: Weights, blend: float, regions: Sequence[LabeledRegion]) -> list[RegionScore]:
         """Scores of fine-tuned weights."""

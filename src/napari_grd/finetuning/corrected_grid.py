@@ -14,8 +14,8 @@ from napari_grd.inference.array_source import ArraySource
 from napari_grd.inference.rescale import grid_shape, nearest, rescale_image
 from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.statistics import SourceStatistics
-from napari_grd.inference.view import resolve_view
-from napari_grd.models.model import Model
+from napari_grd.inference.view import ImageView, resolve_view
+from napari_grd.models.model import Model, ModelConfig
 
 # Largest ratio of scales that is left alone: the objects of one image are a sample, and at the scale of an image of
 # small phase contrast cells the built-in model got worse on the other images of its own set.
@@ -71,29 +71,63 @@ def on_grid(
     images: Sequence[NDArray[Any]],
     labels: Sequence[NDArray[np.int64]],
     settings: SegmentConfig | None = None,
-    diameter: float | None = None,
 ) -> list[GridImage]:
-    """Images ``(C, H, W)``, as they were read, and their labels as a model sees them with these settings.
-
-    With the diameter of the objects in pixels, an image is viewed at that scale unless it is within a factor of 1.6 of
-    it.
-    """
-    channels, grid = model.config.in_channels, model.config.grid_diameter
-    sources = [cast(PlaneSource, ArraySource(image, "cyx", ndim=2, in_channels=channels)) for image in images]
+    """Images ``(C, H, W)``, as they were read, and their labels as a model sees them with these settings."""
+    sources = _sources(model, images)
     views = [resolve_view(source, model.config, settings or SegmentConfig()) for source in sources]
-    if diameter is not None and grid is not None and views:
-        # One scale for all images: the size that the model will carry.
-        scale = float(np.median([view.scale for view in views]))
+    return _seen(model.config, images, labels, sources, views)
+
+
+def at_diameter(
+    model: Model,
+    images: Sequence[NDArray[Any]],
+    labels: Sequence[NDArray[np.int64]],
+    settings: SegmentConfig,
+    diameter: float | None,
+    *,
+    learned: bool,
+) -> tuple[ModelConfig, list[GridImage]]:
+    """The same at the diameter of the corrected objects, in pixels, and the model's config with that scale.
+
+    An image is not rescaled if the objects have the model's diameter within a factor of 1.6. With ``learned``, the
+    config has the diameter that the objects really have on the grid: so that another diameter, which is given for
+    another image, is one relative to the objects that were learned. Else the model's diameter on the grid is kept.
+    """
+    grid = model.config.grid_diameter
+    sources = _sources(model, images)
+    views = [resolve_view(source, model.config, settings) for source in sources]
+    if diameter is None or not views:
+        return model.config, _seen(model.config, images, labels, sources, views)
+    # One scale for all images: the size that the model will carry.
+    scale = float(np.median([view.scale for view in views]))
+    if grid is not None:
         largest = max(1.0, _SIDE / max(math.sqrt(each.size) for each in labels))
         wanted = min(max(grid / diameter, _LIMITS[0]), _LIMITS[1], largest)
-        grid_diameter = grid / (scale if 1 / _CLOSE <= wanted / scale <= _CLOSE else wanted)
-        views = [
-            resolve_view(source, model.config, view.config.replace(object_diameter=grid_diameter, pixel_size=None))
-            for source, view in zip(sources, views, strict=True)
-        ]
+        scale = scale if 1 / _CLOSE <= wanted / scale <= _CLOSE else wanted
+    size = diameter if learned or grid is None else grid / scale
+    config = model.config.replace(object_diameter=size, scale=scale)
+    views = [
+        resolve_view(source, config, view.config.replace(object_diameter=None, pixel_size=None))
+        for source, view in zip(sources, views, strict=True)
+    ]
+    return config, _seen(config, images, labels, sources, views)
+
+
+def _sources(model: Model, images: Sequence[NDArray[Any]]) -> list[PlaneSource]:
+    channels = model.config.in_channels
+    return [cast(PlaneSource, ArraySource(image, "cyx", ndim=2, in_channels=channels)) for image in images]
+
+
+def _seen(
+    config: ModelConfig,
+    images: Sequence[NDArray[Any]],
+    labels: Sequence[NDArray[np.int64]],
+    sources: Sequence[PlaneSource],
+    views: Sequence[ImageView],
+) -> list[GridImage]:
     grids = []
     for image, annotated, source, view in zip(images, labels, sources, views, strict=True):
-        seen = SourceStatistics(source, 0, model.config, view).of(()).normalize(image)
+        seen = SourceStatistics(source, 0, config, view).of(()).normalize(image)
         shape = grid_shape(annotated.shape, view.scale)
         grids.append(GridImage(rescale_image(seen, shape), nearest(annotated, shape), view.scale, view.invert))
     return grids

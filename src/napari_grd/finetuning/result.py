@@ -19,10 +19,7 @@ def tuned_config(candidate: Candidate) -> ModelConfig:
     if candidate.config.mode == "keep" or candidate.diameter is None:
         return config
     inverted = any(image.inverted for image in candidate.images)
-    grid = config.grid_diameter or candidate.diameter * candidate.scale
-    return config.replace(
-        object_diameter=grid / candidate.scale, scale=candidate.scale, contrast=config.contrast if inverted else None
-    )
+    return candidate.sized.replace(contrast=config.contrast if inverted else None)
 
 
 def card_changes(
