@@ -63,10 +63,13 @@ def run_on_cluster(work: Work, numbers: Sequence[int], client: Any) -> Generator
     Tasks are submitted as others end, so that the scheduler knows few of them, and many at a time, as their results
     are fetched: that takes most of the time of a task without work. A task whose worker ends is repeated.
     """
+    import dask
     import distributed
 
     wait: Any = distributed.wait
-    [sent] = client.scatter([work], broadcast=True)
+    # As the result of a task, which is repeated if the workers that have it end; what is scattered would be lost.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # an image may be in memory
+        sent = client.submit(_itself, work, pure=False)
     waiting: dict[Any, int] = {}
     remaining = iter(numbers)
     try:
@@ -91,6 +94,10 @@ def run_on_cluster(work: Work, numbers: Sequence[int], client: Any) -> Generator
                     yield number, f"{type(future.exception()).__name__}: {future.exception()}"
     finally:
         client.cancel(list(waiting))
+
+
+def _itself(work: Work) -> Work:
+    return work
 
 
 def _apply(number: int, work: Work) -> Outcome:
