@@ -12,7 +12,7 @@ from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.region import BBox, around, box_of
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.merging import condensed, remaining
-from napari_grd.graph.pairs import Ids, distinct, keys
+from napari_grd.graph.pairs import Ids, among, distinct, keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class ConstraintHistory:
     @property
     def constraints(self) -> Constraints:
         """All that counts."""
-        return Constraints.union([gesture.constraints for part in self.parts for gesture in part.gestures])
+        return Constraints.union([gesture for part in self.parts for gesture in part.gestures])
 
     def near(self, box: BBox) -> Constraints:
         """Those of the gestures that name a pixel near a box, whole, but each pair and pixel as often as it takes."""
@@ -46,7 +46,7 @@ class ConstraintHistory:
 
     def then(self, later: Constraints) -> "ConstraintHistory":
         """What counts after one more gesture, the later word against the earlier ones."""
-        new = _Part(later)
+        new = _Part((later,))
         if not len(new.named):
             return self
         if self._agrees(new):
@@ -56,12 +56,8 @@ class ConstraintHistory:
             same = {index for index in concerned if _meet(self.parts[index].linked, new.linked)}
             return self._with(same, [_as_one([*(self.parts[index] for index in sorted(same)), new])])
         gestures = [gesture for index in concerned for gesture in self.parts[index].gestures]
-        left = remaining([gesture.constraints for gesture in gestures], later)
-        kept = [
-            gesture if after is gesture.constraints else _Part(after)
-            for gesture, after in zip(gestures, left, strict=True)
-        ]
-        return self._with(set(concerned), [*(part for part in kept if len(part.named)), new])
+        left = [_Part((gesture,)) for gesture in remaining(gestures, later) if len(gesture.named)]
+        return self._with(set(concerned), [*left, new])
 
     def _with(self, gone: Set[int], new: "list[_Part]") -> "ConstraintHistory":
         """The same with other parts in the place of some."""
@@ -132,22 +128,16 @@ class _Part:
     Several are not kept as one where a newer part holds them, too: then they are put together again if need be.
     """
 
-    own: Constraints | None = None
-    several: "tuple[_Part, ...]" = ()
-
-    @property
-    def gestures(self) -> "tuple[_Part, ...]":
-        """Each of them."""
-        return self.several or (self,)
+    gestures: tuple[Constraints, ...]
 
     @cached_property
     def constraints(self) -> Constraints:
         """All constraints of them."""
-        return condensed([gesture.constraints for gesture in self.several]) if self.own is None else self.own
+        return self.gestures[0] if len(self.gestures) == 1 else condensed(self.gestures)
 
     def forget(self) -> None:
         """Keep only what all else follows from."""
-        for name in set(vars(self)) - {"own", "several"}:
+        for name in set(vars(self)) - {"gestures"}:
             del vars(self)[name]
 
     @cached_property
@@ -185,10 +175,10 @@ def _as_one(parts: list[_Part]) -> _Part:
     """Several parts as one."""
     if len(parts) == 1:
         return parts[0]
-    made = _Part(several=tuple(gesture for part in parts for gesture in part.gestures))
+    made = _Part(tuple(gesture for part in parts for gesture in part.gestures))
     vars(made)["constraints"] = condensed([part.constraints for part in parts])
     for part in parts:
-        if part.several:
+        if len(part.gestures) > 1:
             part.forget()
     return made
 
@@ -199,25 +189,16 @@ def _all_left(parts: list[_Part], later: Constraints) -> bool:
     return all(now is then for now, then in zip(remaining(before, later), before, strict=True))
 
 
-def _among(members: Ids, numbers: Ids) -> NDArray[np.bool_]:
-    """Which numbers are in a sorted array."""
-    if not len(members):
-        return np.zeros(numbers.shape, bool)
-    among: NDArray[np.bool_] = members[np.minimum(np.searchsorted(members, numbers), len(members) - 1)] == numbers
-    return among
-
-
 def _meet(first: Ids, second: Ids) -> bool:
     """Whether two sorted arrays have a number in common."""
     if not (len(first) and len(second)) or first[0] > second[-1] or second[0] > first[-1]:
         return False
-    return bool((_among(first, second) if len(second) < len(first) else _among(second, first)).any())
+    return bool((among(first, second) if len(second) < len(first) else among(second, first)).any())
 
 
 def _both(members: Ids, pairs: Ids) -> bool:
     """Whether both numbers of a pair are in a sorted array."""
-    first, second = _among(members, pairs).T
-    return bool((first & second).any())
+    return bool(among(members, pairs).all(axis=1).any())
 
 
 def constraints_of(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_grd.corrections.region import MAX_SIDE, Region
 from napari_grd.errors import CorrectionError
 from napari_grd.graph.constraints import Constraints
-from napari_grd.graph.pairs import keys
+from napari_grd.graph.pairs import among, keys
 
 Plane = tuple[int, ...]
 Pixel = tuple[int, int]
@@ -227,9 +227,7 @@ def _of_its_own(region: Region, shape: tuple[int, int]) -> Constraints:
     pairs = []
     for side in _SIDES:
         beside = inside + side
-        wanted = keys(beside)
-        index = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
-        outside = (beside >= 0).all(axis=1) & (beside < shape).all(axis=1) & (numbers[index] != wanted)
+        outside = ((beside >= 0) & (beside < shape)).all(axis=1) & ~among(numbers, keys(beside))
         pairs.append(np.stack([inside[outside], beside[outside]], axis=1))
     return Constraints().without_check(must_link=_chain(inside), cannot_link=np.concatenate(pairs), foreground=inside)
 

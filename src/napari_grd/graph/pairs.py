@@ -39,6 +39,14 @@ def distinct(numbers: Ids) -> Ids:
     return ordered[np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))]
 
 
+def among(members: Ids, numbers: Ids) -> NDArray[np.bool_]:
+    """Which numbers are in a sorted array; for pixels much faster than numpy's ``isin``."""
+    if not len(members):
+        return np.zeros(numbers.shape, bool)
+    found: NDArray[np.bool_] = members[np.minimum(np.searchsorted(members, numbers), len(members) - 1)] == numbers
+    return found
+
+
 def unordered(pairs: Ids) -> set[tuple[int, int]]:
     """The pairs ``(N, 2)`` as a set, the smaller number first."""
     return set(map(tuple, np.sort(pairs, axis=1).tolist()))
