@@ -1,11 +1,13 @@
 """Progress of a job, with the time left and a way to stop it."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from napari_grd._napari.panel import button
-from napari_grd.jobs import Event, Notice, Progress
+from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.worker import Running, run_job
+from napari_grd.jobs import Event, Job, Notice, Progress, Result
 
 _FINE = 1000  # parts of a bar that shows several stages as one
 
@@ -49,6 +51,43 @@ class JobBar(QWidget):
         column.addWidget(self.text)
         column.addLayout(row)
         self.hide()
+
+    def run(
+        self,
+        panel: Panel,
+        make: Callable[[], Job[Result]],
+        on_done: Callable[[Result], object],
+        *,
+        on_end: Callable[[], object] = lambda: None,
+        on_event: Callable[[Event], object] | None = None,
+        on_error: Callable[[BaseException], object] | None = None,
+        on_stopped: Callable[[], object] = lambda: None,
+        stop: Stoppable | None = None,
+    ) -> Running[Result]:
+        """Run a job of a panel, and show it.
+
+        However it ends, ``on_end`` is called first. Errors are shown by the panel if there is no ``on_error``; ``stop``
+        is what Stop stops instead of the job. The other arguments are those of :func:`run_job`.
+        """
+
+        def ending(then: Callable[..., object]) -> Callable[..., None]:
+            def ended(*result: Any) -> None:
+                self.finish()
+                on_end()
+                then(*result)
+
+            return ended
+
+        running = run_job(
+            make,
+            on_event=on_event or self.show_event,
+            on_done=ending(on_done),
+            on_error=ending(on_error or panel.show_error),
+            on_stopped=ending(on_stopped),
+        )
+        panel.track(running)
+        self.start(stop or running)
+        return running
 
     def start(self, running: Stoppable) -> None:
         """Show a job that was started."""

@@ -1,17 +1,15 @@
 """A panel with one button that starts one job on some layers."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from napari.layers import Layer
 
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.panel import Panel, button
-from napari_grd._napari.worker import Running, run_job
+from napari_grd._napari.worker import Running
 from napari_grd.errors import GrdError
-from napari_grd.jobs import Job
-
-Result = TypeVar("Result")
+from napari_grd.jobs import Job, Result
 
 
 class JobPanel(Panel):
@@ -63,22 +61,15 @@ class JobPanel(Panel):
             changed = [
                 layer.name for layer in about if layer not in self.viewer.layers or layer.data is not data[layer]
             ]
-            self._end(
-                f"{changed[0]!r} changed meanwhile. Start again." if changed else on_done(result), *self.bar.notices
-            )
+            text = f"{changed[0]!r} changed meanwhile. Start again." if changed else on_done(result)
+            self.say(" ".join([text, *self.bar.notices]))
 
         self.say("")
         self.go.setEnabled(False)
         self._about = data
-        self._running = run_job(
-            make,
-            on_event=self.bar.show_event,
-            on_done=done,
-            on_error=self._fail,
-            on_stopped=lambda: self._end("Stopped. Nothing was changed."),
+        self._running = self.bar.run(
+            self, make, done, on_end=self._end, on_stopped=lambda: self.say("Stopped. Nothing was changed.")
         )
-        self.track(self._running)
-        self.bar.start(self._running)
 
     def _start(self) -> None:
         if self.busy:
@@ -88,15 +79,9 @@ class JobPanel(Panel):
         except GrdError as error:
             self.show_error(error)
 
-    def _fail(self, error: BaseException) -> None:
-        self._end("")
-        self.show_error(error)
-
-    def _end(self, *messages: str) -> None:
+    def _end(self) -> None:
         self._running, self._about = None, {}
         self.go.setEnabled(True)
-        self.bar.finish()
-        self.say(" ".join(messages))
 
     def _on_removed(self, event: Any) -> None:
         if event.value in self._about and self._running is not None:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QDockWidget, QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_grd._napari.colors import ColoredLabel
 from napari_grd._napari.column_scroll import ColumnScroll
@@ -149,6 +149,14 @@ def button(text: str, tip: str, clicked: Callable[[], Any]) -> QPushButton:
     made = QPushButton(text)
     made.setToolTip(tip)
     made.clicked.connect(lambda _checked=False: clicked())
+    return made
+
+
+def check_box(text: str, tip: str, *, on: bool = False) -> QCheckBox:
+    """A check box with its tooltip."""
+    made = QCheckBox(text)
+    made.setToolTip(tip)
+    made.setChecked(on)
     return made
 
 

@@ -27,15 +27,7 @@ _DIFFERENT = 0.5
 
 @dataclass(frozen=True)
 class CorrectedPlane:
-    """A corrected plane and its training labels.
-
-    Attributes
-    ----------
-    image : (C, H, W) array
-        Intensities as they were read.
-    labels : (H, W) int64
-        Training labels, see :func:`~napari_grd.corrections.training_labels.training_labels`.
-    """
+    """A corrected plane, channels first, and its :func:`~napari_grd.corrections.training_labels.training_labels`."""
 
     image: NDArray[Any]
     labels: NDArray[np.int64]
@@ -48,22 +40,9 @@ class CorrectedPlane:
 
 @dataclass(frozen=True)
 class CorrectedImage:
-    """An image and its corrections.
+    """An image, its corrections, and its segmentation with the corrections in it, if there is one.
 
-    Attributes
-    ----------
-    image : array
-        With the axes of its corrections, and channels first or last if it has one more, or all ``axes``.
-    corrections : Corrections
-    labels : array or None
-        Its segmentation with the corrections in it.
-    axes : str or None
-        A letter an axis, ``c`` for channels.
-
-    Raises
-    ------
-    CorrectionError
-        If these are no corrections.
+    The image has ``axes``, or those of its corrections, and channels first or last if there is one more.
     """
 
     image: Any
@@ -136,23 +115,7 @@ def corrected_images(
 def corrected_planes(
     model: Model, images: Sequence[CorrectedImage], config: SegmentConfig | None = None
 ) -> list[CorrectedPlane]:
-    """The corrected planes of images, with their training labels.
-
-    Parameters
-    ----------
-    model : Model
-        The model to fine-tune.
-    images : sequence of CorrectedImage
-    config : SegmentConfig, optional
-        How images without labels are segmented.
-
-    Raises
-    ------
-    CorrectionError
-        If there is nothing to learn from, or corrections are of another image.
-    ImageError, LabelError
-        If an image does not fit the model, or labels do not fit an image.
-    """
+    """The corrected planes of images, with their training labels; the model segments images without labels."""
     planes = []
     for number, image in enumerate(images):
         with naming(f"Image {number}"):

@@ -10,11 +10,11 @@ from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Split
-from napari_grd.corrections.links import new_ids, rename
+from napari_grd.corrections.links import new_ids
 from napari_grd.corrections.plane import PlaneLabels, grown, part_like, picked
 from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.region import Region, window
-from napari_grd.corrections.solve import Labels, Solved, solve
+from napari_grd.corrections.solve import Labels, Solved, rename, solve
 from napari_grd.corrections.through_planes import through_planes
 from napari_grd.errors import CorrectionError, LabelError
 from napari_grd.graph.constraints import Constraints
@@ -23,18 +23,9 @@ from napari_grd.io.label_values import stored_type
 
 @dataclass(frozen=True)
 class Change:
-    """Where labels may differ now.
+    """Where labels may differ now: a window of a plane (of a link, the second one), which is empty if nothing changed.
 
-    Attributes
-    ----------
-    plane : tuple of int
-        Index of the plane; of a link, the second one.
-    window : (slice, slice)
-        Rows and columns; empty if nothing changed.
-    ids : tuple of int
-        Objects that gained or lost pixels there, sorted.
-    elsewhere : tuple of Change
-        The same for other planes, of links and of corrections of volumes.
+    ``ids`` are the objects that gained or lost pixels there, sorted; ``elsewhere`` is the same for other planes.
     """
 
     plane: Plane
@@ -105,18 +96,7 @@ class Editor:
         self._start()
 
     def rebuild(self, labels: Any) -> None:
-        """Begin with other labels of the image, and apply all corrections to them.
-
-        Parameters
-        ----------
-        labels : integer array, shape (*planes, H, W)
-            A segmentation without the corrections.
-
-        Raises
-        ------
-        LabelError
-            If the labels are none, or not of the image's shape.
-        """
+        """Begin with other labels of the image, without corrections, and apply all corrections to them."""
         self.labels[...] = _checked(labels, self.corrections.image)
         self._start()
 
@@ -145,19 +125,9 @@ class Editor:
         return self.apply_group([correction])[0]
 
     def apply_group(self, corrections: Iterable[Correction]) -> tuple[Change, ...]:
-        """Apply corrections that :meth:`undo` and :meth:`redo` take as one.
+        """Apply corrections, e.g. all that one stroke of a brush means, that undo and redo take as one.
 
         Groups last as long as the editor: corrections of a file are undone one by one.
-
-        Parameters
-        ----------
-        corrections : iterable of Correction
-            E.g. all that one stroke of a brush means.
-
-        Returns
-        -------
-        tuple of Change
-            One for each correction.
 
         Raises
         ------
@@ -186,22 +156,13 @@ class Editor:
         return tuple(changes)
 
     def undo(self) -> tuple[Change, ...]:
-        """Take the last correction, or group of corrections, back, exactly.
-
-        Returns
-        -------
-        tuple of Change
-            What changed; empty if there is nothing to undo.
-        """
+        """Take the last correction, or group, back, exactly. The result is empty if there is nothing to undo."""
         return self._step(undo=True)
 
     def redo(self) -> tuple[Change, ...]:
         """Apply the correction, or group, that was undone last again.
 
-        Returns
-        -------
-        tuple of Change
-            What changed; empty if nothing was undone, or a correction was applied since.
+        The result is empty if nothing was undone, or a correction was applied since.
         """
         return self._step(undo=False)
 
@@ -228,13 +189,7 @@ class Editor:
         return tuple(changes)
 
     def accepted(self, plane: Plane = ()) -> dict[str, int]:
-        """The accepted objects of a plane that have exactly the pixels that were accepted.
-
-        Returns
-        -------
-        dict of str to int
-            The id of the acceptance, and the label of the object.
-        """
+        """The accepted objects of a plane that have exactly the pixels that were accepted: labels by acceptance."""
         here = self._plane(plane)
         if here.accepted is None:
             accepted = (made for made in self.corrections.of_plane(plane) if made.accepts)
@@ -243,37 +198,14 @@ class Editor:
         return here.accepted
 
     def object_at(self, pixel: tuple[int, int], plane: Plane = ()) -> int:
-        """The object at a pixel, 0 for background.
-
-        Raises
-        ------
-        CorrectionError
-            If the image does not have the pixel.
-        """
+        """The object at a pixel, 0 for background; a `CorrectionError` if the image does not have the pixel."""
         self._check(pixel, plane)
         return int(self.labels[(*plane, *pixel)])
 
     def candidate(self, pixel: tuple[int, int], plane: Plane = (), growth: float = 0.0) -> Region | None:
-        """What a click on a pixel would pick: the object there, else what the embedding gives.
+        """What a click on a pixel would pick: the object there, else what the embedding gives, if anything.
 
-        Parameters
-        ----------
-        pixel : (int, int)
-            Row and column.
-        plane : tuple of int
-            Index of the plane.
-        growth : float, default 0
-            Notches of a mouse wheel by which it is grown, or, negative, shrunk.
-
-        Returns
-        -------
-        Region or None
-            None where nothing is to be picked.
-
-        Raises
-        ------
-        CorrectionError
-            If the image does not have the pixel.
+        It is grown, or shrunk, by ``growth`` notches of a mouse wheel.
         """
         self._check(pixel, plane)
         here, prediction = self._plane(plane), self._predictions.of(plane)
@@ -311,7 +243,7 @@ class Editor:
         ids = new_ids(correction, self.labels, lambda plane, label: self._plane(plane).holds(label), self._largest + 1)
         clicked_last = correction.places[-1][0]  # it comes first, whether it changes or not
         planes = [clicked_last, *sorted(set(ids) - {clicked_last})]
-        return tuple(rename(self._plane(plane), ids.get(plane, {})) for plane in planes)
+        return tuple(rename(self._plane(plane), ids.get(plane, {})).finish() for plane in planes)
 
     def _plane(self, plane: Plane) -> PlaneLabels:
         if plane not in self._planes:

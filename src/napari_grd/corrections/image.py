@@ -97,15 +97,9 @@ class ImageRef:
         return self.shape[-2], self.shape[-1]
 
     def merged(self, other: "ImageRef") -> "ImageRef":
-        """The image as described by both.
+        """The image as described by both; a `CorrectionError` if they are two images.
 
-        Where both have a key, only the keys count beside the shape: a renamed
-        file is the same image.
-
-        Raises
-        ------
-        CorrectionError
-            If they are two images.
+        Where both have a key, only the keys count beside the shape: a renamed file is the same image.
         """
         hashed = self.key is not None and other.key is not None
         same = self.key == other.key if hashed else None in (self.name, other.name) or self.name == other.name
@@ -122,13 +116,7 @@ class ImageRef:
         return ImageRef(self.shape, self.axes, name, key)
 
     def check(self, correction: Correction) -> None:
-        """Refuse a correction that does not fit the image.
-
-        Raises
-        ------
-        CorrectionError
-            If its plane or a pixel lies outside.
-        """
+        """Raise a `CorrectionError` if the plane or a pixel of a correction lies outside."""
         name, sizes = type(correction).__name__, self.shape[:-2]
         for plane in (correction.plane, *(plane for plane, _ in correction.places)):
             if len(plane) != len(sizes) or any(number >= size for number, size in zip(plane, sizes, strict=True)):

@@ -70,33 +70,14 @@ class Journal(Corrections):
         self.close()
 
     def merge(self, other: Corrections) -> Corrections:
-        """Take in another's corrections, and fold everything into the GeoJSON file.
-
-        Raises
-        ------
-        CorrectionError
-            If they are of another image.
-        OutputError
-            If the file cannot be written.
-        """
+        """Take in another's corrections, and fold everything into the GeoJSON file."""
         merged = super().merge(other)
         self._fold(merged)
         self._take_over(merged)
         return self
 
     def compact(self) -> Path:
-        """Fold the journal into the GeoJSON file, and empty it.
-
-        Returns
-        -------
-        Path
-            The GeoJSON file.
-
-        Raises
-        ------
-        OutputError
-            If one of the two cannot be written. Nothing is lost then.
-        """
+        """Fold the journal into the GeoJSON file, and empty it. If one cannot be written, nothing is lost."""
         self._fold(self)
         return self.path
 

@@ -3,7 +3,7 @@
 In no plane are two objects merged, so the constraints of every plane still hold.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
 
@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.corrections.correction import Correction, Plane
-from napari_grd.corrections.plane import PlaneLabels
-from napari_grd.corrections.solve import Solved
 
 
 def new_ids(
@@ -47,18 +45,6 @@ def new_ids(
         if met:
             changes.setdefault(plane, {})[first] = fresh
     return changes
-
-
-def rename(plane: PlaneLabels, ids: Mapping[int, int]) -> Solved:
-    """Give objects of a plane, which is changed in place, other ids, all at once."""
-    box = plane.box_around(ids)
-    before = plane.cut_out(box)
-    after = before.copy()
-    for old, new in ids.items():
-        after[before == old] = new
-    solved = Solved(plane)
-    solved.write(box, after)
-    return solved.finish()
 
 
 def _planes(start: Plane, end: Plane, shape: tuple[int, ...]) -> tuple[list[Plane], list[Plane]]:

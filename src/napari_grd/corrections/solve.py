@@ -1,5 +1,6 @@
 """Apply one correction to the labels of a plane, looking only at what it concerns."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -115,19 +116,20 @@ _ROUNDS = 3
 
 
 class Solved:
-    """What a correction changes in a plane, with all that it takes to undo it.
+    """What a correction changes in a plane, beginning with its constraints, and all that it takes to undo it.
 
     The plane is changed through :meth:`write` only, until :meth:`finish`; then ``before`` and ``after`` are the labels
     of the box in which they differ, which is empty if they do not.
     """
 
-    def __init__(self, plane: PlaneLabels) -> None:
+    def __init__(self, plane: PlaneLabels, gesture: Constraints) -> None:
         self.plane = plane
         self.box: BBox = (0, 0, 0, 0)
         self.before = self.after = plane.labels[:0, :0]
-        self._earlier = self._history = plane.history
+        self._earlier = plane.history
+        self._history = plane.history = plane.history.then(gesture)
 
-    def write(self, box: BBox, labels: Labels) -> None:
+    def write(self, box: BBox, labels: Labels) -> "Solved":
         """Change a part of the plane, and keep what was there before."""
         whole = around([box, self.box]) if self.before.size else box
         before = self.plane.cut_out(whole)
@@ -135,6 +137,7 @@ class Solved:
         before[y : y + self.before.shape[0], x : x + self.before.shape[1]] = self.before
         self.box, self.before = whole, before
         self.plane.write(box, labels)
+        return self
 
     def finish(self) -> "Solved":
         """Keep the smallest box of all changes, and the constraints that hold now."""
@@ -142,7 +145,7 @@ class Solved:
         y0, x0, y1, x1 = differ = extent(self.before != after)
         self.box = (y + y0, x + x0, y + y1, x + x1)
         self.before, self.after = (each[window(differ)].copy() for each in (self.before, after))
-        self._history, self.plane.accepted = self.plane.history, None
+        self.plane.accepted = None
         return self
 
     def undo(self) -> None:
@@ -162,25 +165,36 @@ def solve(plane: PlaneLabels, correction: Correction, prediction: PlanePredictio
     Without a prediction, boundaries run half-way between the objects that are separated.
     """
     gesture = _constraints(plane, correction)
-    solved = Solved(plane)
-    plane.history = plane.history.then(gesture)
+    solved = Solved(plane, gesture)
     if _is_so(plane, correction, gesture):
         return solved.finish()
-    touched = gesture.pixels
-    if correction.area is not None:
-        pixels = (box_of(np.array([pixel])) for pixel in correction.pixels)
-        box = _around_objects(plane, around([correction.area.box, *pixels]))
-        solved.write(box, paint(plane.cut_out(box), correction, above + 1, box[:2]))
-        touched = violated(plane.labels, plane.history.near(box))
-    settle(solved, touched, prediction, above)
-    return solved.finish()
+    if correction.area is None:
+        return settle(solved, above, prediction, gesture.pixels)
+    pixels = (box_of(np.array([pixel])) for pixel in correction.pixels)
+    box = _around_objects(plane, around([correction.area.box, *pixels]))
+    return settle(solved.write(box, paint(plane.cut_out(box), correction, above + 1, box[:2])), above, prediction)
+
+
+def rename(plane: PlaneLabels, ids: Mapping[int, int], gesture: Constraints | None = None) -> Solved:
+    """Give objects of a plane other ids, all at once."""
+    box = plane.box_around(ids)
+    before = plane.cut_out(box)
+    after = before.copy()
+    for old, new in ids.items():
+        after[before == old] = new
+    return Solved(plane, gesture or Constraints()).write(box, after)
 
 
 def settle(
-    solved: Solved, touched: NDArray[np.int64], prediction: PlanePrediction | None = None, above: int = 0
-) -> None:
-    """Change a plane until its constraints at these pixels hold; prediction and above are as for :func:`solve`."""
+    solved: Solved,
+    above: int,
+    prediction: PlanePrediction | None = None,
+    touched: NDArray[np.int64] | None = None,
+) -> Solved:
+    """Change a plane until its constraints hold at these pixels, or everywhere that it was changed so far."""
     plane = solved.plane
+    if touched is None:
+        touched = violated(plane.labels, plane.history.near(solved.box))
     for _ in range(_ROUNDS):
         if not len(touched):
             break
@@ -191,6 +205,7 @@ def settle(
         embedding = np.ones((*before.shape, 1), np.float32) if prediction is None else prediction.embedding[window(box)]
         solved.write(box, resolve(before, embedding, local, here, above=above))
         touched = violated(plane.labels, given)
+    return solved.finish()
 
 
 def _is_so(plane: PlaneLabels, correction: Correction, constraints: Constraints) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.corrections.plane import PlaneLabels
-from napari_grd.corrections.solve import Labels, Solved, settle, violated
+from napari_grd.corrections.solve import Solved, rename, settle
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.flood import divide, narrowness
 
@@ -36,15 +36,12 @@ def through_planes(solved: Solved, stack: Sequence[PlaneLabels], z: int, above: 
 
 def _renamed(plane: PlaneLabels, merged: Mapping[int, int], above: int) -> Solved:
     """Give objects the numbers of those that they are part of."""
-    box = plane.box_around(merged)
-    before = plane.cut_out(box)
-    after = before.copy()
-    links: list[list[tuple[int, int]]] = []
+    links: list[tuple[tuple[int, int], tuple[int, int]]] = []
     for target in set(merged.values()):
         parts = [label for label in (target, *merged) if merged.get(label, label) == target and plane.holds(label)]
-        after[np.isin(before, parts)] = target
-        links += [list(pair) for pair in pairwise(_inside(plane, label) for label in parts)]
-    return _changed(plane, box, after, Constraints(must_link=np.array(links, np.int64).reshape(-1, 2, 2)), above)
+        links += pairwise(_inside(plane, label) for label in parts)
+    gesture = Constraints(must_link=np.array(links, np.int64).reshape(-1, 2, 2))
+    return settle(rename(plane, merged, gesture), above)
 
 
 def _meaning(solved: Solved) -> tuple[dict[int, int], dict[int, list[int]]]:
@@ -76,27 +73,15 @@ def _divided(label: int, parts: list[int], stack: Sequence[PlaneLabels], z: int,
     cells = divide(np.zeros((3, *groups.shape), np.float32), groups, seeds, 1.0, narrowness(groups))
     changes = []
     for index, plane in enumerate(stack):
-        nearest = np.where(cells[index] <= len(parts), cells[index], 0)
         after = labels[index].copy()
         for number, part in enumerate(parts, 1):
-            after[nearest == number] = part
+            after[cells[index] == number] = part
         if index == z or (after == labels[index]).all():
             continue
         deepest = [_deepest(after == part) for part in parts if (after == part).any()]
         cannot_link = np.array(list(combinations(deepest, 2)), np.int64).reshape(-1, 2, 2) + np.array([y0, x0])
-        changes.append(_changed(plane, box, after, Constraints(cannot_link=cannot_link), above))
+        changes.append(settle(Solved(plane, Constraints(cannot_link=cannot_link)).write(box, after), above))
     return changes
-
-
-def _changed(
-    plane: PlaneLabels, box: tuple[int, int, int, int], labels: Labels, gesture: Constraints, above: int
-) -> Solved:
-    """Write a part of a plane, of which the constraints still hold after that."""
-    solved = Solved(plane)
-    plane.history = plane.history.then(gesture)
-    solved.write(box, labels)
-    settle(solved, violated(plane.labels, plane.history.near(box)), above=above)
-    return solved.finish()
 
 
 def _inside(plane: PlaneLabels, label: int) -> tuple[int, int]:

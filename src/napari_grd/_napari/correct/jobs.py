@@ -1,7 +1,7 @@
 """Jobs of the Correct widget, run in a worker: open corrections, predict planes, rank objects."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,27 +41,13 @@ _MOST = 1 << 30  # bytes of embeddings that are kept: 16 planes of 1024 x 1024
 
 @dataclass(frozen=True, eq=False)
 class CorrectionRequest:
-    """What to correct and with what, frozen when the button is pressed.
-
-    Attributes
-    ----------
-    target : CorrectionTarget
-        Labels and image.
-    model : str or None
-        Name of the model whose embedding is used; None: none.
-    config : SegmentConfig
-        Settings of the prediction.
-    get_model : callable
-        Gives the model of a name.
-    drawn : float or None
-        Diameter in pixels of the objects that were drawn on an image without labels.
-    """
+    """What to correct and with what, frozen when the button is pressed."""
 
     target: CorrectionTarget
-    model: str | None
-    config: SegmentConfig
+    model: str | None  # whose embedding is used
+    config: SegmentConfig  # of the prediction
     get_model: "Callable[[str], Model]"
-    drawn: float | None = None
+    drawn: float | None = None  # diameter in pixels of the objects that were drawn on an image without labels
 
     def config_of(self, model: "Model") -> SegmentConfig:
         """The settings for a model: at the size of what was drawn, if it knows the size of its objects."""
@@ -70,28 +56,16 @@ class CorrectionRequest:
         return self.config.replace(object_diameter=self.drawn)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class CorrectionContext:
-    """Labels that can be corrected.
-
-    Attributes
-    ----------
-    request : CorrectionRequest
-    labels : (\\*planes, H, W) uint32
-        As they were.
-    journal : Journal
-    editor : Editor
-    predictions : Predictions
-    why_elsewhere : str
-        Why the corrections do not lie beside the image; empty if they do.
-    """
+    """Labels that can be corrected."""
 
     request: CorrectionRequest
-    labels: NDArray[np.uint32] = field(repr=False)
-    journal: Journal = field(repr=False)
-    editor: Editor = field(repr=False)
-    predictions: Predictions = field(repr=False)
-    why_elsewhere: str
+    labels: NDArray[np.uint32]  # as they were, (*planes, H, W)
+    journal: Journal
+    editor: Editor
+    predictions: Predictions
+    why_elsewhere: str  # why the corrections do not lie beside the image; empty if they do
 
 
 def iter_open(request: CorrectionRequest, added: Path | None = None) -> Job[CorrectionContext]:

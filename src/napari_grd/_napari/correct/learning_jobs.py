@@ -1,9 +1,9 @@
 """The job of Learn, run in a worker: fine-tune, or teach a teacher, on the corrections of all open images."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,30 +50,15 @@ class CorrectedLayer:
 class LearningRequest:
     """What to learn from and how, frozen when the button is pressed.
 
-    Attributes
-    ----------
-    request : CorrectionRequest
-        Of the layer under correction: its model, and how that segments.
-    corrected : sequence of CorrectedLayer
-        The layer under correction first, then those that were corrected before.
-    visible : ImagePlane
-        The visible plane of the first, on which before and after are shown.
-    config : FineTuneConfig or TeachConfig
-        The latter: teach a teacher instead, and distill a student from it.
-    best_start : bool
-        Whether to start from whichever model, this one or a built-in one, suits the corrections best.
-    untouched : sequence of ImagePlane
-        Open images without corrections; before and after are also shown on the first.
-    more : sequence of ImagePlane
-        Planes without corrections on which the student is distilled.
+    With a TeachConfig, a teacher is taught instead, and a student distilled from it, also on ``more`` planes.
     """
 
-    request: CorrectionRequest
-    corrected: Sequence[CorrectedLayer]
-    visible: ImagePlane
+    request: CorrectionRequest  # of the layer under correction: its model, and how that segments
+    corrected: Sequence[CorrectedLayer]  # the layer under correction first, then those that were corrected before
+    visible: ImagePlane  # of the first
     config: FineTuneConfig | TeachConfig
-    best_start: bool
-    untouched: Sequence[ImagePlane] = ()
+    best_start: bool  # whether to start from whichever model, this one or a built-in one, suits the corrections best
+    untouched: Sequence[ImagePlane] = ()  # of open images without corrections
     more: Sequence[ImagePlane] = ()
 
     @property
@@ -84,31 +69,16 @@ class LearningRequest:
 
 @dataclass(frozen=True, eq=False)
 class LearningResult:
-    """The fine-tuned model, and how it compares.
-
-    Attributes
-    ----------
-    model : Model
-        The result.
-    before, after : list of (H, W) uint32
-        Labels of the planes that are compared; those before are empty without a model.
-    teacher : Model or None
-        The tuned teacher of the model.
-    """
+    """The fine-tuned model, and labels of the planes that are compared; those before are empty without a model."""
 
     model: "Model"
     before: list[NDArray[np.uint32]]
     after: list[NDArray[np.uint32]]
-    teacher: "Model | None" = None
+    teacher: "Model | None" = None  # the tuned teacher of the model
 
 
-@dataclass(eq=False)
-class _Planes:
-    """Corrected planes as images of their own, ``(C, H, W)``."""
-
-    images: list[NDArray[Any]] = field(default_factory=list)
-    corrections: list[Corrections] = field(default_factory=list)
-    labels: list[NDArray[np.uint32]] = field(default_factory=list)
+_Planes: TypeAlias = tuple[list[NDArray[Any]], list[Corrections], list[NDArray[np.uint32]]]
+"""Corrected planes as images of their own, ``(C, H, W)``, their corrections and labels."""
 
 
 def iter_learn(
@@ -143,9 +113,7 @@ def iter_learn(
 
         tuned = yield from iter_fine_tune(
             _starts(learning, config, chosen, len(shown)),
-            planes.images,
-            planes.corrections,
-            planes.labels,
+            *planes,
             config.replace(object_diameter=diameter),
             axes="cyx",
             others=[image.read() for image in learning.untouched],
@@ -167,20 +135,20 @@ def iter_learn(
 
 def _iter_read(corrected: Sequence[CorrectedLayer], channels: int) -> Job[_Planes]:
     """The corrected planes of all layers that have so many channels."""
-    planes = _Planes()
+    images, corrections, every_labels = planes = _Planes(([], [], []))
     watch = Stopwatch("Reading the corrected planes", sum(len(layer.labels) for layer in corrected))
     for layer in corrected:
         for plane, labels in layer.labels.items():
-            yield watch.progress(len(planes.images))
+            yield watch.progress(len(images))
             image = layer.target.image_plane(plane).read()
             if len(image) != channels:
                 note = f"{layer.target.layer.name!r} has {len(image)} channels instead of {channels} and is left out."
                 yield Notice(note, category=None)
                 continue
             made = [replace(correction, plane=()) for correction in layer.corrections if correction.plane == plane]
-            planes.images.append(image)
-            planes.corrections.append(Corrections(ImageRef(labels.shape), made))
-            planes.labels.append(labels)
+            images.append(image)
+            corrections.append(Corrections(ImageRef(labels.shape), made))
+            every_labels.append(labels)
     return planes
 
 
@@ -200,9 +168,9 @@ def _iter_teach(
     from napari_grd.finetuning.channels import widened
     from napari_grd.models.networks import entry
 
-    channels = len(planes.images[0])
-    if teacher.config.in_channels == 1 < channels:
-        teacher = widened(teacher, channels)
+    corrected = planes[0]
+    if teacher.config.in_channels == 1 < len(corrected[0]):
+        teacher = widened(teacher, len(corrected[0]))
     others: list[NDArray[Any]] = []
     watch = Stopwatch("Reading images", len(more))
     for number, plane in enumerate(more):
@@ -211,13 +179,11 @@ def _iter_teach(
         if np.ptp(image) > 0:
             others.append(image)
     stride = entry(config.distill.network.name).stride
-    smallest = min(min(image.shape[1:]) for image in [*planes.images, *others]) // stride * stride
+    smallest = min(min(image.shape[1:]) for image in [*corrected, *others]) // stride * stride
     patch = max(_LEAST_PATCH, min(config.distill.patch, smallest))
     job = iter_teach(
         teacher,
-        planes.images,
-        planes.corrections,
-        planes.labels,
+        *planes,
         config.replace(distill=config.distill.replace(patch=patch)),
         axes="cyx",
         others=others,

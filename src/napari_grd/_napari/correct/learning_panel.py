@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QComboBox, QWidget
+from qtpy.QtWidgets import QButtonGroup, QComboBox, QWidget
 
 from napari_grd._napari.correct.learning_jobs import (
     SHOWN,
@@ -21,11 +21,11 @@ from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.target import ImagePlane
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import add_unselected, output_options, provenance
-from napari_grd._napari.panel import Panel, button, row, stack
+from napari_grd._napari.panel import Panel, button, check_box, row, stack
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
 from napari_grd._napari.threads import threads_beside
-from napari_grd._napari.worker import Running, run_job
+from napari_grd._napari.worker import Running
 from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.config import FineTuneConfig, TeachConfig
 from napari_grd.jobs import Event, PreviewImages, StepMetrics
@@ -82,9 +82,7 @@ class LearningPanel(QWidget):
         self.mode = QComboBox()
         self.mode.addItems([*_MODES, _TEACH])
         self.mode.setToolTip(_MODE_TIP)
-        self.best = QCheckBox("Best start")
-        self.best.setToolTip(_BEST_TIP)
-        self.best.setChecked(True)
+        self.best = check_box("Best start", _BEST_TIP, on=True)
         self.best.toggled.connect(lambda _on: self.describe())
         self.start = button("Learn", _TIP, self._start)
         self.mode.currentTextChanged.connect(lambda _text: self.describe())
@@ -183,15 +181,14 @@ class LearningPanel(QWidget):
         learning, finish, state = self._request(self._session), _Finish(), self._panel.state
         most = learning.request.config.threads
         self._scores = {}
-        self._running = run_job(
+        self._running = self.bar.run(
+            self._panel,
             lambda: iter_learn(learning, finish, lambda: threads_beside(state.live, most)),
+            partial(self._done, learning),
+            on_end=self._end,
             on_event=partial(self._show_event, learning.visible),
-            on_done=partial(self._done, learning),
-            on_error=self._failed,
-            on_stopped=self._end,
+            stop=finish,
         )
-        self._panel.track(self._running)
-        self.bar.start(finish)
         self.describe()
 
     def _show_event(self, visible: ImagePlane, event: Event) -> None:
@@ -207,17 +204,11 @@ class LearningPanel(QWidget):
 
     def _end(self) -> None:
         self._running = None
-        self.bar.finish()
         self._remove(self._preview)
         self._preview = None
         self.describe()
 
-    def _failed(self, error: BaseException) -> None:
-        self._end()
-        self._panel.show_error(error)
-
     def _done(self, learning: LearningRequest, learned: LearningResult | None) -> None:
-        self._end()
         self._panel.say(" ".join(self.bar.notices))
         if learned is None:
             return

@@ -4,13 +4,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_grd._napari.correct import jobs
 from napari_grd._napari.correct.overlays import PreviewLayer
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_descriptions import NEXT_KEY
-from napari_grd._napari.panel import Panel, button, stack
+from napari_grd._napari.panel import Panel, button, check_box, stack
 from napari_grd._napari.pickers import ModelCombo
 from napari_grd._napari.worker import Running, run_job
 from napari_grd._napari.wrapped_label import WrappedLabel
@@ -53,8 +53,7 @@ class ReviewPanel(QWidget):
         self._mark: PreviewLayer | None = None
         self._marked: tuple[Plane, UncertainObject] | None = None
         self.next = button(f"Next uncertain object  {NEXT_KEY}", _TIP, self.go_on)
-        self.augmented = QCheckBox("Test-time augmentation")
-        self.augmented.setToolTip(_AUGMENTED)
+        self.augmented = check_box("Test-time augmentation", _AUGMENTED)
         self.augmented.toggled.connect(self._restart)
         self.other = ModelCombo(panel, _OTHER, none="no other model")
         self.other.changed.connect(self._restart)

@@ -38,29 +38,14 @@ class CorrectionTarget:
 
     The last two axes of the layer are rows and columns; a channel axis, which has a single position in labels, is
     left out. All other axes make the plane.
-
-    Attributes
-    ----------
-    layer : Labels
-        What is corrected.
-    source : ImageSource
-        The image, with the channels that the model reads.
-    level : int
-        The level of the image's pyramid whose pixels the labels have.
-    shape : tuple of int
-        (\\*planes, rows, columns).
-    axes : str
-        A letter for each of these, as :class:`napari_grd.corrections.ImageRef` takes them.
-    plane_axes : tuple of int
-        Axes of the layer that the plane is an index of.
     """
 
     layer: Labels
-    source: ImageSource
-    level: int
-    shape: tuple[int, ...]
-    axes: str
-    plane_axes: tuple[int, ...]
+    source: ImageSource  # the image, with the channels that the model reads
+    level: int  # of the image's pyramid, whose pixels the labels have
+    shape: tuple[int, ...]  # (*planes, rows, columns)
+    axes: str  # a letter for each of these
+    plane_axes: tuple[int, ...]  # axes of the layer that the plane is an index of
 
     @classmethod
     def of(cls, layer: Labels, image: Image, channels: tuple[Channel, ...] | None = None) -> "CorrectionTarget":

@@ -8,21 +8,11 @@ from napari_grd.corrections.tools import AcceptTool, CorrectionTool, LinkTool, M
 
 @dataclass(frozen=True)
 class KindText:
-    """A kind of corrections in words.
+    """A kind of corrections in words. Kinds of one legend are counted together."""
 
-    Attributes
-    ----------
-    color : str
-        In the layer of corrections, the legend and the preview; by Okabe and Ito, for color-blind people too.
-    noun : str
-        After "Undo".
-    legend : str
-        After a count. Kinds of one legend are counted together.
-    """
-
-    color: str
-    noun: str
-    legend: str
+    color: str  # by Okabe and Ito, for color-blind people too
+    noun: str  # after "Undo"
+    legend: str  # after a count
 
 
 KINDS = {
@@ -46,30 +36,14 @@ KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class _Description:
-    """What buttons, keys, tooltips, preview and mouse of a tool follow from.
+    """What buttons, keys, tooltips, preview and mouse of a tool follow from."""
 
-    Attributes
-    ----------
-    label : str
-        On the button.
-    key : str
-        Shortcut while the labels are the selected layer.
-    hint : str
-        How to use it: the tooltip, and the line below the buttons while the tool is active.
-    kind : str or None
-        The correction that it makes, which decides the color of the preview.
-    mode : str
-        Of the layer, while the tool is active.
-    mouse : type of CorrectionTool, or None
-        What follows the mouse; None: napari itself.
-    """
-
-    label: str
-    key: str
-    hint: str
-    kind: str | None = None
-    mode: str = "pan_zoom"
-    mouse: type[CorrectionTool] | None = None
+    label: str  # on the button
+    key: str  # shortcut while the labels are the selected layer
+    hint: str  # the tooltip, and the line below the buttons while the tool is active
+    kind: str | None = None  # of the correction that it makes, which decides the color of the preview
+    mouse: type[CorrectionTool] | None = None  # what follows the mouse; None: napari itself
+    mode: str = "pan_zoom"  # of the layer, while the tool is active
 
     @property
     def color(self) -> str:
@@ -87,7 +61,6 @@ class Tool(_Description, Enum):
         "Click to make the outlined region an object. Shift-click adds it to the picked object, Alt- or Ctrl-click"
         " removes it. Scroll to grow or shrink the outline.",
         "pick",
-        "pan_zoom",
         PickTool,
     )
     MERGE = (
@@ -95,7 +68,6 @@ class Tool(_Description, Enum):
         "J",
         "Drag across the pieces of one object, or click one piece and then another.",
         "join",
-        "pan_zoom",
         MergeTool,
     )
     SPLIT = (
@@ -103,7 +75,6 @@ class Tool(_Description, Enum):
         "C",
         "Split along a line: drag along the boundary of two objects. Split at two points: click one, then the other.",
         "cut",
-        "pan_zoom",
         SplitTool,
     )
     DRAW = (
@@ -112,15 +83,17 @@ class Tool(_Description, Enum):
         "Paint a cell with napari's brush, or encircle it; the next stroke makes the next object. Begin on an object to"
         " extend it. L: pick the object to paint, [ and ]: brush size.",
         None,
+        None,
         "paint",
     )
-    ERASE = "Erase", "E", "Remove from objects with napari's brush. [ and ]: brush size.", None, "erase"
+    ERASE = "Erase", "E", "Remove from objects with napari's brush. [ and ]: brush size.", None, None, "erase"
     BACKGROUND = (
         "Background",
         "B",
         "Paint where there is nothing with napari's brush, and the model learns that it is background."
         " [ and ]: brush size.",
         "erase",
+        None,
         "paint",
     )
     ACCEPT = (
@@ -128,7 +101,6 @@ class Tool(_Description, Enum):
         "A",
         "Click objects that are correct. They count as verified, and the model is fine-tuned on them.",
         "accept",
-        "pan_zoom",
         AcceptTool,
     )
     LINK = (
@@ -137,7 +109,6 @@ class Tool(_Description, Enum):
         "Click an object, go to another plane, and click there to link both from that plane on."
         " An Alt- or Ctrl-click unlinks them.",
         "link",
-        "pan_zoom",
         LinkTool,
     )
 

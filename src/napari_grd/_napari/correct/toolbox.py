@@ -10,7 +10,6 @@ import numpy as np
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QCheckBox,
     QFileDialog,
     QGridLayout,
     QLabel,
@@ -27,7 +26,7 @@ from napari_grd._napari.correct.review import ReviewPanel
 from napari_grd._napari.correct.session import Session
 from napari_grd._napari.correct.tool_controller import ToolController
 from napari_grd._napari.correct.tool_descriptions import KINDS, NEXT_KEY, REDO_KEY, UNDO_KEY, Tool
-from napari_grd._napari.panel import Panel, button, heading, row, stack
+from napari_grd._napari.panel import Panel, button, check_box, heading, row, stack
 from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, save_corrections
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _COLUMNS = 3
+_FILL_TIP = "A stroke of the brush that returns to its beginning makes an object of what lies inside."
+_VOLUME_TIP = "Merge and split objects in all planes of the stack at once: a split goes on by the object's shape in 3D."
 
 
 class ToolButtons(QWidget):
@@ -171,14 +172,9 @@ class Toolbox(QWidget):
         self._layer: CorrectionsLayer | None = None
         self.tools = ToolButtons(self._choose)
         self.hint = WrappedLabel()
-        self.fill = QCheckBox("Fill what is encircled")
-        self.fill.setToolTip("A stroke of the brush that returns to its beginning makes an object of what lies inside.")
-        self.fill.setChecked(True)
+        self.fill = check_box("Fill what is encircled", _FILL_TIP, on=True)
         self.fill.hide()
-        self.volume = QCheckBox("In all planes")
-        self.volume.setToolTip(
-            "Merge and split objects in all planes of the stack at once: a split goes on by the object's shape in 3D."
-        )
+        self.volume = check_box("In all planes", _VOLUME_TIP)
         self.volume.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys go on to the canvas
         self.volume.hide()
         self.steps = HistoryRow(self.undo, self.redo)

@@ -18,7 +18,7 @@ from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import made_by, view_settings
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.settings import settings
-from napari_grd._napari.worker import Running, run_job
+from napari_grd._napari.worker import Running
 from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.errors import GrdError
 
@@ -75,34 +75,23 @@ class CorrectWidget(Panel):
             self._begin()
 
     def _run(
-        self,
-        make: "Callable[[], Job[Any]]",
-        on_done: "Callable[[Any], object]",
-        on_end: "Callable[[], object]",
+        self, make: "Callable[[], Job[Any]]", on_done: "Callable[[Any], object]", otherwise: "Callable[[], object]"
     ) -> None:
-        """Run a job; ``on_done`` takes its result, ``on_end`` is called if it has none."""
+        """Run a job; ``on_done`` takes its result, ``otherwise`` is called if it has none."""
 
-        def ended(error: BaseException | None = None) -> None:
-            self._free()
-            on_end()
-            if error is not None:
-                self.show_error(error)
+        def failed(error: BaseException) -> None:
+            otherwise()
+            self.show_error(error)
 
-        def done(result: Any) -> None:
-            self._free()
-            on_done(result)
-
-        self._running = run_job(make, on_event=self.bar.show_event, on_done=done, on_error=ended, on_stopped=ended)
-        self.track(self._running)
-        self.bar.start(self._running)
+        self._running = self.bar.run(self, make, on_done, on_end=self._free, on_error=failed, on_stopped=otherwise)
 
     def _free(self) -> None:
         self._running = None
-        self.bar.finish()
 
     def _drop_job(self) -> None:
         if self._running is not None:
             self._running.drop()
+            self.bar.finish()
             self._free()
 
     def add_file(self, path: "Path", target: "CorrectionTarget") -> None:

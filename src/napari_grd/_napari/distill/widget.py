@@ -24,7 +24,7 @@ from napari_grd._napari.panel import Panel, button, heading
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
 from napari_grd._napari.threads import threads_beside
-from napari_grd._napari.worker import Running, message_of, run_call, run_job
+from napari_grd._napari.worker import Running, message_of, run_call
 from napari_grd.config import DistillConfig
 from napari_grd.demo.recipe import starting_config
 from napari_grd.errors import ConfigError, GrdError
@@ -194,15 +194,14 @@ class DistillWidget(Panel):
             self.preview.start(request.held[0] if request.held else None)
         self._request, self._stage, self._removed, self._unfinished = request, None, None, True
         self.say("")
-        self._running = run_job(
+        self._running = self.bar.run(
+            self,
             lambda: iter_distill_request(request, self.state),
+            self._on_done,
+            on_end=self._ended,
             on_event=self._on_event,
-            on_done=self._on_done,
-            on_error=self._on_error,
             on_stopped=self._on_stopped,
         )
-        self.track(self._running)
-        self.bar.start(self._running)
         self._enable()
 
     def _on_event(self, event: Event) -> None:
@@ -227,7 +226,6 @@ class DistillWidget(Panel):
             self._running.stop()
 
     def _on_done(self, model: "Model") -> None:
-        self._ended()
         self._unfinished = False
         name = self._use(model)
         shown = "Tick Live to see what it segments."
@@ -237,13 +235,8 @@ class DistillWidget(Panel):
         self._enable()
         show_widget(self.viewer, "Live")
 
-    def _on_error(self, error: BaseException) -> None:
-        self._ended()
-        self.show_error(error)
-
     def _on_stopped(self) -> None:
         assert self._request is not None
-        self._ended()
         why = "Stopped." if self._removed is None else f"The layer {self._removed!r} was removed, so it stopped."
         folder = self._request.out
 
@@ -280,7 +273,6 @@ class DistillWidget(Panel):
 
     def _ended(self) -> None:
         self._running = None
-        self.bar.finish()
         self.preview.finish()
         self._enable()
 

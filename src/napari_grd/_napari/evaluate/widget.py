@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QSpinBox, QTableView
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QSpinBox, QTableView
 
 from napari_grd._napari.evaluate.error_layer import ErrorLegend, show_errors
 from napari_grd._napari.evaluate.score_descriptions import score_descriptions
@@ -15,7 +15,7 @@ from napari_grd._napari.object_table.model import TableModel
 from napari_grd._napari.object_table.saving import TABLES, ask_for_file, save_table
 from napari_grd._napari.object_table.widget import result_table
 from napari_grd._napari.outputs import provenance
-from napari_grd._napari.panel import button, heading
+from napari_grd._napari.panel import button, check_box, heading
 from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.roles import judged_and_reference
 from napari_grd._napari.source import label_layers
@@ -59,10 +59,10 @@ class EvaluateWidget(JobPanel):
     def _build(self) -> None:
         self.labels = LayerCombo(self, (Labels,), "The segmentation to judge.")
         self.reference = LayerCombo(self, (Labels,), "The ground truth, for instance manual annotations.")
-        self.per_plane = QCheckBox("Plane by plane")
-        self.per_plane.setToolTip(
+        self.per_plane = check_box(
+            "Plane by plane",
             "Ticked: every plane is compared separately; objects are counted over all planes, other scores averaged.\n"
-            "Not ticked: objects extend through z and are compared as volumes."
+            "Not ticked: objects extend through z and are compared as volumes.",
         )
         self.min_size = QSpinBox()
         self.min_size.setRange(0, 1_000_000)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QLabel
+from qtpy.QtWidgets import QLabel
 
 from napari_grd._napari.best_channel import default_channels
 from napari_grd._napari.inspect.form import InspectForm
@@ -17,10 +17,10 @@ from napari_grd._napari.inspect.request import ChannelsUnclear, InspectRequest, 
 from napari_grd._napari.inspect.text import legend
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.outputs import provenance
-from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.panel import Panel, button, check_box
 from napari_grd._napari.settings import settings
 from napari_grd._napari.source import Channel, channel_choices
-from napari_grd._napari.worker import Running, run_job
+from napari_grd._napari.worker import Running
 from napari_grd.errors import GrdError, ImageError
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class InspectWidget(Panel):
         super().__init__(viewer)
         self.form = InspectForm(self)
         self.look = button("Look inside", "Show the ticked views of the current plane.", self._look)
-        self.hover = QCheckBox("Similarity under the cursor")
-        self.hover.setToolTip(
-            "Move the mouse over the image: the brightness of a pixel is its similarity to the one under the mouse."
+        self.hover = check_box(
+            "Similarity under the cursor",
+            "Move the mouse over the image: the brightness of a pixel is its similarity to the one under the mouse.",
         )
         self.bar = JobBar()
         self.offset, self.legend = QLabel(), QLabel()
@@ -94,21 +94,19 @@ class InspectWidget(Panel):
             return
         self.say("")
         self._request = request
-        self._running = run_job(
+        self._running = self.bar.run(
+            self,
             partial(_job, request, self.state.get, self._memory),
-            on_event=self.bar.show_event,
-            on_done=partial(self._done, request.key),
+            partial(self._done, request.key),
+            on_end=self._end,
             on_error=self._failed,
-            on_stopped=self._stopped,
+            on_stopped=lambda: self.say("Stopped; nothing was added."),
         )
-        self.track(self._running)
-        self.bar.start(self._running)
 
     def _end(self, *, stop: bool = False) -> None:
         """Drop the job; a stopped job has no more callbacks, so nothing stale can be shown."""
         if stop and self._running is not None:
-            self._running.silence()
-            self._running.stop()
+            self._running.drop()
         self._running = self._request = None
         self.bar.finish()
 
@@ -144,7 +142,6 @@ class InspectWidget(Panel):
         return {count: channels for count, channels in offered.items() if channels is not None}
 
     def _done(self, key: object, inside: "Inside") -> None:
-        self._end()
         request = inside.request
         if request.key != key:
             self.say("The image was changed meanwhile. Press Look inside again.", "warning")
@@ -168,14 +165,9 @@ class InspectWidget(Panel):
             self.say(f"Inspected {' × '.join(map(str, frame.shape))} {what} the middle of the view.")
 
     def _failed(self, error: BaseException) -> None:
-        self._end()
         self.show_error(error)
         if isinstance(error, ChannelsUnclear):
             self.form.offer_channels(error.count)
-
-    def _stopped(self) -> None:
-        self._end()
-        self.say("Stopped; nothing was added.")
 
     def _removed(self, event: Any) -> None:
         gone = event.value

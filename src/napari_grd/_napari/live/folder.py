@@ -4,12 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QWidget
 
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.live.folder_job import FolderRequest, FolderResult, check_folder, iter_segment_folder
-from napari_grd._napari.panel import Panel, button, stack
-from napari_grd._napari.worker import run_job
+from napari_grd._napari.panel import Panel, button, check_box, stack
 from napari_grd.errors import GrdError
 from napari_grd.io.names import file_name
 
@@ -44,11 +43,12 @@ class FolderPart(QWidget):
         self.folder, choose = _folder_line("A folder of images. Other files in it are left alone.", self)
         self.out, choose_out = _folder_line("The folder for label images (TIFF) and tables (CSV).", self)
         self.out.setPlaceholderText("in the folder of images")
-        self.tables = QCheckBox("Tables of objects")
-        self.tables.setChecked(True)
-        self.tables.setToolTip("Write size, shape and intensities of all objects beside each label image.")
-        self.skip = QCheckBox("Skip images that have labels")
-        self.skip.setToolTip("Go on where a job was stopped. Existing labels are never overwritten.")
+        self.tables = check_box(
+            "Tables of objects", "Write size, shape and intensities of all objects beside each label image.", on=True
+        )
+        self.skip = check_box(
+            "Skip images that have labels", "Go on where a job was stopped. Existing labels are never overwritten."
+        )
         self.start = button(
             "Segment folder",
             "Segment every image of the folder with the model and settings above. You can continue working.",
@@ -79,28 +79,17 @@ class FolderPart(QWidget):
         request = FolderRequest(folder, out, model, config, self.tables.isChecked(), self.skip.isChecked())
         self.start.setEnabled(False)
         self._panel.say("")
-        running = run_job(
+        self.bar.run(
+            self._panel,
             lambda: iter_segment_folder(request),
-            on_event=self.bar.show_event,
-            on_done=lambda result: self._done(result, out),
-            on_error=self._failed,
-            on_stopped=lambda: self._end(f"Stopped. The labels of finished images are in {out}.", "info"),
+            lambda result: self._done(result, out),
+            on_end=lambda: self.start.setEnabled(True),
+            on_stopped=lambda: self._panel.say(f"Stopped. The labels of finished images are in {out}."),
         )
-        self._panel.track(running)
-        self.bar.start(running)
 
     def _done(self, result: FolderResult, out: Path) -> None:
         parts = [result.text(), f"The results are in {out}.", *self.bar.notices]
-        self._end(" ".join(parts), "warning" if result.failures else "info")
-
-    def _failed(self, error: BaseException) -> None:
-        self._end("", "info")
-        self._panel.show_error(error)
-
-    def _end(self, text: str, kind: str) -> None:
-        self.bar.finish()
-        self.start.setEnabled(True)
-        self._panel.say(text, kind)
+        self._panel.say(" ".join(parts), "warning" if result.failures else "info")
 
 
 def _folder_line(tip: str, parent: QWidget) -> tuple[QLineEdit, QHBoxLayout]:

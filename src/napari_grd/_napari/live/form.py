@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Literal
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QVBoxLayout, QWidget
 
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.files.calibrated import layer_calibration
 from napari_grd._napari.live.controls import PartitionControls
-from napari_grd._napari.panel import Panel
+from napari_grd._napari.panel import Panel, check_box
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.settings import settings
 from napari_grd._napari.source import Channel, ImageSource
@@ -69,8 +69,9 @@ class LiveForm(QWidget):
         self.diameter.setSpecialValueText(_AUTOMATIC)
         self.diameter.setKeyboardTracking(False)
         self.diameter.setToolTip(_SIZE_TIP)
-        self.as_known = QCheckBox("As in training")
-        self.as_known.setToolTip("Do not rescale: assume objects of the size that the model was trained on.")
+        self.as_known = check_box(
+            "As in training", "Do not rescale: assume objects of the size that the model was trained on."
+        )
         size = QVBoxLayout()
         size.setSpacing(2)
         size.addWidget(self.diameter)

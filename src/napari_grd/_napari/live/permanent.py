@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels, Shapes
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.labels_layers import labels_layer
 from napari_grd._napari.live.on_disk import LARGE, iter_segment_on_disk, pixels_of, preview_layer, proposed_path
 from napari_grd._napari.live.target_line import TargetLine
 from napari_grd._napari.outputs import provenance
-from napari_grd._napari.panel import Panel, button, stack
+from napari_grd._napari.panel import Panel, button, check_box, stack
 from napari_grd._napari.pickers import LayerCombo
 from napari_grd._napari.regions import mask_of, outlines
 from napari_grd._napari.source import ImageSource, channel_axis
@@ -63,17 +63,17 @@ class PermanentPart(QWidget):
         self.region = LayerCombo(
             panel, (Shapes,), "Segment only objects in the shapes of this layer, in every plane.", none="whole image"
         )
-        self.linked = QCheckBox("Same number through z and time")
-        self.linked.setChecked(True)
-        self.linked.setToolTip(
+        self.linked = check_box(
+            "Same number through z and time",
             "An object keeps its number and color from plane to plane, and from frame to frame.\n"
             "Through z, models of compact objects, as nuclei, join pieces by their shape in 3D, other models where"
-            " they overlap.\nThrough time, where they overlap."
+            " they overlap.\nThrough time, where they overlap.",
+            on=True,
         )
-        self.on_disk = QCheckBox("On disk, block by block")
-        self.on_disk.setToolTip(
+        self.on_disk = check_box(
+            "On disk, block by block",
             "For images larger than memory: the labels are written to an OME-Zarr, and shown as they come. "
-            "A stopped job continues. Objects keep no number from plane to plane."
+            "A stopped job continues. Objects keep no number from plane to plane.",
         )
         self.on_disk.toggled.connect(self.region.setDisabled)
         self.on_disk.toggled.connect(self.linked.setDisabled)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QLabel
+from qtpy.QtWidgets import QLabel
 
 from napari_grd._napari.folded import Folded
 from napari_grd._napari.live.covering import covering, segmented_layers
@@ -17,7 +17,7 @@ from napari_grd._napari.live.model_loader import ModelLoader
 from napari_grd._napari.live.output import LiveOutput
 from napari_grd._napari.live.permanent import PermanentPart, SegmentationRequest
 from napari_grd._napari.outputs import provenance
-from napari_grd._napari.panel import Panel, heading, row
+from napari_grd._napari.panel import Panel, check_box, heading, row
 from napari_grd._napari.source import ImageSource, volume_axes
 from napari_grd._napari.viewport import displayed_axes, viewport_of, volume_viewport_of
 from napari_grd._napari.worker import message_of
@@ -62,8 +62,7 @@ class LiveWidget(Panel):
         self._engines: list[LiveSession] = []  # the session, for the cleanup after the widget is deleted
         self._watch, self._limits, self._covers = _Watch(), _Watch(), _Watch()
         self.output = LiveOutput(self.viewer.layers)
-        self.live = QCheckBox("Live")
-        self.live.setToolTip("Segment what is visible, and follow while you pan, zoom and scroll.")
+        self.live = check_box("Live", "Segment what is visible, and follow while you pan, zoom and scroll.")
         self.form = LiveForm(self)
         self.controls = self.form.controls
         self.readout = QLabel("Live is off.")

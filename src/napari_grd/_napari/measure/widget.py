@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSpinBox
 
 from napari_grd._napari.channels import ChannelPickers
 from napari_grd._napari.files.calibrated import image_name, layer_calibration
@@ -22,6 +22,7 @@ from napari_grd._napari.object_table.labels_layer import (
 )
 from napari_grd._napari.object_table.widget import result_table
 from napari_grd._napari.outputs import made_by, view_settings
+from napari_grd._napari.panel import check_box
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
 from napari_grd._napari.source import ImageSource
 from napari_grd._napari.worker import run_call
@@ -95,15 +96,15 @@ class MeasureWidget(JobPanel):
             " and integrated intensity.",
             "no image of this shape: size and shape only",
         )
-        self.per_plane = QCheckBox("Objects are per plane")
-        self.per_plane.setToolTip(
+        self.per_plane = check_box(
+            "Objects are per plane",
             "Ticked: every plane is measured separately, with a row for each.\n"
-            "Not ticked: an object extends through z and is measured as a volume."
+            "Not ticked: an object extends through z and is measured as a volume.",
         )
-        self.exclude_border = QCheckBox("Exclude objects at the border")
-        self.exclude_border.setToolTip(
+        self.exclude_border = check_box(
+            "Exclude objects at the border",
             "Objects that touch the border of the image are cut off, so their measurements are too small.\n"
-            "In a stack the border in y and x counts, not its first and last planes."
+            "In a stack the border in y and x counts, not its first and last planes.",
         )
         self.min_size = _size_box("any", "Objects with fewer pixels (volumes: voxels) are excluded.")
         self.max_size = _size_box("any", "Objects with more pixels (volumes: voxels) are excluded.")
