@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.corrections.corrected_planes import CorrectedPlane, corrected_images, corrected_planes
 from napari_grd.hub import ModelLike, as_model
+from napari_grd.inference.region import keep_inside
 from napari_grd.inference.segment import iter_segment
 from napari_grd.jobs import drain
 from napari_grd.metrics.scores import Scores, evaluate
@@ -97,15 +97,7 @@ def before_after(
 
 
 def _score(model: Model, planes: Sequence[CorrectedPlane], config: SegmentConfig | None) -> Scores:
-    segmented = (drain(iter_segment(model, plane.image, config, axes="cyx")) for plane in planes)
-    return evaluate(
-        reference=[np.maximum(plane.labels, 0) for plane in planes],
-        labels=[_on_labeled(labels, plane.labels) for labels, plane in zip(segmented, planes, strict=True)],
-    )
-
-
-def _on_labeled(labels: NDArray[Any], annotated: NDArray[np.int64]) -> NDArray[Any]:
-    """The objects of which at least half lies on labeled pixels."""
-    counts = np.bincount(labels.ravel())
-    inside = np.bincount(labels[annotated >= 0], minlength=len(counts))
-    return np.where((2 * inside >= counts)[labels], labels, 0)
+    segmented = [drain(iter_segment(model, plane.image, config, axes="cyx")) for plane in planes]
+    for labels, plane in zip(segmented, planes, strict=True):
+        keep_inside(labels, plane.labels >= 0)
+    return evaluate(reference=[np.maximum(plane.labels, 0) for plane in planes], labels=segmented)

@@ -23,21 +23,11 @@ _LAST = _END - timedelta(days=1)  # what claims to be later leaves no room for t
 
 @dataclass(frozen=True)
 class Entry:
-    """The last word on a correction.
-
-    Attributes
-    ----------
-    correction : Correction
-        With its time.
-    counts : bool
-        False once it was undone.
-    changed : datetime
-        When that was decided: when it was made, undone or redone.
-    """
+    """The last word on a correction, which has its time."""
 
     correction: Correction
-    counts: bool
-    changed: datetime
+    counts: bool  # False once it was undone
+    changed: datetime  # when that was decided: when it was made, undone or redone
 
     @property
     def time(self) -> datetime:
@@ -164,21 +154,13 @@ class Corrections:
         return None if last is None else self._accept(Entry(last, True, self._next_time()))
 
     def _accept(self, entry: Entry) -> Correction:
-        """Take in a word that was spoken here."""
+        """Add an entry that was made here."""
         return self.put(entry).correction
 
     def put(self, entry: Entry) -> Entry:
-        """Add the entry of a correction, unless there is a newer one.
+        """Add the entry of a correction, unless there is a newer one; a `CorrectionError` if it does not fit the image.
 
-        Returns
-        -------
-        Entry
-            The entry; one dated on the last day before the year 3000 is moved to just after the newest.
-
-        Raises
-        ------
-        CorrectionError
-            If the correction does not fit the image, or has no time.
+        One dated on the last day before the year 3000 is moved to just after the newest. Returns the entry.
         """
         self.image.check(entry.correction)
         if not entry.time <= entry.changed < _END:

@@ -10,12 +10,11 @@ from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.image import ImageRef
 from napari_grd.corrections.kinds import Split
-from napari_grd.corrections.links import new_ids
-from napari_grd.corrections.plane import PlaneLabels, grown, part_like, picked
+from napari_grd.corrections.plane import Labels, PlaneLabels, grown, part_like, picked
 from napari_grd.corrections.predictions import Predictions
 from napari_grd.corrections.region import Region, window
-from napari_grd.corrections.solve import Labels, Solved, rename, solve
-from napari_grd.corrections.through_planes import through_planes
+from napari_grd.corrections.solve import Solved, rename, solve
+from napari_grd.corrections.through_planes import new_ids, through_planes
 from napari_grd.errors import CorrectionError, LabelError
 from napari_grd.graph.constraints import Constraints
 from napari_grd.io.label_values import stored_type

@@ -108,27 +108,15 @@ class Journal(Corrections):
 
 
 def open_journal(path: str | Path, image: ImageRef) -> Journal:
-    """Open the corrections of an image, and recover what a crash left.
+    """Open the corrections of an image, and recover what a crash left: those of the file and of the journal beside it.
 
-    Parameters
-    ----------
-    path : str or Path
-        The GeoJSON file (:data:`~napari_grd.corrections.files.SUFFIX`), which
-        need not exist. The journal lies beside it.
-    image : ImageRef
-        The image they are of.
-
-    Returns
-    -------
-    Journal
-        A context manager. It has the corrections of the file and of the
-        journal; ``dropped`` tells if the last line was cut short, which happens
-        only to a correction that was never accepted.
+    ``path`` is the GeoJSON file (:data:`~napari_grd.corrections.files.SUFFIX`), which need not exist. The journal is a
+    context manager.
 
     Raises
     ------
     CorrectionError
-        If the file or the journal is damaged elsewhere, or of another image.
+        If the file or the journal is of another image, or damaged elsewhere than in a last line that was cut short.
     OutputError
         If the journal cannot be written, or another program has it open.
 

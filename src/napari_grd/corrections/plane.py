@@ -21,13 +21,6 @@ Labels = NDArray[np.uint32]
 class PlaneLabels:
     """Labels of a plane (H, W), changed in place through :meth:`write`, with a box around each object.
 
-    Attributes
-    ----------
-    history : ConstraintHistory
-        The constraints that hold in the labels.
-    accepted : dict of str to int, or None
-        Objects by their acceptance, once looked for; None after a change.
-
     Examples
     --------
     >>> PlaneLabels(np.array([[0, 7, 7]], np.uint32)).box(7)
@@ -36,8 +29,8 @@ class PlaneLabels:
 
     def __init__(self, labels: Labels, index: Plane = ()) -> None:
         self.labels, self.index = labels, index
-        self.history = ConstraintHistory()
-        self.accepted: dict[str, int] | None = None
+        self.history = ConstraintHistory()  # the constraints that hold in the labels
+        self.accepted: dict[str, int] | None = None  # objects by their acceptance, once looked for; None after a change
         self._boxes = _boxes(labels)
 
     def box(self, label: int) -> BBox | None:
@@ -65,14 +58,12 @@ class PlaneLabels:
         gone = np.setdiff1d(self.labels[window(box)], labels)
         self.labels[window(box)] = labels
         for label in gone.tolist():
-            before = self._boxes.get(label)
-            if before is not None and around([before, box]) == box:
-                del self._boxes[label]
+            if around([self._boxes.get(label, box), box]) == box:
+                self._boxes.pop(label, None)
         for label, (v0, u0, v1, u1) in _boxes(labels).items():
             here = (v0 + y0, u0 + x0, v1 + y0, u1 + x0)
-            before = self._boxes.get(label)
-            inside = before is None or around([before, box]) == box
-            self._boxes[label] = here if before is None or inside else around([before, here])
+            before = self._boxes.get(label, here)
+            self._boxes[label] = here if around([before, box]) == box else around([before, here])
 
     def label_of(self, region: Region) -> int:
         """The object that has exactly these pixels, 0 if there is none."""
@@ -89,10 +80,8 @@ class PlaneLabels:
 
 
 def _boxes(labels: Labels) -> dict[int, BBox]:
-    labels_present, boxes = _find(labels)
-    return {
-        label: (y0, x0, y1, x1) for label, (y0, x0, y1, x1) in zip(labels_present.tolist(), boxes.tolist(), strict=True)
-    }
+    numbers, boxes = _find(labels)
+    return dict(zip(numbers.tolist(), map(tuple, boxes.tolist()), strict=True))
 
 
 @compiled()

@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_grd.corrections.correction import Correction
-from napari_grd.corrections.plane import PlaneLabels
+from napari_grd.corrections.plane import Labels, PlaneLabels
 from napari_grd.corrections.predictions import PlanePrediction
 from napari_grd.corrections.region import BBox, around, box_of, extent, window
 from napari_grd.graph.constraints import Constraints
 from napari_grd.graph.resolve import reach, resolve
-
-Labels = NDArray[np.uint32]
 
 _OVER_CORNERS = np.ones((3, 3), bool)
 _SPECK = 16  # pixels: what an outline that is a little smaller than the object leaves around it

@@ -23,6 +23,7 @@ from napari_grd.errors import ConfigError, naming
 from napari_grd.finetuning.candidate import Improved
 from napari_grd.finetuning.held_out import HeldOut
 from napari_grd.hub import ModelLike, as_model, load_model
+from napari_grd.inference.sampling import sample_planes
 from napari_grd.io.atomic import make_folder
 from napari_grd.io.model_file import save_model
 from napari_grd.jobs import Event, FileSaved, Job, Notice, Overall, Progress, StepMetrics, drain, relay
@@ -214,10 +215,8 @@ def _planes(
     for number, image in enumerate(corrected):
         with naming(f"Image {number}"):
             read = image.reader(channels, hashed=False)
-            planes = list(np.ndindex(image.corrections.image.shape[:-2]))
-            chosen = {planes[index] for index in np.linspace(0, len(planes) - 1, min(_PLANES, len(planes))).astype(int)}
             made = {correction.plane for correction in image.corrections}
-            for plane in sorted(chosen | made):
+            for plane in sorted(made | {*sample_planes(image.corrections.image.shape[:-2], _PLANES)}):
                 pixels = read(plane)
                 if plane in made or np.ptp(pixels) > 0:  # a stack often begins and ends with empty planes
                     yield f"image {number}" + (f", plane {', '.join(map(str, plane))}" if plane else ""), pixels

@@ -148,8 +148,8 @@ class LearningPanel(QWidget):
 
     def _others(self) -> list[CorrectedLayer]:
         """What was corrected before and is still open."""
-        both = [(layer, made.target.source.layer, made) for layer, made in self._earlier.items()]
-        return [made for layer, image, made in both if layer in self._layers and image in self._layers]
+        open_layers = {*self._layers}
+        return [made for made in self._earlier.values() if {made.target.layer, made.target.source.layer} <= open_layers]
 
     def _request(self, session: Session) -> LearningRequest:
         request, viewer = session.context.request, self._panel.viewer

@@ -1,17 +1,15 @@
 """Open images beside the corrected ones: what is rehearsed, and what a student is distilled on."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Image
 
 from napari_grd._napari.best_channel import channel_group, default_channels
 from napari_grd._napari.correct.learning_jobs import CorrectedLayer
 from napari_grd._napari.correct.target import ImagePlane
 from napari_grd._napari.source import Channel, ImageSource, channel_axis, channel_choices, image_layers
-from napari_grd.corrections.correction import Plane
+from napari_grd.inference.sampling import sample_planes
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -55,15 +53,11 @@ def planes_without_corrections(
     planes = [
         layer.target.image_plane(plane)
         for layer in corrected
-        for plane in _spread(layer.target.shape[:-2])
+        for plane in sample_planes(layer.target.shape[:-2], _MOST_PLANES)
         if plane not in layer.labels
     ]
     return planes + [
-        ImagePlane(source, 0, plane) for source in untouched[:_MOST_IMAGES] for plane in _spread(source.plane_shape)
+        ImagePlane(source, 0, plane)
+        for source in untouched[:_MOST_IMAGES]
+        for plane in sample_planes(source.plane_shape, _MOST_PLANES)
     ]
-
-
-def _spread(shape: Sequence[int]) -> Iterator[Plane]:
-    count = math.prod(shape)
-    for number in np.linspace(0, count - 1, min(_MOST_PLANES, count)).astype(int):
-        yield tuple(int(index) for index in np.unravel_index(number, tuple(shape)))

@@ -23,43 +23,27 @@ if TYPE_CHECKING:
 class Session:
     """Keeps layer, editor and journal in step.
 
-    The layer shows a copy of the editor's labels: what is painted into it
-    is found by comparing the two, and becomes corrections.
-
-    Parameters
-    ----------
-    viewer, context
-    parent : QObject
-        Owns a timer, which must be there until :meth:`close`.
-    on_painted : callable
-        Called with the corrections equivalent to a stroke of napari's brush; the stroke itself is reverted.
-    fills : callable
-        Returns whether a stroke makes an object of what it encircles.
-
-    Attributes
-    ----------
-    from_nothing : bool
-        Whether there were no objects before the corrections.
-    selecting : bool
-        Whether :meth:`select` selects a number, and not the user.
+    The layer shows a copy of the editor's labels. What is painted into it is found by comparing the two and reverted;
+    ``on_painted`` is called with the equivalent corrections, and ``fills`` tells whether strokes make an object of what
+    they encircle.
     """
 
     def __init__(
         self,
         viewer: Any,
         context: CorrectionContext,
-        parent: QObject,
+        parent: QObject,  # owns a timer, which must be there until close()
         on_painted: "Callable[[list[Correction]], object]",
         fills: "Callable[[], bool]",
     ) -> None:
-        self.selecting = False
+        self.selecting = False  # whether select() selects a number, and not the user
         self._fills = fills
         self._viewer = viewer
         self.target = context.request.target
         self.layer = self.target.layer
         self.context = context
         self.editor = context.editor
-        self.from_nothing = not context.labels.any()
+        self.from_nothing = not context.labels.any()  # whether there were no objects before the corrections
         self._on_painted = on_painted
         self._shown = context.editor.labels.copy()
         data = self.target.on_layer(self._shown)
@@ -84,12 +68,12 @@ class Session:
 
     def drawn(self, plane: Plane) -> set[int]:
         """Labels of the objects of a plane whose pixels the user gave: picked, drawn or added to."""
-        numbers: set[int] = set()
-        for made in self.corrections.of_plane(plane):
-            if made.draws and made.area is not None:
-                pixel = made.pixels[0] if made.pixels else made.area.runs[0][:2]
-                numbers.add(self.editor.object_at(pixel, plane))
-        return numbers - {0}
+        return {self.object_of(made) for made in self.corrections.of_plane(plane) if made.draws} - {0}
+
+    def object_of(self, made: "Correction") -> int:
+        """What a correction that draws has become: the label of its object, 0 if there is none any more."""
+        assert made.area is not None
+        return self.editor.object_at(made.pixels[0] if made.pixels else made.area.runs[0][:2], made.plane)
 
     @property
     def drawn_diameter(self) -> float | None:

@@ -25,21 +25,8 @@ ONLY_IN_2D = "Corrections are made in 2D. Switch the display back to 2D to go on
 class ToolController:
     """Takes up tools for one session, and follows mouse and keys, until :meth:`stop`.
 
-    Parameters
-    ----------
-    viewer, session
-    keys : mapping
-        What further keys do while the labels are the selected layer.
-    parent : QObject
-        Owns the timers, which must be there until :meth:`stop`.
-    on_correction : callable
-        Called with every correction that is made with the mouse.
-    on_message : callable
-        Called with a message, which may be empty, after each click or stroke.
-    on_tool_changed : callable
-        Called with the active tool whenever it changes.
-    in_volume : callable
-        Returns whether objects are merged and split in all planes of the stack.
+    ``keys`` says what further keys do while the labels are the selected layer, ``in_volume`` whether objects are merged
+    and split in all planes of the stack. After each click or stroke there is a message, which may be empty.
     """
 
     def __init__(
@@ -47,7 +34,7 @@ class ToolController:
         viewer: Any,
         session: Session,
         keys: Mapping[str, Callable[[], object]],
-        parent: QObject,
+        parent: QObject,  # owns the timers, which must be there until stop()
         *,
         on_correction: Callable[[Correction], object],
         on_message: Callable[[str], object],
@@ -154,11 +141,7 @@ class ToolController:
         if self._given != "no":
             self._given = "kept" if self._given == "kept" else "no"
             return
-        plane, point = self._session.target.place(event.position)
-        row, column = (round(value) for value in point)
-        height, width = self._session.target.shape[-2:]
-        inside = 0 <= row < height and 0 <= column < width
-        self._select((inside and self._session.editor.object_at((row, column), plane)) or self._next_number())
+        self._select(self._tools[Tool.PICK].number_at(self._place(event)) or self._next_number())
 
     def _number_changed(self, event: Any) -> None:
         """An object that the user selected is drawn into until a tool is taken up, a new number is used once."""

@@ -151,13 +151,8 @@ class FilesRow(QWidget):
 class Toolbox(QWidget):
     """What one corrects with.
 
-    Parameters
-    ----------
-    panel
-    on_model_kept : callable
-        Called with the name of a model that has learned, if it is kept.
-    on_corrected : callable
-        Called when corrections were made with a tool.
+    ``on_model_kept`` is called with the name of a model that has learned, if it is kept, ``on_corrected`` when
+    corrections were made with a tool.
     """
 
     def __init__(
@@ -242,16 +237,12 @@ class Toolbox(QWidget):
 
     def apply(self, corrections: list[Correction]) -> None:
         """Make corrections, as one for undo, and show what came of them."""
-        editor = self._opened.editor
-        if not self._act(lambda: editor.apply_group(corrections)):
+        if not self._act(lambda: self._opened.editor.apply_group(corrections)):
             return
         self._panel.say("")
-        drawn = [(made.area, made.plane) for made in corrections if made.draws and made.area is not None]
-        if drawn and self.controller is not None:
-            region, plane = drawn[-1]
-            number = editor.object_at(region.runs[0][:2], plane)
-            if number:
-                self.controller.drawn(number)
+        numbers = [self._opened.object_of(made) for made in corrections if made.draws]
+        if numbers and numbers[-1] and self.controller is not None:
+            self.controller.drawn(numbers[-1])
         self._on_corrected()
 
     def undo(self) -> None:

@@ -121,7 +121,7 @@ class CorrectWidget(Panel):
             make: Callable[[], Job[Any]] = partial(jobs.iter_permanent, request, origin)
             self._run(make, partial(self._made_permanent, added), self._allow_start)
         else:
-            opened = self._on_opened if new is None else self._on_opened_new
+            opened = partial(self._on_opened, draw=new is not None)
             self._run(partial(jobs.iter_open, request, added), opened, self._allow_start)
 
     @property
@@ -135,11 +135,6 @@ class CorrectWidget(Panel):
         self.viewer.add_layer(layer)
         self.form.labels.set_layer(layer)
         return layer
-
-    def _on_opened_new(self, context: CorrectionContext) -> None:
-        self._on_opened(context)
-        if self.toolbox.controller is not None:
-            self.toolbox.controller.take(Tool.DRAW)
 
     def _allow_start(self) -> None:
         self.start.setEnabled(True)
@@ -162,7 +157,7 @@ class CorrectWidget(Panel):
         )
         return CorrectionRequest(self.form.target(), self.form.model.name(), config, self.state.get)
 
-    def _on_opened(self, context: CorrectionContext) -> None:
+    def _on_opened(self, context: CorrectionContext, *, draw: bool) -> None:
         if context.request.target.layer not in self.viewer.layers:
             context.journal.close()
             self._allow_start()
@@ -180,6 +175,8 @@ class CorrectWidget(Panel):
             self.say(f"Corrections restored: {len(context.journal)}. Undo removes them one by one.")
         self._requested.clear()
         self._predict_plane()
+        if draw and self.toolbox.controller is not None:
+            self.toolbox.controller.take(Tool.DRAW)
 
     def _show_about(self, request: CorrectionRequest) -> None:
         """Say what is corrected, and with which model."""
