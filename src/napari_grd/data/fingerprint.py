@@ -44,6 +44,11 @@ def file_key(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def text_key(*parts: object) -> str:
+    """A hash of texts, or of what their texts determine: 32 hexadecimal digits."""
+    return hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
 def model_fingerprint(model: "Model") -> str:
     """A hash of everything that determines a model's outputs: its config and its weights.
 

@@ -5,7 +5,6 @@ calibration patches. That takes seconds, so the result is cached in the user's c
 all inputs.
 """
 
-import hashlib
 import logging
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from napari_grd.data.fingerprint import image_key, model_fingerprint
+from napari_grd.data.fingerprint import image_key, model_fingerprint, text_key
 from napari_grd.errors import OutputError
 from napari_grd.inference.int8_calibration import calibration_images
 from napari_grd.inference.openvino_graph import from_bytes, openvino, to_bytes
@@ -109,7 +108,7 @@ def _key(graph: Any, model: Model) -> str:
     patches = image_key(calibration_images(model))
     parts = [model_fingerprint(model), patches, version("openvino"), str(_RECIPE)]
     parts += [output.get_any_name() for output in graph.outputs if output.get_names()]
-    return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+    return text_key(*parts)
 
 
 def _read(path: Path) -> Any | None:

@@ -4,7 +4,6 @@ It provides labels, the cell probability as foreground, and soft affinities comp
 of this file lists the differences between the versions.
 """
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -17,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from napari_grd.data.fingerprint import file_key
+from napari_grd.data.fingerprint import file_key, text_key
 from napari_grd.errors import ConfigError, ImageError, ModelFileError
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
 from napari_grd.teaching.soft_affinities import affinities_from_flows
@@ -101,8 +100,7 @@ class CellposeTeacher:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of version, weights and settings."""
-        parts = (version("cellpose"), file_key(self.weights), self._channels, self._settings, "centred")
-        return hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+        return text_key(version("cellpose"), file_key(self.weights), self._channels, self._settings, "centred")
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
         """Labels, foreground and soft affinities of one image.

@@ -10,7 +10,6 @@ References
    Instance Segmentation", arXiv 2308.02668 (WACV 2024).
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.data.fingerprint import text_key
 from napari_grd.data.inputs import IGNORED
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.metrics.contingency import contingency
@@ -147,8 +147,7 @@ class ConfidentTeacher:
     @property
     def fingerprint(self) -> str:
         """A hash of the teacher's fingerprint and the views."""
-        text = f"confident {VIEWS} {self._teacher.fingerprint}"
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return text_key(f"confident {VIEWS} {self._teacher.fingerprint}")
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
         """Return the teacher's prediction, with a confidence.

@@ -1,6 +1,5 @@
 """A model as the teacher: the full method."""
 
-import hashlib
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, cast
 from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
-from napari_grd.data.fingerprint import model_fingerprint
+from napari_grd.data.fingerprint import model_fingerprint, text_key
 from napari_grd.data.intensity import PlaneStatistics
 from napari_grd.errors import ConfigError
 from napari_grd.hub import load_model, resolve_model
@@ -69,7 +68,7 @@ class EmbeddingTeacher:
         ]
         view = self.config.model_dump(include={"object_diameter", "pixel_size"}, exclude_none=True)
         parts += [f"{name} {value}" for name, value in view.items()]
-        return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+        return text_key(*parts)
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
         """Embeddings, foreground and instances of one image.

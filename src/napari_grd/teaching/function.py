@@ -1,6 +1,5 @@
 """Any Python function from image to labels as the teacher: a script, a pipeline, a web service."""
 
-import hashlib
 import inspect
 import uuid
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.data.fingerprint import text_key
 from napari_grd.data.inputs import as_labels
 from napari_grd.errors import ConfigError, GrdError, LabelError
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
@@ -211,7 +211,7 @@ def _fingerprint(function: Callable[..., Any], name: str, axes: str | None, vers
     if version is None:
         version = uuid.uuid4().hex
     module = getattr(function, "__module__", "")
-    return hashlib.blake2b(f"{module}.{name}|{axes}|{version}".encode(), digest_size=16).hexdigest()
+    return text_key(f"{module}.{name}", axes, version)
 
 
 def _describe(answer: Any) -> str:

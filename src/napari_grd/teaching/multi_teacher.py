@@ -5,7 +5,6 @@ comparable outputs are passed on: instances, foreground and affinities. An assis
 embedding space for the full method; or the student is distilled from them directly.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_grd.data.fingerprint import image_key
+from napari_grd.data.fingerprint import image_key, text_key
 from napari_grd.errors import ConfigError, DataError
 from napari_grd.graph.affinities import affinities_from_embedding
 from napari_grd.graph.offsets import default_offsets
@@ -70,7 +69,7 @@ class MultiTeacher:
         """A hash of all teachers and of the choice."""
         parts = [f"{name}={teacher.fingerprint}" for name, teacher in self.teachers.items()]
         parts += [f"{key}:{name}" for key, name in sorted(self._choice.items())]
-        return hashlib.blake2b("|".join(["several", *parts]).encode(), digest_size=16).hexdigest()
+        return text_key("several", *parts)
 
     def assigned(self, images: Sequence[NDArray[Any]], names: Sequence[str | None]) -> "MultiTeacher":
         """Return the same teachers, with one chosen for each image.

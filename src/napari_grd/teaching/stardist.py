@@ -1,6 +1,5 @@
 """StarDist as the teacher: its labels, the probability of objects, and soft affinities of its star polygons."""
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_grd.data.fingerprint import image_key
+from napari_grd.data.fingerprint import image_key, text_key
 from napari_grd.errors import ConfigError, ImageError, ModelFileError
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
 from napari_grd.teaching.soft_affinities import affinities_from_distances, centered
@@ -77,7 +76,7 @@ class StarDistTeacher:
         # As JSON, because a configuration read from a file has lists instead of tuples.
         parts = [json.dumps(network, sort_keys=True), *map(image_key, self.model.keras_model.get_weights())]
         parts += map(str, (self._channels, self._percentiles, self._thresholds, "centred"))
-        return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
+        return text_key(*parts)
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
         """Labels, foreground and soft affinities of one image.

@@ -5,7 +5,6 @@ The model is opened by :mod:`napari_grd.teaching.bioimageio.model`, which restri
 :mod:`napari_grd.teaching.bioimageio.outputs` with a :class:`~napari_grd.teaching.bioimageio.recipe.ZooRecipe`.
 """
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_grd.data.fingerprint import text_key
 from napari_grd.errors import ConfigError
 from napari_grd.inference.rescale import grid_shape, rescale_image
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
@@ -92,9 +92,7 @@ class BioimageioTeacher:
     @property
     def fingerprint(self) -> str:
         """A hash of description, weights and recipe; the device changes results by rounding only."""
-        return hashlib.blake2b(
-            f"{self._digest}|{self.recipe.model_dump_json()}|centred".encode(), digest_size=16
-        ).hexdigest()
+        return text_key(self._digest, self.recipe.model_dump_json(), "centred")
 
     def predict(self, image: NDArray[Any]) -> TeacherPrediction:
         """Predict instances and the model's other outputs for an image of any size.
