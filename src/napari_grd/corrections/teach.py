@@ -271,16 +271,12 @@ def teach(
     ----------
     teacher : Model, str or Path
         A model of this package, e.g. ``"nuclei-teacher"``. It is not changed.
-    images : array or sequence of arrays
-        The corrected images. One bare array is one image, which can be a stack or a series.
-    corrections : Corrections or sequence of Corrections
-        One for each image.
-    labels : array or sequence of arrays, optional
-        For each image its segmentation with the corrections in it, as for :func:`fine_tune`.
+    images, corrections, labels
+        As for :func:`fine_tune`.
     config : TeachConfig, optional
         Settings of both stages, ``fine_tune`` and ``distill``.
     axes : str, optional
-        Axes of every image. Default: those of its corrections, and channels first or last if there is one more.
+        As for :func:`fine_tune`.
     others : array or sequence of arrays, optional
         More images like the corrected ones, each of one plane, without corrections, to distill on.
     start : Model, str or Path, optional
