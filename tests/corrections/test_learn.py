@@ -8,7 +8,6 @@ import torch
 
 import napari_grd.api as grd
 from napari_grd.config import NetworkConfig
-from napari_grd.corrections.before_after import _on_labeled
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.corrected_planes import CorrectedPlane, corrected_images
 from napari_grd.corrections.corrected_planes import corrected_planes as planes_of
@@ -18,6 +17,7 @@ from napari_grd.corrections.region import Region
 from napari_grd.corrections.starts import starts_of as starts_for
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.errors import Cancelled, ConfigError, CorrectionError, LabelError
+from napari_grd.inference.region import keep_inside
 from napari_grd.models.model import Model, ModelConfig
 
 IMAGE, LABELS = nuclei_2d(np.random.default_rng(0), (96, 96), 8)
@@ -97,11 +97,11 @@ def test_fine_tuning_can_be_cancelled(model: Model) -> None:
 
 def test_only_known_objects_are_scored() -> None:
     """A perfect and an imperfect prediction, both made by a network that is not asked."""
-    known = np.where(LABELS == 1, 1, -1)
-    found = np.where(LABELS > 0, LABELS, 0)
-    assert set(np.unique(_on_labeled(found, known))) == {0, 1}
-    merged = np.where(LABELS > 0, 7, 0)  # one blob over everything is no match for one object
-    assert not _on_labeled(merged, known).any()
+    labels, merged = LABELS.astype(np.uint32), np.where(LABELS > 0, np.uint32(7), np.uint32(0))
+    keep_inside(labels, LABELS == 1)
+    assert set(np.unique(labels)) == {0, 1}
+    keep_inside(merged, LABELS == 1)  # one blob over everything is no match for one object
+    assert not merged.any()
 
 
 def test_before_and_after(model: Model) -> None:

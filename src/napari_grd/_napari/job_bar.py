@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QProgressBar, QWidget
 
-from napari_grd._napari.panel import Panel, button
+from napari_grd._napari.panel import Panel, button, row, stack
 from napari_grd._napari.worker import Running, run_job
 from napari_grd.jobs import Event, Job, Notice, Progress, Result
 
@@ -42,14 +42,7 @@ class JobBar(QWidget):
         self.text = QLabel()
         self.bar = QProgressBar()
         self.stop = button("Stop", stop_tip, self._stop)
-        row = QHBoxLayout()
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.bar, 1)
-        row.addWidget(self.stop)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.text)
-        column.addLayout(row)
+        stack(self, self.text, row(self.bar, self.stop, stretch=(1, 0)))
         self.hide()
 
     def run(

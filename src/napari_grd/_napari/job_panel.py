@@ -8,7 +8,6 @@ from napari.layers import Layer
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.panel import Panel, button
 from napari_grd._napari.worker import Running
-from napari_grd.errors import GrdError
 from napari_grd.jobs import Job, Result
 
 
@@ -72,12 +71,8 @@ class JobPanel(Panel):
         )
 
     def _start(self) -> None:
-        if self.busy:
-            return
-        try:
-            self.begin()
-        except GrdError as error:
-            self.show_error(error)
+        if not self.busy:
+            self.attempt(self.begin)
 
     def _end(self) -> None:
         self._running, self._about = None, {}

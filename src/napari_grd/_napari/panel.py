@@ -11,6 +11,8 @@ from napari_grd._napari.colors import ColoredLabel
 from napari_grd._napari.column_scroll import ColumnScroll
 from napari_grd._napari.state import state_of, unwrap
 from napari_grd._napari.worker import Running, message_of
+from napari_grd.errors import GrdError
+from napari_grd.jobs import Result
 
 MESSAGES = {"info": "#7fa8d8", "warning": "#d9a441", "error": "#e06c6c"}
 """Colors of messages by their kind; themes of a bright background darken them."""
@@ -59,6 +61,14 @@ class Panel(QWidget):
     def show_error(self, error: BaseException) -> None:
         """Show an error and its remedy."""
         self.say(message_of(error), "error")
+
+    def attempt(self, act: Callable[[], Result]) -> Result | None:
+        """What an act returns; None, with a message, if it raises a GrdError."""
+        try:
+            return act()
+        except GrdError as error:
+            self.show_error(error)
+            return None
 
     def follow(self, signal: Any, callback: Callable[..., Any]) -> None:
         """Connect to an event of napari or psygnal for as long as the widget lives."""

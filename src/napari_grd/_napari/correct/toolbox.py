@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Qt, QTimer
@@ -32,12 +32,9 @@ from napari_grd.corrections.correction import Correction, Plane
 from napari_grd.corrections.files import JOURNAL_SUFFIX, SUFFIX, save_corrections
 from napari_grd.corrections.journal import Journal
 from napari_grd.corrections.loading import load_corrections
-from napari_grd.errors import GrdError
 
 if TYPE_CHECKING:
     from napari_grd.corrections.editor import Change
-
-Result = TypeVar("Result")
 
 _COLUMNS = 3
 _FILL_TIP = "A stroke of the brush that returns to its beginning makes an object of what lies inside."
@@ -262,7 +259,7 @@ class Toolbox(QWidget):
 
     def _act(self, act: "Callable[[], tuple[Change, ...]]") -> "tuple[Change, ...]":
         """Let the editor do something, and show what changed."""
-        changes = self._try(act)
+        changes = self._panel.attempt(act)
         if changes is None:
             self._opened.show_all()  # a part of it may have been done
             return ()
@@ -308,7 +305,7 @@ class Toolbox(QWidget):
     def _save(self, path: Path) -> None:
         session = self._opened
         session.take_painted()
-        if self._try(lambda: save_corrections(session.corrections, path)) is not None:
+        if self._panel.attempt(lambda: save_corrections(session.corrections, path)) is not None:
             self._panel.say(f"Saved as {path}")
 
     def load(self, path: Path) -> None:
@@ -316,14 +313,6 @@ class Toolbox(QWidget):
         session = self._opened
         session.take_painted()
         before = len(session.corrections)
-        if self._try(lambda: session.merge(load_corrections(path, session.corrections.image))) is not None:
+        if self._panel.attempt(lambda: session.merge(load_corrections(path, session.corrections.image))) is not None:
             self._changed()
             self._panel.say(f"Added {len(session.corrections) - before} corrections of {path.name}.")
-
-    def _try(self, act: Callable[[], Result]) -> Result | None:
-        """What an act returns; None, with a message, if it fails."""
-        try:
-            return act()
-        except GrdError as error:
-            self._panel.show_error(error)
-            return None

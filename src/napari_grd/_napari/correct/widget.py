@@ -210,10 +210,7 @@ class CorrectWidget(Panel):
         self.about.hide()
         self.form.show()
         self.form.setEnabled(True)
-        try:
-            self.toolbox.close()
-        except GrdError as error:
-            self.show_error(error)
+        self.attempt(self.toolbox.close)
         self._describe()
 
     # Prediction of the visible plane

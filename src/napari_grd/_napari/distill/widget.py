@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_data_path
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit
 
 from napari_grd._napari.deferred import DeferredCalls
 from napari_grd._napari.distill.cost import Answer, CostLine, CostRequest
@@ -20,7 +20,7 @@ from napari_grd._napari.distill.student_picker import StudentPicker
 from napari_grd._napari.distill.teacher_picker import TeacherPicker
 from napari_grd._napari.docks import show_widget
 from napari_grd._napari.job_bar import JobBar
-from napari_grd._napari.panel import Panel, button, heading
+from napari_grd._napari.panel import Panel, button, heading, row
 from napari_grd._napari.save_button import SaveButton
 from napari_grd._napari.settings import settings
 from napari_grd._napari.threads import threads_beside
@@ -283,18 +283,12 @@ class DistillWidget(Panel):
 
     def _lay_out(self) -> None:
         column = self.body
-        folder = QHBoxLayout()
-        folder.addWidget(QLabel("Runs in"))
-        folder.addWidget(self.runs)
-        buttons = QHBoxLayout()
-        for widget in (self.distill, self.resume, self.save):
-            buttons.addWidget(widget)
         for title, content in (("Teacher", self.teacher), ("Images", self.data), ("Student", self.form)):
             column.addWidget(heading(title))
             column.addWidget(content)
-        column.addLayout(folder)
+        column.addLayout(row(QLabel("Runs in"), self.runs, stretch=(0, 0)))
         column.addWidget(self.cost)
-        column.addLayout(buttons)
+        column.addLayout(row(self.distill, self.resume, self.save, stretch=(0, 0, 0)))
         for report in (self.bar, self.curves):
             column.addWidget(report)
         column.addStretch()

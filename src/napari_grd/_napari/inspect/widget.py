@@ -21,7 +21,7 @@ from napari_grd._napari.panel import Panel, button, check_box
 from napari_grd._napari.settings import settings
 from napari_grd._napari.source import Channel, channel_choices
 from napari_grd._napari.worker import Running
-from napari_grd.errors import GrdError, ImageError
+from napari_grd.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,10 +87,8 @@ class InspectWidget(Panel):
         if self._request is not None:
             views = views | self._request.views
         self._end(stop=True)
-        try:
-            request = self._ask(views)
-        except GrdError as error:
-            self.show_error(error)
+        request = self.attempt(lambda: self._ask(views))
+        if request is None:
             return
         self.say("")
         self._request = request
@@ -194,12 +192,8 @@ class InspectWidget(Panel):
             self._settle.start()
 
     def _renew_similarity(self) -> None:
-        try:
-            request = self._ask({"similarity"})
-        except GrdError as error:
-            self.show_error(error)
-            return
-        if self._request is None and self._following.covers(request):
+        request = self.attempt(lambda: self._ask({"similarity"}))
+        if request is None or (self._request is None and self._following.covers(request)):
             return
         if request.key != (self._following.key if self._request is None else self._request.key):
             self._start({"similarity"})

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QWi
 
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.live.folder_job import FolderRequest, FolderResult, check_folder, iter_segment_folder
-from napari_grd._napari.panel import Panel, button, check_box, stack
+from napari_grd._napari.panel import Panel, button, check_box, row, stack
 from napari_grd.errors import GrdError
 from napari_grd.io.names import file_name
 
@@ -102,7 +102,4 @@ def _folder_line(tip: str, parent: QWidget) -> tuple[QLineEdit, QHBoxLayout]:
         if path:
             line.setText(path)
 
-    row = QHBoxLayout()
-    row.addWidget(line, 1)
-    row.addWidget(button("…", "Choose the folder.", choose))
-    return line, row
+    return line, row(line, button("…", "Choose the folder.", choose), stretch=(1, 0))

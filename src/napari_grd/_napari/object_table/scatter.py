@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QWidget
 
 from napari_grd._napari.colors import GRAPHICS, background_of, readable
 from napari_grd._napari.object_table.histogram import BAR, CHOSEN
-from napari_grd._napari.panel import stack
+from napari_grd._napari.panel import row, stack
 
 _HEIGHT = 80
 _RADIUS, _MARGIN = 2.5, 5.0
@@ -109,10 +109,7 @@ class ScatterPlot(QWidget):
         self.column.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.points = Points(on_click)
         self.points.setToolTip("A point for every object. Click one to see its object and row.")
-        top = QHBoxLayout()
-        top.addWidget(QLabel("against"))
-        top.addWidget(self.column, 1)
-        stack(self, top, self.points)
+        stack(self, row(QLabel("against"), self.column, stretch=(0, 1)), self.points)
         self.column.currentIndexChanged.connect(lambda _index: self.changed.emit())
 
     def offer(self, headings: Sequence[str], preferred: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QModelIndex, Qt
-from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QLabel, QTableView, QVBoxLayout, QWidget
 
 from napari_grd._napari.object_table.histogram import Histogram, summary
 from napari_grd._napari.object_table.model import TableModel
@@ -23,7 +23,7 @@ from napari_grd._napari.object_table.saving import (
     save_table,
 )
 from napari_grd._napari.object_table.scatter import ScatterPlot
-from napari_grd._napari.panel import Panel, button, dock_of, stack
+from napari_grd._napari.panel import Panel, button, dock_of, row, stack
 from napari_grd._napari.state import unwrap
 from napari_grd._napari.wrapped_label import WrappedLabel
 from napari_grd.jobs import Job
@@ -87,9 +87,6 @@ class ResultTable(Panel):
             "Measured objects can be saved as outlines too: for ImageJ, QuPath or readers of COCO.",
             self._ask_where,
         )
-        row = QHBoxLayout()
-        row.addWidget(self.caption, 1)
-        row.addWidget(self.save)
         self.view = QTableView()
         self._model = TableModel(self.view, tips)
         self.view.setModel(self._model)
@@ -108,13 +105,10 @@ class ResultTable(Panel):
         self.plots = QWidget()
         self.plots.setFixedWidth(_PLOTS)
         stack(self.plots, self.summary, self.histogram, self.scatter, _rest())
-        beside = QHBoxLayout()
-        beside.addWidget(self.view, 1)
-        beside.addWidget(self.plots)
         self._column, self._described = _FIRST, ""
         self.view.horizontalHeader().sectionClicked.connect(self._describe)
-        self.body.addLayout(row)
-        self.body.addLayout(beside, 1)
+        self.body.addLayout(row(self.caption, self.save, stretch=(1, 0)))
+        self.body.addLayout(row(self.view, self.plots, stretch=(1, 0)), 1)
         self.body.setAlignment(Qt.AlignmentFlag(0))  # the view fills the dock
         click = on_click(self._on_click)
         self.viewer.mouse_drag_callbacks.append(click)
