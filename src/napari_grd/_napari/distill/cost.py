@@ -89,9 +89,7 @@ class CostLine:
         self._fail = fail
         self._threads = threads
         self._busy = False
-        self._timer = QTimer(panel)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE)
+        self._timer = QTimer(panel, singleShot=True, interval=_PAUSE)
         self._timer.timeout.connect(self._start)
 
     def changed(self) -> None:

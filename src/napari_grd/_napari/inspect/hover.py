@@ -53,9 +53,7 @@ class Hover:
             look |= {"colormap": DIFFERENCE, "contrast_limits": DIFFERENCE_LIMITS}
         options = frame.options(made_by | {"view": "similarity"}, step=maps[0].step)
         self.layer: Image = put_layer(viewer, Image, name, frame.lift(self._answer()), options, look)
-        self._timer = QTimer(parent)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE)
+        self._timer = QTimer(parent, singleShot=True, interval=_PAUSE)
         self._timer.timeout.connect(self._show)
         viewer.mouse_move_callbacks.append(self._moved)
 

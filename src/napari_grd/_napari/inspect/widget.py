@@ -61,9 +61,7 @@ class InspectWidget(Panel):
         self._running: Running[Inside] | None = None
         self._request: InspectRequest | None = None
         self._following = Following()
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(_SETTLE)
+        self._settle = QTimer(self, singleShot=True, interval=_SETTLE)
         self._settle.timeout.connect(self._renew_similarity)
         self.form.subject_changed.connect(self._changed)
         self.form.views_changed.connect(self._describe)
