@@ -52,7 +52,7 @@ class JobBar(QWidget):
         on_done: Callable[[Result], object],
         *,
         on_end: Callable[[], object] = lambda: None,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: Callable[[Event], None] | None = None,
         on_error: Callable[[BaseException], object] | None = None,
         on_stopped: Callable[[], object] = lambda: None,
         stop: Stoppable | None = None,

@@ -135,7 +135,8 @@ def iter_learn(
 
 def _iter_read(corrected: Sequence[CorrectedLayer], channels: int) -> Job[_Planes]:
     """The corrected planes of all layers that have so many channels."""
-    images, corrections, every_labels = planes = _Planes(([], [], []))
+    planes: _Planes = ([], [], [])
+    images, corrections, every_labels = planes
     watch = Stopwatch("Reading the corrected planes", sum(len(layer.labels) for layer in corrected))
     for layer in corrected:
         for plane, labels in layer.labels.items():
