@@ -87,6 +87,18 @@ def test_layers_of_one_image_are_a_group(viewer: Any) -> None:
     assert preferred_image(viewer) is layers[0]
 
 
+def test_views_of_an_image_are_no_images(live_widget: Any, viewer: Any) -> None:
+    image = viewer.add_image(NUCLEI, name="cells")
+    options = {"blending": "additive", "metadata": {"napari_grd": {"view": "similarity"}}}
+    view = viewer.add_image(NUCLEI, name="similarity of cells", **options)
+    assert viewer.layers.selection.active is view, "napari selects what was added"
+    assert live_widget.form.image.layer() is image
+    assert preferred_image(viewer) is image
+    assert channel_group(viewer, image) == [image]
+    assert channel_group(viewer, view) == [view]
+    assert [channel.layer for channel in channel_choices(viewer, image)] == [image]
+
+
 def test_a_picker_takes_the_best_of_what_is_dropped_and_keeps_what_is_chosen(viewer: Any, qtbot: Any) -> None:
     panel = Panel(viewer)
     qtbot.addWidget(panel)

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from napari.layers import Image
 
+from napari_grd._napari.outputs import is_view
 from napari_grd._napari.source import Channel, ImageSource, channel_axis, channel_choices, image_layers
 from napari_grd.data.channel_contrast import contrast_to_noise
 
@@ -21,7 +22,7 @@ def channel_group(viewer: Any, layer: Image) -> list[Image]:
     Those of one file, or that lie on each other with all but the lowest blended additively, as napari adds channels; of
     one shape and place. Alone if there is none beside it, or if it is RGB.
     """
-    if layer.rgb or layer.ndim < 2:
+    if layer.rgb or layer.ndim < 2 or is_view(layer):
         return [layer]
     images = [
         other

@@ -36,6 +36,11 @@ def made_by(layer: "Layer | None") -> dict[str, Any]:
     return provenance if isinstance(provenance, dict) else {}
 
 
+def is_view(layer: "Layer") -> bool:
+    """Whether a layer is only for looking at: a view of Inspect, or a preview of Distill."""
+    return not made_by(layer).keys().isdisjoint(("view", "preview"))
+
+
 def view_settings(made_by: Mapping[str, Any]) -> SegmentConfig:
     """The model's view of the image when labels were made, as far as :func:`provenance` recorded it.
 

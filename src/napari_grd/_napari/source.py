@@ -13,6 +13,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
+from napari_grd._napari.outputs import is_view
 from napari_grd.errors import ImageError
 from napari_grd.io.tiff_axes import StoredChannels, stored_channels
 
@@ -267,8 +268,8 @@ def channel_choices(viewer: Any, layer: Image) -> list[Channel]:
 
 
 def image_layers(viewer: Any) -> list[Image]:
-    """Image layers of the viewer, the topmost first."""
-    return [layer for layer in reversed(viewer.layers) if isinstance(layer, Image)]
+    """Image layers of the viewer, the topmost first, without views that were computed of them."""
+    return [layer for layer in reversed(viewer.layers) if isinstance(layer, Image) and not is_view(layer)]
 
 
 def label_layers(viewer: Any) -> list[Labels]:

@@ -170,7 +170,7 @@ class DataPicker(QWidget):
 
     def _refresh(self, _event: Any = None) -> None:
         before = {id(row.layer): (row.checked, row.truth.currentData()) for row in self._rows}
-        images = [layer for layer in image_layers(self._viewer) if not is_preview(layer)]
+        images = image_layers(self._viewer)
         labels = [layer for layer in label_layers(self._viewer) if not is_preview(layer)]
         self.table.blockSignals(True)
         self.table.clear()

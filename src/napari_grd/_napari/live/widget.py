@@ -18,7 +18,7 @@ from napari_grd._napari.live.output import LiveOutput
 from napari_grd._napari.live.permanent import PermanentPart, SegmentationRequest
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, check_box, heading, row
-from napari_grd._napari.source import ImageSource, volume_axes
+from napari_grd._napari.source import ImageSource, image_layers, volume_axes
 from napari_grd._napari.viewport import displayed_axes, viewport_of, volume_viewport_of
 from napari_grd._napari.worker import message_of
 from napari_grd.config import SegmentConfig
@@ -166,7 +166,7 @@ class LiveWidget(Panel):
     # The image
 
     def _layer_selected(self, event: Any) -> None:
-        if not self.live.isChecked() and isinstance(event.value, Image):
+        if not self.live.isChecked() and event.value in image_layers(self.viewer):
             self.form.image.suggest(event.value)
 
     def _layer_removed(self, event: Any) -> None:
