@@ -243,10 +243,11 @@ def train(
 
     Parameters
     ----------
-    images : array, sequence of arrays, or mapping of names to arrays
-        Images as numpy, dask or zarr arrays; one bare array is one image. Messages call images by these names.
-    labels : array or sequence of arrays
-        Label images of the same spatial shapes; 0 is background.
+    images : array or path, sequence of these, or mapping of names to these
+        Images as numpy, dask or zarr arrays, or paths of files, as OME-Zarr; one bare array or path is one image.
+        Messages call images by these names. Of large dask and zarr arrays, only patches are read.
+    labels : array or path, sequence of these, or None
+        Label images of the same spatial shapes; 0 is background. None: those in the files of the images.
     config : TrainConfig, optional
         Network, steps, batch, optimizer, augmentation and seed.
     axes : str, optional
@@ -322,10 +323,12 @@ def distill(
     teacher : Teacher, Model, str, Path, or mapping of names to these
         A teacher, a model, or the name or file of a model. Of several teachers,
         ``{"nuclei": ..., "cells": ...}``, each image is taught by one.
-    images : array, sequence of arrays, or mapping of names to arrays
-        Images to distill on; they need no labels. Messages call images by these names.
-    labels : sequence of (array or None), optional
-        Ground truth of those images that have some. For the others the teacher's instances are used. Pixels
+    images : array or path, sequence of these, or mapping of names to these
+        Images to distill on, as for :func:`train`; they need no labels. A large dask or zarr array needs a model as the
+        teacher, which predicts the blocks that patches are read from.
+    labels : sequence of (array, path or None), optional
+        Ground truth of those images that have some; default: those in the files of the images. For the others the
+        teacher's instances are used. Pixels
         labeled -1 are ignored: they contribute to no term of the loss.
     config : DistillConfig, optional
         The settings. ``background`` tells what label 0 is: a class of its own ("class"), unlabeled pixels

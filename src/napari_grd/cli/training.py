@@ -48,7 +48,10 @@ _DISTILL = _TRAIN | {
 
 Images = Annotated[
     Path | None,
-    typer.Argument(help="Folder with the subfolders images and labels, or with images. Optional if GRD_DATA is set."),
+    typer.Argument(
+        help="Folder with the subfolders images and labels, or with images; or one OME-Zarr. Of large images only"
+        " patches are read. Optional if GRD_DATA is set."
+    ),
 ]
 Dataset = Annotated[str | None, typer.Option(help="Name of a data set in the folder that GRD_DATA names.")]
 Axes = Annotated[
