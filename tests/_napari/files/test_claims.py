@@ -9,7 +9,7 @@ from napari.plugins import utils
 
 from napari_grd._napari.files import claims
 
-ZARR, OTHER = claims.FOLDERS
+ZARR, OTHER, ADDRESS = claims.FOLDERS
 OURS = {"*.ome.tif": "napari-grd", "*.ome.tiff": "napari-grd"}
 
 
@@ -35,14 +35,27 @@ def test_zarr_folders_and_ome_tiffs_are_ours_and_other_folders_naparis(
 ) -> None:
     set_up(monkeypatch, readers=("napari", "napari-grd"))
     claims.claim_names()
-    assert napari_settings.extension2reader == {f"*.zarr{os.sep}*": "napari-grd", f"*{os.sep}": "napari"} | OURS
+    assert (
+        napari_settings.extension2reader
+        == {
+            f"*.zarr{os.sep}*": "napari-grd",
+            f"*{os.sep}": "napari",
+            f"*:{os.sep}*.zarr": "napari-grd",
+        }
+        | OURS
+    )
 
 
 def test_what_the_user_prefers_stays(napari_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     set_up(monkeypatch, readers=("napari", "napari-grd"))
     napari_settings.extension2reader = {ZARR: "napari", "*.tif": "other"}
     claims.claim_names()
-    assert napari_settings.extension2reader == {ZARR: "napari", "*.tif": "other", OTHER: "napari"}
+    assert napari_settings.extension2reader == {
+        ZARR: "napari",
+        "*.tif": "other",
+        OTHER: "napari",
+        ADDRESS: "napari-grd",
+    }
 
 
 def test_each_claim_can_be_switched_off(napari_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from napari_grd.models.model import Model, ModelCard, ModelConfig
 Make = Callable[..., Path]
 
 
-def drop(viewer: Any, path: Path) -> list[Any]:
+def drop(viewer: Any, path: Path | str) -> list[Any]:
     """As from the file manager. napari would open a dialog where this raises."""
     found: list[Any] = viewer.open(str(path), plugin=None)
     return found
@@ -60,6 +60,21 @@ def test_folders_open_without_a_question(viewer: Any, make_ome_zarr: Make, tmp_p
     (stack,) = drop(viewer, tmp_path / "photos")
     assert stack.data.shape == (2, 8, 9)
     assert stack.source.reader_plugin == "napari"
+
+
+def test_an_image_at_an_address_opens_without_a_question(viewer: Any) -> None:
+    claim_names()
+    address = "memory://readers/slide.ome.zarr"
+    group = zarr.open_group(address, mode="w", zarr_format=3)
+    group.create_array("0", data=np.ones((20, 30), np.uint16))
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
+    datasets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [0.5, 0.5]}]}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    [layer] = drop(viewer, address)
+    assert layer.source.reader_plugin == "napari-grd"
+    assert (layer.data.shape, tuple(layer.scale)) == ((20, 30), (0.5, 0.5))
+    assert drop(viewer, "memory://readers/nothing.ome.zarr") == []
+    assert any("memory://readers/nothing.ome.zarr" in message for message in messages())
 
 
 @pytest.mark.parametrize("spoil", [lambda path: shutil.rmtree(path / "0"), lambda path: (path / "zarr.json").unlink()])

@@ -10,8 +10,9 @@ from qtpy.QtTest import QTest
 from scipy import ndimage
 
 from napari_grd._napari.descriptions import describe
-from napari_grd._napari.live.fitting_model import best_fit, fit_text
+from napari_grd._napari.live.fitting_model import best_fit, fit_text, image_source, rank
 from napari_grd._napari.live.widget import LiveWidget
+from napari_grd.data.image_kind import image_kind
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.inference.suggestion import Suggestion
 from napari_grd.models.model import ModelCard
@@ -48,6 +49,15 @@ def opened(viewer: Any) -> Iterator[Any]:
     yield open_it
     for widget in widgets:
         widget.release()
+
+
+def test_the_finest_level_of_a_pyramid_decides(viewer: Any) -> None:
+    """On the coarsest, objects of two pixels are texture."""
+    fine = nuclei_2d(np.random.default_rng(3), (1024, 1024))[0]
+    levels = [fine, *(fine.reshape(n, 1024 // n, n, 1024 // n).mean((1, 3)) for n in (256, 64))]
+    assert image_kind(levels[-1][None]).kind == "dense texture"
+    layer = viewer.add_image(levels, multiscale=True)
+    assert rank(image_source(viewer, layer))[0].name == "nuclei"
 
 
 def click(box: Any) -> None:

@@ -3,10 +3,12 @@
 import gc
 import threading
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 from napari_grd.data.simulate import nuclei_2d
 from napari_grd.models.model import Model, ModelConfig
@@ -156,6 +158,30 @@ def test_large_objects_are_segmented_at_a_coarser_level(live_widget: Any, viewer
     qtbot.waitUntil(lambda: live_widget.output.layer.data.shape == PLANE.shape, timeout=30000)
     np.testing.assert_allclose(live_widget.output.layer.scale, (0.5, 0.5))
     np.testing.assert_allclose(live_widget.output.layer.translate, (0.125, 0.125))
+
+
+def test_an_ome_zarr_is_live_at_every_level(live_widget: Any, viewer: Any, qtbot: Any, tmp_path: Path) -> None:
+    group = zarr.open_group(tmp_path / "slide.ome.zarr", mode="w", zarr_format=3)
+    level, datasets = np.tile(PLANE, (6, 6)), []
+    for number in range(3):
+        group.create_array(str(number), data=level, chunks=(128, 128))
+        scale = [{"type": "scale", "scale": [0.5 * 2**number] * 2}]
+        datasets.append({"path": str(number), "coordinateTransformations": scale})
+        level = level.reshape(level.shape[0] // 2, 2, -1, 2).mean((1, 3))
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    [layer] = viewer.open(str(tmp_path / "slide.ome.zarr"), plugin="napari-grd")
+    counts = []
+    for wanted in (2, 1, 0):
+        live_widget.live.setChecked(False)
+        viewer.scene.camera.zoom = 1.8 / 2**wanted
+        viewer.scene.camera.center = (0, 240, 300)
+        layer.locked_data_level = wanted
+        live_widget.live.setChecked(True)
+        qtbot.waitUntil(lambda: "instances" in live_widget.readout.text(), timeout=60000)
+        counts.append(int(live_widget.readout.text().split()[0]))
+        assert live_widget.output.layer.data.any()
+    assert min(counts) > 10
 
 
 def test_a_region_is_made_permanent_and_a_job_can_be_stopped(live: Any, viewer: Any, qtbot: Any) -> None:

@@ -20,6 +20,7 @@ _NAPARI = "napari"
 FOLDERS = {
     f"*.zarr{os.sep}*": PLUGIN,  # the folder, and groups inside it
     f"*{os.sep}": _NAPARI,
+    f"*:{os.sep}*.zarr": PLUGIN,  # addresses, of which napari makes paths
 }
 OME_TIFFS = {"*.ome.tif": PLUGIN, "*.ome.tiff": PLUGIN}
 

@@ -18,6 +18,7 @@ from napari_grd._napari.worker import notify_error, run_call
 from napari_grd.errors import DataError, GrdError
 from napari_grd.io.names import MODEL_SUFFIX
 from napari_grd.io.ome_zarr_metadata import group_folder, is_ome_zarr
+from napari_grd.io.remote import address_of
 
 Paths = str | Sequence[str]
 Reader = Callable[[Paths], list[Any]]
@@ -38,8 +39,8 @@ def get_corrections_reader(path: Paths) -> Reader | None:
 
 
 def get_ome_zarr_reader(path: Paths) -> Reader | None:
-    """A reader for OME-Zarr and other Zarr folders; the latter are passed on to napari. None for anything else."""
-    if all(is_ome_zarr(name) for name in _listed(path)):
+    """A reader for OME-Zarr, also at addresses, and other Zarr folders, which are passed on to napari; else None."""
+    if all(is_ome_zarr(name) or address_of(name) for name in _listed(path)):
         return _read_zarrs
     # Our reader is preferred for them by name (see `claims`); returning None would open napari's dialog.
     return _read_with_napari if all(_is_zarr(name) for name in _listed(path)) else None

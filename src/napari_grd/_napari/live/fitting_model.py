@@ -23,11 +23,11 @@ def rank(source: ImageSource) -> "tuple[Suggestion, ...]":
     """The built-in models, the best first, by the middle of the middle plane; for a worker."""
     from napari_grd.inference.suggestion import rank_models  # imports torch
 
-    level = source.levels - 1
     middle = tuple(size // 2 for size in source.plane_shape)
-    starts = [max(0, (size - _SIDE) // 2) for size in source.shape(level)]
+    # At the finest level, which the model will see: on a coarse one objects are texture.
+    starts = [max(0, (size - _SIDE) // 2) for size in source.shape(0)]
     rows, columns = (slice(start, start + _SIDE) for start in starts)
-    return rank_models(source.read(level, middle, (rows, columns)))
+    return rank_models(source.read(0, middle, (rows, columns)))
 
 
 def best_fit(ranked: "tuple[Suggestion, ...]", current: str | None) -> "Suggestion | None":
