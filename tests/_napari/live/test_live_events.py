@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 from napari_grd.data.simulate import nuclei_2d
+from napari_grd.errors import DataError
 from napari_grd.models.model import Model, ModelConfig
 
 PLANE = nuclei_2d(np.random.default_rng(0), (160, 200))[0]
@@ -237,3 +238,26 @@ def test_make_permanent_waits_for_the_model(
     go.set()
     qtbot.waitUntil(lambda: "instances of cells" in viewer.layers, timeout=60000)
     assert live_widget.permanent.start.isEnabled()
+
+
+def test_all_that_wait_for_a_model_hear_that_it_cannot_be_loaded(
+    live_widget: Any, viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qtbot.waitUntil(lambda: live_widget._model is not None, timeout=60000)
+    viewer.add_image(PLANE, name="cells")
+    go = threading.Event()
+
+    def damaged(_name: str) -> Model:
+        go.wait(30)
+        raise DataError("The model file is damaged.", "Choose another one.")
+
+    monkeypatch.setattr(live_widget.state, "get", damaged)
+    live_widget._loader.load()
+    for part in (live_widget.permanent, live_widget.folder):
+        part.start.click()
+        assert "Waiting for the model" in live_widget.message.text()
+        assert not part.start.isEnabled()
+    go.set()
+    qtbot.waitUntil(lambda: "damaged" in live_widget.message.text(), timeout=20000)
+    assert live_widget.permanent.start.isEnabled()
+    assert live_widget.folder.start.isEnabled()

@@ -59,7 +59,7 @@ class ModelLoader:
         self._ranked: tuple[Suggestion, ...] = ()
         self._judged: Callable[[], Image | None] = lambda: None  # the image that they were ranked for
         self._adopting = False
-        self._waiting: Callable[[], object] | None = None
+        self._waiting: list[Callable[[], object]] = []
         form.model.activated.connect(lambda _index: setattr(self._state, "chosen", True))
 
     def load(self) -> None:
@@ -112,13 +112,17 @@ class ModelLoader:
         self._ranking = run_call(judge, on_done=self._rank_known, on_error=lambda _error: self._rank_known(()))
         self._panel.track(self._ranking)
 
-    def when_ready(self, act: Callable[[], object]) -> bool:
-        """Call a function when the model is loaded; False if it has to wait."""
+    def when_ready(self, act: Callable[[], object], *, of_image: bool = False) -> bool:
+        """Call a function when the model is loaded, or cannot be; False if it has to wait.
+
+        What is done ``of_image`` does not wait where there is none.
+        """
         loading = self.model is None and self._loading is not None and self._loading.running
-        if self._form.image.layer() is None or not (loading or self._ranking is not None):
+        no_image = self._form.image.layer() is None
+        if (no_image and of_image) or not (loading or (self._ranking is not None and not no_image)):
             act()
             return True
-        self._waiting = act
+        self._waiting.append(act)
         return False
 
     def _judge(self) -> "Callable[[], tuple[Suggestion, ...]]":
@@ -144,7 +148,7 @@ class ModelLoader:
         self._go_on()
 
     def _failed(self, error: BaseException) -> None:
-        self._waiting = None
+        self._go_on()
         self._on_error(error)
 
     def _rank_known(self, ranked: "tuple[Suggestion, ...]") -> None:
@@ -164,9 +168,9 @@ class ModelLoader:
             self._form.show_fit(fit_text(ranked, name))
 
     def _go_on(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting()
+        waiting, self._waiting = self._waiting, []
+        for act in waiting:
+            act()
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,7 @@ class LiveWidget(Panel):
             "Filling in: the rest of the plane is being segmented, so that a part of it has no labels yet."
         )
         self._loader = ModelLoader(self, self.form, self._load_begins, self._model_loaded, self._not_loaded)
-        self.permanent = PermanentPart(self, self._order, self._loader.when_ready)
+        self.permanent = PermanentPart(self, self._order, partial(self._loader.when_ready, of_image=True))
         self.folder = FolderPart(self, self._folder_settings, self._loader.when_ready)
         self.batch = Folded("A folder of images")
         self.batch.addWidget(self.folder)
