@@ -120,7 +120,6 @@ def evaluate(viewer: Any, field: Field) -> Iterator[None]:
     widget = dock(viewer, "Evaluate")
     press(widget, "Evaluate")
     wait_until(lambda: idle(widget))
-    viewer.layers["manual nuclei"].visible = viewer.layers["student nuclei"].visible = False
     zoom(viewer, layer, 1.2)
     yield
 

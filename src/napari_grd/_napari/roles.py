@@ -20,8 +20,9 @@ class Role(IntEnum):
     """Drawn in napari, or opened from a file that does not say."""
     CORRECTED = 2
     """A model's result that was corrected."""
-    MODEL = 3
-    LIVE = 4
+    LIVE = 3
+    """Of what was seen; a layer of the whole image is judged rather than this."""
+    MODEL = 4
 
 
 def role_of(layer: Labels) -> Role | None:

@@ -158,14 +158,21 @@ def test_a_models_result_is_judged_by_what_was_made_by_hand(viewer: Any, widget:
         "it hides nothing over both"
     )
     assert viewer.layers["errors of cells instances"].opacity < 1
+    hidden = [viewer.layers[name] for name in ("cells instances", "Labels")]
+    assert not any(layer.visible for layer in hidden)
+    assert "are hidden now" in widget.message.text()
+    hidden[0].visible = True
+    evaluated(widget, qtbot)
+    assert hidden[0].visible, "shown by the user"
+    assert "are hidden now" not in widget.message.text()
     assert viewer.layers.selection.active is points
     assert roles(widget) == ("cells instances", "Labels"), "errors are no segmentation"
     viewer.add_labels(FOUND, name="cells live", metadata={"napari_grd": MODEL["napari_grd"] | {"live": True}})
-    assert roles(widget) == ("cells live", "Labels")
+    assert roles(widget) == ("cells instances", "Labels"), "live labels are only of what was seen"
     corrected = {"napari_grd": MODEL["napari_grd"] | {"corrected": 5}}
     viewer.layers.remove("Labels")
     viewer.add_labels(FOUND, name="corrected", metadata=corrected)
-    assert roles(widget) == ("cells live", "corrected")
+    assert roles(widget) == ("cells instances", "corrected")
     widget.labels.set_layer(viewer.layers["corrected"])  # as the user chooses
     viewer.add_labels(TRUTH, name="truth")
     assert widget.labels.layer().name == "corrected"

@@ -36,8 +36,8 @@ def show_errors(
 ) -> Labels:
     """Add the errors of a Labels layer as a layer above it, or update the existing one.
 
-    It lies right above the two layers that were compared, so that it hides nothing that lies over both, and is
-    translucent. The selected layer stays selected.
+    It lies right above the two layers that were compared, so that it hides nothing that lies over both. When it is
+    added, these are hidden: four translucent colors are not seen among theirs. The selected layer stays selected.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ def show_errors(
     colormap = CyclicLabelColormap(colors=transform_color(["transparent", *_COLORS.values()]))
     made = Labels(picture, name=name, colormap=colormap, features=features, opacity=_OPACITY, **options)
     add_unselected(viewer.layers, made, max(viewer.layers.index(candidate) for candidate in (layer, reference)) + 1)
+    layer.visible = reference.visible = False
     return made
 
 

@@ -155,8 +155,10 @@ class EvaluateWidget(JobPanel):
         self.legend.show_counts(evaluation.counts)
         set_features(layer, evaluation.objects)
         result_table(self.viewer, TABLE, _COLUMN_TIPS).set_table(layer, evaluation.objects, made_by)
+        seen = layer.visible or reference.visible
         show_errors(self.viewer, layer, reference, evaluation.picture, made_by)
-        return f"Errors in {layer.name!r}, by {reference.name!r}: {sum(evaluation.counts.values()):,}."
+        hidden = " The two layers are hidden now; click their eyes to show them." if seen and not layer.visible else ""
+        return f"Errors in {layer.name!r}, by {reference.name!r}: {sum(evaluation.counts.values()):,}.{hidden}"
 
     def write(self, path: str | Path) -> None:
         """Write the scores to a file, in a worker."""
