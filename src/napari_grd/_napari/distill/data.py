@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QLineEdit,
     QSizePolicy,
@@ -74,6 +75,7 @@ class DataPicker(QWidget):
         self.wants_labels = False
         self.table = QTreeWidget()
         self.table.setHeaderLabels(["Image", "Ground truth"])
+        self.table.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)  # else names of images are cut short
         self.table.setRootIsDecorated(False)
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # no gaps in a tall dock
         self.table.setToolTip("Tick the training images. Ground truth is optional unless labels are the teacher.")
