@@ -20,7 +20,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, TextIO
@@ -515,8 +515,12 @@ def main(
                     problems = play(viewer, seed, models, Path(folder), actions, names)
                 except Exception as error:  # of one of the calls of a session
                     problems = ["".join(traceback.format_exception(error))]
-            with suppress(RuntimeError):
+            try:
                 viewer.close()
+            except RuntimeError:  # of a window that has gone already
+                pass
+            except Exception as error:
+                problems.append("".join(traceback.format_exception(error)))
             QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
         for kind, error, trace in errors:
             problems.append("".join(traceback.format_exception(kind, error, trace)))

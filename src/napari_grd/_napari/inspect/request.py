@@ -103,8 +103,9 @@ class InspectRequest:
 
     def needs(self, layer: Layer) -> bool:
         """Whether it reads a layer."""
-        images = (channel.layer for some in self.channels.values() for channel in some)
-        return layer is self.layer or layer is self.labels or any(layer is image for image in images)
+        images = [region.source.layer for region in (self.frame, self.volume) if region is not None]
+        images += [channel.layer for some in self.channels.values() for channel in some]
+        return layer is self.labels or any(layer is image for image in images)
 
 
 @dataclass(frozen=True, eq=False)
