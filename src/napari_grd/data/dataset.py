@@ -4,7 +4,7 @@ Because there is no state between batches, a training that is killed and resumed
 """
 
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from napari_grd.config import AugmentConfig
 from napari_grd.data.augment import Patch, random_patch
 from napari_grd.data.missing import Missing
 from napari_grd.data.volume_patch import random_volume_patch
+from napari_grd.jobs import Event, Job, Progress, drain
 
 
 @dataclass(frozen=True)
@@ -181,23 +182,17 @@ class PatchSampler:
 
     def batch(self, step: int, rank: int = 0) -> Batch:
         """The batch of a step (counted from 0) on a rank."""
-        drawing = self.iter_batch(step, rank)
-        while True:
-            try:
-                next(drawing)
-            except StopIteration as end:
-                batch: Batch = end.value
-                return batch
+        return drain(self.iter_batch(step, rank, lambda: Progress("Drawing patches", 0, 1)))
 
-    def iter_batch(self, step: int, rank: int = 0) -> Generator[None, None, Batch]:
-        """The same as the result of a generator, which yields before a part of an example is computed."""
+    def iter_batch(self, step: int, rank: int, progress: Callable[[], Event]) -> Job[Batch]:
+        """The same as a job, with progress before each part of an example that is computed."""
         rng = np.random.default_rng((self._seed, step, rank))
         n = len(self.examples)
         # Without replacement while there are enough: the bank compares *different* images.
         sources = tuple(int(i) for i in rng.choice(n, size=self._batch, replace=n < self._batch, p=self._odds))
         patches = []
         for i in sources:
-            patches.append((yield from self._iter_patch(rng, i)))
+            patches.append((yield from self._iter_patch(rng, i, progress)))
         return Batch(
             torch.from_numpy(np.stack([p.image for p in patches])),
             torch.from_numpy(np.stack([p.labels for p in patches if p.labels is not None])),
@@ -205,14 +200,14 @@ class PatchSampler:
             sources,
         )
 
-    def _iter_patch(self, rng: np.random.Generator, source: int) -> Generator[None, None, Patch]:
+    def _iter_patch(self, rng: np.random.Generator, source: int, progress: Callable[[], Event]) -> Job[Patch]:
         before = rng.bit_generator.state
         while True:
             try:
                 return self._cut(self._random(rng, source), self.examples[source])
             except Missing as part:
                 rng.bit_generator.state = before  # the same patch again
-                yield
+                yield progress()
                 part.compute()
 
     def _random(self, rng: np.random.Generator, source: int) -> np.random.Generator:

@@ -165,7 +165,7 @@ def fit(
             if workers:
                 batch = next(batches)
             else:
-                batch = yield from _drawn(sampler, state.step, fabric.global_rank, schedule)
+                batch = yield from sampler.iter_batch(state.step, fabric.global_rank, schedule.progress)
             batch = batch.to(fabric.device)
             if online is not None:
                 batch = online.predict(batch, bf16=bf16)
@@ -188,18 +188,6 @@ def fit(
     model.network.load_state_dict(state.best_weights or ema.module.state_dict())
     model.network.to("cpu").eval()
     return model, state.scores
-
-
-def _drawn(sampler: PatchSampler, step: int, rank: int, schedule: Schedule) -> Job[Batch]:
-    """A batch, with progress before each part of it that takes long."""
-    drawing = sampler.iter_batch(step, rank)
-    while True:
-        try:
-            next(drawing)
-        except StopIteration as end:
-            batch: Batch = end.value
-            return batch
-        yield schedule.progress()
 
 
 def _step(

@@ -28,29 +28,11 @@ class PartTeacher(Teacher, Protocol):
     def config(self) -> SegmentConfig: ...
 
     def measure(self, image: Any) -> PlaneStatistics:
-        """Intensities of a whole image ``(C, *S)``, an array or array-like.
-
-        Raises
-        ------
-        ImageError
-            If the image does not fit the model.
-        ConfigError
-            If it would be rescaled for the model.
-        """
+        """As :meth:`napari_grd.teaching.embedding.EmbeddingTeacher.measure`."""
         ...
 
     def predict_part(
         self, pixels: NDArray[Any], statistics: PlaneStatistics, inside: tuple[slice, ...]
     ) -> TeacherPrediction:
-        """Predict a part of an image.
-
-        Parameters
-        ----------
-        pixels : (C, *S) array
-            Raw intensities of the part and its surroundings, from multiples of the network's stride on.
-        statistics : PlaneStatistics
-            Of the whole image.
-        inside : tuple of slice
-            The part within these.
-        """
+        """As :meth:`napari_grd.teaching.embedding.EmbeddingTeacher.predict_part`."""
         ...
