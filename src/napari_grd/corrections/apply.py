@@ -20,9 +20,26 @@ from napari_grd.jobs import Job, Progress
 
 
 def apply_corrections(labels: Any, predictions: Predictions, corrections: Corrections) -> NDArray[np.uint32]:
-    """A copy of labels, shape (*planes, H, W), with all corrections in them, in the order they were made.
+    """Labels with all corrections in them, in the order they were made.
 
-    Objects that no correction touched keep their ids.
+    Parameters
+    ----------
+    labels : integer array, shape (*planes, H, W)
+        A fresh segmentation of the image; it is left as it is.
+    predictions : Predictions
+        Predictions of the planes with corrections.
+    corrections : Corrections
+        They are left as they are.
+
+    Returns
+    -------
+    uint32 array, shape (*planes, H, W)
+        Objects that no correction touched keep their ids.
+
+    Raises
+    ------
+    LabelError
+        If the labels are none, or not of the image's shape.
 
     Examples
     --------

@@ -23,7 +23,17 @@ _LAST = _END - timedelta(days=1)  # what claims to be later leaves no room for t
 
 @dataclass(frozen=True)
 class Entry:
-    """The last word on a correction, which has its time."""
+    """The last word on a correction.
+
+    Attributes
+    ----------
+    correction : Correction
+        With its time.
+    counts : bool
+        False once it was undone.
+    changed : datetime
+        When that was decided: when it was made, undone or redone.
+    """
 
     correction: Correction
     counts: bool  # False once it was undone
@@ -158,9 +168,17 @@ class Corrections:
         return self.put(entry).correction
 
     def put(self, entry: Entry) -> Entry:
-        """Add the entry of a correction, unless there is a newer one; a `CorrectionError` if it does not fit the image.
+        """Add the entry of a correction, unless there is a newer one.
 
-        One dated on the last day before the year 3000 is moved to just after the newest. Returns the entry.
+        Returns
+        -------
+        Entry
+            The entry; one dated on the last day before the year 3000 is moved to just after the newest.
+
+        Raises
+        ------
+        CorrectionError
+            If the correction does not fit the image, or has no time.
         """
         self.image.check(entry.correction)
         if not entry.time <= entry.changed < _END:

@@ -22,9 +22,18 @@ from napari_grd.io.label_values import stored_type
 
 @dataclass(frozen=True)
 class Change:
-    """Where labels may differ now: a window of a plane (of a link, the second one), which is empty if nothing changed.
+    """Where labels may differ now.
 
-    ``ids`` are the objects that gained or lost pixels there, sorted; ``elsewhere`` is the same for other planes.
+    Attributes
+    ----------
+    plane : tuple of int
+        Index of the plane; of a link, the second one.
+    window : (slice, slice)
+        Rows and columns; empty if nothing changed.
+    ids : tuple of int
+        Objects that gained or lost pixels there, sorted.
+    elsewhere : tuple of Change
+        The same for other planes, of links and of corrections of volumes.
     """
 
     plane: Plane
@@ -95,7 +104,18 @@ class Editor:
         self._start()
 
     def rebuild(self, labels: Any) -> None:
-        """Begin with other labels of the image, without corrections, and apply all corrections to them."""
+        """Begin with other labels of the image, and apply all corrections to them.
+
+        Parameters
+        ----------
+        labels : integer array, shape (*planes, H, W)
+            A segmentation without the corrections.
+
+        Raises
+        ------
+        LabelError
+            If the labels are none, or not of the image's shape.
+        """
         self.labels[...] = _checked(labels, self.corrections.image)
         self._start()
 
@@ -124,9 +144,19 @@ class Editor:
         return self.apply_group([correction])[0]
 
     def apply_group(self, corrections: Iterable[Correction]) -> tuple[Change, ...]:
-        """Apply corrections, e.g. all that one stroke of a brush means, that undo and redo take as one.
+        """Apply corrections that :meth:`undo` and :meth:`redo` take as one.
 
         Groups last as long as the editor: corrections of a file are undone one by one.
+
+        Parameters
+        ----------
+        corrections : iterable of Correction
+            E.g. all that one stroke of a brush means.
+
+        Returns
+        -------
+        tuple of Change
+            One for each correction.
 
         Raises
         ------
@@ -155,13 +185,22 @@ class Editor:
         return tuple(changes)
 
     def undo(self) -> tuple[Change, ...]:
-        """Take the last correction, or group, back, exactly. The result is empty if there is nothing to undo."""
+        """Take the last correction, or group of corrections, back, exactly.
+
+        Returns
+        -------
+        tuple of Change
+            What changed; empty if there is nothing to undo.
+        """
         return self._step(undo=True)
 
     def redo(self) -> tuple[Change, ...]:
         """Apply the correction, or group, that was undone last again.
 
-        The result is empty if nothing was undone, or a correction was applied since.
+        Returns
+        -------
+        tuple of Change
+            What changed; empty if nothing was undone, or a correction was applied since.
         """
         return self._step(undo=False)
 
@@ -188,7 +227,13 @@ class Editor:
         return tuple(changes)
 
     def accepted(self, plane: Plane = ()) -> dict[str, int]:
-        """The accepted objects of a plane that have exactly the pixels that were accepted: labels by acceptance."""
+        """The accepted objects of a plane that have exactly the pixels that were accepted.
+
+        Returns
+        -------
+        dict of str to int
+            The id of the acceptance, and the label of the object.
+        """
         here = self._plane(plane)
         if here.accepted is None:
             accepted = (made for made in self.corrections.of_plane(plane) if made.accepts)
@@ -197,14 +242,37 @@ class Editor:
         return here.accepted
 
     def object_at(self, pixel: tuple[int, int], plane: Plane = ()) -> int:
-        """The object at a pixel, 0 for background; a `CorrectionError` if the image does not have the pixel."""
+        """The object at a pixel, 0 for background.
+
+        Raises
+        ------
+        CorrectionError
+            If the image does not have the pixel.
+        """
         self._check(pixel, plane)
         return int(self.labels[(*plane, *pixel)])
 
     def candidate(self, pixel: tuple[int, int], plane: Plane = (), growth: float = 0.0) -> Region | None:
-        """What a click on a pixel would pick: the object there, else what the embedding gives, if anything.
+        """What a click on a pixel would pick: the object there, else what the embedding gives.
 
-        It is grown, or shrunk, by ``growth`` notches of a mouse wheel.
+        Parameters
+        ----------
+        pixel : (int, int)
+            Row and column.
+        plane : tuple of int
+            Index of the plane.
+        growth : float, default 0
+            Notches of a mouse wheel by which it is grown, or, negative, shrunk.
+
+        Returns
+        -------
+        Region or None
+            None where nothing is to be picked.
+
+        Raises
+        ------
+        CorrectionError
+            If the image does not have the pixel.
         """
         self._check(pixel, plane)
         here, prediction = self._plane(plane), self._predictions.of(plane)

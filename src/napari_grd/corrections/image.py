@@ -97,9 +97,15 @@ class ImageRef:
         return self.shape[-2], self.shape[-1]
 
     def merged(self, other: "ImageRef") -> "ImageRef":
-        """The image as described by both; a `CorrectionError` if they are two images.
+        """The image as described by both.
 
-        Where both have a key, only the keys count beside the shape: a renamed file is the same image.
+        Where both have a key, only the keys count beside the shape: a renamed
+        file is the same image.
+
+        Raises
+        ------
+        CorrectionError
+            If they are two images.
         """
         hashed = self.key is not None and other.key is not None
         same = self.key == other.key if hashed else None in (self.name, other.name) or self.name == other.name
@@ -116,7 +122,13 @@ class ImageRef:
         return ImageRef(self.shape, self.axes, name, key)
 
     def check(self, correction: Correction) -> None:
-        """Raise a `CorrectionError` if the plane or a pixel of a correction lies outside."""
+        """Refuse a correction that does not fit the image.
+
+        Raises
+        ------
+        CorrectionError
+            If its plane or a pixel lies outside.
+        """
         name, sizes = type(correction).__name__, self.shape[:-2]
         for plane in (correction.plane, *(plane for plane, _ in correction.places)):
             if len(plane) != len(sizes) or any(number >= size for number, size in zip(plane, sizes, strict=True)):

@@ -70,14 +70,33 @@ class Journal(Corrections):
         self.close()
 
     def merge(self, other: Corrections) -> Corrections:
-        """Take in another's corrections, and fold everything into the GeoJSON file."""
+        """Take in another's corrections, and fold everything into the GeoJSON file.
+
+        Raises
+        ------
+        CorrectionError
+            If they are of another image.
+        OutputError
+            If the file cannot be written.
+        """
         merged = super().merge(other)
         self._fold(merged)
         self._take_over(merged)
         return self
 
     def compact(self) -> Path:
-        """Fold the journal into the GeoJSON file, and empty it. If one cannot be written, nothing is lost."""
+        """Fold the journal into the GeoJSON file, and empty it.
+
+        Returns
+        -------
+        Path
+            The GeoJSON file.
+
+        Raises
+        ------
+        OutputError
+            If one of the two cannot be written. Nothing is lost then.
+        """
         self._fold(self)
         return self.path
 
@@ -108,15 +127,27 @@ class Journal(Corrections):
 
 
 def open_journal(path: str | Path, image: ImageRef) -> Journal:
-    """Open the corrections of an image, and recover what a crash left: those of the file and of the journal beside it.
+    """Open the corrections of an image, and recover what a crash left.
 
-    ``path`` is the GeoJSON file (:data:`~napari_grd.corrections.files.SUFFIX`), which need not exist. The journal is a
-    context manager.
+    Parameters
+    ----------
+    path : str or Path
+        The GeoJSON file (:data:`~napari_grd.corrections.files.SUFFIX`), which
+        need not exist. The journal lies beside it.
+    image : ImageRef
+        The image they are of.
+
+    Returns
+    -------
+    Journal
+        A context manager. It has the corrections of the file and of the
+        journal; ``dropped`` tells if the last line was cut short, which happens
+        only to a correction that was never accepted.
 
     Raises
     ------
     CorrectionError
-        If the file or the journal is of another image, or damaged elsewhere than in a last line that was cut short.
+        If the file or the journal is damaged elsewhere, or of another image.
     OutputError
         If the journal cannot be written, or another program has it open.
 

@@ -173,7 +173,12 @@ class Region:
     def label_in(self, labels: NDArray[np.integer[Any]], origin: tuple[int, int] = (0, 0)) -> int:
         """The label of the object that has exactly these pixels, 0 if there is none.
 
-        The labels (H, W) are those of a plane, or of a part that holds the whole object and begins at ``origin``.
+        Parameters
+        ----------
+        labels : integer array, shape (H, W)
+            A plane, or a part of it that holds the whole object.
+        origin : (int, int)
+            Where in the plane the part begins.
 
         Examples
         --------
