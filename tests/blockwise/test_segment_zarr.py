@@ -22,7 +22,7 @@ from napari_grd.hub import load_model
 from napari_grd.inference.segment import iter_segment
 from napari_grd.io.images import read_image
 from napari_grd.io.ome_zarr import read_ome_zarr
-from napari_grd.jobs import Progress, drain
+from napari_grd.jobs import Notice, Progress, drain
 from napari_grd.metrics.scores import evaluate
 from napari_grd.models.model import Model
 
@@ -215,11 +215,30 @@ def test_what_is_not_ours_is_never_replaced(model: Model, tmp_path: Path) -> Non
         segment_zarr(model, small, theirs, CONFIG, overwrite=True)
     path = segment_zarr(model, small, tmp_path / "labels.ome.zarr", CONFIG)
     (path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds a finished label image"):
-        segment_zarr(model, small, path, CONFIG)
+    with pytest.raises(OutputError, match="holds a finished label image of another"):
+        segment_zarr(model, small[:64], path, CONFIG)
     segment_zarr(model, small[:64], path, CONFIG, overwrite=True)
     assert labels_of(path).shape == (64, 96)
     assert (path / "notes.txt").read_text() == "mine"
+
+
+def test_a_finished_job_is_not_repeated(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = nuclei_2d(np.random.default_rng(3), (96, 96))[0]
+    target = tmp_path / "labels.ome.zarr"
+    segment_zarr(model, small, target, CONFIG)
+    before = {path: path.stat().st_mtime_ns for path in target.rglob("*")}
+    with monkeypatch.context() as patch:
+        patch.setattr(BlockWork, "__call__", lambda *_: pytest.fail("computed again"))
+        patch.setattr("napari_grd.inference.memory.available_memory", lambda: 1 << 20)  # nor is memory needed
+        events = list(iter_segment_zarr(model, small, target, CONFIG))
+        assert Notice(f"{str(target)!r} is finished already: nothing is computed again.", category=None) in events
+        assert segment_zarr(model, small, target, CONFIG) == target
+    assert {path: path.stat().st_mtime_ns for path in target.rglob("*")} == before
+    for other, config in ((small[::-1], CONFIG), (small, CONFIG.replace(precision="auto"))):
+        with pytest.raises(OutputError, match="holds a finished label image of another image, model or settings"):
+            segment_zarr(model, other, target, config)
+    segment_zarr(model, small, target, CONFIG, overwrite=True)
+    assert all(target.joinpath("0").stat().st_mtime_ns != time for path, time in before.items() if path.name == "0")
 
 
 def test_a_job_with_other_settings_does_not_go_on(model: Model, image: Any, tmp_path: Path) -> None:

@@ -24,8 +24,12 @@ def test_one_image_into_a_zarr(call, tmp_path: Path) -> None:
     assert zarr.open_array(target / "0").shape == (96, 128)
     assert target.name in done.out
     again = call("segment", tmp_path / "image.tif", target, *TORCH)
-    assert again.code == 2
-    assert "holds a finished label image" in again.err
+    assert again.code == 0
+    assert "is finished already" in again.err
+    assert target.name in again.out
+    other = call("segment", tmp_path / "image.tif", target, "--diameter", "30", *TORCH)
+    assert other.code == 2
+    assert "holds a finished label image of another" in other.err
     assert call("segment", tmp_path / "image.tif", target, "--force", *TORCH).code == 0
 
 

@@ -16,7 +16,7 @@ from napari_grd.blockwise.grid import BlockGrid, block_grid
 from napari_grd.blockwise.join import iter_offsets, iter_table
 from napari_grd.blockwise.overview import Overview
 from napari_grd.blockwise.scheduler import cluster, run_here, run_on_cluster
-from napari_grd.blockwise.store import LabelStore
+from napari_grd.blockwise.store import JOB, LabelStore, job_key
 from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import image_key, model_fingerprint
 from napari_grd.errors import DataError, ImageError, NothingStandsOut, OutputError
@@ -78,7 +78,7 @@ def iter_segment_source(
     Returns
     -------
     Job of Path
-        Its result is the folder. If the job is stopped, the same call goes on.
+        Its result is the folder. If the job is stopped, the same call goes on; if it is finished, nothing is computed.
 
     Raises
     ------
@@ -104,8 +104,6 @@ def iter_segment_source(
     if source.plane_shape and config.link:
         what = "plane" if model.config.ndim == 2 else "volume"
         yield Notice(f"The objects of each {what} are numbered separately: {what}s are not linked block by block.")
-    if scheduler is None and client is None:
-        yield from _check_block_memory(model, grid, view.config, max(1, workers))
     path = Path(target)
     if address := address_of(path):
         raise OutputError(f"{address!r} is not on this computer.", "Name a folder: only the image may be an address.")
@@ -123,6 +121,13 @@ def iter_segment_source(
         "shape": list(store.shape),
         "pixels": _sampled_key(source, grid),
     }
+    if not overwrite and store.is_result_of(identity):
+        store.close()  # a process was killed while it did
+        yield Notice(f"{str(path)!r} is finished already: nothing is computed again.", category=None)
+        yield FileSaved(path, kind="labels")
+        return path
+    if scheduler is None and client is None:
+        yield from _check_block_memory(model, grid, view.config, max(1, workers))
     with ExitStack() as stack:
         labels_bytes = 2 * 4 * math.prod(store.shape)
         yield from check_disk(_existing(path), round(_COMPRESSED * labels_bytes), "The labels")
@@ -133,7 +138,7 @@ def iter_segment_source(
             if client is None and (workers or scheduler):
                 client = stack.enter_context(cluster(workers, scheduler))
             yield from _iter_blocks(work, client, previews=previews)
-            yield from _iter_finish(work, calibration, made_by)
+            yield from _iter_finish(work, calibration, made_by | {JOB: job_key(identity)})
         _list_beside(path)
     store.close()
     yield FileSaved(path, kind="labels")

@@ -136,7 +136,8 @@ def segment_zarr(
     """Segment an image of any size into an OME-Zarr label image, block by block.
 
     Each block is segmented with its surroundings, and objects that continue in the next block are joined. Memory does
-    not grow with the image. A call that was stopped, or whose process was killed, goes on when it is repeated.
+    not grow with the image. A call that was stopped, or whose process was killed, goes on when it is repeated; of a
+    finished one, the result is returned and nothing is computed again.
 
     Parameters
     ----------
@@ -166,7 +167,7 @@ def segment_zarr(
     scheduler : str, optional
         Address of a running dask scheduler, as ``tcp://host:8786``.
     overwrite : bool, default False
-        Replace a label image that was written by this function.
+        Replace a label image that was written by this function, also one by the same call.
     on_event : callable, optional
         Called with every event.
     cancelled : callable, optional
@@ -180,8 +181,8 @@ def segment_zarr(
     Raises
     ------
     GrdError
-        If image, model and settings are incompatible, the target exists or cannot be written, or a block cannot be
-        read: the message names the block, and the others are kept.
+        If image, model and settings are incompatible, the target holds anything but the result of the same call or
+        cannot be written, or a block cannot be read: the message names the block, and the others are kept.
     Cancelled
         If ``cancelled`` returned true.
 

@@ -11,6 +11,7 @@ complete image. A process can be killed between any two writes: ``plan.json`` is
       0, 1, ...                 the pyramid, written at the end
 """
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -38,6 +39,15 @@ WORK = ".grd-work"
 _PLAN = "plan.json"
 _INCOMPLETE = {"incomplete": True}
 _UNFINISHED = "*.partial"  # files of zarr until they are complete
+
+
+JOB = "job"
+"""Entry of the provenance of a finished label image: :func:`job_key` of the job that wrote it."""
+
+
+def job_key(plan: Mapping[str, Any]) -> str:
+    """Digest of a job's identity."""
+    return hashlib.blake2b(json.dumps(plan, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ class LabelStore:
         # A job that was killed before it had a plan has computed nothing.
         if not overwrite and (begun is not None or self.is_written):
             what = (
-                "holds a finished label image"
+                "holds a finished label image of another image, model or settings"
                 if begun is None
                 else "belongs to a job with other settings or another image"
             )
@@ -167,6 +177,10 @@ class LabelStore:
     def is_written(self) -> bool:
         """Whether the label image is complete."""
         return self._mark is not None and self._mark != _INCOMPLETE
+
+    def is_result_of(self, plan: Mapping[str, Any]) -> bool:
+        """Whether the label image is complete, was made by a job of this identity, and only has to be opened."""
+        return self._plan() is None and self.is_written and self._mark.get(JOB) == job_key(plan)
 
     def close(self) -> None:
         """Remove what was needed only until the end."""

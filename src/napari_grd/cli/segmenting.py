@@ -114,8 +114,9 @@ def segment(
 
     Stacks and series are segmented plane by plane, and objects keep their label from plane to plane (unless
     --no-link): in z-stacks by their shape in 3D if the model's objects are compact, else where they overlap. All images
-    of a file are segmented. Files that cannot be segmented are reported at the end, after the others are outcome. Exit
-    status: 0 if all files were segmented, 1 if some failed, 2 if the command was wrong.
+    of a file are segmented. Files that cannot be segmented are reported at the end, after the others. A name.zarr goes
+    on where the same command was interrupted, and stays as it is if that was finished. Exit status: 0 if all files are
+    segmented, 1 if some failed, 2 if the command was wrong.
     """
     import napari_grd.api as grd
     from napari_grd.inference.rescale import scale_factor
