@@ -19,6 +19,7 @@ from napari_grd.distillation.taught import TaughtImage
 from napari_grd.distillation.teacher_cache import TeacherCache
 from napari_grd.errors import ConfigError, DataError
 from napari_grd.graph.offsets import OFFSETS_3D
+from napari_grd.io.disk import size_on_disk
 from napari_grd.jobs import Progress, drain
 from napari_grd.models.model import Model, ModelConfig
 from napari_grd.teaching.confidence import ConfidentTeacher, without_uncertain
@@ -73,7 +74,9 @@ def test_blocks_are_parts_of_the_whole(
     expected = sure.predict(image[None])
     cache = TeacherCache(tmp_path / "cache", sure)
     blocks = TaughtImage(StoredImage(on_disk(image, tmp_path / "i"), "yx"), sure, cache, confidence=0.7)
-    (first, *_) = drain(blocks.iter_begin(1, 10, "Asking"))
+    needed: list[int] = []
+    monkeypatch.setattr(taught, "check_disk", lambda _folder, count, _what: iter(needed.append(count) or ()))
+    (first, *_) = drain(blocks.iter_begin(1, 1000, "Asking"))
     assert 0 < len(np.unique(first)) - 1 < 40
     labels, output = blocks.prediction.labels, blocks.prediction.output
     box = whole(image.shape)
@@ -87,6 +90,7 @@ def test_blocks_are_parts_of_the_whole(
     assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]  # one number an object
     assert np.mean((found == IGNORED) == (known == IGNORED)) > 0.99  # views of a block have other phases of the stride
     assert (found == IGNORED).any()
+    assert needed == [pytest.approx(size_on_disk(tmp_path / "cache"), rel=0.01)]  # all blocks were read
     np.testing.assert_allclose(output[(..., *box)][:-1], expected.embeddings, atol=0.01)
     np.testing.assert_allclose(output[(..., *box)][-1], expected.foreground, atol=0.01)
 

@@ -104,13 +104,17 @@ class BlockGrid:
         read = cast(Box, rescale_source(around, self.shape, self.grid))
         return Block(core, inside, grid, around, read, tuple(places))
 
+    def along(self, axis: int) -> list[Block]:
+        """The first row of blocks along an axis; others have the same spans along it."""
+        step = math.prod(self.counts[axis + 1 :])  # from a block to the next one
+        return [self.block(index * step) for index in range(self.counts[axis])]
+
     def by_size(self, numbers: Sequence[int]) -> list[int]:
         """Blocks of equal sizes one after the other: a network may be prepared for a size."""
         places = np.unravel_index(np.asarray(numbers, np.int64), (*self.plane_shape, *self.counts))
         sizes = []
         for axis, place in enumerate(places[len(self.plane_shape) :]):
-            step = math.prod(self.counts[axis + 1 :])  # from a block to the next one along the axis
-            along = [size_of(self.block(step_index * step).seen)[axis] for step_index in range(self.counts[axis])]
+            along = [size_of(block.seen)[axis] for block in self.along(axis)]
             sizes.append(-np.array(along)[place])
         return [numbers[order] for order in np.lexsort(sizes)]
 

@@ -121,9 +121,7 @@ def write_entry(entry: Path, arrays: Mapping[str, NDArray[Any]], attributes: dic
     with atomic_folder(entry, replace=read_manifest(entry) is not None) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=3, attributes=attributes)
         for name, array in arrays.items():
-            sides = array.shape[array.ndim - spatial :]
-            limits = (CHUNK_DEPTH, CHUNK // 2, CHUNK // 2) if spatial == 3 else (CHUNK, CHUNK)
-            chunks = (*array.shape[: array.ndim - spatial], *map(min, sides, limits))
+            chunks = (*array.shape[: array.ndim - spatial], *_chunk(array.shape[array.ndim - spatial :]))
             group.create_array(
                 name,
                 data=array,
@@ -132,6 +130,22 @@ def write_entry(entry: Path, arrays: Mapping[str, NDArray[Any]], attributes: dic
                 config={"write_empty_chunks": True},
             )
         _write_manifest(entry, temporary)
+
+
+def _chunk(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Spatial shape of the chunks of a prediction."""
+    return tuple(map(min, shape, (CHUNK_DEPTH, CHUNK // 2, CHUNK // 2) if len(shape) == 3 else (CHUNK, CHUNK)))
+
+
+def sides_on_disk(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Sides that a prediction of a spatial shape has on disk, where all its chunks are whole.
+
+    Examples
+    --------
+    >>> sides_on_disk((100, 300))
+    (100, 384)
+    """
+    return tuple(-(-side // step) * step for side, step in zip(shape, _chunk(shape), strict=True))
 
 
 def _write_manifest(entry: Path, folder: Path) -> None:

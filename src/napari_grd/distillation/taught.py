@@ -23,6 +23,7 @@ from napari_grd.data.fingerprint import image_key
 from napari_grd.data.missing import Missing
 from napari_grd.data.stored_image import StoredImage
 from napari_grd.data.stored_labels import LabelParts, Labels
+from napari_grd.distillation.cache_entry import sides_on_disk
 from napari_grd.distillation.stored import iter_samples
 from napari_grd.distillation.teacher_cache import CachedPrediction, TeacherCache
 from napari_grd.inference.boxes import Box, common, origin_of, size_of, within
@@ -105,11 +106,19 @@ class TaughtImage:
             labels.read(next(labels.windows()))
         yield watch.progress(watch.total)
         assert self.layout is not None
-        count = len(self.grid)
-        expected = count * -math.expm1(-_BLOCKS * patches / count)  # patches at random places
-        each = math.prod(self.grid.sides) * (4 + 2 * self.layout.channels)
-        yield from check_disk(self._cache.folder, round(expected * each), "The teacher's predictions")
+        expected = -math.expm1(-_BLOCKS * patches / len(self.grid))  # share of the blocks: patches at random places
+        yield from check_disk(self._cache.folder, round(expected * self._bytes()), "The teacher's predictions")
         return found
+
+    def _bytes(self) -> int:
+        """Size of all blocks on disk, with their surroundings, in which neighbors overlap."""
+        assert self.layout is not None
+        sides = [
+            sum(sides_on_disk(size_of(block.pixels))[axis] for block in self.grid.along(axis))
+            for axis in range(len(self.grid.shape))
+        ]
+        confidence = next(iter(self._open.values())).confidence
+        return math.prod(sides) * (4 + 2 * self.layout.channels + (0 if confidence is None else 2))
 
     @property
     def prediction(self) -> CachedPrediction:
