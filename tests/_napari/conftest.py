@@ -10,8 +10,11 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+import dask.array as da
+import numpy as np
 import pytest
 from qtpy.QtCore import QObject
 
@@ -67,6 +70,41 @@ def viewer(make_napari_viewer: Any) -> Iterator[Any]:
     gc.freeze()
     yield make_napari_viewer()
     stop_all(10)
+
+
+@dataclass
+class Slide:
+    """A pyramid of dask arrays that no memory holds: a repeated tile. Computed chunks of its finest level are noted."""
+
+    tile: np.ndarray[Any, Any]
+    side: int
+    computed: set[Any] = field(default_factory=set)
+
+    @property
+    def levels(self) -> list[Any]:
+        coarse = Slide(self.tile[::8, ::8], self.side // 8)
+        return [da.from_array(slide, chunks=256, name=False) for slide in (self, coarse)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.side, self.side
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.tile.dtype
+
+    ndim = 2
+
+    def __getitem__(self, index: Any) -> np.ndarray[Any, Any]:
+        rows, columns = (np.arange(*span.indices(self.side)) for span in index)
+        self.computed.update((row // 256, column // 256) for row in rows[::256] for column in columns[::256])
+        return self.tile[np.ix_(rows % self.tile.shape[0], columns % self.tile.shape[1])]
+
+
+@pytest.fixture
+def slide() -> type[Slide]:
+    """Makes pyramids that no memory holds."""
+    return Slide
 
 
 @pytest.fixture(scope="session")

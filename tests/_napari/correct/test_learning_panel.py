@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 import napari_grd as grd
 from napari_grd._napari.correct import jobs, learning_jobs
+from napari_grd._napari.correct.open_images import middle_plane, planes_without_corrections
+from napari_grd._napari.source import ImageSource
 from napari_grd._napari.state import state_of
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig, TeachConfig
 from napari_grd.corrections.kinds import Accept
@@ -178,12 +181,19 @@ def test_what_a_model_knows_is_kept_by_that_model(nuclei: Any) -> None:
 
 
 def test_corrections_of_images_add_up_and_untouched_ones_are_compared(
-    dock: Any, blocks: Any, picture: Any, viewer: Any, qtbot: Any, gains: None
+    dock: Any,
+    blocks: Any,
+    picture: Any,
+    viewer: Any,
+    qtbot: Any,
+    gains: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("napari_grd._napari.windows._LARGEST", 256)
     accept(dock, blocks, 2)
     press(dock.start)  # ends the session of the first image
     qtbot.waitUntil(lambda: dock.toolbox.session is None, timeout=60_000)
-    viewer.add_image(picture[::-1].copy(), name="untouched")
+    viewer.add_image(np.tile(picture[::-1], (3, 1)), name="untouched", scale=(0.5, 0.5))
     viewer.add_image(picture[:, ::-1].copy(), name="second")
     mirrored = blocks[:, ::-1].copy()
     dock.form.labels.set_layer(viewer.add_labels(mirrored, name="second blocks"))
@@ -193,13 +203,26 @@ def test_corrections_of_images_add_up_and_untouched_ones_are_compared(
     accept(dock, mirrored, 2)
     part = learn(dock, qtbot)
     assert "4 corrected objects" in part.scores.text()
-    assert viewer.layers["after learning of untouched"].visible
+    after = viewer.layers["after learning of untouched"]
+    assert after.visible
+    assert after.data.shape == (256, 112)  # of 288 x 112 pixels
+    np.testing.assert_allclose(after.translate, [16 * 0.5, 0])
     assert not viewer.layers["before learning of untouched"].visible
     assert "after learning of cells" not in viewer.layers
     press(part.revert)
     assert "after learning of untouched" not in viewer.layers
     viewer.layers.remove("blocks")
     assert part._others() == []
+
+
+def test_of_open_slides_only_windows_are_read(slide: Any) -> None:
+    huge = slide(np.eye(7, dtype=np.uint8), 40_000)
+    source = ImageSource(Image(huge.levels, multiscale=True, contrast_limits=(0, 1)))
+    assert middle_plane(source).read().shape == (1, 2048, 2048)
+    assert len(huge.computed) == 81
+    planes = planes_without_corrections([], [source])
+    assert [plane.read().shape for plane in planes] == [(1, 1024, 1024)] * 8
+    assert len(huge.computed) < 81 + 8 * 25  # of 24,649
 
 
 @pytest.fixture

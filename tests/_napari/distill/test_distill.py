@@ -58,6 +58,19 @@ def widget(viewer: Any, nuclei: Any, model: Model, tmp_path: Path, monkeypatch: 
     return widget
 
 
+def test_of_a_slide_only_windows_are_read(
+    viewer: Any, widget: DistillWidget, slide: Any, nuclei: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_grd._napari.windows._WINDOW", 128)
+    huge = slide(nuclei[0], 40_000)
+    viewer.add_image(huge.levels, name="slide", multiscale=True, contrast_limits=(0, 1))
+    widget.data.tick(viewer.layers["nuclei"], ticked=False)
+    assert [layer.name for layer in widget.data.layers()] == ["slide"]
+    widget.distill.click()
+    wait_for(qtbot, widget, "Done")
+    assert 24 <= len(huge.computed) <= 24 * 4  # of 24,649: each window touches four chunks at most
+
+
 def test_the_builtin_teacher_is_offered_first(viewer: Any) -> None:
     assert DistillWidget(viewer).teacher.models.name() == TEACHER
 

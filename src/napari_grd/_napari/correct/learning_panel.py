@@ -235,7 +235,8 @@ class LearningPanel(QWidget):
             over, axes = target.layer, tuple(range(target.layer.ndim))
             start: Sequence[float] = target.lift(np.zeros(2), image.plane).tolist()
         else:
-            over, axes, start = source.layer, (*source.plane_axes, *source.spatial_axes), (*image.plane, 0, 0)
+            corner = (0, 0) if image.region is None else (span.start for span in image.region)
+            over, axes, start = source.layer, (*source.plane_axes, *source.spatial_axes), (*image.plane, *corner)
         options = output_options(over, axes=axes, start=start, made_by=made_by)
         data = labels.reshape((1,) * (len(start) - 2) + labels.shape)
         layer = Labels(data, name=f"{what} of {over.name}", **options)

@@ -9,12 +9,13 @@ from napari_grd._napari.best_channel import channel_group, default_channels
 from napari_grd._napari.correct.learning_jobs import CorrectedLayer
 from napari_grd._napari.correct.target import ImagePlane
 from napari_grd._napari.source import Channel, ImageSource, channel_axis, channel_choices, image_layers
+from napari_grd._napari.windows import middle_of, windows_of
 from napari_grd.inference.sampling import sample_planes
 
 if TYPE_CHECKING:
     import napari.viewer
 
-_MOST_PLANES, _MOST_IMAGES = 8, 32  # planes of a layer, and layers without corrections
+_MOST_PLANES, _MOST_IMAGES = 8, 32  # planes or windows of a layer, and layers without corrections
 
 
 def untouched_images(viewer: "napari.viewer.Viewer", corrected: Sequence[CorrectedLayer]) -> list[ImageSource]:
@@ -42,22 +43,24 @@ def _like(first: ImageSource, viewer: "napari.viewer.Viewer", layer: Image) -> t
 
 
 def middle_plane(source: ImageSource) -> ImagePlane:
-    """The plane in the middle of a stack or series."""
-    return ImagePlane(source, 0, tuple(size // 2 for size in source.plane_shape))
+    """The plane in the middle of a stack or series; of a large one its middle."""
+    return ImagePlane(source, 0, tuple(size // 2 for size in source.plane_shape), middle_of(source.shape()))
 
 
 def planes_without_corrections(
     corrected: Sequence[CorrectedLayer], untouched: Sequence[ImageSource]
 ) -> list[ImagePlane]:
-    """Planes of all these images, a few of each, evenly spaced."""
+    """Planes of all these images, or windows of large ones, a few of each image, evenly spaced."""
     planes = [
-        layer.target.image_plane(plane)
+        plane
         for layer in corrected
-        for plane in sample_planes(layer.target.shape[:-2], _MOST_PLANES)
-        if plane not in layer.labels
+        for plane in _parts(layer.target.source, layer.target.level)
+        if plane.plane not in layer.labels
     ]
-    return planes + [
-        ImagePlane(source, 0, plane)
-        for source in untouched[:_MOST_IMAGES]
-        for plane in sample_planes(source.plane_shape, _MOST_PLANES)
-    ]
+    return planes + [plane for source in untouched[:_MOST_IMAGES] for plane in _parts(source, 0)]
+
+
+def _parts(source: ImageSource, level: int) -> list[ImagePlane]:
+    windows = windows_of(source.shape(level))
+    places = sample_planes((*source.plane_shape, len(windows)), _MOST_PLANES)
+    return [ImagePlane(source, level, place[:-1], windows[place[-1]]) for place in places]

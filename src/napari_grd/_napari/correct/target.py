@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_grd._napari.files.calibrated import layer_calibration
 from napari_grd._napari.labels_layers import labels_layer
-from napari_grd._napari.source import Channel, ImageSource
+from napari_grd._napari.source import Channel, ImageSource, Region
 from napari_grd.corrections.correction import Plane, Point
 from napari_grd.errors import GrdError, LabelError
 
@@ -21,15 +21,16 @@ _REMEDY = "Choose the labels and the image they were made of."
 
 @dataclass(frozen=True, eq=False)
 class ImagePlane:
-    """A plane of an image, at a level of its pyramid."""
+    """A plane of an image, or a region of it, at a level of its pyramid."""
 
     source: ImageSource
     level: int
     plane: Plane
+    region: Region | None = None
 
     def read(self) -> NDArray[Any]:
         """Its pixels, ``(C, H, W)``."""
-        return np.asarray(self.source.read(self.level, self.plane))
+        return np.asarray(self.source.read(self.level, self.plane, *([] if self.region is None else [self.region])))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from napari_grd._napari.regions import outlines
 from napari_grd._napari.source import ImageSource, PlaneIndex, Region
+from napari_grd._napari.windows import windows_of
 from napari_grd.errors import ImageError, LabelError
 
 MOST = 24
 """Maximum number of pieces per layer; of more planes, an evenly spaced subset is used."""
 
-_LARGEST = 2048  # planes up to this side length are used whole
-_WINDOW = 1024  # side of the windows taken from larger planes
 _LEAST_HELD = 64  # side of the smallest region worth validating on
 
 
@@ -88,7 +87,7 @@ def pieces_of(
             f"The labels {labels.name!r} have shape {_finest(labels).shape}, which does not fit {source.layer.name!r}.",
             "Choose labels of this image.",
         )
-    windows = list(regions) or _windows(source.shape())
+    windows = list(regions) or windows_of(source.shape())
     for region in windows:
         piece = Piece(source, (), region)
         if min(piece.shape) < patch:
@@ -167,18 +166,6 @@ def plane_sizes(source: ImageSource) -> tuple[int, ...]:
     """Lengths of the axes that index a layer's planes."""
     shape = _finest(source.layer).shape
     return tuple(int(shape[axis]) for axis in source.plane_axes)
-
-
-def _windows(shape: tuple[int, int]) -> list[Region]:
-    if max(shape) <= _LARGEST:
-        return [(slice(0, shape[0]), slice(0, shape[1]))]
-    return [(rows, columns) for rows in _cut(shape[0]) for columns in _cut(shape[1])]
-
-
-def _cut(size: int) -> list[slice]:
-    if size <= _LARGEST:
-        return [slice(0, size)]
-    return [slice(start, start + _WINDOW) for start in range(0, size - _WINDOW + 1, _WINDOW)]
 
 
 def _spread(count: int) -> list[int]:
