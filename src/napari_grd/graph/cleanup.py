@@ -214,7 +214,7 @@ def fill_holes(labels, max_hole, planar):  # type: ignore[no-untyped-def]
                 labels[z, y, x] = -1
                 size, done, closed = 1, 0, True
                 while closed and done < size:
-                    cz, cy, cx = hole[done]
+                    cz, cy, cx = hole[done, 0], hole[done, 1], hole[done, 2]
                     done += 1
                     for nz in range(cz - reach, cz + reach + 1):
                         for ny in range(cy - 1, cy + 2):
@@ -236,12 +236,15 @@ def fill_holes(labels, max_hole, planar):  # type: ignore[no-untyped-def]
                     labels[hole[i, 0], hole[i, 1], hole[i, 2]] = owner if closed else 0
 
 
-@compiled()
-def number(labels):  # type: ignore[no-untyped-def]
+def number(labels: Int32Labels) -> npt.NDArray[np.uint32]:
     """Labels renumbered from 1 in raster order of their first pixels, as uint32."""
     result = np.zeros(labels.shape, np.uint32)
-    flat, numbered = labels.reshape(-1), result.reshape(-1)
-    names = np.zeros(flat.max() + 1, np.uint32)
+    _number(labels.reshape(-1), np.zeros(labels.max() + 1, np.uint32), result.reshape(-1))
+    return result
+
+
+@compiled()
+def _number(flat, names, numbered):  # type: ignore[no-untyped-def]
     last = np.uint32(0)
     for pixel in range(len(flat)):
         label = flat[pixel]
@@ -250,4 +253,3 @@ def number(labels):  # type: ignore[no-untyped-def]
                 last += np.uint32(1)
                 names[label] = last
             numbered[pixel] = names[label]
-    return result

@@ -57,7 +57,12 @@ def merge_small_fragments(
     >>> merge_small_fragments(labels, affinities, np.array([[0, 0, -1]]), 0.3)
     array([[[1, 1, 1, 1, 1, 0, 3]]], dtype=int32)
     """
-    outline, small, large, affinities = _contacts(labels, attractive, vectors, share)
+    sizes, outline = np.bincount(labels.reshape(-1)), np.zeros(int(labels.max()) + 1, np.int64)
+    small, large, affinities = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+    for listing in (False, True):
+        count = _contacts(labels, attractive, vectors, share, sizes, outline, small, large, affinities, listing)
+        if not listing:
+            small, large, affinities = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.float32)
     names, large = _belong(small, large, affinities, outline)
     free = ~np.isin(names, [] if kept is None else kept)
     if not free.any():
@@ -83,30 +88,30 @@ def _belong(small: _Ids, large: _Ids, affinities: npt.NDArray[np.float32], outli
 
 
 @compiled()
-def _contacts(labels, attractive, vectors, share):  # type: ignore[no-untyped-def]
-    """Length of each label's outline, and the edges between a label and a much larger one.
+def _contacts(  # type: ignore[no-untyped-def]
+    labels, attractive, vectors, share, sizes, outline, small, large, affinities, listing
+):
+    """Count, and if ``listing`` list, the edges between a label and a much larger one; else add up outlines.
 
-    One sweep counts them, the other lists them: the smaller label, the larger one and the affinity across.
+    Listed are the smaller label, the larger one and the affinity across.
     """
     depth, height, width = labels.shape
-    sizes = np.zeros(labels.max() + 1, np.int64)
-    for label in labels.flat:
-        sizes[label] += 1
-    outline = np.zeros(len(sizes), np.int64)
-    small, large = np.empty(0, np.int64), np.empty(0, np.int64)
-    affinities = np.empty(0, np.float32)
-    for sweep in range(2):
-        used = 0
-        for z in range(depth):
-            for y in range(height):
-                for x in range(width):
-                    a = labels[z, y, x]
-                    if a == 0:
-                        continue
-                    for k in range(len(attractive)):
-                        pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
+    used = 0
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
+                a = labels[z, y, x]
+                if a == 0:
+                    continue
+                for k in range(len(attractive)):
+                    pz, py, px = z + vectors[k, 0], y + vectors[k, 1], x + vectors[k, 2]
+                    b = a
+                    inside = pz >= 0 and py >= 0 and px >= 0 and pz < depth and py < height and px < width
+                    if inside:
+                        b = labels[pz, py, px]
+                    if not listing:
                         qz, qy, qx = z - vectors[k, 0], y - vectors[k, 1], x - vectors[k, 2]
-                        if sweep == 0 and (
+                        if (
                             qz < 0
                             or qy < 0
                             or qx < 0
@@ -116,20 +121,11 @@ def _contacts(labels, attractive, vectors, share):  # type: ignore[no-untyped-de
                             or labels[qz, qy, qx] != a
                         ):
                             outline[a] += 1
-                        if pz < 0 or py < 0 or px < 0 or pz >= depth or py >= height or px >= width:
-                            outline[a] += sweep == 0
-                            continue
-                        b = labels[pz, py, px]
-                        if b == a:
-                            continue
-                        outline[a] += sweep == 0
-                        if b == 0 or not (sizes[a] < share * sizes[b] or sizes[b] < share * sizes[a]):
-                            continue
-                        if sweep == 1:
-                            small[used], large[used] = (a, b) if sizes[a] < sizes[b] else (b, a)
-                            affinities[used] = min(max(attractive[k, z, y, x], np.float32(0)), np.float32(1))
-                        used += 1
-        if sweep == 0:
-            small, large = np.empty(used, np.int64), np.empty(used, np.int64)
-            affinities = np.empty(used, np.float32)
-    return outline, small, large, affinities
+                        outline[a] += not inside or b != a
+                    if b == a or b == 0 or not (sizes[a] < share * sizes[b] or sizes[b] < share * sizes[a]):
+                        continue
+                    if listing:
+                        small[used], large[used] = (a, b) if sizes[a] < sizes[b] else (b, a)
+                        affinities[used] = min(max(attractive[k, z, y, x], np.float32(0)), np.float32(1))
+                    used += 1
+    return used

@@ -11,7 +11,8 @@ cluster, if attractive, always merges, because nothing that could exclude its en
 spanning trees). And mutual exclusion of two clusters is a single lookup in a hash table.
 
 The compiled functions stay together in this file because numba's cache does not
-notice a change in another one.
+notice a change in another one. They use few functions of numpy: numba compiles each of those for each of its callers,
+and the first segmentation after an installation waits for all of it.
 """
 
 from itertools import pairwise
@@ -112,19 +113,29 @@ def mutex_watershed(
         weight = np.float32(bias)
         return _edges(attractive, repulsive, vectors, mask, strides, weight, shift, parents, heaviest, *band)
 
+    def contract(edges: Any, crossing: Any, start: int, stop: int, wary: Any, listed: bool) -> Any:
+        latest = np.empty(_LATEST, np.uint64), np.empty(_LATEST, np.int64)
+        return _contract(edges, crossing, parents, heaviest, start, stop, near, jumps, shift, wary, listed, *latest)
+
     def contracted(number: int) -> Any:
         start, stop = (row * mask.shape[2] for row in bands[number])
-        wary = cannot_link.reshape(-1)
-        return _contract(inner[number], crossing, parents, heaviest, start, stop, near, jumps, shift, wary, True)
+        return contract(inner[number], crossing, start, stop, cannot_link.reshape(-1), True)
 
     inner, outer = zip(*in_threads(listed, bands), strict=True)
     crossing = np.concatenate(outer)
     edges = np.concatenate([*in_threads(contracted, range(len(bands))), crossing])
     if len(bands) > 1:
-        edges = _contract(edges, crossing[:0], parents, heaviest, 0, mask.size, near, jumps, shift, _NO_PIXELS, False)
+        edges = contract(edges, crossing[:0], 0, mask.size, _NO_PIXELS, False)
     edges.sort()
-    numbers, count, *between = _between_clusters(edges, parents, mask, near, jumps, shift, cannot_link)
-    labels: npt.NDArray[np.int32] = _number(parents, numbers, _solve(*between, count), mask)
+    size = len(cannot_link) + len(edges)
+    numbers = np.empty(mask.size, np.int32)
+    first, second, repels = np.empty(size, np.int32), np.empty(size, np.int32), np.ones(size, np.bool_)
+    count = _between_clusters(edges, parents, mask, near, jumps, shift, cannot_link, numbers, first, second, repels)
+    roots, sizes, heads = np.arange(count, dtype=np.int32), np.ones(count, np.int32), np.full(count, -1, np.int32)
+    lists = np.empty((2, 2 * np.count_nonzero(repels)), np.int32)
+    _solve(first, second, repels, roots, sizes, np.zeros(_SMALLEST_TABLE, np.uint64), heads, *lists)
+    labels = np.zeros(mask.shape, np.int32)
+    _number(parents, numbers, roots, mask, labels, np.zeros(count, np.int32))
     return labels
 
 
@@ -146,10 +157,10 @@ def _edges(  # type: ignore[no-untyped-def]
     depth, height, width = mask.shape
     near, count = len(attractive), len(vectors)
     low, high = start * width, stop * width
-    heaviest[low:high] = _NO_EDGE
     inside = mask.reshape(-1)
     size = 0
     for pixel in range(low, high):
+        heaviest[pixel] = _NO_EDGE
         size += near * inside[pixel]
     for row in range(start, stop):
         if row // height % strides[0] == 0 and row % height % strides[1] == 0:
@@ -232,7 +243,7 @@ def _hashed(pair):  # type: ignore[no-untyped-def]
 
 @compiled()
 def _contract(  # type: ignore[no-untyped-def]
-    edges, crossing, parents, heaviest, low, high, near, jumps, shift, wary, listed
+    edges, crossing, parents, heaviest, low, high, near, jumps, shift, wary, listed, pairs, places
 ):
     """Merge, in ``parents``, what is certain to be joined; the edges that are left, in any order.
 
@@ -242,13 +253,15 @@ def _contract(  # type: ignore[no-untyped-def]
     Between two clusters only the heaviest edge matters: it joins them or not, for good. So most others are left out.
 
     Only pixels ``low`` to ``high`` are merged. All ``edges`` are between them; ``crossing`` edges, which also prevent
-    merging, may lead elsewhere. ``listed``: the heaviest edges of clusters have been found already.
+    merging, may lead elsewhere. ``listed``: the heaviest edges of clusters have been found already. ``pairs`` and
+    ``places`` are overwritten: the pairs seen last, and where their edges are.
     """
-    pairs, places = np.empty(_LATEST, np.uint64), np.empty(_LATEST, np.int64)
     while True:
         if not listed:
-            heaviest[low:high] = _NO_EDGE
-            pairs[:] = 0
+            for node in range(low, high):
+                heaviest[node] = _NO_EDGE
+            for slot in range(_LATEST):
+                pairs[slot] = 0
             left = 0
             for edge in edges:
                 pixel, partner, _ = _ends(edge, jumps, shift)
@@ -275,7 +288,8 @@ def _contract(  # type: ignore[no-untyped-def]
         for pixel in wary:
             heaviest[parents[pixel]] = _NO_EDGE
         joined = 0
-        for edge in heaviest[low:high]:
+        for node in range(low, high):
+            edge = heaviest[node]
             if edge != _NO_EDGE:
                 pixel, partner, offset = _ends(edge, jumps, shift)
                 if offset < near and low <= pixel < high and low <= partner < high:
@@ -304,29 +318,30 @@ def _slot(table, pair):  # type: ignore[no-untyped-def]
 @compiled()
 def _rebuilt(table, parents):  # type: ignore[no-untyped-def]
     """The table without the pairs of absorbed clusters, at most a quarter full."""
-    pairs = table[table != 0]
     live = 0
-    for pair in pairs:
+    for pair in table:
         a, b = np.int64(pair >> np.uint64(32)), np.int64(pair & _LOW)
-        if parents[a] == a and parents[b] == b:
-            pairs[live] = pair
+        if pair != 0 and parents[a] == a and parents[b] == b:
+            table[live] = pair
             live += 1
     size = _SMALLEST_TABLE
     while size < 4 * live:
         size *= 2
     fresh = np.zeros(size, np.uint64)
-    for pair in pairs[:live]:
-        fresh[_slot(fresh, pair)] = pair
+    for i in range(live):
+        fresh[_slot(fresh, table[i])] = table[i]
     return fresh, live
 
 
 @compiled()
-def _between_clusters(edges, parents, mask, near, jumps, shift, cannot_link):  # type: ignore[no-untyped-def]
+def _between_clusters(  # type: ignore[no-untyped-def]
+    edges, parents, mask, near, jumps, shift, cannot_link, numbers, first, second, repels
+):
     """Consecutive numbers of the roots, and the edges between them: ``cannot_link``, then the others in their order.
 
-    As the clusters are few, what :func:`_solve` stores of them fits into a cache.
+    As the clusters are few, what :func:`_solve` stores of them fits into a cache. Returns how many they are; all edges
+    repel before.
     """
-    numbers = np.empty(len(parents), np.int32)
     inside = mask.reshape(-1)
     count = 0
     for node in range(len(parents)):
@@ -334,31 +349,24 @@ def _between_clusters(edges, parents, mask, near, jumps, shift, cannot_link):  #
             numbers[node] = count
             count += 1
     given = len(cannot_link)
-    first, second = np.empty(given + len(edges), np.int32), np.empty(given + len(edges), np.int32)
-    repels = np.ones(given + len(edges), np.bool_)
     for i in range(given):
         first[i], second[i] = numbers[parents[cannot_link[i, 0]]], numbers[parents[cannot_link[i, 1]]]
     for i in range(len(edges)):
         pixel, partner, offset = _ends(edges[i], jumps, shift)
         first[given + i], second[given + i] = numbers[parents[pixel]], numbers[parents[partner]]
         repels[given + i] = offset >= near
-    return numbers, count, first, second, repels
+    return count
 
 
 @compiled()
-def _solve(first, second, repels, count):  # type: ignore[no-untyped-def]
-    """Work through the edges between ``count`` clusters, heaviest first: the root of each."""
-    forest = np.arange(count, dtype=np.int32)
-    sizes = np.ones(count, np.int32)
-    # The clusters that a root excludes: the table for lookup of a pair, a linked list for enumeration.
-    # Lists may contain absorbed clusters, which are resolved on traversal.
-    table, used = np.zeros(_SMALLEST_TABLE, np.uint64), 0
-    link_of = np.full(count, -1, np.int32)
-    repulsions = 0
-    for each in repels:
-        repulsions += each
-    following, excluded = np.empty(2 * repulsions, np.int32), np.empty(2 * repulsions, np.int32)
-    links = 0
+def _solve(first, second, repels, forest, sizes, table, link_of, following, excluded):  # type: ignore[no-untyped-def]
+    """Work through the edges between clusters, heaviest first: the root of each, in ``forest``.
+
+    The clusters that a root excludes are in ``table`` for lookup of a pair, and in a linked list for enumeration:
+    ``link_of`` each cluster the first link, ``following`` and ``excluded`` of each link the next one and a cluster,
+    which may have been absorbed and is resolved on traversal.
+    """
+    used = links = 0
     for i in range(len(first)):
         a, b = _find(forest, first[i]), _find(forest, second[i])
         if a == b:
@@ -396,16 +404,13 @@ def _solve(first, second, repels, count):  # type: ignore[no-untyped-def]
                 link = after
         if 2 * used > len(table):
             table, used = _rebuilt(table, forest)
-    for cluster in range(count):
+    for cluster in range(len(forest)):
         forest[cluster] = _find(forest, cluster)
-    return forest
 
 
 @compiled()
-def _number(parents, numbers, roots, mask):  # type: ignore[no-untyped-def]
-    """Labels in raster order."""
-    labels = np.zeros(mask.shape, np.int32)
-    names = np.zeros(len(roots), np.int32)
+def _number(parents, numbers, roots, mask, labels, names):  # type: ignore[no-untyped-def]
+    """Labels in raster order; ``labels`` and ``names``, those of the roots, are 0 before."""
     flat, inside = labels.reshape(-1), mask.reshape(-1)
     last = 0
     for pixel in range(len(parents)):
@@ -415,4 +420,3 @@ def _number(parents, numbers, roots, mask):  # type: ignore[no-untyped-def]
                 last += 1
                 names[cluster] = last
             flat[pixel] = names[cluster]
-    return labels

@@ -310,5 +310,4 @@ def _partition(
         # Filled pixels may be background by constraint, or cannot-link to the object around them.
         named = np.append(given.cannot_link, given.background)
         labels.flat[named[~mask.flat[named]]] = 0
-    numbered: npt.NDArray[np.uint32] = number(labels)
-    return numbered.reshape(mask.shape)
+    return number(labels).reshape(mask.shape)

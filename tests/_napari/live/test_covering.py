@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from napari_grd.data.simulate import nuclei_2d
 
@@ -54,3 +55,16 @@ def test_it_says_that_a_view_or_plane_is_only_partly_segmented(live_widget: Any,
     live_widget._busy("Preparing")
     live_widget._busy("Filling in")
     assert live_widget.readout.text() == f"Preparing {live_widget.form.model.name()}…", "which comes first"
+
+
+def test_it_says_why_the_first_start_takes_long(live_widget: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    live_widget.live.setChecked(False)
+    monkeypatch.setattr(live_widget._loader, "model", None)  # its code is being compiled
+    live_widget.live.setChecked(True)
+    assert live_widget.readout.text() == "Preparing…"
+    assert live_widget._compiling.isActive()
+    live_widget._compiling.timeout.emit()
+    assert "The first time takes half a minute" in live_widget.readout.text()
+    live_widget.live.setChecked(False)
+    live_widget._compiling.timeout.emit()
+    assert live_widget.readout.text() == "Live is off."

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _DEBOUNCE = 15  # milliseconds in which the steps of a drag become one request
 _SETTLE = 200  # milliseconds without another step after which contrast limits hold
 _LONG = 400  # milliseconds after which it is said that the view is still being segmented
+_COMPILING = 4000  # milliseconds after which loading a model is slower than it ever is when its code has been compiled
 _PARTLY = " · filling in"
 _EMPTY = "Drop an image on the window to begin."
 _IN_3D = "The 3D view shows what has been segmented. Live follows the view again in 2D."
@@ -82,6 +83,8 @@ class LiveWidget(Panel):
         self._timer.timeout.connect(self._look)
         self._long = QTimer(self, singleShot=True, interval=_LONG)
         self._long.timeout.connect(lambda: self.readout.setText("Segmenting the view…"))
+        self._compiling = QTimer(self, singleShot=True, interval=_COMPILING)
+        self._compiling.timeout.connect(self._say_that_code_is_compiled)
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE)
         self._settle.timeout.connect(self._settings_changed)
         self._connect()
@@ -126,6 +129,8 @@ class LiveWidget(Panel):
             self.readout.setText("Preparing…")
             if self._model is not None:
                 self._open(self._model)
+            else:
+                self._compiling.start()
             return
         _close(self._engines)
         self._session = self._source = self._key = None
@@ -135,6 +140,11 @@ class LiveWidget(Panel):
     def _load_begins(self) -> None:
         if self.live.isChecked():
             self.readout.setText(f"Loading {self.form.model.name()}…")
+            self._compiling.start()
+
+    def _say_that_code_is_compiled(self) -> None:
+        if self.live.isChecked() and self._model is None and self.readout.text():
+            self.readout.setText("Preparing… The first time takes half a minute.")
 
     def _not_loaded(self, error: BaseException) -> None:
         self.permanent.start.setEnabled(True)
