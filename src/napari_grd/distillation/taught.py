@@ -1,6 +1,7 @@
 """A teacher's prediction of a stored image, block by block, each when a patch first needs it.
 
-A block is predicted with its surroundings and the intensities of the whole image, and cached like an image of its own.
+A block is predicted with its surroundings, at the scale and with the intensities of the whole image, and cached like an
+image of its own.
 Objects that continue in the next block are joined as when the image is segmented block by block.
 """
 
@@ -33,6 +34,7 @@ from napari_grd.teaching.confidence import without_uncertain
 from napari_grd.teaching.part_teacher import PartTeacher
 
 _SIDES = {2: (1024, 1024), 3: (64, 256, 256)}  # of a block, without its surroundings
+_LEAST = 16  # pixels: of images that are enlarged, sides are smaller multiples of it
 _KEPT = 256  # blocks that are open, and as many pairs of neighbors; their pixels stay on disk
 _BLOCKS = 2  # that a patch extends into, on average, or looks for an instance in
 _BLOCK = 32  # bits of an object's number within its block
@@ -63,11 +65,15 @@ class TaughtImage:
         self, image: StoredImage, teacher: PartTeacher, cache: TeacherCache, *, confidence: float = 0.0
     ) -> None:
         self._image, self._teacher, self._cache, self._confidence = image, teacher, cache, confidence
-        self._statistics = teacher.measure(image)
-        shape, model, config = image.shape[1:], teacher.model, teacher.config
+        self._whole = whole = teacher.measure(image)
+        model, config = teacher.model, teacher.config
         partition = config.partition or model.config.partition
+        sides = tuple(
+            side if grid <= size else max(_LEAST, round(side * size / grid / _LEAST) * _LEAST)  # memory of the network
+            for side, size, grid in zip(_SIDES[len(whole.shape)], whole.shape, whole.grid, strict=True)
+        )
         self.grid = BlockGrid(
-            (), shape, shape, _SIDES[len(shape)], network_halo(model, config), model.strides, partition.stride
+            (), whole.shape, whole.grid, sides, network_halo(model, config), model.strides, partition.stride
         )
         self.layout: TeacherLayout | None = None
         self._open: dict[int, CachedPrediction] = {}
@@ -166,12 +172,14 @@ class TaughtImage:
         block = self.grid.block(number)
         pixels = self._image[(slice(None), *block.read)]
         inside = within(block.pixels, origin_of(block.read))
-        identity = (image_key(pixels), self._statistics.key, inside, self.grid.halo)
+        identity: tuple[Any, ...] = (image_key(pixels), self._whole.statistics.key, inside, self.grid.halo)
+        if self._whole.grid != self._whole.shape:  # its pixels may lie anywhere between those of the grid
+            identity += (self._whole.shape, self._whole.grid, block.read)
         key = hashlib.blake2b(repr(identity).encode(), digest_size=16).hexdigest()
         found = self._cache.ask(
             key,
             size_of(block.pixels),
-            partial(self._teacher.predict_part, pixels, self._statistics, inside),
+            partial(self._teacher.predict_part, pixels, self._whole, block),
             is_whole=False,
         )
         self.layout = self.layout or found.layout

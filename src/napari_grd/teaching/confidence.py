@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from napari_grd.data.fingerprint import text_key
 from napari_grd.data.inputs import IGNORED
-from napari_grd.data.intensity import PlaneStatistics
+from napari_grd.inference.blocks import Block
+from napari_grd.inference.boxes import origin_of, within
 from napari_grd.metrics.contingency import contingency
 from napari_grd.teaching.base import Teacher, TeacherPrediction
+from napari_grd.teaching.part_teacher import WholeImage
 
 VIEWS = ((0, True), (1, False), (2, True))
 """Number of 90° rotations of a view, and whether its last axis is flipped afterwards."""
@@ -157,8 +159,7 @@ class ConfidentTeacher:
         image : (C, *S) array
             Raw intensities.
         """
-        prediction = self._teacher.predict(image)
-        return _with_confidence(prediction, image, self._teacher.predict)
+        return _with_confidence(self._teacher.predict(image), image, self._teacher.predict)
 
     # The rest is that of a PartTeacher, if the teacher is one.
 
@@ -172,22 +173,21 @@ class ConfidentTeacher:
         """The teacher's."""
         return self._teacher.config  # type: ignore[attr-defined]
 
-    def measure(self, image: Any) -> PlaneStatistics:
+    def measure(self, image: Any) -> WholeImage:
         """As the teacher."""
-        statistics: PlaneStatistics = self._teacher.measure(image)  # type: ignore[attr-defined]
-        return statistics
+        whole: WholeImage = self._teacher.measure(image)  # type: ignore[attr-defined]
+        return whole
 
-    def predict_part(
-        self, pixels: NDArray[Any], statistics: PlaneStatistics, inside: tuple[slice, ...]
-    ) -> TeacherPrediction:
+    def predict_part(self, pixels: NDArray[Any], whole: WholeImage, block: Block) -> TeacherPrediction:
         """Return the teacher's prediction of a part of an image, with a confidence."""
         predict: Any = self._teacher.predict_part  # type: ignore[attr-defined]
 
-        def whole(view: NDArray[Any]) -> TeacherPrediction:
-            prediction: TeacherPrediction = predict(view, statistics, tuple(slice(0, size) for size in view.shape[1:]))
+        def by_itself(view: NDArray[Any]) -> TeacherPrediction:
+            prediction: TeacherPrediction = predict(view, *whole.cut_out(view.shape[1:]))
             return prediction
 
-        return _with_confidence(predict(pixels, statistics, inside), pixels, whole, inside)
+        inside = within(block.pixels, origin_of(block.read))
+        return _with_confidence(predict(pixels, whole, block), pixels, by_itself, inside)
 
 
 def _with_confidence(

@@ -1,26 +1,30 @@
 """A model as the teacher: the full method."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from napari_grd.config import SegmentConfig
 from napari_grd.data.fingerprint import model_fingerprint, text_key
-from napari_grd.data.intensity import PlaneStatistics
-from napari_grd.errors import ConfigError
 from napari_grd.hub import load_model, resolve_model
 from napari_grd.inference.array_source import ArraySource
-from napari_grd.inference.prediction import partition_prediction
-from napari_grd.inference.rescale import depth_factor, rescale_image
+from napari_grd.inference.blocks import Block, is_whole
+from napari_grd.inference.prediction import Prediction, partition_prediction
+from napari_grd.inference.rescale import depth_factor, grid_shape, rescale_image, rescale_region
 from napari_grd.inference.segment import predict
 from napari_grd.inference.source import PlaneSource
 from napari_grd.inference.statistics import SourceStatistics
+from napari_grd.inference.task import prepare
 from napari_grd.inference.view import resolve_view
+from napari_grd.jobs import Stopwatch, drain
 from napari_grd.models.model import Model
 from napari_grd.teaching.base import TeacherInfo, TeacherPrediction
+from napari_grd.teaching.part_teacher import WholeImage
 from napari_grd.teaching.soft_affinities import centered
 
 
@@ -90,67 +94,55 @@ class EmbeddingTeacher:
         ConfigError
             If a scale is set, but the model does not state its own.
         """
-        return self._predict(image)
+        prediction = predict(self.model, image, self.config, axes=_axes(image))
+        return self._taught(prediction, lambda values: rescale_image(values, prediction.shape))
 
-    def measure(self, image: Any) -> PlaneStatistics:
-        """Intensities of a whole image ``(C, *S)``, array-like, for :meth:`predict_part`.
+    def measure(self, image: Any) -> WholeImage:
+        """Scale and intensities of a whole image ``(C, *S)``, array-like, for :meth:`predict_part`.
 
         Raises
         ------
         ImageError
             If the image does not fit the model.
         ConfigError
-            If it is rescaled for the model.
+            If a scale is set, but the model does not state its own.
         """
         axes, model = _axes(image), self.model.config
         source = cast(PlaneSource, ArraySource(image, axes, ndim=len(axes) - 1, in_channels=model.in_channels))
-        view = resolve_view(source, model, self.config)
-        if view.scale != 1 or depth_factor(model, view.config) != 1:
-            raise ConfigError(
-                f"The teacher {self.name!r} rescales images, so it cannot predict parts of one.",
-                "Rescale the image before, or pass parts of it as numpy arrays.",
-            )
-        return SourceStatistics(source, 0, model, view).of(())
+        view, shape = resolve_view(source, model, self.config), tuple(image.shape[1:])
+        grid = grid_shape(shape, view.scale, depth_factor(model, view.config))
+        return WholeImage(shape, grid, SourceStatistics(source, 0, model, view).of(()))
 
-    def predict_part(
-        self, pixels: NDArray[Any], statistics: PlaneStatistics, inside: tuple[slice, ...]
-    ) -> TeacherPrediction:
+    def predict_part(self, pixels: NDArray[Any], whole: WholeImage, block: Block) -> TeacherPrediction:
         """The prediction of a part of an image, as within the whole.
 
         Parameters
         ----------
         pixels : (C, *S) array
-            Raw intensities of the part and its surroundings, from multiples of the network's stride on.
-        statistics : PlaneStatistics
-            Of the whole image.
-        inside : tuple of slice
-            The part within these.
+            Raw intensities of the ``read`` of the block.
+        whole : WholeImage
+            The whole image.
+        block : Block
+            The part; its ``pixels`` are predicted.
         """
-        return self._predict(pixels, statistics, inside)
+        task = replace(drain(prepare(self.model, whole.shape, self.config)), grid=whole.grid)
+        job = task.predict_block(pixels, block, whole.statistics, Stopwatch("", task.steps(block)), 0)
 
-    def _predict(
-        self,
-        image: NDArray[Any],
-        statistics: PlaneStatistics | None = None,
-        inside: tuple[slice, ...] | None = None,
+        def on_pixels(values: NDArray[np.float32]) -> NDArray[np.float32]:
+            if is_whole(block, whole.grid):
+                return rescale_image(values, whole.shape)
+            return rescale_region(values, block.grid, whole.grid, whole.shape, block.pixels)
+
+        return self._taught(drain(job), on_pixels)
+
+    def _taught(
+        self, prediction: Prediction, on_pixels: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     ) -> TeacherPrediction:
-        prediction = predict(self.model, image, self.config, axes=_axes(image), intensity_range=statistics)
-        if inside is not None:
-            assert prediction.pixels is not None
-            pixels = prediction.pixels[:, *inside]
-            prediction = replace(
-                prediction,
-                embedding=prediction.embedding[:, *inside],
-                foreground=None if prediction.foreground is None else prediction.foreground[inside],
-                shape=pixels.shape[1:],
-                pixels=pixels,
-            )
         partition = self.config.partition or self.model.config.partition
-        labels = partition_prediction(prediction, partition)
-        embedding, foreground = rescale_image(prediction.embedding, labels.shape), prediction.foreground
+        labels, foreground = partition_prediction(prediction, partition), prediction.foreground
         if foreground is not None:
-            foreground = centered(rescale_image(foreground[None], labels.shape)[0], partition.foreground_threshold)
-        return TeacherPrediction(labels, foreground, embedding)
+            foreground = centered(on_pixels(foreground[None])[0], partition.foreground_threshold)
+        return TeacherPrediction(labels, foreground, on_pixels(prediction.embedding))
 
 
 def _axes(image: Any) -> str:
