@@ -100,7 +100,7 @@ def _segment(source: Path, target: Path, workers: int, results: Any) -> None:
 
 
 class _Children:
-    """The largest memory of a child process that it shares with no other, sampled twice a second."""
+    """The largest memory of a child process that it shares with no other, sampled rarely: that stops the child."""
 
     def __init__(self) -> None:
         self.most = 0
@@ -111,7 +111,7 @@ class _Children:
             for child in psutil.Process().children(recursive=True):
                 with suppress(psutil.Error):
                     self.most = max(self.most, child.memory_full_info().uss)
-            time.sleep(0.5)
+            time.sleep(5)
 
 
 def speed(args: argparse.Namespace, folder: Path) -> None:

@@ -3,7 +3,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +124,29 @@ def test_thread_count_is_restored(model, image):
     before = torch.get_num_threads()
     runtime_for(model, TORCH.replace(threads=before + 1))(image)
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a thread's processors can be asked for")
+@pytest.mark.parametrize("one_size", [False, True])
+def test_threads_are_bound_to_no_processor(model, one_size):
+    # Two processes with a thread each would otherwise share the first processor.
+    network, seen = runtime_for(model, OPENVINO.replace(threads=1), one_size=one_size), set()
+    image = np.zeros((1, 256, 256), np.float32)
+    thread = threading.Thread(target=lambda: [network(image) for _ in range(10)])
+    thread.start()
+    while thread.is_alive():
+        seen.update(_processors())
+        time.sleep(0.001)
+    assert seen == {frozenset(os.sched_getaffinity(0))}
+
+
+def _processors():
+    """The sets of processors on which the threads of this process may run."""
+    found = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):
+            found.add(frozenset(os.sched_getaffinity(int(thread.name))))
+    return found
 
 
 def test_auto_takes_openvino_on_a_cpu_and_the_precision_it_has(model, monkeypatch):

@@ -53,6 +53,8 @@ class OpenVINORuntime:
             # Layers that are not quantized stay f32.
             "INFERENCE_PRECISION_HINT": "f32" if precision == "int8" else precision,
             "PERFORMANCE_HINT": "LATENCY",
+            # Bound to processors, the threads of two processes share the first ones and leave the others idle.
+            "ENABLE_CPU_PINNING": False,
             # OpenVINO caches up to 5,000 prepared layers for all sizes of images by default. In Live every step has a
             # new size, so memory would grow for hours.
             "CPU_RUNTIME_CACHE_CAPACITY": 64,
