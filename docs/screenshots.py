@@ -31,6 +31,7 @@ from tifffile import imwrite
 
 import napari_grd as grd
 from napari_grd._napari.correct.tool_descriptions import KINDS
+from napari_grd._napari.docks import show_widget
 from napari_grd._napari.job_bar import JobBar
 from napari_grd._napari.worker import stop_all
 from napari_grd.corrections.kinds import Accept, SplitLine
@@ -186,8 +187,7 @@ def show(viewer: Any, field: Field) -> Image:
 
 def dock(viewer: Any, name: str) -> Any:
     """Open a widget from the menu."""
-    _, widget = viewer.window.add_plugin_dock_widget("napari-grd", name)
-    return widget
+    return show_widget(viewer, name)
 
 
 def press(widget: QWidget, text: str) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QDockWidget, QHBoxLayout, QLabel, QLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_grd._napari.colors import ColoredLabel
@@ -47,7 +48,7 @@ class Panel(QWidget):
         stack(self, self.scroll, self.message)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.hide()
-        self._docked = False
+        self._docked, self._new = False, True
         self._undo: list[Callable[[], Any]] = []
         self._jobs: list[Running[Any]] = []
         # Not a bound method: when this is emitted, the Python side of the widget may be deleted.
@@ -87,22 +88,42 @@ class Panel(QWidget):
 
     def make_room(self) -> None:
         """Let the dock have most of the height that it shares with the docks above and below it."""
-        window, dock = self.viewer.window._qt_window, dock_of(self)
-        if dock is None or dock.isFloating():
-            return
-        area = window.dockWidgetArea(dock)
-        others = [
-            other
-            for other in window.findChildren(QDockWidget)
-            if other is not dock
-            and other.isVisible()
-            and not other.isFloating()
-            and window.dockWidgetArea(other) == area
+        docks = self._neighbors()
+        if len(docks) > 1:
+            height = sum(dock.height() for dock in docks)
+            rest = round((1 - _ROOM) * height / (len(docks) - 1))
+            sizes = [round(_ROOM * height) if dock.isAncestorOf(self) else rest for dock in docks]
+            self.viewer.window._qt_window.resizeDocks(docks, sizes, _VERTICAL)
+
+    def share_height(self) -> None:
+        """Give every dock of the column the height that it needs, or an equal share of what the others leave.
+
+        napari gives a new dock five times the height of the one above it, however little is in it.
+        """
+        docks = self._neighbors()
+        if len(docks) > 1:
+            sizes = shares([_needed(dock) for dock in docks], sum(dock.height() for dock in docks))
+            self.viewer.window._qt_window.resizeDocks(docks, sizes, _VERTICAL)
+
+    def _neighbors(self) -> list[QDockWidget]:
+        """The docks that share the height of the window with this one, and it; none while it floats or is closed."""
+        window, own = self.viewer.window._qt_window, dock_of(self)
+        if own is None:
+            return []
+        area = window.dockWidgetArea(own)
+        docks = [
+            dock
+            for dock in window.findChildren(QDockWidget)
+            if not dock.isHidden() and not dock.isFloating() and window.dockWidgetArea(dock) == area
         ]
-        if others:
-            height = dock.height() + sum(other.height() for other in others)
-            share = round((1 - _ROOM) * height / len(others))
-            window.resizeDocks([dock, *others], [round(_ROOM * height)] + [share] * len(others), _VERTICAL)
+        return docks if own in docks and not any(window.tabifiedDockWidgets(dock) for dock in docks) else []
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Called by Qt."""
+        super().showEvent(event)
+        if self._new and self._docked:
+            self._new = False
+            QTimer.singleShot(0, self, self.share_height)  # when it has been laid out with the heights of napari
 
     def changeEvent(self, event: QEvent) -> None:
         """Called by Qt. When a dock is closed, napari drops the widget; connections would keep it alive."""
@@ -123,6 +144,41 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parentWidget()
     return parent
+
+
+def shares(needed: Sequence[int], height: int) -> list[int]:
+    """Divide a height: what needs less than an equal share gets what it needs, the others share the rest equally.
+
+    Parameters
+    ----------
+    needed : sequence of int
+        What each part needs.
+    height : int
+        What there is.
+
+    Returns
+    -------
+    list of int
+        The height of each part; more than it needs if there is more.
+
+    Examples
+    --------
+    >>> shares([100, 500, 900], 900)
+    [100, 400, 400]
+    """
+    left, parts = height, [0] * len(needed)
+    for rank, number in enumerate(sorted(range(len(needed)), key=needed.__getitem__)):
+        parts[number] = min(needed[number], left // (len(needed) - rank))
+        left -= parts[number]
+    return [part + left // len(needed) for part in parts]
+
+
+def _needed(dock: QDockWidget) -> int:
+    """The height of a dock in which nothing of a panel has to be scrolled."""
+    panel = dock.findChild(Panel)
+    if panel is None:
+        return int(dock.sizeHint().height())
+    return int(dock.height() - panel.scroll.viewport().height() + panel.body.sizeHint().height())
 
 
 def heading(text: str) -> QLabel:

@@ -274,7 +274,7 @@ def test_a_model_that_is_told_a_diameter_sees_the_image_at_the_size_it_knows(
     assert [found.name for found in (tmp_path / "cache" / "teachers").iterdir()] == [seen]
 
 
-def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistillWidget, qtbot: Any) -> None:
+def test_what_is_known_of_the_teacher_and_what_it_will_cost(viewer: Any, widget: DistillWidget, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: "0.30 M parameters" in widget.teacher.facts.text(), timeout=WAIT)
     assert "1 channel" in widget.teacher.facts.text()
     assert "trained on" in widget.teacher.facts.text()
@@ -285,7 +285,11 @@ def test_what_is_known_of_the_teacher_and_what_it_will_cost(widget: DistillWidge
     qtbot.waitUntil(lambda: cost.height() >= cost.heightForWidth(cost.width()), timeout=WAIT)
     for size, parameters in (("Fast: half of Tiny's time", "0.26 M"), ("Small", "1.18 M")):
         widget.student.choice.setCurrentText(size)
+        qtbot.waitUntil(lambda: "Measuring" in widget.student.cost.text(), timeout=WAIT)
         qtbot.waitUntil(lambda text=parameters: f"{text} parameters" in widget.student.cost.text(), timeout=WAIT)
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: not widget.student.cost.text(), timeout=WAIT)
+    assert widget.student.cost.isHidden(), "an empty line would be a gap"
 
 
 def test_saving_the_student(viewer: Any, widget: DistillWidget, qtbot: Any, tmp_path: Path) -> None:

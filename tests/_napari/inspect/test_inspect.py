@@ -260,6 +260,10 @@ def test_similarity_follows_the_mouse(viewer: Any, qtbot: Any, open_inspect: Any
     layer = made(viewer, Image, "similarity")
     assert layer.data.shape == (1, *SHAPE)
     np.testing.assert_allclose(layer.translate, (1, 5, 5))
+    clear, yellow = layer.colormap.map(np.array([0.0, 1.0]))
+    assert layer.blending == "translucent", "yellow over any other layer"
+    assert clear[3] == 0
+    assert yellow[3] > 0.5 > yellow[2]
 
     for pixel in ((20, 30), (70, 101)):
         move_mouse(viewer, source.data_to_world((1, *pixel)))

@@ -40,6 +40,7 @@ class StudentPicker(QWidget):
         self.cost.setWordWrap(True)
         stack(self, self.choice, self.other, self.cost)
         self.other.hide()
+        self.cost.hide()
         self.choice.currentIndexChanged.connect(self._picked)
         self.other.textChanged.connect(lambda _text: self.changed.emit())
 
@@ -76,9 +77,12 @@ class StudentPicker(QWidget):
 
     def show_cost(self, parameters: int, seconds: float) -> None:
         """Show the size and the expected time for a view."""
-        self.cost.setText(
-            f"{millions(parameters)} parameters, about {_ms(seconds)} ms for 512 x 512 pixels on this CPU"
-        )
+        self.say(f"{millions(parameters)} parameters, about {_ms(seconds)} ms for 512 x 512 pixels on this CPU")
+
+    def say(self, text: str) -> None:
+        """Show a line about the network, or none."""
+        self.cost.setText(text)
+        self.cost.setVisible(bool(text))
         self.updateGeometry()  # else the form keeps the height of the previous text
 
     def _picked(self, _index: int) -> None:

@@ -145,6 +145,7 @@ class DistillWidget(Panel):
             self._cannot_estimate(error)
             return None
         self.cost.setText("Estimating time and memory…")
+        self.student.say("Measuring its speed…")
         channels = len(request.train[0].source.channels) if request.train else 1
         return CostRequest(request.config, request.train, request.held, request.folder, channels, self.teacher.config)
 
@@ -154,6 +155,7 @@ class DistillWidget(Panel):
 
     def _cannot_estimate(self, error: BaseException) -> None:
         self.cost.setText(message_of(error))
+        self.student.say("")
 
     # -- running -------------------------------------------------------------------------------------
 

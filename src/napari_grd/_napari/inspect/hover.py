@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_grd._napari.inspect.image_region import ImageRegion
 from napari_grd._napari.inspect.layers import put_layer
-from napari_grd._napari.inspect.palette import DIFFERENCE, DIFFERENCE_LIMITS
+from napari_grd._napari.inspect.palette import DIFFERENCE_LIMITS, SIMILARITY, SIMILARITY_DIFFERENCE
 from napari_grd._napari.inspect.request import InspectRequest
 from napari_grd.graph.similarity import SimilarityMap
 
@@ -48,9 +48,9 @@ class Hover:
         self.frame = frame
         self._maps = tuple(maps)
         self._pixel = tuple(size // 2 for size in frame.shape)
-        look: dict[str, Any] = {"colormap": "inferno", "contrast_limits": (0, 1), "blending": "additive"}
+        look: dict[str, Any] = {"colormap": SIMILARITY, "contrast_limits": (0, 1), "blending": "translucent"}
         if len(maps) == 2:
-            look |= {"colormap": DIFFERENCE, "contrast_limits": DIFFERENCE_LIMITS}
+            look |= {"colormap": SIMILARITY_DIFFERENCE, "contrast_limits": DIFFERENCE_LIMITS}
         options = frame.options(made_by | {"view": "similarity"}, step=maps[0].step)
         self.layer: Image = put_layer(viewer, Image, name, frame.lift(self._answer()), options, look)
         self._timer = QTimer(parent, singleShot=True, interval=_PAUSE)

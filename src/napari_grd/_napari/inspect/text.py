@@ -34,7 +34,7 @@ _LEGEND = {
     "boundaries": "<b>Boundary map</b>: the brighter, the surer a boundary.",
     "graph": "<b>Graph</b>: lines from blue (the objects look different to the model) to yellow (they look alike,"
     " and would be merged if they touched).",
-    "similarity": "<b>Similarity</b>: yellow similar to the pixel under the mouse, black dissimilar.",
+    "similarity": "<b>Similarity</b>: the yellower, the more similar to the pixel under the mouse.",
 }
 
 _DIFFERENCE = "<b>Difference</b>: blue where the student is lower than the teacher, orange where it is higher."
