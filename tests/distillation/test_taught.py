@@ -71,7 +71,7 @@ def test_blocks_are_parts_of_the_whole(
 ) -> None:
     teacher = EmbeddingTeacher(teacher.model, teacher.config.replace(object_diameter=diameter))
     monkeypatch.setattr(taught, "_SIDES", {2: (160, 160)})
-    image, _ = nuclei_2d(np.random.default_rng(0), (330, 400) if diameter is None else (170, 200))
+    image, _ = nuclei_2d(np.random.default_rng(0), (170, 200) if diameter == 15 else (330, 400))
     sure = ConfidentTeacher(teacher)
     expected = sure.predict(image[None])
     cache = TeacherCache(tmp_path / "cache", sure)
