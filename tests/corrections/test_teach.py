@@ -1,11 +1,13 @@
 """Correct, teach, distill: from corrections to a student of the teacher that learned from them."""
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import napari_grd.api as grd
 from napari_grd.config import DistillConfig, FineTuneConfig, NetworkConfig, TeachConfig
@@ -70,6 +72,38 @@ def test_a_student_of_the_tuned_teacher(teacher: Model, gains: None, tmp_path: P
     assert all(one <= two for one, two in itertools.pairwise(shares))
     assert shares[-1] == 1
     assert {"Learning", "Asking the teacher", "Distilling"} <= {e.stage for e in events if isinstance(e, Progress)}
+
+
+def test_a_killed_distillation_goes_on(
+    teacher: Model, gains: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = QUICK.replace(distill=QUICK.distill.replace(steps=6, checkpoint_every=1e-6))
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+
+    def run(out: Path, config: TeachConfig = config, made: Corrections | None = None) -> Any:
+        return iter_teach(teacher, IMAGE, made or drawn(), LABELS, config, others=[OTHER], out_dir=out)
+
+    for event in (job := run(whole)):
+        if isinstance(event, Progress) and event.stage == "Distilling" and event.done == 3:
+            shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.lock"))  # as a killed process leaves it
+            job.close()
+    with pytest.raises(ConfigError, match="has another teacher, or other corrections"):
+        drain(run(folder, made=Corrections(ImageRef.of(IMAGE), list(drawn())[:2])))
+    with pytest.raises(ConfigError, match="belongs to a training with other settings"):
+        drain(run(folder, config.replace(distill=config.distill.replace(seed=1))))
+    monkeypatch.setattr("napari_grd.corrections.teach.iter_fine_tune", lambda *_, **__: pytest.fail("tuned again"))
+    steps: list[int] = []
+    taught = drain(
+        run(folder), lambda e: steps.append(e.done) if isinstance(e, Progress) and e.stage == "Distilling" else None
+    )
+    assert 1 < steps[0] < 6
+    assert taught.held_out is not None
+    assert taught.held_out.objects == 3
+    assert taught.student is not None
+    assert sorted(path.name for path in folder.iterdir()) == ["student.grd.safetensors", "teacher.grd.safetensors"]
+    expected = drain(run(whole)).student  # the other was stopped
+    for name, tensor in expected.network.state_dict().items():
+        assert torch.equal(taught.student.network.state_dict()[name], tensor), name
 
 
 @pytest.mark.filterwarnings("ignore::napari_grd.errors.GrdWarning")

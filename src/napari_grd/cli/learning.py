@@ -141,13 +141,18 @@ def teach(
     """Teach a teacher by corrections, then distill a student from it on all images, without labels.
 
     Objects that are held out, in turns, decide how far the teacher goes. If it learns nothing, no student is distilled.
+    If the distillation is interrupted, the same command goes on with it.
     """
     config = settings.build(TeachConfig())
     _check_counts(images, corrections, labels)
-    _check_free([out / name for name in _FILES], force)
 
     import napari_grd.api as grd
+    from napari_grd.corrections.teach_folder import discard_begun, is_begun
     from napari_grd.io.folders import iter_read
+
+    _check_free([out / name for name in _FILES], force or is_begun(out))
+    if force:
+        discard_begun(out)
 
     read = _Corrected(images, corrections, labels, axes)
     more = [] if others is None else run(iter_read(others)).images
@@ -162,9 +167,7 @@ def teach(
         start=start,
         out_dir=out,
     )
-    tuned = out / _FILES[0]
-    resume = f"If {tuned} was written, distill from it with: napari-grd distill FOLDER --teacher {tuned}"
-    taught = run(job, resume=resume)
+    taught = run(job, resume=f"Run the same command again: if {out / _FILES[0]} was written, it continues from there.")
     if taught.held_out is not None:
         _report(taught.held_out.on_card())
     if taught.student is not None:

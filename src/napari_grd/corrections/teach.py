@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from napari_grd.config import DistillConfig, TeachConfig
 from napari_grd.corrections.collection import Corrections
 from napari_grd.corrections.corrected_planes import CorrectedImage, as_list, corrected_images
 from napari_grd.corrections.fine_tune import iter_fine_tune
+from napari_grd.corrections.teach_folder import TeachFolder, discard_begun, teach_key
 from napari_grd.data.dataset import TeacherLayout
 from napari_grd.data.inputs import as_image
 from napari_grd.distillation.finish import model_path, so_far_path
@@ -121,7 +123,9 @@ def iter_teach(
     check_channels(TeacherLayout(embedding=model.embedding_channels), recipe)
     if begun is not None:
         check_start(begun, recipe, model.config.in_channels)
-    folder = None if out_dir is None else make_folder(out_dir)
+    folder = None
+    if out_dir is not None:
+        folder = TeachFolder(make_folder(out_dir), teach_key(model, corrected, shown.values(), config.fine_tune))
     progress = _Stages(config, recipe)
     scores: dict[str, float] = {}
 
@@ -130,18 +134,25 @@ def iter_teach(
             scores.update(event.values)
         return progress.teaching(event)
 
-    job = iter_fine_tune(
-        model,
-        images,
-        corrections,
-        labels,
-        config.fine_tune,
-        axes=axes,
-        others=others,
-        improved=improved,
-        finish=finish,
-    )
-    tuned = yield from relay(job, noted)
+    tuned = None if folder is None else folder.teacher()
+    if tuned is not None:
+        yield Notice(f"The teacher in {str(out_dir)!r} was tuned before: its distillation goes on.", category=None)
+        scores.update({name: value for name, value in tuned.card.scores.items() if name.startswith("held-out")})
+    else:
+        job = iter_fine_tune(
+            model,
+            images,
+            corrections,
+            labels,
+            config.fine_tune,
+            axes=axes,
+            others=others,
+            improved=improved,
+            finish=finish,
+        )
+        tuned = yield from relay(job, noted)
+        if folder is not None and tuned is not model:
+            yield FileSaved(folder.keep(tuned), kind="model")
     held_out = HeldOut.from_card(scores) if scores else None
     if tuned is model:
         yield Notice(
@@ -149,11 +160,10 @@ def iter_teach(
             " distill from it as it is, use distill."
         )
         return Taught(model, None, held_out, tuned=False)
-    if folder is not None:
-        yield FileSaved(save_model(tuned, model_path(folder, "teacher")), kind="model")
-    student = yield from _distilled(tuned, shown, recipe, begun, progress, finish)
+    student = yield from _distilled(tuned, shown, recipe, begun, progress, finish, folder)
     if student is not None and folder is not None:
-        yield FileSaved(save_model(student, model_path(folder, "student")), kind="model")
+        yield FileSaved(save_model(student, model_path(folder.path, "student")), kind="model")
+        discard_begun(folder.path)
     return Taught(tuned, student, held_out, tuned=True)
 
 
@@ -164,10 +174,11 @@ def _distilled(
     start: Model | None,
     progress: "_Stages",
     finish: Callable[[], bool] | None,
+    folder: TeachFolder | None,
 ) -> Job[Model | None]:
     """The student; its best so far, or None, if the job is to finish early."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        job = iter_distill(teacher, images, None, config, axes="cyx", out_dir=folder, start=start)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) if folder is None else nullcontext(folder.work) as out:
+        job = iter_distill(teacher, images, None, config, axes="cyx", out_dir=out, start=start)
         try:
             while finish is None or not finish():
                 try:
@@ -175,11 +186,11 @@ def _distilled(
                 except StopIteration as end:
                     student: Model = end.value
                     return student
-                if not isinstance(event, FileSaved):  # the folder is temporary
+                if not isinstance(event, FileSaved):  # they are not the result
                     yield progress.distilling(event)
         finally:
             job.close()
-        best = so_far_path(Path(folder), "student")
+        best = so_far_path(Path(out), "student")
         if best.exists():
             return load_model(best)
     yield Notice("The distillation was stopped before there was a student. The teacher is tuned.")
@@ -282,7 +293,8 @@ def teach(
     start : Model, str or Path, optional
         Model whose network and weights the student begins with. Default: the network of ``config``, random weights.
     out_dir : path, optional
-        Folder for ``teacher.grd.safetensors`` and ``student.grd.safetensors``.
+        Folder for ``teacher.grd.safetensors`` and ``student.grd.safetensors``. If the distillation is interrupted, the
+        same call goes on with it.
     on_event, cancelled : callable, optional
         As for :func:`napari_grd.api.train`.
 
