@@ -168,6 +168,13 @@ def test_files_are_images_too(small: Make, tmp_path: Path, monkeypatch: pytest.M
     with pytest.warns(GrdWarning, match=r"The labels in a\.zarr are used as ground truth"):
         assert_same(drain(iter_train(path, None, config)), expected)
     assert_same(drain(iter_train([str(path)], [path / "labels" / "nuclei"], config)), expected)
+    zarr.open_group(path / "labels" / "nuclei").attrs["napari_grd"] = {"model": "cells"}
+    with (
+        pytest.warns(GrdWarning, match=r"'nuclei' in a\.zarr were made by the model 'cells' and are not used"),
+        pytest.raises(LabelError, match="Image 0 has no labels"),
+    ):
+        drain(iter_train(path, None, config))
+    assert_same(drain(iter_train(path, path / "labels" / "nuclei", config)), expected)
     several = ome_zarr(tmp_path / "b.zarr", image, {"one": labels.astype(np.uint32), "two": labels.astype(np.uint32)})
     with pytest.raises(DataError, match=r"has 2 label images \(one, two\)"):
         drain(iter_train(several, None, config))

@@ -142,6 +142,22 @@ def test_every_position_of_a_file_is_read(folder: Path) -> None:
         read(folder)
 
 
+@pytest.mark.parametrize(
+    ("made", "used"),
+    [
+        ({"model": "nuclei"}, False),
+        ({"model": {"name": "nuclei"}}, False),
+        ({"model": {"name": "nuclei"}, "corrected": 3}, True),
+    ],
+)
+def test_labels_that_a_model_made_are_no_ground_truth(made: Any, used: bool, tmp_path: Path) -> None:
+    path = ome_zarr(tmp_path / "a.zarr", "yx", PLANE, LABELS)
+    zarr.open_group(path / "labels" / "cells").attrs["napari_grd"] = made
+    found, notes = read(path)
+    assert (found.labels[0] is not None) == used
+    assert any("made by the model 'nuclei' and are not used" in note for note in notes) != used
+
+
 def test_an_ome_zarr_with_its_labels_is_a_folder_to_train_on(make_ome_zarr: Any, tmp_path: Path) -> None:
     found, _ = read(make_ome_zarr(tmp_path / "a.zarr"))
     assert (found.axes, found.names) == ("cyx", ["a_z000", "a_z001", "a_z002"])

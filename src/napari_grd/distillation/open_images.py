@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_grd.errors import DataError, LabelError
 from napari_grd.io.images import read_image, read_stored
-from napari_grd.io.label_image import LabelImage, open_large_labels
+from napari_grd.io.label_image import LabelImage, open_large_labels, with_ground_truth
 from napari_grd.io.names import named
 
 
@@ -79,6 +79,8 @@ def _opened(name: str, image: Any, labels: Any, axes: str | None) -> GivenImage:
                 f"{str(image)!r} contains {len(data.series_names)} images: {named(data.series_names)}.",
                 "Read one with read_image(path, series=...), and pass its pixels and axes.",
             )
+        if labels is None:
+            data = with_ground_truth(data)
         notes = data.notes
         if labels is None and data.labels:
             labels = open_large_labels(data)

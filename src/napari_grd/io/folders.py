@@ -14,7 +14,7 @@ from skimage.measure import label
 from napari_grd.errors import DataError, GrdError, LabelError
 from napari_grd.io.image_data import ImageData
 from napari_grd.io.images import list_series, read_image, read_stored
-from napari_grd.io.label_image import LabelImage, labels_of, open_large_labels, read_labels
+from napari_grd.io.label_image import LabelImage, labels_of, open_large_labels, read_labels, with_ground_truth
 from napari_grd.io.layout import AxesGuess
 from napari_grd.io.lazy import IN_MEMORY, is_lazy
 from napari_grd.io.listing import ImagePair, list_pairs
@@ -275,6 +275,8 @@ def _images(pair: ImagePair, axes: str | None, most: int | None, ndim: int, *, l
         image = read_image(pair.image, series=series, axes=axes)
         if not (lazy and is_lazy(image.pixels) and math.prod(image.shape) > IN_MEMORY):
             image = replace(image, pixels=np.asarray(image.pixels))
+        if pair.labels is None:
+            image = with_ground_truth(image)
         open_labels = open_large_labels if is_lazy(image.pixels) else labels_of
         labels = open_labels(image) if len(image.labels) == 1 else None
         if pair.labels is not None:

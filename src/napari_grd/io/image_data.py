@@ -64,6 +64,8 @@ class ImageData:
         Messages for the user about how the file was read, in full sentences.
     labels : tuple of ImageData
         Label images in the same file (OME-Zarr).
+    made_by : str
+        Of labels that a model made and nobody corrected since, as far as the file says so: its name.
     """
 
     pixels: Any = field(repr=False)
@@ -78,6 +80,7 @@ class ImageData:
     axes_known: bool = True
     notes: tuple[str, ...] = ()
     labels: tuple["ImageData", ...] = ()
+    made_by: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -111,6 +111,23 @@ def labels_of(image: ImageData) -> LabelImage:
     return LabelImage(numbers, image.axes, place, image.axes_known, notes)
 
 
+def with_ground_truth(image: ImageData) -> ImageData:
+    """An image with those of its label images that count as ground truth; notes name the others.
+
+    Labels that a model made and nobody corrected do not, unless they are named: a network would learn the mistakes of
+    the model as the truth.
+    """
+    made = [labels for labels in image.labels if labels.made_by]
+    notes = tuple(
+        f"The labels {labels.name!r} in {image.path.name} were made by the model {labels.made_by!r} and are not used as"
+        " ground truth: name them as labels to use them, or correct them."
+        for labels in made
+    )
+    return replace(
+        image, labels=tuple(labels for labels in image.labels if not labels.made_by), notes=(*image.notes, *notes)
+    )
+
+
 def open_large_labels(image: ImageData) -> LabelImage:
     """As :func:`labels_of`; labels that are too large to be read as a whole are a dask array.
 

@@ -1,5 +1,6 @@
 """OME-Zarr images as :class:`~napari_grd.io.image_data.ImageData`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,15 @@ def _data(image: ZarrImage, name: str, group: OmeZarr, series: int, axes: str | 
         axes_known=laid.axes_known,
         notes=tuple(note for note in (*group.notes, *image.notes, laid.note) if note),
         labels=tuple(_data(child, child.name, group, series, None) for child in image.labels),
+        made_by=_made_by(image.provenance),
     )
+
+
+def _made_by(provenance: Mapping[str, Any]) -> str:
+    model = provenance.get("model")
+    if isinstance(model, Mapping):  # a whole card, of labels that were saved in the window
+        model = model.get("name")
+    return str(model) if model and not provenance.get("corrected") else ""
 
 
 def _plane(letters: list[str]) -> tuple[int, int]:
