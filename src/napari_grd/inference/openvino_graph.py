@@ -1,7 +1,6 @@
 """OpenVINO, and the conversion of networks to it."""
 
 import importlib
-import io
 import sys
 import warnings
 from functools import cache
@@ -69,4 +68,4 @@ def to_bytes(graph: Any) -> tuple[bytes, bytes]:
 
 def from_bytes(graph: bytes, weights: bytes) -> Any:
     """The inverse of :func:`to_bytes`."""
-    return core().read_model(io.BytesIO(graph), io.BytesIO(weights))
+    return core().read_model(graph, weights)
