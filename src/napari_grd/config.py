@@ -237,7 +237,7 @@ class TrainConfig(Config):
         0,
         ge=0,
         description="processes that draw patches ahead for a GPU; each holds a copy of the images. Not used on a CPU,"
-        " in a notebook or in the window; a script needs the guard if __name__ == '__main__'",
+        " in a notebook or in the window; a script of yours needs Python's main guard",
     )
     precision: Literal["auto", "f32", "bf16"] = Field("auto", description="auto: bf16 if the device supports it")
     checkpoint_every: float = Field(60.0, gt=0, description="seconds between checkpoints")

@@ -1,25 +1,18 @@
 """Help, info, models, teachers, and how errors look."""
 
+import inspect
 import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-VERBS = (
-    "demo",
-    "train",
-    "distill",
-    "segment",
-    "evaluate",
-    "export",
-    "calibrate-int8",
-    "info",
-    "models",
-    "fetch",
-    "teachers",
-)
+from napari_grd.cli.app import app
+
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+VERBS = [name for name, command in COMMANDS.items() if not command.hidden]
 
 
 def test_help_lists_the_verbs_without_importing_torch() -> None:
@@ -36,8 +29,15 @@ finally:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb: str, call) -> None:
-    assert call(verb, "--help").code == 0
+def test_help_wraps_paragraphs_and_keeps_every_character(verb: str, call, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "2000")
+    shown = call(verb, "--help")
+    assert shown.code == 0
+    lines = [" ".join(line.split()) for line in shown.out.splitlines()]
+    for paragraph in inspect.cleandoc(COMMANDS[verb].help).split("\n\n"):
+        assert " ".join(paragraph.split()) in lines
+    for option in COMMANDS[verb].params:
+        assert " ".join(option.help.split()).replace("\\[", "[") in " ".join(lines)
 
 
 def test_flags_show_description_and_default_of_the_field(call) -> None:

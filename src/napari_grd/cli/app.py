@@ -15,7 +15,7 @@ from napari_grd.errors import GrdError, out_of_memory
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",  # wraps paragraphs; otherwise the lines of docstrings are kept
     # An unexpected error is a bug: a plain traceback is needed for a report.
     pretty_exceptions_enable=False,
 )
