@@ -15,18 +15,27 @@ GRID = block_grid((), (64, 64), (64, 64), halo=(80, 80), stride=(16, 16))
 CONFIG = SegmentConfig(runtime="torch", object_diameter=None, invert=False)
 
 
-@pytest.mark.parametrize(("settings", "worker", "threads"), [(0, 0, 0), (0, 1, 1), (3, 1, 3)])
-def test_the_network_has_the_threads_of_its_worker_unless_the_settings_say_more(settings, worker, threads):
-    view = ImageView(CONFIG.replace(threads=settings), 1.0)
+@pytest.mark.parametrize(("settings", "threads"), [(0, 3), (2, 2)])
+def test_the_network_has_the_threads_of_its_worker_unless_the_settings_say_others(settings, threads):
+    # On a computer with several workers, all processors for each of them would be too many.
+    distributed: Any = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client:
+        assert client.submit(lambda: _work(settings)._task.config.threads).result() == threads
+
+
+def test_the_network_has_all_processors_without_a_worker():
+    assert _work(0)._task.config.threads == 0
+    assert _work(0)._task.model.embedding_channels == 9
+
+
+def _work(threads):
     source = cast(Any, ArraySource(np.zeros((64, 64)), "yx", ndim=2, in_channels=1))
-    work = BlockWork(as_model("nuclei"), source, view, GRID, cast(Any, None), threads=worker)
-    assert work._task.config.threads == threads
-    assert work._task.model.embedding_channels == 9
+    return BlockWork(as_model("nuclei"), source, ImageView(CONFIG.replace(threads=threads), 1.0), GRID, cast(Any, None))
 
 
 def test_a_worker_that_has_begun_can_send_it_to_others():
-    source = cast(Any, ArraySource(np.zeros((64, 64)), "yx", ndim=2, in_channels=1))
-    work = BlockWork(as_model("nuclei"), source, ImageView(CONFIG, 1.0), GRID, cast(Any, None))
+    work = _work(0)
     assert work._task.runtime
     assert work.statistics
     sent = pickle.loads(pickle.dumps(work))

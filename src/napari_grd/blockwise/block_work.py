@@ -1,5 +1,6 @@
 """What is done with one block, in this process or in a worker of a cluster."""
 
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -46,8 +47,6 @@ class BlockWork:
     grid : BlockGrid
     store : LabelStore
         Where the labels are written.
-    threads : int
-        Of the network in each process, unless the settings say it; 0 for all processors.
     """
 
     model: Model
@@ -55,7 +54,6 @@ class BlockWork:
     view: ImageView
     grid: BlockGrid
     store: LabelStore
-    threads: int = 0
 
     def __getstate__(self) -> dict[str, Any]:
         # Workers fetch it from one that has begun, too: what is cached there holds locks, and a block would be lost.
@@ -69,7 +67,7 @@ class BlockWork:
     @cached_property
     def _task(self) -> Task:
         config, at_once = self.view.config, predicts_at_once(self.model, self.grid, self.view.config)
-        config = config.replace(threads=config.threads or self.threads)
+        config = config.replace(threads=config.threads or _threads_of_worker())
         task = drain(prepare(self.model, self.grid.shape, config, one_size=at_once, for_labels=True))
         return replace(task, config=config.replace(tile=max(config.tile, *self.grid.grid))) if at_once else task
 
@@ -108,6 +106,15 @@ class BlockWork:
             band = shared(pixels, self.grid.block(neighbor).pixels)
             faces[side] = labels[within(band, origin_of(pixels))]
         return faces
+
+
+def _threads_of_worker() -> int:
+    """The threads of the dask worker in which this runs, which may have neighbors on the same computer; else 0, all."""
+    distributed: Any = sys.modules.get("distributed")
+    try:
+        return int(distributed.get_worker().state.nthreads) if distributed else 0
+    except ValueError:  # in no worker
+        return 0
 
 
 def predicts_at_once(model: Model, grid: BlockGrid, config: SegmentConfig) -> bool:

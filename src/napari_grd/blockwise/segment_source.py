@@ -134,7 +134,7 @@ def iter_segment_source(
         store.open(identity, overwrite=overwrite)
         stack.enter_context(Lock(store.work / "lock", f"The label image {str(path)!r}", "Wait for the other program."))
         if not store.is_written:  # else a process was killed right before its end
-            work = BlockWork(model, source, view, grid, store, threads=min(workers, 1))  # of our own workers
+            work = BlockWork(model, source, view, grid, store)
             if client is None and (workers or scheduler):
                 client = stack.enter_context(cluster(workers, scheduler))
             yield from _iter_blocks(work, client, previews=previews)
