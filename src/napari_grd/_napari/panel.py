@@ -48,7 +48,7 @@ class Panel(QWidget):
         stack(self, self.scroll, self.message)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.hide()
-        self._docked, self._new = False, True
+        self._docked, self._new, self._roomy = False, True, False
         self._undo: list[Callable[[], Any]] = []
         self._jobs: list[Running[Any]] = []
         # Not a bound method: when this is emitted, the Python side of the widget may be deleted.
@@ -88,7 +88,7 @@ class Panel(QWidget):
 
     def make_room(self) -> None:
         """Let the dock have most of the height that it shares with the docks above and below it."""
-        docks = self._neighbors()
+        docks, self._roomy = self._neighbors(), True
         if len(docks) > 1:
             height = sum(dock.height() for dock in docks)
             rest = round((1 - _ROOM) * height / (len(docks) - 1))
@@ -98,10 +98,11 @@ class Panel(QWidget):
     def share_height(self) -> None:
         """Give every dock of the column the height that it needs, or an equal share of what the others leave.
 
-        napari gives a new dock five times the height of the one above it, however little is in it.
+        napari gives a new dock five times the height of the one above it, however little is in it. Where a panel
+        has been given room, it stays so.
         """
         docks = self._neighbors()
-        if len(docks) > 1:
+        if len(docks) > 1 and not any(panel._roomy for dock in docks for panel in dock.findChildren(Panel)):
             sizes = shares([_needed(dock) for dock in docks], sum(dock.height() for dock in docks))
             self.viewer.window._qt_window.resizeDocks(docks, sizes, _VERTICAL)
 
