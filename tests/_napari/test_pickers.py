@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from qtpy.QtWidgets import QStyleOptionViewItem
 
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.pickers import LayerCombo, ModelCombo
-from napari_grd.hub import VARIABLE
+from napari_grd.hub import VARIABLE, builtin_paths
 from napari_grd.io.model_file import save_model
 from napari_grd.models.model import Model, ModelCard, ModelConfig
 
@@ -55,6 +56,19 @@ def test_a_model_file_is_opened_and_picked(viewer: Any, qtbot: Any, tmp_path: Pa
         combo.open_file(str(path))
     assert combo.name() == "mine"
     assert panel.state.names[-1] == "mine"
+
+
+def test_every_built_in_model_has_a_picture(viewer: Any, qtbot: Any) -> None:
+    panel = Panel(viewer)
+    qtbot.addWidget(panel)
+    combo = ModelCombo(panel, "the model")
+    shown = {combo.itemText(index): combo.itemIcon(index) for index in range(combo.count())}
+    for name in builtin_paths():
+        assert shown[name].pixmap(64, 64).width() == 64, "docs/model_pictures.py draws it"
+    assert shown["Open a model file…"].isNull()
+    list_, box = combo.itemDelegate(), QStyleOptionViewItem()
+    sizes = [list_.sizeHint(box, combo.model().index(row, 0)).height() for row in (0, combo.count() - 1)]
+    assert sizes[0] > 2 * sizes[1]
 
 
 @pytest.mark.parametrize("answer", [False, True])

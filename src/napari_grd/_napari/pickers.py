@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Layer
-from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog
+from qtpy.QtCore import QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QIcon
+from qtpy.QtWidgets import QComboBox, QFileDialog, QStyledItemDelegate, QStyleOptionViewItem
 
 from napari_grd._napari.best_channel import best_channel, channel_group, preferred_image
+from napari_grd._napari.model_pictures import picture_of
 from napari_grd._napari.panel import Panel
 from napari_grd._napari.remote import may_download
 from napari_grd._napari.source import Channel
@@ -18,6 +20,7 @@ from napari_grd.io.names import MODEL_SUFFIX
 
 _OPEN = "Open a model file…"
 _DOWNLOAD = "download:"
+_SMALL, _LARGE = 18, 44  # side of a model's picture in pixels: of the one picked, and in the list
 _TOGETHER = 50  # milliseconds in which the channels of a file are added
 
 
@@ -143,6 +146,8 @@ class ModelCombo(QComboBox):
         self.setToolTip(tip)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
+        self.setIconSize(QSize(_SMALL, _SMALL))
+        self.setItemDelegate(_LargePictures(self))
         panel.follow(panel.state.events.names, self._refresh)
         panel.follow(panel.state.events.descriptions, self._describe)
         self._refresh()
@@ -168,6 +173,8 @@ class ModelCombo(QComboBox):
             self.addItem(self._none, None)
         for name in self._panel.state.names:
             self.addItem(name, name)
+            if (picture := picture_of(name)) is not None:
+                self.setItemIcon(self.count() - 1, QIcon(str(picture)))
         for name in (name for name in self._panel.state.remote if name not in self._panel.state.names):
             self.addItem(f"{name} (download…)", _DOWNLOAD + name)
         self.addItem(_OPEN, _OPEN)
@@ -218,3 +225,12 @@ class ModelCombo(QComboBox):
             self.set_name(self._panel.state.add(model))
 
         self._panel.track(run_call(load, on_done=loaded, on_error=self._panel.show_error))
+
+
+class _LargePictures(QStyledItemDelegate):
+    """In the list; the picture of the item that is picked has the size of the combo box."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Any) -> None:
+        super().initStyleOption(option, index)
+        if index.data(Qt.ItemDataRole.DecorationRole) is not None:
+            option.decorationSize = QSize(_LARGE, _LARGE)

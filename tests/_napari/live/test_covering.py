@@ -64,7 +64,9 @@ def test_it_says_why_the_first_start_takes_long(live_widget: Any, monkeypatch: p
     assert live_widget.readout.text() == "Preparing…"
     assert live_widget._compiling.isActive()
     live_widget._compiling.timeout.emit()
-    assert "The first time takes half a minute" in live_widget.readout.text()
+    assert "the first time takes half a minute" in live_widget.readout.text()
+    assert not live_widget.readout.bar.isHidden(), "it moves as long as one waits"
     live_widget.live.setChecked(False)
     live_widget._compiling.timeout.emit()
     assert live_widget.readout.text() == "Live is off."
+    assert live_widget.readout.bar.isHidden()

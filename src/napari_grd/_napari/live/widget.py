@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QLabel
 
 from napari_grd._napari.folded import Folded
 from napari_grd._napari.live.covering import covering, segmented_layers
@@ -16,6 +15,7 @@ from napari_grd._napari.live.form import LiveForm
 from napari_grd._napari.live.model_loader import ModelLoader
 from napari_grd._napari.live.output import LiveOutput
 from napari_grd._napari.live.permanent import PermanentPart, SegmentationRequest
+from napari_grd._napari.live.readout import Readout
 from napari_grd._napari.outputs import provenance
 from napari_grd._napari.panel import Panel, check_box, heading, row
 from napari_grd._napari.source import ImageSource, image_layers, volume_axes
@@ -66,7 +66,7 @@ class LiveWidget(Panel):
         self.live = check_box("Live", "Segment what is visible, and follow while you pan, zoom and scroll.")
         self.form = LiveForm(self)
         self.controls = self.form.controls
-        self.readout = QLabel("Live is off.")
+        self.readout = Readout("Live is off.")
         self.readout.setToolTip(
             "Objects in view, and the time from the last move to their labels.\n"
             "Filling in: the rest of the plane is being segmented, so that a part of it has no labels yet."
@@ -77,6 +77,7 @@ class LiveWidget(Panel):
         self.batch = Folded("A folder of images")
         self.batch.addWidget(self.folder)
         self.body.addLayout(row(self.live, self.readout))
+        self.body.addWidget(self.readout.bar)
         for part in (self.form, heading("Everything"), self.permanent, self.batch):
             self.body.addWidget(part)
         self._timer = QTimer(self, singleShot=True, interval=_DEBOUNCE)
@@ -144,7 +145,7 @@ class LiveWidget(Panel):
 
     def _say_that_code_is_compiled(self) -> None:
         if self.live.isChecked() and self._model is None and self.readout.text():
-            self.readout.setText("Preparing… The first time takes half a minute.")
+            self.readout.setText("Preparing; the first time takes half a minute…")
 
     def _not_loaded(self, error: BaseException) -> None:
         self.permanent.start.setEnabled(True)
