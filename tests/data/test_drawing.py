@@ -63,13 +63,17 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     assert "napari_grd.errors.GrdError: A process that draws patches ended" in run.stderr
 
 
-def test_closing_ends_the_processes() -> None:
+def test_closing_ends_the_processes(capfd: pytest.CaptureFixture[str]) -> None:
+    # Batches so large that some are being sent, which once aborted a process, and the one that closed failed.
     before = set(multiprocessing.active_children())
-    batches = draw(sampler(), 0, 1000, workers=1)
-    next(batches)
+    example = Example("large", np.zeros((1, 192, 192), np.float32), np.zeros((192, 192), int))
+    batches = draw(PatchSampler([example], batch=8, patch=192, augment=AugmentConfig(), seed=5), 0, 1000, workers=2)
+    for _ in range(6):
+        next(batches)
     assert set(multiprocessing.active_children()) - before
     batches.close()
     assert set(multiprocessing.active_children()) == before
+    assert capfd.readouterr().err == ""
 
 
 def test_no_process_is_started_from_a_thread_or_a_notebook() -> None:

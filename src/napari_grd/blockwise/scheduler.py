@@ -1,5 +1,6 @@
 """Runs work on many blocks with dask: in this process, or in the workers of a cluster."""
 
+import logging
 import os
 import queue
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -142,6 +143,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Any]:
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port, or several jobs would want one
             env=one_thread,
             memory_limit=0,
+            silence_logs=logging.CRITICAL,  # a worker that ends slowly is killed, which is logged as an error
         ) as local,
         untyped.Client(local) as client,
     ):

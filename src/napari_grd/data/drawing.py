@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from napari_grd.data.dataset import Batch, PatchSampler
 from napari_grd.errors import GrdError
 
 _AHEAD = 4  # batches of each process
+_LAST = -100  # after the finalizers of multiprocessing itself
 
 
 def draw(
@@ -144,5 +146,8 @@ class _Steps(Dataset[Batch | GrdError]):
 
 
 def _start(_: int) -> None:
+    # Without the interpreter's own end: a thread that still sends a batch then, as its reader has closed, is stopped in
+    # C++ code, which aborts the process, and the reader takes that for an error.
+    Finalize(None, os._exit, args=(0,), exitpriority=_LAST)
     # Ctrl-C reaches all processes of a terminal; the training decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
