@@ -235,7 +235,7 @@ class LearningPanel(QWidget):
             over, axes = target.layer, tuple(range(target.layer.ndim))
             start: Sequence[float] = target.lift(np.zeros(2), image.plane).tolist()
         else:
-            corner = (0, 0) if image.region is None else (span.start for span in image.region)
+            corner = (span.start or 0 for span in image.region)
             over, axes, start = source.layer, (*source.plane_axes, *source.spatial_axes), (*image.plane, *corner)
         options = output_options(over, axes=axes, start=start, made_by=made_by)
         data = labels.reshape((1,) * (len(start) - 2) + labels.shape)

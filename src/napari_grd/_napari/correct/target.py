@@ -26,11 +26,11 @@ class ImagePlane:
     source: ImageSource
     level: int
     plane: Plane
-    region: Region | None = None
+    region: Region = (slice(None), slice(None))
 
     def read(self) -> NDArray[Any]:
         """Its pixels, ``(C, H, W)``."""
-        return np.asarray(self.source.read(self.level, self.plane, *([] if self.region is None else [self.region])))
+        return np.asarray(self.source.read(self.level, self.plane, self.region))
 
 
 @dataclass(frozen=True, eq=False)

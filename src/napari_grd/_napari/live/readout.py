@@ -2,9 +2,6 @@
 
 from qtpy.QtWidgets import QLabel, QProgressBar
 
-WAITS = "…"
-"""The end of a text about something that is waited for."""
-
 
 class Readout(QLabel):
     """A text, and a bar that moves as long as the text ends in an ellipsis.
@@ -29,4 +26,4 @@ class Readout(QLabel):
     def setText(self, text: str) -> None:
         """Show a text."""
         super().setText(text)
-        self.bar.setVisible(text.endswith(WAITS))
+        self.bar.setVisible(text.endswith("…"))
